@@ -1,0 +1,80 @@
+/** The operator's side of the authority: commands that work on a state folder, whether its gateway runs or not. */
+import { z } from "zod";
+
+import { parseCertificate } from "../crypto/certificate.ts";
+import { sha256 } from "../crypto/hash.ts";
+import { randomSecret } from "../crypto/keys.ts";
+import { readIfThere, readJsonIfThere } from "../host/store/files.ts";
+import { type IssuedCertificate, openState, type StateStore } from "../host/store/state-sqlite.ts";
+import { writeJoinToken } from "../identity/join-token.ts";
+import { spiffeId } from "../identity/spiffe-id.ts";
+import { toBase64url } from "../kernel/bytes.ts";
+import type { Clock } from "../kernel/clock.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import type { Config } from "./config.ts";
+import { statePaths } from "./state-folder.ts";
+
+/** Long enough to paste it, short enough to be worthless in a shell history. */
+const tokenLifetimeMs = 10 * 60_000;
+
+const runSchema = z.object({ pid: z.number(), listen: z.string(), startedAtUnixMs: z.number(), dashboard: z.string().optional() });
+
+/** What a running gateway wrote of itself; undefined if none is known to run. */
+export async function runningGateway(state: string): Promise<z.output<typeof runSchema> | undefined> {
+  const run = runSchema.safeParse(await readJsonIfThere(statePaths(state).run));
+  return run.success && isAlive(run.data.pid) ? run.data : undefined;
+}
+
+/** @throws Refusal `bad_state` before the first start, `bad_config` for a path that is no SPIFFE path */
+export async function makeJoinToken(
+  config: Config,
+  grant: { readonly path: string; readonly address?: string },
+  clock: Clock,
+): Promise<string> {
+  const root = parseCertificate((await readIfThere(statePaths(config.state).serverRoot)) ?? "");
+  if (root === undefined) throw neverStarted(config);
+  const secret = randomSecret(32);
+  const id = spiffeId(config.trust_domain, grant.path);
+  withState(config, (state) =>
+    state.addGrant({
+      secretHash: toBase64url(sha256(secret)),
+      spiffeId: id,
+      purpose: grant.path.startsWith("server/") ? "server" : "client",
+      expiresUnixMs: clock.nowUnixMs() + tokenLifetimeMs,
+      usedUnixMs: null,
+    }),
+  );
+  const address = grant.address ?? (await runningGateway(config.state))?.listen ?? config.listen;
+  return writeJoinToken({ address, secret, serverRootHash: sha256(root.raw) });
+}
+
+export function listCertificates(config: Config): readonly IssuedCertificate[] {
+  return withState(config, (state) => state.certificates());
+}
+
+/** @returns the serial numbers that were revoked by this call */
+export function revokeCertificates(config: Config, what: string, clock: Clock): readonly string[] {
+  return withState(config, (state) => state.revoke(what, clock.nowUnixMs()));
+}
+
+function withState<T>(config: Config, work: (state: StateStore) => T): T {
+  const state = openState(statePaths(config.state).database);
+  try {
+    return work(state);
+  } finally {
+    state.close();
+  }
+}
+
+function neverStarted(config: Config): Refusal {
+  return new Refusal("bad_state", `There is no authority in ${config.state} yet; run "latticegate up" once.`);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,209 @@
+/** `latticegate.yaml`: the one schema, a sentence per field. An unknown key is an error: a security option that is silently ignored is a downgrade. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+
+import { parseDocument } from "yaml";
+import { z } from "zod";
+
+import { type Profile, resolveProfile } from "../crypto/suites.ts";
+import { isTrustDomain } from "../identity/spiffe-id.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { parseDurationMs, parseSizeBytes } from "../kernel/units.ts";
+import { type RuleDocument, ruleSchema } from "../policy/rules.ts";
+import { type NotYet, notYetParts, plannedSections } from "./planned-config.ts";
+
+const durationMs = z.string().transform((text, context) => {
+  const value = parseDurationMs(text);
+  if (value !== undefined) return value;
+  context.addIssue({ code: "custom", message: `expected a duration such as "90s", "5m" or "1h", found "${text}"` });
+  return z.NEVER;
+});
+
+const sizeBytes = z.string().transform((text, context) => {
+  const value = parseSizeBytes(text);
+  if (value !== undefined) return value;
+  context.addIssue({ code: "custom", message: `expected a size such as "64KiB" or "8MiB", found "${text}"` });
+  return z.NEVER;
+});
+
+const address = z
+  .string()
+  .regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'expected "host:port", e.g. "127.0.0.1:8443"')
+  .refine((text) => Number(text.slice(text.lastIndexOf(":") + 1)) <= 65_535, "a port is at most 65535");
+
+const environmentName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "expected the name of an environment variable");
+
+/** Where a secret stands; never the secret itself. */
+const secretSource = z.union([
+  z.strictObject({ file: z.string().min(1) }),
+  z.strictObject({ env: environmentName }),
+]);
+
+const probeSchema = z
+  .strictObject({
+    tool: z.string().min(1).describe("A tool that is harmless to call."),
+    arguments: z.record(z.string(), z.unknown()).default({}).describe("Its arguments."),
+  })
+  .describe("A call that `latticegate doctor` and the self-check may make on this server.");
+
+const stdioServerSchema = z.strictObject({
+  command: z
+    .array(z.string().min(1))
+    .min(1)
+    .describe("Program and arguments of a server that speaks MCP over stdio; started once for each caller's session."),
+  cwd: z.string().optional().describe("Its working folder; relative to the config file."),
+  env: z.record(environmentName, z.string()).default({}).describe("Environment variables with their values; no secrets."),
+  pass_env: z
+    .array(environmentName)
+    .default([])
+    .describe("Names of the gateway's own environment variables the server may see, beside PATH, HOME, LANG and TZ."),
+  probe: probeSchema.optional(),
+});
+
+const httpServerSchema = z.strictObject({
+  url: z.url({ protocol: /^https?$/ }).describe("Streamable HTTP endpoint of the server."),
+  peer: z
+    .string()
+    .optional()
+    .describe("SPIFFE ID of a server that runs behind `latticegate expose`; the link is then post-quantum and mutual."),
+  headers: z
+    .record(z.string(), secretSource)
+    .default({})
+    .describe("Headers to send to the server, each from a file or an environment variable, e.g. its API token."),
+  probe: probeSchema.optional(),
+});
+
+const listenSchema = z.union([
+  address,
+  z.strictObject({
+    address,
+    key_exchange: z
+      .enum(["hybrid-required", "hybrid-preferred"])
+      .default("hybrid-required")
+      .describe("`hybrid-required` refuses clients without ML-KEM. `hybrid-preferred` is not yet built and is refused."),
+    authentication: z
+      .enum(["ml-dsa-mtls", "web-certificate"])
+      .default("ml-dsa-mtls")
+      .describe("How the two ends prove themselves. `web-certificate` (with tokens) is not yet built and is refused."),
+  }),
+]);
+
+export const configSchema = z.strictObject({
+  state: z
+    .string()
+    .default("./.latticegate")
+    .describe("Folder of keys, certificates, state and the audit log (mode 0700); relative to the config file."),
+  trust_domain: z
+    .string()
+    .refine(isTrustDomain, "expected a SPIFFE trust domain such as acme.test")
+    .default("latticegate.local")
+    .describe("SPIFFE trust domain of all identities this gateway gives out; fixed at the first start."),
+  unlock: secretSource
+    .optional()
+    .describe("What unlocks the sealed keys. By default the file `unlock.key` in the state folder, made at first start."),
+  profile: z.string().default("hybrid").describe('Algorithms in use; "hybrid" is the one there is.'),
+  listen: listenSchema
+    .default("127.0.0.1:8443")
+    .describe("Where the gateway listens for sidecars; port 0 takes a free one."),
+  dashboard: z
+    .union([z.literal("off"), address])
+    .default("127.0.0.1:8442")
+    .describe('Where the page is served, on loopback; "off" for none.'),
+  servers: z
+    .record(
+      z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "expected a server name of lower-case letters, digits, '.', '_' and '-'"),
+      z.union([stdioServerSchema, httpServerSchema]),
+    )
+    .default({})
+    .describe("The MCP servers behind the gateway, by the name clients connect to."),
+  policies: z
+    .union([z.array(ruleSchema), z.string().min(1)])
+    .default([])
+    .describe("Who may do what, or the path of a file that holds the list. What no rule allows is denied."),
+  limits: z
+    .strictObject({
+      request: sizeBytes.prefault("8MiB").describe("Longest message a client may send."),
+      answer: sizeBytes.prefault("64MiB").describe("Longest answer, or event of a stream, a server may give."),
+      answer_timeout: durationMs.prefault("5m").describe("How long a server may take to begin an answer."),
+      session_idle: durationMs.prefault("30m").describe("When a stdio session that nobody uses is ended."),
+      drain: durationMs.prefault("10s").describe("How long calls under way may take when the gateway stops."),
+    })
+    .prefault({})
+    .describe("Bounds on what peers may cost."),
+  ...plannedSections,
+});
+
+export type ConfigDocument = z.output<typeof configSchema>;
+export type ServerConfig = ConfigDocument["servers"][string];
+
+export interface Config extends Omit<ConfigDocument, "listen" | "policies" | "profile"> {
+  /** Absolute path of the state folder. */
+  readonly state: string;
+  /** Absolute path of the folder the file stands in. */
+  readonly folder: string;
+  readonly listen: string;
+  readonly profile: Profile;
+  readonly policies: readonly RuleDocument[];
+  /** What the file asks for that isn't built; shown at each start, never silently ignored. */
+  readonly notYet: readonly NotYet[];
+}
+
+/** @throws Refusal `bad_config` that names each wrong place, or `not_yet` */
+export function loadConfig(file: string): Config {
+  return parseConfig(readText(file), path.resolve(file));
+}
+
+/** @param file absolute path; relative paths in the text count from its folder */
+export function parseConfig(text: string, file: string): Config {
+  const folder = path.dirname(file);
+  const document = validated(configSchema, parseYaml(text, file), file);
+  const listen = typeof document.listen === "string" ? { address: document.listen } : document.listen;
+  if ("authentication" in listen && listen.authentication === "web-certificate") {
+    throw new Refusal("not_yet", "listen.authentication: web-certificate can't be used yet; use ml-dsa-mtls.");
+  }
+  if ("key_exchange" in listen && listen.key_exchange === "hybrid-preferred") {
+    throw new Refusal("not_yet", "listen.key_exchange: hybrid-preferred can't be used yet; use hybrid-required.");
+  }
+  return {
+    ...document,
+    folder,
+    state: path.resolve(folder, document.state),
+    listen: listen.address,
+    profile: resolveProfile(document.profile, document.p2p_connectivity?.allowed_algos),
+    policies: policyDocuments(document.policies, folder),
+    notYet: notYetParts(document),
+  };
+}
+
+function policyDocuments(policies: ConfigDocument["policies"], folder: string): readonly RuleDocument[] {
+  if (typeof policies !== "string") return policies;
+  const file = path.resolve(folder, policies);
+  return validated(z.strictObject({ policies: z.array(ruleSchema) }), parseYaml(readText(file), file), file).policies;
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new Refusal("bad_config", `${file} can't be read. Write it, or name another.`, { cause });
+  }
+}
+
+/** YAML 1.2 without aliases: a document can't grow when it is read. */
+function parseYaml(text: string, file: string): unknown {
+  const document = parseDocument(text, { prettyErrors: true, uniqueKeys: true });
+  const [error] = document.errors;
+  if (error !== undefined) throw new Refusal("bad_config", `${file}: ${error.message}`, { cause: error });
+  try {
+    return document.toJS({ maxAliasCount: 0 }) ?? {};
+  } catch (cause) {
+    throw new Refusal("bad_config", `${file}: write each value out; aliases (*name) aren't taken.`, { cause });
+  }
+}
+
+function validated<T>(schema: z.ZodType<T>, value: unknown, file: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const places = result.error.issues.map((issue) => `  ${issue.path.join(".") || "(top)"}: ${issue.message}`);
+  throw new Refusal("bad_config", `${file} isn't right:\n${places.join("\n")}`, { cause: result.error });
+}

@@ -1,0 +1,141 @@
+/** `latticegate connect`: a client in front, the post-quantum tunnel behind. */
+import { randomBytes } from "node:crypto";
+import type { Readable, Writable } from "node:stream";
+
+import { resolveProfile } from "../crypto/suites.ts";
+import { exchange, type HttpAnswer, type HttpRequest } from "../host/net/http-exchange.ts";
+import { loopbackFront } from "../host/net/loopback-front.ts";
+import { mcpPath } from "../host/net/mcp-http.ts";
+import { renewablePool } from "../host/net/renewable-pool.ts";
+import { clientTlsOptions } from "../host/net/tls.ts";
+import { StdioFront } from "../host/stdio/front.ts";
+import type { Clock } from "../kernel/clock.ts";
+import type { Log } from "../kernel/log.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { lineReader } from "../wire/lines.ts";
+import { listen } from "./serve.ts";
+import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts";
+
+export interface ConnectOptions {
+  /** Name of a server behind the gateway, or the https URL of an exposed one. */
+  readonly target: string;
+  /** SPIFFE ID expected of the other end; by default the gateway's. */
+  readonly peer?: string;
+  readonly state: string;
+  readonly joinToken?: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Tunnel {
+  readonly send: (request: Omit<HttpRequest, "path">) => Promise<HttpAnswer>;
+  readonly identity: SidecarIdentity;
+  readonly close: () => Promise<void>;
+}
+
+const limits = { answerTimeoutMs: 600_000, answerBytes: 64 * 1024 * 1024 };
+const maxRequestBytes = 64 * 1024 * 1024;
+/** How long a call waits for a gateway that is being restarted. */
+const patienceMs = 30_000;
+/** How long open calls may take after the client closed its end. */
+const endGraceMs = 5000;
+
+export async function openTunnel(options: ConnectOptions): Promise<Tunnel> {
+  const profile = resolveProfile("hybrid");
+  const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken, profile });
+  const url = targetUrl(options.target, identity);
+  const peerSpiffeId = options.peer ?? identity.gateway.spiffeId;
+  const { serverRoots } = identity;
+  const pool = renewablePool(
+    url.origin,
+    clientTlsOptions({ profile, serverRoots, peerSpiffeId, credentials: identity.credentials() }),
+    profile,
+  );
+  identity.onRenewed((credentials) =>
+    pool.renew(clientTlsOptions({ profile, serverRoots, peerSpiffeId, credentials })),
+  );
+  const path = url.pathname + url.search;
+  return {
+    identity,
+    send: (request) => exchange(pool.dispatcher(), { ...request, path }, limits).catch(explained),
+    close: async () => {
+      identity.stop();
+      await pool.close();
+    },
+  };
+}
+
+/** Serves one stdio client until it closes its end. */
+export async function connectStdio(
+  options: ConnectOptions,
+  streams: { readonly input: Readable; readonly output: Writable },
+): Promise<void> {
+  const tunnel = await openTunnel(options);
+  const front = new StdioFront({
+    send: tunnel.send,
+    write: (message) => void streams.output.write(Buffer.concat([oneLine(message), newline])),
+    log: options.log,
+    maxEventBytes: limits.answerBytes,
+    patienceMs,
+  });
+  const reader = lineReader(maxRequestBytes);
+  try {
+    for await (const chunk of streams.input) {
+      for (const line of reader.push(chunk as Buffer)) front.take(line);
+    }
+  } finally {
+    await front.end(endGraceMs);
+    await tunnel.close();
+  }
+}
+
+export interface LoopbackConnection {
+  /** What a client connects to: loopback, with this start's token in the path. */
+  readonly url: string;
+  readonly close: () => Promise<void>;
+}
+
+/** Serves HTTP clients on loopback; port 0 takes a free one. */
+export async function connectHttp(options: ConnectOptions, port: number): Promise<LoopbackConnection> {
+  const tunnel = await openTunnel(options);
+  const token = randomBytes(24).toString("base64url");
+  const server = loopbackFront({ send: tunnel.send, token, maxBodyBytes: maxRequestBytes, log: options.log });
+  const address = await listen(server, `127.0.0.1:${port}`);
+  return {
+    url: `http://localhost:${address.slice(address.lastIndexOf(":") + 1)}/${token}/mcp`,
+    close: async () => {
+      server.close();
+      server.closeAllConnections();
+      await tunnel.close();
+    },
+  };
+}
+
+const newline = Buffer.from("\n");
+
+/** A message may come with line breaks between tokens; on a pipe it is one line. */
+function oneLine(message: Uint8Array): Uint8Array {
+  if (!message.includes(0x0a) && !message.includes(0x0d)) return message;
+  return message.map((byte) => (byte === 0x0a || byte === 0x0d ? 0x20 : byte));
+}
+
+function targetUrl(target: string, identity: SidecarIdentity): URL {
+  if (!target.includes("://")) return new URL(`https://${identity.gateway.address}${mcpPath}${target}`);
+  const url = URL.parse(target);
+  if (url?.protocol !== "https:") {
+    throw new Refusal("bad_config", `Expected a server's name or an https URL, found "${target}".`);
+  }
+  return url;
+}
+
+/** A gateway cuts a link it doesn't accept right after the handshake; TLS 1.3 gives it no word for why. */
+function explained(error: unknown): never {
+  if (error instanceof Refusal && error.facts["cause"] === "UND_ERR_SOCKET") {
+    throw new Refusal(
+      error.code,
+      "The gateway closed the link. If this goes on, it doesn't accept this identity (revoked, or from another gateway); its log says why.",
+      { cause: error, facts: error.facts },
+    );
+  }
+  throw error;
+}

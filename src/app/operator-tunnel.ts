@@ -1,0 +1,43 @@
+/** The operator's own way in: an identity for a few checks, through the same door as everybody's. */
+import { generateKeyPair } from "../crypto/keys.ts";
+import { createSigningRequest } from "../crypto/signing-request.ts";
+import { join } from "../host/net/enrol-client.ts";
+import { exchange, type HttpAnswer, type HttpRequest } from "../host/net/http-exchange.ts";
+import { mcpPath } from "../host/net/mcp-http.ts";
+import { renewablePool } from "../host/net/renewable-pool.ts";
+import { clientTlsOptions } from "../host/net/tls.ts";
+import { readJoinToken } from "../identity/join-token.ts";
+import type { Clock } from "../kernel/clock.ts";
+import { makeJoinToken } from "./certificate-authority.ts";
+import type { Config } from "./config.ts";
+import { credentialsOf } from "./credentials.ts";
+import { doctorPath } from "./doctor-rule.ts";
+
+export interface OperatorTunnel {
+  readonly to: (server: string) => (request: Omit<HttpRequest, "path">) => Promise<HttpAnswer>;
+  readonly close: () => Promise<void>;
+}
+
+const limits = { answerTimeoutMs: 30_000, answerBytes: 16 * 1024 * 1024 };
+
+/** @param address where the gateway listens */
+export async function openOperatorTunnel(config: Config, address: string, clock: Clock): Promise<OperatorTunnel> {
+  const { profile } = config;
+  const token = readJoinToken(await makeJoinToken(config, { path: doctorPath, address }, clock));
+  const key = generateKeyPair(profile.identity);
+  const enrolled = await join(token, createSigningRequest(key), profile);
+  const pool = renewablePool(
+    `https://${address}`,
+    clientTlsOptions({
+      profile,
+      serverRoots: enrolled.server_roots,
+      peerSpiffeId: enrolled.gateway,
+      credentials: credentialsOf(key, enrolled.certificate),
+    }),
+    profile,
+  );
+  return {
+    to: (server) => (request) => exchange(pool.dispatcher(), { ...request, path: mcpPath + server }, limits),
+    close: pool.close,
+  };
+}

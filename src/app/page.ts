@@ -1,0 +1,85 @@
+/** Opens the page on loopback, if the config wants one. */
+import { randomBytes } from "node:crypto";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { dashboard } from "../control/dashboard.ts";
+import type { RecentCalls } from "../control/recent-calls.ts";
+import type { UpstreamCount } from "../host/net/upstreams.ts";
+import type { Clock } from "../kernel/clock.ts";
+import type { Log } from "../kernel/log.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import type { AuditLog } from "./audit-log.ts";
+import type { Config } from "./config.ts";
+import { listen } from "./serve.ts";
+import { version } from "./version.ts";
+
+interface Shown {
+  readonly audit: AuditLog;
+  readonly recent: RecentCalls;
+  readonly counts: ReadonlyMap<string, Readonly<UpstreamCount>>;
+  readonly address: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Page {
+  readonly link: string;
+  readonly close: () => void;
+}
+
+const loopbackAddress = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+$/;
+const maxCallsListed = 500;
+
+export async function openPage(config: Config, shown: Shown): Promise<Page | undefined> {
+  if (config.dashboard === "off") return undefined;
+  if (!loopbackAddress.test(config.dashboard)) {
+    throw new Refusal("bad_config", `dashboard: ${config.dashboard} isn't on loopback; the page is served on 127.0.0.1 or [::1] only.`);
+  }
+  const startedAtUnixMs = shown.clock.nowUnixMs();
+  const token = randomBytes(24).toString("base64url");
+  const server = dashboard({
+    page: fileURLToPath(new URL(path.join("..", "..", "web", "dist"), import.meta.url)),
+    token,
+    log: shown.log,
+    routes: {
+      status: () => status(config, shown, startedAtUnixMs),
+      calls: (query) => {
+        const asked = Number(query.get("limit") ?? 50);
+        return { calls: shown.recent.list(Number.isInteger(asked) ? Math.min(Math.max(asked, 1), maxCallsListed) : 50) };
+      },
+    },
+  });
+  const address = await listen(server, config.dashboard);
+  return {
+    link: `http://${address}/#token=${token}`,
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+function status(config: Config, shown: Shown, startedAtUnixMs: number): unknown {
+  const { journal, origin } = shown.audit;
+  return {
+    version,
+    startedAtUnixMs,
+    state: "serving",
+    trustDomain: config.trust_domain,
+    listener: {
+      address: shown.address,
+      groups: config.profile.groups.map((group) => group.id),
+      profile: config.profile.name,
+      authentication: `${config.profile.identity.id} mutual TLS 1.3`,
+    },
+    servers: Object.entries(config.servers).map(([name, server]) => ({
+      name,
+      transport: "command" in server ? "stdio" : "http",
+      target: "command" in server ? server.command.join(" ") : server.url,
+      ...(shown.counts.get(name) ?? { calls: 0, failures: 0 }),
+    })),
+    log: { origin, size: journal.size(), checkpoint: journal.head() },
+    notYet: config.notYet.map((part) => `${part.at}: ${part.because}`),
+  };
+}

@@ -1,0 +1,101 @@
+/** Gives out identities: checks the right to one, logs the certificate, and only then hands it over. */
+import { randomUUIDv7 } from "node:crypto";
+
+import { certificateFacts, type ParsedCertificate, parseCertificate } from "../crypto/certificate.ts";
+import { sha256 } from "../crypto/hash.ts";
+import { readSigningRequest } from "../crypto/signing-request.ts";
+import type { SignatureSuite } from "../crypto/suites.ts";
+import type { Journal } from "../gate/ports.ts";
+import type { Enrolled, Registrar } from "../host/net/enrol-http.ts";
+import type { StateStore } from "../host/store/state-sqlite.ts";
+import type { Trust } from "../identity/admission.ts";
+import { type Authority, issueSvid, type Purpose, type Svid } from "../identity/authority.ts";
+import { approveRenewal } from "../identity/renewal.ts";
+import { toBase64url } from "../kernel/bytes.ts";
+import type { Clock } from "../kernel/clock.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import type { PublicKey } from "../crypto/keys.ts";
+
+export interface RegistrarOptions {
+  readonly authority: Authority;
+  readonly suite: SignatureSuite;
+  readonly gatewayId: string;
+  readonly state: StateStore;
+  readonly journal: Journal;
+  readonly trust: () => Trust;
+  readonly clock: Clock;
+}
+
+interface Approved {
+  readonly spiffeId: string;
+  readonly purpose: Purpose;
+  readonly publicKey: PublicKey;
+}
+
+export function registrar(options: RegistrarOptions): Registrar {
+  const { authority, suite, state, clock } = options;
+  const give = async (approved: Approved, how: string): Promise<Enrolled> => {
+    const svid = issueSvid(authority, approved, clock.nowUnixMs());
+    await recordIssue(svid, approved, how, options);
+    return {
+      spiffe_id: svid.spiffeId,
+      certificate: svid.certificate,
+      server_roots: [authority.roots.server.certificate],
+      client_roots: [authority.roots.client.certificate],
+      gateway: options.gatewayId,
+      trust_domain: authority.trustDomain,
+    };
+  };
+  return {
+    join: async ({ secret, csr }) => {
+      const publicKey = readSigningRequest(csr, suite);
+      const grant = state.takeGrant(toBase64url(sha256(secret)), clock.nowUnixMs());
+      return await give({ spiffeId: grant.spiffeId, purpose: grant.purpose, publicKey }, "join");
+    },
+    renew: async ({ certificate, csr }) => {
+      const old = parseCertificate(certificate);
+      if (old === undefined) throw new Refusal("bad_message", "Expected the certificate to be renewed, as PEM.");
+      const request = { certificate: old, purpose: purposeOf(old), key: readSigningRequest(csr, suite) };
+      const roots = { server: root(authority, "server"), client: root(authority, "client") };
+      return await give(approveRenewal(request, { roots, trust: options.trust() }, clock.nowUnixMs()), "renew");
+    },
+  };
+}
+
+/** Certificate and entry are on disk before anybody holds the certificate. */
+export async function recordIssue(
+  svid: Svid,
+  approved: { readonly purpose: Purpose },
+  how: string,
+  options: { readonly state: StateStore; readonly journal: Journal; readonly clock: Clock },
+): Promise<void> {
+  const parsed = parseCertificate(svid.certificate);
+  if (parsed === undefined) throw new Error("issued an unreadable certificate");
+  const { serial } = certificateFacts(parsed);
+  options.state.addCertificate({
+    serial,
+    spiffeId: svid.spiffeId,
+    purpose: approved.purpose,
+    notAfterUnixMs: svid.notAfterUnixMs,
+  });
+  await options.journal.append({
+    event: "identity.issue",
+    atUnixMs: options.clock.nowUnixMs(),
+    callId: randomUUIDv7(),
+    principal: svid.spiffeId,
+    tool: null,
+    outcome: "allowed",
+    facts: { serial, purpose: approved.purpose, how, not_after: new Date(svid.notAfterUnixMs).toISOString() },
+  });
+}
+
+function root(authority: Authority, purpose: Purpose): ParsedCertificate {
+  const certificate = parseCertificate(authority.roots[purpose].certificate);
+  if (certificate === undefined) throw new Refusal("bad_state", "A stored root certificate can't be read.");
+  return certificate;
+}
+
+/** id-kp-serverAuth (RFC 5280 §4.2.1.12) */
+function purposeOf(certificate: ParsedCertificate): Purpose {
+  return certificate.keyUsage?.includes("1.3.6.1.5.5.7.3.1") === true ? "server" : "client";
+}

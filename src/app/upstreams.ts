@@ -1,0 +1,143 @@
+/** From the config's servers to the adapters that reach them. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+
+import { Pool } from "undici";
+
+import type { Profile } from "../crypto/suites.ts";
+import { httpUpstream } from "../host/net/http-upstream.ts";
+import { type RenewablePool, renewablePool } from "../host/net/renewable-pool.ts";
+import { clientTlsOptions, type Credentials } from "../host/net/tls.ts";
+import { namedUpstreams, type NamedUpstreams, type Upstream } from "../host/net/upstreams.ts";
+import { stdioUpstream } from "../host/stdio/stdio-upstream.ts";
+import type { Clock } from "../kernel/clock.ts";
+import type { Log } from "../kernel/log.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import type { ConfigDocument, ServerConfig } from "./config.ts";
+
+export interface UpstreamOptions {
+  /** Relative paths count from here. */
+  readonly folder: string;
+  readonly stderrFolder: string;
+  readonly limits: ConfigDocument["limits"];
+  readonly profile: Profile;
+  /** What we show to servers behind `expose`; absent where none can be configured. */
+  readonly client?: ClientSide;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface ClientSide {
+  readonly credentials: Credentials;
+  readonly serverRoots: readonly string[];
+}
+
+export interface ConnectedServers {
+  readonly upstreams: NamedUpstreams;
+  /** New links to servers behind `expose` show these credentials. */
+  readonly renew: (credentials: Credentials) => void;
+}
+
+type StdioServer = Extract<ServerConfig, { command: unknown }>;
+type HttpServer = Extract<ServerConfig, { url: unknown }>;
+
+/** What every program needs to run at all; anything else is named by the operator. */
+const basicEnvironment = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"] as const;
+
+export function connectServers(
+  servers: Readonly<Record<string, ServerConfig>>,
+  options: UpstreamOptions,
+): ConnectedServers {
+  const pools: { readonly pool: RenewablePool; readonly peer: string }[] = [];
+  const adapters = Object.entries(servers).map(([name, server]): [string, Upstream] => {
+    if ("command" in server) return [name, stdioServer(name, server, options)];
+    if (server.peer === undefined) return [name, plainServer(name, server, options)];
+    const pool = peerPool(name, server, server.peer, options);
+    pools.push({ pool, peer: server.peer });
+    return [name, overHttp(name, server, pool, options)];
+  });
+  return {
+    upstreams: namedUpstreams(new Map(adapters)),
+    renew: (credentials) => {
+      const serverRoots = options.client?.serverRoots ?? [];
+      for (const { pool, peer } of pools) {
+        pool.renew(clientTlsOptions({ profile: options.profile, serverRoots, peerSpiffeId: peer, credentials }));
+      }
+    },
+  };
+}
+
+function stdioServer(name: string, server: StdioServer, options: UpstreamOptions): Upstream {
+  const { limits, clock, log } = options;
+  const [program = "", ...args] = server.command;
+  return stdioUpstream({
+    child: {
+      name,
+      command: [program, ...args],
+      cwd: path.resolve(options.folder, server.cwd ?? "."),
+      env: environmentOf(server),
+      stderrFolder: options.stderrFolder,
+      maxLineBytes: limits.answer,
+      log,
+    },
+    clock,
+    answerTimeoutMs: limits.answer_timeout,
+    idleTimeoutMs: limits.session_idle,
+  });
+}
+
+function plainServer(name: string, server: HttpServer, options: UpstreamOptions): Upstream {
+  const pool = new Pool(new URL(server.url).origin, { connections: null, pipelining: 1 });
+  return overHttp(name, server, { dispatcher: () => pool, close: () => pool.destroy() }, options);
+}
+
+function peerPool(name: string, server: HttpServer, peer: string, options: UpstreamOptions): RenewablePool {
+  const { client, profile } = options;
+  const url = new URL(server.url);
+  if (client === undefined || url.protocol !== "https:") {
+    throw new Refusal("bad_config", `servers.${name}: a server with a \`peer\` is reached over https.`);
+  }
+  return renewablePool(url.origin, clientTlsOptions({ profile, peerSpiffeId: peer, ...client }), profile);
+}
+
+function overHttp(
+  name: string,
+  server: HttpServer,
+  connections: { readonly dispatcher: RenewablePool["dispatcher"]; readonly close: () => Promise<void> },
+  options: UpstreamOptions,
+): Upstream {
+  const { limits } = options;
+  return httpUpstream({
+    url: new URL(server.url),
+    limits: { answerTimeoutMs: limits.answer_timeout, answerBytes: limits.answer },
+    headers: Object.entries(server.headers).flatMap(([header, source]) => [
+      header,
+      secretFrom(source, `servers.${name}.headers.${header}`, options.folder),
+    ]),
+    ...connections,
+  });
+}
+
+function environmentOf(server: StdioServer): Record<string, string> {
+  const passed = [...basicEnvironment, ...server.pass_env].flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return { ...Object.fromEntries(passed), ...server.env };
+}
+
+function secretFrom(source: { readonly file: string } | { readonly env: string }, at: string, folder: string): string {
+  const value = "env" in source ? process.env[source.env] : readSecretFile(path.resolve(folder, source.file), at);
+  if (value === undefined || value.trim() === "") {
+    throw new Refusal("bad_config", `${at}: nothing found in ${"env" in source ? source.env : source.file}.`);
+  }
+  return value.trim();
+}
+
+function readSecretFile(file: string, at: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new Refusal("bad_config", `${at}: ${file} can't be read.`, { cause });
+  }
+}

@@ -1,0 +1,100 @@
+/** What a command is, and how its arguments and its help come from one description. */
+import { parseArgs } from "node:util";
+
+import { Refusal } from "../kernel/refusal.ts";
+
+export interface Option {
+  readonly type: "string" | "boolean";
+  readonly multiple?: true;
+  /** What stands for the value in help; none for switches. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+export interface Command {
+  /** One or two words, as typed. */
+  readonly name: string;
+  readonly arguments: string;
+  readonly summary: string;
+  readonly options: Readonly<Record<string, Option>>;
+  /** Exit code: 0 done, 1 found wanting (a check that failed). Refusals and faults are thrown. */
+  readonly run: (call: CommandCall) => Promise<number>;
+}
+
+export interface CommandCall {
+  readonly text: (option: string) => string | undefined;
+  readonly texts: (option: string) => readonly string[];
+  readonly flag: (option: string) => boolean;
+  readonly positionals: readonly string[];
+  /** What stands behind `--`. */
+  readonly rest: readonly string[];
+  /** Writes a line to stdout. */
+  readonly out: (line: string) => void;
+}
+
+/** @throws Refusal `bad_config` that shows the command's usage */
+export function parseCall(command: Command, args: readonly string[], out: (line: string) => void): CommandCall {
+  const dashes = args.indexOf("--");
+  const own = dashes === -1 ? args : args.slice(0, dashes);
+  const { values, positionals } = parsed(command, own);
+  const texts = (option: string): readonly string[] => {
+    const value = values[option];
+    if (value === undefined || typeof value === "boolean") return [];
+    return (Array.isArray(value) ? value : [value]).map(String);
+  };
+  return {
+    text: (option) => texts(option)[0],
+    texts,
+    flag: (option) => values[option] === true,
+    positionals,
+    rest: dashes === -1 ? [] : args.slice(dashes + 1),
+    out,
+  };
+}
+
+export function usage(command: Command): string {
+  const options = Object.entries(command.options).map(([name, option]) => {
+    const left = `  --${name}${option.value === undefined ? "" : ` ${option.value}`}`;
+    return `${left.padEnd(26)} ${option.help}`;
+  });
+  return [
+    `latticegate ${command.name}${command.arguments === "" ? "" : ` ${command.arguments}`}`,
+    "",
+    command.summary,
+    ...(options.length === 0 ? [] : ["", ...options]),
+  ].join("\n");
+}
+
+function parsed(command: Command, args: readonly string[]): ReturnType<typeof parseArgs> {
+  const options = Object.fromEntries(
+    Object.entries(command.options).map(([name, { type, multiple }]) => [name, { type, multiple: multiple === true }]),
+  );
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : "";
+    throw new Refusal("bad_config", `${why}\n\n${usage(command)}`, { cause });
+  }
+}
+
+/** The option that names the config file, the same wherever it stands. */
+export const configOption = {
+  config: { type: "string", value: "FILE", help: "The config file; latticegate.yaml in this folder by default." },
+} as const satisfies Record<string, Option>;
+
+export function configFile(call: CommandCall): string {
+  return call.text("config") ?? "latticegate.yaml";
+}
+
+/** The option that names a sidecar's state folder. */
+export const sidecarStateOption = {
+  state: {
+    type: "string",
+    value: "FOLDER",
+    help: "Where this sidecar keeps its identity; $LATTICEGATE_STATE or ~/.latticegate by default.",
+  },
+} as const satisfies Record<string, Option>;
+
+export const joinOption = {
+  join: { type: "string", value: "TOKEN", help: "Join token; used once, ignored when an identity is there already." },
+} as const satisfies Record<string, Option>;

@@ -1,0 +1,43 @@
+/** `latticegate config check | docs` */
+import { readFile, writeFile } from "node:fs/promises";
+
+import { loadConfig } from "../app/config.ts";
+import { configDocsText, configJsonSchema } from "../app/config-docs.ts";
+import { type Command, configFile, configOption } from "./command.ts";
+
+export const configCheck = {
+  name: "config check",
+  arguments: "",
+  summary: "Read the config file and say what is in force, what isn't yet, and what is wrong.",
+  options: configOption,
+  run: (call) => {
+    const file = configFile(call);
+    const config = loadConfig(file);
+    call.out(`${file} is right.`);
+    call.out(`In force: every link TLS 1.3 with ${config.profile.groups.map((group) => group.id).join(" or ")}, identities ${config.profile.identity.id}; ${Object.keys(config.servers).length} servers; ${config.policies.length} policies, default-deny.`);
+    for (const part of config.notYet) call.out(`Not yet:  ${part.at}: ${part.because}.`);
+    return Promise.resolve(0);
+  },
+} as const satisfies Command;
+
+const generated = [
+  { file: new URL("../../docs/config.md", import.meta.url), text: configDocsText },
+  { file: new URL("../../docs/config.schema.json", import.meta.url), text: configJsonSchema },
+];
+
+export const configDocs = {
+  name: "config docs",
+  arguments: "",
+  summary: "Write the reference page and the JSON Schema of the config file from its schema.",
+  options: { check: { type: "boolean", help: "Write nothing; fail if what stands there is out of date." } },
+  run: async (call) => {
+    for (const { file, text } of generated) {
+      if (!call.flag("check")) await writeFile(file, text());
+      else if ((await readFile(file, "utf8").catch(() => "")) !== text()) {
+        call.out(`${file.pathname} is out of date; run "latticegate config docs".`);
+        return 1;
+      }
+    }
+    return 0;
+  },
+} as const satisfies Command;

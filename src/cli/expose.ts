@@ -1,0 +1,50 @@
+/** `latticegate expose` */
+import { startExpose } from "../app/expose.ts";
+import { sidecarState } from "../app/sidecar-state.ts";
+import { systemClock, systemLog } from "../host/system.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { type Command, type CommandCall, joinOption, sidecarStateOption } from "./command.ts";
+import { untilStopped } from "./signals.ts";
+
+export const expose = {
+  name: "expose",
+  arguments: "(URL | -- COMMAND ...)",
+  summary: "Sidecar for a server: puts a stdio or HTTP MCP server behind a post-quantum endpoint.",
+  options: {
+    ...joinOption,
+    ...sidecarStateOption,
+    listen: { type: "string", value: "HOST:PORT", help: "Where to listen; 127.0.0.1:0 by default, a free port." },
+    allow: {
+      type: "string",
+      multiple: true,
+      value: "SPIFFE-ID",
+      help: 'Who may call, "*" for any run of characters; only the gateway by default.',
+    },
+    verbose: { type: "boolean", help: "Log what happens to stderr." },
+  },
+  run: async (call) => {
+    const join = call.text("join");
+    const stopped = untilStopped();
+    const exposed = await startExpose({
+      server: exposedServer(call),
+      listen: call.text("listen") ?? "127.0.0.1:0",
+      allow: call.texts("allow"),
+      state: sidecarState(call.text("state")),
+      clock: systemClock,
+      log: systemLog({ level: call.flag("verbose") ? "debug" : "warn" }),
+      ...(join !== undefined && { joinToken: join }),
+    });
+    call.out(`${exposed.name} is at ${exposed.url} as ${exposed.spiffeId}`);
+    call.out(`In the gateway's config:\n\nservers:\n  ${exposed.name}:\n    url: ${exposed.url}\n    peer: ${exposed.spiffeId}\n`);
+    await stopped;
+    await exposed.stop();
+    return 0;
+  },
+} as const satisfies Command;
+
+function exposedServer(call: CommandCall): { readonly command: readonly string[] } | { readonly url: string } {
+  const [url, ...more] = call.positionals;
+  if (call.rest.length > 0 && url === undefined) return { command: call.rest };
+  if (url !== undefined && more.length === 0 && call.rest.length === 0) return { url };
+  throw new Refusal("bad_config", "Expected either the URL of an HTTP server or, behind --, the command of a stdio server.");
+}

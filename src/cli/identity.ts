@@ -1,0 +1,26 @@
+/** `latticegate identity export` */
+import { openSidecarIdentity } from "../app/sidecar-identity.ts";
+import { sidecarState } from "../app/sidecar-state.ts";
+import { resolveProfile } from "../crypto/suites.ts";
+import { systemClock, systemLog } from "../host/system.ts";
+import { type Command, sidecarStateOption } from "./command.ts";
+
+export const identityExport = {
+  name: "identity export",
+  arguments: "",
+  summary: "Print this sidecar's private key, certificate and server root as PEM, for other TLS programs.",
+  options: sidecarStateOption,
+  run: async (call) => {
+    const identity = await openSidecarIdentity({
+      state: sidecarState(call.text("state")),
+      joinToken: undefined,
+      profile: resolveProfile("hybrid"),
+      clock: systemClock,
+      log: systemLog({ level: "warn" }),
+    });
+    const { privateKey, certificate } = identity.credentials();
+    call.out([privateKey, certificate, ...identity.serverRoots].map((pem) => pem.trim()).join("\n"));
+    identity.stop();
+    return 0;
+  },
+} as const satisfies Command;

@@ -1,0 +1,90 @@
+/** `latticegate`: arguments to command to exit code. 0 done · 1 found wanting or failed · 2 called wrongly. */
+import { Refusal } from "../kernel/refusal.ts";
+import { version } from "../app/version.ts";
+import { auditShow, auditTail, auditVerify } from "./audit.ts";
+import { caList, caRevoke, caToken } from "./ca.ts";
+import { type Command, parseCall, usage } from "./command.ts";
+import { configCheck, configDocs } from "./config.ts";
+import { connect } from "./connect.ts";
+import { doctor } from "./doctor.ts";
+import { expose } from "./expose.ts";
+import { identityExport } from "./identity.ts";
+import { status } from "./status.ts";
+import { up } from "./up.ts";
+
+/** In the order of help. */
+const commands = [
+  up,
+  connect,
+  expose,
+  status,
+  doctor,
+  caToken,
+  caList,
+  caRevoke,
+  auditTail,
+  auditShow,
+  auditVerify,
+  configCheck,
+  configDocs,
+  identityExport,
+] as const satisfies readonly Command[];
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  const out = (line: string): void => void process.stdout.write(`${line}\n`);
+  if (args[0] === "--version") {
+    out(`latticegate ${version}`);
+    return 0;
+  }
+  const found = find(args);
+  if (found === undefined) {
+    const asked = args.length === 0 || args[0] === "--help" || args[0] === "help";
+    (asked ? out : complain)(asked ? overview() : `latticegate: there is no command "${args.join(" ")}"\n\n${overview()}`);
+    return asked ? 0 : 2;
+  }
+  const { command, rest } = found;
+  const own = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
+  if (own.includes("--help")) {
+    out(usage(command));
+    return 0;
+  }
+  return await run(command, rest, out);
+}
+
+async function run(command: Command, rest: readonly string[], out: (line: string) => void): Promise<number> {
+  try {
+    return await command.run(parseCall(command, rest, out));
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    complain(`latticegate ${command.name}: ${error.message}`);
+    return error.code === "bad_config" || error.code === "not_yet" ? 2 : 1;
+  }
+}
+
+function find(args: readonly string[]): { readonly command: Command; readonly rest: readonly string[] } | undefined {
+  for (const words of [2, 1]) {
+    const command = commands.find(({ name }) => name === args.slice(0, words).join(" "));
+    if (command !== undefined) return { command, rest: args.slice(words) };
+  }
+  return undefined;
+}
+
+function overview(): string {
+  const lines = commands.map(({ name, arguments: what, summary }) => {
+    const left = `  ${name} ${what}`.trimEnd();
+    return left.length < 40 ? `${left.padEnd(40)} ${summary}` : `${left}\n${" ".repeat(41)}${summary}`;
+  });
+  return [
+    "latticegate: post-quantum, zero-trust gateway and sidecar for the Model Context Protocol",
+    "",
+    ...lines,
+    "",
+    "latticegate COMMAND --help tells a command's options; latticegate --version the version.",
+  ].join("\n");
+}
+
+function complain(text: string): void {
+  process.stderr.write(`${text}\n`);
+}

@@ -1,0 +1,38 @@
+/** `latticegate up` */
+import { loadConfig } from "../app/config.ts";
+import { startGateway } from "../app/gateway.ts";
+import { selfCheck } from "../app/self-check.ts";
+import { systemClock, systemLog } from "../host/system.ts";
+import { type Command, configFile, configOption } from "./command.ts";
+import { clientConfigText } from "./client-config.ts";
+import { untilStopped } from "./signals.ts";
+
+export const up = {
+  name: "up",
+  arguments: "",
+  summary: "Run the gateway.",
+  options: {
+    ...configOption,
+    "self-check": { type: "boolean", help: "After the start, make one real call and verify the log; end if that fails." },
+    verbose: { type: "boolean", help: "Log verdicts and life cycle, not only what needs attention." },
+  },
+  run: async (call) => {
+    const config = loadConfig(configFile(call));
+    const log = systemLog({ level: call.flag("verbose") ? "info" : "warn" });
+    for (const part of config.notYet) log.warn("config.not_yet", { at: part.at, because: part.because });
+    const stopped = untilStopped();
+    const gateway = await startGateway(config, { clock: systemClock, log });
+    try {
+      const lines = call.flag("self-check") ? await selfCheck(config, gateway) : [];
+      for (const line of lines) call.out(line);
+      call.out(`Latticegate is up at ${gateway.address}: TLS 1.3, ${config.profile.groups.map((group) => group.id).join(" or ")}, ${config.profile.identity.id} on both ends`);
+      if (gateway.dashboard !== undefined) call.out(`Page      ${gateway.dashboard}`);
+      if (call.flag("self-check")) call.out(clientConfigText(config));
+      await stopped;
+      call.out("Stopping: calls under way may finish.");
+    } finally {
+      await gateway.stop();
+    }
+    return 0;
+  },
+} as const satisfies Command;

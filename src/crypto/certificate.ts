@@ -1,0 +1,194 @@
+/** X.509 certificates with ML-DSA keys (RFC 5280, RFC 9881): written with an ASN.1 library, read by OpenSSL. */
+import { randomBytes, sign, X509Certificate } from "node:crypto";
+
+import { AsnConvert, OctetString } from "@peculiar/asn1-schema";
+import {
+  AlgorithmIdentifier,
+  BasicConstraints,
+  Certificate,
+  ExtendedKeyUsage,
+  Extension,
+  Extensions,
+  GeneralName,
+  GeneralSubtree,
+  GeneralSubtrees,
+  id_ce_basicConstraints,
+  id_ce_extKeyUsage,
+  id_ce_keyUsage,
+  id_ce_nameConstraints,
+  id_ce_subjectAltName,
+  id_kp_clientAuth,
+  id_kp_serverAuth,
+  KeyUsage,
+  KeyUsageFlags,
+  Name,
+  NameConstraints,
+  RelativeDistinguishedName,
+  AttributeTypeAndValue,
+  AttributeValue,
+  SubjectAlternativeName,
+  SubjectPublicKeyInfo,
+  TBSCertificate,
+  Validity,
+  Version,
+} from "@peculiar/asn1-x509";
+
+import { algorithmOfKeyType } from "./suites.ts";
+import type { KeyPair, PublicKey } from "./keys.ts";
+
+/** A certificate as OpenSSL read it. */
+export type ParsedCertificate = X509Certificate;
+
+interface CertificateRequest {
+  readonly commonName: string;
+  readonly publicKey: PublicKey;
+  readonly notBeforeUnixMs: number;
+  readonly notAfterUnixMs: number;
+  readonly issuer: { readonly commonName: string; readonly key: KeyPair };
+}
+
+/** A workload's certificate: exactly one URI SAN, one purpose. */
+export interface LeafRequest extends CertificateRequest {
+  readonly spiffeId: string;
+  readonly purpose: "server" | "client";
+}
+
+/** A trust anchor that can only vouch for SPIFFE IDs of its trust domain. */
+export interface RootRequest {
+  readonly commonName: string;
+  readonly key: KeyPair;
+  readonly trustDomain: string;
+  readonly notBeforeUnixMs: number;
+  readonly notAfterUnixMs: number;
+}
+
+/** What a certificate says, read by OpenSSL; nothing in it is trusted by being read. */
+export interface CertificateFacts {
+  /** Lower-case hex. */
+  readonly serial: string;
+  /** All subject alternative names of type URI. */
+  readonly uris: readonly string[];
+  readonly otherNames: number;
+  readonly keyAlgorithm: string;
+  readonly notBeforeUnixMs: number;
+  readonly notAfterUnixMs: number;
+}
+
+/** PEM of a leaf with a fresh 128-bit serial number. */
+export function issueLeaf(request: LeafRequest): string {
+  const usage = request.purpose === "server" ? id_kp_serverAuth : id_kp_clientAuth;
+  return issue(request, [
+    extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: false })),
+    extension(id_ce_keyUsage, true, new KeyUsage(KeyUsageFlags.digitalSignature)),
+    extension(id_ce_extKeyUsage, false, new ExtendedKeyUsage([usage])),
+    extension(
+      id_ce_subjectAltName,
+      false,
+      new SubjectAlternativeName([new GeneralName({ uniformResourceIdentifier: request.spiffeId })]),
+    ),
+  ]);
+}
+
+/** PEM of a self-signed root, name-constrained to its trust domain. */
+export function issueRoot(request: RootRequest): string {
+  const uris = new GeneralSubtree({
+    base: new GeneralName({ uniformResourceIdentifier: request.trustDomain }),
+  });
+  return issue(
+    {
+      ...request,
+      publicKey: request.key.publicKey,
+      issuer: { commonName: request.commonName, key: request.key },
+    },
+    [
+      extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: true, pathLenConstraint: 0 })),
+      extension(id_ce_keyUsage, true, new KeyUsage(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign)),
+      extension(
+        id_ce_nameConstraints,
+        true,
+        new NameConstraints({ permittedSubtrees: new GeneralSubtrees([uris]) }),
+      ),
+    ],
+  );
+}
+
+/** @returns undefined if `certificate` is no certificate. */
+export function parseCertificate(certificate: string | Uint8Array): ParsedCertificate | undefined {
+  try {
+    return new X509Certificate(certificate);
+  } catch {
+    return undefined;
+  }
+}
+
+export function certificateFacts(certificate: ParsedCertificate): CertificateFacts {
+  const names = (certificate.subjectAltName ?? "").split(", ").filter((name) => name !== "");
+  const uris = names.filter((name) => name.startsWith("URI:")).map((name) => name.slice(4));
+  return {
+    serial: certificate.serialNumber.toLowerCase(),
+    uris,
+    otherNames: names.length - uris.length,
+    keyAlgorithm: algorithmOfKeyType(certificate.publicKey.asymmetricKeyType),
+    notBeforeUnixMs: certificate.validFromDate.getTime(),
+    notAfterUnixMs: certificate.validToDate.getTime(),
+  };
+}
+
+/** Whether `root`'s key signed `certificate` and names fit; validity and purpose are another question. */
+export function isIssuedBy(certificate: ParsedCertificate, root: ParsedCertificate): boolean {
+  return certificate.checkIssued(root) && certificate.verify(root.publicKey);
+}
+
+function issue(request: CertificateRequest, extensions: Extension[]): string {
+  const algorithm = new AlgorithmIdentifier({ algorithm: request.issuer.key.suite.oid });
+  const tbs = new TBSCertificate({
+    version: Version.v3,
+    serialNumber: freshSerial(),
+    signature: algorithm,
+    issuer: name(request.issuer.commonName),
+    validity: new Validity({
+      notBefore: new Date(request.notBeforeUnixMs),
+      notAfter: new Date(request.notAfterUnixMs),
+    }),
+    subject: name(request.commonName),
+    subjectPublicKeyInfo: AsnConvert.parse(
+      request.publicKey.export({ type: "spki", format: "der" }),
+      SubjectPublicKeyInfo,
+    ),
+    extensions: new Extensions(extensions),
+  });
+  const signed = sign(null, Buffer.from(AsnConvert.serialize(tbs)), request.issuer.key.privateKey);
+  const certificate = new Certificate({
+    tbsCertificate: tbs,
+    signatureAlgorithm: algorithm,
+    signatureValue: toArrayBuffer(signed),
+  });
+  return new X509Certificate(Buffer.from(AsnConvert.serialize(certificate))).toString();
+}
+
+/** 16 random bytes, positive and without a leading zero octet (RFC 5280 §4.1.2.2). */
+function freshSerial(): ArrayBuffer {
+  const serial = randomBytes(16);
+  serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40;
+  return toArrayBuffer(serial);
+}
+
+function name(commonName: string): Name {
+  return new Name([
+    new RelativeDistinguishedName([
+      new AttributeTypeAndValue({ type: "2.5.4.3", value: new AttributeValue({ utf8String: commonName }) }),
+    ]),
+  ]);
+}
+
+function extension(id: string, critical: boolean, value: object): Extension {
+  return new Extension({
+    extnID: id,
+    critical,
+    extnValue: new OctetString(AsnConvert.serialize(value)),
+  });
+}
+
+function toArrayBuffer(bytes: Uint8Array): ArrayBuffer {
+  return Uint8Array.from(bytes).buffer;
+}

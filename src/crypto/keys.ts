@@ -1,0 +1,56 @@
+/** Key pairs through a suite: made, taken to their smallest secret, brought back, fingerprinted. */
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+} from "node:crypto";
+
+import { toBase64url } from "../kernel/bytes.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { sha256 } from "./hash.ts";
+import type { SignatureSuite } from "./suites.ts";
+
+/** A public key as node:crypto holds it. */
+export type PublicKey = KeyObject;
+
+export interface KeyPair {
+  readonly suite: SignatureSuite;
+  readonly privateKey: KeyObject;
+  readonly publicKey: PublicKey;
+}
+
+export function generateKeyPair(suite: SignatureSuite): KeyPair {
+  // The overloads of generateKeyPairSync name each key type; a row's type is one of them.
+  const { privateKey, publicKey } = generateKeyPairSync(suite.keyType as "ed25519");
+  return { suite, privateKey, publicKey };
+}
+
+/** The secret at its smallest: a 32-byte seed (FIPS 204 §3.6.3) or the raw private key. */
+export function exportSecret(pair: KeyPair): Uint8Array {
+  return pair.privateKey.export({ format: pair.suite.secretFormat });
+}
+
+/** @throws Refusal `bad_state` if `secret` is no secret of that suite. */
+export function importSecret(suite: SignatureSuite, secret: Uint8Array): KeyPair {
+  try {
+    const privateKey = createPrivateKey({
+      key: Buffer.from(secret),
+      format: suite.secretFormat,
+      asymmetricKeyType: suite.keyType,
+    });
+    return { suite, privateKey, publicKey: createPublicKey(privateKey) };
+  } catch (cause) {
+    throw new Refusal("bad_state", `A stored ${suite.id} key can't be read.`, { cause });
+  }
+}
+
+/** SHA-256 of the SubjectPublicKeyInfo, base64url. */
+export function fingerprint(key: PublicKey): string {
+  return toBase64url(sha256(key.export({ type: "spki", format: "der" })));
+}
+
+export function randomSecret(bytes: number): Uint8Array {
+  return randomBytes(bytes);
+}

@@ -1,0 +1,242 @@
+/**
+ * Keys that sign and verify checkpoints (C2SP signed-note, tlog-cosignature): one row per signature type.
+ * Ed25519 and ML-DSA-44 are C2SP's own types; ML-DSA-65 and SLH-DSA stand under 0xff and a long identifier,
+ * as signed-note asks of types without a byte of their own (docs/formats/log.md).
+ */
+import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+
+import { concat, equalInConstantTime, fromBase64, toBase64, toHex, uint64, utf8 } from "../kernel/bytes.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { sha256 } from "./hash.ts";
+import { type SignatureSuite, signatureSuite } from "./suites.ts";
+
+/** What a checkpoint says. `text` is the note's text with its final newline. */
+export interface CheckpointBody {
+  readonly origin: string;
+  readonly size: number;
+  readonly root: Uint8Array;
+  readonly text: string;
+}
+
+export interface NoteSigner {
+  readonly name: string;
+  /** Four bytes. */
+  readonly keyId: Uint8Array;
+  /** The verifier key as text: `name+hexid+base64`. */
+  readonly vkey: string;
+  /** The signature without the key id. Runs on the thread pool. */
+  readonly sign: (checkpoint: CheckpointBody & { readonly atUnixS: number }) => Promise<Uint8Array>;
+}
+
+export interface NoteVerifier {
+  readonly kind: NoteKeyKind;
+  readonly name: string;
+  /** Four bytes. */
+  readonly keyId: Uint8Array;
+  readonly vkey: string;
+  readonly verify: (checkpoint: CheckpointBody, signature: Uint8Array) => boolean;
+  /** When it was signed, if this type of signature says so. Meaningless unless `verify` holds. */
+  readonly timeOf: (signature: Uint8Array) => number | undefined;
+}
+
+export type NoteKeyKind = (typeof rows)[number]["kind"];
+
+interface Row {
+  readonly kind: string;
+  readonly suite: SignatureSuite;
+  /** What stands before the public key in a vkey, and in what the key id is hashed from. */
+  readonly type: Uint8Array;
+  /** A `timestamped_signature` over a `cosigned_message` (tlog-cosignature), or a signature over the text. */
+  readonly timestamped: boolean;
+}
+
+const rows = [
+  { kind: "ed25519", suite: signatureSuite("Ed25519"), type: Uint8Array.of(0x01), timestamped: false },
+  { kind: "ml-dsa-44", suite: signatureSuite("ML-DSA-44"), type: Uint8Array.of(0x06), timestamped: true },
+  {
+    kind: "ml-dsa-65",
+    suite: signatureSuite("ML-DSA-65"),
+    type: concat([Uint8Array.of(0xff), utf8("dev.latticegate/ml-dsa-65")]),
+    timestamped: false,
+  },
+  {
+    kind: "slh-dsa-sha2-128s",
+    suite: signatureSuite("SLH-DSA-SHA2-128s"),
+    type: concat([Uint8Array.of(0xff), utf8("dev.latticegate/slh-dsa-sha2-128s")]),
+    timestamped: false,
+  },
+] as const satisfies readonly Row[];
+
+/** Bound on a log key file: four keys a generation, sixteen generations. */
+const maxLogKeys = 64;
+/** tlog-cosignature: names and origins have a one-byte length. */
+const maxNameBytes = 255;
+const timestampBytes = 8;
+
+/**
+ * A signer that puts `name` on its lines.
+ * @throws Refusal `bad_config` if the key is of another kind, or the name can't stand in a note.
+ */
+export function noteSigner(kind: NoteKeyKind, name: string, privateKey: KeyObject): NoteSigner {
+  const row = rowOf(kind);
+  if (privateKey.asymmetricKeyType !== row.suite.keyType) {
+    throw new Refusal(
+      "bad_config",
+      `A ${kind} log key was expected; this one is ${privateKey.asymmetricKeyType ?? "secret"}.`,
+    );
+  }
+  if (!isNoteName(name)) {
+    throw new Refusal(
+      "bad_config",
+      `"${name}" can't name a log key: no spaces, no "+", 1 to ${maxNameBytes} bytes.`,
+    );
+  }
+  const publicKey = createPublicKey(privateKey).export({ format: "raw-public" });
+  return {
+    name,
+    keyId: keyId(row, name, publicKey),
+    vkey: formatVkey(row, name, publicKey),
+    sign: async (checkpoint) => {
+      if (!row.timestamped) return signOnPool(utf8(checkpoint.text), privateKey);
+      const message = cosignedMessage(name, checkpoint, checkpoint.atUnixS);
+      return concat([uint64(checkpoint.atUnixS), await signOnPool(message, privateKey)]);
+    },
+  };
+}
+
+/** @throws Refusal `bad_config` if `vkey` is no verifier key of a known type. */
+export function noteVerifier(vkey: string): NoteVerifier {
+  const { row, name, id, publicKey } = parseVkey(vkey);
+  const key = importPublicKey(row, publicKey);
+  const { signatureBytes } = row.suite;
+  return {
+    kind: row.kind,
+    name,
+    keyId: id,
+    vkey,
+    verify: (checkpoint, signature) => {
+      if (!row.timestamped) {
+        return signature.length === signatureBytes && verify(null, utf8(checkpoint.text), key, signature);
+      }
+      const atUnixS = timestampOf(signature);
+      if (atUnixS === undefined || signature.length !== timestampBytes + signatureBytes) return false;
+      if (utf8(checkpoint.origin).length > maxNameBytes) return false;
+      const message = cosignedMessage(name, checkpoint, atUnixS);
+      return verify(null, message, key, signature.subarray(timestampBytes));
+    },
+    timeOf: (signature) => (row.timestamped ? timestampOf(signature) : undefined),
+  };
+}
+
+/**
+ * A log's public key file: one vkey a line; empty lines and lines that start with `#` don't count.
+ * @throws Refusal `bad_config`
+ */
+export function readLogKey(text: string): readonly NoteVerifier[] {
+  const lines = text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !line.startsWith("#"));
+  if (lines.length === 0 || lines.length > maxLogKeys) {
+    throw new Refusal("bad_config", `A log key file has 1 to ${maxLogKeys} keys; this one has ${lines.length}.`);
+  }
+  return lines.map(noteVerifier);
+}
+
+/** The public key file of these signers. */
+export function formatLogKey(signers: readonly NoteSigner[]): string {
+  return signers.map((signer) => `${signer.vkey}\n`).join("");
+}
+
+function rowOf(kind: NoteKeyKind): (typeof rows)[number] {
+  const row = rows.find((row) => row.kind === kind);
+  if (row === undefined) throw new Error(`no note key of kind ${kind}`);
+  return row;
+}
+
+/** signed-note: non-empty, no Unicode spaces, no plus. */
+function isNoteName(name: string): boolean {
+  return name !== "" && !/[\s+\p{Cc}]/u.test(name) && utf8(name).length <= maxNameBytes;
+}
+
+/** tlog-cosignature, `cosigned_message`: the whole tree, so `start` is 0. */
+function cosignedMessage(name: string, checkpoint: CheckpointBody, atUnixS: number): Uint8Array {
+  return concat([
+    utf8("subtree/v1\n\0"),
+    opaque(name),
+    uint64(atUnixS),
+    opaque(checkpoint.origin),
+    uint64(0),
+    uint64(checkpoint.size),
+    checkpoint.root,
+  ]);
+}
+
+function opaque(text: string): Uint8Array {
+  const bytes = utf8(text);
+  return concat([Uint8Array.of(bytes.length), bytes]);
+}
+
+function timestampOf(signature: Uint8Array): number | undefined {
+  if (signature.length < timestampBytes) return undefined;
+  const value = new DataView(signature.buffer, signature.byteOffset).getBigUint64(0);
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : undefined;
+}
+
+function signOnPool(message: Uint8Array, key: KeyObject): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    sign(null, message, key, (error, signature) => {
+      if (error === null) resolve(signature);
+      else reject(error);
+    });
+  });
+}
+
+/** signed-note: SHA-256(name ‖ 0x0A ‖ type ‖ public key), first four bytes. */
+function keyId(row: Row, name: string, publicKey: Uint8Array): Uint8Array {
+  return sha256(concat([utf8(`${name}\n`), row.type, publicKey])).slice(0, 4);
+}
+
+function formatVkey(row: Row, name: string, publicKey: Uint8Array): string {
+  return `${name}+${toHex(keyId(row, name, publicKey))}+${toBase64(concat([row.type, publicKey]))}`;
+}
+
+function parseVkey(vkey: string): {
+  readonly row: (typeof rows)[number];
+  readonly name: string;
+  readonly id: Uint8Array;
+  readonly publicKey: Uint8Array;
+} {
+  const match = /^([^+]{1,255})\+([0-9a-f]{8})\+([A-Za-z0-9+/=]{1,4096})$/.exec(vkey);
+  const material = fromBase64(match?.[3] ?? "");
+  const row = rows.find((row) => {
+    const isType = material !== undefined && startsWith(material, row.type);
+    return isType && material.length === row.type.length + row.suite.publicKeyBytes;
+  });
+  const name = match?.[1] ?? "";
+  if (row === undefined || material === undefined || !isNoteName(name)) {
+    throw new Refusal("bad_config", `"${vkey.slice(0, 60)}…" is no log key: name+id+key was expected.`);
+  }
+  const publicKey = material.subarray(row.type.length);
+  const id = keyId(row, name, publicKey);
+  if (toHex(id) !== match?.[2]) {
+    throw new Refusal("bad_config", `The log key of ${name} has the id ${match?.[2]}, but it must be ${toHex(id)}.`);
+  }
+  return { row, name, id, publicKey };
+}
+
+function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
+  return bytes.length >= prefix.length && equalInConstantTime(bytes.subarray(0, prefix.length), prefix);
+}
+
+function importPublicKey(row: Row, publicKey: Uint8Array): KeyObject {
+  try {
+    return createPublicKey({
+      key: Buffer.from(publicKey),
+      format: "raw-public",
+      asymmetricKeyType: row.suite.keyType,
+    });
+  } catch (cause) {
+    throw new Refusal("bad_config", `The ${row.kind} log key isn't a public key of that kind.`, { cause });
+  }
+}

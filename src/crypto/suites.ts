@@ -1,0 +1,151 @@
+/**
+ * The one table of algorithms. Everything else holds a resolved row and never spells a name.
+ * Names: FIPS 203/204/205, RFC 9881 and 9909 (X.509), RFC 9964 (JOSE), RFC 10024 and the IANA TLS
+ * registry (groups), draft-ietf-tls-mldsa (signature schemes).
+ */
+import { Refusal } from "../kernel/refusal.ts";
+
+type Kind = "classical" | "hybrid" | "pq";
+type Status = "allowed" | "deprecated" | "forbidden";
+
+export interface SignatureSuite {
+  readonly id: string;
+  readonly kind: Kind;
+  readonly nistLevel: 1 | 2 | 3 | 5;
+  /** `asymmetricKeyType` in node:crypto. */
+  readonly keyType: "ml-dsa-44" | "ml-dsa-65" | "ml-dsa-87" | "ed25519" | "slh-dsa-sha2-128s";
+  /** How the secret is exported at its smallest. */
+  readonly secretFormat: "raw-seed" | "raw-private";
+  readonly oid: string;
+  /** OpenSSL's name in `sigalgs`; null where TLS 1.3 can't use it here. */
+  readonly tlsName: string | null;
+  readonly publicKeyBytes: number;
+  readonly signatureBytes: number;
+  readonly status: Status;
+}
+
+export interface KeyExchangeSuite {
+  /** OpenSSL's and IANA's group name. */
+  readonly id: string;
+  readonly kind: Kind;
+  readonly nistLevel: 1 | 3 | 5;
+  readonly groupId: number;
+  /** The KEM inside, by its FIPS 203 name. */
+  readonly kem: string | null;
+  readonly status: Status;
+}
+
+const signatureSuites = [
+  signature("ML-DSA-44", "ml-dsa-44", "2.16.840.1.101.3.4.3.17", { level: 2, sizes: [1312, 2420] }),
+  signature("ML-DSA-65", "ml-dsa-65", "2.16.840.1.101.3.4.3.18", { level: 3, sizes: [1952, 3309] }),
+  signature("ML-DSA-87", "ml-dsa-87", "2.16.840.1.101.3.4.3.19", { level: 5, sizes: [2592, 4627] }),
+  {
+    ...signature("SLH-DSA-SHA2-128s", "slh-dsa-sha2-128s", "2.16.840.1.101.3.4.3.20", {
+      level: 1,
+      sizes: [32, 7856],
+    }),
+    secretFormat: "raw-private",
+    tlsName: null,
+  },
+  {
+    ...signature("Ed25519", "ed25519", "1.3.101.112", { level: 1, sizes: [32, 64] }),
+    kind: "classical",
+    secretFormat: "raw-private",
+    tlsName: "ed25519",
+  },
+] as const satisfies readonly SignatureSuite[];
+
+const keyExchangeSuites = [
+  { id: "X25519MLKEM768", kind: "hybrid", nistLevel: 3, groupId: 0x11ec, kem: "ML-KEM-768", status: "allowed" },
+  {
+    id: "SecP384r1MLKEM1024",
+    kind: "hybrid",
+    nistLevel: 5,
+    groupId: 0x11ed,
+    kem: "ML-KEM-1024",
+    status: "allowed",
+  },
+  {
+    id: "SecP256r1MLKEM768",
+    kind: "hybrid",
+    nistLevel: 3,
+    groupId: 0x11eb,
+    kem: "ML-KEM-768",
+    status: "allowed",
+  },
+] as const satisfies readonly KeyExchangeSuite[];
+
+/** AEADs offered in TLS 1.3, by IANA name. */
+const tlsCiphers = ["TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"] as const;
+
+/** What a deployment negotiates: named, so that a change of algorithm is a change of one word. */
+export interface Profile {
+  readonly name: "hybrid";
+  /** In order of preference. */
+  readonly groups: readonly KeyExchangeSuite[];
+  /** Algorithm of workload identities. */
+  readonly identity: SignatureSuite;
+  /** Colon-separated, for `ciphers`. */
+  readonly ciphers: string;
+}
+
+/**
+ * The profile of that name, narrowed to the algorithms an operator allows.
+ * @param allowed FIPS names such as `ML-KEM-768` and `ML-DSA-65`; undefined allows what the profile has.
+ * @throws Refusal `bad_config` if nothing is left, `not_yet` for a profile that can't be had.
+ */
+export function resolveProfile(name: string, allowed?: readonly string[]): Profile {
+  if (name !== "hybrid") throw new Refusal("not_yet", `Profile "${name}" can't be used yet; use "hybrid".`);
+  const known = new Set<string>([
+    ...signatureSuites.map((suite) => suite.id),
+    ...keyExchangeSuites.flatMap((suite) => [suite.id, suite.kem]),
+  ]);
+  const unknown = allowed?.find((id) => !known.has(id));
+  if (unknown !== undefined) {
+    throw new Refusal("bad_config", `Unknown algorithm "${unknown}"; known are ${[...known].join(", ")}.`);
+  }
+  const groups = keyExchangeSuites.filter(
+    (suite) => allowed === undefined || allowed.includes(suite.kem) || allowed.includes(suite.id),
+  );
+  const identity = signatureSuite("ML-DSA-65");
+  if (groups.length === 0 || (allowed !== undefined && !allowed.includes(identity.id))) {
+    throw new Refusal(
+      "bad_config",
+      `Profile "hybrid" needs ${identity.id} and one of ML-KEM-768, ML-KEM-1024 among the allowed algorithms.`,
+    );
+  }
+  return { name, groups, identity, ciphers: tlsCiphers.join(":") };
+}
+
+export type SignatureSuiteId = (typeof signatureSuites)[number]["id"];
+
+export function signatureSuite(id: SignatureSuiteId): SignatureSuite {
+  const suite = signatureSuites.find((row) => row.id === id);
+  if (suite === undefined) throw new Error(`no signature suite ${id}`);
+  return suite;
+}
+
+/** The name of a key's algorithm as FIPS 204 and RFC 8032 spell it; the raw type if it has no row. */
+export function algorithmOfKeyType(keyType: string | undefined): string {
+  return signatureSuites.find((row) => row.keyType === keyType)?.id ?? keyType ?? "unknown";
+}
+
+function signature<const Id extends string>(
+  id: Id,
+  keyType: SignatureSuite["keyType"],
+  oid: string,
+  strength: { readonly level: SignatureSuite["nistLevel"]; readonly sizes: readonly [number, number] },
+) {
+  return {
+    id,
+    kind: "pq",
+    nistLevel: strength.level,
+    keyType,
+    secretFormat: "raw-seed",
+    oid,
+    tlsName: keyType.replaceAll("-", ""),
+    publicKeyBytes: strength.sizes[0],
+    signatureBytes: strength.sizes[1],
+    status: "allowed",
+  } as const satisfies SignatureSuite;
+}

@@ -1,0 +1,85 @@
+/**
+ * The evidence types of one call. Each stage's output extends its input, so a stage can't be skipped:
+ * Received → Identified → Read → Judged → Journaled → (answer) → recorded.
+ */
+import type { Caller } from "../model/caller.ts";
+import type { Channel } from "../model/channel.ts";
+import type { Receipt } from "../model/entry.ts";
+import type { Denial, Permit, Question } from "../policy/decide.ts";
+import type { Frame } from "../wire/frame.ts";
+import type { SseEvent } from "../wire/sse.ts";
+
+/** Header names and values in turn, as they stood on the wire. */
+export type HeaderList = readonly string[];
+
+/** Looks a header up by its lower-case name. */
+export type HeaderReader = (lowerCaseName: string) => string | undefined;
+
+/** Where the answer goes. The front that made the call owns it. */
+export interface Reply {
+  /** A whole answer: head, body, end. */
+  readonly whole: (status: number, headers: HeaderList, body: Uint8Array) => void;
+  /** The head of a stream. */
+  readonly open: (status: number, headers: HeaderList) => void;
+  /** Resolves when more may be written. */
+  readonly write: (bytes: Uint8Array) => Promise<void>;
+  readonly close: () => void;
+  /** Breaks the stream off, so that the reader can't take it for complete. */
+  readonly cut: () => void;
+  /** The caller went away. */
+  readonly gone: AbortSignal;
+}
+
+export interface Received {
+  readonly id: string;
+  readonly atUnixMs: number;
+  readonly channel: Channel;
+  /** The name under which the upstream is configured. */
+  readonly server: string;
+  readonly verb: "POST" | "GET" | "DELETE";
+  readonly header: HeaderReader;
+  readonly headers: HeaderList;
+  /** Empty for GET and DELETE. */
+  readonly body: Uint8Array;
+  readonly reply: Reply;
+}
+
+/** + who asks. */
+export interface Identified extends Received {
+  readonly caller: Caller;
+}
+
+/** + the message. */
+export interface Read extends Identified {
+  /** Absent for GET and DELETE, which carry none. */
+  readonly frame?: Frame;
+  /** The upstream's own session id, if the caller holds one and it is theirs. */
+  readonly session?: string;
+}
+
+/** + what was decided. */
+export interface Judged extends Read {
+  readonly question: Question;
+  readonly verdict: Permit | Denial;
+}
+
+/** + the decision is on disk, and it was yes. */
+export interface Journaled extends Judged {
+  readonly verdict: Permit;
+  readonly receipt: Receipt;
+}
+
+/** What came back from an upstream. */
+export type Answer =
+  | {
+      readonly kind: "whole";
+      readonly status: number;
+      readonly headers: HeaderList;
+      readonly body: Uint8Array;
+    }
+  | {
+      readonly kind: "stream";
+      readonly status: number;
+      readonly headers: HeaderList;
+      readonly events: AsyncIterable<SseEvent>;
+    };

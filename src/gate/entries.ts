@@ -1,0 +1,76 @@
+/** A call, however far it came, as the two audit entries it leaves: what was decided, and how it ended. */
+import type { EntryDraft, EntryOutcome } from "../model/entry.ts";
+import type { Judged, Read, Received } from "./call.ts";
+import type { World } from "./world.ts";
+
+/** How a call ended. Metadata only. */
+export interface Ending {
+  readonly outcome: EntryOutcome;
+  /** A refusal's code, or what went wrong; absent if the answer is whole. */
+  readonly reason?: string;
+  readonly status: number;
+  readonly answerBytes: number;
+  /** The tool or the server said in its answer that it failed. */
+  readonly answerFailed: boolean;
+  /** The answer was longer than what is read into; it was passed on as it came. */
+  readonly uninspected?: boolean;
+}
+
+export function decisionEntry(call: Judged, world: World): EntryDraft {
+  const { verdict } = call;
+  return {
+    event: "call.decision",
+    atUnixMs: call.atUnixMs,
+    callId: call.id,
+    principal: call.caller.spiffeId,
+    tool: toolName(call),
+    outcome: verdict.kind === "permit" ? "allowed" : "denied",
+    facts: {
+      ...subject(call),
+      rule: verdict.rule ?? "default-deny",
+      world: world.digest,
+      "link.group": call.channel.group,
+      "link.peer_key": call.channel.peerKeyAlgorithm,
+      request_bytes: String(call.body.length),
+    },
+  };
+}
+
+/** @param call as far as it came */
+export function outcomeEntry(call: Received & Partial<Read>, ending: Ending, nowUnixMs: number): EntryDraft {
+  return {
+    event: "call.outcome",
+    atUnixMs: nowUnixMs,
+    callId: call.id,
+    principal: call.channel.peerSpiffeId,
+    tool: toolName(call),
+    outcome: ending.outcome,
+    facts: {
+      ...subject(call),
+      status: String(ending.status),
+      answer_bytes: String(ending.answerBytes),
+      duration_ms: String(nowUnixMs - call.atUnixMs),
+      ...(ending.answerFailed && { answer: "failed" }),
+      ...(ending.uninspected === true && { inspected: "no" }),
+      ...(ending.reason !== undefined && { reason: ending.reason }),
+    },
+  };
+}
+
+function subject(call: Received & Partial<Read>): Record<string, string> {
+  const { frame } = call;
+  if (frame === undefined) return { server: call.server, method: call.verb };
+  if (frame.kind === "response") return { server: call.server, method: "response" };
+  return { server: call.server, method: frame.method, era: frame.era, ...thing(frame.params) };
+}
+
+/** A resource's address is what was asked for, not what was said; a tool's name stands in the core. */
+function thing(params: { readonly uri?: string } | undefined): Record<string, string> {
+  return params?.uri === undefined ? {} : { resource: params.uri };
+}
+
+function toolName(call: Received & Partial<Read>): string | null {
+  const { frame } = call;
+  if (frame?.kind !== "request" || frame.method !== "tools/call") return null;
+  return `${call.server}/${frame.params?.name ?? ""}`;
+}

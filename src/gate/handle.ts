@@ -1,0 +1,73 @@
+/**
+ * The path of one call: down the list once, never back. Order is the security property, so it stands
+ * on one screen. Nothing is sent that ends a call before its outcome is in the log.
+ */
+import { Refusal } from "../kernel/refusal.ts";
+import type { Read, Received } from "./call.ts";
+import { type Ending, outcomeEntry } from "./entries.ts";
+import type { Ports } from "./ports.ts";
+import { refusedAnswer } from "./refuse.ts";
+import { type Departure, relay } from "./relay.ts";
+import { identify, journal, judge, read } from "./stages.ts";
+import type { World } from "./world.ts";
+
+/** Answers `received` through its reply; never throws. */
+export async function handle(received: Received, world: World, ports: Ports): Promise<void> {
+  let call: Received & Partial<Read> = received;
+  let departure: Departure;
+  try {
+    const identified = (call = identify(received, world));
+    const understood = (call = read(identified, world, ports));
+    const judged = (call = judge(understood, world));
+    const permitted = (call = await journal(judged, world, ports));
+    const answer = await ports.upstreams.forward(permitted);
+    departure = await relay(permitted, answer, ports);
+  } catch (error) {
+    departure = refused(call, error, ports);
+  }
+  try {
+    await ports.journal.append(outcomeEntry(call, departure.ending, ports.clock.nowUnixMs()));
+  } catch (error) {
+    departure = unrecorded(call, departure, error, ports);
+  }
+  departure.leave();
+}
+
+/** The answer that says no, or that something broke. */
+function refused(call: Received & Partial<Read>, error: unknown, ports: Ports): Departure {
+  const code = error instanceof Refusal ? error.code : "fault";
+  const answer = refusedAnswer(call, error);
+  const ending: Ending = {
+    outcome: code === "denied" || code === "no_identity" ? "denied" : "error",
+    reason: code,
+    status: answer.status,
+    answerBytes: answer.body.length,
+    answerFailed: true,
+  };
+  logRefusal(call, error, ports);
+  return { ending, leave: () => call.reply.whole(answer.status, answer.headers, answer.body) };
+}
+
+/** The outcome can't be written now: the answer is withheld, and the log is owed how the call ended. */
+function unrecorded(
+  call: Received & Partial<Read>,
+  departure: Departure,
+  error: unknown,
+  ports: Ports,
+): Departure {
+  const instead = refused(call, error, ports);
+  ports.journal.owe(outcomeEntry(call, instead.ending, ports.clock.nowUnixMs()));
+  return { ending: instead.ending, leave: departure.withhold ?? instead.leave };
+}
+
+function logRefusal(call: Received & Partial<Read>, error: unknown, ports: Ports): void {
+  const fields = { callId: call.id, caller: call.channel.peerSpiffeId, server: call.server };
+  if (!(error instanceof Refusal)) {
+    const stack = error instanceof Error ? (error.stack ?? error.message) : "not an error";
+    ports.log.error("call.fault", { ...fields, stack });
+  } else if (error.code === "journal_unavailable") {
+    ports.log.error("call.unrecorded", { ...fields, ...error.facts });
+  } else {
+    ports.log.info("call.refused", { ...fields, code: error.code, ...error.facts });
+  }
+}

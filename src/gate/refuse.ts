@@ -1,0 +1,64 @@
+/** Any error → the answer the caller may see. Shapes and codes: MCP 2026-07-28, SEP-2643. */
+import { utf8 } from "../kernel/bytes.ts";
+import { Refusal, refusalRow } from "../kernel/refusal.ts";
+import type { RequestFrame } from "../wire/frame.ts";
+import type { Read, Received } from "./call.ts";
+
+const json = ["content-type", "application/json"] as const;
+
+interface RefusedAnswer {
+  readonly status: number;
+  readonly headers: readonly string[];
+  readonly body: Uint8Array;
+}
+
+/** The answer to a call that was refused or that failed. A fault is shown as an id and nothing else. */
+export function refusedAnswer(call: Received & Partial<Read>, error: unknown): RefusedAnswer {
+  const request = call.frame?.kind === "request" ? call.frame : undefined;
+  if (!(error instanceof Refusal)) {
+    return rpcError(request, 500, { code: -32603, message: `Internal error ${call.id}` });
+  }
+  if (error.code === "denied" && request !== undefined) return deniedAnswer(request, error);
+  const { rpc, http } = refusalRow(error.code);
+  return rpcError(request, http, { code: rpc, message: error.message });
+}
+
+/**
+ * A denied tool call is a tool result that says so, since models read those; a denied read is an error
+ * of its own; whoever may use nothing of a server is told so by HTTP, which no client takes for a
+ * sign of the other protocol era.
+ */
+function deniedAnswer(request: RequestFrame, refusal: Refusal): RefusedAnswer {
+  const { rpc, http } = refusalRow(refusal.code);
+  const authorization = { reason: "insufficient_authorization", remediation: "unavailable" };
+  if (request.method !== "tools/call") {
+    const named = request.params?.name !== undefined || request.params?.uri !== undefined;
+    return rpcError(request, named ? 200 : http, {
+      code: rpc,
+      message: refusal.message,
+      data: { "dev.latticegate/authorization": authorization },
+    });
+  }
+  return answer(200, {
+    jsonrpc: "2.0",
+    id: request.id,
+    result: {
+      ...(request.era === "modern" && { resultType: "complete" }),
+      content: [{ type: "text", text: `Denied by policy: ${refusal.message}` }],
+      isError: true,
+      _meta: { "dev.latticegate/authorization": authorization },
+    },
+  });
+}
+
+function rpcError(
+  request: RequestFrame | undefined,
+  status: number,
+  error: { readonly code: number; readonly message: string; readonly data?: unknown },
+): RefusedAnswer {
+  return answer(status, { jsonrpc: "2.0", id: request?.id ?? null, error });
+}
+
+function answer(status: number, body: unknown): RefusedAnswer {
+  return { status, headers: json, body: utf8(JSON.stringify(body)) };
+}

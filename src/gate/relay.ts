@@ -1,0 +1,147 @@
+/** From the upstream's answer to what leaves: everything but the end is sent, the end waits for the log. */
+import { Refusal } from "../kernel/refusal.ts";
+import { readFrame, type ResponseFrame } from "../wire/frame.ts";
+import type { SseEvent } from "../wire/sse.ts";
+import type { Answer, HeaderList, Journaled } from "./call.ts";
+import type { Ending } from "./entries.ts";
+import type { Ports } from "./ports.ts";
+import { sealSessionId } from "./session-id.ts";
+
+/** How a call ended, and the act that lets the caller know. */
+export interface Departure {
+  readonly ending: Ending;
+  readonly leave: () => void;
+  /** Instead of `leave`, where a stream has begun and can't turn into a refusal any more. */
+  readonly withhold?: () => void;
+}
+
+/** Longer answers are passed on unread: reading costs about 10 ns a byte and blocks all other calls. */
+const inspectBytes = 1024 * 1024;
+
+export async function relay(call: Journaled, answer: Answer, ports: Ports): Promise<Departure> {
+  const headers = outgoing(call, answer.headers, ports.sessionKey);
+  if (answer.kind === "stream") return await relayStream(call, { ...answer, headers }, ports);
+  const { status, body } = answer;
+  return {
+    ending: ending(call, { status, body, bytes: body.length }),
+    leave: () => call.reply.whole(status, headers, body),
+  };
+}
+
+/**
+ * Events go out as they come, up to the one that holds the call's answer: that one leaves after the
+ * outcome is recorded, and what follows it runs on until the upstream ends.
+ */
+async function relayStream(
+  call: Journaled,
+  answer: Answer & { readonly kind: "stream" },
+  ports: Ports,
+): Promise<Departure> {
+  const { reply } = call;
+  const { status } = answer;
+  const events = answer.events[Symbol.asyncIterator]();
+  let bytes = 0;
+  reply.open(status, answer.headers);
+  try {
+    for (;;) {
+      const next = await events.next();
+      if (next.done === true) break;
+      bytes += next.value.raw.length;
+      const final = finalAnswer(call, next.value);
+      if (final !== undefined) {
+        return {
+          ending: ending(call, { status, body: final, bytes }),
+          leave: () => void finish(call, next.value, events, ports),
+          withhold: reply.cut,
+        };
+      }
+      await reply.write(next.value.raw);
+    }
+  } catch (error) {
+    return { ending: broken(call, status, bytes, error), leave: reply.cut };
+  }
+  return { ending: ended(call, status, bytes), leave: reply.close };
+}
+
+/** The answer's event, then whatever the upstream still says on that stream. */
+async function finish(
+  call: Journaled,
+  last: SseEvent,
+  rest: AsyncIterator<SseEvent>,
+  ports: Ports,
+): Promise<void> {
+  try {
+    await call.reply.write(last.raw);
+    for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
+      await call.reply.write(next.value.raw);
+    }
+    call.reply.close();
+  } catch (error) {
+    ports.log.debug("stream.broken", { callId: call.id, reason: reasonOf(error) });
+    call.reply.cut();
+  }
+}
+
+/** The data of an event that answers this very request. */
+function finalAnswer(call: Journaled, event: SseEvent): Uint8Array | undefined {
+  if (call.frame?.kind !== "request" || event.data === null || event.data.length === 0) return undefined;
+  if (event.data.length > inspectBytes) return event.data;
+  const response = responseIn(event.data);
+  return response?.id === call.frame.id ? event.data : undefined;
+}
+
+function ending(
+  call: Journaled,
+  answer: { readonly status: number; readonly body: Uint8Array; readonly bytes: number },
+): Ending {
+  const { status, body, bytes } = answer;
+  const uninspected = body.length > inspectBytes;
+  const response = uninspected || call.frame?.kind !== "request" ? undefined : responseIn(body);
+  const failed = status >= 400 || response?.error !== undefined || response?.result?.isError === true;
+  return {
+    outcome: status >= 500 ? "error" : "allowed",
+    status,
+    answerBytes: bytes,
+    answerFailed: failed,
+    ...(uninspected && { uninspected }),
+  };
+}
+
+/** A stream that ended of itself. One that was to answer a request and didn't may be resumed elsewhere. */
+function ended(call: Journaled, status: number, bytes: number): Ending {
+  const unanswered = call.frame?.kind === "request";
+  return {
+    outcome: "allowed",
+    status,
+    answerBytes: bytes,
+    answerFailed: status >= 400,
+    ...(unanswered && { reason: "stream_ended_unanswered" }),
+  };
+}
+
+function broken(call: Journaled, status: number, bytes: number, error: unknown): Ending {
+  const reason = call.reply.gone.aborted ? "caller_gone" : reasonOf(error);
+  return { outcome: "error", reason, status, answerBytes: bytes, answerFailed: true };
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Refusal ? error.code : "stream_broken";
+}
+
+function responseIn(data: Uint8Array): ResponseFrame | undefined {
+  try {
+    const frame = readFrame(data);
+    return frame.kind === "response" ? frame : undefined;
+  } catch {
+    return undefined; // Not ours to refuse: the client judges an unreadable answer, as it would without us.
+  }
+}
+
+/** The upstream's headers, with its session id bound to the caller. */
+function outgoing(call: Journaled, headers: HeaderList, key: Uint8Array): HeaderList {
+  const at = headers.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === "mcp-session-id");
+  const upstreamId = headers[at + 1];
+  if (at === -1 || upstreamId === undefined) return headers;
+  const owner = { spiffeId: call.caller.spiffeId, server: call.server };
+  return headers.with(at + 1, sealSessionId(key, owner, upstreamId));
+}

@@ -1,0 +1,93 @@
+/** The stages before the upstream: identify, read, judge, journal. Each takes what the last one proved. */
+import { callerOf } from "../identity/admission.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { decide, type Question } from "../policy/decide.ts";
+import { checkHeaders } from "../wire/mcp-headers.ts";
+import { type Frame, readFrame } from "../wire/frame.ts";
+import type { Identified, Journaled, Judged, Read, Received } from "./call.ts";
+import { decisionEntry } from "./entries.ts";
+import type { Ports } from "./ports.ts";
+import { openSessionId } from "./session-id.ts";
+import type { World } from "./world.ts";
+
+/** @throws Refusal `no_identity` */
+export function identify(received: Received, world: World): Identified {
+  return { ...received, caller: callerOf(received.channel, world.trust, received.atUnixMs) };
+}
+
+/** @throws Refusal `bad_json`, `bad_message`, `header_mismatch`, `no_such_server`, `no_such_session` */
+export function read(call: Identified, world: World, ports: Ports): Read {
+  const frame = call.verb === "POST" ? readFrame(call.body) : undefined;
+  if (frame !== undefined) checkHeaders(frame, call.header);
+  if (!world.servers.has(call.server)) {
+    throw new Refusal("no_such_server", `There is no server "${call.server}" behind this gateway.`);
+  }
+  const session = upstreamSession(call, frame, ports.sessionKey);
+  return { ...call, ...(frame && { frame }), ...(session !== undefined && { session }) };
+}
+
+export function judge(call: Read, world: World): Judged {
+  const target = targetOf(call.frame);
+  const question: Question = { caller: call.caller, server: call.server, ...(target && { target }) };
+  return { ...call, question, verdict: decide(question, world.rules) };
+}
+
+/**
+ * Puts the decision on disk, and lets only a permitted call pass.
+ * @throws Refusal `denied`, `journal_unavailable`
+ */
+export async function journal(call: Judged, world: World, ports: Ports): Promise<Journaled> {
+  const receipt = await ports.journal.append(decisionEntry(call, world));
+  const { verdict } = call;
+  if (verdict.kind === "denial") throw new Refusal("denied", verdict.because);
+  return { ...call, verdict, receipt };
+}
+
+/** MCP 2026-07-28: a modern message has no session; the header is ignored there, never refused. */
+function upstreamSession(call: Identified, frame: Frame | undefined, key: Uint8Array): string | undefined {
+  const sealed = call.header("mcp-session-id");
+  if (sealed === undefined || (frame !== undefined && frame.kind === "request" && frame.era === "modern")) {
+    return undefined;
+  }
+  const owner = { spiffeId: call.caller.spiffeId, server: call.server };
+  const session = openSessionId(key, owner, sealed);
+  if (session === undefined) throw new Refusal("no_such_session", "There is no such session for this caller.");
+  return session;
+}
+
+/** The protocol's own methods, which name nothing to be permitted and are open to every caller of a server. */
+const housekeeping: ReadonlySet<string> = new Set([
+  "initialize",
+  "server/discover",
+  "ping",
+  "tools/list",
+  "resources/list",
+  "resources/templates/list",
+  "prompts/list",
+  "completion/complete",
+  "logging/setLevel",
+  "subscriptions/listen",
+  "tasks/get",
+  "tasks/list",
+  "tasks/result",
+  "tasks/update",
+  "tasks/cancel",
+]);
+
+/** What a message names. A method nobody knows is judged like a tool of that name, so default-deny holds. */
+function targetOf(frame: Frame | undefined): Question["target"] {
+  if (frame === undefined || frame.kind === "response" || housekeeping.has(frame.method)) return undefined;
+  if (frame.kind === "notification" && frame.method.startsWith("notifications/")) return undefined;
+  switch (frame.method) {
+    case "tools/call":
+      return { kind: "tools", name: frame.params?.name ?? "" };
+    case "prompts/get":
+      return { kind: "prompts", name: frame.params?.name ?? "" };
+    case "resources/read":
+    case "resources/subscribe":
+    case "resources/unsubscribe":
+      return { kind: "resources", name: frame.params?.uri ?? "" };
+    default:
+      return { kind: "tools", name: frame.method };
+  }
+}

@@ -1,0 +1,34 @@
+/** The immutable snapshot a call is judged under. It is swapped whole, never changed. */
+import { sha256 } from "../crypto/hash.ts";
+import { toBase64url, utf8 } from "../kernel/bytes.ts";
+import type { Trust } from "../identity/admission.ts";
+import type { Rule, RuleDocument } from "../policy/rules.ts";
+import { compileRules } from "../policy/rules.ts";
+
+export interface World {
+  readonly trust: Trust;
+  readonly rules: readonly Rule[];
+  readonly servers: ReadonlySet<string>;
+  /** SHA-256 over everything above, base64url; stands in each decision's entry. */
+  readonly digest: string;
+}
+
+/** @throws Refusal if a rule can't be compiled */
+export function makeWorld(parts: {
+  readonly trust: Trust;
+  readonly rules: readonly RuleDocument[];
+  readonly servers: readonly string[];
+}): World {
+  const { trust, rules, servers } = parts;
+  const content = JSON.stringify({
+    trust: { ...trust, revokedSerials: [...trust.revokedSerials].sort() },
+    rules,
+    servers: [...servers].sort(),
+  });
+  return {
+    trust,
+    rules: compileRules(rules),
+    servers: new Set(servers),
+    digest: toBase64url(sha256(utf8(content))),
+  };
+}

@@ -1,0 +1,44 @@
+/** Bodies: a request's, whole and bounded; a response's, no faster than its reader. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+import { Refusal } from "../../kernel/refusal.ts";
+
+/**
+ * Rejects with Refusal `too_large` as soon as it is known to be longer than `maxBytes`, and with
+ * `bad_message` if the sender stops in the middle.
+ */
+export function readBody(message: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+  const declared = Number(message.headers["content-length"] ?? 0);
+  if (declared > maxBytes) return Promise.reject(tooLarge(maxBytes));
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    message.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > maxBytes) {
+        message.removeAllListeners("data").resume();
+        reject(tooLarge(maxBytes));
+        return;
+      }
+      chunks.push(chunk);
+    });
+    message.on("end", () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
+    message.on("error", (cause) => reject(new Refusal("bad_message", "The request broke off.", { cause })));
+    message.on("close", () => reject(new Refusal("bad_message", "The request broke off.")));
+  });
+}
+
+/** Resolves when more may be written, or when nobody reads any more. */
+export function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.on("drain", done).on("close", done);
+  });
+}
+
+function tooLarge(maxBytes: number): Refusal {
+  return new Refusal("too_large", `The message is longer than ${maxBytes} bytes.`);
+}

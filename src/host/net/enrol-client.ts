@@ -1,0 +1,145 @@
+/** A sidecar's side of enrolment: the gateway is proven before a secret leaves this machine. */
+import type { X509Certificate } from "node:crypto";
+import https from "node:https";
+import tls from "node:tls";
+
+import { z } from "zod";
+
+import { certificateFacts } from "../../crypto/certificate.ts";
+import { sha256 } from "../../crypto/hash.ts";
+import type { Profile } from "../../crypto/suites.ts";
+import type { JoinToken } from "../../identity/join-token.ts";
+import { equalInConstantTime, toBase64, toBase64url } from "../../kernel/bytes.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import { readBody } from "./body.ts";
+import { enrolAlpn } from "./front-door.ts";
+import { clientTlsOptions } from "./tls.ts";
+
+const timeoutMs = 10_000;
+const maxAnswerBytes = 256 * 1024;
+
+const enrolledSchema = z.object({
+  spiffe_id: z.string(),
+  certificate: z.string(),
+  server_roots: z.array(z.string()).min(1),
+  client_roots: z.array(z.string()).min(1),
+  gateway: z.string(),
+  trust_domain: z.string(),
+});
+
+/** What the gateway gave: identity, and whom to trust. */
+export type EnrolledIdentity = z.output<typeof enrolledSchema>;
+
+/** A gateway as a sidecar knows it. */
+export interface KnownGateway {
+  /** `host:port`. */
+  readonly address: string;
+  /** PEM. */
+  readonly serverRoots: readonly string[];
+  readonly spiffeId: string;
+}
+
+/**
+ * Redeems a join token.
+ * @throws Refusal `bad_join_token` if the gateway isn't the one the token was made by, or refuses it
+ */
+export async function join(token: JoinToken, csr: Uint8Array, profile: Profile): Promise<EnrolledIdentity> {
+  const { root, spiffeId } = await presentedGateway(token, profile);
+  // A second connection, judged by OpenSSL under that root, carries the secret.
+  const gateway = { address: token.address, serverRoots: [root.toString()], spiffeId };
+  return await post(gateway, profile, "/identity/join", {
+    secret: toBase64url(token.secret),
+    csr: toBase64(csr),
+  });
+}
+
+export async function renew(
+  gateway: KnownGateway,
+  profile: Profile,
+  old: { readonly certificate: string; readonly csr: Uint8Array },
+): Promise<EnrolledIdentity> {
+  return await post(gateway, profile, "/identity/renew", { certificate: old.certificate, csr: toBase64(old.csr) });
+}
+
+/** The root and name the endpoint presents, if the root's hash is the one in the token. Nothing is sent on this link. */
+function presentedGateway(
+  token: JoinToken,
+  profile: Profile,
+): Promise<{ readonly root: X509Certificate; readonly spiffeId: string }> {
+  return new Promise((resolve, reject) => {
+    const socket = tls.connect({
+      ...clientTlsOptions({ profile, serverRoots: [], peerSpiffeId: "", alpn: enrolAlpn }),
+      ...hostAndPort(token.address),
+      rejectUnauthorized: false,
+      timeout: timeoutMs,
+    });
+    socket.once("secureConnect", () => {
+      socket.destroy();
+      const leaf = socket.getPeerX509Certificate();
+      const root = leaf?.issuerCertificate;
+      const [spiffeId] = leaf === undefined ? [] : certificateFacts(leaf).uris;
+      const isProven = root !== undefined && equalInConstantTime(sha256(root.raw), token.serverRootHash);
+      // Other servers have certificates under that root too; only the gateway gives out identities.
+      if (isProven && spiffeId?.endsWith("/gateway") === true) resolve({ root, spiffeId });
+      else reject(notTheGateway(token.address));
+    });
+    socket.once("timeout", () => socket.destroy(new Error("timed out")));
+    socket.once("error", (cause) => reject(unreachable(token.address, cause)));
+  });
+}
+
+function notTheGateway(address: string): Refusal {
+  return new Refusal(
+    "bad_join_token",
+    `The gateway at ${address} isn't the one this join token was made by. Nothing was sent to it.`,
+  );
+}
+
+function post(gateway: KnownGateway, profile: Profile, path: string, body: unknown): Promise<EnrolledIdentity> {
+  return new Promise((resolve, reject) => {
+    const request = https.request({
+      ...clientTlsOptions({
+        profile,
+        serverRoots: gateway.serverRoots,
+        peerSpiffeId: gateway.spiffeId,
+        alpn: enrolAlpn,
+      }),
+      ...hostAndPort(gateway.address),
+      agent: false,
+      method: "POST",
+      path,
+      headers: { "content-type": "application/json" },
+      timeout: timeoutMs,
+    });
+    request.on("response", (response) => {
+      readBody(response, maxAnswerBytes)
+        .then((bytes) => enrolledFrom(response.statusCode ?? 0, bytes))
+        .then(resolve, reject);
+    });
+    request.on("timeout", () => request.destroy(new Error("timed out")));
+    request.on("error", (cause) => reject(unreachable(gateway.address, cause)));
+    request.end(JSON.stringify(body));
+  });
+}
+
+function enrolledFrom(status: number, bytes: Uint8Array): EnrolledIdentity {
+  const body: unknown = JSON.parse(Buffer.from(bytes).toString("utf8"));
+  if (status === 200) return enrolledSchema.parse(body);
+  const problem = z.object({ error: z.string(), message: z.string() }).safeParse(body);
+  const text = problem.success ? problem.data.message : `status ${status}`;
+  const code = problem.data?.error === "bad_certificate" ? "bad_certificate" : "bad_join_token";
+  throw new Refusal(code, `The gateway refused: ${text}`);
+}
+
+function unreachable(address: string, cause: unknown): Refusal {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
+  return new Refusal("upstream_failed", `The gateway at ${address} can't be reached (${code}). Is it up?`, {
+    cause,
+    facts: { sent: false, cause: code },
+  });
+}
+
+export function hostAndPort(address: string): { readonly host: string; readonly port: number } {
+  const colon = address.lastIndexOf(":");
+  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(address.slice(colon + 1)) };
+}

@@ -1,0 +1,112 @@
+/** The enrolment endpoint: JSON over the links that come with the enrolment ALPN (docs/formats/enrolment.md). */
+import http from "node:http";
+import type { Duplex } from "node:stream";
+
+import { z } from "zod";
+
+import { fromBase64, fromBase64url } from "../../kernel/bytes.ts";
+import type { Log } from "../../kernel/log.ts";
+import { Refusal, refusalRow } from "../../kernel/refusal.ts";
+import { readBody } from "./body.ts";
+
+/** A certificate and a request with ML-DSA-65 are about 13 KB in base64. */
+const maxBodyBytes = 64 * 1024;
+
+const base64 = z.string().transform((text, context) => decoded(fromBase64(text), context));
+const base64url = z.string().transform((text, context) => decoded(fromBase64url(text), context));
+
+const joinSchema = z.strictObject({ secret: base64url, csr: base64 });
+const renewSchema = z.strictObject({ certificate: z.string().max(32_768), csr: base64 });
+
+export interface JoinRequest {
+  readonly secret: Uint8Array;
+  /** DER, PKCS #10. */
+  readonly csr: Uint8Array;
+}
+
+export interface RenewRequest {
+  /** PEM of the certificate to be renewed. */
+  readonly certificate: string;
+  readonly csr: Uint8Array;
+}
+
+/** What a newcomer gets. */
+export interface Enrolled {
+  readonly spiffe_id: string;
+  /** PEM. */
+  readonly certificate: string;
+  /** PEM of the roots under which servers are issued. */
+  readonly server_roots: readonly string[];
+  /** PEM of the roots under which clients are issued. */
+  readonly client_roots: readonly string[];
+  readonly gateway: string;
+  readonly trust_domain: string;
+}
+
+export interface Registrar {
+  readonly join: (request: JoinRequest) => Promise<Enrolled>;
+  readonly renew: (request: RenewRequest) => Promise<Enrolled>;
+}
+
+/** Serves enrolment on links handed to the returned function. */
+export function enrolHttp(registrar: Registrar, log: Log): (link: Duplex) => void {
+  const server = http.createServer({ keepAliveTimeout: 5000, requestTimeout: 10_000, headersTimeout: 5000 });
+  server.on("request", (request, response) => {
+    void serve(request, registrar)
+      .catch((error: unknown) => problem(error, request, log))
+      .then(({ status, body }) => {
+        response.writeHead(status, { "content-type": "application/json", connection: "close" });
+        response.end(JSON.stringify(body));
+      });
+  });
+  return (link) => server.emit("connection", link);
+}
+
+interface Served {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+async function serve(request: http.IncomingMessage, registrar: Registrar): Promise<Served> {
+  if (request.method !== "POST") throw new Refusal("method_not_allowed", "Enrolment is done with POST.");
+  const body = parse(await readBody(request, maxBodyBytes));
+  if (request.url === "/identity/join") return ok(await registrar.join(checked(joinSchema, body)));
+  if (request.url === "/identity/renew") return ok(await registrar.renew(checked(renewSchema, body)));
+  throw new Refusal("bad_message", "There are /identity/join and /identity/renew.");
+}
+
+function ok(body: Enrolled): Served {
+  return { status: 200, body };
+}
+
+function problem(error: unknown, request: http.IncomingMessage, log: Log): Served {
+  const remote = request.socket.remoteAddress ?? "unknown";
+  if (!(error instanceof Refusal)) {
+    log.error("identity.fault", { remote, stack: error instanceof Error ? (error.stack ?? "") : "not an error" });
+    return { status: 500, body: { error: "fault", message: "Enrolment failed inside the gateway; its log says why." } };
+  }
+  log.warn("identity.refused", { remote, code: error.code, ...error.facts });
+  return { status: refusalRow(error.code).http, body: { error: error.code, message: error.message } };
+}
+
+function parse(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+  } catch (cause) {
+    throw new Refusal("bad_json", "Expected a JSON body.", { cause });
+  }
+}
+
+function checked<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (!result.success) {
+    throw new Refusal("bad_message", "The body isn't what docs/formats/enrolment.md asks for.", { cause: result.error });
+  }
+  return result.data;
+}
+
+function decoded(bytes: Uint8Array | undefined, context: z.RefinementCtx): Uint8Array {
+  if (bytes !== undefined) return bytes;
+  context.addIssue({ code: "custom", message: "expected base64" });
+  return z.NEVER;
+}

@@ -1,0 +1,147 @@
+/**
+ * The front door: reads the ClientHello before any key operation and hands the connection, unread
+ * bytes put back once, to the TLS server of the one group both sides know. Everyone else gets a TLS
+ * alert and one log line.
+ */
+import net from "node:net";
+import type tls from "node:tls";
+
+import type { KeyExchangeSuite } from "../../crypto/suites.ts";
+import type { Log } from "../../kernel/log.ts";
+import { type ClientHello, peekClientHello } from "../../wire/client-hello.ts";
+
+/** ALPN name of the enrolment protocol (docs/formats/enrolment.md). */
+export const enrolAlpn = "latticegate-enrol";
+
+export interface Door {
+  readonly group: KeyExchangeSuite;
+  /** For peers that prove who they are. */
+  readonly admitted: tls.Server;
+  /** For peers that come to get an identity; absent where none are given out. */
+  readonly enrol?: tls.Server;
+}
+
+export interface FrontDoorOptions {
+  /** In order of preference. */
+  readonly doors: readonly Door[];
+  readonly log: Log;
+  readonly limits?: Partial<HelloLimits>;
+}
+
+interface HelloLimits {
+  readonly helloTimeoutMs: number;
+  /** A hello with four hybrid key shares is about 5 KiB. */
+  readonly helloBytes: number;
+  /** Connections that may wait for their hello at once, in all and from one address. */
+  readonly pending: number;
+  readonly pendingPerAddress: number;
+}
+
+const defaultLimits: HelloLimits = {
+  helloTimeoutMs: 3000,
+  helloBytes: 16_384,
+  pending: 1024,
+  pendingPerAddress: 256,
+};
+
+/** TLS 1.3 alerts (RFC 8446 §6), level fatal. */
+const alerts = { handshakeFailure: 40, decodeError: 50, recordOverflow: 22 } as const;
+type Alert = keyof typeof alerts;
+
+export function frontDoor(options: FrontDoorOptions): net.Server {
+  const limits = { ...defaultLimits, ...options.limits };
+  const waiting = new Map<string, number>();
+  let pending = 0;
+  return net.createServer({ noDelay: true }, (socket) => {
+    const address = socket.remoteAddress ?? "unknown";
+    const fromAddress = waiting.get(address) ?? 0;
+    if (pending >= limits.pending || fromAddress >= limits.pendingPerAddress) {
+      options.log.warn("link.refused", { remote: address, reason: "too many pending hellos" });
+      socket.destroy();
+      return;
+    }
+    pending += 1;
+    waiting.set(address, fromAddress + 1);
+    awaitHello(socket, limits, (verdict) => {
+      pending -= 1;
+      const left = (waiting.get(address) ?? 1) - 1;
+      if (left === 0) waiting.delete(address);
+      else waiting.set(address, left);
+      settle(socket, verdict, options);
+    });
+  });
+}
+
+type Verdict =
+  | { readonly kind: "hello"; readonly hello: ClientHello; readonly bytes: Buffer }
+  | { readonly kind: "refused"; readonly reason: string; readonly alert?: Alert };
+
+/** Calls `done` once, when there is a whole hello or a reason why there won't be one. */
+function awaitHello(socket: net.Socket, limits: HelloLimits, done: (verdict: Verdict) => void): void {
+  const chunks: Buffer[] = [];
+  let have = 0;
+  let need = 5;
+  const finish = (verdict: Verdict): void => {
+    clearTimeout(timer);
+    socket.off("readable", onReadable).off("end", onEnd).off("error", onError).off("close", onEnd);
+    done(verdict);
+  };
+  const onEnd = (): void => finish({ kind: "refused", reason: "closed before its hello was complete" });
+  const onError = (error: Error): void => finish({ kind: "refused", reason: error.message });
+  const onReadable = (): void => {
+    // INVARIANT: never unshift here before the hello is whole; that re-emits "readable" for ever.
+    for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) {
+      chunks.push(chunk);
+      have += chunk.length;
+    }
+    if (have < need) return;
+    const bytes = Buffer.concat(chunks, have);
+    const peek = peekClientHello(bytes, limits.helloBytes);
+    if (peek.kind === "hello") finish({ kind: "hello", hello: peek.hello, bytes });
+    else if (peek.kind === "need-more") need = peek.atLeastBytes;
+    else if (peek.kind === "not-tls") finish({ kind: "refused", reason: `not TLS: ${peek.reason}` });
+    else finish({ kind: "refused", reason: peek.reason, alert: peek.kind === "too-big" ? "recordOverflow" : "decodeError" });
+  };
+  const timer = setTimeout(
+    () => finish({ kind: "refused", reason: "no complete ClientHello in time" }),
+    limits.helloTimeoutMs,
+  );
+  socket.on("readable", onReadable).on("end", onEnd).on("error", onError).on("close", onEnd);
+}
+
+function settle(socket: net.Socket, verdict: Verdict, options: FrontDoorOptions): void {
+  const remote = `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`;
+  const target = verdict.kind === "hello" ? choose(verdict.hello, options.doors) : verdict;
+  if ("reason" in target) {
+    options.log.warn("link.refused", { remote, reason: target.reason });
+    refuse(socket, target.alert);
+    return;
+  }
+  if (verdict.kind !== "hello") return;
+  socket.unshift(verdict.bytes);
+  target.server.emit("connection", socket);
+}
+
+function choose(
+  hello: ClientHello,
+  doors: readonly Door[],
+): { readonly server: tls.Server } | { readonly reason: string; readonly alert: Alert } {
+  if (!hello.versions.includes(0x0304)) return { reason: "no TLS 1.3 offered", alert: "handshakeFailure" };
+  const door = doors.find(({ group }) => hello.groups.includes(group.groupId));
+  if (door === undefined) {
+    const offered = hello.groups.map((id) => `0x${id.toString(16).padStart(4, "0")}`).join(" ");
+    return { reason: `no post-quantum group offered (${offered})`, alert: "handshakeFailure" };
+  }
+  if (!hello.alpn.includes(enrolAlpn)) return { server: door.admitted };
+  if (door.enrol !== undefined) return { server: door.enrol };
+  return { reason: "asked to enrol where no identities are given out", alert: "handshakeFailure" };
+}
+
+function refuse(socket: net.Socket, alert: Alert | undefined): void {
+  socket.on("error", () => socket.destroy());
+  if (alert === undefined) {
+    socket.destroy();
+    return;
+  }
+  socket.end(Buffer.from([21, 3, 3, 0, 2, 2, alerts[alert]]), () => socket.destroy());
+}

@@ -1,0 +1,73 @@
+/** Which headers cross the gateway, and which end at it. */
+import type { HeaderList } from "../../gate/call.ts";
+
+/**
+ * Request headers that mean something to an MCP server. Everything else ends here: credentials are
+ * for us (token passthrough is forbidden, MCP 2026-07-28 authorization), the rest is of this hop.
+ */
+const forwardedNames: ReadonlySet<string> = new Set([
+  "accept",
+  "accept-language",
+  "content-type",
+  "last-event-id",
+  "mcp-protocol-version",
+  "mcp-method",
+  "mcp-name",
+  "user-agent",
+  "traceparent",
+  "tracestate",
+  "baggage",
+]);
+
+const parameterPrefix = "mcp-param-";
+
+/** RFC 9110 §7.6.1, and what the writer of the message sets by itself. */
+const hopNames: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "content-length",
+]);
+
+/** Headers of a request that go on to the upstream, without its session id. */
+export function forwardable(raw: HeaderList): string[] {
+  return filtered(raw, (name) => forwardedNames.has(name) || name.startsWith(parameterPrefix));
+}
+
+/** Headers that outlive a hop. A name listed in `Connection` doesn't. */
+export function endToEnd(raw: HeaderList): string[] {
+  const named = valueOf(raw, "connection")?.toLowerCase().split(",") ?? [];
+  const hop = new Set(named.map((name) => name.trim()));
+  return filtered(raw, (name) => !hopNames.has(name) && !hop.has(name));
+}
+
+/** The first value of a header, by its lower-case name. */
+export function valueOf(raw: HeaderList, lowerCaseName: string): string | undefined {
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i];
+    if (name !== undefined && name.length === lowerCaseName.length && name.toLowerCase() === lowerCaseName) {
+      return raw[i + 1];
+    }
+  }
+  return undefined;
+}
+
+/** Whether a Content-Type names that media type, whatever its case and parameters. */
+export function isMediaType(contentType: string | undefined, expected: string): boolean {
+  return contentType?.split(";", 1)[0]?.trim().toLowerCase() === expected;
+}
+
+function filtered(raw: HeaderList, keep: (lowerCaseName: string) => boolean): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] ?? "";
+    if (keep(name.toLowerCase())) kept.push(name, raw[i + 1] ?? "");
+  }
+  return kept;
+}

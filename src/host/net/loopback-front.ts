@@ -1,0 +1,92 @@
+/** The front of `connect --http`: HTTP on loopback, under a path that holds this start's token; bytes in, bytes out. */
+import http from "node:http";
+
+import { utf8 } from "../../kernel/bytes.ts";
+import type { Log } from "../../kernel/log.ts";
+import { Refusal, refusalRow } from "../../kernel/refusal.ts";
+import { drained, readBody } from "./body.ts";
+import { endToEnd, forwardable } from "./headers.ts";
+import type { HttpAnswer, HttpRequest } from "./http-exchange.ts";
+import { checkLoopbackRequest, isSameSecret } from "./loopback.ts";
+
+export interface LoopbackFrontOptions {
+  readonly send: (request: Omit<HttpRequest, "path">) => Promise<HttpAnswer>;
+  readonly token: string;
+  readonly maxBodyBytes: number;
+  readonly log: Log;
+}
+
+export function loopbackFront(options: LoopbackFrontOptions): http.Server {
+  const server = http.createServer({ requestTimeout: 60_000, headersTimeout: 15_000 });
+  server.on("request", (request, response) => {
+    void forward(request, response, options).catch((error: unknown) => refuse(response, error, options.log));
+  });
+  return server;
+}
+
+async function forward(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  options: LoopbackFrontOptions,
+): Promise<void> {
+  checkLoopbackRequest(request);
+  const [, given, path] = /^\/([^/?]+)(\/mcp)\/?$/.exec(request.url ?? "") ?? [];
+  if (path === undefined || !isSameSecret(given, options.token)) {
+    throw new Refusal("no_identity", "The token in this URL isn't this start's; take the URL that `connect` printed.");
+  }
+  const { method } = request;
+  if (method !== "POST" && method !== "GET" && method !== "DELETE") {
+    throw new Refusal("method_not_allowed", "MCP uses POST, GET and DELETE.");
+  }
+  const body = method === "POST" ? await readBody(request, options.maxBodyBytes) : undefined;
+  const gone = new AbortController();
+  response.once("close", () => {
+    if (!response.writableFinished) gone.abort();
+  });
+  const answer = await options.send({
+    method,
+    headers: outgoing(request),
+    ...(body !== undefined && { body }),
+    gone: gone.signal,
+  });
+  await pass(answer, response);
+}
+
+async function pass(answer: HttpAnswer, response: http.ServerResponse): Promise<void> {
+  const headers = endToEnd(answer.headers);
+  if (answer.kind === "whole") {
+    response.writeHead(answer.status, [...headers, "content-length", String(answer.body.length)]);
+    response.end(answer.body);
+    return;
+  }
+  response.writeHead(answer.status, headers);
+  response.flushHeaders();
+  try {
+    for await (const chunk of answer.chunks) {
+      if (!response.write(chunk)) await drained(response);
+    }
+    response.end();
+  } catch {
+    response.destroy(); // Broken off there, broken off here.
+  }
+}
+
+function outgoing(request: http.IncomingMessage): string[] {
+  const session = request.headers["mcp-session-id"];
+  return [...forwardable(request.rawHeaders), ...(typeof session === "string" ? ["mcp-session-id", session] : [])];
+}
+
+function refuse(response: http.ServerResponse, error: unknown, log: Log): void {
+  const refusal = error instanceof Refusal ? error : undefined;
+  if (refusal === undefined) log.error("front.fault", { stack: error instanceof Error ? (error.stack ?? "") : "" });
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const { rpc, http: status } = refusal === undefined ? { rpc: -32603, http: 500 } : refusalRow(refusal.code);
+  const message = refusal?.message ?? "Internal error in the sidecar; its log says why.";
+  const body = utf8(JSON.stringify({ jsonrpc: "2.0", id: null, error: { code: rpc, message } }));
+  response.shouldKeepAlive = false;
+  response.writeHead(status, { "content-type": "application/json", "content-length": body.length });
+  response.end(body);
+}

@@ -1,0 +1,157 @@
+/** The gateway's HTTP front: a request on a proven link becomes a call, its answer a response. */
+import { randomUUIDv7 } from "node:crypto";
+import http from "node:http";
+import type { Duplex } from "node:stream";
+
+import type { Received, Reply } from "../../gate/call.ts";
+import { refusedAnswer } from "../../gate/refuse.ts";
+import type { Clock } from "../../kernel/clock.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import type { Channel } from "../../model/channel.ts";
+import { drained, readBody } from "./body.ts";
+import { endToEnd, isMediaType, valueOf } from "./headers.ts";
+
+/** Path under which the gateway serves its upstreams: `/mcp/<server>`. */
+export const mcpPath = "/mcp/";
+
+export interface McpHttpOptions {
+  readonly maxBodyBytes: number;
+  readonly clock: Clock;
+  readonly onCall: (call: Received) => Promise<void>;
+}
+
+export interface McpHttp {
+  /** Serves HTTP on a link whose peer is proven. */
+  readonly serve: (link: Duplex, channel: Channel) => void;
+  /** Takes no new call on any link and resolves when the calls under way are over, or after `graceMs`. */
+  readonly drain: (graceMs: number) => Promise<void>;
+  readonly underWay: () => number;
+}
+
+export function mcpHttp(options: McpHttpOptions): McpHttp {
+  const channels = new WeakMap<Duplex, Channel>();
+  const links = new Set<Duplex>();
+  let underWay = 0;
+  let draining = false;
+  let onIdle: (() => void) | undefined;
+  const server = http.createServer({ keepAliveTimeout: 0, requestTimeout: 60_000, headersTimeout: 15_000 });
+  server.on("request", (request, response) => {
+    const channel = channels.get(request.socket);
+    if (channel === undefined) {
+      request.socket.destroy(); // Not a link that was let in.
+      return;
+    }
+    underWay += 1;
+    response.once("close", () => {
+      underWay -= 1;
+      if (underWay === 0) onIdle?.();
+    });
+    if (draining) response.shouldKeepAlive = false;
+    void receive(request, response, channel, options);
+  });
+  return {
+    serve: (link, channel) => {
+      channels.set(link, channel);
+      links.add(link);
+      link.once("close", () => links.delete(link));
+      server.emit("connection", link);
+    },
+    drain: async (graceMs) => {
+      draining = true;
+      server.closeIdleConnections();
+      if (underWay > 0) await settledWithin(graceMs, (settle) => (onIdle = settle));
+      for (const link of links) link.destroy();
+    },
+    underWay: () => underWay,
+  };
+}
+
+async function receive(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  channel: Channel,
+  options: McpHttpOptions,
+): Promise<void> {
+  const call: Received = {
+    id: randomUUIDv7(),
+    atUnixMs: options.clock.nowUnixMs(),
+    channel,
+    server: serverName(request.url ?? ""),
+    verb: request.method === "GET" || request.method === "DELETE" ? request.method : "POST",
+    header: (name) => valueOf(request.rawHeaders, name),
+    headers: request.rawHeaders,
+    body: new Uint8Array(0),
+    reply: replyTo(response),
+  };
+  try {
+    checkRequest(request);
+    const body = call.verb === "POST" ? await readBody(request, options.maxBodyBytes) : call.body;
+    await options.onCall({ ...call, body });
+  } catch (error) {
+    const { status, headers, body } = refusedAnswer(call, error);
+    response.shouldKeepAlive = false; // What is left of the request isn't read.
+    call.reply.whole(status, headers, body);
+  }
+}
+
+/** @throws Refusal for a request that can't be a call */
+function checkRequest(request: http.IncomingMessage): void {
+  const { method, headers } = request;
+  if (method !== "POST" && method !== "GET" && method !== "DELETE") {
+    throw new Refusal("method_not_allowed", `${String(method)} isn't part of MCP; use POST, GET or DELETE.`);
+  }
+  if (!request.url?.startsWith(mcpPath)) {
+    throw new Refusal("no_such_server", `Servers are found under ${mcpPath}<name>.`);
+  }
+  if (method !== "POST") return;
+  if (!isMediaType(headers["content-type"], "application/json")) {
+    throw new Refusal("bad_media_type", "Expected Content-Type application/json.");
+  }
+  const encoding = headers["content-encoding"];
+  if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
+    throw new Refusal("bad_media_type", "Compressed requests aren't taken; send the JSON as it is.");
+  }
+}
+
+function serverName(url: string): string {
+  const path = url.startsWith(mcpPath) ? url.slice(mcpPath.length) : "";
+  const end = path.search(/[/?#]/);
+  return end === -1 ? path : path.slice(0, end);
+}
+
+function replyTo(response: http.ServerResponse): Reply {
+  const gone = new AbortController();
+  response.once("close", () => {
+    if (!response.writableFinished) gone.abort();
+  });
+  return {
+    whole: (status, headers, body) => {
+      if (response.headersSent || response.destroyed) return;
+      response.writeHead(status, [...endToEnd(headers), "content-length", String(body.length)]);
+      response.end(body);
+    },
+    open: (status, headers) => {
+      if (response.headersSent || response.destroyed) return;
+      response.writeHead(status, endToEnd(headers));
+      response.flushHeaders();
+    },
+    write: (bytes) => {
+      if (response.destroyed) return Promise.reject(new Refusal("upstream_failed", "The caller went away."));
+      return response.write(bytes) ? Promise.resolve() : drained(response);
+    },
+    close: () => void response.end(),
+    cut: () => void response.destroy(),
+    gone: gone.signal,
+  };
+}
+
+function settledWithin(ms: number, start: (settle: () => void) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    start(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+

@@ -1,0 +1,201 @@
+/** TLS 1.3 as the profile says: one server per group, clients that offer nothing else, no tickets. */
+import { constants } from "node:crypto";
+import tls from "node:tls";
+
+import { certificateFacts, parseCertificate } from "../../crypto/certificate.ts";
+import { algorithmOfKeyType, type KeyExchangeSuite, type Profile } from "../../crypto/suites.ts";
+import { provenSpiffeId, type Trust } from "../../identity/admission.ts";
+import type { Log } from "../../kernel/log.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import type { Channel } from "../../model/channel.ts";
+import { enrolAlpn, type Door } from "./front-door.ts";
+import { sessionGroupId } from "./session-group.ts";
+
+/** What this side shows of itself. */
+export interface Credentials {
+  /** PEM. */
+  readonly certificate: string;
+  /** PEM, PKCS #8: TLS takes no key objects. */
+  readonly privateKey: string;
+}
+
+const handshakeTimeoutMs = 5000;
+
+export interface DoorsOptions {
+  readonly profile: Profile;
+  readonly credentials: Credentials;
+  /** PEM of the root above `credentials`; shown to newcomers, who know its hash. */
+  readonly serverRoot: string;
+  /** PEM of the roots under which clients are issued. */
+  readonly clientRoots: readonly string[];
+  readonly trust: () => Trust;
+  readonly log: Log;
+  /** A link whose peer is proven. */
+  readonly onLink: (socket: tls.TLSSocket, channel: Channel) => void;
+  /** A link of a peer that has no identity yet; absent where none are given out. */
+  readonly onEnrol?: (socket: tls.TLSSocket) => void;
+}
+
+export interface Doors {
+  readonly doors: readonly Door[];
+  /** New connections show these; old ones go on. */
+  readonly renew: (credentials: Credentials) => void;
+}
+
+export function openDoors(options: DoorsOptions): Doors {
+  const { onEnrol } = options;
+  const doors = options.profile.groups.map((group): Door => ({
+    group,
+    admitted: admittedServer(options, group),
+    ...(onEnrol !== undefined && { enrol: enrolServer(options, group, onEnrol) }),
+  }));
+  return {
+    doors,
+    renew: (credentials) => {
+      for (const door of doors) {
+        door.admitted.setSecureContext(serverContext({ ...options, credentials }, door.group));
+        door.enrol?.setSecureContext(enrolContext({ ...options, credentials }, door.group));
+      }
+    },
+  };
+}
+
+/** Options of a client that offers only what the profile has, and takes only `peerSpiffeId` for its peer. */
+export function clientTlsOptions(options: {
+  readonly profile: Profile;
+  readonly serverRoots: readonly string[];
+  readonly peerSpiffeId: string;
+  readonly credentials?: Credentials;
+  readonly alpn?: string;
+}): tls.ConnectionOptions {
+  const { profile, credentials } = options;
+  return {
+    minVersion: "TLSv1.3",
+    ciphers: profile.ciphers,
+    ecdhCurve: profile.groups.map((group) => group.id).join(":"),
+    sigalgs: profile.identity.tlsName ?? "",
+    ca: [...options.serverRoots],
+    ...(credentials && { cert: credentials.certificate, key: credentials.privateKey }),
+    ...(options.alpn !== undefined && { ALPNProtocols: [options.alpn] }),
+    rejectUnauthorized: true,
+    checkServerIdentity: (_host, certificate) =>
+      certificate.subjectaltname === `URI:${options.peerSpiffeId}`
+        ? undefined
+        : new Error(`expected the server ${options.peerSpiffeId}, found ${certificate.subjectaltname ?? "no name"}`),
+  };
+}
+
+/** What a client link negotiated. @throws Refusal `bad_certificate` if the group isn't one of the profile's */
+export function negotiatedGroup(socket: tls.TLSSocket, profile: Profile): string {
+  const info = socket.getEphemeralKeyInfo();
+  const name = info !== null && "name" in info ? info.name : undefined;
+  const group = profile.groups.find(({ id }) => id === name);
+  if (group === undefined) {
+    throw new Refusal("bad_certificate", `The link negotiated ${String(name)}, which the profile doesn't have.`);
+  }
+  return group.id;
+}
+
+function admittedServer(options: DoorsOptions, group: KeyExchangeSuite): tls.Server {
+  const server = tls.createServer(
+    {
+      ...serverContext(options, group),
+      requestCert: true,
+      // The reason would be lost if OpenSSL cut the link itself; `admit` is the one place that judges.
+      rejectUnauthorized: false,
+      handshakeTimeout: handshakeTimeoutMs,
+      ALPNProtocols: ["http/1.1"],
+    },
+    (socket) => admit(socket, group, options),
+  );
+  return withLoggedErrors(server, options.log);
+}
+
+function enrolServer(
+  options: DoorsOptions,
+  group: KeyExchangeSuite,
+  onEnrol: (socket: tls.TLSSocket) => void,
+): tls.Server {
+  const server = tls.createServer(
+    { ...enrolContext(options, group), handshakeTimeout: handshakeTimeoutMs, ALPNProtocols: [enrolAlpn] },
+    (socket) => {
+      socket.on("error", () => socket.destroy());
+      if (socket.alpnProtocol === enrolAlpn && sessionGroupId(socket.getSession()) === group.groupId) onEnrol(socket);
+      else socket.destroy();
+    },
+  );
+  return withLoggedErrors(server, options.log);
+}
+
+function serverContext(options: DoorsOptions, group: KeyExchangeSuite): tls.TlsOptions {
+  return {
+    cert: options.credentials.certificate,
+    key: options.credentials.privateKey,
+    // INVARIANT: only the clients' roots stand here. With the issuer of `cert` among them OpenSSL would
+    // send its own root along: 5 KB more in each handshake and one round trip.
+    ca: [...options.clientRoots],
+    minVersion: "TLSv1.3",
+    ciphers: options.profile.ciphers,
+    ecdhCurve: group.id,
+    sigalgs: options.profile.identity.tlsName ?? "",
+    honorCipherOrder: true,
+    // A ticket would carry 5.7 KB of certificate and let a link skip the revocation check.
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  };
+}
+
+/** Newcomers have no root yet, so it is sent along; they compare it with the hash they were given. */
+function enrolContext(options: DoorsOptions, group: KeyExchangeSuite): tls.TlsOptions {
+  return { ...serverContext(options, group), cert: options.credentials.certificate + options.serverRoot };
+}
+
+/** The one place where a link is let in or cut, before a byte of HTTP is read. */
+function admit(socket: tls.TLSSocket, group: KeyExchangeSuite, options: DoorsOptions): void {
+  socket.on("error", () => socket.destroy());
+  const remote = `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`;
+  try {
+    const channel = provenChannel(socket, group, options.trust(), remote);
+    options.onLink(socket, channel);
+  } catch (error) {
+    const refusal = error instanceof Refusal ? error : undefined;
+    options.log.warn("link.refused", { remote, reason: refusal?.message ?? String(error), ...refusal?.facts });
+    socket.destroy();
+  }
+}
+
+function provenChannel(socket: tls.TLSSocket, group: KeyExchangeSuite, trust: Trust, remote: string): Channel {
+  if (sessionGroupId(socket.getSession()) !== group.groupId) {
+    throw new Refusal("bad_certificate", `The session doesn't say that it used ${group.id}.`);
+  }
+  const peer = socket.getPeerX509Certificate();
+  if (peer === undefined) throw new Refusal("bad_certificate", "The peer showed no certificate.");
+  if (!socket.authorized) {
+    throw new Refusal("bad_certificate", `The peer's certificate isn't accepted: ${String(socket.authorizationError)}.`);
+  }
+  const facts = certificateFacts(peer);
+  return {
+    group: group.id,
+    peerKeyAlgorithm: algorithmOfKeyType(peer.publicKey.asymmetricKeyType),
+    peerSpiffeId: provenSpiffeId(facts, trust),
+    peerSerial: facts.serial,
+    peerNotAfterUnixMs: facts.notAfterUnixMs,
+    remote,
+  };
+}
+
+function withLoggedErrors(server: tls.Server, log: Log): tls.Server {
+  return server.on("tlsClientError", (error, socket) => {
+    log.warn("link.refused", {
+      remote: `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`,
+      reason: `handshake: ${"code" in error ? String(error.code) : error.message}`,
+    });
+    socket.destroy();
+  });
+}
+
+/** The facts of a PEM certificate of our own. */
+export function ownCertificateFacts(pem: string): ReturnType<typeof certificateFacts> {
+  const certificate = parseCertificate(pem);
+  if (certificate === undefined) throw new Refusal("bad_state", "A stored certificate can't be read.");
+  return certificateFacts(certificate);
+}

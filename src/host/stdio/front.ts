@@ -1,0 +1,287 @@
+/**
+ * The front of `connect` that a client starts as its stdio server: each message it writes becomes an
+ * HTTP request through the tunnel, each message that comes back a line. In both eras; a legacy
+ * session that was lost is opened again, since a pipe has no way to say so.
+ */
+import { utf8 } from "../../kernel/bytes.ts";
+import type { Log } from "../../kernel/log.ts";
+import { Refusal, refusalRow } from "../../kernel/refusal.ts";
+import { type Frame, type NotificationFrame, readFrame, type RequestFrame, type RequestId } from "../../wire/frame.ts";
+import { standardHeaders, toolParameterHeaders, type ParameterHeader } from "../../wire/mcp-headers.ts";
+import { sseReader } from "../../wire/sse.ts";
+import { type HttpAnswer, type HttpRequest } from "../net/http-exchange.ts";
+import { valueOf } from "../net/headers.ts";
+
+export interface StdioFrontOptions {
+  /** Sends one request to the server through the tunnel; see `exchange` for how it rejects. */
+  readonly send: (request: Omit<HttpRequest, "path">) => Promise<HttpAnswer>;
+  /** Writes one message to the client, without its line end. */
+  readonly write: (message: Uint8Array) => void;
+  readonly log: Log;
+  readonly maxEventBytes: number;
+  /** How long a gateway may be away before a call is given up. */
+  readonly patienceMs: number;
+}
+
+const firstRetryMs = 250;
+const maxRetryMs = 5000;
+/** How often one call's stream may break and be resumed. */
+const maxResumptions = 100;
+
+const baseHeaders = ["content-type", "application/json", "accept", "application/json, text/event-stream"] as const;
+
+/** One client and its one session. */
+export class StdioFront {
+  readonly #options: StdioFrontOptions;
+  readonly #open = new Map<RequestId, AbortController>();
+  readonly #over = new AbortController();
+  #order: Promise<unknown> = Promise.resolve();
+  #session: string | undefined;
+  #version: string | undefined;
+  #initialize: RequestFrame | undefined;
+  #reopening: Promise<void> | undefined;
+  #parameters: ReadonlyMap<string, readonly ParameterHeader[]> = new Map();
+
+  constructor(options: StdioFrontOptions) {
+    this.#options = options;
+  }
+
+  /** Takes one line of the client's. Never throws: what is wrong goes back to the client. */
+  take(line: Uint8Array): void {
+    let frame: Frame;
+    try {
+      frame = readFrame(line);
+    } catch (error) {
+      this.#writeError(null, error);
+      return;
+    }
+    if (frame.kind === "notification" && this.#cancels(frame)) return;
+    // What isn't answered is sent in turn: `initialized` must arrive before the first list.
+    const before = this.#order;
+    if (frame.kind === "request") void before.then(() => this.#ask(frame));
+    else this.#order = before.then(() => this.#tell(frame));
+  }
+
+  /** Resolves when nothing is under way any more, or after `graceMs`; then ends the session. */
+  async end(graceMs: number): Promise<void> {
+    const deadline = Date.now() + graceMs;
+    await this.#order;
+    while (this.#open.size > 0 && Date.now() < deadline) await pause(20);
+    this.#over.abort();
+    for (const request of this.#open.values()) request.abort();
+    if (this.#session === undefined) return;
+    const headers = this.#legacyHeaders();
+    await this.#options.send({ method: "DELETE", headers }).catch(() => {}); // It is forgotten anyway, later.
+  }
+
+  async #ask(request: RequestFrame): Promise<void> {
+    const abort = new AbortController();
+    this.#open.set(request.id, abort);
+    if (request.method === "initialize") this.#initialize = request;
+    try {
+      await this.#exchange(request, abort.signal);
+    } catch (error) {
+      if (!abort.signal.aborted) this.#writeError(request.id, error);
+    } finally {
+      this.#open.delete(request.id);
+    }
+  }
+
+  async #exchange(request: RequestFrame, gone: AbortSignal): Promise<void> {
+    let answer = await this.#sendPatiently(request, gone);
+    if (answer.status === 404 && this.#session !== undefined && request.era === "legacy") {
+      await this.#reopen(this.#session); // 404 says that nothing was carried out.
+      answer = await this.#sendPatiently(request, gone);
+    }
+    if (request.method === "initialize" && answer.status < 300) {
+      this.#session = valueOf(answer.headers, "mcp-session-id");
+    }
+    if (answer.kind === "whole") this.#writeWhole(request, answer);
+    else await this.#writeStream(request, answer.chunks, gone);
+  }
+
+  /** Waits for a gateway that is away, as long as the request can't have reached it. */
+  async #sendPatiently(frame: Frame, gone?: AbortSignal): Promise<HttpAnswer> {
+    const deadline = Date.now() + this.#options.patienceMs;
+    for (let waitMs = firstRetryMs; ; waitMs = Math.min(waitMs * 2, maxRetryMs)) {
+      try {
+        const headers = this.#headersFor(frame);
+        return await this.#options.send({ method: "POST", headers, body: frame.bytes, ...(gone && { gone }) });
+      } catch (error) {
+        const unsent = error instanceof Refusal && error.facts["sent"] === false;
+        if (!unsent || gone?.aborted === true || Date.now() + waitMs > deadline) throw error;
+        this.#options.log.debug("tunnel.waiting", { waitMs });
+        await pause(waitMs);
+      }
+    }
+  }
+
+  async #tell(frame: Frame): Promise<void> {
+    try {
+      const answer = await this.#sendPatiently(frame);
+      if (answer.status >= 400) this.#options.log.warn("notification.refused", { status: answer.status });
+      if (frame.kind === "notification" && frame.method === "notifications/initialized") void this.#listen();
+    } catch (error) {
+      const text = error instanceof Error ? error.message : "unknown";
+      this.#options.log.warn("notification.lost", { reason: text });
+    }
+  }
+
+  /** Modern: the client's word that it isn't interested becomes the end of the request's stream. */
+  #cancels({ params }: NotificationFrame): boolean {
+    const request = params?.requestId === undefined ? undefined : this.#open.get(params.requestId);
+    if (request === undefined || this.#session !== undefined) return false;
+    request.abort();
+    return true;
+  }
+
+  #headersFor(frame: Frame): string[] {
+    if (frame.kind === "response" || frame.era === "legacy") return this.#legacyHeaders();
+    const name = frame.kind === "request" ? frame.params?.name : undefined;
+    const parameters = name === undefined ? undefined : this.#parameters.get(name);
+    return [...baseHeaders, ...standardHeaders(frame, parameters).flat()];
+  }
+
+  #legacyHeaders(): string[] {
+    return [
+      ...baseHeaders,
+      ...(this.#session === undefined ? [] : ["mcp-session-id", this.#session]),
+      ...(this.#version === undefined ? [] : ["mcp-protocol-version", this.#version]),
+    ];
+  }
+
+  #writeWhole(request: RequestFrame, answer: HttpAnswer & { readonly kind: "whole" }): void {
+    const frame = frameIn(answer.body);
+    if (frame?.kind === "response" && (frame.id === request.id || frame.id === null)) {
+      this.#deliver(request, frame.id === null ? withId(answer.body, request.id) : answer.body, frame);
+      return;
+    }
+    throw new Refusal("upstream_failed", `The server answered with status ${answer.status} and no MCP message.`);
+  }
+
+  /** Writes what the stream says until the request is answered; resumes it where it can be resumed. */
+  async #writeStream(request: RequestFrame, first: AsyncIterable<Uint8Array>, gone: AbortSignal): Promise<void> {
+    let chunks: AsyncIterable<Uint8Array> = first;
+    let lastId: string | undefined;
+    for (let resumptions = 0; resumptions < maxResumptions; resumptions++) {
+      const stop = await this.#pump(chunks, request);
+      if (stop.answered) return;
+      lastId = stop.lastId ?? lastId;
+      if (lastId === undefined || gone.aborted) break;
+      await pause(stop.retryMs ?? 1000);
+      const headers = [...this.#legacyHeaders(), "last-event-id", lastId];
+      const answer = await this.#options.send({ method: "GET", headers, gone });
+      if (answer.kind !== "stream") break;
+      chunks = answer.chunks;
+    }
+    throw new Refusal("upstream_failed", "The stream ended without an answer; the call may or may not have been carried out.");
+  }
+
+  async #pump(
+    chunks: AsyncIterable<Uint8Array>,
+    request?: RequestFrame,
+  ): Promise<{ readonly answered: boolean; readonly lastId?: string; readonly retryMs?: number }> {
+    const reader = sseReader(this.#options.maxEventBytes);
+    let lastId: string | undefined;
+    let retryMs: number | undefined;
+    try {
+      for await (const chunk of chunks) {
+        for (const event of reader.push(chunk)) {
+          lastId = event.id ?? lastId;
+          retryMs = retryOf(event.raw) ?? retryMs;
+          if (event.data === null || event.data.length === 0) continue;
+          const frame = frameIn(event.data);
+          this.#deliver(request, event.data, frame);
+          if (request !== undefined && frame?.kind === "response" && frame.id === request.id) return { answered: true };
+        }
+      }
+    } catch (error) {
+      this.#options.log.debug("stream.broken", { reason: error instanceof Error ? error.message : "unknown" });
+    }
+    return { answered: false, ...(lastId !== undefined && { lastId }), ...(retryMs !== undefined && { retryMs }) };
+  }
+
+  #deliver(request: RequestFrame | undefined, message: Uint8Array, frame: Frame | undefined): void {
+    if (frame?.kind === "response" && frame.result !== undefined && request !== undefined) {
+      if (request.method === "initialize") this.#version = frame.result.protocolVersion;
+      if (request.method === "tools/list") this.#learnTools(message);
+    }
+    this.#options.write(message);
+  }
+
+  /** Which arguments have headers of their own (MCP 2026-07-28, x-mcp-header). */
+  #learnTools(message: Uint8Array): void {
+    const parsed: unknown = JSON.parse(new TextDecoder().decode(message));
+    const result = typeof parsed === "object" && parsed !== null && "result" in parsed ? parsed.result : undefined;
+    this.#parameters = new Map([...this.#parameters, ...toolParameterHeaders(result)]);
+  }
+
+  /** Legacy: the stream for what the server says unasked, for as long as there is one. */
+  async #listen(): Promise<void> {
+    let lastId: string | undefined;
+    for (let waitMs = firstRetryMs; !this.#over.signal.aborted; waitMs = Math.min(waitMs * 2, maxRetryMs)) {
+      const session = this.#session;
+      if (session === undefined) return;
+      const headers = [...this.#legacyHeaders(), ...(lastId === undefined ? [] : ["last-event-id", lastId])];
+      const answer = await this.#options
+        .send({ method: "GET", headers, gone: this.#over.signal })
+        .catch(() => undefined);
+      if (answer !== undefined && answer.kind !== "stream") return; // 405: the server has none. 404: it lost us.
+      if (answer !== undefined) {
+        waitMs = firstRetryMs;
+        lastId = (await this.#pump(answer.chunks)).lastId ?? lastId;
+      }
+      await pause(waitMs);
+    }
+  }
+
+  /** The session `lost` is gone (the gateway or the server began anew): opens another with the client's own words. */
+  async #reopen(lost: string): Promise<void> {
+    if (this.#session === lost) this.#reopening ??= this.#initializeAgain().finally(() => (this.#reopening = undefined));
+    await this.#reopening;
+  }
+
+  async #initializeAgain(): Promise<void> {
+    const initialize = this.#initialize;
+    if (initialize === undefined) throw new Refusal("no_such_session", "The session has ended; initialize first.");
+    this.#session = undefined;
+    const answer = await this.#sendPatiently(initialize);
+    this.#session = valueOf(answer.headers, "mcp-session-id");
+    if (answer.kind === "stream") for await (const _ of answer.chunks); // Its result is the one the client has.
+    const initialized = utf8('{"jsonrpc":"2.0","method":"notifications/initialized"}');
+    await this.#sendPatiently(readFrame(initialized));
+    this.#options.log.info("session.reopened");
+    void this.#listen();
+  }
+
+  #writeError(id: RequestId | null, error: unknown): void {
+    const refusal = error instanceof Refusal ? error : undefined;
+    if (refusal === undefined) this.#options.log.error("front.fault", { stack: String((error as Error).stack) });
+    const code = refusal === undefined ? -32603 : refusalRow(refusal.code).rpc;
+    const message = refusal?.message ?? "Internal error in the sidecar; its log says why.";
+    this.#options.write(utf8(JSON.stringify({ jsonrpc: "2.0", id, error: { code, message } })));
+  }
+}
+
+function frameIn(bytes: Uint8Array): Frame | undefined {
+  try {
+    return readFrame(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** An error that HTTP carried without an id belongs to the request it answered. */
+function withId(body: Uint8Array, id: RequestId): Uint8Array {
+  const message: unknown = JSON.parse(new TextDecoder().decode(body));
+  return utf8(JSON.stringify({ ...(message as object), id }));
+}
+
+function retryOf(event: Uint8Array): number | undefined {
+  const match = /^retry: ?(\d{1,6})$/m.exec(new TextDecoder().decode(event.subarray(0, 256)));
+  return match?.[1] === undefined ? undefined : Number(match[1]);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,136 @@
+/** A running stdio server with its open requests: who gets which message it writes. */
+import type { Log } from "../../kernel/log.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import { utf8 } from "../../kernel/bytes.ts";
+import type { Frame, NotificationFrame, RequestFrame, RequestId } from "../../wire/frame.ts";
+import { type Child, type ChildSpec, startChild } from "./child.ts";
+import { type Conversation, conversation, messageEvent, unaskedStream } from "./conversation.ts";
+import type { Answer } from "../../gate/call.ts";
+
+/** What a server may say while nobody listens; older messages are dropped first. */
+const maxUnheard = 256;
+
+/** One server process and the requests under way on it. */
+export class Line {
+  readonly #open = new Map<string, Conversation>();
+  readonly #child: Child;
+  readonly #log: Log;
+  readonly #name: string;
+  #unheard: Uint8Array[] = [];
+  #listener: ReturnType<typeof unaskedStream> | undefined;
+  #ended: Refusal | undefined;
+  lastUsedUnixMs: number;
+
+  constructor(spec: ChildSpec, nowUnixMs: number, onEnd: () => void) {
+    this.#log = spec.log;
+    this.#name = spec.name;
+    this.lastUsedUnixMs = nowUnixMs;
+    this.#child = startChild(spec, {
+      onMessage: (frame) => this.#deliver(frame),
+      onEnd: (refusal) => {
+        this.#ended = refusal;
+        for (const waiting of this.#open.values()) waiting.fail(refusal);
+        this.#open.clear();
+        this.#listener?.queue.end();
+        onEnd();
+      },
+    });
+  }
+
+  get idle(): boolean {
+    return this.#open.size === 0 && this.#listener === undefined;
+  }
+
+  has(id: RequestId): boolean {
+    return this.#open.has(keyOf(id));
+  }
+
+  /** @throws Refusal `bad_message` if a request with that id is still open */
+  ask(request: RequestFrame, headers: readonly string[]): Conversation {
+    if (this.#ended !== undefined) throw this.#ended;
+    const key = keyOf(request.id);
+    if (this.#open.has(key)) {
+      throw new Refusal("bad_message", "A request with this id is still being answered in this session.");
+    }
+    const talk = conversation(request, headers);
+    this.#open.set(key, talk);
+    this.#child.send(request.bytes);
+    return talk;
+  }
+
+  tell(message: Uint8Array): void {
+    if (this.#ended !== undefined) throw this.#ended;
+    this.#child.send(message);
+  }
+
+  /** The request is of no interest any more; the server is told (MCP cancellation). */
+  cancel(request: RequestFrame): void {
+    if (!this.#open.delete(keyOf(request.id)) || this.#ended !== undefined) return;
+    const params = { requestId: request.id, reason: "The client went away." };
+    this.#child.send(utf8(JSON.stringify({ jsonrpc: "2.0", method: "notifications/cancelled", params })));
+  }
+
+  /** Opens the one stream for what the server says unasked; undefined if it is open already. */
+  listen(headers: readonly string[], gone: AbortSignal): Answer | undefined {
+    if (this.#ended !== undefined) throw this.#ended;
+    if (this.#listener !== undefined) return undefined;
+    const listener = unaskedStream(headers);
+    this.#listener = listener;
+    listener.queue.push(this.#unheard.map(messageEvent));
+    this.#unheard = [];
+    gone.addEventListener("abort", () => {
+      if (this.#listener === listener) this.#listener = undefined;
+      listener.queue.end();
+    });
+    return listener.answer;
+  }
+
+  async stop(): Promise<void> {
+    this.#listener?.queue.end();
+    await this.#child.stop();
+  }
+
+  #deliver(frame: Frame): void {
+    if (frame.kind === "response") {
+      const key = frame.id === null ? undefined : keyOf(frame.id);
+      const talk = key === undefined ? undefined : this.#open.get(key);
+      if (key !== undefined) this.#open.delete(key);
+      if (talk === undefined) this.#log.debug("server.answer_unasked", { server: this.#name });
+      else talk.finish(frame);
+      return;
+    }
+    const talk = (frame.kind === "notification" ? this.#concerned(frame) : undefined) ?? this.#latest();
+    if (talk !== undefined) talk.add(frame.bytes);
+    else if (this.#listener !== undefined) this.#listener.queue.push([messageEvent(frame.bytes)]);
+    else this.#keep(frame.bytes);
+  }
+
+  /** The request a notification names: by progress token, or by the subscription it was tagged with. */
+  #concerned({ params }: NotificationFrame): Conversation | undefined {
+    const subscription = params?.meta?.subscriptionId;
+    if (subscription !== undefined) return this.#open.get(keyOf(subscription));
+    const token = params?.progressToken;
+    if (token === undefined) return undefined;
+    for (const talk of this.#open.values()) if (talk.request.params?.meta?.progressToken === token) return talk;
+    return undefined;
+  }
+
+  /** A pipe doesn't say which request a message belongs to; the newest one is whom it most likely is for. */
+  #latest(): Conversation | undefined {
+    let latest: Conversation | undefined;
+    for (const talk of this.#open.values()) if (talk.request.method !== "subscriptions/listen") latest = talk;
+    return latest;
+  }
+
+  #keep(message: Uint8Array): void {
+    this.#unheard.push(message);
+    if (this.#unheard.length <= maxUnheard) return;
+    this.#unheard.shift();
+    this.#log.warn("server.unheard", { server: this.#name, kept: maxUnheard });
+  }
+}
+
+/** Ids keep their JSON type: 1 and "1" are two requests. */
+function keyOf(id: RequestId): string {
+  return typeof id === "number" ? `n${id}` : `s${id}`;
+}

@@ -1,0 +1,119 @@
+/** The bundle that is being filled: append-only, and after a write that failed exactly as it was before it. */
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  read,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
+
+import { fileMode, folderMode, renameInto } from "./log-folder.ts";
+
+/** Writes `bytes` at `offset` and says how many it wrote: pwrite(2), or what a test puts in its place. */
+export type Write = (fd: number, bytes: Uint8Array, offset: number) => number;
+
+export interface BundleFile {
+  readonly index: number;
+  /** How many bytes of whole entries it has. */
+  readonly length: () => number;
+  /** All or nothing. Throws the system's error. */
+  readonly append: (framed: Uint8Array) => void;
+  /** Renames it; what is being read or synced goes on. */
+  readonly moveTo: (path: string) => void;
+  readonly read: (length: number) => Promise<Uint8Array>;
+  /** Everything written so far survives a loss of power once this resolves. */
+  readonly sync: () => Promise<void>;
+  /** After what is still being read or synced. */
+  readonly close: () => Promise<void>;
+}
+
+const syncFile = promisify(fdatasync);
+const readFd = promisify(read);
+
+/** @param length bytes that are known to be whole entries; what stands behind them is cut off */
+export function openBundleFile(
+  at: { readonly index: number; readonly path: string },
+  length: number,
+  write: Write = (fd, bytes, offset) => writeSync(fd, bytes, 0, bytes.length, offset),
+): BundleFile {
+  mkdirSync(dirname(at.path), { recursive: true, mode: folderMode });
+  const fd = openSync(at.path, constants.O_RDWR | constants.O_CREAT, fileMode);
+  let { path } = at;
+  let end = length;
+  let hasTornTail = fstatSync(fd).size !== length;
+  // Sync, read and close follow each other, so that none meets a closed descriptor.
+  let last: Promise<unknown> = Promise.resolve();
+  let isClosed = false;
+  const inTurn = <Value>(act: () => Promise<Value>): Promise<Value> => {
+    // INVARIANT: the number of a closed descriptor soon belongs to another file.
+    if (isClosed) return Promise.reject(new Error(`${path} is closed`));
+    const turn = last.then(act, act);
+    last = turn.catch(() => undefined);
+    return turn;
+  };
+  const cutTail = (): void => {
+    ftruncateSync(fd, end);
+    hasTornTail = false;
+  };
+
+  return {
+    index: at.index,
+    length: () => end,
+    append: (framed) => {
+      if (isClosed) throw new Error(`${path} is closed`);
+      if (hasTornTail) cutTail();
+      try {
+        writeAll(fd, framed, { offset: end, write });
+      } catch (error) {
+        hasTornTail = true;
+        try {
+          cutTail();
+        } catch {
+          // The next append tries again before it writes anything.
+        }
+        throw error;
+      }
+      end += framed.length;
+    },
+    moveTo: (target) => {
+      if (path === target) return;
+      renameInto(path, target);
+      path = target;
+    },
+    read: (length) =>
+      inTurn(async () => {
+        const bytes = Buffer.alloc(length);
+        const { bytesRead } = await readFd(fd, bytes, 0, length, 0);
+        if (bytesRead !== length) throw new Error(`${path} has ${bytesRead} bytes of ${length}`);
+        return bytes;
+      }),
+    sync: () => inTurn(() => syncFile(fd)),
+    close: () => {
+      const closed = inTurn(() => {
+        closeSync(fd);
+        return Promise.resolve();
+      });
+      isClosed = true;
+      return closed;
+    },
+  };
+}
+
+function writeAll(
+  fd: number,
+  bytes: Uint8Array,
+  to: { readonly offset: number; readonly write: Write },
+): void {
+  let done = 0;
+  while (done < bytes.length) {
+    const count = to.write(fd, done === 0 ? bytes : bytes.subarray(done), to.offset + done);
+    if (count <= 0) throw new Error("the disk takes no more bytes");
+    done += count;
+  }
+}

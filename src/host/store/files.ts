@@ -1,0 +1,53 @@
+/** Files of our own state: folders 0700, files 0600, replaced whole or not at all. */
+import { randomBytes } from "node:crypto";
+import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import path from "node:path";
+
+import { Refusal } from "../../kernel/refusal.ts";
+
+/** @throws Refusal `bad_state` if others may look into an existing folder and that can't be changed */
+export async function ensurePrivateFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (((await stat(folder)).mode & 0o077) === 0) return;
+  try {
+    await chmod(folder, 0o700);
+  } catch (cause) {
+    throw new Refusal("bad_state", `${folder} is readable by others (expected mode 0700) and can't be changed.`, { cause });
+  }
+}
+
+export async function writePrivateFile(file: string, content: string | Uint8Array): Promise<void> {
+  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(6).toString("hex")}`);
+  try {
+    await writeFile(temporary, content, { mode: 0o600, flush: true });
+    await rename(temporary, file);
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw cause;
+  }
+}
+
+/** The file's text, or undefined if there is no such file. */
+export async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** The file's JSON, or undefined if there is no such file. @throws Refusal `bad_state` if it is no JSON */
+export async function readJsonIfThere(file: string): Promise<unknown> {
+  const text = await readIfThere(file);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Refusal("bad_state", `${file} isn't JSON; restore it from a backup or remove it.`, { cause });
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
+}

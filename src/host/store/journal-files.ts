@@ -1,0 +1,333 @@
+/**
+ * The audit log on append-only files: entries go into the open bundle with one write per turn of the event loop,
+ * and about once a second a signed head covers them (docs/formats/log.md).
+ *
+ * Why one write per turn: the entries of all calls that the turn read from their sockets are collected and written
+ * in its check phase (setImmediate), right after the poll phase that brought them. A write(2) into the page cache
+ * takes a few microseconds; handing it to the thread pool and back takes longer than the write itself, and would
+ * let entries overtake each other.
+ */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { framedBytes } from "../../audit/bundle.ts";
+import { type SealedEntry, sealEntry } from "../../audit/entry.ts";
+import { sha256 } from "../../crypto/hash.ts";
+import { type NoteSigner, noteVerifier } from "../../crypto/note-keys.ts";
+import type { Journal } from "../../gate/ports.ts";
+import type { Clock } from "../../kernel/clock.ts";
+import type { Log } from "../../kernel/log.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import type { GrowingTree } from "../../merkle/growing-tree.ts";
+import { leafHash } from "../../merkle/hashing.ts";
+import { bundlePath, type Tile, tileWidth } from "../../merkle/tiles.ts";
+import type { EntryDraft, Receipt } from "../../model/entry.ts";
+import { type BundleFile, openBundleFile, type Write } from "./bundle-file.ts";
+import { publishHead, type TreeSnapshot } from "./journal-heads.ts";
+import { recoverJournal, type Recovery } from "./journal-recovery.ts";
+import { folderMode, lockFile, openBundlePath, systemCode } from "./log-folder.ts";
+import { type Release, takeWriterLock } from "./writer-lock.ts";
+
+export interface JournalOptions {
+  /** Made if it isn't there. Nothing else may write into it. */
+  readonly folder: string;
+  /** The log's name, and that of its keys: a URL without a scheme. */
+  readonly origin: string;
+  /** The log key: at least Ed25519 and ML-DSA-65, which verifiers require; each named like the origin. */
+  readonly signers: readonly NoteSigner[];
+  /** Signs the first head of each UTC day. */
+  readonly dailySigner?: NoteSigner;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** 1,000 if absent. */
+  readonly checkpointEveryMs?: number;
+  /** pwrite(2) if absent. */
+  readonly write?: Write;
+}
+
+export interface FileJournal extends Journal {
+  readonly size: () => number;
+  /** Resolves once a signed head covers every entry written so far. Rejects with `journal_unavailable`. */
+  readonly checkpoint: () => Promise<void>;
+  /** Writes what is pending and a last head, and lets go of the log. Later appends are refused. */
+  readonly close: () => Promise<void>;
+  readonly recovered: {
+    /** Of an entry that was never acknowledged; cut off. */
+    readonly tornBytes: number;
+    /**
+     * Calls that were let through and have no outcome, oldest first. Whoever opens the journal appends their
+     * outcomes before `gateway.start`, since the next recovery looks back no further than that.
+     */
+    readonly openCalls: readonly EntryDraft[];
+  };
+}
+
+/**
+ * Opens the log, or begins one.
+ * @throws Refusal `bad_log` if what a head vouches for is missing or differs; `bad_state` if another process writes
+ * it; `bad_config` if the signers aren't this log's.
+ */
+export async function openJournal(options: JournalOptions): Promise<FileJournal> {
+  const signers = [...options.signers, ...(options.dailySigner === undefined ? [] : [options.dailySigner])];
+  const logKey = signers.map((signer) => noteVerifier(signer.vkey));
+  const kinds = new Set<string>(logKey.map((key) => key.kind));
+  if (!kinds.has("ed25519") || !kinds.has("ml-dsa-65") || signers.some(({ name }) => name !== options.origin)) {
+    throw new Refusal(
+      "bad_config",
+      `The log ${options.origin} needs an Ed25519 and an ML-DSA-65 key, each with that name.`,
+    );
+  }
+  mkdirSync(options.folder, { recursive: true, mode: folderMode });
+  const release = takeWriterLock(join(options.folder, lockFile));
+  try {
+    const recovery = recoverJournal(options.folder, options.origin, logKey);
+    const journal = new AppendOnlyLog(options, recovery, release);
+    // A log always has a head, so that one whose head was taken away isn't mistaken for a new one.
+    if (recovery.head === undefined) await journal.checkpoint();
+    if (recovery.tornBytes > 0) options.log.warn("journal.torn_tail_dropped", { bytes: recovery.tornBytes });
+    return journal;
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+interface Pending {
+  readonly draft: EntryDraft;
+  readonly resolve: (receipt: Receipt) => void;
+  readonly reject: (refusal: Refusal) => void;
+}
+
+/** Calls that end while the disk is full; beyond it memory would be the next to run out. */
+const maxOwed = 10_000;
+/** While heads can't be written, their tiles wait in memory: 32 MB for that many entries. */
+const maxUncovered = 1_000_000;
+const retryOwedMs = 1000;
+const defaultCheckpointEveryMs = 1000;
+
+class AppendOnlyLog implements FileJournal {
+  readonly recovered: FileJournal["recovered"];
+  readonly #options: JournalOptions;
+  readonly #tree: GrowingTree;
+  readonly #release: Release;
+  #bundle: BundleFile;
+  #bundleEntries: number;
+  #previousHash: string | null;
+  /** How many entries the newest head covers. */
+  #headSize: number;
+  #unpublished: readonly Tile[] = [];
+  /** Of bundles that are full: synced before the next head. */
+  #syncing: Promise<void>[] = [];
+  #pending: Pending[] = [];
+  #owed: EntryDraft[] = [];
+  #lostOwed = 0;
+  #flushIsDue = false;
+  #isClosed = false;
+  #headTimer: NodeJS.Timeout | undefined;
+  #owedTimer: NodeJS.Timeout | undefined;
+  #publishing: Promise<void> | undefined;
+
+  constructor(options: JournalOptions, recovery: Recovery, release: Release) {
+    const { bundle, tree, tornBytes, openCalls } = recovery;
+    this.#options = options;
+    this.#tree = tree;
+    this.#release = release;
+    this.#previousHash = recovery.previousHash;
+    this.#headSize = recovery.head?.size ?? -1;
+    this.#bundle = this.#openBundle(bundle.index, bundle.bytes);
+    this.#bundleEntries = bundle.entries;
+    this.recovered = { tornBytes, openCalls };
+    if (recovery.head !== undefined) this.#planHead();
+  }
+
+  size(): number {
+    return this.#tree.size();
+  }
+
+  append(draft: EntryDraft): Promise<Receipt> {
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) {
+        reject(new Refusal("journal_unavailable", "The audit log is closed; this process is stopping."));
+        return;
+      }
+      this.#pending.push({ draft, resolve, reject });
+      if (this.#flushIsDue) return;
+      this.#flushIsDue = true;
+      setImmediate(() => {
+        this.#flush();
+      });
+    });
+  }
+
+  owe(draft: EntryDraft): void {
+    if (this.#owed.length >= maxOwed || this.#isClosed) {
+      this.#lostOwed++;
+      this.#options.log.error("journal.owed_entry_lost", { callId: draft.callId, lost: this.#lostOwed });
+      return;
+    }
+    this.#owed.push(draft);
+    this.#planOwed();
+  }
+
+  checkpoint(): Promise<void> {
+    clearTimeout(this.#headTimer);
+    this.#headTimer = undefined;
+    this.#publishing ??= this.#publish().finally(() => {
+      this.#publishing = undefined;
+    });
+    const size = this.#tree.size();
+    // One that was under way may have begun before the newest entries.
+    return this.#publishing.then(() => (this.#headSize < size ? this.checkpoint() : undefined));
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#flush();
+    this.#isClosed = true;
+    clearTimeout(this.#owedTimer);
+    if (this.#owed.length > 0) {
+      this.#options.log.error("journal.owed_entries_lost", { lost: this.#lostOwed + this.#owed.length });
+    }
+    try {
+      await this.checkpoint();
+    } finally {
+      clearTimeout(this.#headTimer);
+      await this.#bundle.close();
+      this.#release();
+    }
+  }
+
+  /** Owed entries first, then those of this turn; what can't be written is refused, and the log is as before. */
+  #flush(): void {
+    this.#flushIsDue = false;
+    const batch = this.#pending;
+    this.#pending = [];
+    try {
+      while (this.#owed.length > 0) {
+        const drafts = this.#owed.slice(0, this.#roomInBundle());
+        this.#write(drafts);
+        this.#owed.splice(0, drafts.length);
+      }
+      for (let done = 0; done < batch.length; ) {
+        const part = batch.slice(done, done + this.#roomInBundle());
+        const first = this.#write(part.map(({ draft }) => draft));
+        part.forEach(({ resolve }, i) => {
+          resolve({ index: first + i });
+        });
+        done += part.length;
+      }
+    } catch (cause) {
+      const refusal = unavailable("The audit log cannot be written", cause);
+      this.#options.log.error("journal.write_failed", { error: refusal.message, entries: batch.length });
+      // Those that were written are settled already, and a promise settles only once.
+      for (const { reject } of batch) reject(refusal);
+    }
+    if (this.#owed.length > 0) this.#planOwed();
+  }
+
+  /**
+   * Appends entries for which the open bundle has room; the index of the first.
+   * INVARIANT: chain and tree move on only after the bytes are in the file.
+   */
+  #write(drafts: readonly EntryDraft[]): number {
+    if (this.#tree.size() - this.#headSize > maxUncovered) throw new Error("no head covers the log");
+    const sealed: SealedEntry[] = [];
+    let previousHash = this.#previousHash;
+    for (const draft of drafts) {
+      const entry = sealEntry(draft, previousHash);
+      previousHash = entry.eventHash;
+      sealed.push(entry);
+    }
+    this.#bundle.append(framedBytes(sealed.map(({ bytes }) => bytes)));
+    const first = this.#tree.size();
+    for (const { bytes } of sealed) this.#tree.append(leafHash(sha256, bytes));
+    this.#previousHash = previousHash;
+    this.#bundleEntries += sealed.length;
+    this.#planHead();
+    return first;
+  }
+
+  /** How many more entries the bundle takes; a full one makes way first. Throws the system's error. */
+  #roomInBundle(): number {
+    if (this.#bundleEntries === tileWidth) this.#nextBundle();
+    return tileWidth - this.#bundleEntries;
+  }
+
+  #nextBundle(): void {
+    const full = this.#bundle;
+    full.moveTo(join(this.#options.folder, bundlePath(full.index)));
+    this.#bundle = this.#openBundle(full.index + 1, 0);
+    this.#bundleEntries = 0;
+    const synced = full.sync();
+    synced.catch(() => undefined);
+    this.#syncing.push(synced);
+    full.close().catch((error: unknown) => {
+      this.#options.log.warn("journal.close_failed", { error: String(error) });
+    });
+  }
+
+  #openBundle(index: number, length: number): BundleFile {
+    const path = join(this.#options.folder, openBundlePath(index));
+    return openBundleFile({ index, path }, length, this.#options.write);
+  }
+
+  #planHead(): void {
+    if (this.#isClosed || this.#headTimer !== undefined || this.#headSize >= this.#tree.size()) return;
+    const delay = this.#options.checkpointEveryMs ?? defaultCheckpointEveryMs;
+    this.#headTimer = setTimeout(() => {
+      this.#headTimer = undefined;
+      // A failure has been logged, and the next head is planned.
+      this.checkpoint().catch(() => undefined);
+    }, delay).unref();
+  }
+
+  #planOwed(): void {
+    if (this.#owedTimer !== undefined || this.#isClosed) return;
+    this.#owedTimer = setTimeout(() => {
+      this.#owedTimer = undefined;
+      this.#flush();
+    }, retryOwedMs).unref();
+  }
+
+  async #publish(): Promise<void> {
+    const { folder, signers, dailySigner, clock, log } = this.#options;
+    try {
+      this.#roomInBundle();
+      if (this.#headSize >= this.#tree.size()) return;
+      const snapshot = this.#snapshot();
+      const syncing = this.#syncing;
+      await Promise.all([...syncing, this.#bundle.sync()]);
+      await publishHead(folder, snapshot, { signers, dailySigner, atUnixMs: clock.nowUnixMs() });
+      this.#headSize = snapshot.size;
+      this.#unpublished = this.#unpublished.slice(snapshot.fullTiles.length);
+      this.#syncing = this.#syncing.slice(syncing.length);
+      log.debug("journal.head", { size: snapshot.size });
+    } catch (cause) {
+      const refusal = unavailable("The audit log's head cannot be written", cause);
+      log.error("journal.head_failed", { error: refusal.message, size: this.#tree.size() });
+      throw refusal;
+    } finally {
+      this.#planHead();
+    }
+  }
+
+  #snapshot(): TreeSnapshot {
+    this.#unpublished = [...this.#unpublished, ...this.#tree.takeFullTiles()];
+    // Asked for now, so that the read is in line before the bundle is closed.
+    const partialBundle = this.#bundle.read(this.#bundle.length());
+    partialBundle.catch(() => undefined);
+    return {
+      origin: this.#options.origin,
+      size: this.#tree.size(),
+      root: this.#tree.root(),
+      fullTiles: this.#unpublished,
+      partialTiles: this.#tree.partialTiles(),
+      partialBundle,
+    };
+  }
+}
+
+function unavailable(what: string, cause: unknown): Refusal {
+  const code = systemCode(cause) ?? "error";
+  return new Refusal("journal_unavailable", `${what} (${code}); calls are refused until it can.`, { cause });
+}

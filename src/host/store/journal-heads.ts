@@ -1,0 +1,83 @@
+/**
+ * A head of the log on disk: first what it vouches for, then the head itself, each file whole or not at all.
+ * A crash in between leaves the older head and files that nobody points at yet.
+ */
+import { signHead } from "../../audit/head.ts";
+import type { NoteSigner } from "../../crypto/note-keys.ts";
+import { bundlePath, type Tile, tilePath, tileWidth } from "../../merkle/tiles.ts";
+import {
+  checkpointFile,
+  headsFolder,
+  prunePartials,
+  removeFolder,
+  sizeIfThere,
+  writeAtomically,
+} from "./log-folder.ts";
+
+/** The log at one size. */
+export interface TreeSnapshot {
+  readonly origin: string;
+  readonly size: number;
+  readonly root: Uint8Array;
+  /** Not yet on disk. */
+  readonly fullTiles: readonly Tile[];
+  readonly partialTiles: readonly Tile[];
+  /** The entries of the unfinished bundle; empty if the size asks for none. */
+  readonly partialBundle: Promise<Uint8Array>;
+}
+
+export interface HeadSigners {
+  readonly signers: readonly NoteSigner[];
+  /** Too slow for every head (FIPS 205 signs in a quarter of a second): the first of each UTC day. */
+  readonly dailySigner: NoteSigner | undefined;
+}
+
+/** Older partials that readers of the last head may still be fetching. */
+const keptPartials = 2;
+
+/** Publishes what `snapshot` needs and then its signed head. Entries of full bundles are on disk already. */
+export async function publishHead(
+  folder: string,
+  snapshot: TreeSnapshot,
+  signing: HeadSigners & { readonly atUnixMs: number },
+): Promise<void> {
+  for (const tile of [...snapshot.fullTiles, ...snapshot.partialTiles]) {
+    await writeAtomically(folder, tilePath(tile), tile.bytes);
+  }
+  const [index, width] = [Math.floor(snapshot.size / tileWidth), snapshot.size % tileWidth];
+  const partial = await snapshot.partialBundle;
+  if (width > 0) await writeAtomically(folder, bundlePath(index, width), partial);
+  await writeHead(folder, snapshot, signing);
+  await prune(folder, snapshot);
+}
+
+async function writeHead(
+  folder: string,
+  snapshot: TreeSnapshot,
+  { signers, dailySigner, atUnixMs }: HeadSigners & { readonly atUnixMs: number },
+): Promise<void> {
+  const day = `${headsFolder}/${new Date(atUnixMs).toISOString().slice(0, 10)}`;
+  const first = `${day}.first`;
+  const isFirst =
+    dailySigner !== undefined && snapshot.size > 0 && sizeIfThere(folder, first) === undefined;
+  const bytes = await signHead(
+    snapshot,
+    isFirst ? [...signers, dailySigner] : signers,
+    Math.floor(atUnixMs / 1000),
+  );
+  await writeAtomically(folder, checkpointFile, bytes);
+  if (isFirst) await writeAtomically(folder, first, bytes);
+  await writeAtomically(folder, day, bytes);
+}
+
+async function prune(folder: string, snapshot: TreeSnapshot): Promise<void> {
+  for (const tile of snapshot.fullTiles) {
+    await removeFolder(folder, `${tilePath(tile)}.p`);
+    if (tile.level === 0) await removeFolder(folder, `${bundlePath(tile.index)}.p`);
+  }
+  for (const tile of snapshot.partialTiles) {
+    await prunePartials(folder, `${tilePath({ ...tile, width: tileWidth })}.p`, keptPartials);
+  }
+  const index = Math.floor(snapshot.size / tileWidth);
+  if (snapshot.size % tileWidth > 0) await prunePartials(folder, `${bundlePath(index)}.p`, keptPartials);
+}

@@ -1,0 +1,60 @@
+/** Whom a certificate proves, and why not: the one place where a peer's identity is judged. */
+import type { CertificateFacts } from "../crypto/certificate.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import type { Caller } from "../model/caller.ts";
+import type { Channel } from "../model/channel.ts";
+import { trustDomainOf } from "./spiffe-id.ts";
+
+/** Whose certificates count, now. */
+export interface Trust {
+  readonly domain: string;
+  /** Signature algorithm that identities must have. */
+  readonly identityAlgorithm: string;
+  /** Lower-case hex serial numbers. */
+  readonly revokedSerials: ReadonlySet<string>;
+}
+
+/**
+ * The SPIFFE ID of a certificate whose chain OpenSSL has already verified.
+ * @throws Refusal `bad_certificate` with the reason
+ */
+export function provenSpiffeId(facts: CertificateFacts, trust: Trust): string {
+  const [id, ...more] = facts.uris;
+  if (id === undefined || more.length > 0 || facts.otherNames > 0) {
+    throw misissued("expected exactly one URI name and no other", facts);
+  }
+  if (trustDomainOf(id) !== trust.domain) throw misissued("its name is not in this trust domain", facts);
+  if (facts.keyAlgorithm !== trust.identityAlgorithm) {
+    throw misissued(`its key is ${facts.keyAlgorithm}, not ${trust.identityAlgorithm}`, facts);
+  }
+  if (trust.revokedSerials.has(facts.serial)) throw misissued("it is revoked", facts);
+  return id;
+}
+
+/**
+ * The caller behind a link, judged again at every call: a link outlives neither its certificate nor
+ * its revocation.
+ * @throws Refusal `no_identity`
+ */
+export function callerOf(channel: Channel, trust: Trust, nowUnixMs: number): Caller {
+  if (trust.revokedSerials.has(channel.peerSerial)) {
+    throw new Refusal("no_identity", "The certificate of this link was revoked.", {
+      facts: { serial: channel.peerSerial },
+    });
+  }
+  if (channel.peerNotAfterUnixMs <= nowUnixMs) {
+    throw new Refusal("no_identity", "The certificate of this link has expired; connect again with a renewed one.", {
+      facts: { serial: channel.peerSerial },
+    });
+  }
+  return {
+    spiffeId: channel.peerSpiffeId,
+    proof: { kind: "svid", serial: channel.peerSerial, notAfterUnixMs: channel.peerNotAfterUnixMs },
+  };
+}
+
+function misissued(reason: string, facts: CertificateFacts): Refusal {
+  return new Refusal("bad_certificate", `The peer's certificate isn't accepted: ${reason}.`, {
+    facts: { reason, serial: facts.serial },
+  });
+}

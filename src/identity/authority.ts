@@ -1,0 +1,67 @@
+/** The embedded certificate authority: which certificate follows from an approved request. */
+import { issueLeaf, issueRoot } from "../crypto/certificate.ts";
+import type { KeyPair, PublicKey } from "../crypto/keys.ts";
+
+/** SPIFFE recommends short lives; an hour bounds what a stolen key is worth. */
+export const svidLifetimeMs = 3_600_000;
+/** Clocks differ; a certificate is valid from a little before it was made. */
+const clockSkewMs = 60_000;
+/** Roots are replaced with overlap, long before they end. */
+const rootLifetimeMs = 5 * 365 * 24 * 3_600_000;
+
+export type Purpose = "server" | "client";
+
+/** One root per direction, leafs directly below: a peer then sends one certificate, not its root too. */
+export interface Authority {
+  readonly trustDomain: string;
+  readonly roots: Readonly<Record<Purpose, { readonly key: KeyPair; readonly certificate: string }>>;
+}
+
+export interface Svid {
+  readonly spiffeId: string;
+  /** PEM. */
+  readonly certificate: string;
+  readonly notAfterUnixMs: number;
+}
+
+/** PEM of a new root for certificates of that purpose. */
+export function createRoot(trustDomain: string, purpose: Purpose, key: KeyPair, nowUnixMs: number): string {
+  return issueRoot({
+    commonName: rootName(trustDomain, purpose),
+    key,
+    trustDomain,
+    notBeforeUnixMs: nowUnixMs - clockSkewMs,
+    notAfterUnixMs: nowUnixMs + rootLifetimeMs,
+  });
+}
+
+/** A certificate for an identity somebody with the right to do so has approved. */
+export function issueSvid(
+  authority: Authority,
+  approved: { readonly spiffeId: string; readonly purpose: Purpose; readonly publicKey: PublicKey },
+  nowUnixMs: number,
+): Svid {
+  const notAfterUnixMs = nowUnixMs + svidLifetimeMs;
+  const certificate = issueLeaf({
+    commonName: approved.spiffeId.slice(approved.spiffeId.lastIndexOf("/") + 1).slice(0, 64),
+    publicKey: approved.publicKey,
+    notBeforeUnixMs: nowUnixMs - clockSkewMs,
+    notAfterUnixMs,
+    issuer: {
+      commonName: rootName(authority.trustDomain, approved.purpose),
+      key: authority.roots[approved.purpose].key,
+    },
+    spiffeId: approved.spiffeId,
+    purpose: approved.purpose,
+  });
+  return { spiffeId: approved.spiffeId, certificate, notAfterUnixMs };
+}
+
+/** When to ask for the next one: at half-life, so that a gateway may be away for half an hour. */
+export function renewAtUnixMs(notAfterUnixMs: number): number {
+  return notAfterUnixMs - svidLifetimeMs / 2;
+}
+
+function rootName(trustDomain: string, purpose: Purpose): string {
+  return `${trustDomain} ${purpose} root`;
+}

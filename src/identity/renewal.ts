@@ -1,0 +1,34 @@
+/** Who may have a new certificate for an identity it already holds. */
+import { certificateFacts, isIssuedBy, type ParsedCertificate } from "../crypto/certificate.ts";
+import type { PublicKey } from "../crypto/keys.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import type { Purpose } from "./authority.ts";
+import { provenSpiffeId, type Trust } from "./admission.ts";
+
+/**
+ * A sidecar that was off may come back this long after its certificate ended, if it still holds the
+ * key and wasn't revoked. Such a certificate opens no link; it only asks for the next one.
+ */
+export const renewalGraceMs = 30 * 24 * 3_600_000;
+
+/**
+ * @param old the certificate that is to be renewed; @param key the key the request was signed with
+ * @throws Refusal `bad_certificate`
+ */
+export function approveRenewal(
+  old: { readonly certificate: ParsedCertificate; readonly purpose: Purpose; readonly key: PublicKey },
+  world: { readonly roots: Readonly<Record<Purpose, ParsedCertificate>>; readonly trust: Trust },
+  nowUnixMs: number,
+): { readonly spiffeId: string; readonly purpose: Purpose; readonly publicKey: PublicKey } {
+  const facts = certificateFacts(old.certificate);
+  const refuse = (reason: string): Refusal =>
+    new Refusal("bad_certificate", `The certificate can't be renewed: ${reason}.`, {
+      facts: { reason, serial: facts.serial },
+    });
+  if (!isIssuedBy(old.certificate, world.roots[old.purpose])) throw refuse("this authority didn't issue it");
+  if (!old.certificate.publicKey.equals(old.key)) throw refuse("the request is for another key");
+  if (facts.notBeforeUnixMs > nowUnixMs) throw refuse("it isn't valid yet");
+  if (facts.notAfterUnixMs + renewalGraceMs <= nowUnixMs) throw refuse("it ended too long ago; join again");
+  return { spiffeId: provenSpiffeId(facts, world.trust), purpose: old.purpose, publicKey: old.key };
+}
+

@@ -1,0 +1,31 @@
+/** SPIFFE IDs (SPIFFE-ID §2): `spiffe://trust-domain/path`, parsed once and compared as text. */
+import { Refusal } from "../kernel/refusal.ts";
+
+const trustDomain = /^[a-z0-9._-]{1,255}$/;
+const segment = /^(?!\.{1,2}$)[A-Za-z0-9._-]+$/;
+/** SPIFFE-ID §2.3. */
+const maxIdBytes = 2048;
+
+/** The SPIFFE ID of `path` (without a leading slash) in `domain`. */
+export function spiffeId(domain: string, path: string): string {
+  const id = `spiffe://${domain}/${path}`;
+  if (!isTrustDomain(domain) || !path.split("/").every((part) => segment.test(part)) || id.length > maxIdBytes) {
+    throw new Refusal(
+      "bad_config",
+      `"${path}" is no SPIFFE path: expected segments of letters, digits, ".", "_" and "-", split by "/", e.g. "agent/support".`,
+    );
+  }
+  return id;
+}
+
+export function isTrustDomain(text: string): boolean {
+  return trustDomain.test(text);
+}
+
+/** The trust domain of a well-formed SPIFFE ID with a path; undefined for anything else. */
+export function trustDomainOf(id: string): string | undefined {
+  if (id.length > maxIdBytes || !id.startsWith("spiffe://")) return undefined;
+  const [domain, ...path] = id.slice("spiffe://".length).split("/");
+  if (domain === undefined || !isTrustDomain(domain) || path.length === 0) return undefined;
+  return path.every((part) => segment.test(part)) ? domain : undefined;
+}

@@ -1,0 +1,71 @@
+/**
+ * The one error class with which the gateway says no, and the table that maps its codes to the wire.
+ * Anything else that is thrown is a fault. Status codes and error codes follow MCP 2026-07-28
+ * (streamable HTTP, status mapping); our own JSON-RPC codes stay outside -32768…-32000.
+ */
+
+interface RefusalRow {
+  /** JSON-RPC error code. */
+  readonly rpc: number;
+  /** HTTP status. */
+  readonly http: number;
+}
+
+/** Every reason for which the gateway says no. A row per code; nothing else may invent one. */
+export const refusals = {
+  // What arrived can't be read.
+  bad_json: { rpc: -32700, http: 400 },
+  bad_message: { rpc: -32600, http: 400 },
+  header_mismatch: { rpc: -32020, http: 400 },
+  bad_media_type: { rpc: -32600, http: 415 },
+  not_acceptable: { rpc: -32600, http: 406 },
+  too_large: { rpc: -32600, http: 413 },
+  method_not_allowed: { rpc: -32600, http: 405 },
+  // Who sent it isn't who may.
+  no_identity: { rpc: -31401, http: 401 },
+  bad_certificate: { rpc: -31401, http: 401 },
+  bad_join_token: { rpc: -31401, http: 401 },
+  bad_origin: { rpc: -31403, http: 403 },
+  denied: { rpc: -31403, http: 403 },
+  // Where it should go isn't there.
+  no_such_server: { rpc: -31404, http: 403 },
+  no_such_session: { rpc: -31404, http: 404 },
+  // We can't do it now, so we don't.
+  busy: { rpc: -31503, http: 503 },
+  draining: { rpc: -31503, http: 503 },
+  journal_unavailable: { rpc: -31503, http: 503 },
+  upstream_failed: { rpc: -31502, http: 502 },
+  upstream_timeout: { rpc: -31504, http: 504 },
+  answer_too_large: { rpc: -31502, http: 502 },
+  // The operator asked for something that isn't so.
+  bad_config: { rpc: -31500, http: 500 },
+  bad_state: { rpc: -31500, http: 500 },
+  bad_log: { rpc: -31500, http: 500 },
+  not_yet: { rpc: -31501, http: 501 },
+} as const satisfies Record<string, RefusalRow>;
+
+export type RefusalCode = keyof typeof refusals;
+
+interface RefusalOptions {
+  readonly cause?: unknown;
+  /** For the log and the operator, never for the caller. No secret, token or payload. */
+  readonly facts?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** The gateway says no. `message` is safe to show to the caller. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly code: RefusalCode;
+  readonly facts: Readonly<Record<string, string | number | boolean>>;
+
+  constructor(code: RefusalCode, publicText: string, options: RefusalOptions = {}) {
+    super(publicText, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.facts = options.facts ?? {};
+  }
+}
+
+/** The JSON-RPC code and HTTP status of a refusal. */
+export function refusalRow(code: RefusalCode): RefusalRow {
+  return refusals[code];
+}

@@ -1,0 +1,35 @@
+/**
+ * One audit entry before it is sealed into the log: the SEP-3004 core, and what we add to it.
+ * Metadata only: no argument, answer, token or key ever stands in one.
+ */
+
+export type EntryOutcome = "allowed" | "denied" | "deferred" | "error";
+
+/** What happened. `call.*` come in pairs: exactly one outcome for every decision. */
+export type EntryEvent =
+  | "call.decision"
+  | "call.outcome"
+  | "gateway.start"
+  | "gateway.stop"
+  | "identity.issue"
+  | "identity.revoke"
+  | "identity.refuse";
+
+export interface EntryDraft {
+  readonly event: EntryEvent;
+  readonly atUnixMs: number;
+  /** The call's id; for events that aren't calls, an id of their own. */
+  readonly callId: string;
+  /** SPIFFE ID of whoever acted. */
+  readonly principal: string;
+  /** `server/tool`, if the event is about a tool. */
+  readonly tool: string | null;
+  readonly outcome: EntryOutcome;
+  /** Further metadata, written under `extensions["dev.latticegate/entry"]`. Strings only, as SEP-3004 asks. */
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+/** Proof that an entry is in the log: its index. */
+export interface Receipt {
+  readonly index: number;
+}
