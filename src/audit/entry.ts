@@ -29,7 +29,8 @@ export interface Entry extends Omit<EntryDraft, "event"> {
 }
 
 export type EntryReading =
-  { readonly kind: "entry"; readonly entry: Entry } | { readonly kind: "unreadable"; readonly why: string };
+  | { readonly kind: "entry"; readonly entry: Entry }
+  | { readonly kind: "unreadable"; readonly why: string };
 
 /** How long core fields, facts, and the list of facts may be: the first row that fits is taken. */
 const limits = [

@@ -1,9 +1,9 @@
 /** `latticegate audit tail | show | verify` */
-import { readFile } from "node:fs/promises";
-
-import { followLog, findCall, lastEntries, verifyLogFolder, type LoggedEntry } from "../app/log-verification.ts";
 import { loadConfig } from "../app/config.ts";
+import { verifyLogFolder } from "../app/log-verification.ts";
 import { statePaths } from "../app/state-folder.ts";
+import type { Entry } from "../audit/entry.ts";
+import { type LoggedEntry, openLogReader } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
 
@@ -23,13 +23,13 @@ export const auditTail = {
     json: { type: "boolean", help: "Print entries as they stand in the log." },
   },
   run: async (call) => {
-    const folder = logFolder(call);
-    const show = (entry: LoggedEntry): void => call.out(call.flag("json") ? entry.text : entryLine(entry));
+    const reader = openLogReader(logFolder(call));
+    const show = (entry: LoggedEntry): void => call.out(call.flag("json") ? textOf(entry) : line(entry));
     const lines = Number(call.text("lines") ?? 20);
     if (!Number.isInteger(lines) || lines < 0) throw new Refusal("bad_config", "--lines takes a whole number.");
-    const shown = await lastEntries(folder, lines);
-    for (const entry of shown) show(entry);
-    if (call.flag("follow")) for await (const entry of followLog(folder, shown.at(-1)?.index ?? -1)) show(entry);
+    const size = await reader.size();
+    for await (const entry of reader.forwards(Math.max(0, size - lines))) show(entry);
+    if (call.flag("follow")) for await (const entry of reader.follow(size)) show(entry);
     return 0;
   },
 } as const satisfies Command;
@@ -42,8 +42,8 @@ export const auditShow = {
   run: async (call) => {
     const [callId] = call.positionals;
     if (callId === undefined) throw new Refusal("bad_config", "Name the call's id; `latticegate audit tail` shows them.");
-    const entries = await findCall(logFolder(call), callId);
-    for (const entry of entries) call.out(`entry ${entry.index}\n${entry.pretty}`);
+    const entries = await openLogReader(logFolder(call)).find(callId);
+    for (const entry of entries) call.out(`entry ${entry.index}\n${JSON.stringify(JSON.parse(textOf(entry)), null, 2)}`);
     if (entries.length === 0) call.out(`The log says nothing about ${callId}.`);
     return entries.length === 0 ? 1 : 0;
   },
@@ -61,16 +61,15 @@ export const auditVerify = {
   },
   run: async (call) => {
     const key = call.text("key") ?? statePaths(loadConfig(configFile(call)).state).logKey;
-    const seenFile = call.text("seen");
-    const seen = seenFile === undefined ? undefined : await readCheckpoint(seenFile);
+    const seen = call.text("seen");
     const verdict = await verifyLogFolder({ folder: logFolder(call), key, ...(seen !== undefined && { seen }) });
-    if (verdict.kind === "intact") {
-      call.out(`intact: ${verdict.size} entries under the head of ${verdict.headAt}`);
-      if (verdict.uncovered > 0) call.out(`${verdict.uncovered} more entries aren't under a head yet; their chain is whole`);
-      return 0;
+    if (verdict.kind === "broken") {
+      for (const { what, text } of verdict.findings) call.out(`${what}: ${text}`);
+      return 1;
     }
-    for (const { what, text } of verdict.findings) call.out(`${what}: ${text}`);
-    return 1;
+    call.out(`intact: ${verdict.size} entries under the head of ${verdict.headAt}, signed by ${verdict.signedBy.join(", ")}`);
+    if (verdict.uncovered > 0) call.out(`${verdict.uncovered} more entries aren't under a head yet; their chain is whole`);
+    return 0;
   },
 } as const satisfies Command;
 
@@ -78,21 +77,26 @@ function logFolder(call: CommandCall): string {
   return call.text("log") ?? statePaths(loadConfig(configFile(call)).state).log;
 }
 
-async function readCheckpoint(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (cause) {
-    throw new Refusal("bad_config", `${file} can't be read.`, { cause });
-  }
+function textOf(entry: LoggedEntry): string {
+  return new TextDecoder().decode(entry.bytes);
 }
 
-function entryLine(entry: LoggedEntry): string {
-  const { facts } = entry;
-  const what = entry.tool ?? [facts["server"], facts["method"]].filter((part) => part !== undefined).join(" ");
-  const how = [facts["rule"] && `rule=${facts["rule"]}`, facts["reason"] && `reason=${facts["reason"]}`, facts["duration_ms"] && `${facts["duration_ms"]} ms`]
-    .filter((part) => typeof part === "string" && part !== "")
-    .join(" ");
-  return [String(entry.index).padStart(6), entry.occurredAt, entry.event.padEnd(15), entry.outcome.padEnd(8), entry.principal, what, how, entry.callId]
-    .filter((part) => part !== "")
-    .join("  ");
+function line(logged: LoggedEntry): string {
+  const { index, reading } = logged;
+  if (reading.kind === "unreadable") return `${String(index).padStart(6)}  unreadable: ${reading.why}`;
+  const { entry } = reading;
+  const when = new Date(entry.atUnixMs).toISOString();
+  const head = [String(index).padStart(6), when, entry.event.padEnd(13), entry.outcome.padEnd(7), entry.principal];
+  return [...head, what(entry), ...details(entry), entry.callId].filter((part) => part !== "").join("  ");
+}
+
+function what({ tool, facts }: Entry): string {
+  return tool ?? [facts["server"], facts["method"]].filter((part) => part !== undefined).join(" ");
+}
+
+function details({ facts }: Entry): readonly string[] {
+  return (["rule", "reason", "status", "duration_ms"] as const).flatMap((name) => {
+    const value = facts[name];
+    return value === undefined ? [] : [`${name}=${value}`];
+  });
 }

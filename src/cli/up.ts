@@ -4,7 +4,6 @@ import { startGateway } from "../app/gateway.ts";
 import { selfCheck } from "../app/self-check.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { type Command, configFile, configOption } from "./command.ts";
-import { clientConfigText } from "./client-config.ts";
 import { untilStopped } from "./signals.ts";
 
 export const up = {
@@ -27,7 +26,6 @@ export const up = {
       for (const line of lines) call.out(line);
       call.out(`Latticegate is up at ${gateway.address}: TLS 1.3, ${config.profile.groups.map((group) => group.id).join(" or ")}, ${config.profile.identity.id} on both ends`);
       if (gateway.dashboard !== undefined) call.out(`Page      ${gateway.dashboard}`);
-      if (call.flag("self-check")) call.out(clientConfigText(config));
       await stopped;
       call.out("Stopping: calls under way may finish.");
     } finally {

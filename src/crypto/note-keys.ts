@@ -138,7 +138,10 @@ export function readLogKey(text: string): readonly NoteVerifier[] {
     .map((line) => line.trim())
     .filter((line) => line !== "" && !line.startsWith("#"));
   if (lines.length === 0 || lines.length > maxLogKeys) {
-    throw new Refusal("bad_config", `A log key file has 1 to ${maxLogKeys} keys; this one has ${lines.length}.`);
+    throw new Refusal(
+      "bad_config",
+      `A log key file has 1 to ${maxLogKeys} keys; this one has ${lines.length}.`,
+    );
   }
   return lines.map(noteVerifier);
 }
@@ -220,7 +223,10 @@ function parseVkey(vkey: string): {
   const publicKey = material.subarray(row.type.length);
   const id = keyId(row, name, publicKey);
   if (toHex(id) !== match?.[2]) {
-    throw new Refusal("bad_config", `The log key of ${name} has the id ${match?.[2]}, but it must be ${toHex(id)}.`);
+    throw new Refusal(
+      "bad_config",
+      `The log key of ${name} has the id ${match?.[2]}, but it must be ${toHex(id)}.`,
+    );
   }
   return { row, name, id, publicKey };
 }

@@ -1,6 +1,6 @@
 /** The bundle that is being filled: append-only, and after a write that failed exactly as it was before it. */
 import {
-  closeSync,
+  close,
   constants,
   fdatasync,
   fstatSync,
@@ -35,6 +35,7 @@ export interface BundleFile {
 
 const syncFile = promisify(fdatasync);
 const readFd = promisify(read);
+const closeFile = promisify(close);
 
 /** @param length bytes that are known to be whole entries; what stands behind them is cut off */
 export function openBundleFile(
@@ -44,19 +45,10 @@ export function openBundleFile(
 ): BundleFile {
   mkdirSync(dirname(at.path), { recursive: true, mode: folderMode });
   const fd = openSync(at.path, constants.O_RDWR | constants.O_CREAT, fileMode);
+  const turns = inTurns(at.path);
   let { path } = at;
   let end = length;
   let hasTornTail = fstatSync(fd).size !== length;
-  // Sync, read and close follow each other, so that none meets a closed descriptor.
-  let last: Promise<unknown> = Promise.resolve();
-  let isClosed = false;
-  const inTurn = <Value>(act: () => Promise<Value>): Promise<Value> => {
-    // INVARIANT: the number of a closed descriptor soon belongs to another file.
-    if (isClosed) return Promise.reject(new Error(`${path} is closed`));
-    const turn = last.then(act, act);
-    last = turn.catch(() => undefined);
-    return turn;
-  };
   const cutTail = (): void => {
     ftruncateSync(fd, end);
     hasTornTail = false;
@@ -66,7 +58,7 @@ export function openBundleFile(
     index: at.index,
     length: () => end,
     append: (framed) => {
-      if (isClosed) throw new Error(`${path} is closed`);
+      if (turns.isOver()) throw new Error(`${path} is closed`);
       if (hasTornTail) cutTail();
       try {
         writeAll(fd, framed, { offset: end, write });
@@ -86,23 +78,42 @@ export function openBundleFile(
       renameInto(path, target);
       path = target;
     },
-    read: (length) =>
-      inTurn(async () => {
-        const bytes = Buffer.alloc(length);
-        const { bytesRead } = await readFd(fd, bytes, 0, length, 0);
-        if (bytesRead !== length) throw new Error(`${path} has ${bytesRead} bytes of ${length}`);
-        return bytes;
-      }),
-    sync: () => inTurn(() => syncFile(fd)),
-    close: () => {
-      const closed = inTurn(() => {
-        closeSync(fd);
-        return Promise.resolve();
-      });
-      isClosed = true;
-      return closed;
+    read: (length) => turns.take(() => readStart(fd, length)),
+    sync: () => turns.take(() => syncFile(fd)),
+    close: () => turns.takeLast(() => closeFile(fd)),
+  };
+}
+
+/** Sync, read and close follow each other: the number of a closed descriptor soon belongs to another file. */
+function inTurns(path: string): {
+  readonly isOver: () => boolean;
+  readonly take: <Value>(act: () => Promise<Value>) => Promise<Value>;
+  readonly takeLast: (act: () => Promise<void>) => Promise<void>;
+} {
+  let isOver = false;
+  let last: Promise<unknown> = Promise.resolve();
+  const take = <Value>(act: () => Promise<Value>): Promise<Value> => {
+    if (isOver) return Promise.reject(new Error(`${path} is closed`));
+    const turn = last.then(act, act);
+    last = turn.catch(() => undefined);
+    return turn;
+  };
+  return {
+    isOver: () => isOver,
+    take,
+    takeLast: (act) => {
+      const turn = take(act);
+      isOver = true;
+      return turn;
     },
   };
+}
+
+async function readStart(fd: number, length: number): Promise<Uint8Array> {
+  const bytes = Buffer.alloc(length);
+  const { bytesRead } = await readFd(fd, bytes, 0, length, 0);
+  if (bytesRead !== length) throw new Error(`the open bundle has ${bytesRead} bytes of ${length}`);
+  return bytes;
 }
 
 function writeAll(

@@ -17,6 +17,7 @@ import { type NoteSigner, noteVerifier } from "../../crypto/note-keys.ts";
 import type { Journal } from "../../gate/ports.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
+import { toBase64 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { GrowingTree } from "../../merkle/growing-tree.ts";
 import { leafHash } from "../../merkle/hashing.ts";
@@ -45,8 +46,20 @@ export interface JournalOptions {
   readonly write?: Write;
 }
 
+/** The newest signed head. */
+export interface JournalHead {
+  readonly size: number;
+  /** Base64, as in the checkpoint. */
+  readonly root: string;
+  /** Undefined if no signature of a head found at the start says when it was made. */
+  readonly atUnixMs: number | undefined;
+}
+
+/** Its functions may be passed on by themselves. */
 export interface FileJournal extends Journal {
+  /** How many entries the log has. */
   readonly size: () => number;
+  readonly head: () => JournalHead | null;
   /** Resolves once a signed head covers every entry written so far. Rejects with `journal_unavailable`. */
   readonly checkpoint: () => Promise<void>;
   /** Writes what is pending and a last head, and lets go of the log. Later appends are refused. */
@@ -71,7 +84,11 @@ export async function openJournal(options: JournalOptions): Promise<FileJournal>
   const signers = [...options.signers, ...(options.dailySigner === undefined ? [] : [options.dailySigner])];
   const logKey = signers.map((signer) => noteVerifier(signer.vkey));
   const kinds = new Set<string>(logKey.map((key) => key.kind));
-  if (!kinds.has("ed25519") || !kinds.has("ml-dsa-65") || signers.some(({ name }) => name !== options.origin)) {
+  if (
+    !kinds.has("ed25519") ||
+    !kinds.has("ml-dsa-65") ||
+    signers.some(({ name }) => name !== options.origin)
+  ) {
     throw new Refusal(
       "bad_config",
       `The log ${options.origin} needs an Ed25519 and an ML-DSA-65 key, each with that name.`,
@@ -113,8 +130,7 @@ class AppendOnlyLog implements FileJournal {
   #bundle: BundleFile;
   #bundleEntries: number;
   #previousHash: string | null;
-  /** How many entries the newest head covers. */
-  #headSize: number;
+  #head: JournalHead | null;
   #unpublished: readonly Tile[] = [];
   /** Of bundles that are full: synced before the next head. */
   #syncing: Promise<void>[] = [];
@@ -133,19 +149,21 @@ class AppendOnlyLog implements FileJournal {
     this.#tree = tree;
     this.#release = release;
     this.#previousHash = recovery.previousHash;
-    this.#headSize = recovery.head?.size ?? -1;
+    const { head } = recovery;
+    const atUnixMs = head?.atUnixS === undefined ? undefined : head.atUnixS * 1000;
+    this.#head = head === undefined ? null : { size: head.size, root: toBase64(head.root), atUnixMs };
     this.#bundle = this.#openBundle(bundle.index, bundle.bytes);
     this.#bundleEntries = bundle.entries;
     this.recovered = { tornBytes, openCalls };
-    if (recovery.head !== undefined) this.#planHead();
+    this.#planHead();
   }
 
-  size(): number {
-    return this.#tree.size();
-  }
+  readonly size = (): number => this.#tree.size();
 
-  append(draft: EntryDraft): Promise<Receipt> {
-    return new Promise((resolve, reject) => {
+  readonly head = (): JournalHead | null => this.#head;
+
+  readonly append = (draft: EntryDraft): Promise<Receipt> =>
+    new Promise((resolve, reject) => {
       if (this.#isClosed) {
         reject(new Refusal("journal_unavailable", "The audit log is closed; this process is stopping."));
         return;
@@ -157,9 +175,8 @@ class AppendOnlyLog implements FileJournal {
         this.#flush();
       });
     });
-  }
 
-  owe(draft: EntryDraft): void {
+  readonly owe = (draft: EntryDraft): void => {
     if (this.#owed.length >= maxOwed || this.#isClosed) {
       this.#lostOwed++;
       this.#options.log.error("journal.owed_entry_lost", { callId: draft.callId, lost: this.#lostOwed });
@@ -167,9 +184,9 @@ class AppendOnlyLog implements FileJournal {
     }
     this.#owed.push(draft);
     this.#planOwed();
-  }
+  };
 
-  checkpoint(): Promise<void> {
+  readonly checkpoint = (): Promise<void> => {
     clearTimeout(this.#headTimer);
     this.#headTimer = undefined;
     this.#publishing ??= this.#publish().finally(() => {
@@ -177,10 +194,10 @@ class AppendOnlyLog implements FileJournal {
     });
     const size = this.#tree.size();
     // One that was under way may have begun before the newest entries.
-    return this.#publishing.then(() => (this.#headSize < size ? this.checkpoint() : undefined));
-  }
+    return this.#publishing.then(() => (this.#headSize() < size ? this.checkpoint() : undefined));
+  };
 
-  async close(): Promise<void> {
+  readonly close = async (): Promise<void> => {
     if (this.#isClosed) return;
     this.#flush();
     this.#isClosed = true;
@@ -195,7 +212,7 @@ class AppendOnlyLog implements FileJournal {
       await this.#bundle.close();
       this.#release();
     }
-  }
+  };
 
   /** Owed entries first, then those of this turn; what can't be written is refused, and the log is as before. */
   #flush(): void {
@@ -208,7 +225,7 @@ class AppendOnlyLog implements FileJournal {
         this.#write(drafts);
         this.#owed.splice(0, drafts.length);
       }
-      for (let done = 0; done < batch.length; ) {
+      for (let done = 0; done < batch.length;) {
         const part = batch.slice(done, done + this.#roomInBundle());
         const first = this.#write(part.map(({ draft }) => draft));
         part.forEach(({ resolve }, i) => {
@@ -230,7 +247,7 @@ class AppendOnlyLog implements FileJournal {
    * INVARIANT: chain and tree move on only after the bytes are in the file.
    */
   #write(drafts: readonly EntryDraft[]): number {
-    if (this.#tree.size() - this.#headSize > maxUncovered) throw new Error("no head covers the log");
+    if (this.#tree.size() - this.#headSize() > maxUncovered) throw new Error("no head covers the log");
     const sealed: SealedEntry[] = [];
     let previousHash = this.#previousHash;
     for (const draft of drafts) {
@@ -271,8 +288,13 @@ class AppendOnlyLog implements FileJournal {
     return openBundleFile({ index, path }, length, this.#options.write);
   }
 
+  /** A log without a head is behind even when it is empty. */
+  #headSize(): number {
+    return this.#head?.size ?? -1;
+  }
+
   #planHead(): void {
-    if (this.#isClosed || this.#headTimer !== undefined || this.#headSize >= this.#tree.size()) return;
+    if (this.#isClosed || this.#headTimer !== undefined || this.#headSize() >= this.#tree.size()) return;
     const delay = this.#options.checkpointEveryMs ?? defaultCheckpointEveryMs;
     this.#headTimer = setTimeout(() => {
       this.#headTimer = undefined;
@@ -293,12 +315,13 @@ class AppendOnlyLog implements FileJournal {
     const { folder, signers, dailySigner, clock, log } = this.#options;
     try {
       this.#roomInBundle();
-      if (this.#headSize >= this.#tree.size()) return;
+      if (this.#headSize() >= this.#tree.size()) return;
       const snapshot = this.#snapshot();
+      const atUnixMs = clock.nowUnixMs();
       const syncing = this.#syncing;
       await Promise.all([...syncing, this.#bundle.sync()]);
-      await publishHead(folder, snapshot, { signers, dailySigner, atUnixMs: clock.nowUnixMs() });
-      this.#headSize = snapshot.size;
+      await publishHead(folder, snapshot, { signers, dailySigner, atUnixMs });
+      this.#head = { size: snapshot.size, root: toBase64(snapshot.root), atUnixMs };
       this.#unpublished = this.#unpublished.slice(snapshot.fullTiles.length);
       this.#syncing = this.#syncing.slice(syncing.length);
       log.debug("journal.head", { size: snapshot.size });

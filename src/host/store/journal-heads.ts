@@ -58,8 +58,7 @@ async function writeHead(
 ): Promise<void> {
   const day = `${headsFolder}/${new Date(atUnixMs).toISOString().slice(0, 10)}`;
   const first = `${day}.first`;
-  const isFirst =
-    dailySigner !== undefined && snapshot.size > 0 && sizeIfThere(folder, first) === undefined;
+  const isFirst = dailySigner !== undefined && snapshot.size > 0 && sizeIfThere(folder, first) === undefined;
   const bytes = await signHead(
     snapshot,
     isFirst ? [...signers, dailySigner] : signers,

@@ -29,7 +29,14 @@ import {
   tileWidth,
 } from "../../merkle/tiles.ts";
 import type { EntryDraft } from "../../model/entry.ts";
-import { checkpointFile, openBundlePath, openFolder, readIfThere, renameInto, sizeIfThere } from "./log-folder.ts";
+import {
+  checkpointFile,
+  openBundlePath,
+  openFolder,
+  readIfThere,
+  renameInto,
+  sizeIfThere,
+} from "./log-folder.ts";
 
 export interface Recovery {
   /** Undefined for a new log. */
@@ -45,11 +52,7 @@ export interface Recovery {
 }
 
 /** @throws Refusal `bad_log` naming what is missing or differs. */
-export function recoverJournal(
-  folder: string,
-  origin: string,
-  logKey: readonly NoteVerifier[],
-): Recovery {
+export function recoverJournal(folder: string, origin: string, logKey: readonly NoteVerifier[]): Recovery {
   const checkpoint = readIfThere(folder, checkpointFile);
   if (checkpoint === undefined) {
     requireNewLog(folder);
@@ -85,7 +88,9 @@ function resumeTree(folder: string, head: Head): GrowingTree {
   const rows = new Map(partialTileIds(head.size).map((id) => [id.level, readRow(folder, id)]));
   const tree = growTree(sha256, head.size, (level) => rows.get(level));
   if (!equalInConstantTime(tree.root(), head.root)) {
-    throw badLog(`the tiles at its edge (${[...partialTileIds(head.size)].map(tilePath).join(", ")}) don't add up to the signed root`);
+    throw badLog(
+      `the tiles at its edge (${[...partialTileIds(head.size)].map(tilePath).join(", ")}) don't add up to the signed root`,
+    );
   }
   return tree;
 }
@@ -105,13 +110,15 @@ function requireFullFiles(folder: string, size: number): void {
     for (let index = 0; index < levelWidth(size, level + 1); index++) {
       const path = tilePath({ level, index, width: tileWidth });
       const bytes = sizeIfThere(folder, path);
-      if (bytes !== tileWidth * hashBytes) throw badLog(`${path} is ${bytes === undefined ? "missing" : "cut"}`);
+      if (bytes !== tileWidth * hashBytes)
+        throw badLog(`${path} is ${bytes === undefined ? "missing" : "cut"}`);
     }
   }
   for (let index = 0; index < levelWidth(size, 1); index++) {
     if (sizeIfThere(folder, bundlePath(index)) !== undefined) continue;
     // The last one may have been filled without having been renamed yet.
-    if (sizeIfThere(folder, openBundlePath(index)) === undefined) throw badLog(`${bundlePath(index)} is missing`);
+    if (sizeIfThere(folder, openBundlePath(index)) === undefined)
+      throw badLog(`${bundlePath(index)} is missing`);
   }
 }
 
@@ -130,7 +137,8 @@ function checkRecentBundles(folder: string, size: number): void {
     }
     checkEntries(folder, index, hashes);
   }
-  if (open > 0) checkEntries(folder, full, tileHashes(readRow(folder, { level: 0, index: full, width: open })));
+  if (open > 0)
+    checkEntries(folder, full, tileHashes(readRow(folder, { level: 0, index: full, width: open })));
 }
 
 function checkEntries(folder: string, index: number, hashes: readonly Uint8Array[]): void {
@@ -138,7 +146,8 @@ function checkEntries(folder: string, index: number, hashes: readonly Uint8Array
   hashes.forEach((hash, i) => {
     const entry = entries[i];
     const number = index * tileWidth + i;
-    if (entry === undefined) throw badLog(`entry ${number} is missing, though it was signed`, { entry: number });
+    if (entry === undefined)
+      throw badLog(`entry ${number} is missing, though it was signed`, { entry: number });
     if (!equalInConstantTime(leafHash(sha256, entry), hash)) {
       throw badLog(`entry ${number} isn't the one that was signed`, { entry: number });
     }
@@ -211,7 +220,8 @@ function followingEntry(bytes: Uint8Array, previousHash: string | null, number: 
 function requireNoneBehind(folder: string, index: number): void {
   const names = sizeIfThere(folder, openFolder) === undefined ? [] : readdirSync(join(folder, openFolder));
   const stray = names.find((name) => name !== String(index));
-  if (stray !== undefined) throw badLog(`${openFolder}/${stray} is there, but the log ends in bundle ${index}`);
+  if (stray !== undefined)
+    throw badLog(`${openFolder}/${stray} is there, but the log ends in bundle ${index}`);
   if (sizeIfThere(folder, bundlePath(index + 1)) !== undefined) {
     throw badLog(`${bundlePath(index)} is missing, though there is ${bundlePath(index + 1)}`);
   }
@@ -237,7 +247,8 @@ function findOpenCalls(folder: string, size: number): readonly EntryDraft[] {
       const { entry } = reading;
       if (entry.event === "gateway.start") return open.reverse();
       if (entry.event === "call.outcome") ended.add(entry.callId);
-      if (entry.event !== "call.decision" || ended.delete(entry.callId) || entry.outcome !== "allowed") continue;
+      if (entry.event !== "call.decision" || ended.delete(entry.callId) || entry.outcome !== "allowed")
+        continue;
       const { atUnixMs, callId, principal, tool, outcome, facts } = entry;
       open.push({ event: "call.decision", atUnixMs, callId, principal, tool, outcome, facts });
     }

@@ -1,0 +1,49 @@
+/** A log folder and its public key file → a verdict. */
+import { readFile } from "node:fs/promises";
+
+import { type Finding, verifyLog } from "../audit/verify.ts";
+import { readLogKey } from "../crypto/note-keys.ts";
+import { openLogReader } from "../host/store/log-reader.ts";
+import { Refusal } from "../kernel/refusal.ts";
+
+export interface LogToVerify {
+  /** The log, or a copy of it. */
+  readonly folder: string;
+  /** File with the log's public key. */
+  readonly key: string;
+  /** File with a checkpoint kept from earlier. */
+  readonly seen?: string;
+}
+
+export type LogVerdict =
+  | {
+      readonly kind: "intact";
+      readonly size: number;
+      readonly uncovered: number;
+      /** ISO 8601, or "an unknown time". */
+      readonly headAt: string;
+      readonly headAtUnixMs: number | undefined;
+      readonly signedBy: readonly string[];
+    }
+  | { readonly kind: "broken"; readonly findings: readonly Finding[] };
+
+/** @throws Refusal `bad_config` if the key or the kept checkpoint can't be read */
+export async function verifyLogFolder(what: LogToVerify): Promise<LogVerdict> {
+  const logKey = readLogKey((await readNamed(what.key)).toString("utf8"));
+  const seen = what.seen === undefined ? undefined : await readNamed(what.seen);
+  const { files } = openLogReader(what.folder);
+  const verdict = await verifyLog({ files, logKey, ...(seen && { seen }) });
+  if (verdict.kind === "broken") return verdict;
+  const { size, uncovered, headAtUnixS, signedBy } = verdict;
+  const headAtUnixMs = headAtUnixS === undefined ? undefined : headAtUnixS * 1000;
+  const headAt = headAtUnixMs === undefined ? "an unknown time" : new Date(headAtUnixMs).toISOString();
+  return { kind: "intact", size, uncovered, headAt, headAtUnixMs, signedBy };
+}
+
+async function readNamed(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw new Refusal("bad_config", `${file} can't be read.`, { cause });
+  }
+}

@@ -1,0 +1,254 @@
+/**
+ * One walk over a whole log that compares everything with everything: entries with their level-0 tiles, tiles with
+ * those above, the chain within. It holds one bundle at a time and judges nothing: which side of a difference was
+ * tampered with is told by the signed root (verify.ts).
+ */
+import { sha256 } from "../crypto/hash.ts";
+import { toHex } from "../kernel/bytes.ts";
+import { growTree, type GrowingTree } from "../merkle/growing-tree.ts";
+import { hashBytes, leafHash } from "../merkle/hashing.ts";
+import {
+  bundlePath,
+  partialTileIds,
+  type Tile,
+  tileHashes,
+  type TileId,
+  tilePath,
+  tileWidth,
+} from "../merkle/tiles.ts";
+import { type Bundle, splitBundle } from "./bundle.ts";
+import { type ChainFault, chainWalk } from "./chain.ts";
+import { type Difference, differences } from "./differences.ts";
+
+/** The bytes of a file below the log's folder, or undefined if there is none. */
+export type LogFiles = (path: string) => Promise<Uint8Array | undefined>;
+
+/** A difference at an index of the log. */
+export interface EntryDifference extends Omit<Difference, "at"> {
+  readonly index: number;
+  readonly path: string;
+}
+
+/** A Merkle tree that was built along, and which stored tiles above level 0 disagree with it. */
+export interface BuiltTree {
+  readonly tree: GrowingTree;
+  readonly disagreeing: string[];
+  rootAtSeen: Uint8Array | undefined;
+}
+
+export interface Evidence {
+  /** Out of the entries, and out of the stored level-0 tiles. */
+  readonly fromEntries: BuiltTree;
+  readonly fromTiles: BuiltTree;
+  readonly differences: EntryDifference[];
+  readonly chain: ChainFault[];
+  /** Files that aren't there or have the wrong length. */
+  readonly missing: { readonly path: string; readonly index: number; readonly text: string }[];
+  /** Files that end within an entry. */
+  readonly torn: { readonly path: string; readonly index: number }[];
+  /** The last covered entry that is there, whatever is left of it. */
+  lastPresent: number;
+  /** Entries behind the head. */
+  uncovered: number;
+  /** Bytes at the end of the log that are no whole entry: a write that never came to its end. */
+  tornTailBytes: number;
+  lastAtUnixMs: number | undefined;
+}
+
+/** More of one kind tells a reader nothing new. */
+const maxKept = 256;
+
+/**
+ * @param size of the head
+ * @param seenSize a size whose root is wanted as well
+ */
+export async function walkLog(files: LogFiles, size: number, seenSize: number): Promise<Evidence> {
+  const evidence: Evidence = {
+    fromEntries: { tree: growTree(sha256), disagreeing: [], rootAtSeen: undefined },
+    fromTiles: { tree: growTree(sha256), disagreeing: [], rootAtSeen: undefined },
+    differences: [],
+    chain: [],
+    missing: [],
+    torn: [],
+    lastPresent: -1,
+    uncovered: 0,
+    tornTailBytes: 0,
+    lastAtUnixMs: undefined,
+  };
+  const chain = chainWalk();
+  const log = { files: await holdEdge(files, size), size, seenSize, evidence };
+  let behind: readonly Uint8Array[] = [];
+  for (let index = 0; index * tileWidth < size; index++) {
+    const { entries, hashes } = await compareBundle(log, index);
+    behind = entries.slice(hashes.length);
+    keep(evidence.chain, chain.follow(entries.slice(0, hashes.length), index * tileWidth));
+    for (const built of [evidence.fromEntries, evidence.fromTiles]) {
+      await compareTiles(log, built, built.tree.takeFullTiles());
+    }
+  }
+  for (const built of [evidence.fromEntries, evidence.fromTiles]) {
+    if (built.tree.size() === size) await compareTiles(log, built, built.tree.partialTiles());
+  }
+  await walkTail(log, behind, (entries, first) => {
+    evidence.uncovered += entries.length;
+    keep(evidence.chain, chain.follow(entries, first));
+  });
+  evidence.lastAtUnixMs = chain.lastAtUnixMs();
+  return evidence;
+}
+
+interface Log {
+  readonly files: LogFiles;
+  readonly size: number;
+  readonly seenSize: number;
+  readonly evidence: Evidence;
+}
+
+function keep<Row>(rows: Row[], more: readonly Row[]): void {
+  rows.push(...more.slice(0, maxKept - rows.length));
+}
+
+/** A running log drops partials as it grows, so those of this head are fetched before anything else. */
+async function holdEdge(files: LogFiles, size: number): Promise<LogFiles> {
+  const paths = partialTileIds(size).map(tilePath);
+  if (size % tileWidth > 0) paths.push(bundlePath(Math.floor(size / tileWidth), size % tileWidth));
+  const held = new Map<string, Uint8Array | undefined>();
+  for (const path of paths) held.set(path, await files(path));
+  return (path) => (held.has(path) ? Promise.resolve(held.get(path)) : files(path));
+}
+
+interface Compared {
+  /** All of the bundle, also those behind the head. */
+  readonly entries: readonly Uint8Array[];
+  /** Leaf hashes of those that the head covers. */
+  readonly hashes: readonly Uint8Array[];
+}
+
+async function compareBundle(log: Log, index: number): Promise<Compared> {
+  const { evidence, seenSize } = log;
+  const first = index * tileWidth;
+  const width = Math.min(tileWidth, log.size - first);
+  const tile = await storedTile(log, { level: 0, index, width });
+  const { bundle, path } = await storedBundle(log, index, width);
+  const hashes = bundle.entries.slice(0, width).map((entry) => leafHash(sha256, entry));
+  const signed = tile === undefined ? hashes : tileHashes(tile);
+  const found = compareHashes(log, { signed, hashes, first, path });
+  if (found >= 0) evidence.lastPresent = first + found;
+  grow(evidence.fromEntries, hashes, seenSize);
+  grow(evidence.fromTiles, signed, seenSize);
+  return { entries: bundle.entries, hashes };
+}
+
+/** The last place of the run at which there still is an entry; -1 if it is empty. */
+function compareHashes(
+  log: Log,
+  run: {
+    readonly signed: readonly Uint8Array[];
+    readonly hashes: readonly Uint8Array[];
+    readonly first: number;
+    readonly path: string;
+  },
+): number {
+  const { signed, hashes, first, path } = run;
+  const isSame =
+    signed.length === hashes.length &&
+    signed.every((hash, i) => sameHash(hash, hashes[i] ?? new Uint8Array()));
+  if (isSame) return signed.length - 1;
+  // A file that isn't there is told as such, not as 256 entries that aren't.
+  if (hashes.length === 0) return -1;
+  const found = differences(signed.map(toHex), hashes.map(toHex));
+  keep(
+    log.evidence.differences,
+    found.map(({ at, ...rest }) => ({ ...rest, index: first + at, path })),
+  );
+  const removed = new Set(found.filter(({ what }) => what === "removed").map(({ at }) => at));
+  let last = signed.length - 1;
+  while (removed.has(last)) last--;
+  return last;
+}
+
+function grow(built: BuiltTree, hashes: readonly Uint8Array[], seenSize: number): void {
+  for (const hash of hashes) {
+    built.tree.append(hash);
+    if (built.tree.size() === seenSize) built.rootAtSeen = built.tree.root();
+  }
+}
+
+/** Level 0 is compared with the entries themselves. */
+async function compareTiles(log: Log, built: BuiltTree, tiles: readonly Tile[]): Promise<void> {
+  for (const tile of tiles.filter(({ level }) => level > 0)) {
+    const stored = await storedTile(log, tile);
+    if (stored !== undefined && !sameHash(stored, tile.bytes)) keep(built.disagreeing, [tilePath(tile)]);
+  }
+}
+
+/** A tile as it lies there: the partial one, or as much of the full one that replaced it. */
+async function storedTile(log: Log, id: TileId): Promise<Uint8Array | undefined> {
+  const length = id.width * hashBytes;
+  const full = tilePath({ ...id, width: tileWidth });
+  const bytes = (await log.files(tilePath(id))) ?? (id.width < tileWidth ? await log.files(full) : undefined);
+  if (bytes !== undefined && bytes.length >= length) return bytes.subarray(0, length);
+  const text = `${tilePath(id)} is ${bytes === undefined ? "missing" : "cut"}`;
+  const isKnown = log.evidence.missing.some(({ path }) => path === tilePath(id));
+  if (!isKnown) keep(log.evidence.missing, [{ path: tilePath(id), index: id.index, text }]);
+  return undefined;
+}
+
+/** The full bundle, else the open one, else the partial one; and the partial one must be the others' beginning. */
+async function storedBundle(
+  log: Log,
+  index: number,
+  width: number,
+): Promise<{ readonly bundle: Bundle; readonly path: string }> {
+  const { missing, torn } = log.evidence;
+  const paths = [
+    bundlePath(index),
+    `open/${index}`,
+    ...(width < tileWidth ? [bundlePath(index, width)] : []),
+  ];
+  const partialPath = paths[2];
+  for (const path of paths) {
+    const bytes = await log.files(path);
+    if (bytes === undefined) continue;
+    const bundle = splitBundle(bytes);
+    if (bundle.tornBytes > 0 && bundle.entries.length < width)
+      keep(torn, [{ path, index: index * tileWidth }]);
+    if (partialPath !== undefined && path === paths[1]) await comparePartial(log, partialPath, bytes, index);
+    return { bundle, path };
+  }
+  const text = `${bundlePath(index, width)} is missing`;
+  keep(missing, [{ path: bundlePath(index, width), index: index * tileWidth, text }]);
+  return { bundle: { entries: [], tornBytes: 0 }, path: bundlePath(index, width) };
+}
+
+async function comparePartial(log: Log, path: string, open: Uint8Array, index: number): Promise<void> {
+  const partial = await log.files(path);
+  const isStart = partial !== undefined && partial.every((byte, i) => byte === open[i]);
+  if (isStart) return;
+  const text = partial === undefined ? `${path} is missing` : `${path} isn't the beginning of open/${index}`;
+  keep(log.evidence.missing, [{ path, index: index * tileWidth, text }]);
+}
+
+/** What was written after the head: chained, but not signed yet. */
+async function walkTail(
+  log: Log,
+  behind: readonly Uint8Array[],
+  follow: (entries: readonly Uint8Array[], first: number) => void,
+): Promise<void> {
+  const { evidence, files, size } = log;
+  follow(behind, size);
+  for (let index = Math.floor(size / tileWidth); ; index++) {
+    const path = `open/${index}`;
+    const bytes = (await files(bundlePath(index))) ?? (await files(path));
+    if (bytes === undefined) return;
+    const { entries, tornBytes } = splitBundle(bytes);
+    evidence.tornTailBytes = tornBytes;
+    // The bundle in which the head ends has been read with the covered ones.
+    if (index * tileWidth >= size) follow(entries, index * tileWidth);
+    if (entries.length < tileWidth) return;
+  }
+}
+
+function sameHash(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}

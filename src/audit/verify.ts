@@ -1,0 +1,213 @@
+/**
+ * Verifies a log from outside, with nothing but its files and the text of its public key. It assumes that whoever
+ * holds the files may have changed any of them; it can't see entries taken away that no head, here or kept
+ * elsewhere (`seen`), ever covered.
+ */
+import type { NoteVerifier } from "../crypto/note-keys.ts";
+import { equalInConstantTime } from "../kernel/bytes.ts";
+import { tilePath, tileWidth } from "../merkle/tiles.ts";
+import { type ChainFault } from "./chain.ts";
+import { reconcile } from "./differences.ts";
+import { type Head, type HeadReading, readHead } from "./head.ts";
+import { type BuiltTree, type EntryDifference, type Evidence, type LogFiles, walkLog } from "./log-walk.ts";
+
+export interface Finding {
+  readonly what:
+    | "changed"
+    | "removed"
+    | "added"
+    | "reordered"
+    | "cut"
+    | "torn"
+    | "missing"
+    | "signature"
+    | "root"
+    | "rolled back"
+    | "forked";
+  /** Of the first entry that it is about. */
+  readonly index?: number;
+  readonly path?: string;
+  /** One sentence for people. */
+  readonly text: string;
+}
+
+export type Verdict =
+  | {
+      readonly kind: "intact";
+      readonly origin: string;
+      /** Entries under the signed head. */
+      readonly size: number;
+      readonly root: Uint8Array;
+      /** Entries behind it: chained, not signed yet. */
+      readonly uncovered: number;
+      /** What an interrupted write left behind the last entry. */
+      readonly tornBytes: number;
+      readonly signedBy: readonly string[];
+      /** When the head was signed; undefined if no signature on it says so. */
+      readonly headAtUnixS: number | undefined;
+      readonly lastEntryAtUnixMs: number | undefined;
+    }
+  | { readonly kind: "broken"; readonly findings: readonly Finding[] };
+
+export interface VerifyOptions {
+  readonly files: LogFiles;
+  readonly logKey: readonly NoteVerifier[];
+  /** A head of this log that was kept elsewhere. */
+  readonly seen?: Uint8Array;
+}
+
+/** Findings beyond this many are not told: the first are what matters. */
+const maxFindings = 32;
+
+/** Reads the whole log once; holds one bundle in memory. */
+export async function verifyLog({ files, logKey, seen }: VerifyOptions): Promise<Verdict> {
+  const checkpoint = await files("checkpoint");
+  if (checkpoint === undefined) {
+    return broken([{ what: "missing", path: "checkpoint", text: "the signed head is missing" }]);
+  }
+  const reading = readHead(checkpoint, logKey);
+  if (reading.kind === "unreadable") return broken([unsigned(reading)]);
+  const claimed = reading.kind === "signed" ? reading.head : reading.body;
+  const seenReading = seen === undefined ? undefined : readHead(seen, logKey);
+  const seenHead = seenReading?.kind === "signed" ? seenReading.head : undefined;
+
+  const evidence = await walkLog(files, claimed.size, seenHead?.size ?? 0);
+  const findings = [
+    ...(reading.kind === "signed" ? [] : [unsigned(reading)]),
+    ...judgeFiles(evidence, claimed),
+    ...judgeSeen(evidence, claimed, seenReading),
+  ];
+  if (findings.length > 0 || reading.kind !== "signed") return broken(findings);
+  const { origin, size, root, signedBy, atUnixS } = reading.head;
+  return {
+    kind: "intact",
+    origin,
+    size,
+    root,
+    uncovered: evidence.uncovered,
+    tornBytes: evidence.tornTailBytes,
+    signedBy,
+    headAtUnixS: atUnixS,
+    lastEntryAtUnixMs: evidence.lastAtUnixMs,
+  };
+}
+
+type Claimed = Pick<Head, "size" | "root" | "origin">;
+
+function broken(findings: readonly Finding[]): Verdict {
+  return { kind: "broken", findings: findings.slice(0, maxFindings) };
+}
+
+function unsigned(reading: Exclude<HeadReading, { kind: "signed" }>): Finding {
+  return { what: "signature", path: "checkpoint", text: `the head isn't to be trusted: ${reading.why}` };
+}
+
+/** The signed root tells which of entries and tiles are as they were; what differs from those was tampered with. */
+function judgeFiles(evidence: Evidence, claimed: Claimed): readonly Finding[] {
+  const { fromEntries, fromTiles } = evidence;
+  const rows = reconcile(evidence.differences);
+  if (hasRoot(fromEntries, claimed)) {
+    return [
+      ...missingFiles(evidence, claimed.size),
+      ...rows.map(({ index }) => changedTile(index, claimed.size)),
+      ...disagreeing(fromEntries),
+      ...evidence.chain,
+    ];
+  }
+  const findings = [
+    ...entryFindings(rows, evidence, claimed.size),
+    ...missingFiles(evidence, claimed.size),
+    ...disagreeing(fromTiles),
+  ];
+  if (hasRoot(fromTiles, claimed)) return [...findings, ...unexplained(evidence.chain, findings)];
+  const text = "entries and tiles don't add up to the root in the head";
+  return [...findings, ...unexplained(evidence.chain, findings), { what: "root", path: "checkpoint", text }];
+}
+
+function hasRoot({ tree }: BuiltTree, { size, root }: Claimed): boolean {
+  return tree.size() === size && equalInConstantTime(tree.root(), root);
+}
+
+function entryFindings(
+  rows: readonly EntryDifference[],
+  evidence: Evidence,
+  size: number,
+): readonly Finding[] {
+  const findings: Finding[] = [];
+  let lastReordered = -Infinity;
+  for (const { what, index, path } of rows) {
+    if (index > evidence.lastPresent && what === "removed") continue;
+    if (what === "reordered" && Math.floor(lastReordered / tileWidth) === Math.floor(index / tileWidth))
+      continue;
+    if (what === "reordered") lastReordered = index;
+    findings.push({ what, index, path, text: texts[what](index) });
+  }
+  const cut = evidence.lastPresent + 1;
+  if (cut < size) {
+    const text = `the log ends before entry ${cut}, but its head covers ${size} entries`;
+    findings.push({ what: "cut", index: cut, text });
+  }
+  return findings;
+}
+
+const texts: Readonly<Record<EntryDifference["what"], (index: number) => string>> = {
+  changed: (index) => `entry ${index} was changed`,
+  removed: (index) => `entry ${index} was removed`,
+  added: (index) => `something was put in before entry ${index}`,
+  reordered: (index) => `entries were put into another order, from entry ${index} on`,
+};
+
+function changedTile(index: number, size: number): Finding {
+  const tile = Math.floor(index / tileWidth);
+  const path = tilePath({ level: 0, index: tile, width: Math.min(tileWidth, size - tile * tileWidth) });
+  const text = `${path} was changed: it has another hash for entry ${index}, which itself is as it was signed`;
+  return { what: "changed", index, path, text };
+}
+
+/** Files behind the place where the log was cut are told by the cut. */
+function missingFiles(evidence: Evidence, size: number): readonly Finding[] {
+  const { missing, torn, lastPresent } = evidence;
+  const told = missing.filter(({ path, index }) => !path.startsWith("tile/entries/") || index <= lastPresent);
+  const cut = lastPresent + 1 < size ? [] : torn;
+  return [
+    ...told.map(({ path, text }): Finding => ({ what: "missing", path, text })),
+    ...cut.map(({ path, index }): Finding => {
+      return { what: "torn", path, index, text: `${path} ends within an entry` };
+    }),
+  ];
+}
+
+function disagreeing({ disagreeing }: BuiltTree): readonly Finding[] {
+  return disagreeing.map((path) => {
+    return { what: "changed", path, text: `${path} was changed: it isn't what the tiles below add up to` };
+  });
+}
+
+/** The chain breaks at every entry that was tampered with; what is told already isn't told twice. */
+function unexplained(chain: readonly ChainFault[], findings: readonly Finding[]): readonly ChainFault[] {
+  const told = findings.flatMap(({ index }) => (index === undefined ? [] : [index]));
+  return chain.filter((fault) => !told.some((index) => fault.index >= index && fault.index <= index + 2));
+}
+
+function judgeSeen(
+  evidence: Evidence,
+  claimed: Claimed,
+  reading: HeadReading | undefined,
+): readonly Finding[] {
+  if (reading === undefined) return [];
+  if (reading.kind !== "signed") {
+    return [
+      { what: "signature", path: "seen", text: `the head that was kept can't be used: ${reading.why}` },
+    ];
+  }
+  const { size, root } = reading.head;
+  if (size > claimed.size) {
+    const text = `the log was rolled back: its head covers ${claimed.size} entries, but one of ${size} was seen`;
+    return [{ what: "rolled back", index: claimed.size, text }];
+  }
+  const trusted = [evidence.fromEntries, evidence.fromTiles].find((built) => hasRoot(built, claimed));
+  const rootThen = trusted?.rootAtSeen;
+  if (size === 0 || rootThen === undefined || equalInConstantTime(rootThen, root)) return [];
+  const text = `this isn't the log that was seen: its first ${size} entries have another root`;
+  return [{ what: "forked", text }];
+}

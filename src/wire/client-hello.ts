@@ -1,0 +1,219 @@
+/**
+ * The first message of a TLS client (RFC 8446 §4.1.2), read before anything is answered. Every outcome
+ * is a value: hostile bytes never throw.
+ */
+
+export interface ClientHello {
+  readonly legacyVersion: number;
+  readonly versions: readonly number[];
+  readonly groups: readonly number[];
+  /** Groups a key share was sent for. */
+  readonly keyShares: readonly number[];
+  readonly signatureSchemes: readonly number[];
+  readonly cipherSuites: readonly number[];
+  readonly extensions: readonly number[];
+  readonly alpn: readonly string[];
+  readonly serverName?: string;
+  readonly bytes: number;
+}
+
+export type Peek =
+  | { readonly kind: "hello"; readonly hello: ClientHello }
+  | { readonly kind: "need-more"; readonly atLeastBytes: number }
+  | { readonly kind: "not-tls"; readonly reason: string }
+  | { readonly kind: "too-big"; readonly reason: string }
+  | { readonly kind: "malformed"; readonly reason: string };
+
+const recordHeader = 5;
+const handshakeHeader = 4;
+/** RFC 8446 §5.1: a plaintext record carries at most 2^14 bytes. */
+const maxRecordBytes = 16_384;
+/** A hello may be spread over records; one of a few bytes each is a way to keep us busy. */
+const maxRecords = 4096;
+
+export function peekClientHello(bytes: Uint8Array, maxBytes: number): Peek {
+  const parts: Uint8Array[] = [];
+  let have = 0;
+  let at = 0;
+  for (let records = 0; records < maxRecords; records++) {
+    if (at > maxBytes) return { kind: "too-big", reason: `no complete ClientHello within ${maxBytes} bytes` };
+    if (bytes.length > at && bytes[at] !== 22) return { kind: "not-tls", reason: "no handshake record" };
+    if (bytes.length > at + 1 && bytes[at + 1] !== 3) return { kind: "not-tls", reason: "no TLS record version" };
+    if (bytes.length < at + recordHeader) return { kind: "need-more", atLeastBytes: at + recordHeader };
+    const length = uint16(bytes, at + 3);
+    if (length === 0 || length > maxRecordBytes) return malformed(`a record of ${length} bytes`);
+    const body = bytes.subarray(at + recordHeader, at + recordHeader + length);
+    parts.push(body);
+    have += body.length;
+    const verdict = assembled(parts, have, maxBytes);
+    if (verdict !== undefined) return verdict;
+    if (body.length < length) return { kind: "need-more", atLeastBytes: at + recordHeader + length };
+    at += recordHeader + length;
+  }
+  return malformed("too many records");
+}
+
+/** A verdict on the handshake message collected so far, if there can be one. */
+function assembled(parts: readonly Uint8Array[], have: number, maxBytes: number): Peek | undefined {
+  if (have < handshakeHeader) return parts[0]?.[0] === undefined || parts[0][0] === 1 ? undefined : notHello();
+  const message = parts.length === 1 && parts[0] !== undefined ? parts[0] : join(parts, have);
+  if (message[0] !== 1) return notHello();
+  const need = handshakeHeader + (message[1] ?? 0) * 65_536 + uint16(message, 2);
+  if (need > maxBytes) return { kind: "too-big", reason: `a ClientHello of ${need} bytes, at most ${maxBytes}` };
+  if (have < need) return undefined;
+  const hello = parseHello(message.subarray(0, need));
+  return typeof hello === "string" ? malformed(hello) : { kind: "hello", hello };
+}
+
+function parseHello(message: Uint8Array): ClientHello | string {
+  const read = new Cursor(message, handshakeHeader, message.length);
+  const legacyVersion = read.uint16();
+  read.skip(32); // random
+  read.vector(1); // legacy_session_id
+  const cipherSuites = read.vector(2).uint16s();
+  read.vector(1); // legacy_compression_methods
+  let versions: number[] = [];
+  let groups: number[] = [];
+  let keyShares: number[] = [];
+  let signatureSchemes: number[] = [];
+  const extensions: number[] = [];
+  const alpn: string[] = [];
+  let serverName: string | undefined;
+  const list = read.atEnd ? read : read.vector(2);
+  while (!list.atEnd && !list.broken) {
+    const type = list.uint16();
+    const data = list.vector(2);
+    if (extensions.includes(type)) return `extension ${type} twice`;
+    extensions.push(type);
+    if (type === 0) serverName = readServerName(data);
+    else if (type === 10) groups = data.vector(2).uint16s();
+    else if (type === 13) signatureSchemes = data.vector(2).uint16s();
+    else if (type === 16) alpn.push(...readProtocols(data.vector(2)));
+    else if (type === 43) versions = data.vector(1).uint16s();
+    else if (type === 51) keyShares = readKeyShares(data.vector(2));
+    if (data.broken) return `extension ${type} is cut short`;
+  }
+  if (read.broken || list.broken || !read.atEnd) return "its lengths don't add up";
+  return {
+    legacyVersion,
+    versions,
+    groups,
+    keyShares,
+    signatureSchemes,
+    cipherSuites,
+    extensions,
+    alpn,
+    ...(serverName !== undefined && { serverName }),
+    bytes: message.length,
+  };
+}
+
+function readServerName(data: Cursor): string | undefined {
+  const list = data.vector(2);
+  list.skip(1);
+  const name = list.vector(2).text();
+  return list.broken ? undefined : name;
+}
+
+function readProtocols(list: Cursor): string[] {
+  const names: string[] = [];
+  while (!list.atEnd && !list.broken) names.push(list.vector(1).text());
+  return names;
+}
+
+function readKeyShares(list: Cursor): number[] {
+  const groups: number[] = [];
+  while (!list.atEnd && !list.broken) {
+    groups.push(list.uint16());
+    list.vector(2);
+  }
+  return groups;
+}
+
+/** Reads within bounds; a read beyond them marks the cursor, and its parent, as broken and yields zeros. */
+class Cursor {
+  readonly #bytes: Uint8Array;
+  readonly #end: number;
+  readonly #parent: Cursor | undefined;
+  #at: number;
+  #broken = false;
+
+  constructor(bytes: Uint8Array, at: number, end: number, parent?: Cursor) {
+    this.#bytes = bytes;
+    this.#at = at;
+    this.#end = end;
+    this.#parent = parent;
+  }
+
+  get atEnd(): boolean {
+    return this.#at >= this.#end;
+  }
+
+  get broken(): boolean {
+    return this.#broken;
+  }
+
+  skip(count: number): number {
+    const from = this.#at;
+    if (from + count > this.#end) {
+      this.#break();
+      return this.#end;
+    }
+    this.#at += count;
+    return from;
+  }
+
+  uint16(): number {
+    const at = this.skip(2);
+    return this.#broken ? 0 : uint16(this.#bytes, at);
+  }
+
+  /** What stands behind a length of `lengthBytes` bytes. */
+  vector(lengthBytes: 1 | 2): Cursor {
+    const at = this.skip(lengthBytes);
+    const length = this.#broken ? 0 : lengthBytes === 1 ? (this.#bytes[at] ?? 0) : uint16(this.#bytes, at);
+    const from = this.skip(length);
+    return new Cursor(this.#bytes, from, this.#broken ? from : from + length, this);
+  }
+
+  uint16s(): number[] {
+    const values: number[] = [];
+    while (!this.atEnd && !this.#broken) values.push(this.uint16());
+    return values;
+  }
+
+  text(): string {
+    const text = String.fromCharCode(...this.#bytes.subarray(this.#at, this.#end));
+    this.#at = this.#end;
+    return text;
+  }
+
+  #break(): void {
+    this.#broken = true;
+    this.#at = this.#end;
+    if (this.#parent !== undefined) this.#parent.#break();
+  }
+}
+
+function uint16(bytes: Uint8Array, at: number): number {
+  return (bytes[at] ?? 0) * 256 + (bytes[at + 1] ?? 0);
+}
+
+/** A copy; most hellos come in one record and need none. */
+function join(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+function notHello(): Peek {
+  return { kind: "not-tls", reason: "no ClientHello" };
+}
+
+function malformed(reason: string): Peek {
+  return { kind: "malformed", reason: `a malformed ClientHello: ${reason}` };
+}

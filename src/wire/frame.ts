@@ -1,0 +1,242 @@
+/** One JSON-RPC 2.0 message of MCP: its kind, era and the members that decisions need; the bytes stay as they came. */
+import { Refusal } from "../kernel/refusal.ts";
+import { defaultScanLimits, type Place, type ScanLimits, scanJson, type Shape, textAt } from "./json-scan.ts";
+
+/** Byte offsets, end exclusive. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+export type RequestId = string | number;
+export type Era = "legacy" | "modern";
+
+export interface Meta {
+  readonly span: Span;
+  readonly protocolVersion?: string;
+  readonly progressToken?: RequestId;
+  readonly subscriptionId?: RequestId;
+}
+
+export interface Params {
+  readonly span: Span;
+  readonly name?: string;
+  readonly uri?: string;
+  readonly taskId?: string;
+  readonly arguments?: Span;
+  /** Of `notifications/cancelled`. */
+  readonly requestId?: RequestId;
+  /** Of `notifications/progress`. */
+  readonly progressToken?: RequestId;
+  readonly meta?: Meta;
+}
+
+export interface RequestFrame {
+  readonly kind: "request";
+  readonly bytes: Uint8Array;
+  readonly id: RequestId;
+  readonly method: string;
+  readonly params?: Params;
+  readonly era: Era;
+}
+
+export interface NotificationFrame {
+  readonly kind: "notification";
+  readonly bytes: Uint8Array;
+  readonly method: string;
+  readonly params?: Params;
+  readonly era: Era;
+}
+
+export interface ResponseFrame {
+  readonly kind: "response";
+  readonly bytes: Uint8Array;
+  readonly id: RequestId | null;
+  readonly error?: { readonly code: number };
+  readonly result?: {
+    readonly span: Span;
+    /** A tool says that it failed. */
+    readonly isError: boolean;
+    readonly resultType?: string;
+    /** Of the answer to `initialize`. */
+    readonly protocolVersion?: string;
+    readonly meta?: Meta;
+  };
+}
+
+export type Frame = RequestFrame | NotificationFrame | ResponseFrame;
+export type FrameLimits = ScanLimits;
+export const defaultFrameLimits: FrameLimits = defaultScanLimits;
+
+const protocolVersionKey = "io.modelcontextprotocol/protocolVersion";
+const subscriptionIdKey = "io.modelcontextprotocol/subscriptionId";
+
+const metaShape = { progressToken: true, [protocolVersionKey]: true, [subscriptionIdKey]: true } as const;
+const messageShape: Shape = {
+  jsonrpc: true,
+  id: true,
+  method: true,
+  params: {
+    name: true,
+    uri: true,
+    taskId: true,
+    arguments: true,
+    requestId: true,
+    progressToken: true,
+    _meta: metaShape,
+  },
+  result: { isError: true, resultType: true, protocolVersion: true, _meta: metaShape },
+  error: { code: true, message: true, data: true },
+};
+
+const maxMethodLength = 256;
+const maxNameLength = 8192;
+
+/**
+ * Reads one message.
+ * @throws Refusal `bad_json` if it is no strict JSON, `bad_message` if it is no JSON-RPC 2.0 message
+ */
+export function readFrame(bytes: Uint8Array, limits: FrameLimits = defaultFrameLimits): Frame {
+  const { start, members } = scanJson(bytes, messageShape, limits);
+  if (members === undefined) {
+    if (bytes[start] === 0x5b) throw bad("batches aren't taken; send one message at a time");
+    throw bad("expected a JSON object");
+  }
+  const read = new Reader(bytes, members);
+  if (read.string("jsonrpc") !== "2.0") throw bad('expected "jsonrpc":"2.0"');
+  if (!members.has("method")) return response(read);
+  if (members.has("result") || members.has("error")) throw bad("a message with a method has no result and no error");
+  return call(read);
+}
+
+function call(read: Reader): RequestFrame | NotificationFrame {
+  const method = read.string("method", maxMethodLength) ?? "";
+  const params = paramsOf(read);
+  const era: Era = params?.meta?.protocolVersion === undefined ? "legacy" : "modern";
+  const common = { bytes: read.bytes, method, era, ...(params && { params }) };
+  if (!read.members.has("id")) return { kind: "notification", ...common };
+  const id = read.id("id");
+  if (id === undefined) throw bad("a request's id is a string or a whole number");
+  return { kind: "request", id, ...common };
+}
+
+function response(read: Reader): ResponseFrame {
+  const { bytes, members } = read;
+  const hasError = members.has("error");
+  if (members.has("result") === hasError) throw bad("expected a method, a result or an error");
+  const id = read.isNull("id") || !members.has("id") ? null : read.id("id");
+  if (id === undefined) throw bad("an answer's id is a string, a whole number or null");
+  if (hasError) {
+    const error = read.object("error");
+    const code = error?.number("code");
+    if (code === undefined) throw bad("an error is an object with a numeric code");
+    return { kind: "response", bytes, id, error: { code } };
+  }
+  const result = read.object("result");
+  if (result === undefined) throw bad("a result is an object");
+  const resultType = result.string("resultType", maxMethodLength);
+  const protocolVersion = result.string("protocolVersion", maxMethodLength);
+  const meta = metaOf(result);
+  return {
+    kind: "response",
+    bytes,
+    id,
+    result: {
+      span: result.span,
+      isError: result.isTrue("isError"),
+      ...(resultType !== undefined && { resultType }),
+      ...(protocolVersion !== undefined && { protocolVersion }),
+      ...(meta && { meta }),
+    },
+  };
+}
+
+function paramsOf(read: Reader): Params | undefined {
+  if (!read.members.has("params")) return undefined;
+  const params = read.object("params");
+  if (params === undefined) throw bad("params is an object");
+  const name = params.string("name", maxNameLength);
+  const uri = params.string("uri", maxNameLength);
+  const taskId = params.string("taskId", maxNameLength);
+  const requestId = params.id("requestId");
+  const progressToken = params.id("progressToken");
+  const args = params.members.get("arguments");
+  const meta = metaOf(params);
+  return {
+    span: params.span,
+    ...(name !== undefined && { name }),
+    ...(uri !== undefined && { uri }),
+    ...(taskId !== undefined && { taskId }),
+    ...(args && { arguments: { start: args.start, end: args.end } }),
+    ...(requestId !== undefined && { requestId }),
+    ...(progressToken !== undefined && { progressToken }),
+    ...(meta && { meta }),
+  };
+}
+
+function metaOf(read: Reader): Meta | undefined {
+  const meta = read.object("_meta");
+  if (meta === undefined) return undefined;
+  const protocolVersion = meta.string(protocolVersionKey, maxMethodLength);
+  const progressToken = meta.id("progressToken");
+  const subscriptionId = meta.id(subscriptionIdKey);
+  return {
+    span: meta.span,
+    ...(protocolVersion !== undefined && { protocolVersion }),
+    ...(progressToken !== undefined && { progressToken }),
+    ...(subscriptionId !== undefined && { subscriptionId }),
+  };
+}
+
+/** Typed reads of noted members; a member of another type reads as absent. */
+class Reader {
+  readonly bytes: Uint8Array;
+  readonly members: ReadonlyMap<string, Place>;
+  readonly span: Span;
+
+  constructor(bytes: Uint8Array, members: ReadonlyMap<string, Place>, span: Span = { start: 0, end: bytes.length }) {
+    this.bytes = bytes;
+    this.members = members;
+    this.span = span;
+  }
+
+  /** @throws Refusal `bad_message` if it is longer than `maxLength` */
+  string(name: string, maxLength = 16): string | undefined {
+    const place = this.members.get(name);
+    if (place === undefined || this.bytes[place.start] !== 0x22) return undefined;
+    if (place.end - place.start - 2 > maxLength) throw bad(`"${name}" is longer than ${maxLength} bytes`);
+    return textAt(this.bytes, place);
+  }
+
+  /** A string, or a whole number that every reader holds exactly. */
+  id(name: string): RequestId | undefined {
+    const number = this.number(name);
+    return number === undefined ? this.string(name, maxNameLength) : Number.isSafeInteger(number) ? number : undefined;
+  }
+
+  number(name: string): number | undefined {
+    const place = this.members.get(name);
+    const first = place === undefined ? undefined : this.bytes[place.start];
+    if (place === undefined || first === undefined || (first !== 0x2d && (first < 0x30 || first > 0x39))) return undefined;
+    return Number(Buffer.from(this.bytes.subarray(place.start, place.end)).toString("latin1"));
+  }
+
+  isTrue(name: string): boolean {
+    const place = this.members.get(name);
+    return place !== undefined && this.bytes[place.start] === 0x74;
+  }
+
+  isNull(name: string): boolean {
+    const place = this.members.get(name);
+    return place !== undefined && this.bytes[place.start] === 0x6e;
+  }
+
+  object(name: string): Reader | undefined {
+    const place = this.members.get(name);
+    return place?.members === undefined ? undefined : new Reader(this.bytes, place.members, place);
+  }
+}
+
+function bad(what: string): Refusal {
+  return new Refusal("bad_message", `Not an MCP message: ${what}.`);
+}

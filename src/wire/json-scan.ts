@@ -1,0 +1,302 @@
+/**
+ * One strict pass over JSON text (RFC 8259, I-JSON RFC 7493): nothing two parsers could read in two
+ * ways is let through, and the places of the members a caller asks for are noted on the way.
+ */
+import { isUtf8 } from "node:buffer";
+
+import { Refusal } from "../kernel/refusal.ts";
+
+/** Members to note, by name; a nested shape is followed into an object. */
+export interface Shape {
+  readonly [member: string]: Shape | true;
+}
+
+/** A value's place: byte offsets, end exclusive. */
+export interface Place {
+  readonly start: number;
+  readonly end: number;
+  /** The noted members, if the value is an object and the shape asked for some. */
+  readonly members?: ReadonlyMap<string, Place>;
+}
+
+export interface ScanLimits {
+  /** Nesting: real messages stay below 20, and every reader's stack is finite. */
+  readonly depth: number;
+  /** Members and elements in all: bounds the work a small message can cause. */
+  readonly members: number;
+}
+
+export const defaultScanLimits: ScanLimits = { depth: 64, members: 100_000 };
+
+/** @throws Refusal `bad_json` that names what was expected and the byte offset, never the content */
+export function scanJson(bytes: Uint8Array, shape?: Shape, limits: ScanLimits = defaultScanLimits): Place {
+  if (!isUtf8(bytes)) throw new Refusal("bad_json", "Expected UTF-8.");
+  const scanner = new Scanner(bytes, limits);
+  const place = scanner.value(shape, 0);
+  scanner.end();
+  return place;
+}
+
+/** The text of a string whose place the scan noted. */
+export function textAt(bytes: Uint8Array, { start, end }: Place): string {
+  const raw = view(bytes).toString("utf8", start + 1, end - 1);
+  return raw.includes("\\") ? String(JSON.parse(`"${raw}"`)) : raw;
+}
+
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;
+const quote = 0x22;
+const backslash = 0x5c;
+const comma = 0x2c;
+const colon = 0x3a;
+
+/** From this many members on, a set finds a duplicate faster than a look at each. */
+const fewMembers = 12;
+
+class Scanner {
+  readonly #bytes: Uint8Array;
+  readonly #limits: ScanLimits;
+  #at = 0;
+  #members = 0;
+  /** Whether the string just scanned holds an escape. */
+  #escaped = false;
+
+  constructor(bytes: Uint8Array, limits: ScanLimits) {
+    this.#bytes = bytes;
+    this.#limits = limits;
+  }
+
+  end(): void {
+    this.#space();
+    if (this.#at < this.#bytes.length) throw this.#expected("the end of the message");
+  }
+
+  value(shape: Shape | true | undefined, depth: number): Place {
+    this.#space();
+    const start = this.#at;
+    const byte = this.#bytes[start];
+    if (byte === quote) this.#string();
+    else if (byte === openBrace) return this.#object(shape === true ? undefined : shape, depth + 1);
+    else if (byte === openBracket) this.#array(depth + 1);
+    else this.#scalar(byte);
+    return { start, end: this.#at };
+  }
+
+  #object(shape: Shape | undefined, depth: number): Place {
+    const start = this.#at++;
+    this.#deeper(depth);
+    const noted = shape === undefined ? undefined : new Map<string, Place>();
+    const names = new Names();
+    this.#space();
+    if (this.#bytes[this.#at] === closeBrace) this.#at++;
+    else {
+      for (;;) {
+        this.#space();
+        const name = this.#name();
+        if (names.has(name)) throw this.#expected("each member once");
+        names.add(name);
+        this.#space();
+        if (this.#bytes[this.#at++] !== colon) throw this.#expected('":"', -1);
+        const wanted = shape === undefined ? undefined : wantedMember(shape, name, this.#at);
+        const place = this.value(wanted, depth);
+        if (wanted !== undefined) noted?.set(name, place);
+        if (this.#next(closeBrace, "}")) break;
+      }
+    }
+    return { start, end: this.#at, ...(noted && { members: noted }) };
+  }
+
+  #array(depth: number): void {
+    this.#at++;
+    this.#deeper(depth);
+    this.#space();
+    if (this.#bytes[this.#at] === closeBracket) {
+      this.#at++;
+      return;
+    }
+    do this.value(undefined, depth);
+    while (!this.#next(closeBracket, "]"));
+  }
+
+  /** After a member or element: true at the end of its object or array. */
+  #next(close: number, text: string): boolean {
+    if (++this.#members > this.#limits.members) {
+      throw new Refusal("bad_json", `The message has more than ${this.#limits.members} members and elements.`);
+    }
+    this.#space();
+    const byte = this.#bytes[this.#at++];
+    if (byte === close) return true;
+    if (byte !== comma) throw this.#expected(`"," or "${text}"`, -1);
+    return false;
+  }
+
+  #deeper(depth: number): void {
+    if (depth > this.#limits.depth) {
+      throw new Refusal("bad_json", `The message is nested deeper than ${this.#limits.depth} levels.`);
+    }
+  }
+
+  #name(): string {
+    const start = this.#at;
+    if (this.#bytes[start] !== quote) throw this.#expected("a member's name");
+    this.#string();
+    const raw = view(this.#bytes).toString("utf8", start + 1, this.#at - 1);
+    return this.#escaped ? String(JSON.parse(`"${raw}"`)) : raw;
+  }
+
+  #string(): void {
+    const bytes = this.#bytes;
+    let at = this.#at + 1;
+    this.#escaped = false;
+    for (;;) {
+      const byte = bytes[at];
+      if (byte === quote) break;
+      if (byte === backslash) {
+        this.#escaped = true;
+        at = this.#escape(at);
+      } else if (byte === undefined || byte < 0x20) {
+        this.#at = at;
+        throw this.#expected("the end of a string");
+      } else at++;
+    }
+    this.#at = at + 1;
+  }
+
+  /** An escape sequence at `at`; returns the offset behind it. A surrogate stands only with its other half. */
+  #escape(at: number): number {
+    const kind = this.#bytes[at + 1];
+    if (kind !== 0x75) {
+      if (kind !== undefined && simpleEscapes.has(kind)) return at + 2;
+      this.#at = at;
+      throw this.#expected("an escape sequence");
+    }
+    const unit = this.#hex4(at + 2);
+    if (unit < 0xd800 || unit > 0xdfff) return at + 6;
+    const isPair = unit < 0xdc00 && this.#bytes[at + 6] === backslash && this.#bytes[at + 7] === 0x75;
+    const low = isPair ? this.#hex4(at + 8) : 0;
+    if (low >= 0xdc00 && low <= 0xdfff) return at + 12;
+    this.#at = at;
+    throw this.#expected("no lone surrogate");
+  }
+
+  #hex4(at: number): number {
+    let unit = 0;
+    for (let i = at; i < at + 4; i++) {
+      const digit = hexDigit(this.#bytes[i]);
+      if (digit === -1) {
+        this.#at = i;
+        throw this.#expected("four hexadecimal digits");
+      }
+      unit = unit * 16 + digit;
+    }
+    return unit;
+  }
+
+  #scalar(byte: number | undefined): void {
+    if (byte === 0x74) this.#word("true");
+    else if (byte === 0x66) this.#word("false");
+    else if (byte === 0x6e) this.#word("null");
+    else this.#number();
+  }
+
+  #word(word: string): void {
+    for (let i = 0; i < word.length; i++) {
+      if (this.#bytes[this.#at + i] !== word.charCodeAt(i)) throw this.#expected("a value");
+    }
+    this.#at += word.length;
+  }
+
+  #number(): void {
+    const start = this.#at;
+    if (this.#bytes[this.#at] === 0x2d) this.#at++;
+    if (this.#bytes[this.#at] === 0x30) this.#at++;
+    else this.#digits("a value");
+    let mayOverflow = this.#at - start > 300;
+    if (this.#bytes[this.#at] === 0x2e) {
+      this.#at++;
+      this.#digits("a digit");
+    }
+    const exponent = this.#bytes[this.#at];
+    if (exponent === 0x65 || exponent === 0x45) {
+      mayOverflow = true;
+      this.#at++;
+      if (this.#bytes[this.#at] === 0x2b || this.#bytes[this.#at] === 0x2d) this.#at++;
+      this.#digits("a digit");
+    }
+    // Beyond a double's range one reader sees infinity, another a big number.
+    if (mayOverflow && !Number.isFinite(Number(view(this.#bytes).toString("latin1", start, this.#at)))) {
+      throw this.#expected("a number within the range of a double");
+    }
+  }
+
+  #digits(what: string): void {
+    const start = this.#at;
+    for (;;) {
+      const byte = this.#bytes[this.#at];
+      if (byte === undefined || byte < 0x30 || byte > 0x39) break;
+      this.#at++;
+    }
+    if (this.#at === start) throw this.#expected(what);
+  }
+
+  #space(): void {
+    for (;;) {
+      const byte = this.#bytes[this.#at];
+      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return;
+      this.#at++;
+    }
+  }
+
+  #expected(what: string, offset = 0): Refusal {
+    return new Refusal("bad_json", `Expected ${what} at byte ${this.#at + offset}.`);
+  }
+}
+
+/** The names seen in one object. */
+class Names {
+  #few: string[] = [];
+  #many: Set<string> | undefined;
+
+  has(name: string): boolean {
+    return this.#many === undefined ? this.#few.includes(name) : this.#many.has(name);
+  }
+
+  add(name: string): void {
+    if (this.#many !== undefined) this.#many.add(name);
+    else if (this.#few.push(name) > fewMembers) this.#many = new Set(this.#few);
+  }
+}
+
+/**
+ * What the shape asks of a member. Some servers read names without regard to case, so a member that is
+ * a known one but for its case would mean one thing here and another there.
+ */
+function wantedMember(shape: Shape, name: string, at: number): Shape | true | undefined {
+  if (Object.hasOwn(shape, name)) return shape[name];
+  for (const known of Object.keys(shape)) {
+    if (known.length === name.length && known.toLowerCase() === folded(name)) {
+      throw new Refusal("bad_message", `Expected the member "${known}" in this spelling before byte ${at}.`);
+    }
+  }
+  return undefined;
+}
+
+/** Simple case folding; the long s and the Kelvin sign fold to ASCII letters. */
+function folded(name: string): string {
+  return name.replaceAll("\u017F", "s").replaceAll("\u212A", "k").toLowerCase();
+}
+
+const simpleEscapes: ReadonlySet<number> = new Set([...'"\\/bfnrt'].map((char) => char.charCodeAt(0)));
+
+function hexDigit(byte: number | undefined): number {
+  if (byte === undefined) return -1;
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
+}
+
+function view(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,136 @@
+/** Server-sent events (WHATWG HTML §9.2): split into whole events that keep their bytes, and written. */
+import { concat, utf8 } from "../kernel/bytes.ts";
+import { Refusal } from "../kernel/refusal.ts";
+
+export interface SseEvent {
+  /** Exactly the bytes received, with the blank line that ends the event. */
+  readonly raw: Uint8Array;
+  /** The data lines joined by line feeds; null if there are none. */
+  readonly data: Uint8Array | null;
+  readonly event?: string;
+  readonly id?: string;
+}
+
+export interface SseReader {
+  /** The events that are now whole. @throws Refusal `answer_too_large` */
+  readonly push: (chunk: Uint8Array) => readonly SseEvent[];
+  /** What is left of an event that isn't whole. */
+  readonly rest: () => Uint8Array;
+}
+
+const lf = 0x0a;
+const cr = 0x0d;
+
+export function sseReader(maxEventBytes: number): SseReader {
+  let parts: Uint8Array[] = [];
+  let bytes = 0;
+  let atLineStart = true;
+  /** A CR was the last byte: `blank` if it ended an empty line, `line` otherwise. A LF may still belong to it. */
+  let afterCr: "blank" | "line" | undefined;
+
+  const cut = (end: Uint8Array): SseEvent => {
+    const raw = parts.length === 0 ? end : concat([...parts, end]);
+    parts = [];
+    bytes = 0;
+    return parseEvent(raw);
+  };
+  /** Whether the event ends before (-1), after (1) this byte, or not here (0). */
+  const step = (byte: number): -1 | 0 | 1 => {
+    const before = afterCr;
+    afterCr = undefined;
+    if (byte === lf && before !== undefined) return before === "blank" ? 1 : 0;
+    const wasLineStart = atLineStart;
+    atLineStart = byte === lf || byte === cr;
+    if (byte === cr) afterCr = wasLineStart && before !== "blank" ? "blank" : "line";
+    if (before === "blank") return -1;
+    return byte === lf && wasLineStart ? 1 : 0;
+  };
+  return {
+    rest: () => concat(parts),
+    push: (chunk) => {
+      const events: SseEvent[] = [];
+      let start = 0;
+      for (let i = 0; i < chunk.length; i++) {
+        const where = step(chunk[i] ?? 0);
+        if (where === 0) continue;
+        const end = where === 1 ? i + 1 : i;
+        events.push(cut(chunk.subarray(start, end)));
+        start = end;
+      }
+      if (start < chunk.length) parts.push(chunk.subarray(start));
+      bytes += chunk.length - start;
+      if (bytes > maxEventBytes) {
+        throw new Refusal("answer_too_large", `An event of the server's stream is longer than ${maxEventBytes} bytes.`);
+      }
+      return events;
+    },
+  };
+}
+
+export function writeSseEvent(event: {
+  readonly data: Uint8Array;
+  readonly event?: string;
+  readonly id?: string;
+  readonly retryMs?: number;
+}): Uint8Array {
+  const head =
+    (event.event === undefined ? "" : `event: ${event.event}\n`) +
+    (event.id === undefined ? "" : `id: ${event.id}\n`) +
+    (event.retryMs === undefined ? "" : `retry: ${event.retryMs}\n`);
+  const parts: Uint8Array[] = [utf8(head)];
+  for (const line of splitLines(event.data)) parts.push(dataPrefix, line, lineEnd);
+  parts.push(lineEnd);
+  return concat(parts);
+}
+
+const dataPrefix = utf8("data: ");
+const lineEnd = utf8("\n");
+const byteOrderMark = [0xef, 0xbb, 0xbf];
+
+function parseEvent(raw: Uint8Array): SseEvent {
+  const start = byteOrderMark.every((byte, i) => raw[i] === byte) ? 3 : 0;
+  const data: Uint8Array[] = [];
+  let event: string | undefined;
+  let id: string | undefined;
+  for (const line of splitLines(raw.subarray(start))) {
+    const colon = line.indexOf(0x3a);
+    if (line.length === 0 || colon === 0) continue;
+    const name = text(colon === -1 ? line : line.subarray(0, colon));
+    const from = colon === -1 ? line.length : line[colon + 1] === 0x20 ? colon + 2 : colon + 1;
+    const value = line.subarray(from);
+    if (name === "data") data.push(value);
+    else if (name === "event") event = text(value);
+    else if (name === "id" && !value.includes(0)) id = text(value);
+  }
+  return {
+    raw,
+    data: data.length === 0 ? null : joined(data),
+    ...(event !== undefined && { event }),
+    ...(id !== undefined && { id }),
+  };
+}
+
+function joined(lines: readonly Uint8Array[]): Uint8Array {
+  const [only, ...more] = lines;
+  if (only !== undefined && more.length === 0) return only;
+  return concat(lines.flatMap((line, i) => (i === 0 ? [line] : [lineEnd, line])));
+}
+
+/** By LF, CR or CRLF. */
+function splitLines(bytes: Uint8Array): readonly Uint8Array[] {
+  const lines: Uint8Array[] = [];
+  let start = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte !== lf && byte !== cr) continue;
+    lines.push(bytes.subarray(start, i));
+    if (byte === cr && bytes[i + 1] === lf) i++;
+    start = i + 1;
+  }
+  if (start < bytes.length) lines.push(bytes.subarray(start));
+  return lines;
+}
+
+function text(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
