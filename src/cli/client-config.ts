@@ -1,15 +1,38 @@
-/** What a person pastes into an MCP client so that it reaches the servers through `latticegate connect`. */
+/** `latticegate client-config` */
 import { fileURLToPath } from "node:url";
+import path from "node:path";
 
-import type { Config } from "../app/config.ts";
+import { ensureLocalSidecar } from "../app/local-sidecar.ts";
+import { loadConfig } from "../app/config.ts";
+import { systemClock, systemLog } from "../host/system.ts";
+import { type Command, configFile, configOption, sidecarStateOption } from "./command.ts";
 
-/** JSON in the form all common clients share (`mcpServers`). */
-export function clientConfigText(config: Config, sidecarState: string): string {
-  const main = fileURLToPath(new URL("main.ts", import.meta.url));
-  const entry = import.meta.url.endsWith(".ts") ? main : main.replace(/\.ts$/, ".js");
-  const servers = Object.keys(config.servers).map((name) => [
-    name,
-    { command: process.execPath, args: [entry, "connect", name, "--state", sidecarState] },
-  ]);
-  return JSON.stringify({ mcpServers: Object.fromEntries(servers) }, null, 2);
+export const clientConfig = {
+  name: "client-config",
+  arguments: "",
+  summary: "Give a client on this machine an identity and print what to paste into its configuration.",
+  options: {
+    ...configOption,
+    ...sidecarStateOption,
+    for: { type: "string", value: "PATH", help: "Whose identity; agent/local by default." },
+  },
+  run: async (call) => {
+    const config = loadConfig(configFile(call));
+    const state = path.resolve(call.text("state") ?? path.join(config.state, "sidecar"));
+    const identity = { state, path: call.text("for") ?? "agent/local" };
+    await ensureLocalSidecar(config, identity, { clock: systemClock, log: systemLog({ level: "warn" }) });
+    const [command, ...args] = thisCommand();
+    const servers = Object.keys(config.servers).map((name) => [
+      name,
+      { command, args: [...args, "connect", name, "--state", state] },
+    ]);
+    call.out(JSON.stringify({ mcpServers: Object.fromEntries(servers) }, null, 2));
+    return 0;
+  },
+} as const satisfies Command;
+
+/** How this very program is started again, whatever folder the client stands in. */
+function thisCommand(): readonly string[] {
+  const extension = path.extname(fileURLToPath(import.meta.url));
+  return [process.execPath, fileURLToPath(new URL(`main${extension}`, import.meta.url))];
 }

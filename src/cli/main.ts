@@ -3,6 +3,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import { version } from "../app/version.ts";
 import { auditShow, auditTail, auditVerify } from "./audit.ts";
 import { caList, caRevoke, caToken } from "./ca.ts";
+import { clientConfig } from "./client-config.ts";
 import { type Command, parseCall, usage } from "./command.ts";
 import { configCheck, configDocs } from "./config.ts";
 import { connect } from "./connect.ts";
@@ -17,6 +18,7 @@ const commands = [
   up,
   connect,
   expose,
+  clientConfig,
   status,
   doctor,
   caToken,

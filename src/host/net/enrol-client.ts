@@ -74,9 +74,9 @@ function presentedGateway(
       timeout: timeoutMs,
     });
     socket.once("secureConnect", () => {
-      socket.destroy();
       const leaf = socket.getPeerX509Certificate();
       const root = leaf?.issuerCertificate;
+      socket.end();
       const [spiffeId] = leaf === undefined ? [] : certificateFacts(leaf).uris;
       const isProven = root !== undefined && equalInConstantTime(sha256(root.raw), token.serverRootHash);
       // Other servers have certificates under that root too; only the gateway gives out identities.

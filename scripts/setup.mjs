@@ -1,0 +1,45 @@
+// Sets up a fresh clone: dependencies, and with them Node 26. Runs on any Node from 20 on.
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+
+/** Node 26, as the pinned dependency brings it. */
+export function node26() {
+  return path.join(root, "node_modules", "node", "bin", process.platform === "win32" ? "node.exe" : "node");
+}
+
+export async function ensureInstalled() {
+  const stamp = path.join(root, "node_modules", ".package-lock.json");
+  if (!existsSync(stamp) || statSync(stamp).mtimeMs < statSync(path.join(root, "package-lock.json")).mtimeMs) {
+    console.log("Installing dependencies (npm ci) …");
+    run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+  }
+  // Where npm holds install scripts back, the one that fetches Node is run here.
+  if (!existsSync(node26())) run(process.execPath, ["installArchSpecificPackage.js"], path.join(root, "node_modules", "node"));
+  const page = path.join(root, "web", "dist", "index.html");
+  if (!existsSync(page) || statSync(page).mtimeMs < newest(path.join(root, "web", "src"))) {
+    console.log("Building the page …");
+    run(node26(), [path.join(root, "node_modules", "vite", "bin", "vite.js"), "build", "--logLevel", "warn"], path.join(root, "web"));
+  }
+}
+
+function newest(folder) {
+  if (!existsSync(folder)) return 0;
+  return Math.max(
+    ...readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => statSync(path.join(entry.parentPath, entry.name)).mtimeMs),
+  );
+}
+
+function run(command, args, cwd = root) {
+  const { status, error } = spawnSync(command, args, { cwd, stdio: "inherit" });
+  if (status === 0) return;
+  console.error(`${command} ${args.join(" ")} failed${error ? `: ${error.message}` : ""}`);
+  process.exit(1);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await ensureInstalled();
