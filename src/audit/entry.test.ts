@@ -72,7 +72,9 @@ test("whatever a draft holds, its record is canonical, readable and no longer th
 
 test("the largest draft one can think of still makes a record, and says where it was cut", () => {
   const huge = '"\uFFFF'.repeat(50_000);
-  const facts = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`fact_${i}_${"x".repeat(80)}`, huge]));
+  const facts = Object.fromEntries(
+    Array.from({ length: 2000 }, (_, i) => [`fact_${i}_${"x".repeat(80)}`, huge]),
+  );
   const { bytes } = sealEntry({ ...plain, callId: huge, principal: huge, tool: huge, facts }, "0".repeat(64));
   assert.ok(bytes.length <= maxEntryBytes);
   const entry = entryOf(bytes);

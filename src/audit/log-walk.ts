@@ -16,7 +16,7 @@ import {
   tilePath,
   tileWidth,
 } from "../merkle/tiles.ts";
-import { type Bundle, splitBundle } from "./bundle.ts";
+import { type Bundle, framedBytes, splitBundle } from "./bundle.ts";
 import { type ChainFault, chainWalk } from "./chain.ts";
 import { type Difference, differences } from "./differences.ts";
 
@@ -79,9 +79,9 @@ export async function walkLog(files: LogFiles, size: number, seenSize: number): 
   const log = { files: await holdEdge(files, size), size, seenSize, evidence };
   let behind: readonly Uint8Array[] = [];
   for (let index = 0; index * tileWidth < size; index++) {
-    const { entries, hashes } = await compareBundle(log, index);
-    behind = entries.slice(hashes.length);
-    keep(evidence.chain, chain.follow(entries.slice(0, hashes.length), index * tileWidth));
+    const bundle = await compareBundle(log, index);
+    behind = bundle.behind;
+    keep(evidence.chain, chain.follow(bundle.covered, index * tileWidth));
     for (const built of [evidence.fromEntries, evidence.fromTiles]) {
       await compareTiles(log, built, built.tree.takeFullTiles());
     }
@@ -118,10 +118,9 @@ async function holdEdge(files: LogFiles, size: number): Promise<LogFiles> {
 }
 
 interface Compared {
-  /** All of the bundle, also those behind the head. */
-  readonly entries: readonly Uint8Array[];
-  /** Leaf hashes of those that the head covers. */
-  readonly hashes: readonly Uint8Array[];
+  /** Entries that the head covers, and those that stand behind them in the same bundle. */
+  readonly covered: readonly Uint8Array[];
+  readonly behind: readonly Uint8Array[];
 }
 
 async function compareBundle(log: Log, index: number): Promise<Compared> {
@@ -130,13 +129,16 @@ async function compareBundle(log: Log, index: number): Promise<Compared> {
   const width = Math.min(tileWidth, log.size - first);
   const tile = await storedTile(log, { level: 0, index, width });
   const { bundle, path } = await storedBundle(log, index, width);
-  const hashes = bundle.entries.slice(0, width).map((entry) => leafHash(sha256, entry));
+  // A bundle that the head covers to its end has nothing behind: what is too much there was put in.
+  const covered = width < tileWidth ? bundle.entries.slice(0, width) : bundle.entries;
+  const behind = bundle.entries.slice(covered.length);
+  const hashes = covered.map((entry) => leafHash(sha256, entry));
   const signed = tile === undefined ? hashes : tileHashes(tile);
-  const found = compareHashes(log, { signed, hashes, first, path });
+  const found = compareHashes(log, { signed, hashes, behind, first, path });
   if (found >= 0) evidence.lastPresent = first + found;
   grow(evidence.fromEntries, hashes, seenSize);
   grow(evidence.fromTiles, signed, seenSize);
-  return { entries: bundle.entries, hashes };
+  return { covered, behind };
 }
 
 /** The last place of the run at which there still is an entry; -1 if it is empty. */
@@ -145,18 +147,23 @@ function compareHashes(
   run: {
     readonly signed: readonly Uint8Array[];
     readonly hashes: readonly Uint8Array[];
+    readonly behind: readonly Uint8Array[];
     readonly first: number;
     readonly path: string;
   },
 ): number {
-  const { signed, hashes, first, path } = run;
+  const { signed, hashes, behind, first, path } = run;
   const isSame =
     signed.length === hashes.length &&
-    signed.every((hash, i) => sameHash(hash, hashes[i] ?? new Uint8Array()));
+    signed.every((hash, i) => sameBytes(hash, hashes[i] ?? new Uint8Array()));
   if (isSame) return signed.length - 1;
   // A file that isn't there is told as such, not as 256 entries that aren't.
   if (hashes.length === 0) return -1;
-  const found = differences(signed.map(toHex), hashes.map(toHex));
+  // Something put in pushes covered entries behind the head, so those are looked at as well.
+  const all = [...hashes, ...behind.map((entry) => leafHash(sha256, entry))];
+  const found = differences(signed.map(toHex), all.map(toHex)).filter(
+    ({ what, at }) => behind.length === 0 || what !== "added" || at < signed.length,
+  );
   keep(
     log.evidence.differences,
     found.map(({ at, ...rest }) => ({ ...rest, index: first + at, path })),
@@ -178,7 +185,7 @@ function grow(built: BuiltTree, hashes: readonly Uint8Array[], seenSize: number)
 async function compareTiles(log: Log, built: BuiltTree, tiles: readonly Tile[]): Promise<void> {
   for (const tile of tiles.filter(({ level }) => level > 0)) {
     const stored = await storedTile(log, tile);
-    if (stored !== undefined && !sameHash(stored, tile.bytes)) keep(built.disagreeing, [tilePath(tile)]);
+    if (stored !== undefined && !sameBytes(stored, tile.bytes)) keep(built.disagreeing, [tilePath(tile)]);
   }
 }
 
@@ -213,7 +220,8 @@ async function storedBundle(
     const bundle = splitBundle(bytes);
     if (bundle.tornBytes > 0 && bundle.entries.length < width)
       keep(torn, [{ path, index: index * tileWidth }]);
-    if (partialPath !== undefined && path === paths[1]) await comparePartial(log, partialPath, bytes, index);
+    if (partialPath !== undefined && path === paths[1])
+      await comparePartial(log, { path: partialPath, index, width }, bytes);
     return { bundle, path };
   }
   const text = `${bundlePath(index, width)} is missing`;
@@ -221,10 +229,14 @@ async function storedBundle(
   return { bundle: { entries: [], tornBytes: 0 }, path: bundlePath(index, width) };
 }
 
-async function comparePartial(log: Log, path: string, open: Uint8Array, index: number): Promise<void> {
+async function comparePartial(
+  log: Log,
+  { path, index, width }: { readonly path: string; readonly index: number; readonly width: number },
+  open: Uint8Array,
+): Promise<void> {
   const partial = await log.files(path);
-  const isStart = partial !== undefined && partial.every((byte, i) => byte === open[i]);
-  if (isStart) return;
+  // If entries are missing from both alike, that is told where they are missing.
+  if (partial !== undefined && sameBytes(wholeEntries(partial, width), wholeEntries(open, width))) return;
   const text = partial === undefined ? `${path} is missing` : `${path} isn't the beginning of open/${index}`;
   keep(log.evidence.missing, [{ path, index: index * tileWidth, text }]);
 }
@@ -249,6 +261,10 @@ async function walkTail(
   }
 }
 
-function sameHash(a: Uint8Array, b: Uint8Array): boolean {
+function wholeEntries(bundle: Uint8Array, width: number): Uint8Array {
+  return framedBytes(splitBundle(bundle).entries.slice(0, width));
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }

@@ -134,12 +134,13 @@ function entryFindings(
   size: number,
 ): readonly Finding[] {
   const findings: Finding[] = [];
-  let lastReordered = -Infinity;
+  let lastReordered = Number.NEGATIVE_INFINITY;
   for (const { what, index, path } of rows) {
     if (index > evidence.lastPresent && what === "removed") continue;
-    if (what === "reordered" && Math.floor(lastReordered / tileWidth) === Math.floor(index / tileWidth))
-      continue;
+    // Neighbours are one finding: what moved by one place moved the next one too.
+    const isEcho = what === "reordered" && index === lastReordered + 1;
     if (what === "reordered") lastReordered = index;
+    if (isEcho) continue;
     findings.push({ what, index, path, text: texts[what](index) });
   }
   const cut = evidence.lastPresent + 1;

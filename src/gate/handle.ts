@@ -35,7 +35,7 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
 
 /** The answer that says no, or that something broke. */
 function refused(call: Received & Partial<Read>, error: unknown, ports: Ports): Departure {
-  const code = error instanceof Refusal ? error.code : "fault";
+  const code = call.reply.gone.aborted ? "caller_gone" : error instanceof Refusal ? error.code : "fault";
   const answer = refusedAnswer(call, error);
   const ending: Ending = {
     outcome: code === "denied" || code === "no_identity" ? "denied" : "error",

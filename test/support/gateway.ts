@@ -1,0 +1,169 @@
+/** A whole gateway in this process, on loopback, with a state folder of its own. */
+import { mkdtemp, rm } from "node:fs/promises";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { TestContext } from "node:test";
+
+import { Pool } from "undici";
+
+import { makeJoinToken } from "../../src/app/certificate-authority.ts";
+import { type Config, parseConfig } from "../../src/app/config.ts";
+import { credentialsOf } from "../../src/app/credentials.ts";
+import { type Gateway, startGateway } from "../../src/app/gateway.ts";
+import { generateKeyPair, type KeyPair } from "../../src/crypto/keys.ts";
+import { createSigningRequest } from "../../src/crypto/signing-request.ts";
+import { signatureSuite } from "../../src/crypto/suites.ts";
+import { type EnrolledIdentity, join } from "../../src/host/net/enrol-client.ts";
+import { clientTlsOptions, type Credentials } from "../../src/host/net/tls.ts";
+import { systemClock, systemLog } from "../../src/host/system.ts";
+import { readJoinToken } from "../../src/identity/join-token.ts";
+import type { Clock } from "../../src/kernel/clock.ts";
+
+export const openPolicy = `
+policies:
+  - name: test-agents
+    callers: ["spiffe://latticegate.local/agent/*"]
+    tools: ["*"]
+    resources: ["*"]
+    prompts: ["*"]
+    effect: allow
+    because: Tests may do anything.
+`;
+
+export interface TestGateway extends Gateway {
+  readonly config: Config;
+  readonly folder: string;
+  /** What was logged, as JSON lines. */
+  readonly log: readonly string[];
+  readonly clock: Clock;
+}
+
+/** @param yaml servers, policies and limits; state, listen and dashboard are given */
+export async function testGateway(
+  t: TestContext,
+  yaml: string,
+  options: { readonly clock?: Clock; readonly folder?: string } = {},
+): Promise<TestGateway> {
+  const folder = options.folder ?? (await temporaryFolder(t));
+  const config = parseConfig(
+    `state: ./state\nlisten: 127.0.0.1:0\ndashboard: "off"\n${yaml}`,
+    path.join(folder, "latticegate.yaml"),
+  );
+  const lines: string[] = [];
+  const clock = options.clock ?? systemClock;
+  const log = systemLog({ level: "debug", clock, form: "json", write: (line) => void lines.push(line) });
+  const gateway = await startGateway(config, { clock, log });
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopping ??= gateway.stop());
+  t.after(stop);
+  return { ...gateway, stop, config, folder, log: lines, clock };
+}
+
+export async function temporaryFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), "latticegate-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export interface Enrolment {
+  readonly identity: EnrolledIdentity;
+  readonly key: KeyPair;
+  readonly credentials: Credentials;
+}
+
+export async function enrol(gateway: TestGateway, spiffePath = "agent/test"): Promise<Enrolment> {
+  const { config, clock, address } = gateway;
+  const token = readJoinToken(await makeJoinToken(config, { path: spiffePath, address }, clock));
+  const key = generateKeyPair(signatureSuite("ML-DSA-65"));
+  const identity = await join(token, createSigningRequest(key), config.profile);
+  return { identity, key, credentials: credentialsOf(key, identity.certificate) };
+}
+
+export interface Client {
+  /** Sends one HTTP request to a server behind the gateway. */
+  readonly request: (
+    server: string,
+    options: { readonly method?: string; readonly headers?: Record<string, string>; readonly body?: string | Buffer },
+  ) => Promise<{ readonly status: number; readonly headers: Record<string, unknown>; readonly text: string }>;
+  /** Posts one JSON-RPC message. */
+  readonly post: (server: string, message: unknown, headers?: Record<string, string>) => ReturnType<Client["request"]>;
+}
+
+/** A client with that identity; its connections end with the test. */
+export function clientOf(t: TestContext, gateway: TestGateway, enrolment: Enrolment): Client {
+  const pool = new Pool(`https://${gateway.address}`, {
+    connections: 64,
+    connect: clientTlsOptions({
+      profile: gateway.config.profile,
+      serverRoots: enrolment.identity.server_roots,
+      peerSpiffeId: enrolment.identity.gateway,
+      credentials: enrolment.credentials,
+    }) as object,
+  });
+  t.after(() => pool.destroy());
+  const request: Client["request"] = async (server, { method = "POST", headers = {}, body }) => {
+    const answer = await pool.request({ path: `/mcp/${server}`, method: method as "POST", headers, body: body ?? null });
+    return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() };
+  };
+  return {
+    request,
+    post: (server, message, headers = {}) =>
+      request(server, {
+        headers: { "content-type": "application/json", accept: "application/json, text/event-stream", ...headers },
+        body: JSON.stringify(message),
+      }),
+  };
+}
+
+export interface StubServer {
+  readonly url: string;
+  /** What arrived, in order. */
+  readonly seen: readonly { readonly method: string; readonly headers: http.IncomingHttpHeaders; readonly body: string }[];
+  readonly server: http.Server;
+}
+
+type Answering = (request: http.IncomingMessage, response: http.ServerResponse, body: string) => void;
+
+/** An MCP server that answers as the test wants; by default each request with an empty result. */
+export async function stubServer(t: TestContext, answer: Answering = echoResult): Promise<StubServer> {
+  const seen: { method: string; headers: http.IncomingHttpHeaders; body: string }[] = [];
+  const server = http.createServer((request, response) => {
+    let body = "";
+    request.setEncoding("utf8").on("data", (chunk: string) => (body += chunk));
+    request.on("end", () => {
+      seen.push({ method: request.method ?? "", headers: request.headers, body });
+      answer(request, response, body);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`, seen, server };
+}
+
+export function echoResult(_request: http.IncomingMessage, response: http.ServerResponse, body: string): void {
+  const message = body === "" ? {} : (JSON.parse(body) as { id?: unknown });
+  if (message.id === undefined) {
+    response.writeHead(202).end();
+    return;
+  }
+  response.writeHead(200, { "content-type": "application/json" });
+  response.end(JSON.stringify({ jsonrpc: "2.0", id: message.id, result: {} }));
+}
+
+export function toolCall(name: string, id: number | string = 1, args: unknown = {}): object {
+  return { jsonrpc: "2.0", id, method: "tools/call", params: { name, arguments: args } };
+}
+
+/** Waits until `condition` holds; fails after two seconds with what was awaited. */
+export async function eventually(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 5000;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`never happened: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
