@@ -23,7 +23,7 @@ import {
   rememberingLog,
   signers,
   verify,
-} from "../../../test/log-fixture.ts";
+} from "../../../test/support/log-fixture.ts";
 import { readHead } from "../../audit/head.ts";
 import { noteSigner, noteVerifier } from "../../crypto/note-keys.ts";
 import { generateKeyPair } from "../../crypto/keys.ts";
@@ -321,12 +321,15 @@ test("the newest head of each UTC day is kept, and the day's first one has the S
     const reading = readHead(readFileSync(join(folder, "checkpoints", name)), logKey);
     return reading.kind === "signed" ? [name, reading.head.size, reading.head.signedBy.length] : [name];
   });
-  assert.deepEqual(heads.sort(), [
-    ["2026-11-21", 2, 3],
-    ["2026-11-21.first", 1, 4],
-    ["2026-11-22", 4, 3],
-    ["2026-11-22.first", 3, 4],
-  ]);
+  assert.deepEqual(
+    new Set(heads),
+    new Set([
+      ["2026-11-21", 2, 3],
+      ["2026-11-21.first", 1, 4],
+      ["2026-11-22", 4, 3],
+      ["2026-11-22.first", 3, 4],
+    ]),
+  );
 });
 
 test("signers that verifiers wouldn't accept don't open a log", async () => {

@@ -258,7 +258,7 @@ class AppendOnlyLog implements FileJournal {
     this.#bundle.append(framedBytes(sealed.map(({ bytes }) => bytes)));
     const first = this.#tree.size();
     for (const { bytes } of sealed) this.#tree.append(leafHash(sha256, bytes));
-    this.#previousHash = previousHash;
+    this.#previousHash = null;
     this.#bundleEntries += sealed.length;
     this.#planHead();
     return first;

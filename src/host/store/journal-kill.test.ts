@@ -4,19 +4,26 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 
-import { keysToText, newFolder, newPrivateKeys, open, signersOf, verify } from "../../../test/log-fixture.ts";
+import {
+  keysToText,
+  newFolder,
+  newPrivateKeys,
+  open,
+  signersOf,
+  verify,
+} from "../../../test/support/log-fixture.ts";
 import { openLogReader } from "./log-reader.ts";
 
 /** Runs a writer, kills it some time after its first acknowledgement; what it had acknowledged. */
 async function writeUntilKilled(folder: string, keys: string): Promise<readonly number[]> {
-  const writer = spawn(process.execPath, ["test/log-writer.ts", folder, keys], {
+  const writer = spawn(process.execPath, ["test/support/log-writer.ts", folder, keys], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const chunks: Buffer[] = [];
   writer.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
   const closed = once(writer, "close");
   await once(writer.stdout, "data");
-  await wait(Math.random() * 250);
+  await wait(Math.random() * 80);
   writer.kill("SIGKILL");
   await closed;
   const lines = Buffer.concat(chunks).toString().split("\n");

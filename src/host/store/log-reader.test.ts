@@ -3,7 +3,7 @@ import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { appendMany, draft, newFolder, open } from "../../../test/log-fixture.ts";
+import { appendMany, draft, newFolder, open } from "../../../test/support/log-fixture.ts";
 import { type LoggedEntry, openLogReader } from "./log-reader.ts";
 
 const folder = newFolder();

@@ -4,12 +4,12 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { type Verdict, verifyLog } from "../src/audit/verify.ts";
-import { type NoteKeyKind, noteSigner, noteVerifier } from "../src/crypto/note-keys.ts";
-import { type FileJournal, type JournalOptions, openJournal } from "../src/host/store/journal-files.ts";
-import { openLogReader } from "../src/host/store/log-reader.ts";
-import type { Log } from "../src/kernel/log.ts";
-import type { EntryDraft } from "../src/model/entry.ts";
+import { type Verdict, verifyLog } from "../../src/audit/verify.ts";
+import { type NoteKeyKind, noteSigner, noteVerifier } from "../../src/crypto/note-keys.ts";
+import { type FileJournal, type JournalOptions, openJournal } from "../../src/host/store/journal-files.ts";
+import { openLogReader } from "../../src/host/store/log-reader.ts";
+import type { Log } from "../../src/kernel/log.ts";
+import type { EntryDraft } from "../../src/model/entry.ts";
 
 export const origin = "log.example/gateway-1";
 
