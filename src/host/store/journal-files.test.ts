@@ -24,10 +24,14 @@ import {
   signers,
   verify,
 } from "../../../test/support/log-fixture.ts";
+import { framedBytes, splitBundle } from "../../audit/bundle.ts";
+import { sealEntry } from "../../audit/entry.ts";
 import { readHead } from "../../audit/head.ts";
+import { sha256 } from "../../crypto/hash.ts";
 import { noteSigner, noteVerifier } from "../../crypto/note-keys.ts";
 import { generateKeyPair } from "../../crypto/keys.ts";
 import { signatureSuite } from "../../crypto/suites.ts";
+import { leafHash } from "../../merkle/hashing.ts";
 import type { EntryDraft } from "../../model/entry.ts";
 import type { Write } from "./bundle-file.ts";
 import type { FileJournal } from "./journal-files.ts";
@@ -384,6 +388,20 @@ test("a torn record at the tail is dropped and reported, wherever it was torn", 
   await journal.close();
 });
 
+test("a torn record longer than what is written over it leaves nothing behind", async () => {
+  const folder = newFolder();
+  let journal = await open(folder);
+  await journal.append(draft(0, { facts: { long: "x".repeat(900), longer: "y".repeat(900) } }));
+  abandon(folder);
+  truncateSync(join(folder, "open/0"), statSync(join(folder, "open/0")).size - 1);
+  journal = await open(folder);
+  await appendMany(journal, 0, 1);
+  assert.deepEqual(await callIds(folder), ids(0, 1));
+  const verdict = await verify(folder);
+  assert.equal(verdict.kind === "intact" && verdict.tornBytes, 0);
+  await journal.close();
+});
+
 test("zeros that a loss of power left at the tail are dropped", async () => {
   const folder = newFolder();
   let journal = await open(folder);
@@ -451,6 +469,43 @@ test("an entry behind the head that doesn't follow the one before stops the open
   abandon(folder);
   bend(join(folder, "open/0"), 300);
   await assert.rejects(open(folder), { code: "bad_log", message: /entry 0 can't be read/ });
+});
+
+test("entries behind the head in another order stop the opening", async () => {
+  const folder = newFolder();
+  const journal = await open(folder);
+  await appendMany(journal, 0, 5);
+  abandon(folder);
+  const { entries } = splitBundle(readFileSync(join(folder, "open/0")));
+  writeFileSync(join(folder, "open/0"), framedBytes(entries.toSpliced(1, 1)));
+  await assert.rejects(open(folder), { code: "bad_log", message: /entry 1 doesn't follow/ });
+});
+
+test("an entry and its tile changed together stop the opening", async () => {
+  const folder = await logOf(700);
+  const path = join(folder, "tile/entries/001");
+  const { entries } = splitBundle(readFileSync(path));
+  const forged = sealEntry(draft(300, { outcome: "denied" }), null).bytes;
+  writeFileSync(path, framedBytes(entries.with(44, forged)));
+  const tile = readFileSync(join(folder, "tile/0/001"));
+  tile.set(leafHash(sha256, forged), 44 * 32);
+  writeFileSync(join(folder, "tile/0/001"), tile);
+  await assert.rejects(open(folder), { code: "bad_log", message: /tile\/0\/001 isn't as it was signed/ });
+});
+
+test("files from long ago are missed when a log is opened", async () => {
+  const folder = newFolder();
+  const journal = await open(folder);
+  for (let from = 0; from < 66_000; from += 3000) await appendMany(journal, from, from + 3000);
+  await journal.close();
+  for (const path of ["tile/0/003", "tile/entries/004", "tile/1/000"]) {
+    const bytes = readFileSync(join(folder, path));
+    rmSync(join(folder, path));
+    await assert.rejects(open(folder), { code: "bad_log", message: new RegExp(`${path} is missing`) });
+    writeFileSync(join(folder, path), bytes);
+  }
+  assert.equal((await intact(folder)).size, 66_000);
+  await open(folder).then(closed);
 });
 
 test("another log's head isn't taken for this one's", async () => {

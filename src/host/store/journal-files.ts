@@ -132,7 +132,7 @@ class AppendOnlyLog implements FileJournal {
   #previousHash: string | null;
   #head: JournalHead | null;
   #unpublished: readonly Tile[] = [];
-  /** Of bundles that are full: synced before the next head. */
+  /** Of full bundles: before the next head. One that failed stays: what the kernel dropped then no retry brings back. */
   #syncing: Promise<void>[] = [];
   #pending: Pending[] = [];
   #owed: EntryDraft[] = [];
@@ -258,7 +258,7 @@ class AppendOnlyLog implements FileJournal {
     this.#bundle.append(framedBytes(sealed.map(({ bytes }) => bytes)));
     const first = this.#tree.size();
     for (const { bytes } of sealed) this.#tree.append(leafHash(sha256, bytes));
-    this.#previousHash = null;
+    this.#previousHash = previousHash;
     this.#bundleEntries += sealed.length;
     this.#planHead();
     return first;

@@ -1,0 +1,46 @@
+// `npm run acceptance [part …]`: the long suites, each runnable alone.
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+
+import { ensureInstalled } from "./setup.mjs";
+import { node, runSteps } from "./steps.mjs";
+
+await ensureInstalled();
+
+const parts = {
+  conformance: { what: "the official suites, direct and through the gateway, check by check", args: ["test/conformance/run.ts"] },
+  clients: { what: "official SDK clients and the inspector through connect", args: test("test/acceptance/clients.test.ts") },
+  kill9: { what: "kill -9 in the middle of 1,000 calls, 20 times", args: test("test/acceptance/kill9.test.ts") },
+  start: { what: "npm start on a fresh copy", args: test("test/acceptance/start.test.ts") },
+  pack: { what: "the packed package in an empty folder", args: test("test/acceptance/pack.test.ts") },
+  browser: { what: "the page in Chromium", args: test("test/acceptance/browser.test.ts"), needs: chromium },
+};
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !Object.hasOwn(parts, name));
+if (unknown.length > 0) {
+  console.error(`There is no part ${unknown.join(", ")}. The parts:`);
+  for (const [name, { what }] of Object.entries(parts)) console.error(`  ${name.padEnd(12)} ${what}`);
+  process.exit(2);
+}
+
+const steps = [];
+for (const [name, { what, args, needs }] of Object.entries(parts)) {
+  if (asked.length > 0 && !asked.includes(name)) continue;
+  const missing = needs?.();
+  if (missing === undefined) steps.push(node(`${name}: ${what}`, ...args));
+  else console.log(`${name}: skipped, ${missing}`);
+}
+process.exitCode = runSteps(steps, { keepGoing: true });
+
+function test(file) {
+  return ["--test", "--test-reporter=spec", file];
+}
+
+/** Installs Debian's Chromium if it isn't there; says why not if it can't. */
+function chromium() {
+  if (existsSync("/usr/bin/chromium")) return undefined;
+  if (process.getuid?.() !== 0) return "Chromium isn't installed and installing it needs root";
+  const apt = (...args) => spawnSync("apt-get", ["-y", "-q", ...args], { stdio: "ignore" }).status === 0;
+  return apt("update") && apt("install", "--no-install-recommends", "chromium") ? undefined : "Chromium can't be installed";
+}

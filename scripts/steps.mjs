@@ -1,0 +1,34 @@
+// Runs steps one after another, times them, and stops at the first that fails.
+import { spawnSync } from "node:child_process";
+import path from "node:path";
+
+import { node26, root } from "./setup.mjs";
+
+/** A step that runs Node 26 with these arguments. */
+export function node(name, ...args) {
+  return { name, command: node26(), args };
+}
+
+/** A step that runs a tool of node_modules/.bin. */
+export function tool(name, binary, ...args) {
+  return { name, command: path.join(root, "node_modules", ".bin", binary), args };
+}
+
+/** @returns the exit code */
+export function runSteps(steps, { keepGoing = false } = {}) {
+  const began = Date.now();
+  const results = [];
+  for (const { name, command, args } of steps) {
+    console.log(`\n— ${name}`);
+    const stepBegan = Date.now();
+    const env = { ...process.env, PATH: `${path.join(root, "node_modules", ".bin")}${path.delimiter}${process.env.PATH}` };
+    const { status, error } = spawnSync(command, args, { cwd: root, stdio: "inherit", env });
+    if (error) console.error(error.message);
+    results.push({ name, ok: status === 0, seconds: (Date.now() - stepBegan) / 1000 });
+    if (status !== 0 && !keepGoing) break;
+  }
+  console.log("");
+  for (const { name, ok, seconds } of results) console.log(`${ok ? "ok  " : "FAIL"} ${seconds.toFixed(1).padStart(7)} s  ${name}`);
+  console.log(`     ${((Date.now() - began) / 1000).toFixed(1).padStart(7)} s  in all`);
+  return results.length === steps.length && results.every(({ ok }) => ok) ? 0 : 1;
+}

@@ -1,0 +1,19 @@
+// `npm test`: sets up what is missing, then every check a change must pass. `--fast` leaves the scenarios out.
+import { ensureInstalled } from "./setup.mjs";
+import { node, runSteps, tool } from "./steps.mjs";
+
+await ensureInstalled();
+
+const fast = process.argv.includes("--fast");
+const testFlags = ["--test", "--test-reporter=dot", "--test-timeout=120000"];
+
+process.exitCode = runSteps([
+  tool("format", "oxfmt", "--check", "."),
+  tool("lint", "oxlint", "--type-aware", "--deny-warnings", "."),
+  tool("types", "tsc"),
+  tool("types of the page", "tsc", "-p", "web"),
+  node("unit tests", ...testFlags, "--test-isolation=none", "src/**/*.test.ts", "test/*.test.ts", "web/src/**/*.test.ts"),
+  ...(fast ? [] : [node("scenarios", ...testFlags, "--test-concurrency=2", "test/scenarios/*.test.ts")]),
+  node("docs in step", "src/cli/main.ts", "config", "docs", "--check"),
+  tool("dead code", "knip"),
+]);

@@ -1,0 +1,120 @@
+/** What the gateway's API says, read with care: the page shows nothing it can't read. */
+
+export interface Status {
+  readonly version: string;
+  readonly startedAtUnixMs: number;
+  readonly state: string;
+  readonly trustDomain: string;
+  readonly listener: {
+    readonly address: string;
+    readonly groups: readonly string[];
+    readonly profile: string;
+    readonly authentication: string;
+  };
+  readonly servers: readonly ServerStatus[];
+  readonly log: { readonly origin: string; readonly size: number; readonly checkpoint: Checkpoint | null };
+  readonly notYet: readonly string[];
+}
+
+export interface ServerStatus {
+  readonly name: string;
+  readonly transport: string;
+  readonly target: string;
+  readonly calls: number;
+  readonly failures: number;
+}
+
+export interface Checkpoint {
+  readonly size: number;
+  readonly root: string;
+  readonly atUnixMs: number | null;
+}
+
+export interface Call {
+  readonly callId: string;
+  readonly atUnixMs: number;
+  readonly caller: string;
+  readonly what: string;
+  readonly verdict: "allowed" | "denied" | "error";
+  readonly rule: string | null;
+  readonly outcome: string | null;
+  readonly ms: number | null;
+}
+
+/** @returns undefined if the answer isn't a status */
+export function readStatus(value: unknown): Status | undefined {
+  const { listener, log, servers, notYet, ...top } = fields(value);
+  const { checkpoint, ...logTop } = fields(log);
+  if (typeof top["version"] !== "string" || !Array.isArray(servers)) return undefined;
+  return {
+    version: top["version"],
+    startedAtUnixMs: number(top["startedAtUnixMs"]),
+    state: text(top["state"]),
+    trustDomain: text(top["trustDomain"]),
+    listener: {
+      address: text(fields(listener)["address"]),
+      groups: texts(fields(listener)["groups"]),
+      profile: text(fields(listener)["profile"]),
+      authentication: text(fields(listener)["authentication"]),
+    },
+    servers: servers.map(readServer),
+    log: {
+      origin: text(logTop["origin"]),
+      size: number(logTop["size"]),
+      checkpoint: checkpoint === null || checkpoint === undefined ? null : readCheckpoint(checkpoint),
+    },
+    notYet: texts(notYet),
+  };
+}
+
+export function readCalls(value: unknown): readonly Call[] {
+  const { calls } = fields(value);
+  return Array.isArray(calls) ? calls.map(readCall) : [];
+}
+
+function readServer(value: unknown): ServerStatus {
+  const server = fields(value);
+  return {
+    name: text(server["name"]),
+    transport: text(server["transport"]),
+    target: text(server["target"]),
+    calls: number(server["calls"]),
+    failures: number(server["failures"]),
+  };
+}
+
+function readCheckpoint(value: unknown): Checkpoint {
+  const { size, root, atUnixMs } = fields(value);
+  return { size: number(size), root: text(root), atUnixMs: typeof atUnixMs === "number" ? atUnixMs : null };
+}
+
+function readCall(value: unknown): Call {
+  const call = fields(value);
+  const verdict = call["verdict"];
+  return {
+    callId: text(call["callId"]),
+    atUnixMs: number(call["atUnixMs"]),
+    caller: text(call["caller"]),
+    what: text(call["what"]),
+    verdict: verdict === "allowed" || verdict === "denied" ? verdict : "error",
+    rule: typeof call["rule"] === "string" ? call["rule"] : null,
+    outcome: typeof call["outcome"] === "string" ? call["outcome"] : null,
+    ms: typeof call["ms"] === "number" ? call["ms"] : null,
+  };
+}
+
+function fields(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function texts(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
+}
+
+function number(value: unknown): number {
+  return typeof value === "number" && Number.isFinite(value) ? value : 0;
+}
