@@ -17,7 +17,9 @@ if (Number(process.versions.node.split(".")[0]) >= 26) {
 } else {
   const runtime = join(dirname(createRequire(import.meta.url).resolve("node/package.json")), "bin", "node");
   if (!existsSync(runtime)) {
-    console.error("latticegate needs Node 26, which comes as the npm package `node`: run npm install once more.");
+    console.error(
+      "latticegate needs Node 26, which comes as the npm package `node`: run npm install once more.",
+    );
     process.exit(1);
   }
   const child = spawn(runtime, args, { stdio: "inherit" });

@@ -8,9 +8,18 @@ import { node, runSteps } from "./steps.mjs";
 await ensureInstalled();
 
 const parts = {
-  conformance: { what: "the official suites, direct and through the gateway, check by check", args: ["test/conformance/run.ts"] },
-  clients: { what: "official SDK clients and the inspector through connect", args: test("test/acceptance/clients.test.ts") },
-  kill9: { what: "kill -9 in the middle of 1,000 calls, 20 times", args: test("test/acceptance/kill9.test.ts") },
+  conformance: {
+    what: "the official suites, direct and through the gateway, check by check",
+    args: ["test/conformance/run.ts"],
+  },
+  clients: {
+    what: "official SDK clients and the inspector through connect",
+    args: test("test/acceptance/clients.test.ts"),
+  },
+  kill9: {
+    what: "kill -9 in the middle of 1,000 calls, 20 times",
+    args: test("test/acceptance/kill9.test.ts"),
+  },
   start: { what: "npm start on a fresh copy", args: test("test/acceptance/start.test.ts") },
   pack: { what: "the packed package in an empty folder", args: test("test/acceptance/pack.test.ts") },
   browser: { what: "the page in Chromium", args: test("test/acceptance/browser.test.ts"), needs: chromium },
@@ -42,5 +51,7 @@ function chromium() {
   if (existsSync("/usr/bin/chromium")) return undefined;
   if (process.getuid?.() !== 0) return "Chromium isn't installed and installing it needs root";
   const apt = (...args) => spawnSync("apt-get", ["-y", "-q", ...args], { stdio: "ignore" }).status === 0;
-  return apt("update") && apt("install", "--no-install-recommends", "chromium") ? undefined : "Chromium can't be installed";
+  return apt("update") && apt("install", "--no-install-recommends", "chromium")
+    ? undefined
+    : "Chromium can't be installed";
 }

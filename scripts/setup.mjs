@@ -13,16 +13,24 @@ export function node26() {
 
 export async function ensureInstalled() {
   const stamp = path.join(root, "node_modules", ".package-lock.json");
-  if (!existsSync(stamp) || statSync(stamp).mtimeMs < statSync(path.join(root, "package-lock.json")).mtimeMs) {
+  if (
+    !existsSync(stamp) ||
+    statSync(stamp).mtimeMs < statSync(path.join(root, "package-lock.json")).mtimeMs
+  ) {
     console.log("Installing dependencies (npm ci) …");
     run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
   }
   // Where npm holds install scripts back, the one that fetches Node is run here.
-  if (!existsSync(node26())) run(process.execPath, ["installArchSpecificPackage.js"], path.join(root, "node_modules", "node"));
+  if (!existsSync(node26()))
+    run(process.execPath, ["installArchSpecificPackage.js"], path.join(root, "node_modules", "node"));
   const page = path.join(root, "web", "dist", "index.html");
   if (!existsSync(page) || statSync(page).mtimeMs < newest(path.join(root, "web", "src"))) {
     console.log("Building the page …");
-    run(node26(), [path.join(root, "node_modules", "vite", "bin", "vite.js"), "build", "--logLevel", "warn"], path.join(root, "web"));
+    run(
+      node26(),
+      [path.join(root, "node_modules", "vite", "bin", "vite.js"), "build", "--logLevel", "warn"],
+      path.join(root, "web"),
+    );
   }
 }
 

@@ -9,11 +9,15 @@ await ensureInstalled();
 
 const demoPort = "8441";
 const main = `${root}/src/cli/main.ts`;
-const demo = spawn(node26(), ["node_modules/@modelcontextprotocol/server-everything/dist/index.js", "streamableHttp"], {
-  cwd: root,
-  env: { ...process.env, PORT: demoPort },
-  stdio: ["ignore", "ignore", "pipe"],
-});
+const demo = spawn(
+  node26(),
+  ["node_modules/@modelcontextprotocol/server-everything/dist/index.js", "streamableHttp"],
+  {
+    cwd: root,
+    env: { ...process.env, PORT: demoPort },
+    stdio: ["ignore", "ignore", "pipe"],
+  },
+);
 const demoSaid = [];
 let stopping = false;
 await new Promise((resolve) => {
@@ -24,12 +28,20 @@ await new Promise((resolve) => {
   demo.once("exit", resolve);
 });
 if (demo.exitCode !== null) {
-  console.error(`The demo's HTTP server didn't start on port ${demoPort}:\n${demoSaid.slice(0, 5).join("\n")}`);
+  console.error(
+    `The demo's HTTP server didn't start on port ${demoPort}:\n${demoSaid.slice(0, 5).join("\n")}`,
+  );
   process.exit(1);
 }
 
-const gateway = spawn(node26(), [main, "up", "--self-check"], { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
-demo.once("exit", () => stopping || console.error("The demo's HTTP server ended; everything-http won't answer."));
+const gateway = spawn(node26(), [main, "up", "--self-check"], {
+  cwd: root,
+  stdio: ["ignore", "pipe", "inherit"],
+});
+demo.once(
+  "exit",
+  () => stopping || console.error("The demo's HTTP server ended; everything-http won't answer."),
+);
 createInterface({ input: gateway.stdout }).on("line", (line) => {
   console.log(line);
   if (line.startsWith("Page")) showClientConfig();
@@ -53,7 +65,9 @@ function showClientConfig() {
     .on("line", (line) => lines.push(line))
     .on("close", () => {
       if (lines.length === 0) return;
-      console.log(`\nPaste this into your MCP client (Claude Desktop, Cursor, VS Code, …):\n\n${lines.join("\n")}\n`);
+      console.log(
+        `\nPaste this into your MCP client (Claude Desktop, Cursor, VS Code, …):\n\n${lines.join("\n")}\n`,
+      );
       console.log("Ctrl-C stops the gateway.");
     });
 }

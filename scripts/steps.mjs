@@ -21,14 +21,18 @@ export function runSteps(steps, { keepGoing = false } = {}) {
   for (const { name, command, args } of steps) {
     console.log(`\n— ${name}`);
     const stepBegan = Date.now();
-    const env = { ...process.env, PATH: `${path.join(root, "node_modules", ".bin")}${path.delimiter}${process.env.PATH}` };
+    const env = {
+      ...process.env,
+      PATH: `${path.join(root, "node_modules", ".bin")}${path.delimiter}${process.env.PATH}`,
+    };
     const { status, error } = spawnSync(command, args, { cwd: root, stdio: "inherit", env });
     if (error) console.error(error.message);
     results.push({ name, ok: status === 0, seconds: (Date.now() - stepBegan) / 1000 });
     if (status !== 0 && !keepGoing) break;
   }
   console.log("");
-  for (const { name, ok, seconds } of results) console.log(`${ok ? "ok  " : "FAIL"} ${seconds.toFixed(1).padStart(7)} s  ${name}`);
+  for (const { name, ok, seconds } of results)
+    console.log(`${ok ? "ok  " : "FAIL"} ${seconds.toFixed(1).padStart(7)} s  ${name}`);
   console.log(`     ${((Date.now() - began) / 1000).toFixed(1).padStart(7)} s  in all`);
   return results.length === steps.length && results.every(({ ok }) => ok) ? 0 : 1;
 }

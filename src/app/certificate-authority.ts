@@ -17,7 +17,12 @@ import { statePaths } from "./state-folder.ts";
 /** Long enough to paste it, short enough to be worthless in a shell history. */
 const tokenLifetimeMs = 10 * 60_000;
 
-const runSchema = z.object({ pid: z.number(), listen: z.string(), startedAtUnixMs: z.number(), dashboard: z.string().optional() });
+const runSchema = z.object({
+  pid: z.number(),
+  listen: z.string(),
+  startedAtUnixMs: z.number(),
+  dashboard: z.string().optional(),
+});
 
 /** What a running gateway wrote of itself; undefined if none is known to run. */
 export async function runningGateway(state: string): Promise<z.output<typeof runSchema> | undefined> {

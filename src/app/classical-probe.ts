@@ -4,7 +4,10 @@ import tls from "node:tls";
 const timeoutMs = 5000;
 
 /** "refused" is what every gateway should answer. */
-export function classicalVerdict(endpoint: { readonly host: string; readonly port: number }): Promise<string> {
+export function classicalVerdict(endpoint: {
+  readonly host: string;
+  readonly port: number;
+}): Promise<string> {
   return new Promise((resolve) => {
     const socket = tls.connect({
       ...endpoint,

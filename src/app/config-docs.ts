@@ -6,7 +6,7 @@ import { configSchema } from "./config.ts";
 interface Node {
   readonly description?: string;
   readonly type?: string;
-  readonly const?: unknown;
+  readonly const?: string | boolean;
   readonly enum?: readonly unknown[];
   readonly default?: unknown;
   readonly properties?: Readonly<Record<string, Node>>;
@@ -55,7 +55,7 @@ function below(node: Node, key: string): string[] {
 }
 
 function kindOf(node: Node): string {
-  if (node.const !== undefined) return `\`${String(node.const)}\``;
+  if (node.const !== undefined) return `\`${JSON.stringify(node.const)}\``;
   if (node.enum !== undefined) return node.enum.map((value) => `\`${String(value)}\``).join(", ");
   if (node.anyOf !== undefined) return [...new Set(node.anyOf.map(kindOf))].join(" or ");
   if (node.type === "array") return `list of ${node.items === undefined ? "values" : kindOf(node.items)}`;

@@ -15,7 +15,10 @@ import { type NotYet, notYetParts, plannedSections } from "./planned-config.ts";
 const durationMs = z.string().transform((text, context) => {
   const value = parseDurationMs(text);
   if (value !== undefined) return value;
-  context.addIssue({ code: "custom", message: `expected a duration such as "90s", "5m" or "1h", found "${text}"` });
+  context.addIssue({
+    code: "custom",
+    message: `expected a duration such as "90s", "5m" or "1h", found "${text}"`,
+  });
   return z.NEVER;
 });
 
@@ -31,7 +34,9 @@ const address = z
   .regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'expected "host:port", e.g. "127.0.0.1:8443"')
   .refine((text) => Number(text.slice(text.lastIndexOf(":") + 1)) <= 65_535, "a port is at most 65535");
 
-const environmentName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "expected the name of an environment variable");
+const environmentName = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "expected the name of an environment variable");
 
 /** Where a secret stands; never the secret itself. */
 const secretSource = z.union([
@@ -50,13 +55,20 @@ const stdioServerSchema = z.strictObject({
   command: z
     .array(z.string().min(1))
     .min(1)
-    .describe("Program and arguments of a server that speaks MCP over stdio; started once for each caller's session."),
+    .describe(
+      "Program and arguments of a server that speaks MCP over stdio; started once for each caller's session.",
+    ),
   cwd: z.string().optional().describe("Its working folder; relative to the config file."),
-  env: z.record(environmentName, z.string()).default({}).describe("Environment variables with their values; no secrets."),
+  env: z
+    .record(environmentName, z.string())
+    .default({})
+    .describe("Environment variables with their values; no secrets."),
   pass_env: z
     .array(environmentName)
     .default([])
-    .describe("Names of the gateway's own environment variables the server may see, beside PATH, HOME, LANG and TZ."),
+    .describe(
+      "Names of the gateway's own environment variables the server may see, beside PATH, HOME, LANG and TZ.",
+    ),
   probe: probeSchema.optional(),
 });
 
@@ -65,11 +77,15 @@ const httpServerSchema = z.strictObject({
   peer: z
     .string()
     .optional()
-    .describe("SPIFFE ID of a server that runs behind `latticegate expose`; the link is then post-quantum and mutual."),
+    .describe(
+      "SPIFFE ID of a server that runs behind `latticegate expose`; the link is then post-quantum and mutual.",
+    ),
   headers: z
     .record(z.string(), secretSource)
     .default({})
-    .describe("Headers to send to the server, each from a file or an environment variable, e.g. its API token."),
+    .describe(
+      "Headers to send to the server, each from a file or an environment variable, e.g. its API token.",
+    ),
   probe: probeSchema.optional(),
 });
 
@@ -80,11 +96,15 @@ const listenSchema = z.union([
     key_exchange: z
       .enum(["hybrid-required", "hybrid-preferred"])
       .default("hybrid-required")
-      .describe("`hybrid-required` refuses clients without ML-KEM. `hybrid-preferred` is not yet built and is refused."),
+      .describe(
+        "`hybrid-required` refuses clients without ML-KEM. `hybrid-preferred` is not yet built and is refused.",
+      ),
     authentication: z
       .enum(["ml-dsa-mtls", "web-certificate"])
       .default("ml-dsa-mtls")
-      .describe("How the two ends prove themselves. `web-certificate` (with tokens) is not yet built and is refused."),
+      .describe(
+        "How the two ends prove themselves. `web-certificate` (with tokens) is not yet built and is refused.",
+      ),
   }),
 ]);
 
@@ -92,7 +112,9 @@ export const configSchema = z.strictObject({
   state: z
     .string()
     .default("./.latticegate")
-    .describe("Folder of keys, certificates, state and the audit log (mode 0700); relative to the config file."),
+    .describe(
+      "Folder of keys, certificates, state and the audit log (mode 0700); relative to the config file.",
+    ),
   trust_domain: z
     .string()
     .refine(isTrustDomain, "expected a SPIFFE trust domain such as acme.test")
@@ -100,7 +122,9 @@ export const configSchema = z.strictObject({
     .describe("SPIFFE trust domain of all identities this gateway gives out; fixed at the first start."),
   unlock: secretSource
     .optional()
-    .describe("What unlocks the sealed keys. By default the file `unlock.key` in the state folder, made at first start."),
+    .describe(
+      "What unlocks the sealed keys. By default the file `unlock.key` in the state folder, made at first start.",
+    ),
   profile: z.string().default("hybrid").describe('Algorithms in use; "hybrid" is the one there is.'),
   listen: listenSchema
     .default("127.0.0.1:8443")
@@ -111,7 +135,12 @@ export const configSchema = z.strictObject({
     .describe('Where the page is served, on loopback; "off" for none.'),
   servers: z
     .record(
-      z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "expected a server name of lower-case letters, digits, '.', '_' and '-'"),
+      z
+        .string()
+        .regex(
+          /^[a-z0-9][a-z0-9._-]{0,63}$/,
+          "expected a server name of lower-case letters, digits, '.', '_' and '-'",
+        ),
       z.union([stdioServerSchema, httpServerSchema]),
     )
     .default({})
@@ -123,7 +152,9 @@ export const configSchema = z.strictObject({
   limits: z
     .strictObject({
       request: sizeBytes.prefault("8MiB").describe("Longest message a client may send."),
-      answer: sizeBytes.prefault("64MiB").describe("Longest answer, or event of a stream, a server may give."),
+      answer: sizeBytes
+        .prefault("64MiB")
+        .describe("Longest answer, or event of a stream, a server may give."),
       answer_timeout: durationMs.prefault("5m").describe("How long a server may take to begin an answer."),
       session_idle: durationMs.prefault("30m").describe("When a stdio session that nobody uses is ended."),
       drain: durationMs.prefault("10s").describe("How long calls under way may take when the gateway stops."),
@@ -159,10 +190,16 @@ export function parseConfig(text: string, file: string): Config {
   const document = validated(configSchema, parseYaml(text, file), file);
   const listen = typeof document.listen === "string" ? { address: document.listen } : document.listen;
   if ("authentication" in listen && listen.authentication === "web-certificate") {
-    throw new Refusal("not_yet", "listen.authentication: web-certificate can't be used yet; use ml-dsa-mtls.");
+    throw new Refusal(
+      "not_yet",
+      "listen.authentication: web-certificate can't be used yet; use ml-dsa-mtls.",
+    );
   }
   if ("key_exchange" in listen && listen.key_exchange === "hybrid-preferred") {
-    throw new Refusal("not_yet", "listen.key_exchange: hybrid-preferred can't be used yet; use hybrid-required.");
+    throw new Refusal(
+      "not_yet",
+      "listen.key_exchange: hybrid-preferred can't be used yet; use hybrid-required.",
+    );
   }
   return {
     ...document,
@@ -178,7 +215,8 @@ export function parseConfig(text: string, file: string): Config {
 function policyDocuments(policies: ConfigDocument["policies"], folder: string): readonly RuleDocument[] {
   if (typeof policies !== "string") return policies;
   const file = path.resolve(folder, policies);
-  return validated(z.strictObject({ policies: z.array(ruleSchema) }), parseYaml(readText(file), file), file).policies;
+  return validated(z.strictObject({ policies: z.array(ruleSchema) }), parseYaml(readText(file), file), file)
+    .policies;
 }
 
 function readText(file: string): string {
@@ -197,7 +235,9 @@ function parseYaml(text: string, file: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 0 }) ?? {};
   } catch (cause) {
-    throw new Refusal("bad_config", `${file}: write each value out; aliases (*name) aren't taken.`, { cause });
+    throw new Refusal("bad_config", `${file}: write each value out; aliases (*name) aren't taken.`, {
+      cause,
+    });
   }
 }
 

@@ -7,8 +7,10 @@ import type { Log } from "../kernel/log.ts";
 
 /** TLS takes keys as PEM only. */
 export function credentialsOf(key: KeyPair, certificate: string): Credentials {
-  return { certificate, privateKey: key.privateKey.export({ format: "pem", type: "pkcs8" }).toString() };
+  return { certificate, privateKey: key.privateKey.export({ format: "pem", type: "pkcs8" }) };
 }
+
+const retryMs = 60_000;
 
 /** Calls `renew` at half-life of what ends at `notAfterUnixMs`, again and again; a failure is tried anew in a minute. */
 export function renewing(
@@ -17,17 +19,16 @@ export function renewing(
   renew: () => Promise<number>,
 ): { readonly stop: () => void } {
   let timer: NodeJS.Timeout;
-  const schedule = (untilUnixMs: number): void => {
-    const delayMs = Math.max(0, untilUnixMs - clock.nowUnixMs());
-    timer = setTimeout(() => {
-      renew().then(
-        (next) => schedule(renewAtUnixMs(next)),
-        (error: unknown) => {
-          log.error("identity.renewal_failed", { reason: error instanceof Error ? error.message : "unknown" });
-          schedule(clock.nowUnixMs() + 60_000);
-        },
-      );
-    }, delayMs).unref();
+  const attempt = async (): Promise<void> => {
+    try {
+      schedule(renewAtUnixMs(await renew()));
+    } catch (error) {
+      log.error("identity.renewal_failed", { reason: error instanceof Error ? error.message : "unknown" });
+      schedule(clock.nowUnixMs() + retryMs);
+    }
+  };
+  const schedule = (atUnixMs: number): void => {
+    timer = setTimeout(() => void attempt(), Math.max(0, atUnixMs - clock.nowUnixMs())).unref();
   };
   schedule(renewAtUnixMs(notAfterUnixMs));
   return { stop: () => clearTimeout(timer) };

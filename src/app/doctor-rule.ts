@@ -11,7 +11,10 @@ export function doctorRule(config: Pick<Config, "trust_domain" | "servers">): Ru
     name: "built-in-doctor",
     callers: [spiffeId(config.trust_domain, doctorPath)],
     // "server/" names no tool: without a probe the doctor may only list.
-    tools: ["built-in/", ...Object.entries(config.servers).map(([name, server]) => `${name}/${server.probe?.tool ?? ""}`)],
+    tools: [
+      "built-in/",
+      ...Object.entries(config.servers).map(([name, server]) => `${name}/${server.probe?.tool ?? ""}`),
+    ],
     effect: "allow",
     because: "The operator's own checks.",
     mode: "enforce",

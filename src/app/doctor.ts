@@ -37,7 +37,12 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
   yield* await attempt("log", () => auditLog(examination));
   const running = await runningGateway(examination.config.state);
   if (running === undefined) {
-    yield { level: "wrong", what: "listener", text: "the gateway isn't running", remedy: 'start it with "latticegate up"' };
+    yield {
+      level: "wrong",
+      what: "listener",
+      text: "the gateway isn't running",
+      remedy: 'start it with "latticegate up"',
+    };
     return;
   }
   yield* await attempt("listener", () => listener(running.listen));
@@ -63,21 +68,35 @@ function runtime(): Finding {
     return {
       level: "wrong",
       what: "runtime",
-      text: `Node ${node} with OpenSSL ${String(openssl)} has no ML-DSA`,
+      text: `Node ${node} with OpenSSL ${openssl} has no ML-DSA`,
       remedy: "run the Node that comes with this package (npm install), 26 or newer",
     };
   }
-  return { level: "ok", what: "runtime", text: `Node ${node}, OpenSSL ${String(openssl)}: ML-KEM and ML-DSA work` };
+  return {
+    level: "ok",
+    what: "runtime",
+    text: `Node ${node}, OpenSSL ${openssl}: ML-KEM and ML-DSA work`,
+  };
 }
 
 function stateFolder(config: Config): Finding {
   const stat = statSync(config.state, { throwIfNoEntry: false });
   const what = "state";
   if (stat === undefined) {
-    return { level: "wrong", what, text: `${config.state} isn't there`, remedy: 'make it with "latticegate up"' };
+    return {
+      level: "wrong",
+      what,
+      text: `${config.state} isn't there`,
+      remedy: 'make it with "latticegate up"',
+    };
   }
   if ((stat.mode & 0o077) !== 0) {
-    return { level: "wrong", what, text: `${config.state} is open to others`, remedy: `chmod 700 ${config.state}` };
+    return {
+      level: "wrong",
+      what,
+      text: `${config.state} is open to others`,
+      remedy: `chmod 700 ${config.state}`,
+    };
   }
   return { level: "ok", what, text: `${config.state}, mode 0700` };
 }
@@ -86,18 +105,36 @@ async function certificates({ config, clock }: Examination): Promise<readonly Fi
   const paths = statePaths(config.state);
   const now = clock.nowUnixMs();
   const findings: Finding[] = [];
-  for (const [what, file] of [["server root", paths.serverRoot], ["client root", paths.clientRoot]] as const) {
+  for (const [what, file] of [
+    ["server root", paths.serverRoot],
+    ["client root", paths.clientRoot],
+  ] as const) {
     const certificate = parseCertificate((await readIfThere(file)) ?? "");
     if (certificate === undefined) {
-      findings.push({ level: "wrong", what, text: `${file} is missing or unreadable`, remedy: "restore it from a backup" });
+      findings.push({
+        level: "wrong",
+        what,
+        text: `${file} is missing or unreadable`,
+        remedy: "restore it from a backup",
+      });
       continue;
     }
     const { notBeforeUnixMs, notAfterUnixMs, keyAlgorithm } = certificateFacts(certificate);
     const until = new Date(notAfterUnixMs).toISOString().slice(0, 10);
     if (now < notBeforeUnixMs) {
-      findings.push({ level: "wrong", what: "clock", text: `this machine's clock is before the ${what} was made`, remedy: "set the clock" });
+      findings.push({
+        level: "wrong",
+        what: "clock",
+        text: `this machine's clock is before the ${what} was made`,
+        remedy: "set the clock",
+      });
     } else if (now > notAfterUnixMs) {
-      findings.push({ level: "wrong", what, text: `it ended on ${until}`, remedy: "start with a new state folder and join the sidecars again" });
+      findings.push({
+        level: "wrong",
+        what,
+        text: `it ended on ${until}`,
+        remedy: "start with a new state folder and join the sidecars again",
+      });
     } else {
       findings.push({ level: "ok", what, text: `${keyAlgorithm}, until ${until}` });
     }
@@ -116,16 +153,35 @@ async function auditLog({ config, clock }: Examination): Promise<readonly Findin
       remedy: "keep the folder as evidence and compare it with an off-site copy",
     }));
   }
-  const ok: Finding = { level: "ok", what: "log", text: `${verdict.size} entries, whole; last head ${verdict.headAt}` };
+  const ok: Finding = {
+    level: "ok",
+    what: "log",
+    text: `${verdict.size} entries, whole; last head ${verdict.headAt}`,
+  };
   if ((verdict.headAtUnixMs ?? 0) <= clock.nowUnixMs() + 60_000) return [ok];
-  return [ok, { level: "wrong", what: "clock", text: "the last head of the log lies in the future", remedy: "set the clock" }];
+  return [
+    ok,
+    {
+      level: "wrong",
+      what: "clock",
+      text: "the last head of the log lies in the future",
+      remedy: "set the clock",
+    },
+  ];
 }
 
 async function listener(address: string): Promise<readonly Finding[]> {
   const verdict = await classicalVerdict(hostAndPort(address));
   return verdict === "refused"
     ? [{ level: "ok", what: "listener", text: `${address} refuses classical key exchange` }]
-    : [{ level: "wrong", what: "listener", text: `${address} ${verdict}`, remedy: "find out what listens there" }];
+    : [
+        {
+          level: "wrong",
+          what: "listener",
+          text: `${address} ${verdict}`,
+          remedy: "find out what listens there",
+        },
+      ];
 }
 
 /** The handshake and a real call to each server, by the same way every client takes. */
@@ -142,7 +198,11 @@ async function* servers({ config, clock }: Examination, address: string): AsyncG
       (result): Finding =>
         result.toolWorked === false
           ? { level: "wrong", what: name, text: `${server.probe?.tool ?? ""} answered with an error` }
-          : { level: "ok", what: name, text: `${result.serverName}, ${result.tools} tools${result.toolWorked === true ? `, ${server.probe?.tool ?? ""} called` : ""}` },
+          : {
+              level: "ok",
+              what: name,
+              text: `${result.serverName}, ${result.tools} tools${result.toolWorked === true ? `, ${server.probe?.tool ?? ""} called` : ""}`,
+            },
       (error: unknown): Finding => ({
         level: "wrong",
         what: name,
@@ -159,4 +219,3 @@ type Tunnel = Awaited<ReturnType<typeof openOperatorTunnel>>;
 function isTunnel(value: unknown): value is Tunnel {
   return typeof value === "object" && value !== null && "to" in value;
 }
-

@@ -7,7 +7,7 @@ import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { RuleDocument } from "../policy/rules.ts";
 import { openAuditLog } from "./audit-log.ts";
-import { configSchema, type ServerConfig } from "./config.ts";
+import { configSchema } from "./config.ts";
 import { serve } from "./serve.ts";
 import { openSidecarIdentity } from "./sidecar-identity.ts";
 import { statePaths } from "./state-folder.ts";
@@ -32,62 +32,48 @@ export interface Exposed {
   readonly stop: () => Promise<void>;
 }
 
+/** @throws Refusal that says what keeps it from starting; nothing is left open then */
 export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   const { clock, log } = options;
+  await using opening = new AsyncDisposableStack();
   const profile = resolveProfile("hybrid");
-  const paths = statePaths(options.state);
   const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken, profile });
+  opening.defer(identity.stop);
+  const { trustDomain, keys, clientRoots } = identity;
   const name = serverName(identity.spiffeId);
-  const defaults = configSchema.parse({ servers: { [name]: options.server } });
-  const audit = await openAuditLog(options.state, identity.keys, { trustDomain: identity.trustDomain, clock, log });
+  const { servers, limits } = configSchema.parse({ servers: { [name]: options.server } });
+  const { journal } = await openAuditLog(options.state, keys, { trustDomain, clock, log });
+  opening.defer(journal.close);
   const allow = options.allow.length > 0 ? options.allow : [identity.gateway.spiffeId];
   const world = makeWorld({
-    trust: {
-      domain: identity.trustDomain,
-      identityAlgorithm: profile.identity.id,
-      revokedSerials: new Set(),
-    },
+    trust: { domain: trustDomain, identityAlgorithm: profile.identity.id, revokedSerials: new Set() },
     rules: [allowRule(name, allow)],
     servers: [name],
   });
-  const connected = connectServers(defaults.servers as Record<string, ServerConfig>, {
+  const { upstreams } = connectServers(servers, {
     folder: process.cwd(),
-    stderrFolder: paths.servers,
-    limits: defaults.limits,
+    stderrFolder: statePaths(options.state).servers,
+    limits,
     profile,
     clock,
     log,
   });
-  const [serverRoot] = identity.serverRoots;
-  if (serverRoot === undefined) throw new Refusal("bad_state", "The stored identity has no server root; join again.");
+  opening.defer(upstreams.close);
   const serving = await serve({
     listen: options.listen,
     profile,
     credentials: identity.credentials(),
-    serverRoot,
-    clientRoots: identity.clientRoots,
+    serverRoot: identity.serverRoots.join(""),
+    clientRoots,
     world: () => world,
-    ports: {
-      journal: audit.journal,
-      upstreams: connected.upstreams,
-      clock,
-      log,
-      sessionKey: await identity.keys.secret("sessions"),
-    },
-    maxBodyBytes: defaults.limits.request,
+    ports: { journal, upstreams, clock, log, sessionKey: await keys.secret("sessions") },
+    maxBodyBytes: limits.request,
   });
+  opening.defer(() => serving.drain(limits.drain));
   identity.onRenewed(serving.renew);
-  return {
-    url: `https://${serving.address}${mcpPath}${name}`,
-    name,
-    spiffeId: identity.spiffeId,
-    stop: async () => {
-      identity.stop();
-      await serving.drain(defaults.limits.drain);
-      await connected.upstreams.close();
-      await audit.journal.close();
-    },
-  };
+  const opened = opening.move();
+  const url = `https://${serving.address}${mcpPath}${name}`;
+  return { url, name, spiffeId: identity.spiffeId, stop: () => opened.disposeAsync() };
 }
 
 /** `spiffe://domain/server/<name>` → `<name>` */

@@ -5,7 +5,9 @@ import { generateKeyPair } from "../crypto/keys.ts";
 import type { Journal } from "../gate/ports.ts";
 import { makeWorld, type World } from "../gate/world.ts";
 import type { Credentials } from "../host/net/tls.ts";
+import type { NamedUpstreams } from "../host/net/upstreams.ts";
 import { writePrivateFile } from "../host/store/files.ts";
+import type { KeyFolder } from "../host/store/key-folder.ts";
 import { openState, type StateStore } from "../host/store/state-sqlite.ts";
 import { type Authority, issueSvid, type Purpose } from "../identity/authority.ts";
 import { spiffeId } from "../identity/spiffe-id.ts";
@@ -18,7 +20,7 @@ import { credentialsOf, renewing } from "./credentials.ts";
 import { doctorRule } from "./doctor-rule.ts";
 import { openPage } from "./page.ts";
 import { recordIssue, registrar } from "./registrar.ts";
-import { serve } from "./serve.ts";
+import { serve, type Serving } from "./serve.ts";
 import { openAuthority, openKeys, statePaths } from "./state-folder.ts";
 import { connectServers } from "./upstreams.ts";
 import { version } from "./version.ts";
@@ -40,78 +42,102 @@ interface Environment {
 /** How soon a change another process made to the state (a revocation) is in force. */
 const stateWatchMs = 500;
 
+/** @throws Refusal that says what keeps it from starting; nothing is left open then */
 export async function startGateway(config: Config, environment: Environment): Promise<Gateway> {
+  await using opening = new AsyncDisposableStack();
+  const base = await openBase(config, environment, opening);
+  const { audit, recent, gatewayId } = base;
+  const connected = await startDataPlane(config, base, opening);
+  const { serving, counts } = connected;
+  const page = await openPage(config, { audit, recent, counts, address: serving.address, ...environment });
+  if (page !== undefined) opening.defer(page.close);
+  const startedAtUnixMs = environment.clock.nowUnixMs();
+  const run = { pid: process.pid, version, listen: serving.address, gateway: gatewayId, startedAtUnixMs };
+  await writePrivateFile(
+    statePaths(config.state).run,
+    JSON.stringify({ ...run, ...(page && { dashboard: page.link }) }),
+  );
+  const opened = opening.move();
+  return { address: serving.address, dashboard: page?.link, audit, stop: () => opened.disposeAsync() };
+}
+
+interface Base {
+  readonly environment: Environment;
+  readonly keys: KeyFolder;
+  readonly audit: AuditLog;
+  readonly recent: RecentCalls;
+  readonly world: { readonly current: () => World };
+  readonly gatewayId: string;
+  readonly own: Omit<OwnIdentity, "purpose">;
+}
+
+/** Keys, authority, state and log: what there is before anybody is let in. */
+async function openBase(
+  config: Config,
+  environment: Environment,
+  opening: AsyncDisposableStack,
+): Promise<Base> {
   const { clock, log } = environment;
-  const paths = statePaths(config.state);
   const keys = await openKeys(config.state, config.unlock);
   const authority = await openAuthority(config.state, keys, config.trust_domain, clock);
-  const state = openState(paths.database);
+  const state = openState(statePaths(config.state).database);
+  opening.defer(state.close);
   const audit = await openAuditLog(config.state, keys, { trustDomain: config.trust_domain, clock, log });
+  opening.defer(audit.journal.close);
   const recent = recentCalls();
   const journal = observed(audit.journal, recent);
   const gatewayId = spiffeId(config.trust_domain, "gateway");
   const world = watchedWorld(config, state);
-  await announce(journal, "gateway.start", { principal: gatewayId, world: world.current().digest, clock });
-
+  opening.defer(world.stop);
+  const what = { principal: gatewayId, world: world.current().digest, clock };
+  await announce(journal, "gateway.start", what);
+  opening.defer(() => announce(journal, "gateway.stop", what));
   const own = { authority, state, journal, clock, spiffeId: gatewayId, suite: config.profile.identity };
+  return { environment, keys, audit, recent, world, gatewayId, own };
+}
+
+/** The servers behind, the doors in front, and certificates that renew themselves. */
+async function startDataPlane(
+  config: Config,
+  base: Base,
+  opening: AsyncDisposableStack,
+): Promise<{ readonly serving: Serving; readonly counts: NamedUpstreams["counts"] }> {
+  const { own, world, environment, gatewayId } = base;
+  const { authority, journal } = own;
+  const { profile, limits } = config;
   const server = await ownCredentials({ ...own, purpose: "server" });
   const client = await ownCredentials({ ...own, purpose: "client" });
+  const serverRoot = authority.roots.server.certificate;
   const connected = connectServers(config.servers, {
     folder: config.folder,
-    stderrFolder: paths.servers,
-    limits: config.limits,
-    profile: config.profile,
-    client: { credentials: client.credentials, serverRoots: [authority.roots.server.certificate] },
-    clock,
-    log,
+    stderrFolder: statePaths(config.state).servers,
+    limits,
+    profile,
+    client: { credentials: client.credentials, serverRoots: [serverRoot] },
+    ...environment,
   });
-  const ports = { journal, upstreams: connected.upstreams, clock, log, sessionKey: await keys.secret("sessions") };
-  const trust = (): World["trust"] => world.current().trust;
+  const { upstreams } = connected;
+  opening.defer(upstreams.close);
   const serving = await serve({
     listen: config.listen,
-    profile: config.profile,
+    profile,
     credentials: server.credentials,
-    serverRoot: authority.roots.server.certificate,
+    serverRoot,
     clientRoots: [authority.roots.client.certificate],
     world: world.current,
-    ports,
-    maxBodyBytes: config.limits.request,
-    registrar: registrar({ ...own, gatewayId, trust }),
+    ports: { journal, upstreams, sessionKey: await base.keys.secret("sessions"), ...environment },
+    maxBodyBytes: limits.request,
+    registrar: registrar({ ...own, gatewayId, trust: () => world.current().trust }),
   });
+  opening.defer(() => serving.drain(limits.drain));
   const renewal = renewing(server.notAfterUnixMs, environment, async () => {
-    const nextServer = await ownCredentials({ ...own, purpose: "server" });
-    const nextClient = await ownCredentials({ ...own, purpose: "client" });
-    serving.renew(nextServer.credentials);
-    connected.renew(nextClient.credentials);
-    return nextServer.notAfterUnixMs;
+    const next = await ownCredentials({ ...own, purpose: "server" });
+    serving.renew(next.credentials);
+    connected.renew((await ownCredentials({ ...own, purpose: "client" })).credentials);
+    return next.notAfterUnixMs;
   });
-  const page = await openPage(config, { audit, recent, counts: connected.upstreams.counts, address: serving.address, clock, log });
-  await writePrivateFile(
-    paths.run,
-    JSON.stringify({
-      pid: process.pid,
-      version,
-      listen: serving.address,
-      gateway: gatewayId,
-      startedAtUnixMs: clock.nowUnixMs(),
-      ...(page && { dashboard: page.link }),
-    }),
-  );
-  return {
-    address: serving.address,
-    dashboard: page?.link,
-    audit,
-    stop: async () => {
-      renewal.stop();
-      world.stop();
-      page?.close();
-      await serving.drain(config.limits.drain);
-      await connected.upstreams.close();
-      await announce(journal, "gateway.stop", { principal: gatewayId, world: world.current().digest, clock });
-      await audit.journal.close();
-      state.close();
-    },
-  };
+  opening.defer(renewal.stop);
+  return { serving, counts: upstreams.counts };
 }
 
 interface OwnIdentity {
@@ -135,7 +161,10 @@ async function ownCredentials(
 }
 
 /** The world, swapped whole when the state database was changed by a command. */
-function watchedWorld(config: Config, state: StateStore): { readonly current: () => World; readonly stop: () => void } {
+function watchedWorld(
+  config: Config,
+  state: StateStore,
+): { readonly current: () => World; readonly stop: () => void } {
   const make = (): World =>
     makeWorld({
       trust: {
@@ -183,4 +212,3 @@ async function announce(
     facts: { version, world: what.world },
   });
 }
-

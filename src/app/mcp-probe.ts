@@ -39,7 +39,8 @@ export async function probeServer(send: Send, probe: Probe | undefined): Promise
   try {
     const listed = await session.ask("tools/list", {});
     const tools = z.array(z.unknown()).safeParse(listed["tools"]);
-    const called = probe && (await session.ask("tools/call", { name: probe.tool, arguments: probe.arguments }));
+    const called =
+      probe && (await session.ask("tools/call", { name: probe.tool, arguments: probe.arguments }));
     return {
       serverName: session.serverName,
       tools: tools.success ? tools.data.length : 0,
@@ -61,12 +62,17 @@ async function open(send: Send): Promise<Session> {
   const first = await post(send, [], { id: 1, method: "initialize", params });
   if (first.answer?.result === undefined) return await openModern(send, first);
   const id = valueOf(first.headers, "mcp-session-id");
-  const headers = [...(id === undefined ? [] : ["mcp-session-id", id]), "mcp-protocol-version", legacyVersion];
+  const headers = [
+    ...(id === undefined ? [] : ["mcp-session-id", id]),
+    "mcp-protocol-version",
+    legacyVersion,
+  ];
   await post(send, headers, { method: "notifications/initialized" });
   let next = 1;
   return {
     serverName: nameIn(first.answer.result["serverInfo"]),
-    ask: async (method, ask) => result(method, await post(send, headers, { id: ++next, method, params: ask })),
+    ask: async (method, ask) =>
+      result(method, await post(send, headers, { id: ++next, method, params: ask })),
     close: async () => {
       if (id !== undefined) await send({ method: "DELETE", headers });
     },
@@ -83,7 +89,10 @@ async function openModern(send: Send, legacy: Posted): Promise<Session> {
     };
     const name = "name" in params ? ["mcp-name", String(params.name)] : [];
     const headers = ["mcp-protocol-version", modernVersion, "mcp-method", method, ...name];
-    return result(method, await post(send, headers, { id: ++next, method, params: { ...params, _meta: meta } }));
+    return result(
+      method,
+      await post(send, headers, { id: ++next, method, params: { ...params, _meta: meta } }),
+    );
   };
   try {
     const discovered = await ask("server/discover", {});
@@ -101,7 +110,13 @@ interface Posted {
 
 async function post(send: Send, headers: readonly string[], message: object): Promise<Posted> {
   const body = utf8(JSON.stringify({ jsonrpc: "2.0", ...message }));
-  const all = ["content-type", "application/json", "accept", "application/json, text/event-stream", ...headers];
+  const all = [
+    "content-type",
+    "application/json",
+    "accept",
+    "application/json, text/event-stream",
+    ...headers,
+  ];
   const answer = await send({ method: "POST", headers: all, body });
   const data = answer.kind === "whole" ? answer.body : await answerIn(answer.chunks);
   return { status: answer.status, headers: answer.headers, answer: parsed(data) };
@@ -130,7 +145,8 @@ function parsed(data: Uint8Array): RpcAnswer | undefined {
 function result(method: string, posted: Posted): Readonly<Record<string, unknown>> {
   const { answer, status } = posted;
   if (answer?.result !== undefined) return answer.result;
-  const said = answer?.error === undefined ? `status ${status}` : `${answer.error.message} (${answer.error.code})`;
+  const said =
+    answer?.error === undefined ? `status ${status}` : `${answer.error.message} (${answer.error.code})`;
   throw new Refusal("upstream_failed", `${method}: ${said}`);
 }
 

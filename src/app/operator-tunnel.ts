@@ -15,13 +15,19 @@ import { doctorPath } from "./doctor-rule.ts";
 
 export interface OperatorTunnel {
   readonly to: (server: string) => (request: Omit<HttpRequest, "path">) => Promise<HttpAnswer>;
+  /** TLS group of its link, once something was sent. */
+  readonly group: () => string | undefined;
   readonly close: () => Promise<void>;
 }
 
 const limits = { answerTimeoutMs: 30_000, answerBytes: 16 * 1024 * 1024 };
 
 /** @param address where the gateway listens */
-export async function openOperatorTunnel(config: Config, address: string, clock: Clock): Promise<OperatorTunnel> {
+export async function openOperatorTunnel(
+  config: Config,
+  address: string,
+  clock: Clock,
+): Promise<OperatorTunnel> {
   const { profile } = config;
   const token = readJoinToken(await makeJoinToken(config, { path: doctorPath, address }, clock));
   const key = generateKeyPair(profile.identity);
@@ -38,6 +44,7 @@ export async function openOperatorTunnel(config: Config, address: string, clock:
   );
   return {
     to: (server) => (request) => exchange(pool.dispatcher(), { ...request, path: mcpPath + server }, limits),
+    group: pool.group,
     close: pool.close,
   };
 }

@@ -34,7 +34,10 @@ const maxCallsListed = 500;
 export async function openPage(config: Config, shown: Shown): Promise<Page | undefined> {
   if (config.dashboard === "off") return undefined;
   if (!loopbackAddress.test(config.dashboard)) {
-    throw new Refusal("bad_config", `dashboard: ${config.dashboard} isn't on loopback; the page is served on 127.0.0.1 or [::1] only.`);
+    throw new Refusal(
+      "bad_config",
+      `dashboard: ${config.dashboard} isn't on loopback; the page is served on 127.0.0.1 or [::1] only.`,
+    );
   }
   const startedAtUnixMs = shown.clock.nowUnixMs();
   const token = randomBytes(24).toString("base64url");
@@ -46,7 +49,11 @@ export async function openPage(config: Config, shown: Shown): Promise<Page | und
       status: () => status(config, shown, startedAtUnixMs),
       calls: (query) => {
         const asked = Number(query.get("limit") ?? 50);
-        return { calls: shown.recent.list(Number.isInteger(asked) ? Math.min(Math.max(asked, 1), maxCallsListed) : 50) };
+        return {
+          calls: shown.recent.list(
+            Number.isInteger(asked) ? Math.min(Math.max(asked, 1), maxCallsListed) : 50,
+          ),
+        };
       },
     },
   });

@@ -11,18 +11,29 @@ export const plannedSections = {
   connection: z
     .strictObject({
       name: z.string().min(1).describe("What the connection is called."),
-      protocol: z.enum(["mcp-pqc"]).describe("MCP over a post-quantum link, which is the only kind there is."),
+      protocol: z
+        .enum(["mcp-pqc"])
+        .describe("MCP over a post-quantum link, which is the only kind there is."),
       security_level: z
         .enum(["quantum_hardened"])
         .describe("Hybrid key exchange and ML-DSA identities required; what the profile `hybrid` does."),
-      schema_source: z.string().optional().describe("OpenAPI document to make tools from. Not yet carried out."),
-      threat_detection: z.boolean().optional().describe("Watch this connection with the detectors. Not yet carried out."),
+      schema_source: z
+        .string()
+        .optional()
+        .describe("OpenAPI document to make tools from. Not yet carried out."),
+      threat_detection: z
+        .boolean()
+        .optional()
+        .describe("Watch this connection with the detectors. Not yet carried out."),
       tools: z
         .array(
           z.strictObject({
             name: z.string().min(1).describe("Name of the tool."),
             endpoint: z.string().min(1).describe("Path of the API operation behind it. Not yet carried out."),
-            pqc_signing: z.enum(["ml-dsa"]).optional().describe("Sign its calls and answers. Not yet carried out."),
+            pqc_signing: z
+              .enum(["ml-dsa"])
+              .optional()
+              .describe("Sign its calls and answers. Not yet carried out."),
           }),
         )
         .optional()
@@ -41,12 +52,17 @@ export const plannedSections = {
     .describe("One API to be put behind the gateway as an MCP server."),
   p2p_connectivity: z
     .strictObject({
-      enforce_pqc: z.literal(true).optional().describe("Every link is post-quantum; there is no way to turn it off."),
+      enforce_pqc: z
+        .literal(true)
+        .optional()
+        .describe("Every link is post-quantum; there is no way to turn it off."),
       allowed_algos: z
         .array(z.string().min(1))
         .min(1)
         .optional()
-        .describe("Narrows the profile to these algorithms, by their FIPS names, e.g. ML-KEM-768 and ML-DSA-65."),
+        .describe(
+          "Narrows the profile to these algorithms, by their FIPS names, e.g. ML-KEM-768 and ML-DSA-65.",
+        ),
     })
     .optional()
     .describe("What links between peers must be. In force for every listener and upstream."),
@@ -55,14 +71,21 @@ export const plannedSections = {
       block_downgrade_attempts: z
         .literal(true)
         .optional()
-        .describe("Refuse peers that offer less than the profile; always in force, there is no way to turn it off."),
-      alert_on_latency_spike: z.boolean().optional().describe("Tell when a link becomes slow. Not yet carried out."),
+        .describe(
+          "Refuse peers that offer less than the profile; always in force, there is no way to turn it off.",
+        ),
+      alert_on_latency_spike: z
+        .boolean()
+        .optional()
+        .describe("Tell when a link becomes slow. Not yet carried out."),
     })
     .optional()
     .describe("What to watch for."),
 };
 
-type Planned = { readonly [K in keyof typeof plannedSections]?: z.output<(typeof plannedSections)[K]> | undefined };
+type Planned = {
+  readonly [K in keyof typeof plannedSections]?: z.output<(typeof plannedSections)[K]> | undefined;
+};
 
 export function notYetParts(document: Planned): readonly NotYet[] {
   const { connection, threat_detection: detection } = document;

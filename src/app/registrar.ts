@@ -54,10 +54,14 @@ export function registrar(options: RegistrarOptions): Registrar {
     },
     renew: async ({ certificate, csr }) => {
       const old = parseCertificate(certificate);
-      if (old === undefined) throw new Refusal("bad_message", "Expected the certificate to be renewed, as PEM.");
+      if (old === undefined)
+        throw new Refusal("bad_message", "Expected the certificate to be renewed, as PEM.");
       const request = { certificate: old, purpose: purposeOf(old), key: readSigningRequest(csr, suite) };
       const roots = { server: root(authority, "server"), client: root(authority, "client") };
-      return await give(approveRenewal(request, { roots, trust: options.trust() }, clock.nowUnixMs()), "renew");
+      return await give(
+        approveRenewal(request, { roots, trust: options.trust() }, clock.nowUnixMs()),
+        "renew",
+      );
     },
   };
 }
@@ -97,5 +101,5 @@ function root(authority: Authority, purpose: Purpose): ParsedCertificate {
 
 /** id-kp-serverAuth (RFC 5280 §4.2.1.12) */
 function purposeOf(certificate: ParsedCertificate): Purpose {
-  return certificate.keyUsage?.includes("1.3.6.1.5.5.7.3.1") === true ? "server" : "client";
+  return certificate.keyUsage?.includes("1.3.6.1.5.5.7.3.1") ? "server" : "client";
 }

@@ -17,10 +17,16 @@ export async function selfCheck(config: Config, gateway: Gateway): Promise<reado
       const result = await probeServer(tunnel.to(name), server.probe);
       const called = server.probe === undefined ? "" : `, ${server.probe.tool} called`;
       if (result.toolWorked === false) {
-        throw new Refusal("upstream_failed", `Self-check: ${name}: the probe ${server.probe?.tool ?? ""} answered with an error.`);
+        throw new Refusal(
+          "upstream_failed",
+          `Self-check: ${name}: the probe ${server.probe?.tool ?? ""} answered with an error.`,
+        );
       }
       lines.push(`Server    ${name.padEnd(12)} ${result.tools} tools${called}`);
     }
+    lines.unshift(
+      `Link      ${tunnel.group() ?? "nothing"} negotiated, ${config.profile.identity.id} on both ends, TLS 1.3`,
+    );
   } finally {
     await tunnel.close();
   }
@@ -28,7 +34,10 @@ export async function selfCheck(config: Config, gateway: Gateway): Promise<reado
   const paths = statePaths(config.state);
   const verdict = await verifyLogFolder({ folder: paths.log, key: paths.logKey });
   if (verdict.kind !== "intact") {
-    throw new Refusal("bad_log", `Self-check: the audit log doesn't verify: ${verdict.findings.map((finding) => finding.text).join("; ")}`);
+    throw new Refusal(
+      "bad_log",
+      `Self-check: the audit log doesn't verify: ${verdict.findings.map((finding) => finding.text).join("; ")}`,
+    );
   }
   lines.push(`Log       ${verdict.size} entries, verified`);
   return lines;

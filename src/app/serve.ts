@@ -70,7 +70,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
 export function listen(server: net.Server, address: string): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once("error", (cause) => {
-      const why = "code" in cause && cause.code === "EADDRINUSE" ? "another program listens there" : cause.message;
+      const why =
+        "code" in cause && cause.code === "EADDRINUSE" ? "another program listens there" : cause.message;
       reject(new Refusal("bad_config", `${address} can't be listened on: ${why}.`, { cause }));
     });
     server.listen(hostAndPort(address), () => {

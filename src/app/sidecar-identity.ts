@@ -94,7 +94,9 @@ async function storedIdentity(options: SidecarOptions, key: KeyPair): Promise<St
   }
   const parsed = storedSchema.safeParse(content);
   if (!parsed.success) {
-    throw new Refusal("bad_state", `${file} can't be read; remove it and join again.`, { cause: parsed.error });
+    throw new Refusal("bad_state", `${file} can't be read; remove it and join again.`, {
+      cause: parsed.error,
+    });
   }
   return parsed.data;
 }
@@ -122,6 +124,7 @@ function gatewayOf(stored: Stored): KnownGateway {
 
 function notAfter(stored: Stored): number {
   const certificate = parseCertificate(stored.certificate);
-  if (certificate === undefined) throw new Refusal("bad_state", "The stored certificate can't be read; join again.");
+  if (certificate === undefined)
+    throw new Refusal("bad_state", "The stored certificate can't be read; join again.");
   return certificateFacts(certificate).notAfterUnixMs;
 }

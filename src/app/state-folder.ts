@@ -7,21 +7,26 @@ import { type Authority, createRoot, type Purpose } from "../identity/authority.
 import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 
-/** Names inside a state folder; docs/guide/state.md says what each holds. */
-export function statePaths(state: string) {
-  return {
-    keys: path.join(state, "keys"),
-    unlock: path.join(state, "unlock.key"),
-    serverRoot: path.join(state, "server-root.pem"),
-    clientRoot: path.join(state, "client-root.pem"),
-    trustDomain: path.join(state, "trust-domain"),
-    database: path.join(state, "state.sqlite"),
-    log: path.join(state, "log"),
-    logKey: path.join(state, "log-key.txt"),
-    servers: path.join(state, "servers"),
-    run: path.join(state, "run.json"),
-    identity: path.join(state, "identity.json"),
-  } as const;
+const names = {
+  keys: "keys",
+  unlock: "unlock.key",
+  serverRoot: "server-root.pem",
+  clientRoot: "client-root.pem",
+  trustDomain: "trust-domain",
+  database: "state.sqlite",
+  log: "log",
+  logKey: "log-key.txt",
+  servers: "servers",
+  run: "run.json",
+  identity: "identity.json",
+} as const;
+
+export type StatePaths = Readonly<Record<keyof typeof names, string>>;
+
+/** Where everything stands inside a state folder; docs/guide/state.md says what each holds. */
+export function statePaths(state: string): StatePaths {
+  const paths = Object.entries(names).map(([key, name]) => [key, path.join(state, name)]);
+  return Object.fromEntries(paths) as StatePaths;
 }
 
 /** Opens the sealed keys of a state folder, which it makes if it isn't there. */

@@ -61,7 +61,9 @@ export function connectServers(
     renew: (credentials) => {
       const serverRoots = options.client?.serverRoots ?? [];
       for (const { pool, peer } of pools) {
-        pool.renew(clientTlsOptions({ profile: options.profile, serverRoots, peerSpiffeId: peer, credentials }));
+        pool.renew(
+          clientTlsOptions({ profile: options.profile, serverRoots, peerSpiffeId: peer, credentials }),
+        );
       }
     },
   };
@@ -126,8 +128,13 @@ function environmentOf(server: StdioServer): Record<string, string> {
   return { ...Object.fromEntries(passed), ...server.env };
 }
 
-function secretFrom(source: { readonly file: string } | { readonly env: string }, at: string, folder: string): string {
-  const value = "env" in source ? process.env[source.env] : readSecretFile(path.resolve(folder, source.file), at);
+function secretFrom(
+  source: { readonly file: string } | { readonly env: string },
+  at: string,
+  folder: string,
+): string {
+  const value =
+    "env" in source ? process.env[source.env] : readSecretFile(path.resolve(folder, source.file), at);
   if (value === undefined || value.trim() === "") {
     throw new Refusal("bad_config", `${at}: nothing found in ${"env" in source ? source.env : source.file}.`);
   }

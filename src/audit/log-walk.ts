@@ -129,6 +129,7 @@ async function compareBundle(log: Log, index: number): Promise<Compared> {
   const width = Math.min(tileWidth, log.size - first);
   const tile = await storedTile(log, { level: 0, index, width });
   const { bundle, path } = await storedBundle(log, index, width);
+  if (width < tileWidth) evidence.tornTailBytes = bundle.tornBytes;
   // A bundle that the head covers to its end has nothing behind: what is too much there was put in.
   const covered = width < tileWidth ? bundle.entries.slice(0, width) : bundle.entries;
   const behind = bundle.entries.slice(covered.length);
@@ -249,14 +250,16 @@ async function walkTail(
 ): Promise<void> {
   const { evidence, files, size } = log;
   follow(behind, size);
-  for (let index = Math.floor(size / tileWidth); ; index++) {
-    const path = `open/${index}`;
-    const bytes = (await files(bundlePath(index))) ?? (await files(path));
+  // The bundle in which the head ends isn't read again: a running log may have filled it meanwhile, and then
+  // the next one would seem to follow on what was read before.
+  const read = (size % tileWidth) + behind.length;
+  if (read > 0 && read < tileWidth) return;
+  for (let index = Math.ceil(size / tileWidth); ; index++) {
+    const bytes = (await files(bundlePath(index))) ?? (await files(`open/${index}`));
     if (bytes === undefined) return;
     const { entries, tornBytes } = splitBundle(bytes);
     evidence.tornTailBytes = tornBytes;
-    // The bundle in which the head ends has been read with the covered ones.
-    if (index * tileWidth >= size) follow(entries, index * tileWidth);
+    follow(entries, index * tileWidth);
     if (entries.length < tileWidth) return;
   }
 }

@@ -410,6 +410,19 @@ test("a torn write behind the head is reported, and the log is intact", async ()
   assert.deepEqual(verdict.kind === "intact" && [verdict.uncovered, verdict.tornBytes > 0], [99, true]);
 });
 
+test("a log that grows into the next bundle while it is verified is intact", async () => {
+  const [before, after] = [await logOf(entries.slice(0, 400), 300), await logOf(entries, 300)];
+  let now = before;
+  const files = (path: string) => {
+    const bytes = now.get(path);
+    if (path === "open/1") now = after;
+    return Promise.resolve(bytes);
+  };
+  const verdict = await verifyLog({ files, logKey });
+  assert.equal(verdict.kind === "intact" && verdict.uncovered, 100);
+  assert.equal(now, after);
+});
+
 test("garbage in any file is a finding, never an exception", async () => {
   const paths = [...whole.keys()];
   await fc.assert(

@@ -8,7 +8,11 @@ import { Refusal } from "../kernel/refusal.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
 
 const logOption = {
-  log: { type: "string", value: "FOLDER", help: "The log, or a copy of it; by default that of the config's gateway." },
+  log: {
+    type: "string",
+    value: "FOLDER",
+    help: "The log, or a copy of it; by default that of the config's gateway.",
+  },
 } as const;
 
 export const auditTail = {
@@ -26,7 +30,8 @@ export const auditTail = {
     const reader = openLogReader(logFolder(call));
     const show = (entry: LoggedEntry): void => call.out(call.flag("json") ? textOf(entry) : line(entry));
     const lines = Number(call.text("lines") ?? 20);
-    if (!Number.isInteger(lines) || lines < 0) throw new Refusal("bad_config", "--lines takes a whole number.");
+    if (!Number.isInteger(lines) || lines < 0)
+      throw new Refusal("bad_config", "--lines takes a whole number.");
     const size = await reader.size();
     for await (const entry of reader.forwards(Math.max(0, size - lines))) show(entry);
     if (call.flag("follow")) for await (const entry of reader.follow(size)) show(entry);
@@ -41,9 +46,11 @@ export const auditShow = {
   options: { ...configOption, ...logOption },
   run: async (call) => {
     const [callId] = call.positionals;
-    if (callId === undefined) throw new Refusal("bad_config", "Name the call's id; `latticegate audit tail` shows them.");
+    if (callId === undefined)
+      throw new Refusal("bad_config", "Name the call's id; `latticegate audit tail` shows them.");
     const entries = await openLogReader(logFolder(call)).find(callId);
-    for (const entry of entries) call.out(`entry ${entry.index}\n${JSON.stringify(JSON.parse(textOf(entry)), null, 2)}`);
+    for (const entry of entries)
+      call.out(`entry ${entry.index}\n${JSON.stringify(JSON.parse(textOf(entry)), null, 2)}`);
     if (entries.length === 0) call.out(`The log says nothing about ${callId}.`);
     return entries.length === 0 ? 1 : 0;
   },
@@ -52,23 +59,39 @@ export const auditShow = {
 export const auditVerify = {
   name: "audit verify",
   arguments: "",
-  summary: "Check a log, or a copy, with nothing but its public key: names what was changed, removed, reordered or cut.",
+  summary:
+    "Check a log, or a copy, with nothing but its public key: names what was changed, removed, reordered or cut.",
   options: {
     ...configOption,
     ...logOption,
-    key: { type: "string", value: "FILE", help: "The log's public key; by default log-key.txt of the state folder." },
-    seen: { type: "string", value: "FILE", help: "A checkpoint kept from earlier: detects a log rolled back behind it." },
+    key: {
+      type: "string",
+      value: "FILE",
+      help: "The log's public key; by default log-key.txt of the state folder.",
+    },
+    seen: {
+      type: "string",
+      value: "FILE",
+      help: "A checkpoint kept from earlier: detects a log rolled back behind it.",
+    },
   },
   run: async (call) => {
     const key = call.text("key") ?? statePaths(loadConfig(configFile(call)).state).logKey;
     const seen = call.text("seen");
-    const verdict = await verifyLogFolder({ folder: logFolder(call), key, ...(seen !== undefined && { seen }) });
+    const verdict = await verifyLogFolder({
+      folder: logFolder(call),
+      key,
+      ...(seen !== undefined && { seen }),
+    });
     if (verdict.kind === "broken") {
       for (const { what, text } of verdict.findings) call.out(`${what}: ${text}`);
       return 1;
     }
-    call.out(`intact: ${verdict.size} entries under the head of ${verdict.headAt}, signed by ${verdict.signedBy.join(", ")}`);
-    if (verdict.uncovered > 0) call.out(`${verdict.uncovered} more entries aren't under a head yet; their chain is whole`);
+    call.out(
+      `intact: ${verdict.size} entries under the head of ${verdict.headAt}, signed by ${verdict.signedBy.join(", ")}`,
+    );
+    if (verdict.uncovered > 0)
+      call.out(`${verdict.uncovered} more entries aren't under a head yet; their chain is whole`);
     return 0;
   },
 } as const satisfies Command;
@@ -86,7 +109,13 @@ function line(logged: LoggedEntry): string {
   if (reading.kind === "unreadable") return `${String(index).padStart(6)}  unreadable: ${reading.why}`;
   const { entry } = reading;
   const when = new Date(entry.atUnixMs).toISOString();
-  const head = [String(index).padStart(6), when, entry.event.padEnd(13), entry.outcome.padEnd(7), entry.principal];
+  const head = [
+    String(index).padStart(6),
+    when,
+    entry.event.padEnd(13),
+    entry.outcome.padEnd(7),
+    entry.principal,
+  ];
   return [...head, what(entry), ...details(entry), entry.callId].filter((part) => part !== "").join("  ");
 }
 

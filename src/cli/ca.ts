@@ -11,12 +11,21 @@ export const caToken = {
   summary: "Make a join token: one identity, once, within ten minutes.",
   options: {
     ...configOption,
-    for: { type: "string", value: "PATH", help: "Whom it is for: agent/NAME for connect, server/NAME for expose." },
-    address: { type: "string", value: "HOST:PORT", help: "Where the newcomer finds the gateway; as it listens by default." },
+    for: {
+      type: "string",
+      value: "PATH",
+      help: "Whom it is for: agent/NAME for connect, server/NAME for expose.",
+    },
+    address: {
+      type: "string",
+      value: "HOST:PORT",
+      help: "Where the newcomer finds the gateway; as it listens by default.",
+    },
   },
   run: async (call) => {
     const path = call.text("for");
-    if (path === undefined) throw new Refusal("bad_config", "Say whom the token is for: --for agent/NAME or --for server/NAME.");
+    if (path === undefined)
+      throw new Refusal("bad_config", "Say whom the token is for: --for agent/NAME or --for server/NAME.");
     const address = call.text("address");
     const config = loadConfig(configFile(call));
     call.out(await makeJoinToken(config, { path, ...(address !== undefined && { address }) }, systemClock));
@@ -45,7 +54,11 @@ export const caRevoke = {
   options: configOption,
   run: (call) => {
     const [what] = call.positionals;
-    if (what === undefined) throw new Refusal("bad_config", "Name a serial number or a SPIFFE ID; `latticegate ca list` shows them.");
+    if (what === undefined)
+      throw new Refusal(
+        "bad_config",
+        "Name a serial number or a SPIFFE ID; `latticegate ca list` shows them.",
+      );
     const serials = revokeCertificates(loadConfig(configFile(call)), what, systemClock);
     for (const serial of serials) call.out(`revoked ${serial}`);
     if (serials.length === 0) call.out(`nothing to revoke: no valid certificate is or belongs to ${what}`);

@@ -33,7 +33,11 @@ export interface CommandCall {
 }
 
 /** @throws Refusal `bad_config` that shows the command's usage */
-export function parseCall(command: Command, args: readonly string[], out: (line: string) => void): CommandCall {
+export function parseCall(
+  command: Command,
+  args: readonly string[],
+  out: (line: string) => void,
+): CommandCall {
   const dashes = args.indexOf("--");
   const own = dashes === -1 ? args : args.slice(0, dashes);
   const { values, positionals } = parsed(command, own);
@@ -67,7 +71,10 @@ export function usage(command: Command): string {
 
 function parsed(command: Command, args: readonly string[]): ReturnType<typeof parseArgs> {
   const options = Object.fromEntries(
-    Object.entries(command.options).map(([name, { type, multiple }]) => [name, { type, multiple: multiple === true }]),
+    Object.entries(command.options).map(([name, { type, multiple }]) => [
+      name,
+      { type, multiple: multiple === true },
+    ]),
   );
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
@@ -79,7 +86,11 @@ function parsed(command: Command, args: readonly string[]): ReturnType<typeof pa
 
 /** The option that names the config file, the same wherever it stands. */
 export const configOption = {
-  config: { type: "string", value: "FILE", help: "The config file; latticegate.yaml in this folder by default." },
+  config: {
+    type: "string",
+    value: "FILE",
+    help: "The config file; latticegate.yaml in this folder by default.",
+  },
 } as const satisfies Record<string, Option>;
 
 export function configFile(call: CommandCall): string {
@@ -96,5 +107,9 @@ export const sidecarStateOption = {
 } as const satisfies Record<string, Option>;
 
 export const joinOption = {
-  join: { type: "string", value: "TOKEN", help: "Join token; used once, ignored when an identity is there already." },
+  join: {
+    type: "string",
+    value: "TOKEN",
+    help: "Join token; used once, ignored when an identity is there already.",
+  },
 } as const satisfies Record<string, Option>;

@@ -13,7 +13,11 @@ export const connect = {
   options: {
     ...joinOption,
     ...sidecarStateOption,
-    http: { type: "string", value: "PORT", help: "Serve HTTP on loopback instead of stdio; 0 takes a free port." },
+    http: {
+      type: "string",
+      value: "PORT",
+      help: "Serve HTTP on loopback instead of stdio; 0 takes a free port.",
+    },
     peer: { type: "string", value: "SPIFFE-ID", help: "Who the other end must be; the gateway by default." },
     verbose: { type: "boolean", help: "Log what happens to stderr." },
   },

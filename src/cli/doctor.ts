@@ -13,7 +13,9 @@ export const doctor = {
     let wrong = 0;
     for await (const finding of examine({ config: loadConfig(configFile(call)), clock: systemClock })) {
       if (finding.level === "wrong") wrong += 1;
-      call.out(`${finding.level.padEnd(7)} ${finding.what.padEnd(12)} ${finding.text}${finding.remedy === undefined ? "" : `\n${" ".repeat(21)}→ ${finding.remedy}`}`);
+      call.out(
+        `${finding.level.padEnd(7)} ${finding.what.padEnd(12)} ${finding.text}${finding.remedy === undefined ? "" : `\n${" ".repeat(21)}→ ${finding.remedy}`}`,
+      );
     }
     call.out(wrong === 0 ? "Everything works." : `${wrong} to be put right.`);
     return wrong === 0 ? 0 : 1;

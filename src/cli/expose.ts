@@ -13,7 +13,11 @@ export const expose = {
   options: {
     ...joinOption,
     ...sidecarStateOption,
-    listen: { type: "string", value: "HOST:PORT", help: "Where to listen; 127.0.0.1:0 by default, a free port." },
+    listen: {
+      type: "string",
+      value: "HOST:PORT",
+      help: "Where to listen; 127.0.0.1:0 by default, a free port.",
+    },
     allow: {
       type: "string",
       multiple: true,
@@ -35,16 +39,23 @@ export const expose = {
       ...(join !== undefined && { joinToken: join }),
     });
     call.out(`${exposed.name} is at ${exposed.url} as ${exposed.spiffeId}`);
-    call.out(`In the gateway's config:\n\nservers:\n  ${exposed.name}:\n    url: ${exposed.url}\n    peer: ${exposed.spiffeId}\n`);
+    call.out(
+      `In the gateway's config:\n\nservers:\n  ${exposed.name}:\n    url: ${exposed.url}\n    peer: ${exposed.spiffeId}\n`,
+    );
     await stopped;
     await exposed.stop();
     return 0;
   },
 } as const satisfies Command;
 
-function exposedServer(call: CommandCall): { readonly command: readonly string[] } | { readonly url: string } {
+function exposedServer(
+  call: CommandCall,
+): { readonly command: readonly string[] } | { readonly url: string } {
   const [url, ...more] = call.positionals;
   if (call.rest.length > 0 && url === undefined) return { command: call.rest };
   if (url !== undefined && more.length === 0 && call.rest.length === 0) return { url };
-  throw new Refusal("bad_config", "Expected either the URL of an HTTP server or, behind --, the command of a stdio server.");
+  throw new Refusal(
+    "bad_config",
+    "Expected either the URL of an HTTP server or, behind --, the command of a stdio server.",
+  );
 }

@@ -43,7 +43,9 @@ async function main(args: readonly string[]): Promise<number> {
   const found = find(args);
   if (found === undefined) {
     const asked = args.length === 0 || args[0] === "--help" || args[0] === "help";
-    (asked ? out : complain)(asked ? overview() : `latticegate: there is no command "${args.join(" ")}"\n\n${overview()}`);
+    (asked ? out : complain)(
+      asked ? overview() : `latticegate: there is no command "${args.join(" ")}"\n\n${overview()}`,
+    );
     return asked ? 0 : 2;
   }
   const { command, rest } = found;
@@ -65,7 +67,9 @@ async function run(command: Command, rest: readonly string[], out: (line: string
   }
 }
 
-function find(args: readonly string[]): { readonly command: Command; readonly rest: readonly string[] } | undefined {
+function find(
+  args: readonly string[],
+): { readonly command: Command; readonly rest: readonly string[] } | undefined {
   for (const words of [2, 1]) {
     const command = commands.find(({ name }) => name === args.slice(0, words).join(" "));
     if (command !== undefined) return { command, rest: args.slice(words) };

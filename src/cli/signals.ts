@@ -1,12 +1,15 @@
 /** Waiting for the operator to say stop. */
 
-/** Resolves at the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. */
+/** A terminal's Ctrl-C and a parent that passes it on are one wish, however many signals they make. */
+const oneWishMs = 1000;
+
+/** Resolves at the first SIGINT, SIGTERM or SIGHUP; a second wish ends the process at once. */
 export function untilStopped(): Promise<void> {
   return new Promise((resolve) => {
-    let asked = false;
+    let askedAt: number | undefined;
     const stop = (): void => {
-      if (asked) process.exit(130);
-      asked = true;
+      if (askedAt !== undefined && performance.now() - askedAt > oneWishMs) process.exit(130);
+      askedAt ??= performance.now();
       resolve();
     };
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);

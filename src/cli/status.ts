@@ -15,7 +15,9 @@ export const status = {
       call.out(`No gateway runs on ${config.state}.`);
       return 1;
     }
-    call.out(`Latticegate runs at ${run.listen} since ${new Date(run.startedAtUnixMs).toISOString()} (process ${run.pid})`);
+    call.out(
+      `Latticegate runs at ${run.listen} since ${new Date(run.startedAtUnixMs).toISOString()} (process ${run.pid})`,
+    );
     if (run.dashboard !== undefined) call.out(`Page      ${run.dashboard}`);
     return 0;
   },

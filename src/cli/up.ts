@@ -12,7 +12,10 @@ export const up = {
   summary: "Run the gateway.",
   options: {
     ...configOption,
-    "self-check": { type: "boolean", help: "After the start, make one real call and verify the log; end if that fails." },
+    "self-check": {
+      type: "boolean",
+      help: "After the start, make one real call and verify the log; end if that fails.",
+    },
     verbose: { type: "boolean", help: "Log verdicts and life cycle, not only what needs attention." },
   },
   run: async (call) => {
@@ -24,7 +27,7 @@ export const up = {
     try {
       const lines = call.flag("self-check") ? await selfCheck(config, gateway) : [];
       for (const line of lines) call.out(line);
-      call.out(`Latticegate is up at ${gateway.address}: TLS 1.3, ${config.profile.groups.map((group) => group.id).join(" or ")}, ${config.profile.identity.id} on both ends`);
+      call.out(`Latticegate is up at ${gateway.address}`);
       if (gateway.dashboard !== undefined) call.out(`Page      ${gateway.dashboard}`);
       await stopped;
       call.out("Stopping: calls under way may finish.");

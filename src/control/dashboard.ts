@@ -25,7 +25,8 @@ const mediaTypes: Readonly<Record<string, string>> = {
 };
 
 const securityHeaders = {
-  "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+  "content-security-policy":
+    "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-resource-policy": "same-origin",
   "referrer-policy": "no-referrer",
@@ -33,16 +34,15 @@ const securityHeaders = {
 } as const;
 
 export function dashboard(options: DashboardOptions): http.Server {
-  return http.createServer({ requestTimeout: 10_000 }, (request, response) => {
-    answer(request, options)
-      .catch((error: unknown) => problem(error, options.log))
-      .then(({ status, type, body }) => {
-        const cache = type === mediaTypes[".json"] ? "no-store" : "no-cache";
-        response.writeHead(status, { ...securityHeaders, "content-type": type, "cache-control": cache });
-        response.end(request.method === "HEAD" ? undefined : body);
-      })
-      .catch(() => response.destroy());
-  });
+  const serve = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
+    const { status, type, body } = await answer(request, options).catch((error: unknown) =>
+      problem(error, options.log),
+    );
+    const cache = type === mediaTypes[".json"] ? "no-store" : "no-cache";
+    response.writeHead(status, { ...securityHeaders, "content-type": type, "cache-control": cache });
+    response.end(request.method === "HEAD" ? undefined : body);
+  };
+  return http.createServer({ requestTimeout: 10_000 }, (request, response) => void serve(request, response));
 }
 
 interface Page {

@@ -53,7 +53,8 @@ function ended(entry: EntryDraft, before: RecentCall | undefined): RecentCall {
   return {
     ...(before ?? { ...decided(entry), rule: null }),
     verdict: before?.verdict === "denied" ? "denied" : verdict,
-    outcome: entry.facts["reason"] ?? (entry.facts["answer"] === "failed" ? "answer says it failed" : "answered"),
+    outcome:
+      entry.facts["reason"] ?? (entry.facts["answer"] === "failed" ? "answer says it failed" : "answered"),
     ms: entry.facts["duration_ms"] === undefined ? null : Number(entry.facts["duration_ms"]),
   };
 }

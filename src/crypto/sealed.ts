@@ -29,7 +29,14 @@ export async function unlockKey(passphrase: Uint8Array, kdf: KdfParameters): Pro
   return await new Promise((resolve, reject) => {
     argon2(
       "argon2id",
-      { message: passphrase, nonce, parallelism: kdf.lanes, tagLength: 32, memory: kdf.memoryKiB, passes: kdf.passes },
+      {
+        message: passphrase,
+        nonce,
+        parallelism: kdf.lanes,
+        tagLength: 32,
+        memory: kdf.memoryKiB,
+        passes: kdf.passes,
+      },
       (error, key) => (error === null ? resolve(key) : reject(error)),
     );
   });
@@ -57,8 +64,12 @@ export function openSecret(key: Uint8Array, name: string, secret: SealedSecret):
     decipher.setAuthTag(sealed.subarray(-16));
     return concat([decipher.update(sealed.subarray(0, -16)), decipher.final()]);
   } catch (cause) {
-    throw new Refusal("bad_state", `The sealed key "${name}" doesn't open: wrong unlock secret, or it was changed.`, {
-      cause,
-    });
+    throw new Refusal(
+      "bad_state",
+      `The sealed key "${name}" doesn't open: wrong unlock secret, or it was changed.`,
+      {
+        cause,
+      },
+    );
   }
 }

@@ -13,7 +13,10 @@ import type { SignatureSuite } from "./suites.ts";
 export function createSigningRequest(key: KeyPair): Uint8Array {
   const info = new CertificationRequestInfo({
     subject: new Name([]),
-    subjectPKInfo: AsnConvert.parse(key.publicKey.export({ type: "spki", format: "der" }), SubjectPublicKeyInfo),
+    subjectPKInfo: AsnConvert.parse(
+      key.publicKey.export({ type: "spki", format: "der" }),
+      SubjectPublicKeyInfo,
+    ),
     attributes: new Attributes([]),
   });
   const signed = sign(null, Buffer.from(AsnConvert.serialize(info)), key.privateKey);
@@ -32,7 +35,10 @@ export function createSigningRequest(key: KeyPair): Uint8Array {
 export function readSigningRequest(der: Uint8Array, suite: SignatureSuite): PublicKey {
   const key = verifiedKey(der);
   if (key?.asymmetricKeyType !== suite.keyType) {
-    throw new Refusal("bad_message", `Expected a PKCS #10 request signed by the ${suite.id} key it asks for.`);
+    throw new Refusal(
+      "bad_message",
+      `Expected a PKCS #10 request signed by the ${suite.id} key it asks for.`,
+    );
   }
   return key;
 }

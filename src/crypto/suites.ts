@@ -56,7 +56,14 @@ const signatureSuites = [
 ] as const satisfies readonly SignatureSuite[];
 
 const keyExchangeSuites = [
-  { id: "X25519MLKEM768", kind: "hybrid", nistLevel: 3, groupId: 0x11ec, kem: "ML-KEM-768", status: "allowed" },
+  {
+    id: "X25519MLKEM768",
+    kind: "hybrid",
+    nistLevel: 3,
+    groupId: 0x11ec,
+    kem: "ML-KEM-768",
+    status: "allowed",
+  },
   {
     id: "SecP384r1MLKEM1024",
     kind: "hybrid",

@@ -2,6 +2,7 @@
 import { callerOf } from "../identity/admission.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { decide, type Question } from "../policy/decide.ts";
+import type { TargetKind } from "../policy/rules.ts";
 import { checkHeaders } from "../wire/mcp-headers.ts";
 import { type Frame, readFrame } from "../wire/frame.ts";
 import type { Identified, Journaled, Judged, Read, Received } from "./call.ts";
@@ -51,7 +52,8 @@ function upstreamSession(call: Identified, frame: Frame | undefined, key: Uint8A
   }
   const owner = { spiffeId: call.caller.spiffeId, server: call.server };
   const session = openSessionId(key, owner, sealed);
-  if (session === undefined) throw new Refusal("no_such_session", "There is no such session for this caller.");
+  if (session === undefined)
+    throw new Refusal("no_such_session", "There is no such session for this caller.");
   return session;
 }
 
@@ -74,20 +76,20 @@ const housekeeping: ReadonlySet<string> = new Set([
   "tasks/cancel",
 ]);
 
+/** The methods that name what they want, and where the name stands. */
+const naming: ReadonlyMap<string, { readonly kind: TargetKind; readonly member: "name" | "uri" }> = new Map([
+  ["tools/call", { kind: "tools", member: "name" }],
+  ["prompts/get", { kind: "prompts", member: "name" }],
+  ["resources/read", { kind: "resources", member: "uri" }],
+  ["resources/subscribe", { kind: "resources", member: "uri" }],
+  ["resources/unsubscribe", { kind: "resources", member: "uri" }],
+]);
+
 /** What a message names. A method nobody knows is judged like a tool of that name, so default-deny holds. */
 function targetOf(frame: Frame | undefined): Question["target"] {
   if (frame === undefined || frame.kind === "response" || housekeeping.has(frame.method)) return undefined;
   if (frame.kind === "notification" && frame.method.startsWith("notifications/")) return undefined;
-  switch (frame.method) {
-    case "tools/call":
-      return { kind: "tools", name: frame.params?.name ?? "" };
-    case "prompts/get":
-      return { kind: "prompts", name: frame.params?.name ?? "" };
-    case "resources/read":
-    case "resources/subscribe":
-    case "resources/unsubscribe":
-      return { kind: "resources", name: frame.params?.uri ?? "" };
-    default:
-      return { kind: "tools", name: frame.method };
-  }
+  const names = naming.get(frame.method);
+  if (names === undefined) return { kind: "tools", name: frame.method };
+  return { kind: names.kind, name: frame.params?.[names.member] ?? "" };
 }

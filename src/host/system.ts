@@ -23,7 +23,9 @@ export function systemLog(options: Partial<LogOptions> = {}): Log {
     (event: string, fields: LogFields = {}): void => {
       if (levels.indexOf(lineLevel) < levels.indexOf(level)) return;
       const time = new Date(clock.nowUnixMs()).toISOString();
-      write(form === "json" ? jsonLine(time, lineLevel, event, fields) : textLine(time, lineLevel, event, fields));
+      write(
+        form === "json" ? jsonLine(time, lineLevel, event, fields) : textLine(time, lineLevel, event, fields),
+      );
     };
   return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
 }

@@ -43,9 +43,13 @@ export function callerOf(channel: Channel, trust: Trust, nowUnixMs: number): Cal
     });
   }
   if (channel.peerNotAfterUnixMs <= nowUnixMs) {
-    throw new Refusal("no_identity", "The certificate of this link has expired; connect again with a renewed one.", {
-      facts: { serial: channel.peerSerial },
-    });
+    throw new Refusal(
+      "no_identity",
+      "The certificate of this link has expired; connect again with a renewed one.",
+      {
+        facts: { serial: channel.peerSerial },
+      },
+    );
   }
   return {
     spiffeId: channel.peerSpiffeId,

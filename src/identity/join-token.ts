@@ -35,7 +35,9 @@ export function writeJoinToken(token: JoinToken): string {
 /** @throws Refusal `bad_join_token` */
 export function readJoinToken(text: string): JoinToken {
   const bytes =
-    text.length <= maxTokenLength && text.startsWith(prefix) ? fromBase64url(text.slice(prefix.length)) : undefined;
+    text.length <= maxTokenLength && text.startsWith(prefix)
+      ? fromBase64url(text.slice(prefix.length))
+      : undefined;
   if (bytes === undefined || bytes.length <= secretBytes + hashBytes) {
     throw new Refusal(
       "bad_join_token",

@@ -31,4 +31,3 @@ export function approveRenewal(
   if (facts.notAfterUnixMs + renewalGraceMs <= nowUnixMs) throw refuse("it ended too long ago; join again");
   return { spiffeId: provenSpiffeId(facts, world.trust), purpose: old.purpose, publicKey: old.key };
 }
-

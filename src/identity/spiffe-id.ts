@@ -9,7 +9,11 @@ const maxIdBytes = 2048;
 /** The SPIFFE ID of `path` (without a leading slash) in `domain`. */
 export function spiffeId(domain: string, path: string): string {
   const id = `spiffe://${domain}/${path}`;
-  if (!isTrustDomain(domain) || !path.split("/").every((part) => segment.test(part)) || id.length > maxIdBytes) {
+  if (
+    !isTrustDomain(domain) ||
+    !path.split("/").every((part) => segment.test(part)) ||
+    id.length > maxIdBytes
+  ) {
     throw new Refusal(
       "bad_config",
       `"${path}" is no SPIFFE path: expected segments of letters, digits, ".", "_" and "-", split by "/", e.g. "agent/support".`,

@@ -55,5 +55,9 @@ function applies(rule: Rule, question: Question): boolean {
 
 function nothingAllows(question: Question): Denial {
   const what = question.target === undefined ? "anything" : `"${question.target.name}"`;
-  return { kind: "denial", rule: null, because: `No policy allows this caller ${what} on "${question.server}".` };
+  return {
+    kind: "denial",
+    rule: null,
+    because: `No policy allows this caller ${what} on "${question.server}".`,
+  };
 }

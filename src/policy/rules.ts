@@ -21,7 +21,9 @@ export const ruleSchema = z
     when: z.string().optional().describe("A CEL condition on the call. Not yet: a rule with one is refused."),
     effect: z
       .enum(["allow", "deny", ...laterEffects])
-      .describe("`allow` or `deny`; deny wins whatever the order. The others are not yet built and are refused."),
+      .describe(
+        "`allow` or `deny`; deny wins whatever the order. The others are not yet built and are refused.",
+      ),
     because: z.string().min(1).max(500).describe("Why the rule exists; shown to callers it denies."),
     mode: z
       .enum(["enforce", "shadow"])
@@ -94,7 +96,10 @@ function serverPattern(target: string): string {
 }
 
 function notYet(name: string, what: string): Refusal {
-  return new Refusal("not_yet", `Policy "${name}" uses ${what}, which can't be enforced yet; it is not ignored.`);
+  return new Refusal(
+    "not_yet",
+    `Policy "${name}" uses ${what}, which can't be enforced yet; it is not ignored.`,
+  );
 }
 
 function matcher(patterns: readonly string[]): Matcher {

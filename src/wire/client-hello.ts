@@ -38,7 +38,8 @@ export function peekClientHello(bytes: Uint8Array, maxBytes: number): Peek {
   for (let records = 0; records < maxRecords; records++) {
     if (at > maxBytes) return { kind: "too-big", reason: `no complete ClientHello within ${maxBytes} bytes` };
     if (bytes.length > at && bytes[at] !== 22) return { kind: "not-tls", reason: "no handshake record" };
-    if (bytes.length > at + 1 && bytes[at + 1] !== 3) return { kind: "not-tls", reason: "no TLS record version" };
+    if (bytes.length > at + 1 && bytes[at + 1] !== 3)
+      return { kind: "not-tls", reason: "no TLS record version" };
     if (bytes.length < at + recordHeader) return { kind: "need-more", atLeastBytes: at + recordHeader };
     const length = uint16(bytes, at + 3);
     if (length === 0 || length > maxRecordBytes) return malformed(`a record of ${length} bytes`);
@@ -55,11 +56,13 @@ export function peekClientHello(bytes: Uint8Array, maxBytes: number): Peek {
 
 /** A verdict on the handshake message collected so far, if there can be one. */
 function assembled(parts: readonly Uint8Array[], have: number, maxBytes: number): Peek | undefined {
-  if (have < handshakeHeader) return parts[0]?.[0] === undefined || parts[0][0] === 1 ? undefined : notHello();
+  if (have < handshakeHeader)
+    return parts[0]?.[0] === undefined || parts[0][0] === 1 ? undefined : notHello();
   const message = parts.length === 1 && parts[0] !== undefined ? parts[0] : join(parts, have);
   if (message[0] !== 1) return notHello();
   const need = handshakeHeader + (message[1] ?? 0) * 65_536 + uint16(message, 2);
-  if (need > maxBytes) return { kind: "too-big", reason: `a ClientHello of ${need} bytes, at most ${maxBytes}` };
+  if (need > maxBytes)
+    return { kind: "too-big", reason: `a ClientHello of ${need} bytes, at most ${maxBytes}` };
   if (have < need) return undefined;
   const hello = parseHello(message.subarray(0, need));
   return typeof hello === "string" ? malformed(hello) : { kind: "hello", hello };
@@ -72,40 +75,40 @@ function parseHello(message: Uint8Array): ClientHello | string {
   read.vector(1); // legacy_session_id
   const cipherSuites = read.vector(2).uint16s();
   read.vector(1); // legacy_compression_methods
-  let versions: number[] = [];
-  let groups: number[] = [];
-  let keyShares: number[] = [];
-  let signatureSchemes: number[] = [];
+  const found: Extensions = { versions: [], groups: [], keyShares: [], signatureSchemes: [], alpn: [] };
   const extensions: number[] = [];
-  const alpn: string[] = [];
-  let serverName: string | undefined;
   const list = read.atEnd ? read : read.vector(2);
   while (!list.atEnd && !list.broken) {
     const type = list.uint16();
     const data = list.vector(2);
     if (extensions.includes(type)) return `extension ${type} twice`;
     extensions.push(type);
-    if (type === 0) serverName = readServerName(data);
-    else if (type === 10) groups = data.vector(2).uint16s();
-    else if (type === 13) signatureSchemes = data.vector(2).uint16s();
-    else if (type === 16) alpn.push(...readProtocols(data.vector(2)));
-    else if (type === 43) versions = data.vector(1).uint16s();
-    else if (type === 51) keyShares = readKeyShares(data.vector(2));
+    readExtension(type, data, found);
     if (data.broken) return `extension ${type} is cut short`;
   }
   if (read.broken || list.broken || !read.atEnd) return "its lengths don't add up";
-  return {
-    legacyVersion,
-    versions,
-    groups,
-    keyShares,
-    signatureSchemes,
-    cipherSuites,
-    extensions,
-    alpn,
-    ...(serverName !== undefined && { serverName }),
-    bytes: message.length,
-  };
+  return { legacyVersion, cipherSuites, extensions, ...found, bytes: message.length };
+}
+
+/** What the extensions we read say; filled in as they come. */
+interface Extensions {
+  versions: readonly number[];
+  groups: readonly number[];
+  keyShares: readonly number[];
+  signatureSchemes: readonly number[];
+  alpn: readonly string[];
+  serverName?: string;
+}
+
+function readExtension(type: number, data: Cursor, into: Extensions): void {
+  if (type === 0) {
+    const serverName = readServerName(data);
+    if (serverName !== undefined) into.serverName = serverName;
+  } else if (type === 10) into.groups = data.vector(2).uint16s();
+  else if (type === 13) into.signatureSchemes = data.vector(2).uint16s();
+  else if (type === 16) into.alpn = readProtocols(data.vector(2));
+  else if (type === 43) into.versions = data.vector(1).uint16s();
+  else if (type === 51) into.keyShares = readKeyShares(data.vector(2));
 }
 
 function readServerName(data: Cursor): string | undefined {

@@ -105,7 +105,8 @@ export function readFrame(bytes: Uint8Array, limits: FrameLimits = defaultFrameL
   const read = new Reader(bytes, members);
   if (read.string("jsonrpc") !== "2.0") throw bad('expected "jsonrpc":"2.0"');
   if (!members.has("method")) return response(read);
-  if (members.has("result") || members.has("error")) throw bad("a message with a method has no result and no error");
+  if (members.has("result") || members.has("error"))
+    throw bad("a message with a method has no result and no error");
   return call(read);
 }
 
@@ -194,7 +195,11 @@ class Reader {
   readonly members: ReadonlyMap<string, Place>;
   readonly span: Span;
 
-  constructor(bytes: Uint8Array, members: ReadonlyMap<string, Place>, span: Span = { start: 0, end: bytes.length }) {
+  constructor(
+    bytes: Uint8Array,
+    members: ReadonlyMap<string, Place>,
+    span: Span = { start: 0, end: bytes.length },
+  ) {
     this.bytes = bytes;
     this.members = members;
     this.span = span;
@@ -211,13 +216,18 @@ class Reader {
   /** A string, or a whole number that every reader holds exactly. */
   id(name: string): RequestId | undefined {
     const number = this.number(name);
-    return number === undefined ? this.string(name, maxNameLength) : Number.isSafeInteger(number) ? number : undefined;
+    return number === undefined
+      ? this.string(name, maxNameLength)
+      : Number.isSafeInteger(number)
+        ? number
+        : undefined;
   }
 
   number(name: string): number | undefined {
     const place = this.members.get(name);
     const first = place === undefined ? undefined : this.bytes[place.start];
-    if (place === undefined || first === undefined || (first !== 0x2d && (first < 0x30 || first > 0x39))) return undefined;
+    if (place === undefined || first === undefined || (first !== 0x2d && (first < 0x30 || first > 0x39)))
+      return undefined;
     return Number(Buffer.from(this.bytes.subarray(place.start, place.end)).toString("latin1"));
   }
 

@@ -123,7 +123,10 @@ class Scanner {
   /** After a member or element: true at the end of its object or array. */
   #next(close: number, text: string): boolean {
     if (++this.#members > this.#limits.members) {
-      throw new Refusal("bad_json", `The message has more than ${this.#limits.members} members and elements.`);
+      throw new Refusal(
+        "bad_json",
+        `The message has more than ${this.#limits.members} members and elements.`,
+      );
     }
     this.#space();
     const byte = this.#bytes[this.#at++];
@@ -288,7 +291,7 @@ function folded(name: string): string {
   return name.replaceAll("\u017F", "s").replaceAll("\u212A", "k").toLowerCase();
 }
 
-const simpleEscapes: ReadonlySet<number> = new Set([...'"\\/bfnrt'].map((char) => char.charCodeAt(0)));
+const simpleEscapes: ReadonlySet<number> = new Set(Buffer.from('"\\/bfnrt'));
 
 function hexDigit(byte: number | undefined): number {
   if (byte === undefined) return -1;

@@ -79,7 +79,9 @@ export function decodeHeaderValue(value: string): string | undefined {
 }
 
 /** Which arguments of each tool in a `tools/list` result have headers; tools annotated wrongly have none. */
-export function toolParameterHeaders(toolsListResult: unknown): ReadonlyMap<string, readonly ParameterHeader[]> {
+export function toolParameterHeaders(
+  toolsListResult: unknown,
+): ReadonlyMap<string, readonly ParameterHeader[]> {
   const found = new Map<string, readonly ParameterHeader[]>();
   const tools = member(toolsListResult, "tools");
   for (const tool of Array.isArray(tools) ? tools : []) {

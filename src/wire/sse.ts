@@ -60,7 +60,10 @@ export function sseReader(maxEventBytes: number): SseReader {
       if (start < chunk.length) parts.push(chunk.subarray(start));
       bytes += chunk.length - start;
       if (bytes > maxEventBytes) {
-        throw new Refusal("answer_too_large", `An event of the server's stream is longer than ${maxEventBytes} bytes.`);
+        throw new Refusal(
+          "answer_too_large",
+          `An event of the server's stream is longer than ${maxEventBytes} bytes.`,
+        );
       }
       return events;
     },
@@ -90,24 +93,22 @@ const byteOrderMark = [0xef, 0xbb, 0xbf];
 function parseEvent(raw: Uint8Array): SseEvent {
   const start = byteOrderMark.every((byte, i) => raw[i] === byte) ? 3 : 0;
   const data: Uint8Array[] = [];
-  let event: string | undefined;
-  let id: string | undefined;
+  const named: { event?: string; id?: string } = {};
   for (const line of splitLines(raw.subarray(start))) {
-    const colon = line.indexOf(0x3a);
-    if (line.length === 0 || colon === 0) continue;
-    const name = text(colon === -1 ? line : line.subarray(0, colon));
-    const from = colon === -1 ? line.length : line[colon + 1] === 0x20 ? colon + 2 : colon + 1;
-    const value = line.subarray(from);
+    const [name, value] = fieldOf(line);
     if (name === "data") data.push(value);
-    else if (name === "event") event = text(value);
-    else if (name === "id" && !value.includes(0)) id = text(value);
+    else if (name === "event") named.event = text(value);
+    else if (name === "id" && !value.includes(0)) named.id = text(value);
   }
-  return {
-    raw,
-    data: data.length === 0 ? null : joined(data),
-    ...(event !== undefined && { event }),
-    ...(id !== undefined && { id }),
-  };
+  return { raw, data: data.length === 0 ? null : joined(data), ...named };
+}
+
+/** A line's field name and value; a comment has the name "". */
+function fieldOf(line: Uint8Array): readonly [name: string, value: Uint8Array] {
+  const colon = line.indexOf(0x3a);
+  if (colon === -1) return [text(line), new Uint8Array(0)];
+  const from = line[colon + 1] === 0x20 ? colon + 2 : colon + 1;
+  return [text(line.subarray(0, colon)), line.subarray(from)];
 }
 
 function joined(lines: readonly Uint8Array[]): Uint8Array {

@@ -47,7 +47,11 @@ test(`kill -9 in the middle of ${callsPerRound} calls loses nothing, ${rounds} t
     const sent = await callUntilKilled(gateway, config, round);
     assert.ok(sent.answered > 0 && sent.answered < callsPerRound, "it was killed in the middle");
     gateway = await start(file, paths.run);
-    await checkLog(paths, stub.seen.map(({ body }) => toolNameIn(body)), round);
+    await checkLog(
+      paths,
+      stub.seen.map(({ body }) => toolNameIn(body)),
+      round,
+    );
     t.diagnostic(`round ${round}: ${sent.answered} of ${callsPerRound} calls answered before the kill`);
   }
 });
@@ -58,7 +62,9 @@ interface Running {
 }
 
 async function start(configFile: string, runFile: string): Promise<Running> {
-  const child = spawn(process.execPath, [main, "up", "--config", configFile], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [main, "up", "--config", configFile], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   await new Promise<void>((resolve, reject) => {
     child.stdout.on("data", (text: Buffer) => {
       if (text.includes("Latticegate is up")) resolve();
@@ -74,7 +80,9 @@ async function callUntilKilled(
   config: ReturnType<typeof parseConfig>,
   round: number,
 ): Promise<{ readonly answered: number }> {
-  const token = readJoinToken(await makeJoinToken(config, { path: "agent/kill", address: gateway.address }, systemClock));
+  const token = readJoinToken(
+    await makeJoinToken(config, { path: "agent/kill", address: gateway.address }, systemClock),
+  );
   const key = generateKeyPair(signatureSuite("ML-DSA-65"));
   const identity = await join(token, createSigningRequest(key), config.profile);
   const pool = new Pool(`https://${gateway.address}`, {
@@ -110,7 +118,11 @@ async function callUntilKilled(
   return { answered };
 }
 
-async function checkLog(paths: ReturnType<typeof statePaths>, reached: readonly string[], round: number): Promise<void> {
+async function checkLog(
+  paths: ReturnType<typeof statePaths>,
+  reached: readonly string[],
+  round: number,
+): Promise<void> {
   const decided = new Set<string>();
   const open = new Set<string>();
   for await (const { bytes } of openLogReader(paths.log).forwards()) {

@@ -187,7 +187,10 @@ test("a certificate of another authority opens no link, though it bears the same
   const enrolment = await enrol(gateway);
   const suite = signatureSuite("ML-DSA-65");
   const foreignKey = generateKeyPair(suite);
-  const foreign = { key: foreignKey, certificate: createRoot("latticegate.local", "client", foreignKey, Date.now()) };
+  const foreign = {
+    key: foreignKey,
+    certificate: createRoot("latticegate.local", "client", foreignKey, Date.now()),
+  };
   const key = generateKeyPair(suite);
   const svid = issueSvid(
     { trustDomain: "latticegate.local", roots: { client: foreign, server: foreign } },
@@ -218,7 +221,10 @@ test("a revoked certificate is refused at the next call on an open link, and ope
   const client = clientOf(t, gateway, enrolment);
   assert.equal((await client.post("stub", toolCall("a"))).status, 200);
   assert.equal(revokeCertificates(gateway.config, enrolment.identity.spiffe_id, systemClock).length, 1);
-  await eventually("the call is refused", async () => (await client.post("stub", toolCall("a"))).status === 401);
+  await eventually(
+    "the call is refused",
+    async () => (await client.post("stub", toolCall("a"))).status === 401,
+  );
   assert.equal(await attempt(gateway, enrolment.identity, enrolment.credentials), "cut");
   assert.match(gateway.log.join(""), /it is revoked/);
 });
@@ -241,7 +247,10 @@ test("a join token works once", async (t) => {
   );
   const csr = createSigningRequest(generateKeyPair(signatureSuite("ML-DSA-65")));
   await join(token, csr, gateway.config.profile);
-  await assert.rejects(join(token, csr, gateway.config.profile), refusal("bad_join_token", /unknown, used or expired/));
+  await assert.rejects(
+    join(token, csr, gateway.config.profile),
+    refusal("bad_join_token", /unknown, used or expired/),
+  );
   assert.match(gateway.log.join(""), /"reason":"used"/);
 });
 
@@ -249,10 +258,15 @@ test("a join token is worth nothing after ten minutes", async (t) => {
   let ahead = 0;
   const clock = { nowUnixMs: () => Date.now() + ahead };
   const gateway = await testGateway(t, openPolicy, { clock });
-  const token = readJoinToken(await makeJoinToken(gateway.config, { path: "agent/x", address: gateway.address }, clock));
+  const token = readJoinToken(
+    await makeJoinToken(gateway.config, { path: "agent/x", address: gateway.address }, clock),
+  );
   ahead = 10 * 60_000;
   const csr = createSigningRequest(generateKeyPair(signatureSuite("ML-DSA-65")));
-  await assert.rejects(join(token, csr, gateway.config.profile), refusal("bad_join_token", /unknown, used or expired/));
+  await assert.rejects(
+    join(token, csr, gateway.config.profile),
+    refusal("bad_join_token", /unknown, used or expired/),
+  );
 });
 
 test("the secret of a join token is never sent to a gateway with another root", async (t) => {
@@ -279,7 +293,10 @@ test("a certificate is renewed by the key that holds it, also after it ended; by
   assert.equal(renewed.spiffe_id, identity.spiffe_id);
   assert.notEqual(renewed.certificate, certificate);
   const other = createSigningRequest(generateKeyPair(signatureSuite("ML-DSA-65")));
-  await assert.rejects(renew(known, profile, { certificate, csr: other }), refusal("bad_certificate", /another key/));
+  await assert.rejects(
+    renew(known, profile, { certificate, csr: other }),
+    refusal("bad_certificate", /another key/),
+  );
   revokeCertificates(gateway.config, identity.spiffe_id, systemClock);
   await eventually("a revoked certificate isn't renewed", () =>
     renew(known, profile, { certificate, csr: createSigningRequest(key) }).then(
@@ -293,7 +310,11 @@ test("a join token that isn't one is refused with what to do", () => {
   for (const text of ["", "lgjoin1.", "lgjoin1.AAAA", "x".repeat(10_000), "lgjoin2.AAAA"]) {
     assert.throws(() => readJoinToken(text), refusal("bad_join_token", /latticegate ca token/));
   }
-  const token = { address: "127.0.0.1:1", secret: new Uint8Array(32), serverRootHash: new Uint8Array(32).fill(7) };
+  const token = {
+    address: "127.0.0.1:1",
+    secret: new Uint8Array(32),
+    serverRootHash: new Uint8Array(32).fill(7),
+  };
   const again = readJoinToken(writeJoinToken(token));
   assert.equal(again.address, token.address);
   assert.deepEqual(Buffer.from(again.serverRootHash), Buffer.from(token.serverRootHash));
@@ -327,14 +348,22 @@ function groupOf(socket: tls.TLSSocket): unknown {
 async function answered(socket: tls.TLSSocket): Promise<void> {
   socket.write("GET /mcp/x HTTP/1.1\r\nHost: x\r\n\r\n");
   await new Promise<void>((resolve, reject) => {
-    socket.once("data", () => resolve()).once("error", reject).once("close", () => reject(new Error("cut")));
+    socket
+      .once("data", () => resolve())
+      .once("error", reject)
+      .once("close", () => reject(new Error("cut")));
   });
 }
 
 /** A certificate of the gateway's own authority that its registrar would never issue. */
 async function leafOf(
   gateway: TestGateway,
-  override: { spiffeId?: string; purpose?: "server" | "client"; notBeforeUnixMs?: number; notAfterUnixMs?: number },
+  override: {
+    spiffeId?: string;
+    purpose?: "server" | "client";
+    notBeforeUnixMs?: number;
+    notAfterUnixMs?: number;
+  },
 ): Promise<Credentials> {
   const keys = await openKeys(gateway.config.state, undefined);
   const authority = await openAuthority(gateway.config.state, keys, "latticegate.local", systemClock);

@@ -91,7 +91,10 @@ policies:
   assert.equal((await client.post("stub", toolCall("read"))).status, 200);
   const denied = await client.post("stub", toolCall("drop_table", 7));
   assert.equal(denied.status, 200);
-  const result = JSON.parse(denied.text) as { id: number; result: { isError: boolean; content: { text: string }[] } };
+  const result = JSON.parse(denied.text) as {
+    id: number;
+    result: { isError: boolean; content: { text: string }[] };
+  };
   assert.equal(result.id, 7);
   assert.equal(result.result.isError, true);
   assert.match(result.result.content[0]?.text ?? "", /Nothing is dropped/);
@@ -108,9 +111,24 @@ policies:
 for (const [what, body, status, code] of [
   ["malformed", '{"jsonrpc":"2.0","id":1', 400, -32700],
   ["with a duplicate member", '{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}', 400, -32700],
-  ["with a duplicate deep inside", '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":[{"b":1,"\\u0062":2}]}}', 400, -32700],
-  ["with a member in another case", '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","Name":"b"}}', 400, -32600],
-  ["nested too deeply", `{"jsonrpc":"2.0","id":1,"method":"ping","params":${'{"a":'.repeat(70)}1${"}".repeat(70)}}`, 400, -32700],
+  [
+    "with a duplicate deep inside",
+    '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":[{"b":1,"\\u0062":2}]}}',
+    400,
+    -32700,
+  ],
+  [
+    "with a member in another case",
+    '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","Name":"b"}}',
+    400,
+    -32600,
+  ],
+  [
+    "nested too deeply",
+    `{"jsonrpc":"2.0","id":1,"method":"ping","params":${'{"a":'.repeat(70)}1${"}".repeat(70)}}`,
+    400,
+    -32700,
+  ],
   ["that is a batch", '[{"jsonrpc":"2.0","id":1,"method":"ping"}]', 400, -32600],
   ["with a lone surrogate", '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"\\ud800"}}', 400, -32700],
   ["that is empty", "", 400, -32700],
@@ -140,9 +158,18 @@ test("a message beyond the limit, of another media type, compressed or in anothe
   const json = { "content-type": "application/json" };
   const big = JSON.stringify(toolCall("a", 1, { text: "x".repeat(2000) }));
   assert.equal((await client.request("stub", { headers: json, body: big })).status, 413);
-  assert.equal((await client.request("stub", { headers: { "content-type": "text/plain" }, body })).status, 415);
-  assert.equal((await client.request("stub", { headers: { "content-type": "application/jsonx" }, body })).status, 415);
-  assert.equal((await client.request("stub", { headers: { ...json, "content-encoding": "gzip" }, body })).status, 415);
+  assert.equal(
+    (await client.request("stub", { headers: { "content-type": "text/plain" }, body })).status,
+    415,
+  );
+  assert.equal(
+    (await client.request("stub", { headers: { "content-type": "application/jsonx" }, body })).status,
+    415,
+  );
+  assert.equal(
+    (await client.request("stub", { headers: { ...json, "content-encoding": "gzip" }, body })).status,
+    415,
+  );
   assert.equal((await client.request("stub", { method: "PUT", headers: json, body })).status, 405);
   assert.equal((await client.request("nowhere", { headers: json, body })).status, 403);
   const fine = { "content-type": "Application/JSON; charset=utf-8" };
@@ -154,8 +181,16 @@ test("a modern request whose headers say something else than its body is refused
   const stub = await stubServer(t);
   const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);
   const client = clientOf(t, gateway, await enrol(gateway));
-  const meta = { "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {} };
-  const message = { jsonrpc: "2.0", id: 3, method: "tools/call", params: { name: "a", arguments: {}, _meta: meta } };
+  const meta = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+  };
+  const message = {
+    jsonrpc: "2.0",
+    id: 3,
+    method: "tools/call",
+    params: { name: "a", arguments: {}, _meta: meta },
+  };
   const headers = { "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "a" };
   assert.equal((await client.post("stub", message, headers)).status, 200);
   const wrong = await client.post("stub", message, { ...headers, "mcp-name": "b" });
@@ -202,7 +237,9 @@ test("the final event of a stream leaves after its outcome is in the log, the ea
   let finish: (() => void) | undefined;
   const stub = await stubServer(t, (_request, response) => {
     response.writeHead(200, { "content-type": "text/event-stream" });
-    response.write('id: 1\nevent: message\ndata: {"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}\n\n');
+    response.write(
+      'id: 1\nevent: message\ndata: {"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}\n\n',
+    );
     finish = () => response.end('data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n');
   });
   const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);
@@ -212,7 +249,11 @@ test("the final event of a stream leaves after its outcome is in the log, the ea
   await eventually("the server has it", () => finish !== undefined);
   finish?.();
   const answer = await answering;
-  assert.match(answer.text, /^id: 1\nevent: message\ndata: .*progress.*\n\ndata: .*"result":\{\}\}\n\n$/s, "bytes as sent");
+  assert.match(
+    answer.text,
+    /^id: 1\nevent: message\ndata: .*progress.*\n\ndata: .*"result":\{\}\}\n\n$/s,
+    "bytes as sent",
+  );
   await checkLog(gateway);
 });
 
@@ -221,8 +262,9 @@ test("a server that is down, dies in the middle, or never answers: each its own 
   const silent = await stubServer(t, () => {});
   const torn = await stubServer(t, (_request, response) => {
     response.writeHead(200, { "content-type": "text/event-stream" });
-    response.write('data: {"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}\n\n', () =>
-      response.destroy(),
+    response.write(
+      'data: {"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}\n\n',
+      () => response.destroy(),
     );
   });
   const gateway = await testGateway(
@@ -237,7 +279,12 @@ limits: { answer_timeout: 1s }\n${openPolicy}`,
   await assert.rejects(client.post("torn", toolCall("a")), "the stream is broken off, not ended");
   await eventually("all four ended", async () => (await recorded(gateway)).length === 8);
   const reasons = (await checkLog(gateway)).flatMap(({ facts }) => facts["reason"] ?? []);
-  assert.deepEqual(reasons.sort(), ["upstream_failed", "upstream_failed", "upstream_failed", "upstream_timeout"]);
+  assert.deepEqual(reasons.sort(), [
+    "upstream_failed",
+    "upstream_failed",
+    "upstream_failed",
+    "upstream_timeout",
+  ]);
 });
 
 test("a caller that goes away ends the call at the server", async (t) => {
@@ -282,7 +329,10 @@ test("calls under way finish when the gateway stops, and no new one begins", asy
   const answering = clientOf(t, gateway, enrolment).post("stub", toolCall("a"));
   await eventually("the server has it", () => finish !== undefined);
   const stopped = gateway.stop();
-  await assert.rejects(clientOf(t, gateway, enrolment).post("stub", toolCall("b")), "nobody listens any more");
+  await assert.rejects(
+    clientOf(t, gateway, enrolment).post("stub", toolCall("b")),
+    "nobody listens any more",
+  );
   finish?.();
   assert.equal((await answering).status, 200);
   await stopped;

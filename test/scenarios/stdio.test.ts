@@ -3,7 +3,15 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { type Client, clientOf, enrol, eventually, openPolicy, testGateway, toolCall } from "../support/gateway.ts";
+import {
+  type Client,
+  clientOf,
+  enrol,
+  eventually,
+  openPolicy,
+  testGateway,
+  toolCall,
+} from "../support/gateway.ts";
 
 const server = fileURLToPath(new URL("../support/stdio-server.ts", import.meta.url));
 
@@ -16,7 +24,10 @@ const modernMeta = {
   "io.modelcontextprotocol/clientCapabilities": {},
 };
 
-function modernCall(name: string, id: number | string = 1): { readonly message: object; readonly headers: Record<string, string> } {
+function modernCall(
+  name: string,
+  id: number | string = 1,
+): { readonly message: object; readonly headers: Record<string, string> } {
   return {
     message: { jsonrpc: "2.0", id, method: "tools/call", params: { name, arguments: {}, _meta: modernMeta } },
     headers: { "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": name },
@@ -32,7 +43,10 @@ async function open(client: Client): Promise<Session> {
   const answer = await client.post("pipe", { jsonrpc: "2.0", id: 0, method: "initialize", params: {} });
   assert.equal(answer.status, 200);
   const headers = { "mcp-session-id": String(answer.headers["mcp-session-id"]) };
-  assert.equal((await client.post("pipe", { jsonrpc: "2.0", method: "notifications/initialized" }, headers)).status, 202);
+  assert.equal(
+    (await client.post("pipe", { jsonrpc: "2.0", method: "notifications/initialized" }, headers)).status,
+    202,
+  );
   return {
     headers,
     call: (name, id = 1, meta) => {
@@ -47,7 +61,10 @@ function valueIn(text: string): unknown {
   return JSON.parse(message.result.content[0].text);
 }
 
-async function setUp(t: TestContext, extra = ""): Promise<{ readonly client: Client; readonly log: readonly string[]; readonly stop: () => Promise<void> }> {
+async function setUp(
+  t: TestContext,
+  extra = "",
+): Promise<{ readonly client: Client; readonly log: readonly string[]; readonly stop: () => Promise<void> }> {
   const gateway = await testGateway(t, yaml(extra));
   return { client: clientOf(t, gateway, await enrol(gateway)), log: gateway.log, stop: gateway.stop };
 }
@@ -92,7 +109,10 @@ test("what the server asks in the middle of a call reaches the client, and the c
   const asking = session.call("ask", 9);
   const told = { jsonrpc: "2.0", id: "roots", result: { roots: [{ uri: "file:///r" }] } };
   // The request under way must have been sent before it can be answered.
-  await eventually("the answer is taken", async () => (await client.post("pipe", told, session.headers)).status === 202);
+  await eventually(
+    "the answer is taken",
+    async () => (await client.post("pipe", told, session.headers)).status === 202,
+  );
   const answer = await asking;
   assert.match(answer.text, /"method":"roots\/list"/);
   assert.match(answer.text, /file:\/\/\/r/);
@@ -134,7 +154,10 @@ test("a server sees the environment it was given, and nothing else of the gatewa
 test("what a server started ends with it when the gateway stops", async (t) => {
   const { client, stop } = await setUp(t);
   const session = await open(client);
-  const pids = [Number(valueIn((await session.call("pid", 1)).text)), Number(valueIn((await session.call("child", 2)).text))];
+  const pids = [
+    Number(valueIn((await session.call("pid", 1)).text)),
+    Number(valueIn((await session.call("child", 2)).text)),
+  ];
   assert.deepEqual(pids.map(isAlive), [true, true]);
   await stop();
   await eventually("the whole group is gone", () => pids.every((pid) => !isAlive(pid)));
@@ -144,7 +167,11 @@ test("modern requests need no session; the same id twice at once gets a second p
   const { client } = await setUp(t, "limits: { answer_timeout: 1s }");
   const pid = modernCall("pid");
   const first = valueIn((await client.post("pipe", pid.message, pid.headers)).text);
-  assert.equal(first, valueIn((await client.post("pipe", pid.message, pid.headers)).text), "one process for one caller");
+  assert.equal(
+    first,
+    valueIn((await client.post("pipe", pid.message, pid.headers)).text),
+    "one process for one caller",
+  );
   const silent = modernCall("silent");
   const hanging = client.post("pipe", silent.message, silent.headers);
   await eventually("the other process answers", async () => {

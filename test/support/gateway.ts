@@ -85,10 +85,18 @@ export interface Client {
   /** Sends one HTTP request to a server behind the gateway. */
   readonly request: (
     server: string,
-    options: { readonly method?: string; readonly headers?: Record<string, string>; readonly body?: string | Buffer },
+    options: {
+      readonly method?: string;
+      readonly headers?: Record<string, string>;
+      readonly body?: string | Buffer;
+    },
   ) => Promise<{ readonly status: number; readonly headers: Record<string, unknown>; readonly text: string }>;
   /** Posts one JSON-RPC message. */
-  readonly post: (server: string, message: unknown, headers?: Record<string, string>) => ReturnType<Client["request"]>;
+  readonly post: (
+    server: string,
+    message: unknown,
+    headers?: Record<string, string>,
+  ) => ReturnType<Client["request"]>;
 }
 
 /** A client with that identity; its connections end with the test. */
@@ -104,14 +112,23 @@ export function clientOf(t: TestContext, gateway: TestGateway, enrolment: Enrolm
   });
   t.after(() => pool.destroy());
   const request: Client["request"] = async (server, { method = "POST", headers = {}, body }) => {
-    const answer = await pool.request({ path: `/mcp/${server}`, method: method as "POST", headers, body: body ?? null });
+    const answer = await pool.request({
+      path: `/mcp/${server}`,
+      method,
+      headers,
+      body: body ?? null,
+    });
     return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() };
   };
   return {
     request,
     post: (server, message, headers = {}) =>
       request(server, {
-        headers: { "content-type": "application/json", accept: "application/json, text/event-stream", ...headers },
+        headers: {
+          "content-type": "application/json",
+          accept: "application/json, text/event-stream",
+          ...headers,
+        },
         body: JSON.stringify(message),
       }),
   };
@@ -120,7 +137,11 @@ export function clientOf(t: TestContext, gateway: TestGateway, enrolment: Enrolm
 export interface StubServer {
   readonly url: string;
   /** What arrived, in order. */
-  readonly seen: readonly { readonly method: string; readonly headers: http.IncomingHttpHeaders; readonly body: string }[];
+  readonly seen: readonly {
+    readonly method: string;
+    readonly headers: http.IncomingHttpHeaders;
+    readonly body: string;
+  }[];
   readonly server: http.Server;
 }
 
@@ -145,7 +166,11 @@ export async function stubServer(t: TestContext, answer: Answering = echoResult)
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`, seen, server };
 }
 
-export function echoResult(_request: http.IncomingMessage, response: http.ServerResponse, body: string): void {
+export function echoResult(
+  _request: http.IncomingMessage,
+  response: http.ServerResponse,
+  body: string,
+): void {
   const message = body === "" ? {} : (JSON.parse(body) as { id?: unknown });
   if (message.id === undefined) {
     response.writeHead(202).end();

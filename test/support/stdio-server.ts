@@ -10,7 +10,11 @@ import { createInterface } from "node:readline";
 interface Message {
   readonly id?: number | string;
   readonly method?: string;
-  readonly params?: { readonly name?: string; readonly arguments?: unknown; readonly _meta?: { readonly progressToken?: unknown } };
+  readonly params?: {
+    readonly name?: string;
+    readonly arguments?: unknown;
+    readonly _meta?: { readonly progressToken?: unknown };
+  };
   readonly result?: unknown;
 }
 
@@ -28,7 +32,10 @@ const tools: Readonly<Record<string, (message: Message) => void>> = {
   echo: ({ id, params }) => answer(id, params?.arguments),
   progress: ({ id, params }) => {
     for (const progress of [1, 2]) {
-      send({ method: "notifications/progress", params: { progressToken: params?._meta?.progressToken, progress } });
+      send({
+        method: "notifications/progress",
+        params: { progressToken: params?._meta?.progressToken, progress },
+      });
     }
     answer(id, "done");
   },
@@ -55,7 +62,11 @@ createInterface({ input: process.stdin }).on("line", (line) => {
   if (message.method === "initialize") {
     send({
       id: message.id,
-      result: { protocolVersion: "2025-11-25", capabilities: {}, serverInfo: { name: "stdio-test", version: "1" } },
+      result: {
+        protocolVersion: "2025-11-25",
+        capabilities: {},
+        serverInfo: { name: "stdio-test", version: "1" },
+      },
     });
   } else if (message.method === "notifications/cancelled") cancelled.push(message.params?.requestId);
   else if (message.method === "tools/call") tools[message.params?.name ?? ""]?.(message);

@@ -22,7 +22,9 @@ export function readBody(message: IncomingMessage, maxBytes: number): Promise<Ui
       }
       chunks.push(chunk);
     });
-    message.on("end", () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
+    message.on("end", () =>
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
+    );
     message.on("error", (cause) => reject(new Refusal("bad_message", "The request broke off.", { cause })));
     message.on("close", () => reject(new Refusal("bad_message", "The request broke off.")));
   });

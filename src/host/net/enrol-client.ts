@@ -58,7 +58,10 @@ export async function renew(
   profile: Profile,
   old: { readonly certificate: string; readonly csr: Uint8Array },
 ): Promise<EnrolledIdentity> {
-  return await post(gateway, profile, "/identity/renew", { certificate: old.certificate, csr: toBase64(old.csr) });
+  return await post(gateway, profile, "/identity/renew", {
+    certificate: old.certificate,
+    csr: toBase64(old.csr),
+  });
 }
 
 /** The root and name the endpoint presents, if the root's hash is the one in the token. Nothing is sent on this link. */
@@ -95,7 +98,12 @@ function notTheGateway(address: string): Refusal {
   );
 }
 
-function post(gateway: KnownGateway, profile: Profile, path: string, body: unknown): Promise<EnrolledIdentity> {
+function post(
+  gateway: KnownGateway,
+  profile: Profile,
+  path: string,
+  body: unknown,
+): Promise<EnrolledIdentity> {
   return new Promise((resolve, reject) => {
     const request = https.request({
       ...clientTlsOptions({

@@ -51,14 +51,14 @@ export interface Registrar {
 /** Serves enrolment on links handed to the returned function. */
 export function enrolHttp(registrar: Registrar, log: Log): (link: Duplex) => void {
   const server = http.createServer({ keepAliveTimeout: 5000, requestTimeout: 10_000, headersTimeout: 5000 });
-  server.on("request", (request, response) => {
-    void serve(request, registrar)
-      .catch((error: unknown) => problem(error, request, log))
-      .then(({ status, body }) => {
-        response.writeHead(status, { "content-type": "application/json", connection: "close" });
-        response.end(JSON.stringify(body));
-      });
-  });
+  const answer = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
+    const { status, body } = await serve(request, registrar).catch((error: unknown) =>
+      problem(error, request, log),
+    );
+    response.writeHead(status, { "content-type": "application/json", connection: "close" });
+    response.end(JSON.stringify(body));
+  };
+  server.on("request", (request, response) => void answer(request, response));
   return (link) => server.emit("connection", link);
 }
 
@@ -82,8 +82,14 @@ function ok(body: Enrolled): Served {
 function problem(error: unknown, request: http.IncomingMessage, log: Log): Served {
   const remote = request.socket.remoteAddress ?? "unknown";
   if (!(error instanceof Refusal)) {
-    log.error("identity.fault", { remote, stack: error instanceof Error ? (error.stack ?? "") : "not an error" });
-    return { status: 500, body: { error: "fault", message: "Enrolment failed inside the gateway; its log says why." } };
+    log.error("identity.fault", {
+      remote,
+      stack: error instanceof Error ? (error.stack ?? "") : "not an error",
+    });
+    return {
+      status: 500,
+      body: { error: "fault", message: "Enrolment failed inside the gateway; its log says why." },
+    };
   }
   log.warn("identity.refused", { remote, code: error.code, ...error.facts });
   return { status: refusalRow(error.code).http, body: { error: error.code, message: error.message } };
@@ -100,7 +106,9 @@ function parse(body: Uint8Array): unknown {
 function checked<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
   if (!result.success) {
-    throw new Refusal("bad_message", "The body isn't what docs/formats/enrolment.md asks for.", { cause: result.error });
+    throw new Refusal("bad_message", "The body isn't what docs/formats/enrolment.md asks for.", {
+      cause: result.error,
+    });
   }
   return result.data;
 }

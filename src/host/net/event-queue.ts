@@ -14,7 +14,10 @@ export function eventQueue<T>(producer: {
 }): EventQueue<T> {
   const high = 64;
   const items: T[] = [];
-  let state: { readonly kind: "open" } | { readonly kind: "ended" } | { readonly kind: "failed"; readonly error: unknown } = {
+  let state:
+    | { readonly kind: "open" }
+    | { readonly kind: "ended" }
+    | { readonly kind: "failed"; readonly error: unknown } = {
     kind: "open",
   };
   let wake: (() => void) | undefined;

@@ -100,7 +100,12 @@ function awaitHello(socket: net.Socket, limits: HelloLimits, done: (verdict: Ver
     if (peek.kind === "hello") finish({ kind: "hello", hello: peek.hello, bytes });
     else if (peek.kind === "need-more") need = peek.atLeastBytes;
     else if (peek.kind === "not-tls") finish({ kind: "refused", reason: `not TLS: ${peek.reason}` });
-    else finish({ kind: "refused", reason: peek.reason, alert: peek.kind === "too-big" ? "recordOverflow" : "decodeError" });
+    else
+      finish({
+        kind: "refused",
+        reason: peek.reason,
+        alert: peek.kind === "too-big" ? "recordOverflow" : "decodeError",
+      });
   };
   const timer = setTimeout(
     () => finish({ kind: "refused", reason: "no complete ClientHello in time" }),

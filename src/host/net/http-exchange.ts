@@ -34,7 +34,11 @@ export type HttpAnswer =
  * Rejects with Refusal `upstream_failed` (facts: `cause`, and `sent`, whether the request may have
  * reached the server), `upstream_timeout` or `answer_too_large`.
  */
-export function exchange(dispatcher: Dispatcher, request: HttpRequest, limits: ExchangeLimits): Promise<HttpAnswer> {
+export function exchange(
+  dispatcher: Dispatcher,
+  request: HttpRequest,
+  limits: ExchangeLimits,
+): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const collector = collect({ limits, resolve, reject, ...(request.gone && { gone: request.gone }) });
     dispatcher.dispatch(
@@ -134,9 +138,13 @@ function asRefusal(error: unknown, sent: boolean, limits: ExchangeLimits): Refus
 }
 
 function timedOut(limits: ExchangeLimits): Refusal {
-  return new Refusal("upstream_timeout", `The server didn't answer within ${limits.answerTimeoutMs / 1000} seconds.`, {
-    facts: { sent: true },
-  });
+  return new Refusal(
+    "upstream_timeout",
+    `The server didn't answer within ${limits.answerTimeoutMs / 1000} seconds.`,
+    {
+      facts: { sent: true },
+    },
+  );
 }
 
 function tooLarge(limits: ExchangeLimits): Refusal {

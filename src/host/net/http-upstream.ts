@@ -24,10 +24,18 @@ export function httpUpstream(options: HttpUpstreamOptions): Upstream {
     forward: async (call) => {
       const answer = await exchange(
         options.dispatcher(),
-        { method: call.verb, path, headers: outgoing(call, options.headers), body: call.body, gone: call.reply.gone },
+        {
+          method: call.verb,
+          path,
+          headers: outgoing(call, options.headers),
+          body: call.body,
+          gone: call.reply.gone,
+        },
         limits,
       );
-      return answer.kind === "whole" ? answer : { ...answer, events: events(answer.chunks, limits.answerBytes) };
+      return answer.kind === "whole"
+        ? answer
+        : { ...answer, events: events(answer.chunks, limits.answerBytes) };
     },
     close: options.close,
   };
@@ -48,4 +56,3 @@ function outgoing(call: Journaled, credentials: readonly string[]): string[] {
   headers.push(...credentials);
   return headers;
 }
-

@@ -32,7 +32,10 @@ async function forward(
   checkLoopbackRequest(request);
   const [, given, path] = /^\/([^/?]+)(\/mcp)\/?$/.exec(request.url ?? "") ?? [];
   if (path === undefined || !isSameSecret(given, options.token)) {
-    throw new Refusal("no_identity", "The token in this URL isn't this start's; take the URL that `connect` printed.");
+    throw new Refusal(
+      "no_identity",
+      "The token in this URL isn't this start's; take the URL that `connect` printed.",
+    );
   }
   const { method } = request;
   if (method !== "POST" && method !== "GET" && method !== "DELETE") {
@@ -73,12 +76,16 @@ async function pass(answer: HttpAnswer, response: http.ServerResponse): Promise<
 
 function outgoing(request: http.IncomingMessage): string[] {
   const session = request.headers["mcp-session-id"];
-  return [...forwardable(request.rawHeaders), ...(typeof session === "string" ? ["mcp-session-id", session] : [])];
+  return [
+    ...forwardable(request.rawHeaders),
+    ...(typeof session === "string" ? ["mcp-session-id", session] : []),
+  ];
 }
 
 function refuse(response: http.ServerResponse, error: unknown, log: Log): void {
   const refusal = error instanceof Refusal ? error : undefined;
-  if (refusal === undefined) log.error("front.fault", { stack: error instanceof Error ? (error.stack ?? "") : "" });
+  if (refusal === undefined)
+    log.error("front.fault", { stack: error instanceof Error ? (error.stack ?? "") : "" });
   if (response.headersSent) {
     response.destroy();
     return;

@@ -26,5 +26,7 @@ export function isSameSecret(given: string | undefined, expected: string): boole
 
 function isLoopbackOrigin(origin: string): boolean {
   const url = URL.parse(origin);
-  return url !== null && (url.protocol === "http:" || url.protocol === "https:") && loopbackHosts.has(url.hostname);
+  return (
+    url !== null && (url.protocol === "http:" || url.protocol === "https:") && loopbackHosts.has(url.hostname)
+  );
 }

@@ -154,4 +154,3 @@ function settledWithin(ms: number, start: (settle: () => void) => void): Promise
     });
   });
 }
-

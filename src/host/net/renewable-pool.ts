@@ -4,7 +4,6 @@ import type tls from "node:tls";
 import { buildConnector, type Dispatcher, Pool } from "undici";
 
 import type { Profile } from "../../crypto/suites.ts";
-import { Refusal } from "../../kernel/refusal.ts";
 import { negotiatedGroup } from "./tls.ts";
 
 export interface RenewablePool {
@@ -12,25 +11,40 @@ export interface RenewablePool {
   readonly dispatcher: () => Dispatcher;
   /** New requests use these; those under way finish on the old connections. */
   readonly renew: (options: tls.ConnectionOptions) => void;
+  /** TLS group of the newest link; undefined before the first. */
+  readonly group: () => string | undefined;
   readonly close: () => Promise<void>;
 }
 
 const connectTimeoutMs = 10_000;
 
-export function renewablePool(origin: string, options: tls.ConnectionOptions, profile: Profile): RenewablePool {
-  let pool = makePool(origin, options, profile);
+export function renewablePool(
+  origin: string,
+  options: tls.ConnectionOptions,
+  profile: Profile,
+): RenewablePool {
+  let group: string | undefined;
+  const make = (current: tls.ConnectionOptions): Pool =>
+    makePool(origin, current, (link) => (group = negotiatedGroup(link, profile)));
+  let pool = make(options);
   return {
     dispatcher: () => pool,
     renew: (next) => {
       const old = pool;
-      pool = makePool(origin, next, profile);
+      pool = make(next);
       void old.close();
     },
+    group: () => group,
     close: () => pool.destroy(),
   };
 }
 
-function makePool(origin: string, options: tls.ConnectionOptions, profile: Profile): Pool {
+/** @param check throws for a link that isn't what was asked for; offering only hybrid groups is what enforces them */
+function makePool(
+  origin: string,
+  options: tls.ConnectionOptions,
+  check: (link: tls.TLSSocket) => void,
+): Pool {
   const connect = buildConnector({
     ...(options as object),
     timeout: connectTimeoutMs,
@@ -43,24 +57,19 @@ function makePool(origin: string, options: tls.ConnectionOptions, profile: Profi
     pipelining: 1,
     connect: (target, callback) => {
       connect(target, (error, socket) => {
-        if (error !== null) callback(error, null);
-        else callback(...asserted(socket, profile));
+        if (error !== null) {
+          callback(error, null);
+          return;
+        }
+        try {
+          check(socket as tls.TLSSocket);
+        } catch (reason) {
+          socket.destroy();
+          callback(reason instanceof Error ? reason : new Error("The link isn't what was asked for."), null);
+          return;
+        }
+        callback(null, socket);
       });
     },
   });
-}
-
-/** Offering only hybrid groups is what enforces them; this asserts that it did. */
-function asserted(
-  socket: unknown,
-  profile: Profile,
-): [error: null, socket: tls.TLSSocket] | [error: Error, socket: null] {
-  const link = socket as tls.TLSSocket;
-  try {
-    negotiatedGroup(link, profile);
-    return [null, link];
-  } catch (error) {
-    link.destroy();
-    return [error instanceof Error ? error : new Refusal("bad_certificate", "The link isn't what was asked for."), null];
-  }
 }

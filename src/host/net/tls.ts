@@ -81,7 +81,9 @@ export function clientTlsOptions(options: {
     checkServerIdentity: (_host, certificate) =>
       certificate.subjectaltname === `URI:${options.peerSpiffeId}`
         ? undefined
-        : new Error(`expected the server ${options.peerSpiffeId}, found ${certificate.subjectaltname ?? "no name"}`),
+        : new Error(
+            `expected the server ${options.peerSpiffeId}, found ${certificate.subjectaltname ?? "no name"}`,
+          ),
   };
 }
 
@@ -91,7 +93,10 @@ export function negotiatedGroup(socket: tls.TLSSocket, profile: Profile): string
   const name = info !== null && "name" in info ? info.name : undefined;
   const group = profile.groups.find(({ id }) => id === name);
   if (group === undefined) {
-    throw new Refusal("bad_certificate", `The link negotiated ${String(name)}, which the profile doesn't have.`);
+    throw new Refusal(
+      "bad_certificate",
+      `The link negotiated ${String(name)}, which the profile doesn't have.`,
+    );
   }
   return group.id;
 }
@@ -120,7 +125,8 @@ function enrolServer(
     { ...enrolContext(options, group), handshakeTimeout: handshakeTimeoutMs, ALPNProtocols: [enrolAlpn] },
     (socket) => {
       socket.on("error", () => socket.destroy());
-      if (socket.alpnProtocol === enrolAlpn && sessionGroupId(socket.getSession()) === group.groupId) onEnrol(socket);
+      if (socket.alpnProtocol === enrolAlpn && sessionGroupId(socket.getSession()) === group.groupId)
+        onEnrol(socket);
       else socket.destroy();
     },
   );
@@ -158,19 +164,31 @@ function admit(socket: tls.TLSSocket, group: KeyExchangeSuite, options: DoorsOpt
     options.onLink(socket, channel);
   } catch (error) {
     const refusal = error instanceof Refusal ? error : undefined;
-    options.log.warn("link.refused", { remote, reason: refusal?.message ?? String(error), ...refusal?.facts });
+    options.log.warn("link.refused", {
+      remote,
+      reason: refusal?.message ?? String(error),
+      ...refusal?.facts,
+    });
     socket.destroy();
   }
 }
 
-function provenChannel(socket: tls.TLSSocket, group: KeyExchangeSuite, trust: Trust, remote: string): Channel {
+function provenChannel(
+  socket: tls.TLSSocket,
+  group: KeyExchangeSuite,
+  trust: Trust,
+  remote: string,
+): Channel {
   if (sessionGroupId(socket.getSession()) !== group.groupId) {
     throw new Refusal("bad_certificate", `The session doesn't say that it used ${group.id}.`);
   }
   const peer = socket.getPeerX509Certificate();
   if (peer === undefined) throw new Refusal("bad_certificate", "The peer showed no certificate.");
   if (!socket.authorized) {
-    throw new Refusal("bad_certificate", `The peer's certificate isn't accepted: ${String(socket.authorizationError)}.`);
+    throw new Refusal(
+      "bad_certificate",
+      `The peer's certificate isn't accepted: ${String(socket.authorizationError)}.`,
+    );
   }
   const facts = certificateFacts(peer);
   return {

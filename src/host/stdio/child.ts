@@ -60,7 +60,9 @@ export function startChild(spec: ChildSpec, events: ChildEvents): Child {
       over = true;
       signalGroup(child, "SIGKILL");
       spec.log.info("server.ended", { server: spec.name, pid: child.pid, reason: text });
-      events.onEnd(new Refusal("upstream_failed", `The server process ${text}.`, { cause, facts: { sent: true } }));
+      events.onEnd(
+        new Refusal("upstream_failed", `The server process ${text}.`, { cause, facts: { sent: true } }),
+      );
       resolve();
     };
     child.on("error", (cause) => end(`could not be started (${codeOf(cause)})`, cause));

@@ -64,7 +64,10 @@ export function unaskedStream(headers: readonly string[]): {
   readonly queue: EventQueue<SseEvent>;
 } {
   const queue = messageStream();
-  return { queue, answer: { kind: "stream", status: 200, headers: [...sseHeaders, ...headers], events: queue } };
+  return {
+    queue,
+    answer: { kind: "stream", status: 200, headers: [...sseHeaders, ...headers], events: queue },
+  };
 }
 
 export function messageEvent(message: Uint8Array): SseEvent {
@@ -83,4 +86,3 @@ function statusOf(response: ResponseFrame, era: Era): number {
   if (response.error.code === -32601) return 404;
   return response.error.code <= -32020 && response.error.code >= -32022 ? 400 : 200;
 }
-

@@ -6,9 +6,15 @@
 import { utf8 } from "../../kernel/bytes.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal, refusalRow } from "../../kernel/refusal.ts";
-import { type Frame, type NotificationFrame, readFrame, type RequestFrame, type RequestId } from "../../wire/frame.ts";
+import {
+  type Frame,
+  type NotificationFrame,
+  readFrame,
+  type RequestFrame,
+  type RequestId,
+} from "../../wire/frame.ts";
 import { standardHeaders, toolParameterHeaders, type ParameterHeader } from "../../wire/mcp-headers.ts";
-import { sseReader } from "../../wire/sse.ts";
+import { type SseEvent, sseReader } from "../../wire/sse.ts";
 import { type HttpAnswer, type HttpRequest } from "../net/http-exchange.ts";
 import { valueOf } from "../net/headers.ts";
 
@@ -28,7 +34,19 @@ const maxRetryMs = 5000;
 /** How often one call's stream may break and be resumed. */
 const maxResumptions = 100;
 
-const baseHeaders = ["content-type", "application/json", "accept", "application/json, text/event-stream"] as const;
+const baseHeaders = [
+  "content-type",
+  "application/json",
+  "accept",
+  "application/json, text/event-stream",
+] as const;
+
+/** Why reading a stream came to its end, and how to go on. */
+interface Stop {
+  readonly answered: boolean;
+  readonly lastId?: string;
+  readonly retryMs?: number;
+}
 
 /** One client and its one session. */
 export class StdioFront {
@@ -106,7 +124,12 @@ export class StdioFront {
     for (let waitMs = firstRetryMs; ; waitMs = Math.min(waitMs * 2, maxRetryMs)) {
       try {
         const headers = this.#headersFor(frame);
-        return await this.#options.send({ method: "POST", headers, body: frame.bytes, ...(gone && { gone }) });
+        return await this.#options.send({
+          method: "POST",
+          headers,
+          body: frame.bytes,
+          ...(gone && { gone }),
+        });
       } catch (error) {
         const unsent = error instanceof Refusal && error.facts["sent"] === false;
         if (!unsent || gone?.aborted === true || Date.now() + waitMs > deadline) throw error;
@@ -156,11 +179,18 @@ export class StdioFront {
       this.#deliver(request, frame.id === null ? withId(answer.body, request.id) : answer.body, frame);
       return;
     }
-    throw new Refusal("upstream_failed", `The server answered with status ${answer.status} and no MCP message.`);
+    throw new Refusal(
+      "upstream_failed",
+      `The server answered with status ${answer.status} and no MCP message.`,
+    );
   }
 
   /** Writes what the stream says until the request is answered; resumes it where it can be resumed. */
-  async #writeStream(request: RequestFrame, first: AsyncIterable<Uint8Array>, gone: AbortSignal): Promise<void> {
+  async #writeStream(
+    request: RequestFrame,
+    first: AsyncIterable<Uint8Array>,
+    gone: AbortSignal,
+  ): Promise<void> {
     let chunks: AsyncIterable<Uint8Array> = first;
     let lastId: string | undefined;
     for (let resumptions = 0; resumptions < maxResumptions; resumptions++) {
@@ -174,31 +204,38 @@ export class StdioFront {
       if (answer.kind !== "stream") break;
       chunks = answer.chunks;
     }
-    throw new Refusal("upstream_failed", "The stream ended without an answer; the call may or may not have been carried out.");
+    throw new Refusal(
+      "upstream_failed",
+      "The stream ended without an answer; the call may or may not have been carried out.",
+    );
   }
 
-  async #pump(
-    chunks: AsyncIterable<Uint8Array>,
-    request?: RequestFrame,
-  ): Promise<{ readonly answered: boolean; readonly lastId?: string; readonly retryMs?: number }> {
+  async #pump(chunks: AsyncIterable<Uint8Array>, request?: RequestFrame): Promise<Stop> {
     const reader = sseReader(this.#options.maxEventBytes);
-    let lastId: string | undefined;
-    let retryMs: number | undefined;
+    const resume: { lastId?: string; retryMs?: number } = {};
     try {
       for await (const chunk of chunks) {
         for (const event of reader.push(chunk)) {
-          lastId = event.id ?? lastId;
-          retryMs = retryOf(event.raw) ?? retryMs;
-          if (event.data === null || event.data.length === 0) continue;
-          const frame = frameIn(event.data);
-          this.#deliver(request, event.data, frame);
-          if (request !== undefined && frame?.kind === "response" && frame.id === request.id) return { answered: true };
+          if (event.id !== undefined) resume.lastId = event.id;
+          const retryMs = retryOf(event.raw);
+          if (retryMs !== undefined) resume.retryMs = retryMs;
+          if (this.#passOn(event, request)) return { answered: true };
         }
       }
     } catch (error) {
-      this.#options.log.debug("stream.broken", { reason: error instanceof Error ? error.message : "unknown" });
+      this.#options.log.debug("stream.broken", {
+        reason: error instanceof Error ? error.message : "unknown",
+      });
     }
-    return { answered: false, ...(lastId !== undefined && { lastId }), ...(retryMs !== undefined && { retryMs }) };
+    return { answered: false, ...resume };
+  }
+
+  /** Writes an event's message; whether it answers the request. */
+  #passOn({ data }: SseEvent, request: RequestFrame | undefined): boolean {
+    if (data === null || data.length === 0) return false;
+    const frame = frameIn(data);
+    this.#deliver(request, data, frame);
+    return request !== undefined && frame?.kind === "response" && frame.id === request.id;
   }
 
   #deliver(request: RequestFrame | undefined, message: Uint8Array, frame: Frame | undefined): void {
@@ -212,7 +249,8 @@ export class StdioFront {
   /** Which arguments have headers of their own (MCP 2026-07-28, x-mcp-header). */
   #learnTools(message: Uint8Array): void {
     const parsed: unknown = JSON.parse(new TextDecoder().decode(message));
-    const result = typeof parsed === "object" && parsed !== null && "result" in parsed ? parsed.result : undefined;
+    const result =
+      typeof parsed === "object" && parsed !== null && "result" in parsed ? parsed.result : undefined;
     this.#parameters = new Map([...this.#parameters, ...toolParameterHeaders(result)]);
   }
 
@@ -237,13 +275,15 @@ export class StdioFront {
 
   /** The session `lost` is gone (the gateway or the server began anew): opens another with the client's own words. */
   async #reopen(lost: string): Promise<void> {
-    if (this.#session === lost) this.#reopening ??= this.#initializeAgain().finally(() => (this.#reopening = undefined));
+    if (this.#session === lost)
+      this.#reopening ??= this.#initializeAgain().finally(() => (this.#reopening = undefined));
     await this.#reopening;
   }
 
   async #initializeAgain(): Promise<void> {
     const initialize = this.#initialize;
-    if (initialize === undefined) throw new Refusal("no_such_session", "The session has ended; initialize first.");
+    if (initialize === undefined)
+      throw new Refusal("no_such_session", "The session has ended; initialize first.");
     this.#session = undefined;
     const answer = await this.#sendPatiently(initialize);
     this.#session = valueOf(answer.headers, "mcp-session-id");
@@ -256,7 +296,8 @@ export class StdioFront {
 
   #writeError(id: RequestId | null, error: unknown): void {
     const refusal = error instanceof Refusal ? error : undefined;
-    if (refusal === undefined) this.#options.log.error("front.fault", { stack: String((error as Error).stack) });
+    if (refusal === undefined)
+      this.#options.log.error("front.fault", { stack: String((error as Error).stack) });
     const code = refusal === undefined ? -32603 : refusalRow(refusal.code).rpc;
     const message = refusal?.message ?? "Internal error in the sidecar; its log says why.";
     this.#options.write(utf8(JSON.stringify({ jsonrpc: "2.0", id, error: { code, message } })));

@@ -111,7 +111,8 @@ export class Line {
     if (subscription !== undefined) return this.#open.get(keyOf(subscription));
     const token = params?.progressToken;
     if (token === undefined) return undefined;
-    for (const talk of this.#open.values()) if (talk.request.params?.meta?.progressToken === token) return talk;
+    for (const talk of this.#open.values())
+      if (talk.request.params?.meta?.progressToken === token) return talk;
     return undefined;
   }
 

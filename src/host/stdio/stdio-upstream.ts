@@ -42,7 +42,10 @@ export function stdioUpstream(options: StdioUpstreamOptions): Upstream {
 /** The running processes of one server: by session, and by caller for the requests that have none. */
 class Lines {
   readonly #options: StdioUpstreamOptions;
-  readonly #lines = new Map<string, { readonly line: Line; readonly caller: string; readonly session: boolean }>();
+  readonly #lines = new Map<
+    string,
+    { readonly line: Line; readonly caller: string; readonly session: boolean }
+  >();
   readonly #reaper: NodeJS.Timeout;
 
   constructor(options: StdioUpstreamOptions) {
@@ -53,7 +56,10 @@ class Lines {
   /** @throws Refusal `no_such_session`, or `bad_message` if none is named */
   ofSession(call: Journaled): Line {
     if (call.session === undefined) {
-      throw new Refusal("bad_message", "This server needs a session: send initialize first, then Mcp-Session-Id.");
+      throw new Refusal(
+        "bad_message",
+        "This server needs a session: send initialize first, then Mcp-Session-Id.",
+      );
     }
     const found = this.#lines.get(call.session);
     if (found === undefined) throw new Refusal("no_such_session", "The session has ended; initialize again.");
@@ -67,7 +73,10 @@ class Lines {
     let count = 0;
     for (const held of this.#lines.values()) if (held.caller === caller) count += 1;
     if (count >= maxLinesPerCaller) {
-      throw new Refusal("busy", `This caller already has ${maxLinesPerCaller} sessions on "${call.server}"; end one first.`);
+      throw new Refusal(
+        "busy",
+        `This caller already has ${maxLinesPerCaller} sessions on "${call.server}"; end one first.`,
+      );
     }
     const id = randomUUID();
     const line = new Line(this.#options.child, call.atUnixMs, () => this.#lines.delete(id));
@@ -122,10 +131,15 @@ async function ask(
     });
   }
   const probing = request.method === "server/discover";
-  const timer = setTimeout(() => {
-    line.cancel(request);
-    talk.fail(new Refusal("upstream_timeout", "The server didn't answer in time.", { facts: { sent: true } }));
-  }, probing ? Math.min(probeTimeoutMs, options.answerTimeoutMs) : options.answerTimeoutMs);
+  const timer = setTimeout(
+    () => {
+      line.cancel(request);
+      talk.fail(
+        new Refusal("upstream_timeout", "The server didn't answer in time.", { facts: { sent: true } }),
+      );
+    },
+    probing ? Math.min(probeTimeoutMs, options.answerTimeoutMs) : options.answerTimeoutMs,
+  );
   try {
     return probing ? await probeAnswer(talk) : await talk.answer;
   } finally {
@@ -139,7 +153,8 @@ function lineFor(
   lines: Lines,
 ): { readonly line: Line; readonly headers: readonly string[] } {
   if (request.era === "modern") return { line: lines.ofCaller(call, request), headers: [] };
-  if (request.method !== "initialize") return { line: lines.ofSession(call), headers: sessionHeader(call.session) };
+  if (request.method !== "initialize")
+    return { line: lines.ofSession(call), headers: sessionHeader(call.session) };
   const { line, id } = lines.open(call, true);
   return { line, headers: sessionHeader(id) };
 }

@@ -12,12 +12,19 @@ export async function ensurePrivateFolder(folder: string): Promise<void> {
   try {
     await chmod(folder, 0o700);
   } catch (cause) {
-    throw new Refusal("bad_state", `${folder} is readable by others (expected mode 0700) and can't be changed.`, { cause });
+    throw new Refusal(
+      "bad_state",
+      `${folder} is readable by others (expected mode 0700) and can't be changed.`,
+      { cause },
+    );
   }
 }
 
 export async function writePrivateFile(file: string, content: string | Uint8Array): Promise<void> {
-  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(6).toString("hex")}`);
+  const temporary = path.join(
+    path.dirname(file),
+    `.${path.basename(file)}.${randomBytes(6).toString("hex")}`,
+  );
   try {
     await writeFile(temporary, content, { mode: 0o600, flush: true });
     await rename(temporary, file);

@@ -3,7 +3,13 @@ import path from "node:path";
 
 import { z } from "zod";
 
-import { exportSecret, generateKeyPair, importSecret, type KeyPair, randomSecret } from "../../crypto/keys.ts";
+import {
+  exportSecret,
+  generateKeyPair,
+  importSecret,
+  type KeyPair,
+  randomSecret,
+} from "../../crypto/keys.ts";
 import { freshKdfParameters, openSecret, sealSecret, unlockKey } from "../../crypto/sealed.ts";
 import { signatureSuite, type SignatureSuiteId } from "../../crypto/suites.ts";
 import { toBase64url, utf8 } from "../../kernel/bytes.ts";
@@ -44,7 +50,8 @@ export async function openKeyFolder(folder: string, unlock: Unlock): Promise<Key
     const sealed = await readJsonIfThere(file);
     if (sealed !== undefined) {
       const found = parsed(sealedSchema, sealed, file);
-      if (found.kind !== kind) throw new Refusal("bad_state", `${file} holds a ${found.kind}, expected ${kind}.`);
+      if (found.kind !== kind)
+        throw new Refusal("bad_state", `${file} holds a ${found.kind}, expected ${kind}.`);
       return openSecret(sealingKey, boundName, found);
     }
     const secret = make();
@@ -75,7 +82,10 @@ async function readPassphrase(unlock: Unlock): Promise<Uint8Array> {
   const text = "env" in unlock ? process.env[unlock.env] : await readIfThere(unlock.file);
   const passphrase = text?.trim();
   if (passphrase === undefined || passphrase.length < 16) {
-    throw new Refusal("bad_state", `The keys can't be unlocked: expected at least 16 characters in ${where}.`);
+    throw new Refusal(
+      "bad_state",
+      `The keys can't be unlocked: expected at least 16 characters in ${where}.`,
+    );
   }
   return utf8(passphrase);
 }

@@ -43,43 +43,64 @@ const schema = `
 /** @throws Refusal `bad_state` if the file can't be opened or isn't ours */
 export function openState(file: string): StateStore {
   const db = open(file);
-  const grantRow = db.prepare(
+  return {
+    ...joinGrants(db),
+    ...certificateRecords(db),
+    version: () => Number(db.prepare("pragma data_version").get()?.["data_version"]),
+    close: () => db.close(),
+  };
+}
+
+function joinGrants(db: DatabaseSync): Pick<StateStore, "addGrant" | "takeGrant"> {
+  const find = db.prepare(
     "select spiffe_id, purpose, expires_unix_ms, used_unix_ms from join_grants where secret_hash = ?",
   );
-  const certificateRows = db.prepare(
-    "select serial, spiffe_id, purpose, not_after_unix_ms from certificates order by not_after_unix_ms desc limit 1000",
-  );
   return {
-    addGrant: (grant) => {
+    addGrant: ({ secretHash, spiffeId, purpose, expiresUnixMs }) => {
       db.prepare("insert into join_grants values (?, ?, ?, ?, null)").run(
-        grant.secretHash,
-        grant.spiffeId,
-        grant.purpose,
-        grant.expiresUnixMs,
+        secretHash,
+        spiffeId,
+        purpose,
+        expiresUnixMs,
       );
     },
     takeGrant: (secretHash, nowUnixMs) =>
       transaction(db, () => {
-        const row = grantRow.get(secretHash);
+        const row = find.get(secretHash);
         const grant = redeem(row === undefined ? undefined : grantOf(secretHash, row), nowUnixMs);
-        db.prepare("update join_grants set used_unix_ms = ? where secret_hash = ?").run(nowUnixMs, secretHash);
+        db.prepare("update join_grants set used_unix_ms = ? where secret_hash = ?").run(
+          nowUnixMs,
+          secretHash,
+        );
         return grant;
       }),
-    addCertificate: (certificate) => {
+  };
+}
+
+function certificateRecords(
+  db: DatabaseSync,
+): Pick<StateStore, "addCertificate" | "certificates" | "revoke" | "revokedSerials"> {
+  return {
+    addCertificate: ({ serial, spiffeId, purpose, notAfterUnixMs }) => {
       db.prepare("insert into certificates values (?, ?, ?, ?, null)").run(
-        certificate.serial,
-        certificate.spiffeId,
-        certificate.purpose,
-        certificate.notAfterUnixMs,
+        serial,
+        spiffeId,
+        purpose,
+        notAfterUnixMs,
       );
     },
     certificates: () =>
-      certificateRows.all().map((row) => ({
-        serial: String(row["serial"]),
-        spiffeId: String(row["spiffe_id"]),
-        purpose: String(row["purpose"]),
-        notAfterUnixMs: Number(row["not_after_unix_ms"]),
-      })),
+      db
+        .prepare(
+          "select serial, spiffe_id, purpose, not_after_unix_ms from certificates order by not_after_unix_ms desc limit 1000",
+        )
+        .all()
+        .map((row) => ({
+          serial: String(row["serial"]),
+          spiffeId: String(row["spiffe_id"]),
+          purpose: String(row["purpose"]),
+          notAfterUnixMs: Number(row["not_after_unix_ms"]),
+        })),
     revoke: (what, nowUnixMs) =>
       db
         .prepare(
@@ -95,8 +116,6 @@ export function openState(file: string): StateStore {
           .all()
           .map((row) => String(row["serial"])),
       ),
-    version: () => Number(db.prepare("pragma data_version").get()?.["data_version"]),
-    close: () => db.close(),
   };
 }
 

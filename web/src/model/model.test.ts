@@ -21,16 +21,37 @@ test("an expired link is never asked again", () => {
 });
 
 test("an answer that isn't what was expected shows nothing wrong, only nothing", () => {
-  for (const value of [null, 1, "x", [], {}, { version: 1, servers: [] }]) assert.equal(readStatus(value), undefined);
-  const status = readStatus({ version: "1", servers: [null, { name: "a", calls: "many" }], listener: 3, log: null });
-  assert.deepEqual(status?.servers.map(({ name, calls }) => [name, calls]), [["", 0], ["a", 0]]);
+  for (const value of [null, 1, "x", [], {}, { version: 1, servers: [] }])
+    assert.equal(readStatus(value), undefined);
+  const status = readStatus({
+    version: "1",
+    servers: [null, { name: "a", calls: "many" }],
+    listener: 3,
+    log: null,
+  });
+  assert.deepEqual(
+    status?.servers.map(({ name, calls }) => [name, calls]),
+    [
+      ["", 0],
+      ["a", 0],
+    ],
+  );
   assert.deepEqual(readCalls({ calls: "none" }), []);
   assert.equal(readCalls({ calls: [{ verdict: "<b>" }] })[0]?.verdict, "error");
 });
 
 test("durations, callers and counts read like speech", () => {
-  assert.deepEqual([0, 59_999, 60_000, 3_660_000, 90_000_000].map(duration), ["0 s", "59 s", "1 min", "1 h 1 min", "1 d 1 h"]);
+  assert.deepEqual([0, 59_999, 60_000, 3_660_000, 90_000_000].map(duration), [
+    "0 s",
+    "59 s",
+    "1 min",
+    "1 h 1 min",
+    "1 d 1 h",
+  ]);
   assert.equal(callerName("spiffe://a.test/agent/x", "a.test"), "agent/x");
   assert.equal(callerName("spiffe://b.test/agent/x", "a.test"), "spiffe://b.test/agent/x");
-  assert.deepEqual([count(1, "entry", "entries"), count(1200, "entry", "entries")], ["1 entry", "1,200 entries"]);
+  assert.deepEqual(
+    [count(1, "entry", "entries"), count(1200, "entry", "entries")],
+    ["1 entry", "1,200 entries"],
+  );
 });

@@ -39,15 +39,21 @@ function Expired(): JSX.Element {
       <section class="notice">
         <h2>This link has expired</h2>
         <p>
-          Each start of the gateway has a link of its own. Take the new one from what <code>latticegate up</code> printed,
-          or ask <code>latticegate status</code>.
+          Each start of the gateway has a link of its own. Take the new one from what{" "}
+          <code>latticegate up</code> printed, or ask <code>latticegate status</code>.
         </p>
       </section>
     </main>
   );
 }
 
-function Gateway({ status, calls }: { readonly status: Status | undefined; readonly calls: readonly Call[] }): JSX.Element {
+function Gateway({
+  status,
+  calls,
+}: {
+  readonly status: Status | undefined;
+  readonly calls: readonly Call[];
+}): JSX.Element {
   if (status === undefined) return <main aria-busy="true" />;
   return (
     <main>
@@ -94,7 +100,9 @@ function Facts({ status }: { readonly status: Status }): JSX.Element {
       <div>
         <dt>Audit log</dt>
         <dd>{count(log.size, "entry", "entries")}</dd>
-        <dd class="small">{head === null ? "no head yet" : `head ${head.size} · ${head.root.slice(0, 12)}…`}</dd>
+        <dd class="small">
+          {head === null ? "no head yet" : `head ${head.size} · ${head.root.slice(0, 12)}…`}
+        </dd>
       </div>
     </dl>
   );
@@ -135,7 +143,13 @@ function Servers({ status }: { readonly status: Status }): JSX.Element {
   );
 }
 
-function Calls({ calls, trustDomain }: { readonly calls: readonly Call[]; readonly trustDomain: string }): JSX.Element {
+function Calls({
+  calls,
+  trustDomain,
+}: {
+  readonly calls: readonly Call[];
+  readonly trustDomain: string;
+}): JSX.Element {
   return (
     <section>
       <h2>Last calls</h2>
@@ -157,7 +171,9 @@ function Calls({ calls, trustDomain }: { readonly calls: readonly Call[]; readon
           {calls.map((call) => (
             <tr key={call.callId} title={call.callId}>
               <td>
-                <time dateTime={new Date(call.atUnixMs).toISOString()}>{new Date(call.atUnixMs).toLocaleTimeString()}</time>
+                <time dateTime={new Date(call.atUnixMs).toISOString()}>
+                  {new Date(call.atUnixMs).toLocaleTimeString()}
+                </time>
               </td>
               <td>{callerName(call.caller, trustDomain)}</td>
               <th scope="row">{call.what}</th>
