@@ -18,6 +18,7 @@ process.exitCode = runSteps([
     "--test-isolation=none",
     "src/**/*.test.ts",
     "test/*.test.ts",
+    "test/conformance/*.test.ts",
     "web/src/**/*.test.ts",
   ),
   ...(fast ? [] : [node("scenarios", ...testFlags, "--test-concurrency=2", "test/scenarios/*.test.ts")]),

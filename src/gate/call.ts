@@ -1,6 +1,6 @@
 /**
  * The evidence types of one call. Each stage's output extends its input, so a stage can't be skipped:
- * Received → Identified → Read → Judged → Journaled → (answer) → recorded.
+ * Received → Identified → Read → Located → Judged → Journaled → (answer) → recorded.
  */
 import type { Caller } from "../model/caller.ts";
 import type { Channel } from "../model/channel.ts";
@@ -53,12 +53,16 @@ export interface Identified extends Received {
 export interface Read extends Identified {
   /** Absent for GET and DELETE, which carry none. */
   readonly frame?: Frame;
+}
+
+/** + where it goes: a server there is, in a session of the caller's. */
+export interface Located extends Read {
   /** The upstream's own session id, if the caller holds one and it is theirs. */
   readonly session?: string;
 }
 
 /** + what was decided. */
-export interface Judged extends Read {
+export interface Judged extends Located {
   readonly question: Question;
   readonly verdict: Permit | Denial;
 }

@@ -8,7 +8,7 @@ import { type Ending, outcomeEntry } from "./entries.ts";
 import type { Ports } from "./ports.ts";
 import { refusedAnswer } from "./refuse.ts";
 import { type Departure, relay } from "./relay.ts";
-import { identify, journal, judge, read } from "./stages.ts";
+import { identify, journal, judge, locate, read } from "./stages.ts";
 import type { World } from "./world.ts";
 
 /** Answers `received` through its reply; never throws. */
@@ -17,8 +17,9 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
   let departure: Departure;
   try {
     const identified = (call = identify(received, world));
-    const understood = (call = read(identified, world, ports));
-    const judged = (call = judge(understood, world));
+    const understood = (call = read(identified));
+    const located = (call = locate(understood, world, ports));
+    const judged = (call = judge(located, world));
     const permitted = (call = await journal(judged, world, ports));
     const answer = await ports.upstreams.forward(permitted);
     departure = await relay(permitted, answer, ports);

@@ -1,11 +1,11 @@
-/** The stages before the upstream: identify, read, judge, journal. Each takes what the last one proved. */
+/** The stages before the upstream: identify, read, locate, judge, journal. Each takes what the last one proved. */
 import { callerOf } from "../identity/admission.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { decide, type Question } from "../policy/decide.ts";
 import type { TargetKind } from "../policy/rules.ts";
 import { checkHeaders } from "../wire/mcp-headers.ts";
 import { type Frame, readFrame } from "../wire/frame.ts";
-import type { Identified, Journaled, Judged, Read, Received } from "./call.ts";
+import type { Identified, Journaled, Judged, Located, Read, Received } from "./call.ts";
 import { decisionEntry } from "./entries.ts";
 import type { Ports } from "./ports.ts";
 import { openSessionId } from "./session-id.ts";
@@ -16,18 +16,22 @@ export function identify(received: Received, world: World): Identified {
   return { ...received, caller: callerOf(received.channel, world.trust, received.atUnixMs) };
 }
 
-/** @throws Refusal `bad_json`, `bad_message`, `header_mismatch`, `no_such_server`, `no_such_session` */
-export function read(call: Identified, world: World, ports: Ports): Read {
-  const frame = call.verb === "POST" ? readFrame(call.body) : undefined;
-  if (frame !== undefined) checkHeaders(frame, call.header);
+/** @throws Refusal `bad_json`, `bad_message` */
+export function read(call: Identified): Read {
+  return call.verb === "POST" ? { ...call, frame: readFrame(call.body) } : call;
+}
+
+/** @throws Refusal `header_mismatch`, `no_such_server`, `no_such_session` */
+export function locate(call: Read, world: World, ports: Ports): Located {
+  if (call.frame !== undefined) checkHeaders(call.frame, call.header);
   if (!world.servers.has(call.server)) {
     throw new Refusal("no_such_server", `There is no server "${call.server}" behind this gateway.`);
   }
-  const session = upstreamSession(call, frame, ports.sessionKey);
-  return { ...call, ...(frame && { frame }), ...(session !== undefined && { session }) };
+  const session = upstreamSession(call, ports.sessionKey);
+  return session === undefined ? call : { ...call, session };
 }
 
-export function judge(call: Read, world: World): Judged {
+export function judge(call: Located, world: World): Judged {
   const target = targetOf(call.frame);
   const question: Question = { caller: call.caller, server: call.server, ...(target && { target }) };
   return { ...call, question, verdict: decide(question, world.rules) };
@@ -45,11 +49,10 @@ export async function journal(call: Judged, world: World, ports: Ports): Promise
 }
 
 /** MCP 2026-07-28: a modern message has no session; the header is ignored there, never refused. */
-function upstreamSession(call: Identified, frame: Frame | undefined, key: Uint8Array): string | undefined {
+function upstreamSession(call: Read, key: Uint8Array): string | undefined {
   const sealed = call.header("mcp-session-id");
-  if (sealed === undefined || (frame !== undefined && frame.kind === "request" && frame.era === "modern")) {
-    return undefined;
-  }
+  const isModern = call.frame?.kind === "request" && call.frame.era === "modern";
+  if (sealed === undefined || isModern) return undefined;
   const owner = { spiffeId: call.caller.spiffeId, server: call.server };
   const session = openSessionId(key, owner, sealed);
   if (session === undefined)

@@ -1,0 +1,82 @@
+/**
+ * The official server suites, once against the fixture and once through
+ * sidecar → post-quantum tunnel → gateway → fixture. Any check that differs fails the run.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { type Cleanup, startProcess } from "../support/cli.ts";
+import { gatewayProcess, loopbackSidecar } from "../support/gateway-process.ts";
+import { compare, type Comparison, readChecks } from "./compare.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const out = path.join(root, "out", "conformance");
+
+const suites = [
+  { name: "0.1.16 all", pin: "mcp-conformance-stable", args: ["--suite", "all"] },
+  { name: "0.2.0-alpha.12 2025-11-25", pin: "mcp-conformance-next", args: ["--requirements", "2025-11-25"] },
+  { name: "0.2.0-alpha.12 2026-07-28", pin: "mcp-conformance-next", args: ["--requirements", "2026-07-28"] },
+] as const;
+
+type Suite = (typeof suites)[number];
+
+async function main(t: Cleanup): Promise<number> {
+  await rm(out, { recursive: true, force: true });
+  const fixture = await startFixture(t);
+  const gateway = await gatewayProcess(t, `servers: { fixture: { url: "${fixture}" } }`);
+  const sidecar = await loopbackSidecar(t, gateway, "fixture", "conformance");
+  const rows: { readonly suite: Suite; readonly comparison: Comparison }[] = [];
+  for (const suite of suites) {
+    const direct = await runSuite(suite, fixture, "direct");
+    const proxied = await runSuite(suite, sidecar.url, "proxied");
+    rows.push({ suite, comparison: compare(await readChecks(direct), await readChecks(proxied)) });
+  }
+  console.log("suite                       checks  passed direct  different through us");
+  for (const { suite, comparison } of rows) {
+    const { same, passed, different } = comparison;
+    console.log(
+      `${suite.name.padEnd(28)}${String(same + different.length).padStart(6)}${String(passed).padStart(15)}${String(different.length).padStart(22)}`,
+    );
+    for (const { check, direct, proxied } of different)
+      console.log(`    ${check}: direct ${direct}, through us ${proxied}`);
+  }
+  const isGood = rows.every(({ comparison: { same, different } }) => same > 0 && different.length === 0);
+  console.log(isGood ? "No check differs." : `Not the same; what the suites wrote is in ${out}.`);
+  return isGood ? 0 : 1;
+}
+
+/** @returns its URL; the suites insist on the name localhost */
+async function startFixture(t: Cleanup): Promise<string> {
+  const server = path.join(root, "test", "fixture", "server.ts");
+  const { groups } = await startProcess(t, [process.execPath, server, "--http", "0"], /^(http:\S+)$/);
+  return groups[0] ?? "";
+}
+
+/** @returns the folder with what it found */
+async function runSuite(suite: Suite, url: string, way: "direct" | "proxied"): Promise<string> {
+  const folder = path.join(out, suite.name.replaceAll(" ", "-"), way);
+  await mkdir(folder, { recursive: true });
+  const program = path.join(root, "node_modules", suite.pin, "dist", "index.js");
+  const local = url.replace("127.0.0.1", "localhost");
+  const child = spawn(process.execPath, [program, "server", "--url", local, ...suite.args, "-o", folder], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const log = createWriteStream(`${folder}.log`);
+  child.stdout.pipe(log, { end: false });
+  child.stderr.pipe(log, { end: false });
+  // Its exit code is not asked: scenarios nobody implements fail, direct and proxied alike.
+  await once(child, "close");
+  log.end();
+  return folder;
+}
+
+const undo: (() => unknown)[] = [];
+try {
+  process.exitCode = await main({ after: (step) => void undo.push(step) });
+} finally {
+  for (const step of undo.reverse()) await step();
+}

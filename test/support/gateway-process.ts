@@ -1,0 +1,50 @@
+/** A gateway in a process of its own, and sidecars that joined it, as an operator starts them. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+import { type Cleanup, cli, startCli, type Started } from "./cli.ts";
+import { openPolicy } from "./gateway.ts";
+
+export interface GatewayProcess extends Started {
+  readonly folder: string;
+  readonly configFile: string;
+  /** Host and port it listens on. */
+  readonly address: string;
+}
+
+/** @param yaml servers and what else differs; free ports, no page and an open policy are given */
+export async function gatewayProcess(t: Cleanup, yaml: string): Promise<GatewayProcess> {
+  const folder = await mkdtemp(path.join(tmpdir(), "latticegate-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const configFile = path.join(folder, "latticegate.yaml");
+  await writeFile(
+    configFile,
+    `state: ./state\nlisten: 127.0.0.1:0\ndashboard: "off"\n${yaml}\n${openPolicy}`,
+  );
+  const started = await startCli(t, ["up", "--config", configFile], /^Latticegate is up at (\S+)$/);
+  return { ...started, folder, configFile, address: started.groups[0] ?? "" };
+}
+
+/** What `latticegate connect SERVER` needs to speak for `name`: joined, its identity in a folder of its own. */
+export async function sidecarArguments(
+  gateway: GatewayProcess,
+  server: string,
+  name: string,
+): Promise<readonly string[]> {
+  const token = await cli(["ca", "token", "--config", gateway.configFile, "--for", `agent/${name}`]);
+  if (token.code !== 0) throw new Error(token.stderr);
+  return ["connect", server, "--join", token.stdout.trim(), "--state", path.join(gateway.folder, name)];
+}
+
+/** `latticegate connect SERVER --http 0`. @returns where it listens on loopback */
+export async function loopbackSidecar(
+  t: Cleanup,
+  gateway: GatewayProcess,
+  server: string,
+  name: string,
+): Promise<{ readonly url: string; readonly process: Started }> {
+  const args = await sidecarArguments(gateway, server, name);
+  const started = await startCli(t, [...args, "--http", "0"], / is at (http:\S+)$/);
+  return { url: started.groups[0] ?? "", process: started };
+}
