@@ -195,7 +195,11 @@ test("a modern request whose headers say something else than its body is refused
   assert.equal((await client.post("stub", message, headers)).status, 200);
   const wrong = await client.post("stub", message, { ...headers, "mcp-name": "b" });
   assert.equal(wrong.status, 400);
-  assert.equal((JSON.parse(wrong.text) as { error: { code: number } }).error.code, -32020);
+  const refused = JSON.parse(wrong.text) as {
+    readonly id: unknown;
+    readonly error: { readonly code: number };
+  };
+  assert.deepEqual([refused.id, refused.error.code], [3, -32020]);
   assert.equal(stub.seen.length, 1);
 });
 

@@ -68,6 +68,11 @@ export async function startProcess(
   return { process: child, groups, stderr: () => stderr, stop };
 }
 
+/** What Node is given to run `latticegate ARGS`. */
+export function latticegate(args: readonly string[]): readonly string[] {
+  return [main, ...args];
+}
+
 /** Starts `latticegate ARGS` and waits until a line of its stdout matches. */
 export async function startCli(t: Cleanup, args: readonly string[], ready: RegExp): Promise<Started> {
   return await startProcess(t, [process.execPath, main, ...args], ready);

@@ -1,0 +1,230 @@
+/**
+ * Clients as people have them, unchanged, through `latticegate connect`: the official SDKs in every era
+ * they speak and the inspector, over stdio and loopback HTTP, to a server behind HTTP and behind stdio.
+ */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import path from "node:path";
+import { before, after, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client";
+import { StdioClientTransport as StdioV2 } from "@modelcontextprotocol/client/stdio";
+import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport as StdioV1 } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { StreamableHTTPClientTransport as HttpV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import type { Transport as TransportV1 } from "@modelcontextprotocol/sdk/shared/transport.js";
+import { CreateMessageRequestSchema, ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
+
+import { cli, latticegate, startProcess } from "../support/cli.ts";
+import {
+  type GatewayProcess,
+  gatewayProcess,
+  loopbackSidecar,
+  sidecarArguments,
+} from "../support/gateway-process.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const fixture = path.join(root, "test", "fixture", "server.ts");
+const answered = { action: "accept" as const, content: { username: "ada", email: "a@b.c", name: "Ada" } };
+const sampled = {
+  role: "assistant" as const,
+  model: "test",
+  content: { type: "text" as const, text: "Paris" },
+};
+
+/** How a client reaches the server: a command it starts, or a URL. */
+type Front =
+  | { readonly kind: "stdio"; readonly args: readonly string[] }
+  | { readonly kind: "http"; readonly url: string };
+
+interface ToolResult {
+  readonly isError?: boolean | undefined;
+  readonly content: readonly { readonly type: string; readonly text?: string }[];
+}
+
+/** What every client can do, whatever its SDK calls it. */
+interface Speaker {
+  readonly era: "legacy" | "modern";
+  readonly tools: () => Promise<readonly string[]>;
+  readonly call: (
+    name: string,
+    args: Readonly<Record<string, unknown>>,
+    options?: { readonly signal?: AbortSignal; readonly onprogress?: () => void },
+  ) => Promise<ToolResult>;
+  readonly read: (uri: string) => Promise<unknown>;
+  readonly prompt: (name: string) => Promise<unknown>;
+  readonly close: () => Promise<void>;
+}
+
+async function openV1(front: Front): Promise<Speaker> {
+  const client = new ClientV1(
+    { name: "v1", version: "1" },
+    { capabilities: { elicitation: {}, sampling: {} } },
+  );
+  client.setRequestHandler(ElicitRequestSchema, () => answered);
+  client.setRequestHandler(CreateMessageRequestSchema, () => sampled);
+  const transport =
+    front.kind === "http"
+      ? new HttpV1(new URL(front.url))
+      : new StdioV1({ command: process.execPath, args: [...front.args] });
+  await client.connect(transport as TransportV1);
+  return {
+    era: "legacy",
+    tools: async () => (await client.listTools()).tools.map(({ name }) => name),
+    call: async (name, args, options) =>
+      (await client.callTool({ name, arguments: { ...args } }, undefined, options)) as unknown as ToolResult,
+    read: (uri) => client.readResource({ uri }),
+    prompt: (name) => client.getPrompt({ name }),
+    close: () => client.close(),
+  };
+}
+
+const v2 =
+  (mode: "legacy" | "auto" | { readonly pin: string }) =>
+  async (front: Front): Promise<Speaker> => {
+    const client = new ClientV2(
+      { name: "v2", version: "1" },
+      { capabilities: { elicitation: {}, sampling: {} }, versionNegotiation: { mode } },
+    );
+    client.setRequestHandler("elicitation/create", () => answered);
+    client.setRequestHandler("sampling/createMessage", () => sampled);
+    await client.connect(
+      front.kind === "http"
+        ? new HttpV2(new URL(front.url))
+        : new StdioV2({ command: process.execPath, args: [...front.args] }),
+    );
+    return {
+      era: client.getProtocolEra() ?? "legacy",
+      tools: async () => (await client.listTools()).tools.map(({ name }) => name),
+      call: async (name, args, options) =>
+        (await client.callTool({ name, arguments: { ...args } }, options)) as unknown as ToolResult,
+      read: (uri) => client.readResource({ uri }),
+      prompt: (name) => client.getPrompt({ name }),
+      close: () => client.close(),
+    };
+  };
+
+const clients = [
+  { name: "SDK v1", open: openV1, era: "legacy" },
+  { name: "SDK v2, legacy", open: v2("legacy"), era: "legacy" },
+  { name: "SDK v2, auto", open: v2("auto"), era: "modern" },
+  { name: "SDK v2, pinned to 2026-07-28", open: v2({ pin: "2026-07-28" }), era: "modern" },
+] as const;
+
+async function checkEverything(speaker: Speaker): Promise<void> {
+  const tools = await speaker.tools();
+  assert.ok(tools.includes("test_simple_text") && tools.length > 20);
+  assert.equal(
+    textOf(await speaker.call("test_simple_text", {})),
+    "This is a simple text response for testing.",
+  );
+  assert.equal((await speaker.call("test_error_handling", {})).isError, true);
+  assert.match(JSON.stringify(await speaker.read("test://static-text")), /static text resource/);
+  assert.match(JSON.stringify(await speaker.prompt("test_simple_prompt")), /simple prompt/);
+  let progress = 0;
+  await speaker.call("test_tool_with_progress", {}, { onprogress: () => void progress++ });
+  assert.equal(progress, 3, "each progress notification arrives");
+  if (speaker.era === "legacy") {
+    assert.match(textOf(await speaker.call("test_elicitation", { message: "Who?" })), /accept.*ada/);
+    assert.match(textOf(await speaker.call("test_sampling", { prompt: "Capital?" })), /Paris/);
+  } else {
+    const hello = await speaker.call("test_input_required_result_elicitation", {});
+    assert.equal(textOf(hello), "Hello, Ada!");
+  }
+  await assert.rejects(speaker.call("test_wait", {}, { signal: AbortSignal.timeout(300) }));
+  assert.equal(
+    textOf(await speaker.call("test_simple_text", {})),
+    "This is a simple text response for testing.",
+  );
+  const together = Array.from({ length: 50 }, (_, n) => speaker.call("test_echo", { n }));
+  const echoed = (await Promise.all(together)).map((result) => textOf(result));
+  assert.deepEqual(
+    echoed,
+    Array.from({ length: 50 }, (_, n) => JSON.stringify({ n })),
+    "no answer is mixed up",
+  );
+}
+
+const textOf = ({ content }: ToolResult): string => content[0]?.text ?? "";
+
+describe("unmodified clients", () => {
+  const undo: (() => unknown)[] = [];
+  const t = { after: (step: () => unknown) => void undo.push(step) };
+  let gateway: GatewayProcess;
+  const fronts = new Map<string, Front>();
+
+  before(async () => {
+    const { groups } = await startProcess(t, [process.execPath, fixture, "--http", "0"], /^(http:\S+)$/);
+    const command = JSON.stringify([process.execPath, fixture, "--stdio"]);
+    gateway = await gatewayProcess(
+      t,
+      `servers: { over-http: { url: "${groups[0] ?? ""}" }, over-stdio: { command: ${command} } }`,
+    );
+    for (const server of ["over-http", "over-stdio"]) {
+      const args = await sidecarArguments(gateway, server, `${server}-by-stdio`);
+      fronts.set(`${server} by stdio`, { kind: "stdio", args: latticegate(args) });
+      const { url } = await loopbackSidecar(t, gateway, server, `${server}-by-http`);
+      fronts.set(`${server} by http`, { kind: "http", url });
+    }
+  });
+  after(async () => {
+    for (const step of undo.reverse()) await step();
+  });
+
+  for (const server of ["over-http", "over-stdio"]) {
+    for (const front of ["stdio", "http"]) {
+      for (const client of clients) {
+        test(`${client.name} through connect by ${front} to a server ${server}`, async (inner) => {
+          const speaker = await client.open(frontOf(`${server} by ${front}`));
+          inner.after(() => speaker.close());
+          assert.equal(speaker.era, client.era);
+          await checkEverything(speaker);
+        });
+      }
+      for (const era of ["legacy", "auto", "modern"]) {
+        test(`the inspector, ${era}, through connect by ${front} to a server ${server}`, async () => {
+          const target = frontOf(`${server} by ${front}`);
+          const list = await inspect(target, era, ["--method", "tools/list"]);
+          assert.match(list, /"test_simple_text"/);
+          const call = await inspect(target, era, [
+            "--method",
+            "tools/call",
+            "--tool-name",
+            "test_simple_text",
+          ]);
+          assert.match(call, /This is a simple text response for testing\./);
+        });
+      }
+    }
+  }
+
+  test("after all that the gateway stops with 0 and its log verifies", async () => {
+    assert.equal(await gateway.stop(), 0);
+    const verified = await cli(["audit", "verify", "--config", gateway.configFile]);
+    assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+  });
+
+  function frontOf(name: string): Front {
+    const front = fronts.get(name);
+    assert.ok(front);
+    return front;
+  }
+});
+
+async function inspect(front: Front, era: string, args: readonly string[]): Promise<string> {
+  const inspector = path.join(root, "node_modules", "@modelcontextprotocol", "inspector");
+  const target =
+    front.kind === "http" ? [front.url, "--transport", "http"] : [process.execPath, ...front.args];
+  const line = [
+    path.join(inspector, "clients/launcher/build/index.js"),
+    "--cli",
+    ...target,
+    "--protocol-era",
+    era,
+    ...args,
+  ];
+  const { stdout } = await promisify(execFile)(process.execPath, line, { timeout: 60_000 });
+  return stdout;
+}
