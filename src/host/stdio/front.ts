@@ -48,10 +48,17 @@ interface Stop {
   readonly retryMs?: number;
 }
 
+/** A request that isn't answered yet. */
+interface OpenRequest {
+  readonly abort: AbortController;
+  /** Nobody waits for its answer: it was cancelled, or it is a subscription, which lasts as long as its client. */
+  unawaited: boolean;
+}
+
 /** One client and its one session. */
 export class StdioFront {
   readonly #options: StdioFrontOptions;
-  readonly #open = new Map<RequestId, AbortController>();
+  readonly #open = new Map<RequestId, OpenRequest>();
   readonly #over = new AbortController();
   #order: Promise<unknown> = Promise.resolve();
   #session: string | undefined;
@@ -80,13 +87,14 @@ export class StdioFront {
     else this.#order = before.then(() => this.#tell(frame));
   }
 
-  /** Resolves when nothing is under way any more, or after `graceMs`; then ends the session. */
+  /** Resolves when no answer is awaited any more, or after `graceMs`; then ends the session. */
   async end(graceMs: number): Promise<void> {
     const deadline = Date.now() + graceMs;
     await this.#order;
-    while (this.#open.size > 0 && Date.now() < deadline) await pause(20);
+    const isAwaited = (): boolean => [...this.#open.values()].some(({ unawaited }) => !unawaited);
+    while (isAwaited() && Date.now() < deadline) await pause(20);
     this.#over.abort();
-    for (const request of this.#open.values()) request.abort();
+    for (const { abort } of this.#open.values()) abort.abort();
     if (this.#session === undefined) return;
     const headers = this.#legacyHeaders();
     await this.#options.send({ method: "DELETE", headers }).catch(() => {}); // It is forgotten anyway, later.
@@ -94,7 +102,7 @@ export class StdioFront {
 
   async #ask(request: RequestFrame): Promise<void> {
     const abort = new AbortController();
-    this.#open.set(request.id, abort);
+    this.#open.set(request.id, { abort, unawaited: request.method === "subscriptions/listen" });
     if (request.method === "initialize") this.#initialize = request;
     try {
       await this.#exchange(request, abort.signal);
@@ -150,11 +158,13 @@ export class StdioFront {
     }
   }
 
-  /** Modern: the client's word that it isn't interested becomes the end of the request's stream. */
+  /** Modern: the client's word that it isn't interested becomes the end of the request's stream. @returns whether that was all */
   #cancels({ params }: NotificationFrame): boolean {
     const request = params?.requestId === undefined ? undefined : this.#open.get(params.requestId);
-    if (request === undefined || this.#session !== undefined) return false;
-    request.abort();
+    if (request === undefined) return false;
+    request.unawaited = true;
+    if (this.#session !== undefined) return false;
+    request.abort.abort();
     return true;
   }
 
