@@ -7,8 +7,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const built = join(root, "dist", "cli", "main.js");
-const main = existsSync(built) ? built : join(root, "src", "cli", "main.ts");
+const source = join(root, "src", "cli", "main.ts");
+const main = existsSync(source) ? source : join(root, "dist", "cli", "main.js");
 const args = [main, ...process.argv.slice(2)];
 
 if (Number(process.versions.node.split(".")[0]) >= 26) {

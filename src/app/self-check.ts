@@ -12,6 +12,7 @@ import { statePaths } from "./state-folder.ts";
 export async function selfCheck(config: Config, gateway: Gateway): Promise<readonly string[]> {
   const tunnel = await openOperatorTunnel(config, gateway.address, systemClock);
   const lines: string[] = [];
+  const width = Math.max(...Object.keys(config.servers).map((name) => name.length));
   try {
     for (const [name, server] of Object.entries(config.servers)) {
       const result = await probeServer(tunnel.to(name), server.probe);
@@ -22,7 +23,7 @@ export async function selfCheck(config: Config, gateway: Gateway): Promise<reado
           `Self-check: ${name}: the probe ${server.probe?.tool ?? ""} answered with an error.`,
         );
       }
-      lines.push(`Server    ${name.padEnd(12)} ${result.tools} tools${called}`);
+      lines.push(`Server    ${name.padEnd(width)}  ${result.tools} tools${called}`);
     }
     lines.unshift(
       `Link      ${tunnel.group() ?? "nothing"} negotiated, ${config.profile.identity.id} on both ends, TLS 1.3`,

@@ -14,7 +14,6 @@ import { StdioClientTransport as StdioV2 } from "@modelcontextprotocol/client/st
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport as StdioV1 } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport as HttpV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import type { Transport as TransportV1 } from "@modelcontextprotocol/sdk/shared/transport.js";
 import { CreateMessageRequestSchema, ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 
 import { cli, latticegate, startProcess } from "../support/cli.ts";
@@ -69,7 +68,7 @@ async function openV1(front: Front): Promise<Speaker> {
     front.kind === "http"
       ? new HttpV1(new URL(front.url))
       : new StdioV1({ command: process.execPath, args: [...front.args] });
-  await client.connect(transport as TransportV1);
+  await client.connect(transport);
   return {
     era: "legacy",
     tools: async () => (await client.listTools()).tools.map(({ name }) => name),
@@ -98,8 +97,7 @@ const v2 =
     return {
       era: client.getProtocolEra() ?? "legacy",
       tools: async () => (await client.listTools()).tools.map(({ name }) => name),
-      call: async (name, args, options) =>
-        (await client.callTool({ name, arguments: { ...args } }, options)) as unknown as ToolResult,
+      call: async (name, args, options) => await client.callTool({ name, arguments: { ...args } }, options),
       read: (uri) => client.readResource({ uri }),
       prompt: (name) => client.getPrompt({ name }),
       close: () => client.close(),
