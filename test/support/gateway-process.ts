@@ -13,14 +13,14 @@ export interface GatewayProcess extends Started {
   readonly address: string;
 }
 
-/** @param yaml servers and what else differs; free ports, no page and an open policy are given */
+/** @param yaml servers and what else differs; free ports and an open policy are given */
 export async function gatewayProcess(t: Cleanup, yaml: string): Promise<GatewayProcess> {
   const folder = await mkdtemp(path.join(tmpdir(), "latticegate-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const configFile = path.join(folder, "latticegate.yaml");
   await writeFile(
     configFile,
-    `state: ./state\nlisten: 127.0.0.1:0\ndashboard: "off"\n${yaml}\n${openPolicy}`,
+    `state: ./state\nlisten: 127.0.0.1:0\ndashboard: 127.0.0.1:0\n${yaml}\n${openPolicy}`,
   );
   const started = await startCli(t, ["up", "--config", configFile], /^Latticegate is up at (\S+)$/);
   return { ...started, folder, configFile, address: started.groups[0] ?? "" };

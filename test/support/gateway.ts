@@ -148,7 +148,10 @@ export interface StubServer {
 type Answering = (request: http.IncomingMessage, response: http.ServerResponse, body: string) => void;
 
 /** An MCP server that answers as the test wants; by default each request with an empty result. */
-export async function stubServer(t: TestContext, answer: Answering = echoResult): Promise<StubServer> {
+export async function stubServer(
+  t: Pick<TestContext, "after">,
+  answer: Answering = echoResult,
+): Promise<StubServer> {
   const seen: { method: string; headers: http.IncomingHttpHeaders; body: string }[] = [];
   const server = http.createServer((request, response) => {
     let body = "";
