@@ -1,0 +1,121 @@
+/**
+ * `load.ts TARGET`: the load, in a process of its own. Each line on stdin is an order; its answer is a line
+ * on stdout. Connections stay open between orders, so that each round measures calls and no handshakes.
+ */
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import tls from "node:tls";
+
+import { Pool } from "undici";
+
+import { quantile } from "./machine.ts";
+
+/** Where to, and with which TLS; without `tls` in the clear. */
+export interface Target {
+  readonly url: string;
+  readonly tls?: {
+    readonly ca: string;
+    readonly group: string;
+    readonly certificate?: string;
+    readonly key?: string;
+    /** A SPIFFE ID to expect instead of a host name. */
+    readonly peer?: string;
+  };
+}
+
+export type Order =
+  | { readonly kind: "calls"; readonly count: number; readonly inFlight: number }
+  | { readonly kind: "handshakes"; readonly count: number };
+
+export interface Measured {
+  readonly seconds: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
+
+const target = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as Target;
+const url = new URL(target.url);
+const tlsOptions = target.tls && {
+  ca: target.tls.ca,
+  cert: target.tls.certificate,
+  key: target.tls.key,
+  ecdhCurve: target.tls.group,
+  minVersion: "TLSv1.3" as const,
+  servername: "localhost",
+  ...(target.tls.peer !== undefined && {
+    checkServerIdentity: (_: string, { subjectaltname = "" }: tls.PeerCertificate) =>
+      subjectaltname === `URI:${target.tls?.peer ?? ""}`
+        ? undefined
+        : new Error(`not the peer: ${subjectaltname}`),
+  }),
+};
+const connections = 16;
+const pool = new Pool(url.origin, { connections, pipelining: 1, ...(tlsOptions && { connect: tlsOptions }) });
+const headers: Record<string, string> = {
+  "content-type": "application/json",
+  accept: "application/json, text/event-stream",
+};
+/** About 0.5 kB, as a real tool call is. */
+const filler = "Please look at the shelves in the back room as well. ".repeat(6);
+let id = 0;
+
+async function post(message: object): Promise<Record<string, unknown>> {
+  const body = JSON.stringify({ jsonrpc: "2.0", ...message });
+  const answer = await pool.request({ path: url.pathname, method: "POST", headers, body });
+  const text = await answer.body.text();
+  if (answer.statusCode >= 300) throw new Error(`${answer.statusCode} ${text.slice(0, 200)}`);
+  return answer.headers;
+}
+
+async function initialize(): Promise<void> {
+  const clientInfo = { name: "load", version: "1" };
+  const params = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo };
+  const { "mcp-session-id": session } = await post({ id: ++id, method: "initialize", params });
+  if (typeof session === "string") headers["mcp-session-id"] = session;
+  headers["mcp-protocol-version"] = "2025-06-18";
+  await post({ method: "notifications/initialized" });
+}
+
+async function calls(count: number, inFlight: number): Promise<readonly number[]> {
+  const took: number[] = [];
+  let left = count;
+  const worker = async (): Promise<void> => {
+    while (left-- > 0) {
+      const began = performance.now();
+      const params = { name: "stock", arguments: { note: filler } };
+      await post({ id: ++id, method: "tools/call", params });
+      took.push((performance.now() - began) * 1000);
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, worker));
+  return took;
+}
+
+async function handshakes(count: number): Promise<readonly number[]> {
+  const took: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const began = performance.now();
+    const socket = tls.connect({ ...tlsOptions, host: url.hostname, port: Number(url.port) });
+    await once(socket, "secureConnect");
+    took.push((performance.now() - began) * 1000);
+    socket.destroy();
+  }
+  return took;
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const order = JSON.parse(line) as Order;
+  if (order.kind === "calls" && id === 0) await initialize();
+  const began = performance.now();
+  const took =
+    order.kind === "calls" ? await calls(order.count, order.inFlight) : await handshakes(order.count);
+  const sorted = took.toSorted((a, b) => a - b);
+  const measured: Measured = {
+    seconds: (performance.now() - began) / 1000,
+    p50Us: quantile(sorted, 0.5),
+    p99Us: quantile(sorted, 0.99),
+  };
+  console.log(JSON.stringify(measured));
+}
+await pool.destroy();

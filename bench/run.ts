@@ -1,0 +1,246 @@
+/**
+ * `npm run bench [calls] [handshakes] [profile]`: what a call through the gateway costs, side by side with what
+ * else people run. Rounds are interleaved, every contestant in each; figures are medians over rounds, and
+ * comparisons are medians of the ratios within a round. Method and reading: docs/guide/bench.md.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cpus, tmpdir } from "node:os";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+import { installed } from "../test/support/debian.ts";
+import {
+  classicalTls,
+  type Contestant,
+  direct,
+  gateway,
+  mcpProxy,
+  nginx,
+  onLoadCore,
+  pipe,
+  type Setting,
+  sidecar,
+  startPinned,
+  supergateway,
+} from "./contestants.ts";
+import type { Measured, Order } from "./load.ts";
+import { cpuMs, median, peakMiB } from "./machine.ts";
+import { profile } from "./profile.ts";
+
+const rounds = Number(process.env["LATTICEGATE_BENCH_ROUNDS"] ?? 7);
+const inFlight = 16;
+/** Enough for a second of CPU at what a slow contestant takes, and half a second at what we do. */
+const callsPerRound = 5000;
+const lonelyCalls = 400;
+const warmUpCalls = 4000;
+const handshakesPerRound = 200;
+
+const out = fileURLToPath(new URL("../out/bench/", import.meta.url));
+const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+
+interface Load {
+  readonly order: (order: Order) => Promise<Measured>;
+  readonly pid: number;
+}
+
+interface Sample {
+  readonly cpuUsPerCall: number;
+  readonly callsPerSecond: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
+
+interface Result {
+  readonly contestant: Contestant;
+  readonly samples: readonly Sample[];
+}
+
+async function measureCalls(setting: Setting): Promise<readonly Result[]> {
+  const nginxMissing = installed("nginx", "nginx-light");
+  if (nginxMissing !== undefined) console.log(`nginx: skipped, ${nginxMissing}`);
+  const contestants: Contestant[] = [
+    direct(setting),
+    await pipe(setting),
+    ...(nginxMissing === undefined ? [await nginx(setting, false), await nginx(setting, true)] : []),
+    await gateway(setting, "http"),
+    await sidecar(setting),
+    await gateway(setting, "stdio"),
+    await mcpProxy(setting),
+    await supergateway(setting),
+  ];
+  const runs = await Promise.all(
+    contestants.map(async (contestant) => ({
+      contestant,
+      load: await startLoad(setting, contestant),
+      samples: [] as Sample[],
+    })),
+  );
+  for (const { load } of runs) await load.order({ kind: "calls", count: warmUpCalls, inFlight });
+  for (let round = 0; round < rounds; round++) {
+    // Another one begins each round, so that none always follows the same neighbour.
+    for (const run of [...runs.slice(round % runs.length), ...runs.slice(0, round % runs.length)]) {
+      const before = cpuMs(run.contestant.pids);
+      const crowd = await run.load.order({ kind: "calls", count: callsPerRound, inFlight });
+      const cpuUsPerCall = ((cpuMs(run.contestant.pids) - before) * 1000) / callsPerRound;
+      const alone = await run.load.order({ kind: "calls", count: lonelyCalls, inFlight: 1 });
+      run.samples.push({
+        cpuUsPerCall,
+        callsPerSecond: callsPerRound / crowd.seconds,
+        p50Us: alone.p50Us,
+        p99Us: alone.p99Us,
+      });
+    }
+  }
+  return runs;
+}
+
+interface HandshakeResult {
+  readonly name: string;
+  readonly samples: readonly {
+    readonly serverCpuUs: number;
+    readonly clientCpuUs: number;
+    readonly p50Us: number;
+  }[];
+}
+
+async function measureHandshakes(setting: Setting): Promise<readonly HandshakeResult[]> {
+  const hybrid = await gateway(setting, "http");
+  const contestants = [
+    { ...hybrid, name: "Latticegate: X25519MLKEM768, ML-DSA-65, mutual" },
+    await classicalTls(setting),
+  ];
+  const runs = await Promise.all(
+    contestants.map(async (contestant) => ({
+      name: contestant.name,
+      contestant,
+      load: await startLoad(setting, contestant),
+      samples: [] as HandshakeResult["samples"][number][],
+    })),
+  );
+  const order = { kind: "handshakes", count: handshakesPerRound } as const;
+  for (const { load } of runs) await load.order(order);
+  for (let round = 0; round < rounds; round++) {
+    for (const { contestant, load, samples } of round % 2 === 0 ? runs : runs.toReversed()) {
+      const [server, client] = [cpuMs(contestant.pids), cpuMs([load.pid])];
+      const { p50Us } = await load.order(order);
+      samples.push({
+        serverCpuUs: ((cpuMs(contestant.pids) - server) * 1000) / handshakesPerRound,
+        clientCpuUs: ((cpuMs([load.pid]) - client) * 1000) / handshakesPerRound,
+        p50Us,
+      });
+    }
+  }
+  return runs;
+}
+
+/** Starts the load for one contestant, on the other core. */
+export async function startLoad({ t, folder }: Setting, { target }: Contestant): Promise<Load> {
+  const file = path.join(folder, `target-${Math.random().toString(36).slice(2)}.json`);
+  await writeFile(file, JSON.stringify(target), { mode: 0o600 });
+  const [program = "", ...args] = [...onLoadCore, process.execPath, here("load.ts"), file];
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
+  t.after(() => child.kill());
+  const lines = createInterface({ input: child.stdout });
+  return {
+    pid: child.pid ?? 0,
+    order: async (order) => {
+      const ended = once(child, "exit").then(([code]) => {
+        throw new Error(`the load ended with ${String(code)}`);
+      });
+      const answer = once(lines, "line") as Promise<[string]>;
+      child.stdin.write(`${JSON.stringify(order)}\n`);
+      const [line] = await Promise.race([answer, ended]);
+      return JSON.parse(line) as Measured;
+    },
+  };
+}
+
+function printCalls(results: readonly Result[]): void {
+  const of = (result: Result, figure: keyof Sample): readonly number[] =>
+    result.samples.map((sample) => sample[figure]);
+  const pipeCpu = results.find(({ contestant }) => contestant.name.startsWith("a pipe"));
+  console.log(
+    `\nOne tools/call (0.5 kB in, 0.3 kB out); ${rounds} rounds of ${callsPerRound} calls, ${inFlight} at a time,`,
+  );
+  console.log(`then ${lonelyCalls} one by one for the latency. CPU of the named process alone.\n`);
+  console.log(
+    "                                                         CPU µs   CPU of a  calls/s  p50 µs  p99 µs  peak",
+  );
+  console.log(
+    "                                                       per call  pipe's ×            alone   alone   MiB",
+  );
+  for (const result of results) {
+    const ratios = of(result, "cpuUsPerCall").map(
+      (cpu, i) => cpu / (pipeCpu?.samples[i]?.cpuUsPerCall ?? cpu),
+    );
+    const columns = [
+      [median(of(result, "cpuUsPerCall")).toFixed(0), 10],
+      [median(ratios).toFixed(1), 10],
+      [median(of(result, "callsPerSecond")).toFixed(0), 9],
+      [median(of(result, "p50Us")).toFixed(0), 8],
+      [median(of(result, "p99Us")).toFixed(0), 8],
+      [peakMiB(result.contestant.pids).toFixed(0), 6],
+    ] as const;
+    console.log(
+      result.contestant.name.padEnd(53) + columns.map(([text, width]) => text.padStart(width)).join(""),
+    );
+  }
+}
+
+function printHandshakes(results: readonly HandshakeResult[]): void {
+  console.log(`\nOne full handshake, no resumption; ${rounds} rounds of ${handshakesPerRound}.\n`);
+  console.log("                                                     server CPU µs  client CPU µs   p50 µs");
+  for (const { name, samples } of results) {
+    const of = (figure: keyof (typeof samples)[number]): string =>
+      median(samples.map((sample) => sample[figure])).toFixed(0);
+    console.log(
+      `${name.padEnd(53)}${of("serverCpuUs").padStart(13)}${of("clientCpuUs").padStart(15)}${of("p50Us").padStart(9)}`,
+    );
+  }
+}
+
+const asked = process.argv.slice(2);
+const unknown = asked.find((part) => !["calls", "handshakes", "profile"].includes(part));
+if (unknown !== undefined) {
+  console.error(`There is no part ${unknown}; there are calls, handshakes and profile.`);
+  process.exit(2);
+}
+const isAsked = (part: string): boolean => asked.length === 0 || asked.includes(part);
+const undo: (() => unknown)[] = [];
+const t = { after: (step: () => unknown) => void undo.push(step) };
+try {
+  const folder = await mkdtemp(path.join(tmpdir(), "latticegate-bench-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const port = 20_000 + (process.pid % 10_000);
+  const stub = await startPinned(t, onLoadCore, [process.execPath, here("stub.ts"), String(port)]);
+  const setting: Setting = {
+    t,
+    folder,
+    stubUrl: `http://127.0.0.1:${port}/mcp`,
+    stubPid: stub.process.pid ?? 0,
+  };
+  const calls = isAsked("calls") ? await measureCalls(setting) : [];
+  if (calls.length > 0) printCalls(calls);
+  const shakes = isAsked("handshakes") ? await measureHandshakes(setting) : [];
+  if (shakes.length > 0) printHandshakes(shakes);
+  const shares = isAsked("profile") ? await profile(setting, startLoad) : [];
+  await mkdir(out, { recursive: true });
+  const file = path.join(out, `${new Date().toISOString().replaceAll(":", "-")}.json`);
+  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
+  const rows = calls.map(({ contestant, samples }) => ({
+    name: contestant.name,
+    peakMiB: peakMiB(contestant.pids),
+    samples,
+  }));
+  const handshakes = shakes.map(({ name, samples }) => ({ name, samples }));
+  await writeFile(
+    file,
+    JSON.stringify({ machine, rounds, callsPerRound, inFlight, calls: rows, handshakes, shares }, null, 2),
+  );
+  console.log(`\nAll samples: ${path.relative(process.cwd(), file)}`);
+} finally {
+  for (const step of undo.reverse()) await step();
+}
