@@ -28,19 +28,19 @@ type StartLoad = (
 
 const calls = 30_000;
 
-/** Whose code a frame is, the first that fits; native work counts for whoever called it. */
+/** Whose work a frame is, by function and file; what matches none counts for whoever called it. */
 const owners: readonly (readonly [RegExp, string])[] = [
+  [/^_writeGeneric /, "writing to sockets: TLS records and the kernel"],
+  [/^onStreamRead /, "reading from sockets"],
   [/\/src\/gate\//, "gate/: the path of a call"],
   [/\/src\/wire\//, "wire/: reading messages"],
   [/\/src\/policy\//, "policy/: the decision"],
-  [/\/src\/(audit|merkle)\/|\/src\/host\/store\//, "audit/, host/store/: the log"],
+  [/\/src\/(audit|merkle)\/|\/src\/host\/store\//, "audit/, merkle/, host/store/: the log"],
   [/\/src\/identity\//, "identity/: who calls"],
-  [/\/src\/host\/net\//, "host/net/: our HTTP and TLS glue"],
+  [/\/src\/host\/net\//, "host/net/: our side of HTTP"],
   [/\/src\//, "the rest of src/"],
-  [/undici/, "undici: HTTP to the server"],
-  [/node:(_|internal\/)?tls|node:_tls/, "node:tls"],
+  [/undici|\/wasm\//, "undici: HTTP to the server"],
   [/node:_http|node:internal\/http/, "node:http: HTTP from the client"],
-  [/node:/, "node: streams, timers, the event loop"],
 ];
 
 export async function profile(setting: Setting, startLoad: StartLoad): Promise<readonly Share[]> {
@@ -74,14 +74,16 @@ function sharesOf({ nodes, samples, timeDeltas }: CpuProfile, cpuUs: number): re
     for (let at: number | undefined = id; at !== undefined; at = parents.get(at)) {
       const { functionName = "", url = "" } = byId.get(at)?.callFrame ?? {};
       if (functionName === "(garbage collector)") return "garbage collection";
-      if (functionName === "(program)") return "outside JavaScript: the kernel, OpenSSL's records";
+      if (functionName === "(program)") return "outside JavaScript";
       if (functionName === "(idle)") return "idle";
-      const owner = owners.find(([pattern]) => pattern.test(url));
+      const owner = owners.find(([pattern]) =>
+        pattern.test(`${functionName.split(".").at(-1) ?? ""} ${url}`),
+      );
       if (owner !== undefined) return owner[1];
     }
-    return "the rest of src/";
+    return "node: promises, timers, the event loop";
   };
-  // Start-up, enrolment and the end are no part of a call: only the last nine tenths of the busy time count.
+  // Start-up, enrolment and warming up are no part of a call.
   const spent = new Map<string, number>();
   samples.forEach((id, i) => {
     const owner = ownerOf(id);

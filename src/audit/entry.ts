@@ -4,8 +4,7 @@
  *
  * Writing is on the path of every call, so it concatenates by hand; reading is generic and strict.
  */
-import { sha256 } from "../crypto/hash.ts";
-import { toHex } from "../kernel/bytes.ts";
+import { sha256Hex } from "../crypto/hash.ts";
 import type { EntryDraft, EntryOutcome } from "../model/entry.ts";
 import { canonicalJson, cutMark, quote } from "./canonical.ts";
 
@@ -59,7 +58,7 @@ export function sealEntry(draft: EntryDraft, previousHash: string | null): Seale
   }
   const bytes = Buffer.allocUnsafe(headerBytes - 1 + length);
   bytes.write(preimage, headerBytes - 1);
-  const eventHash = toHex(sha256(bytes.subarray(headerBytes - 1)));
+  const eventHash = sha256Hex(bytes.subarray(headerBytes - 1));
   // `event_hash` sorts before every other member, so the record is the preimage with one more in front.
   bytes.write(`${hashHeader}${eventHash}",`, 0, "latin1");
   return { bytes, eventHash };
@@ -172,7 +171,7 @@ const protectedCore = [
 function eventHashOf(record: Readonly<Record<string, unknown>>): string | undefined {
   const body = Object.fromEntries(protectedCore.map((name) => [name, record[name]]));
   const text = canonicalJson(body);
-  return text === undefined ? undefined : toHex(sha256(Buffer.from(text)));
+  return text === undefined ? undefined : sha256Hex(Buffer.from(text));
 }
 
 function readTime(text: unknown): number | undefined {

@@ -21,40 +21,47 @@ export interface RecentCalls {
 
 const kept = 500;
 
+/** What the log has of one call so far. */
+interface Seen {
+  readonly first: EntryDraft;
+  readonly outcome?: EntryDraft;
+}
+
 export function recentCalls(): RecentCalls {
-  const calls = new Map<string, RecentCall>();
+  const calls = new Map<string, Seen>();
   return {
     see: (entry) => {
       if (entry.event !== "call.decision" && entry.event !== "call.outcome") return;
-      const before = calls.get(entry.callId);
-      calls.set(entry.callId, entry.event === "call.decision" ? decided(entry) : ended(entry, before));
-      const [oldest] = calls.keys();
-      if (calls.size > kept && oldest !== undefined) calls.delete(oldest);
+      const decision = calls.get(entry.callId)?.first;
+      calls.set(entry.callId, decision === undefined ? { first: entry } : { first: decision, outcome: entry });
+      if (calls.size <= kept) return;
+      const oldest = calls.keys().next();
+      if (oldest.done !== true) calls.delete(oldest.value);
     },
-    list: (limit) => [...calls.values()].reverse().slice(0, limit),
+    list: (limit) => [...calls.values()].slice(-limit).reverse().map(recentCall),
   };
 }
 
-function decided(entry: EntryDraft): RecentCall {
-  return {
-    callId: entry.callId,
-    atUnixMs: entry.atUnixMs,
-    caller: entry.principal,
-    what: entry.tool ?? `${entry.facts["server"] ?? ""} ${entry.facts["method"] ?? ""}`.trim(),
-    verdict: entry.outcome === "allowed" ? "allowed" : "denied",
-    rule: entry.facts["rule"] ?? null,
+/** A call that was refused before anything was decided has an outcome alone. */
+function recentCall({ first, outcome }: Seen): RecentCall {
+  const isDecided = first.event === "call.decision";
+  const end = isDecided ? outcome : first;
+  const call: RecentCall = {
+    callId: first.callId,
+    atUnixMs: first.atUnixMs,
+    caller: first.principal,
+    what: first.tool ?? `${first.facts["server"] ?? ""} ${first.facts["method"] ?? ""}`.trim(),
+    verdict: first.outcome === "allowed" ? "allowed" : "denied",
+    rule: first.facts["rule"] ?? null,
     outcome: null,
     ms: null,
   };
-}
-
-function ended(entry: EntryDraft, before: RecentCall | undefined): RecentCall {
-  const verdict = entry.outcome === "deferred" ? "allowed" : entry.outcome;
+  if (end === undefined) return call;
+  const ended = end.outcome === "deferred" ? "allowed" : end.outcome;
   return {
-    ...(before ?? { ...decided(entry), rule: null }),
-    verdict: before?.verdict === "denied" ? "denied" : verdict,
-    outcome:
-      entry.facts["reason"] ?? (entry.facts["answer"] === "failed" ? "answer says it failed" : "answered"),
-    ms: entry.facts["duration_ms"] === undefined ? null : Number(entry.facts["duration_ms"]),
+    ...call,
+    verdict: isDecided && call.verdict === "denied" ? "denied" : ended,
+    outcome: end.facts["reason"] ?? (end.facts["answer"] === "failed" ? "answer says it failed" : "answered"),
+    ms: end.facts["duration_ms"] === undefined ? null : Number(end.facts["duration_ms"]),
   };
 }

@@ -26,7 +26,9 @@ export function readBody(message: IncomingMessage, maxBytes: number): Promise<Ui
       resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
     );
     message.on("error", (cause) => reject(new Refusal("bad_message", "The request broke off.", { cause })));
-    message.on("close", () => reject(new Refusal("bad_message", "The request broke off.")));
+    message.on("close", () => {
+      if (!message.complete) reject(new Refusal("bad_message", "The request broke off."));
+    });
   });
 }
 

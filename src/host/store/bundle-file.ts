@@ -13,7 +13,7 @@ import {
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 
-import { fileMode, folderMode, renameInto } from "./log-folder.ts";
+import { fileMode, folderMode, renameInto, systemCode } from "./log-folder.ts";
 
 /** Writes `bytes` at `offset` and says how many it wrote: pwrite(2), or what a test puts in its place. */
 export type Write = (fd: number, bytes: Uint8Array, offset: number) => number;
@@ -43,8 +43,7 @@ export function openBundleFile(
   length: number,
   write: Write = (fd, bytes, offset) => writeSync(fd, bytes, 0, bytes.length, offset),
 ): BundleFile {
-  mkdirSync(dirname(at.path), { recursive: true, mode: folderMode });
-  const fd = openSync(at.path, constants.O_RDWR | constants.O_CREAT, fileMode);
+  const fd = openOrCreate(at.path);
   const turns = inTurns(at.path);
   let { path } = at;
   let end = length;
@@ -82,6 +81,18 @@ export function openBundleFile(
     sync: () => turns.take(() => syncFile(fd)),
     close: () => turns.takeLast(() => closeFile(fd)),
   };
+}
+
+/** One open for each bundle is on the path of a call; looking for its folder first would be another. */
+function openOrCreate(path: string): number {
+  const flags = constants.O_RDWR | constants.O_CREAT;
+  try {
+    return openSync(path, flags, fileMode);
+  } catch (error) {
+    if (systemCode(error) !== "ENOENT") throw error;
+    mkdirSync(dirname(path), { recursive: true, mode: folderMode });
+    return openSync(path, flags, fileMode);
+  }
 }
 
 /** Sync, read and close follow each other: the number of a closed descriptor soon belongs to another file. */
