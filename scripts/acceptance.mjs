@@ -1,7 +1,4 @@
 // `npm run acceptance [part …]`: the long suites, each runnable alone.
-import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-
 import { ensureInstalled } from "./setup.mjs";
 import { node, runSteps } from "./steps.mjs";
 
@@ -22,7 +19,7 @@ const parts = {
   },
   start: { what: "npm start on a fresh copy", args: test("test/acceptance/start.test.ts") },
   pack: { what: "the packed package in an empty folder", args: test("test/acceptance/pack.test.ts") },
-  browser: { what: "the page in Chromium", args: test("test/acceptance/browser.test.ts"), needs: chromium },
+  browser: { what: "the page in Chromium", args: test("test/acceptance/browser.test.ts") },
 };
 
 const asked = process.argv.slice(2);
@@ -34,24 +31,11 @@ if (unknown.length > 0) {
 }
 
 const steps = [];
-for (const [name, { what, args, needs }] of Object.entries(parts)) {
-  if (asked.length > 0 && !asked.includes(name)) continue;
-  const missing = needs?.();
-  if (missing === undefined) steps.push(node(`${name}: ${what}`, ...args));
-  else console.log(`${name}: skipped, ${missing}`);
+for (const [name, { what, args }] of Object.entries(parts)) {
+  if (asked.length === 0 || asked.includes(name)) steps.push(node(`${name}: ${what}`, ...args));
 }
 process.exitCode = runSteps(steps, { keepGoing: true });
 
 function test(file) {
   return ["--test", "--test-reporter=spec", file];
-}
-
-/** Installs Debian's Chromium if it isn't there; says why not if it can't. */
-function chromium() {
-  if (existsSync("/usr/bin/chromium")) return undefined;
-  if (process.getuid?.() !== 0) return "Chromium isn't installed and installing it needs root";
-  const apt = (...args) => spawnSync("apt-get", ["-y", "-q", ...args], { stdio: "ignore" }).status === 0;
-  return apt("update") && apt("install", "--no-install-recommends", "chromium")
-    ? undefined
-    : "Chromium can't be installed";
 }

@@ -33,7 +33,10 @@ export function recentCalls(): RecentCalls {
     see: (entry) => {
       if (entry.event !== "call.decision" && entry.event !== "call.outcome") return;
       const decision = calls.get(entry.callId)?.first;
-      calls.set(entry.callId, decision === undefined ? { first: entry } : { first: decision, outcome: entry });
+      calls.set(
+        entry.callId,
+        decision === undefined ? { first: entry } : { first: decision, outcome: entry },
+      );
       if (calls.size <= kept) return;
       const oldest = calls.keys().next();
       if (oldest.done !== true) calls.delete(oldest.value);

@@ -9,6 +9,7 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import { type Browser, chromium, type Page } from "playwright-core";
 
 import { cli } from "../support/cli.ts";
+import { installed } from "../support/debian.ts";
 import { stubServer } from "../support/gateway.ts";
 import { type GatewayProcess, gatewayProcess, loopbackSidecar } from "../support/gateway-process.ts";
 
@@ -22,7 +23,9 @@ const flags = [
 ];
 const fixture = fileURLToPath(new URL("../fixture/server.ts", import.meta.url));
 
-describe("the page", () => {
+const missing = installed("chromium", "chromium");
+
+describe("the page", { skip: missing ?? false }, () => {
   const undo: (() => unknown)[] = [];
   const t = { after: (step: () => unknown) => void undo.push(step) };
   let browser: Browser;
