@@ -40,15 +40,24 @@ export interface TestGateway extends Gateway {
   readonly clock: Clock;
 }
 
-/** @param yaml servers, policies and limits; state, listen and dashboard are given */
+export interface TestGatewayOptions {
+  readonly clock?: Clock;
+  /** With the state of a gateway that was there before. */
+  readonly folder?: string;
+  readonly listen?: string;
+  readonly dashboard?: string;
+}
+
+/** @param yaml servers, policies and limits; what the options name is given */
 export async function testGateway(
   t: TestContext,
   yaml: string,
-  options: { readonly clock?: Clock; readonly folder?: string } = {},
+  options: TestGatewayOptions = {},
 ): Promise<TestGateway> {
+  const { listen = "127.0.0.1:0", dashboard = "off" } = options;
   const folder = options.folder ?? (await temporaryFolder(t));
   const config = parseConfig(
-    `state: ./state\nlisten: 127.0.0.1:0\ndashboard: "off"\n${yaml}`,
+    `state: ./state\nlisten: ${listen}\ndashboard: "${dashboard}"\n${yaml}`,
     path.join(folder, "latticegate.yaml"),
   );
   const lines: string[] = [];
