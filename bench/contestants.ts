@@ -91,8 +91,8 @@ http {
 }
 `,
   );
-  const [program = "", ...args] = [...onMeasuredCore, "nginx", "-c", path.join(place, "nginx.conf")];
-  const started = await startListening(t, [program, ...args], port);
+  const command = [...onMeasuredCore, "nginx", "-c", path.join(place, "nginx.conf")];
+  const started = await startListening(t, command, port);
   const scheme = withTls ? "https" : "http";
   return {
     name: withTls ? "nginx, classical TLS 1.3" : "nginx, no TLS",
@@ -146,7 +146,7 @@ policies:
         ca: identity.server_roots.join(""),
         group: "X25519MLKEM768",
         certificate,
-        key: String(privateKey),
+        key: privateKey,
         peer: identity.gateway,
       },
     },

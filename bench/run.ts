@@ -140,7 +140,7 @@ async function measureHandshakes(setting: Setting): Promise<readonly HandshakeRe
 export async function startLoad({ t, folder }: Setting, { target }: Contestant): Promise<Load> {
   const file = path.join(folder, `target-${Math.random().toString(36).slice(2)}.json`);
   await writeFile(file, JSON.stringify(target), { mode: 0o600 });
-  const [program = "", ...args] = [...onLoadCore, process.execPath, here("load.ts"), file];
+  const [program, ...args] = [...onLoadCore, process.execPath, here("load.ts"), file];
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
   t.after(() => child.kill());
   const lines = createInterface({ input: child.stdout });

@@ -66,11 +66,12 @@ export async function testGateway(
   const gateway = await startGateway(config, { clock, log });
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopping ??= gateway.stop());
-  t.after(stop);
+  // A test that stopped it has seen how that ended.
+  t.after(() => (stopping === undefined ? stop() : stopping.catch(() => undefined)));
   return { ...gateway, stop, config, folder, log: lines, clock };
 }
 
-export async function temporaryFolder(t: TestContext): Promise<string> {
+export async function temporaryFolder(t: Pick<TestContext, "after">): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), "latticegate-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   return folder;

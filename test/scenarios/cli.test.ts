@@ -1,0 +1,263 @@
+/** The commands as an operator types them: what they print, and the exit code. */
+import assert from "node:assert/strict";
+import { copyFile, cp, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+
+import { cli, type Ended } from "../support/cli.ts";
+import { eventually, stubServer, temporaryFolder } from "../support/gateway.ts";
+import { type GatewayProcess, gatewayProcess, loopbackSidecar } from "../support/gateway-process.ts";
+
+const mission = `connection:
+  name: "pharmacy-inventory-sync"
+  protocol: "mcp-pqc"
+  security_level: "quantum_hardened"
+  schema_source: "./api/swagger.json"
+  threat_detection: true
+  tools:
+    - name: "get_stock_levels"
+      endpoint: "/v1/inventory/query"
+      pqc_signing: "ml-dsa"
+  resources:
+    - uri: "mcp://inventory-db/pharmacy-records"
+      description: "Real-time access to drug stock"
+p2p_connectivity:
+  enforce_pqc: true
+  allowed_algos: ["ML-KEM-768", "ML-DSA-65"]
+threat_detection:
+  block_downgrade_attempts: true
+  alert_on_latency_spike: true
+`;
+
+test("--help names every command, and each command explains itself", async () => {
+  const help = await cli(["--help"]);
+  assert.equal(help.code, 0);
+  const commands = [...help.stdout.matchAll(/^ {2}((?:[a-z-]+ ?){1,2}?) (?: |[A-Z(])/gm)].map(
+    ([, name]) => name ?? "",
+  );
+  assert.ok(commands.length >= 15, help.stdout);
+  for (const command of commands) {
+    const own = await cli([...command.trim().split(" "), "--help"]);
+    assert.equal(own.code, 0, command);
+    assert.match(own.stdout, new RegExp(`^latticegate ${command.trim()}`));
+  }
+});
+
+const mistakes: readonly (readonly [string, readonly string[], RegExp])[] = [
+  ["an unknown command", ["fly"], /fly/],
+  ["an unknown option", ["up", "--fly"], /--fly/],
+  [
+    "a config that isn't there",
+    ["up", "--config", "/nowhere/latticegate.yaml"],
+    /\/nowhere\/latticegate\.yaml/,
+  ],
+  ["connect without a server", ["connect"], /Expected one server/],
+  ["a port that is none", ["connect", "x", "--http", "eighty"], /--http takes a port/],
+  ["expose without anything", ["expose"], /Expected either the URL/],
+  ["a join token for nobody", ["ca", "token"], /--for agent\/NAME/],
+];
+for (const [what, args, expected] of mistakes) {
+  test(`${what} ends with 2 and says what was expected`, async () => {
+    const ended = await cli(args);
+    assert.equal(ended.code, 2, ended.stderr);
+    assert.match(ended.stderr, expected);
+    assert.doesNotMatch(ended.stderr, /\n\s+at /, "no stack");
+  });
+}
+
+test("config check accepts the whole connection document and says what isn't carried out yet", async (t) => {
+  const file = path.join(await temporaryFolder(t), "latticegate.yaml");
+  await writeFile(file, mission);
+  const ended = await cli(["config", "check", "--config", file]);
+  assert.equal(ended.code, 0, ended.stderr);
+  for (const part of ["connection.tools", "connection.schema_source", "alert_on_latency_spike"]) {
+    assert.match(ended.stdout, new RegExp(`^Not yet: .*${part.replace(".", "\\.")}.*: .+\\.$`, "m"), part);
+  }
+});
+
+test("config check names the key nobody knows, and where it stands", async (t) => {
+  const file = path.join(await temporaryFolder(t), "latticegate.yaml");
+  await writeFile(file, "listen: 127.0.0.1:0\nlimits: { request: 64MiB, reqest: 1MiB }\n");
+  const ended = await cli(["config", "check", "--config", file]);
+  assert.equal(ended.code, 2);
+  assert.match(ended.stderr, /limits.*reqest/s);
+});
+
+describe("a gateway that has served a few calls", () => {
+  const undo: (() => unknown)[] = [];
+  const t = { after: (step: () => unknown) => void undo.push(step) };
+  let gateway: GatewayProcess;
+  let copy: string;
+
+  before(async () => {
+    const stub = await stubServer(t);
+    gateway = await gatewayProcess(t, `servers: { stub: { url: "${stub.url}" } }`);
+    const { url } = await loopbackSidecar(t, gateway, "stub", "cli");
+    for (let id = 1; id <= 3; id++) {
+      const body = JSON.stringify({
+        jsonrpc: "2.0",
+        id,
+        method: "tools/call",
+        params: { name: `tool${id}` },
+      });
+      const headers = { "content-type": "application/json", accept: "application/json, text/event-stream" };
+      assert.equal((await fetch(url, { method: "POST", headers, body })).status, 200);
+    }
+  });
+  after(async () => {
+    for (const step of undo.reverse()) await step();
+  });
+
+  test("a log that is being written can be copied, and the copy verifies", async () => {
+    const log = path.join(gateway.folder, "state", "log");
+    await eventually("a head", async () => (await readdir(log)).includes("checkpoint"));
+    await cp(log, path.join(gateway.folder, "early"), { recursive: true });
+    const key = path.join(gateway.folder, "state", "log-key.txt");
+    const verified = await cli([
+      "audit",
+      "verify",
+      "--log",
+      path.join(gateway.folder, "early"),
+      "--key",
+      key,
+    ]);
+    assert.equal(verified.code, 0, verified.stdout);
+  });
+
+  const run = (...args: string[]): Promise<Ended> => cli([...args, "--config", gateway.configFile]);
+
+  test("status says where it listens, doctor finds nothing wrong, ca list shows who was let in", async () => {
+    assert.match((await run("status")).stdout, new RegExp(gateway.address));
+    const doctor = await run("doctor");
+    assert.equal(doctor.code, 0, doctor.stdout);
+    assert.match(doctor.stdout, /ok +listener +\S+ refuses classical key exchange/);
+    assert.match(doctor.stdout, /Everything works\./);
+    assert.match((await run("ca", "list")).stdout, /client +spiffe:\/\/latticegate\.local\/agent\/cli/);
+  });
+
+  test("audit tail shows each call in one line, and audit show all that is known of one", async () => {
+    const tail = await run("audit", "tail", "--lines", "500");
+    const line = tail.stdout
+      .split("\n")
+      .find((text) => text.includes("call.decision") && text.includes("stub/tool2"));
+    assert.match(line ?? "", /allowed.*spiffe:\/\/latticegate\.local\/agent\/cli.*rule=test-agents/);
+    const callId = line?.trim().split(/\s+/).at(-1) ?? "";
+    const shown = await run("audit", "show", callId);
+    assert.equal(shown.code, 0);
+    assert.equal(shown.stdout.match(/"event_type": "call\.(decision|outcome)"/g)?.length, 2);
+    assert.equal((await run("audit", "show", "no-such-call")).code, 1);
+  });
+
+  test("audit tail --json prints entries as they stand in the log", async () => {
+    const { stdout } = await run("audit", "tail", "--lines", "2", "--json");
+    for (const line of stdout.trim().split("\n")) assert.ok("event_hash" in (JSON.parse(line) as object));
+  });
+
+  test("a revoked identity is named, and its next call is refused", async () => {
+    const { url } = await loopbackSidecar(t, gateway, "stub", "soon-gone");
+    const revoked = await run("ca", "revoke", "spiffe://latticegate.local/agent/soon-gone");
+    assert.match(revoked.stdout, /^revoked [0-9a-f]+$/m);
+    assert.equal(
+      (await run("ca", "revoke", "spiffe://latticegate.local/agent/soon-gone")).code,
+      1,
+      "nothing is left to revoke",
+    );
+    const headers = { "content-type": "application/json", accept: "application/json, text/event-stream" };
+    const call = async (): Promise<number> => {
+      const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "x" } });
+      return (await fetch(url, { method: "POST", headers, body })).status;
+    };
+    const deadline = performance.now() + 5000;
+    let status = await call();
+    while (status === 200 && performance.now() < deadline) status = await call();
+    assert.notEqual(status, 200);
+  });
+
+  test("a copied log verifies with nothing but the public key", async () => {
+    assert.equal(await gateway.stop(), 0);
+    const state = path.join(gateway.folder, "state");
+    copy = path.join(gateway.folder, "evidence");
+    await mkdir(copy);
+    await cp(path.join(state, "log"), path.join(copy, "log"), { recursive: true });
+    await copyFile(path.join(state, "log-key.txt"), path.join(copy, "log-key.txt"));
+    await rename(state, `${state}.away`);
+    const verified = await verify("log");
+    assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+    assert.match(verified.stdout, /^intact: \d+ entries under the head of .*, signed by .*ml-dsa-65/);
+  });
+
+  const tamperings: readonly (readonly [string, (entries: Buffer[]) => Buffer[], RegExp])[] = [
+    [
+      "a changed entry",
+      (entries) => entries.with(2, replaced(entries[2], "allowed", "refused")),
+      /^changed: .*2/m,
+    ],
+    ["a removed entry", (entries) => entries.toSpliced(2, 1), /^removed: .*2/m],
+    [
+      "two entries in another order",
+      (entries) => entries.with(2, entries[3] ?? empty).with(3, entries[2] ?? empty),
+      /^reordered: /m,
+    ],
+    ["a log cut below its head", (entries) => entries.slice(0, -2), /^cut: /m],
+  ];
+  for (const [what, tamper, expected] of tamperings) {
+    test(`${what} in a copy is found and named`, async () => {
+      const folder = path.join(copy, what.replaceAll(" ", "-"));
+      await cp(path.join(copy, "log"), folder, { recursive: true });
+      const bundles = (await readdir(folder, { recursive: true })).filter((name) =>
+        /(^|\/)(open\/\d+|entries\/.*\d)$/.test(name),
+      );
+      for (const bundle of bundles) {
+        const file = path.join(folder, bundle);
+        const bytes = await readFile(file).catch(() => undefined);
+        if (bytes !== undefined) await writeFile(file, framed(tamper(unframed(bytes))));
+      }
+      const verified = await verify(path.basename(folder));
+      assert.equal(verified.code, 1);
+      assert.match(verified.stdout, expected);
+    });
+  }
+
+  test("a log that was rolled back verifies, and is found out by a checkpoint kept elsewhere", async () => {
+    const seen = path.join(copy, "log", "checkpoint");
+    assert.equal((await verify("log", "--seen", seen)).code, 0);
+    const early = path.relative(copy, path.join(gateway.folder, "early"));
+    assert.equal((await verify(early)).code, 0, "of itself it is whole");
+    const verified = await verify(early, "--seen", seen);
+    assert.equal(verified.code, 1);
+    assert.match(verified.stdout, /^rolled back: /m);
+  });
+
+  async function verify(log: string, ...more: string[]): Promise<Ended> {
+    const key = path.join(copy, "log-key.txt");
+    return await cli(["audit", "verify", "--log", path.join(copy, log), "--key", key, ...more]);
+  }
+});
+
+const empty = Buffer.alloc(0);
+
+function replaced(entry: Buffer | undefined, from: string, to: string): Buffer {
+  assert.ok(entry !== undefined && entry.includes(from));
+  return Buffer.from(entry.toString().replace(from, to));
+}
+
+/** A C2SP entry bundle: each entry behind its length in two bytes, big-endian. */
+function unframed(bytes: Buffer): Buffer[] {
+  const entries: Buffer[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const end = at + 2 + bytes.readUInt16BE(at);
+    entries.push(bytes.subarray(at + 2, end));
+    at = end;
+  }
+  return entries;
+}
+
+function framed(entries: readonly Buffer[]): Buffer {
+  return Buffer.concat(
+    entries.flatMap((entry) => {
+      const length = Buffer.alloc(2);
+      length.writeUInt16BE(entry.length);
+      return [length, entry];
+    }),
+  );
+}

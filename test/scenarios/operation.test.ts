@@ -1,0 +1,117 @@
+/** What an operator meets: a busy port, a full disk, the page's guards, a flood at the door. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { rm, symlink } from "node:fs/promises";
+import http from "node:http";
+import net from "node:net";
+import path from "node:path";
+import { test } from "node:test";
+
+import { verifyLogFolder } from "../../src/app/log-verification.ts";
+import { statePaths } from "../../src/app/state-folder.ts";
+import { openBundlePath } from "../../src/host/store/log-folder.ts";
+import { Refusal } from "../../src/kernel/refusal.ts";
+import {
+  clientOf,
+  enrol,
+  eventually,
+  openPolicy,
+  stubServer,
+  temporaryFolder,
+  testGateway,
+  toolCall,
+} from "../support/gateway.ts";
+
+test("a busy port is named, and nothing stays open: the same state starts elsewhere at once", async (t) => {
+  const other = net.createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  t.after(() => other.close());
+  const address = other.address();
+  assert.ok(typeof address === "object" && address !== null);
+  const folder = await temporaryFolder(t);
+  const listen = `127.0.0.1:${address.port}`;
+  for (const options of [{ listen }, { dashboard: listen }]) {
+    await assert.rejects(testGateway(t, openPolicy, { folder, ...options }), (error: unknown) => {
+      assert.ok(error instanceof Refusal);
+      assert.equal(error.message, `${listen} can't be listened on: another program listens there.`);
+      return true;
+    });
+  }
+  await testGateway(t, openPolicy, { folder });
+});
+
+test("while the disk is full no call reaches a server; afterwards the log is whole and says so", async (t) => {
+  const stub = await stubServer(t);
+  const yaml = `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`;
+  const gateway = await testGateway(t, yaml);
+  const client = clientOf(t, gateway, await enrol(gateway));
+  const paths = statePaths(gateway.config.state);
+  // The kernel's own full disk takes the place of the log's next file.
+  const next = path.join(paths.log, openBundlePath(1));
+  await symlink("/dev/full", next);
+  let answer = await client.post("stub", toolCall("fill"));
+  for (let calls = 1; answer.status === 200 && calls < 300; calls++)
+    answer = await client.post("stub", toolCall("fill"));
+  assert.equal(answer.status, 503);
+  assert.match(answer.text, /audit log/i);
+  const reached = stub.seen.length;
+  for (let calls = 0; calls < 5; calls++)
+    assert.equal((await client.post("stub", toolCall("more"))).status, 503);
+  assert.equal(stub.seen.length, reached, "what can't be recorded isn't sent on");
+  assert.ok(
+    gateway.log.some((line) => line.includes("ENOSPC")),
+    "the operator is told why",
+  );
+  await assert.rejects(gateway.stop(), "stopping fails where the log can't be brought to its end");
+
+  await rm(next);
+  const again = await testGateway(t, yaml, { folder: gateway.folder });
+  const later = clientOf(t, again, await enrol(again));
+  assert.equal((await later.post("stub", toolCall("after"))).status, 200);
+  await again.audit.journal.checkpoint();
+  const verdict = await verifyLogFolder({ folder: paths.log, key: paths.logKey });
+  assert.equal(verdict.kind, "intact", JSON.stringify(verdict));
+});
+
+test("the page's API wants this start's token, its own host and a reader", async (t) => {
+  const gateway = await testGateway(t, openPolicy, { dashboard: "127.0.0.1:0" });
+  const link = new URL(gateway.dashboard ?? "");
+  const token = new URLSearchParams(link.hash.slice(1)).get("token") ?? "";
+  const authorization = `Bearer ${token}`;
+  const rows: readonly (readonly [string, string, number, http.RequestOptions?])[] = [
+    ["the token", "/api/status", 200, { headers: { authorization } }],
+    ["no token", "/api/status", 401],
+    ["another token", "/api/status", 401, { headers: { authorization: "Bearer x" } }],
+    ["another host's name", "/api/status", 403, { headers: { authorization, host: "rebound.example" } }],
+    ["a foreign origin", "/api/status", 403, { headers: { authorization, origin: "https://evil.example" } }],
+    ["a write", "/api/status", 405, { method: "POST", headers: { authorization } }],
+    ["a route that isn't there", "/api/secrets", 404, { headers: { authorization } }],
+    ["an inherited name", "/api/constructor", 404, { headers: { authorization } }],
+    ["the page itself", "/", 200],
+    ["a file outside the page", "/../../package.json", 404],
+    ["the same, encoded", "/%2e%2e/%2e%2e/package.json", 404],
+  ];
+  for (const [what, target, expected, options] of rows) {
+    const { host, port } = { host: link.hostname, port: link.port };
+    const request = http.request({ host, port, path: target, ...options }).end();
+    const [answer] = (await once(request, "response")) as [http.IncomingMessage];
+    answer.resume();
+    assert.equal(answer.statusCode, expected, what);
+    assert.match(String(answer.headers["content-security-policy"]), /default-src 'self'/, what);
+  }
+});
+
+test("a flood of silent connections from one address is turned away, and those who are in go on", async (t) => {
+  const stub = await stubServer(t);
+  const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);
+  const client = clientOf(t, gateway, await enrol(gateway));
+  assert.equal((await client.post("stub", toolCall("before"))).status, 200);
+  const [host = "", port = ""] = gateway.address.split(":");
+  const sockets = Array.from({ length: 300 }, () =>
+    net.connect(Number(port), host).on("error", () => undefined),
+  );
+  t.after(() => sockets.forEach((socket) => socket.destroy()));
+  await eventually("some are turned away", () => sockets.filter(({ closed }) => closed).length >= 44);
+  assert.ok(gateway.log.some((line) => line.includes("too many pending hellos")));
+  assert.equal((await client.post("stub", toolCall("meanwhile"))).status, 200);
+});
