@@ -30,7 +30,7 @@ export function configDocsText(): string {
     "",
     "| key | what it is | value | default |",
     "| --- | --- | --- | --- |",
-    ...rows(schema(), ""),
+    ...new Set(rows(schema(), "")), // What both kinds of server have stands there once.
   ];
   return `${lines.join("\n")}\n`;
 }

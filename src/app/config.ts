@@ -40,8 +40,8 @@ const environmentName = z
 
 /** Where a secret stands; never the secret itself. */
 const secretSource = z.union([
-  z.strictObject({ file: z.string().min(1) }),
-  z.strictObject({ env: environmentName }),
+  z.strictObject({ file: z.string().min(1).describe("File that holds the secret.") }),
+  z.strictObject({ env: environmentName.describe("Environment variable that holds the secret.") }),
 ]);
 
 const probeSchema = z
@@ -92,7 +92,7 @@ const httpServerSchema = z.strictObject({
 const listenSchema = z.union([
   address,
   z.strictObject({
-    address,
+    address: address.describe("Host and port; port 0 takes a free one."),
     key_exchange: z
       .enum(["hybrid-required", "hybrid-preferred"])
       .default("hybrid-required")
