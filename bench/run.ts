@@ -144,12 +144,13 @@ export async function startLoad({ t, folder }: Setting, { target }: Contestant):
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
   t.after(() => child.kill());
   const lines = createInterface({ input: child.stdout });
+  const ended = once(child, "exit").then(([code]) => {
+    throw new Error(`the load ended with ${String(code)}`);
+  });
+  ended.catch(() => undefined); // It does end, when nobody waits for it any more.
   return {
     pid: child.pid ?? 0,
     order: async (order) => {
-      const ended = once(child, "exit").then(([code]) => {
-        throw new Error(`the load ended with ${String(code)}`);
-      });
       const answer = once(lines, "line") as Promise<[string]>;
       child.stdin.write(`${JSON.stringify(order)}\n`);
       const [line] = await Promise.race([answer, ended]);

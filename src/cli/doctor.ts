@@ -14,7 +14,7 @@ export const doctor = {
     for await (const finding of examine({ config: loadConfig(configFile(call)), clock: systemClock })) {
       if (finding.level === "wrong") wrong += 1;
       call.out(
-        `${finding.level.padEnd(7)} ${finding.what.padEnd(12)} ${finding.text}${finding.remedy === undefined ? "" : `\n${" ".repeat(21)}→ ${finding.remedy}`}`,
+        `${finding.level.padEnd(7)} ${finding.what.padEnd(16)} ${finding.text}${finding.remedy === undefined ? "" : `\n${" ".repeat(25)}→ ${finding.remedy}`}`,
       );
     }
     call.out(wrong === 0 ? "Everything works." : `${wrong} to be put right.`);
