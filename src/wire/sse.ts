@@ -3,7 +3,7 @@ import { concat, utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 
 export interface SseEvent {
-  /** Exactly the bytes received, with the blank line that ends the event. */
+  /** Exactly the bytes received, with the blank line that ends the event, or the late second half of its CRLF. */
   readonly raw: Uint8Array;
   /** The data lines joined by line feeds; null if there are none. */
   readonly data: Uint8Array | null;
@@ -34,28 +34,27 @@ export function sseReader(maxEventBytes: number): SseReader {
     bytes = 0;
     return parseEvent(raw);
   };
-  /** Whether the event ends before (-1), after (1) this byte, or not here (0). */
-  const step = (byte: number): -1 | 0 | 1 => {
-    const before = afterCr;
-    afterCr = undefined;
-    if (byte === lf && before !== undefined) return before === "blank" ? 1 : 0;
-    const wasLineStart = atLineStart;
-    atLineStart = byte === lf || byte === cr;
-    if (byte === cr) afterCr = wasLineStart && before !== "blank" ? "blank" : "line";
-    if (before === "blank") return -1;
-    return byte === lf && wasLineStart ? 1 : 0;
-  };
   return {
     rest: () => concat(parts),
     push: (chunk) => {
       const events: SseEvent[] = [];
       let start = 0;
       for (let i = 0; i < chunk.length; i++) {
-        const where = step(chunk[i] ?? 0);
-        if (where === 0) continue;
-        const end = where === 1 ? i + 1 : i;
-        events.push(cut(chunk.subarray(start, end)));
-        start = end;
+        const byte = chunk[i];
+        const before = afterCr;
+        afterCr = undefined;
+        let isWhole: boolean;
+        if (byte === lf && before !== undefined) isWhole = before === "blank";
+        else {
+          const isBlank = atLineStart && (byte === lf || byte === cr);
+          atLineStart = byte === lf || byte === cr;
+          if (byte === cr) afterCr = isBlank ? "blank" : "line";
+          // A CR ends the event, and nobody waits for a LF: one that comes later goes on by itself.
+          isWhole = isBlank && !(byte === cr && chunk[i + 1] === lf);
+        }
+        if (!isWhole) continue;
+        events.push(cut(chunk.subarray(start, i + 1)));
+        start = i + 1;
       }
       if (start < chunk.length) parts.push(chunk.subarray(start));
       bytes += chunk.length - start;

@@ -1,0 +1,45 @@
+/** The stdio transport's framing, in any pieces. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import fc from "fast-check";
+
+import { utf8 } from "../kernel/bytes.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { lineReader } from "./lines.ts";
+
+const decoder = new TextDecoder();
+const pieces = fc.array(fc.constantFrom("a", "bc", "é", "\u2028", "\n", "\r\n", "{}"), { maxLength: 60 });
+
+test("the pieces a text comes in don't change its lines", () => {
+  fc.assert(
+    fc.property(pieces, fc.integer({ min: 1, max: 7 }), (parts, size) => {
+      const bytes = utf8(`${parts.join("")}\n`);
+      const reader = lineReader(1000);
+      const lines: string[] = [];
+      for (let at = 0; at < bytes.length; at += size) {
+        lines.push(...reader.push(bytes.subarray(at, at + size)).map((line) => decoder.decode(line)));
+      }
+      const expected = decoder
+        .decode(bytes)
+        .split(/\r?\n/)
+        .filter((line) => line !== "");
+      assert.deepEqual(lines, expected);
+    }),
+  );
+});
+
+test("only a line feed ends a line; the other separators of Unicode are content", () => {
+  const [line] = lineReader(100).push(utf8("a\u2028b\u2029c\u0085d\n"));
+  assert.equal(line && decoder.decode(line), "a\u2028b\u2029c\u0085d");
+});
+
+test("a line without an end is refused at the limit, not kept", () => {
+  const reader = lineReader(64);
+  reader.push(utf8("x".repeat(64)));
+  assert.throws(
+    () => reader.push(utf8("x")),
+    (error: unknown) => error instanceof Refusal && error.code === "too_large",
+  );
+  assert.throws(() => lineReader(4).push(utf8("12345\n")), Refusal);
+});
