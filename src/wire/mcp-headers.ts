@@ -19,8 +19,12 @@ export interface ParameterHeader {
  */
 export function checkHeaders(frame: Frame, header: HeaderReader): void {
   if (frame.kind !== "request" || frame.era === "legacy") return;
-  checkOne("MCP-Protocol-Version", header("mcp-protocol-version"), frame.params?.meta?.protocolVersion);
-  checkOne("Mcp-Method", header("mcp-method"), frame.method);
+  checkOne(
+    "MCP-Protocol-Version",
+    header("mcp-protocol-version")?.trim(),
+    frame.params?.meta?.protocolVersion,
+  );
+  checkOne("Mcp-Method", header("mcp-method")?.trim(), frame.method);
   const name = nameOf(frame);
   if (name !== undefined) checkOne("Mcp-Name", decoded(header("mcp-name")), name);
 }
@@ -138,7 +142,7 @@ function nameOf(frame: RequestFrame | NotificationFrame): string | undefined {
 }
 
 function checkOne(name: string, found: string | undefined, expected: string | undefined): void {
-  if (found?.trim() === expected) return;
+  if (found === expected) return;
   const what = found === undefined ? "is missing" : "differs from the message";
   throw new Refusal("header_mismatch", `The header ${name} ${what}.`);
 }
