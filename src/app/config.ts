@@ -9,7 +9,7 @@ import { type Profile, resolveProfile } from "../crypto/suites.ts";
 import { isTrustDomain } from "../identity/spiffe-id.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { parseDurationMs, parseSizeBytes } from "../kernel/units.ts";
-import { type RuleDocument, ruleSchema } from "../policy/rules.ts";
+import { compileRules, type RuleDocument, ruleSchema } from "../policy/rules.ts";
 import { type NotYet, notYetParts, plannedSections } from "./planned-config.ts";
 
 const durationMs = z.string().transform((text, context) => {
@@ -207,7 +207,7 @@ export function parseConfig(text: string, file: string): Config {
     state: path.resolve(folder, document.state),
     listen: listen.address,
     profile: resolveProfile(document.profile, document.p2p_connectivity?.allowed_algos),
-    policies: policyDocuments(document.policies, folder),
+    policies: checkedRules(policyDocuments(document.policies, folder)),
     notYet: notYetParts(document),
   };
 }
@@ -217,6 +217,12 @@ function policyDocuments(policies: ConfigDocument["policies"], folder: string): 
   const file = path.resolve(folder, policies);
   return validated(z.strictObject({ policies: z.array(ruleSchema) }), parseYaml(readText(file), file), file)
     .policies;
+}
+
+/** A rule that can't be carried out as written is told now, not when the gateway starts. */
+function checkedRules(rules: readonly RuleDocument[]): readonly RuleDocument[] {
+  compileRules(rules);
+  return rules;
 }
 
 function readText(file: string): string {
@@ -244,6 +250,23 @@ function parseYaml(text: string, file: string): unknown {
 function validated<T>(schema: z.ZodType<T>, value: unknown, file: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const places = result.error.issues.map((issue) => `  ${issue.path.join(".") || "(top)"}: ${issue.message}`);
+  const places = result.error.issues
+    .flatMap((issue) => complaints(issue, []))
+    .map(({ at, text }) => `  ${at.join(".") || "(top)"}: ${text}`);
   throw new Refusal("bad_config", `${file} isn't right:\n${places.join("\n")}`, { cause: result.error });
+}
+
+interface Complaint {
+  readonly at: readonly PropertyKey[];
+  readonly text: string;
+}
+
+/** Where a value may be of several kinds, the complaints of the kind it came closest to. */
+function complaints(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): readonly Complaint[] {
+  const at = [...above, ...issue.path];
+  if (issue.code !== "invalid_union" || issue.errors.length === 0) return [{ at, text: issue.message }];
+  const kinds = issue.errors.map((issues) => issues.flatMap((inner) => complaints(inner, at)));
+  const depth = (kind: readonly Complaint[]): number => Math.max(...kind.map((each) => each.at.length));
+  const [closest = []] = kinds.toSorted((a, b) => depth(b) - depth(a) || a.length - b.length);
+  return closest;
 }

@@ -1,0 +1,87 @@
+/** Certificates: what is issued is what was asked for, and what can't be read is none. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import * as fc from "fast-check";
+
+import { certificateFacts, isIssuedBy, issueLeaf, issueRoot, parseCertificate } from "./certificate.ts";
+import { generateKeyPair } from "./keys.ts";
+import { signatureSuite } from "./suites.ts";
+
+const suite = signatureSuite("ML-DSA-65");
+const [rootKey, leafKey] = [generateKeyPair(suite), generateKeyPair(suite)];
+const now = Date.UTC(2026, 10, 21);
+const span = { notBeforeUnixMs: now, notAfterUnixMs: now + 3_600_000 };
+const rootPem = issueRoot({ commonName: "root", key: rootKey, trustDomain: "acme.test", ...span });
+const leafPem = issueLeaf({
+  commonName: "a",
+  publicKey: leafKey.publicKey,
+  issuer: { commonName: "root", key: rootKey },
+  spiffeId: "spiffe://acme.test/agent/a",
+  purpose: "client",
+  ...span,
+});
+
+test("a leaf has one SPIFFE URI, its key, its span, and its issuer's signature", () => {
+  const [root, leaf] = [parseCertificate(rootPem), parseCertificate(leafPem)];
+  assert.ok(root && leaf);
+  const facts = certificateFacts(leaf);
+  assert.deepEqual(
+    [facts.uris, facts.otherNames, facts.keyAlgorithm],
+    [["spiffe://acme.test/agent/a"], 0, "ML-DSA-65"],
+  );
+  assert.deepEqual(
+    [facts.notBeforeUnixMs, facts.notAfterUnixMs],
+    [span.notBeforeUnixMs, span.notAfterUnixMs],
+  );
+  assert.ok(isIssuedBy(leaf, root));
+  assert.equal(leaf.ca, false);
+  assert.equal(root.ca, true);
+  assert.deepEqual(
+    leaf.publicKey.export({ type: "spki", format: "der" }),
+    leafKey.publicKey.export({ type: "spki", format: "der" }),
+  );
+});
+
+test("another root of the same name hasn't issued it", () => {
+  const other = parseCertificate(
+    issueRoot({ commonName: "root", key: generateKeyPair(suite), trustDomain: "acme.test", ...span }),
+  );
+  const leaf = parseCertificate(leafPem);
+  assert.ok(other && leaf);
+  assert.equal(isIssuedBy(leaf, other), false);
+});
+
+test("two certificates never share a serial number, and it is positive", () => {
+  const serials = Array.from({ length: 50 }, () => {
+    const parsed = parseCertificate(
+      issueRoot({ commonName: "r", key: rootKey, trustDomain: "acme.test", ...span }),
+    );
+    return parsed === undefined ? "" : certificateFacts(parsed).serial;
+  });
+  assert.equal(new Set(serials).size, 50);
+  for (const serial of serials) assert.match(serial, /^[0-7]?[0-9a-f]+$/);
+});
+
+test("bytes that are no certificate are read as none, a changed one never as issued", () => {
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => parseCertificate(bytes) === undefined));
+  const der = parseCertificate(leafPem)?.raw ?? Buffer.alloc(0);
+  const root = parseCertificate(rootPem);
+  assert.ok(root);
+  fc.assert(
+    fc.property(fc.nat(der.length - 1), fc.integer({ min: 1, max: 255 }), (at, by) => {
+      const changed = Buffer.from(der);
+      changed[at] = (changed[at] ?? 0) ^ by;
+      const leaf = parseCertificate(changed);
+      if (leaf === undefined) return;
+      let isIssued: boolean;
+      try {
+        isIssued = isIssuedBy(leaf, root);
+      } catch {
+        isIssued = false; // OpenSSL can't even take its algorithm.
+      }
+      assert.equal(isIssued, false, `byte ${at}`);
+    }),
+    { numRuns: 300 },
+  );
+});

@@ -1,0 +1,96 @@
+/** The table of algorithms: it says what the algorithms really do, and a profile never falls below it. */
+import assert from "node:assert/strict";
+import { createPublicKey, sign, verify } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { gunzipSync } from "node:zlib";
+
+import { Refusal } from "../kernel/refusal.ts";
+import { exportSecret, generateKeyPair, importSecret } from "./keys.ts";
+import { algorithmOfKeyType, resolveProfile, signatureSuite } from "./suites.ts";
+
+for (const id of ["ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "SLH-DSA-SHA2-128s", "Ed25519"] as const) {
+  test(`${id} has the sizes its row says, and a secret that can be stored`, () => {
+    const suite = signatureSuite(id);
+    const pair = generateKeyPair(suite);
+    const spki = pair.publicKey.export({ type: "spki", format: "der" });
+    assert.ok(spki.length > suite.publicKeyBytes && spki.length < suite.publicKeyBytes + 32);
+    const signature = sign(null, Buffer.from("message"), pair.privateKey);
+    assert.equal(signature.length, suite.signatureBytes);
+    const again = importSecret(suite, exportSecret(pair));
+    assert.ok(verify(null, Buffer.from("message"), again.publicKey, signature));
+    assert.equal(algorithmOfKeyType(pair.publicKey.asymmetricKeyType), id);
+  });
+}
+
+interface WycheproofFile {
+  readonly testGroups: readonly {
+    readonly publicKeyDer?: string;
+    readonly tests: readonly {
+      readonly tcId: number;
+      readonly msg: string;
+      readonly sig: string;
+      readonly ctx?: string;
+      readonly result: "valid" | "invalid";
+    }[];
+  }[];
+}
+
+for (const level of [44, 65, 87]) {
+  const file = new URL(
+    `../../../shared/vectors/wycheproof/mldsa_${level}_verify_test.json.gz`,
+    import.meta.url,
+  );
+  const skip = existsSync(file) ? false : "the Wycheproof vectors aren't there";
+  test(`ML-DSA-${level} verifies what Wycheproof says, and nothing it says is forged`, { skip }, () => {
+    const { testGroups } = JSON.parse(gunzipSync(readFileSync(file)).toString()) as WycheproofFile;
+    let ran = 0;
+    for (const { publicKeyDer, tests } of testGroups) {
+      // Keys of a wrong length have no DER form.
+      if (publicKeyDer === undefined) continue;
+      for (const { tcId, msg, sig, ctx, result } of tests) {
+        // We sign without a context; a signature made with one must not verify without it.
+        const expected = result === "valid" && (ctx ?? "") === "";
+        let isValid: boolean;
+        try {
+          const key = createPublicKey({ key: Buffer.from(publicKeyDer, "hex"), format: "der", type: "spki" });
+          isValid = verify(null, Buffer.from(msg, "hex"), key, Buffer.from(sig, "hex"));
+        } catch {
+          isValid = false;
+        }
+        assert.equal(isValid, expected, `test ${tcId}`);
+        ran++;
+      }
+    }
+    assert.ok(ran > 100, `${ran} ran`);
+  });
+}
+
+test("the profile is narrowed to what is allowed, and never widened", () => {
+  const all = resolveProfile("hybrid");
+  assert.deepEqual(
+    all.groups.map(({ kind }) => kind),
+    ["hybrid", "hybrid", "hybrid"],
+  );
+  const narrow = resolveProfile("hybrid", ["ML-KEM-768", "ML-DSA-65"]);
+  assert.deepEqual(
+    narrow.groups.map(({ id }) => id),
+    ["X25519MLKEM768", "SecP256r1MLKEM768"],
+  );
+});
+
+const impossible: readonly (readonly [string, readonly string[] | undefined, string])[] = [
+  ["classical", undefined, "not_yet"],
+  ["hybrid", [], "bad_config"],
+  ["hybrid", ["ML-DSA-65"], "bad_config"],
+  ["hybrid", ["ML-KEM-768"], "bad_config"],
+  ["hybrid", ["ML-KEM-768", "ML-DSA-65", "RSA"], "bad_config"],
+];
+for (const [name, allowed, code] of impossible) {
+  test(`the profile ${name} of ${JSON.stringify(allowed)} is refused`, () => {
+    assert.throws(
+      () => resolveProfile(name, allowed),
+      (error: unknown) => error instanceof Refusal && error.code === code,
+    );
+  });
+}

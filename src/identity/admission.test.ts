@@ -1,0 +1,64 @@
+/** Whom a certificate proves, and each reason why it proves nobody. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import type { CertificateFacts } from "../crypto/certificate.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { callerOf, provenSpiffeId, type Trust } from "./admission.ts";
+
+const trust: Trust = {
+  domain: "acme.test",
+  identityAlgorithm: "ML-DSA-65",
+  revokedSerials: new Set(["dead"]),
+};
+const facts: CertificateFacts = {
+  serial: "01ab",
+  uris: ["spiffe://acme.test/agent/a"],
+  otherNames: 0,
+  keyAlgorithm: "ML-DSA-65",
+  notBeforeUnixMs: 0,
+  notAfterUnixMs: 2000,
+};
+
+test("one URI name in the trust domain, the right key, not revoked: that is who it is", () => {
+  assert.equal(provenSpiffeId(facts, trust), "spiffe://acme.test/agent/a");
+});
+
+const wrong: readonly (readonly [string, Partial<CertificateFacts>])[] = [
+  ["no name", { uris: [] }],
+  ["two names", { uris: ["spiffe://acme.test/agent/a", "spiffe://acme.test/agent/b"] }],
+  ["a DNS name beside it", { otherNames: 1 }],
+  ["another trust domain", { uris: ["spiffe://evil.test/agent/a"] }],
+  ["a domain that only begins alike", { uris: ["spiffe://acme.test.evil/agent/a"] }],
+  ["another scheme", { uris: ["https://acme.test/agent/a"] }],
+  ["no path", { uris: ["spiffe://acme.test"] }],
+  ["a path that climbs", { uris: ["spiffe://acme.test/agent/../gateway"] }],
+  ["an escaped path", { uris: ["spiffe://acme.test/agent/%61"] }],
+  ["a classical key", { keyAlgorithm: "Ed25519" }],
+  ["a weaker key", { keyAlgorithm: "ML-DSA-44" }],
+  ["a revoked serial", { serial: "dead" }],
+];
+for (const [what, part] of wrong) {
+  test(`a certificate with ${what} proves nobody`, () => {
+    assert.throws(
+      () => provenSpiffeId({ ...facts, ...part }, trust),
+      (error: unknown) => error instanceof Refusal && error.code === "bad_certificate",
+    );
+  });
+}
+
+const channel = {
+  group: "X25519MLKEM768",
+  peerKeyAlgorithm: "ML-DSA-65",
+  peerSpiffeId: "spiffe://acme.test/agent/a",
+  peerSerial: "01ab",
+  peerNotAfterUnixMs: 2000,
+  remote: "127.0.0.1:1",
+};
+const isNobody = (error: unknown): boolean => error instanceof Refusal && error.code === "no_identity";
+
+test("a link proves its caller until its certificate ends or is revoked, and not a moment longer", () => {
+  assert.equal(callerOf(channel, trust, 1999).spiffeId, channel.peerSpiffeId);
+  assert.throws(() => callerOf(channel, trust, 2000), isNobody);
+  assert.throws(() => callerOf({ ...channel, peerSerial: "dead" }, trust, 1), isNobody);
+});

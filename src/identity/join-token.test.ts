@@ -1,0 +1,76 @@
+/** Join tokens: read as they were written, worth one identity once, and silent about their secret. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import * as fc from "fast-check";
+
+import { toBase64url } from "../kernel/bytes.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { type JoinGrant, readJoinToken, redeem, writeJoinToken } from "./join-token.ts";
+
+const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
+const isBad = (error: unknown): boolean => error instanceof Refusal && error.code === "bad_join_token";
+
+test("a token is read as it was written", () => {
+  fc.assert(
+    fc.property(
+      bytes32,
+      bytes32,
+      fc.constantFrom("127.0.0.1:8443", "[::1]:1", "gate.example:65535"),
+      (secret, hash, address) => {
+        const read = readJoinToken(writeJoinToken({ secret, serverRootHash: hash, address }));
+        assert.deepEqual(
+          [Buffer.from(read.secret), Buffer.from(read.serverRootHash), read.address],
+          [Buffer.from(secret), Buffer.from(hash), address],
+        );
+      },
+    ),
+  );
+});
+
+test("whatever is no token is refused with what to do, and never repeated", () => {
+  fc.assert(fc.property(fc.string(), (text) => assert.throws(() => readJoinToken(text), isBad)));
+  for (const text of [
+    "lgjoin1.",
+    "lgjoin1.canary",
+    `lgjoin1.${toBase64url(new Uint8Array(64))}`,
+    `lgjoin1.${"A".repeat(600)}`,
+  ]) {
+    assert.throws(
+      () => readJoinToken(text),
+      (error: unknown) =>
+        isBad(error) &&
+        error instanceof Error &&
+        /latticegate ca token/.test(error.message) &&
+        !error.message.includes("canary"),
+    );
+  }
+});
+
+const grant: JoinGrant = {
+  secretHash: "h",
+  spiffeId: "spiffe://a/agent/b",
+  purpose: "client",
+  expiresUnixMs: 1000,
+  usedUnixMs: null,
+};
+
+test("a grant is redeemed once and in time; who fails isn't told why, the operator is", () => {
+  assert.equal(redeem(grant, 999), grant);
+  const rows = [
+    [undefined, "unknown"],
+    [{ ...grant, usedUnixMs: 5 }, "used"],
+    [{ ...grant, expiresUnixMs: 999 }, "expired"],
+  ] as const;
+  const said = rows.map(([given, reason]) => {
+    try {
+      redeem(given, 999);
+      return "redeemed";
+    } catch (error) {
+      assert.ok(error instanceof Refusal && error.code === "bad_join_token");
+      assert.equal(error.facts["reason"], reason);
+      return error.message;
+    }
+  });
+  assert.equal(new Set(said).size, 1);
+});
