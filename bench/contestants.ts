@@ -34,7 +34,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const here = (file: string): string => path.join(root, "bench", file);
 const bin = (...parts: string[]): string => path.join(root, "node_modules", ...parts);
 const node = process.execPath;
-export const stubCommand = [node, here("stub.ts"), "--stdio"] as const;
+const stubCommand = [node, here("stub.ts"), "--stdio"] as const;
 
 /** What is measured runs on one core, the load and the stub on the other. */
 export const onLoadCore = pinned("0");

@@ -4,7 +4,7 @@
  */
 
 /** SEP-3004 §2.3: the baseline cap of one string, in code units. */
-export const maxStringUnits = 8192;
+const maxStringUnits = 8192;
 /** Records are three deep; this only stops hostile ones. */
 const maxDepth = 8;
 
@@ -23,7 +23,7 @@ export function quote(value: string, limit: number): string {
 }
 
 /** NFC, well-formed, no control character (U+FFFD instead), trimmed of U+0020 only, at most `limit` code units. */
-export function normalise(value: string, limit: number): string {
+function normalise(value: string, limit: number): string {
   const whole = value.length > limit ? value.slice(0, limit) : value;
   const text = trimSpaces(whole.toWellFormed().replace(controls, "\uFFFD").normalize("NFC"));
   // NFC can lengthen a string, so the length counts twice.

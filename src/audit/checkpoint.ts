@@ -17,7 +17,7 @@ export interface Note {
 
 /** signed-note asks verifiers to bound both; a checkpoint with all our signatures has under 20 KiB. */
 export const maxNoteBytes = 64 * 1024;
-export const maxSignatures = 16;
+const maxSignatures = 16;
 
 /** The body of a checkpoint, and its text. */
 export function checkpointBody(origin: string, size: number, root: Uint8Array): CheckpointBody {

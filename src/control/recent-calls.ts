@@ -1,7 +1,7 @@
 /** The last calls, as the page shows them: each decision joined with its outcome. */
 import type { EntryDraft } from "../model/entry.ts";
 
-export interface RecentCall {
+interface RecentCall {
   readonly callId: string;
   readonly atUnixMs: number;
   readonly caller: string;

@@ -5,7 +5,7 @@ import type { Log, LogFields } from "../kernel/log.ts";
 export const systemClock: Clock = { nowUnixMs: () => Date.now() };
 
 const levels = ["debug", "info", "warn", "error"] as const;
-export type LogLevel = (typeof levels)[number];
+type LogLevel = (typeof levels)[number];
 
 export interface LogOptions {
   readonly level: LogLevel;

@@ -3,7 +3,7 @@ import { issueLeaf, issueRoot } from "../crypto/certificate.ts";
 import type { KeyPair, PublicKey } from "../crypto/keys.ts";
 
 /** SPIFFE recommends short lives; an hour bounds what a stolen key is worth. */
-export const svidLifetimeMs = 3_600_000;
+const svidLifetimeMs = 3_600_000;
 /** Clocks differ; a certificate is valid from a little before it was made. */
 const clockSkewMs = 60_000;
 /** Roots are replaced with overlap, long before they end. */

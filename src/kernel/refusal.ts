@@ -12,7 +12,7 @@ interface RefusalRow {
 }
 
 /** Every reason for which the gateway says no. A row per code; nothing else may invent one. */
-export const refusals = {
+const refusals = {
   // What arrived can't be read.
   bad_json: { rpc: -32700, http: 400 },
   bad_message: { rpc: -32600, http: 400 },

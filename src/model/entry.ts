@@ -6,7 +6,7 @@
 export type EntryOutcome = "allowed" | "denied" | "deferred" | "error";
 
 /** What happened. `call.*` come in pairs: exactly one outcome for every decision. */
-export type EntryEvent =
+type EntryEvent =
   | "call.decision"
   | "call.outcome"
   | "gateway.start"

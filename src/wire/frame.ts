@@ -3,7 +3,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import { defaultScanLimits, type Place, type ScanLimits, scanJson, type Shape, textAt } from "./json-scan.ts";
 
 /** Byte offsets, end exclusive. */
-export interface Span {
+interface Span {
   readonly start: number;
   readonly end: number;
 }
@@ -11,14 +11,14 @@ export interface Span {
 export type RequestId = string | number;
 export type Era = "legacy" | "modern";
 
-export interface Meta {
+interface Meta {
   readonly span: Span;
   readonly protocolVersion?: string;
   readonly progressToken?: RequestId;
   readonly subscriptionId?: RequestId;
 }
 
-export interface Params {
+interface Params {
   readonly span: Span;
   readonly name?: string;
   readonly uri?: string;
@@ -66,7 +66,7 @@ export interface ResponseFrame {
 
 export type Frame = RequestFrame | NotificationFrame | ResponseFrame;
 export type FrameLimits = ScanLimits;
-export const defaultFrameLimits: FrameLimits = defaultScanLimits;
+const defaultFrameLimits: FrameLimits = defaultScanLimits;
 
 const protocolVersionKey = "io.modelcontextprotocol/protocolVersion";
 const subscriptionIdKey = "io.modelcontextprotocol/subscriptionId";

@@ -18,13 +18,13 @@ const base64url = z.string().transform((text, context) => decoded(fromBase64url(
 const joinSchema = z.strictObject({ secret: base64url, csr: base64 });
 const renewSchema = z.strictObject({ certificate: z.string().max(32_768), csr: base64 });
 
-export interface JoinRequest {
+interface JoinRequest {
   readonly secret: Uint8Array;
   /** DER, PKCS #10. */
   readonly csr: Uint8Array;
 }
 
-export interface RenewRequest {
+interface RenewRequest {
   /** PEM of the certificate to be renewed. */
   readonly certificate: string;
   readonly csr: Uint8Array;

@@ -2,7 +2,7 @@
 import { constants } from "node:crypto";
 import tls from "node:tls";
 
-import { certificateFacts, parseCertificate } from "../../crypto/certificate.ts";
+import { certificateFacts } from "../../crypto/certificate.ts";
 import { algorithmOfKeyType, type KeyExchangeSuite, type Profile } from "../../crypto/suites.ts";
 import { provenSpiffeId, type Trust } from "../../identity/admission.ts";
 import type { Log } from "../../kernel/log.ts";
@@ -209,11 +209,4 @@ function withLoggedErrors(server: tls.Server, log: Log): tls.Server {
     });
     socket.destroy();
   });
-}
-
-/** The facts of a PEM certificate of our own. */
-export function ownCertificateFacts(pem: string): ReturnType<typeof certificateFacts> {
-  const certificate = parseCertificate(pem);
-  if (certificate === undefined) throw new Refusal("bad_state", "A stored certificate can't be read.");
-  return certificateFacts(certificate);
 }

@@ -47,7 +47,7 @@ export interface JournalOptions {
 }
 
 /** The newest signed head. */
-export interface JournalHead {
+interface JournalHead {
   readonly size: number;
   /** Base64, as in the checkpoint. */
   readonly root: string;

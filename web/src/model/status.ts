@@ -16,7 +16,7 @@ export interface Status {
   readonly notYet: readonly string[];
 }
 
-export interface ServerStatus {
+interface ServerStatus {
   readonly name: string;
   readonly transport: string;
   readonly target: string;
@@ -24,7 +24,7 @@ export interface ServerStatus {
   readonly failures: number;
 }
 
-export interface Checkpoint {
+interface Checkpoint {
   readonly size: number;
   readonly root: string;
   readonly atUnixMs: number | null;
