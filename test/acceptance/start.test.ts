@@ -1,20 +1,19 @@
 /** The five-minute path: `npm start` on a fresh copy, the printed configuration used as it is, Ctrl-C, and again. */
 import assert from "node:assert/strict";
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 
 import { cli } from "../support/cli.ts";
+import { repositoryPaths } from "../support/repository.ts";
 
-const run = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
 /** Without this checkout's own Node 26, so that the copy has to bring its own. */
 const env = {
@@ -104,9 +103,7 @@ test("npm start on a fresh copy leads to calls through the printed configuration
 /** The files as git would hand them to somebody else: no node_modules, no state. */
 async function freshCopy(): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), "latticegate-start-"));
-  const listed = ["ls-files", "--cached", "--others", "--exclude-standard"];
-  const { stdout } = await run("git", listed, { cwd: root });
-  for (const file of stdout.split("\n").filter((name) => name !== "")) {
+  for (const file of repositoryPaths()) {
     await mkdir(path.join(folder, path.dirname(file)), { recursive: true });
     await copyFile(path.join(root, file), path.join(folder, file));
   }

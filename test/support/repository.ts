@@ -5,15 +5,17 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
+export function repositoryPaths(): readonly string[] {
+  const options = { cwd: root, encoding: "utf8" } as const;
+  const listed = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], options);
+  return listed.split("\n").filter((name) => name !== "");
+}
+
+/** Those that are text. */
 export async function repositoryFiles(): Promise<
   readonly { readonly path: string; readonly text: string }[]
 > {
-  const listed = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
-    cwd: root,
-    encoding: "utf8",
-  });
-  const texts = listed
-    .split("\n")
+  const texts = repositoryPaths()
     .filter((name) => /\.(ts|tsx|mjs|json|md|yaml|css|html|txt)$/.test(name))
     .map(async (name) => ({ path: name, text: await readFile(root + name, "utf8").catch(() => undefined) }));
   return (await Promise.all(texts)).flatMap(({ path, text }) => (text === undefined ? [] : [{ path, text }]));
