@@ -4,7 +4,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import { decide, type Question } from "../policy/decide.ts";
 import type { TargetKind } from "../policy/rules.ts";
 import { checkHeaders } from "../wire/mcp-headers.ts";
-import { type Frame, readFrame } from "../wire/frame.ts";
+import { type Frame, namedBy, readFrame } from "../wire/frame.ts";
 import type { Identified, Journaled, Judged, Located, Read, Received } from "./call.ts";
 import { decisionEntry } from "./entries.ts";
 import type { Ports } from "./ports.ts";
@@ -79,20 +79,20 @@ const housekeeping: ReadonlySet<string> = new Set([
   "tasks/cancel",
 ]);
 
-/** The methods that name what they want, and where the name stands. */
-const naming: ReadonlyMap<string, { readonly kind: TargetKind; readonly member: "name" | "uri" }> = new Map([
-  ["tools/call", { kind: "tools", member: "name" }],
-  ["prompts/get", { kind: "prompts", member: "name" }],
-  ["resources/read", { kind: "resources", member: "uri" }],
-  ["resources/subscribe", { kind: "resources", member: "uri" }],
-  ["resources/unsubscribe", { kind: "resources", member: "uri" }],
+/** The methods that name what the rules speak of. */
+const targetKinds: ReadonlyMap<string, TargetKind> = new Map([
+  ["tools/call", "tools"],
+  ["prompts/get", "prompts"],
+  ["resources/read", "resources"],
+  ["resources/subscribe", "resources"],
+  ["resources/unsubscribe", "resources"],
 ]);
 
 /** What a message names. A method nobody knows is judged like a tool of that name, so default-deny holds. */
 function targetOf(frame: Frame | undefined): Question["target"] {
   if (frame === undefined || frame.kind === "response" || housekeeping.has(frame.method)) return undefined;
   if (frame.kind === "notification" && frame.method.startsWith("notifications/")) return undefined;
-  const names = naming.get(frame.method);
-  if (names === undefined) return { kind: "tools", name: frame.method };
-  return { kind: names.kind, name: frame.params?.[names.member] ?? "" };
+  const kind = targetKinds.get(frame.method);
+  if (kind === undefined) return { kind: "tools", name: frame.method };
+  return { kind, name: frame.params?.[namedBy.get(frame.method) ?? "name"] ?? "" };
 }

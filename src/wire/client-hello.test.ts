@@ -102,15 +102,6 @@ describe("hellos that Node sends", () => {
       { numRuns: 3000 },
     );
   });
-
-  test("an extension that comes twice makes it malformed", () => {
-    // supported_versions (43) becomes a second supported_groups (10).
-    const twice = Buffer.from(hybrid);
-    const at = twice.indexOf(Buffer.from([0, 43, 0]));
-    assert.ok(at > 0);
-    twice[at + 1] = 10;
-    assert.equal(peek(twice).kind, "malformed");
-  });
 });
 
 const strangers: readonly (readonly [string, Uint8Array, Peek["kind"]])[] = [
@@ -144,4 +135,134 @@ test("whatever the bytes, there is a verdict", () => {
     fc.property(recordLike, (bytes) => void peek(bytes)),
     { numRuns: 1000 },
   );
+});
+
+const b16 = (value: number): Buffer => Buffer.from([value >> 8, value & 255]);
+const vector16 = (...parts: readonly Uint8Array[]): Buffer => {
+  const body = Buffer.concat(parts);
+  return Buffer.concat([b16(body.length), body]);
+};
+const extension = (type: number, ...data: readonly Uint8Array[]): Buffer =>
+  Buffer.concat([b16(type), vector16(...data)]);
+const groups = extension(10, vector16(b16(0x11ec), b16(29)));
+const versions = extension(43, Buffer.from([4, 3, 4, 3, 3]));
+
+/** A handshake message with these extensions; without any, it ends before their list. */
+function messageOf(extensions: readonly Uint8Array[] | undefined, behind = Buffer.alloc(0)): Buffer {
+  const body = Buffer.concat([
+    Buffer.from([3, 3]),
+    Buffer.alloc(32, 7),
+    Buffer.from([0]),
+    vector16(b16(0x1301), b16(0x1302)),
+    Buffer.from([1, 0]),
+    extensions === undefined ? Buffer.alloc(0) : vector16(...extensions),
+    behind,
+  ]);
+  return Buffer.concat([Buffer.from([1, body.length >> 16]), b16(body.length & 0xffff), body]);
+}
+const record = (...parts: readonly Uint8Array[]): Buffer =>
+  Buffer.concat([Buffer.from([22, 3, 1]), vector16(...parts)]);
+
+test("every field of a hello is read", () => {
+  const message = messageOf([
+    extension(0, vector16(Buffer.from([0]), vector16(Buffer.from("gate.test")))),
+    groups,
+    extension(13, vector16(b16(0x0905), b16(0x0403))),
+    extension(16, vector16(Buffer.from("\u0002h2\u0008http/1.1"))),
+    versions,
+    extension(51, vector16(b16(0x11ec), vector16(Buffer.alloc(1216)), b16(29), vector16(Buffer.alloc(32)))),
+    extension(0x2a2a),
+  ]);
+  assert.deepEqual(peek(record(message)), {
+    kind: "hello",
+    hello: {
+      legacyVersion: 0x0303,
+      versions: [0x0304, 0x0303],
+      groups: [0x11ec, 29],
+      keyShares: [0x11ec, 29],
+      signatureSchemes: [0x0905, 0x0403],
+      cipherSuites: [0x1301, 0x1302],
+      extensions: [0, 10, 13, 16, 43, 51, 0x2a2a],
+      alpn: ["h2", "http/1.1"],
+      serverName: "gate.test",
+      bytes: message.length,
+    },
+  });
+});
+
+test("a hello without extensions is one, and what follows it in its record isn't part of it", () => {
+  const bare = peek(record(messageOf(undefined)));
+  assert.ok(bare.kind === "hello");
+  assert.deepEqual(bare.hello.extensions, []);
+  assert.deepEqual(peek(record(messageOf([groups]), Buffer.from([9, 9]))), peek(record(messageOf([groups]))));
+});
+
+const misshapen: readonly (readonly [string, Buffer, RegExp])[] = [
+  ["an extension that comes twice", messageOf([groups, versions, groups]), /extension 10 twice/],
+  ["bytes behind the extensions", messageOf([groups], Buffer.from([0])), /add up/],
+  ["a group list longer than its extension", messageOf([extension(10, b16(4), b16(29))]), /10 is cut short/],
+  ["an odd group list", messageOf([extension(10, vector16(Buffer.from([0, 29, 0])))]), /10 is cut short/],
+  ["a version list one byte too long", messageOf([extension(43, Buffer.from([3, 3, 4]))]), /43 is cut short/],
+  ["a key share that is cut", messageOf([extension(51, vector16(b16(29), b16(32)))]), /51 is cut short/],
+  [
+    "a protocol that is cut",
+    messageOf([extension(16, vector16(Buffer.from([3, 104, 50])))]),
+    /16 is cut short/,
+  ],
+  ["an empty server name extension", messageOf([extension(0)]), /0 is cut short/],
+  ["an extension without a length", messageOf([b16(10)]), /10 is cut short|add up/],
+  ["one byte of an extension list's length", messageOf(undefined, Buffer.from([0])), /add up/],
+];
+for (const [what, message, reason] of misshapen) {
+  test(`${what} makes a hello malformed`, () => {
+    const found = peek(record(message));
+    assert.ok(found.kind === "malformed", found.kind);
+    assert.match(found.reason, reason);
+  });
+}
+
+test("a hello cut short at any byte, its lengths put right, is another hello or malformed", () => {
+  const body = messageOf([groups, versions]).subarray(4);
+  for (let length = 0; length < body.length; length++) {
+    const cut = Buffer.concat([Buffer.from([1, 0]), vector16(body.subarray(0, length))]);
+    const kind = peek(record(cut)).kind;
+    // Before the list of extensions there is one place where a hello may end.
+    assert.equal(kind, length === 43 ? "hello" : "malformed", `${length} bytes`);
+  }
+});
+
+test("a hello as long as the limit passes, one byte more is too big before it is there", () => {
+  const message = messageOf([groups, extension(21, Buffer.alloc(500))]);
+  assert.equal(peekClientHello(record(message), message.length).kind, "hello");
+  assert.equal(peekClientHello(record(message), message.length - 1).kind, "too-big");
+  assert.equal(peekClientHello(record(message).subarray(0, 9), message.length - 1).kind, "too-big");
+});
+
+test("record headers count towards the limit, and so does their number", () => {
+  const message = messageOf([groups, extension(21, Buffer.alloc(5000))]);
+  const bytewise = inRecords(record(message), 1);
+  assert.equal(peekClientHello(bytewise, message.length).kind, "too-big");
+  assert.deepEqual(peekClientHello(bytewise, 1_000_000), {
+    kind: "malformed",
+    reason: "a malformed ClientHello: too many records",
+  });
+});
+
+test("a second record of another kind or version isn't taken for the rest of a hello", () => {
+  const message = messageOf([groups]);
+  const first = record(message.subarray(0, 20));
+  assert.equal(peek(Buffer.concat([first, Buffer.from([23])])).kind, "not-tls");
+  assert.equal(peek(Buffer.concat([first, Buffer.from([22, 2])])).kind, "not-tls");
+  assert.equal(peek(Buffer.from([22, 2, 0, 0, 4, 1])).kind, "not-tls");
+});
+
+test("asked for more, it never asks for less than the record header, nor for more than the record", () => {
+  const spread = inRecords(record(messageOf([groups, versions])), 10);
+  for (let length = 0; length < spread.length; length++) {
+    const found = peek(spread.subarray(0, length));
+    assert.ok(found.kind === "need-more", `${length} bytes: ${found.kind}`);
+    const start = length - (length % 15);
+    const end = Math.min(start + 15, spread.length);
+    assert.equal(found.atLeastBytes, length - start < 5 ? start + 5 : end, `${length} bytes`);
+  }
 });

@@ -58,6 +58,22 @@ test("an escaped name is read as the server will read it", () => {
 });
 
 const noMessages: readonly (readonly [string, string])[] = [
+  ["a method that isn't text", '{"jsonrpc":"2.0","id":1,"method":["tools/call"],"params":{"name":"pay"}}'],
+  ["a method that is a number", '{"jsonrpc":"2.0","id":1,"method":5}'],
+  ["an empty method", '{"jsonrpc":"2.0","id":1,"method":""}'],
+  ["a method with a line break", '{"jsonrpc":"2.0","id":1,"method":"a\\r\\nx-evil: 1"}'],
+  ["a tool's name in a list", '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":["delete"]}}'],
+  [
+    "a resource's address in an object",
+    '{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":{}}}',
+  ],
+  [
+    "a version that isn't text",
+    '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":20260728}}}',
+  ],
+  ["an id that rounds to a whole number", '{"jsonrpc":"2.0","id":1.00000000000000000001,"method":"ping"}'],
+  ["an id just below what is exact", '{"jsonrpc":"2.0","id":9007199254740991.4,"method":"ping"}'],
+  ["an id too small to be anything but zero", '{"jsonrpc":"2.0","id":1e-400,"method":"ping"}'],
   ["a batch", '[{"jsonrpc":"2.0","id":1,"method":"ping"}]'],
   ["text", '"ping"'],
   ["null", "null"],
@@ -116,4 +132,122 @@ test("whatever the bytes, the answer is a frame or a refusal", () => {
     }),
     { numRuns: 1000 },
   );
+});
+
+const isBadMessage = (error: unknown): boolean => error instanceof Refusal && error.code === "bad_message";
+
+test("a batch is told to be one", () => {
+  assert.throws(() => read('[{"jsonrpc":"2.0","id":1,"method":"ping"}]'), /batches/);
+  assert.throws(() => read(" 5"), /expected a JSON object/);
+});
+
+const ids: readonly (readonly [string, string | number | undefined])[] = [
+  ['"a"', "a"],
+  ['""', ""],
+  ['"\\u0061"', "a"],
+  ["0", 0],
+  ["-7", -7],
+  ["9007199254740991", Number.MAX_SAFE_INTEGER],
+  ["9007199254740992", undefined],
+  ["-9007199254740992", undefined],
+  ["1.5", undefined],
+  ["1e300", undefined],
+  ["true", undefined],
+  ["[]", undefined],
+  ["{}", undefined],
+  [`"${"x".repeat(8192)}"`, "x".repeat(8192)],
+  [`"${"x".repeat(8193)}"`, undefined],
+];
+for (const [written, id] of ids) {
+  test(`the id ${written.slice(0, 20)} is ${id === undefined ? "refused" : "taken"} in a request and in an answer`, () => {
+    for (const rest of ['"method":"ping"', '"result":{}', '"error":{"code":1}']) {
+      const text = `{"jsonrpc":"2.0","id":${written},${rest}}`;
+      if (id === undefined) assert.throws(() => read(text), isBadMessage, rest);
+      else {
+        const frame = read(text);
+        assert.equal(frame.kind === "notification" ? undefined : frame.id, id);
+      }
+    }
+  });
+}
+
+test("an answer may say null as its id, or nothing", () => {
+  for (const id of ['"id":null,', ""]) {
+    const frame = read(`{"jsonrpc":"2.0",${id}"error":{"code":-32700}}`);
+    assert.ok(frame.kind === "response");
+    assert.equal(frame.id, null);
+  }
+});
+
+test("every member that decisions need is read, and its place is that of its value", () => {
+  const meta =
+    '{"io.modelcontextprotocol/protocolVersion":"v", "progressToken":"t","io.modelcontextprotocol/subscriptionId":5}';
+  const params = `{"name":"n","uri":"u:1","taskId":"k","requestId":3,"progressToken":4,"arguments":[1, 2],"_meta":${meta}}`;
+  const frame = read(`{"jsonrpc":"2.0","method":"notifications/x","params": ${params} }`);
+  assert.ok(frame.kind === "notification");
+  const { name, uri, taskId, requestId, progressToken, meta: found } = frame.params ?? {};
+  assert.deepEqual([name, uri, taskId, requestId, progressToken], ["n", "u:1", "k", 3, 4]);
+  assert.deepEqual([found?.protocolVersion, found?.progressToken, found?.subscriptionId], ["v", "t", 5]);
+  assert.equal(frame.era, "modern");
+  assert.equal(textOf(frame, frame.params?.span), params);
+  assert.equal(textOf(frame, frame.params?.arguments), "[1, 2]");
+  assert.equal(textOf(frame, found?.span), meta);
+});
+
+test("a result's type, version, subscription and place are read", () => {
+  const result =
+    '{"resultType":"complete","protocolVersion":"2025-11-25","_meta":{"io.modelcontextprotocol/subscriptionId":"s"}}';
+  const frame = read(`{"jsonrpc":"2.0","id":1,"result": ${result} }`);
+  assert.ok(frame.kind === "response" && frame.result !== undefined);
+  const { resultType, protocolVersion, isError, meta, span } = frame.result;
+  assert.deepEqual(
+    [resultType, protocolVersion, isError, meta?.subscriptionId],
+    ["complete", "2025-11-25", false, "s"],
+  );
+  assert.equal(textOf(frame, span), result);
+});
+
+test("only true makes a result a failure", () => {
+  for (const [written, isError] of [
+    ["true", true],
+    ["false", false],
+    ["null", false],
+    ['"true"', false],
+    ["1", false],
+    ["{}", false],
+  ] as const) {
+    const frame = read(`{"jsonrpc":"2.0","id":1,"result":{"isError":${written}}}`);
+    assert.ok(frame.kind === "response");
+    assert.equal(frame.result?.isError, isError, written);
+  }
+});
+
+test("a message without a version is legacy", () => {
+  for (const meta of ["[]", "null", "{}"]) {
+    const frame = read(`{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":${meta}}}`);
+    assert.ok(frame.kind === "request");
+    assert.equal(frame.era, "legacy", meta);
+  }
+});
+
+test("a method with an error is no message, and neither is an error whose code is no number", () => {
+  assert.throws(() => read('{"jsonrpc":"2.0","id":1,"method":"ping","error":{"code":1}}'), isBadMessage);
+  for (const error of ['{"code":"1"}', '{"code":null}', "[]", "null"])
+    assert.throws(() => read(`{"jsonrpc":"2.0","id":1,"error":${error}}`), isBadMessage, error);
+});
+
+test("a method of 256 bytes and a name of 8,192 pass, one more doesn't", () => {
+  const call = (method: number, name: number): Frame =>
+    read(`{"jsonrpc":"2.0","id":1,"method":"${"m".repeat(method)}","params":{"name":"${"n".repeat(name)}"}}`);
+  assert.equal(call(256, 8192).kind, "request");
+  assert.throws(() => call(257, 1), isBadMessage);
+  assert.throws(() => call(1, 8193), isBadMessage);
+});
+
+test("a caller's own bounds are those that count", () => {
+  const bytes = utf8('{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":[]}}');
+  assert.equal(readFrame(bytes, { depth: 3, members: 10 }).kind, "request");
+  const isBadJson = (error: unknown): boolean => error instanceof Refusal && error.code === "bad_json";
+  assert.throws(() => readFrame(bytes, { depth: 2, members: 10 }), isBadJson);
+  assert.throws(() => readFrame(bytes, { depth: 3, members: 4 }), isBadJson);
 });

@@ -89,6 +89,18 @@ const messageShape: Shape = {
   error: { code: true, message: true, data: true },
 };
 
+/** What names the thing a request is about, by method. */
+export const namedBy: ReadonlyMap<string, "name" | "uri" | "taskId"> = new Map([
+  ["tools/call", "name"],
+  ["prompts/get", "name"],
+  ["resources/read", "uri"],
+  ["resources/subscribe", "uri"],
+  ["resources/unsubscribe", "uri"],
+  ["tasks/get", "taskId"],
+  ["tasks/update", "taskId"],
+  ["tasks/cancel", "taskId"],
+]);
+
 const maxMethodLength = 256;
 const maxNameLength = 8192;
 
@@ -111,8 +123,9 @@ export function readFrame(bytes: Uint8Array, limits: FrameLimits = defaultFrameL
 }
 
 function call(read: Reader): RequestFrame | NotificationFrame {
-  const method = read.string("method", maxMethodLength) ?? "";
-  const params = paramsOf(read);
+  const method = read.visible("method");
+  if (method === undefined) throw bad("a method is a string");
+  const params = paramsOf(read, namedBy.get(method));
   const era: Era = params?.meta?.protocolVersion === undefined ? "legacy" : "modern";
   const common = { bytes: read.bytes, method, era, ...(params && { params }) };
   if (!read.members.has("id")) return { kind: "notification", ...common };
@@ -152,10 +165,14 @@ function response(read: Reader): ResponseFrame {
   };
 }
 
-function paramsOf(read: Reader): Params | undefined {
+/** @param naming the member that must be text: what a server reads as one, the rules must have read too */
+function paramsOf(read: Reader, naming?: string): Params | undefined {
   if (!read.members.has("params")) return undefined;
   const params = read.object("params");
   if (params === undefined) throw bad("params is an object");
+  if (naming !== undefined && params.members.has(naming) && !params.isString(naming)) {
+    throw bad(`"${naming}" is a string`);
+  }
   const name = params.string("name", maxNameLength);
   const uri = params.string("uri", maxNameLength);
   const taskId = params.string("taskId", maxNameLength);
@@ -178,7 +195,7 @@ function paramsOf(read: Reader): Params | undefined {
 function metaOf(read: Reader): Meta | undefined {
   const meta = read.object("_meta");
   if (meta === undefined) return undefined;
-  const protocolVersion = meta.string(protocolVersionKey, maxMethodLength);
+  const protocolVersion = meta.visible(protocolVersionKey);
   const progressToken = meta.id("progressToken");
   const subscriptionId = meta.id(subscriptionIdKey);
   return {
@@ -213,22 +230,43 @@ class Reader {
     return textAt(this.bytes, place);
   }
 
+  /**
+   * A word that also travels as a header.
+   * @throws Refusal `bad_message` if it is there and isn't visible ASCII
+   */
+  visible(name: string): string | undefined {
+    const text = this.string(name, maxMethodLength);
+    if (this.members.has(name) && (text === undefined || !/^[\x21-\x7e]+$/.test(text))) {
+      throw bad(`"${name}" is a word of visible ASCII`);
+    }
+    return text;
+  }
+
   /** A string, or a whole number that every reader holds exactly. */
   id(name: string): RequestId | undefined {
-    const number = this.number(name);
-    return number === undefined
-      ? this.string(name, maxNameLength)
-      : Number.isSafeInteger(number)
-        ? number
-        : undefined;
+    const literal = this.#numberLiteral(name);
+    if (literal === undefined) return this.string(name, maxNameLength);
+    return /^-?\d+(\.0+)?$/.test(literal) && Number.isSafeInteger(Number(literal))
+      ? Number(literal)
+      : undefined;
   }
 
   number(name: string): number | undefined {
+    const literal = this.#numberLiteral(name);
+    return literal === undefined ? undefined : Number(literal);
+  }
+
+  #numberLiteral(name: string): string | undefined {
     const place = this.members.get(name);
     const first = place === undefined ? undefined : this.bytes[place.start];
     if (place === undefined || first === undefined || (first !== 0x2d && (first < 0x30 || first > 0x39)))
       return undefined;
-    return Number(Buffer.from(this.bytes.subarray(place.start, place.end)).toString("latin1"));
+    return Buffer.from(this.bytes.subarray(place.start, place.end)).toString("latin1");
+  }
+
+  isString(name: string): boolean {
+    const place = this.members.get(name);
+    return place !== undefined && this.bytes[place.start] === 0x22;
   }
 
   isTrue(name: string): boolean {

@@ -138,3 +138,115 @@ test("what a refusal says never holds content", () => {
     );
   }
 });
+
+const surrogates: readonly (readonly [string, boolean])[] = [
+  ["\\ud7ff", true],
+  ["\\ue000", true],
+  ["\\ud800\\udc00", true],
+  ["\\uDBFF\\uDFFF", true],
+  ["\\udfff", false],
+  ["\\udbff", false],
+  ["\\ud800\\ue000", false],
+  ["\\ud800\\udbff", false],
+  ["\\udc00\\udc00", false],
+  ["\\ud800x", false],
+  ["\\ud800\\n", false],
+  ["\\u00g0", false],
+  ["\\u00G0", false],
+  ["\\u00`0", false],
+];
+for (const [escapes, isTaken] of surrogates) {
+  test(`the string "${escapes}" is ${isTaken ? "taken" : "refused"}`, () => {
+    assert.equal(isAccepted(utf8(`"${escapes}"`)), isTaken);
+  });
+}
+
+test("a control character stands in a string only as an escape", () => {
+  for (let code = 0; code < 0x20; code++) {
+    assert.equal(isAccepted(utf8(`"${String.fromCharCode(code)}"`)), false, `U+${code.toString(16)}`);
+    assert.equal(isAccepted(utf8(`"\\u00${code.toString(16).padStart(2, "0")}"`)), true);
+  }
+  assert.equal(isAccepted(utf8('"\u007f\u0080\u2028"')), true);
+});
+
+test("the bounds are those that were asked for: what meets them passes, one more doesn't", () => {
+  const isWithin = (text: string): boolean => {
+    try {
+      scanJson(utf8(text), undefined, { depth: 2, members: 3 });
+      return true;
+    } catch (error) {
+      assert.ok(error instanceof Refusal && error.code === "bad_json", String(error));
+      return false;
+    }
+  };
+  assert.deepEqual(['[{"a":1}]', "[[[]]]", '{"a":{"b":{}}}'].map(isWithin), [true, false, false]);
+  assert.deepEqual(["[1,2,3]", "[1,2,3,4]"].map(isWithin), [true, false]);
+  assert.deepEqual(['{"a":[1],"b":1}', '{"a":[1],"b":[1]}'].map(isWithin), [true, false], "counted in all");
+});
+
+const offsets: readonly (readonly [string, number])[] = [
+  ['{"a" 1}', 5],
+  ["[1 2]", 3],
+  ['{"a":1 "b":2}', 7],
+  ["{a:1}", 1],
+  ["1x", 1],
+  [' "é', 4],
+  ['"\\q"', 1],
+  ['"\\u00', 5],
+];
+for (const [text, offset] of offsets) {
+  test(`what is wrong with ${text} is said to be at byte ${offset}`, () => {
+    assert.throws(
+      () => scanJson(utf8(text)),
+      (error: unknown) => error instanceof Refusal && error.message.endsWith(` at byte ${offset}.`),
+    );
+  });
+}
+
+test("a noted member's place is that of its value, without the white space around it", () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.constantFrom("", " ", "\n\t"), (value, space) => {
+      const bytes = utf8(
+        `${space}{"before":0,"outer":${space}{"inner"${space}:${space}${JSON.stringify(value)}${space}}}`,
+      );
+      const outer = scanJson(bytes, { outer: { inner: true } }).members?.get("outer");
+      const inner = outer?.members?.get("inner");
+      assert.ok(inner);
+      const text = new TextDecoder().decode(bytes.subarray(inner.start, inner.end));
+      assert.equal(text, JSON.stringify(value));
+    }),
+  );
+});
+
+test("what JSON.stringify writes is accepted", () => {
+  fc.assert(fc.property(fc.jsonValue(), (value) => assert.ok(isAccepted(utf8(JSON.stringify(value))))));
+});
+
+test("only members that were asked for are noted, whatever objects inherit", () => {
+  const text = '{"toString":{"a":1},"constructor":1,"__proto__":{"method":1},"methods":1,"method":2}';
+  const { members } = scanJson(utf8(text), { method: true });
+  assert.deepEqual([...(members?.keys() ?? [])], ["method"]);
+});
+
+test("the Kelvin sign folds to k", () => {
+  assert.throws(() => scanJson(utf8('{"to\u212aen":1}'), { token: true }), Refusal);
+});
+
+test("a damaged message is refused without a word of its content", () => {
+  const message = utf8('{"canary":["canary",{"canary\\n":-12345e6}],"k":"canary"}');
+  fc.assert(
+    fc.property(fc.nat(message.length - 1), fc.integer({ min: 1, max: 255 }), fc.nat(), (at, by, cut) => {
+      const damaged = Uint8Array.from(message);
+      damaged[at] = (damaged[at] ?? 0) ^ by;
+      for (const bytes of [damaged, message.subarray(0, cut % message.length)]) {
+        try {
+          scanJson(bytes);
+        } catch (error) {
+          assert.ok(error instanceof Refusal && error.code === "bad_json", String(error));
+          assert.doesNotMatch(error.message, /canary|12345/);
+        }
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});

@@ -28,7 +28,7 @@ export interface ScanLimits {
 
 export const defaultScanLimits: ScanLimits = { depth: 64, members: 100_000 };
 
-/** @throws Refusal `bad_json` that names what was expected and the byte offset, never the content */
+/** @throws Refusal `bad_json`, or `bad_message` for a known member in another case; it names the byte, never the content */
 export function scanJson(bytes: Uint8Array, shape?: Shape, limits: ScanLimits = defaultScanLimits): Place {
   if (!isUtf8(bytes)) throw new Refusal("bad_json", "Expected UTF-8.");
   const scanner = new Scanner(bytes, limits);

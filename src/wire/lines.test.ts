@@ -43,3 +43,34 @@ test("a line without an end is refused at the limit, not kept", () => {
   );
   assert.throws(() => lineReader(4).push(utf8("12345\n")), Refusal);
 });
+
+test("the limit is one line's, whole or in pieces, and what meets it passes", () => {
+  const isTooLarge = (error: unknown): boolean => error instanceof Refusal && error.code === "too_large";
+  const reader = lineReader(4);
+  for (let i = 0; i < 5; i++) {
+    assert.deepEqual(reader.push(utf8("ab")), []);
+    assert.equal(reader.push(utf8("cd\nabcd\n")).length, 2);
+  }
+  reader.push(utf8("abc"));
+  assert.throws(() => reader.push(utf8("de\n")), isTooLarge);
+  assert.throws(() => lineReader(4).push(utf8("abcde\n")), isTooLarge);
+});
+
+test("empty lines and empty pieces say nothing, and a CR within a line is content", () => {
+  const reader = lineReader(100);
+  assert.deepEqual(reader.push(utf8("")), []);
+  assert.deepEqual(
+    reader.push(utf8("\n\r\n\na\rb\r\n")).map((line) => decoder.decode(line)),
+    ["a\rb"],
+  );
+});
+
+test("what was refused is no beginning of the next line", () => {
+  const reader = lineReader(10);
+  reader.push(utf8("abc"));
+  assert.throws(() => reader.push(utf8("defghijklmnop\n")), Refusal);
+  assert.deepEqual(
+    reader.push(utf8("x\n")).map((line) => decoder.decode(line)),
+    ["x"],
+  );
+});

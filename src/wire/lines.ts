@@ -16,26 +16,28 @@ export function lineReader(maxLineBytes: number): LineReader {
     bytes = 0;
     return line.at(-1) === 0x0d ? line.subarray(0, -1) : line;
   };
+  const check = (length: number): void => {
+    if (length <= maxLineBytes) return;
+    parts = []; // What was refused is no beginning of the next line.
+    bytes = 0;
+    throw new Refusal("too_large", `A line is longer than ${maxLineBytes} bytes.`);
+  };
   return {
     push: (chunk) => {
       const lines: Uint8Array[] = [];
       let start = 0;
       for (let end = chunk.indexOf(0x0a); end !== -1; end = chunk.indexOf(0x0a, start)) {
-        checkLength(bytes + end - start, maxLineBytes);
+        check(bytes + end - start);
         const line = take(chunk.subarray(start, end));
         if (line.length > 0) lines.push(line);
         start = end + 1;
       }
       if (start < chunk.length) {
         bytes += chunk.length - start;
-        checkLength(bytes, maxLineBytes);
+        check(bytes);
         parts.push(chunk.subarray(start));
       }
       return lines;
     },
   };
-}
-
-function checkLength(bytes: number, maxLineBytes: number): void {
-  if (bytes > maxLineBytes) throw new Refusal("too_large", `A line is longer than ${maxLineBytes} bytes.`);
 }

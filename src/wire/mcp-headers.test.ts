@@ -117,3 +117,116 @@ for (const [what, properties] of badMarks) {
     assert.equal(parameterHeaders({ type: "object", properties }), "invalid");
   });
 }
+
+const named: readonly (readonly [string, object, string | undefined])[] = [
+  ["tools/call", { name: "x" }, "x"],
+  ["prompts/get", { name: "x" }, "x"],
+  ["resources/read", { uri: "file:///x" }, "file:///x"],
+  ["tasks/get", { taskId: "t" }, "t"],
+  ["tasks/update", { taskId: "t" }, "t"],
+  ["tasks/cancel", { taskId: "t" }, "t"],
+  ["tools/list", { name: "x", uri: "y", taskId: "z" }, undefined],
+];
+for (const [method, params, name] of named) {
+  test(`the name of ${method} is ${name ?? "none"}, as written and as checked`, () => {
+    const frame = modern(method, params);
+    assert.ok(frame.kind === "request");
+    const written = Object.fromEntries(standardHeaders(frame));
+    assert.deepEqual(written, {
+      "mcp-protocol-version": version,
+      "mcp-method": method,
+      ...(name !== undefined && { "mcp-name": name }),
+    });
+    checkHeaders(frame, reader(written));
+    if (name === undefined) return;
+    assert.throws(() => checkHeaders(frame, reader({ ...written, "mcp-name": "other" })), Refusal);
+  });
+}
+
+test("white space around any header is the transport's, within a wrapped name it is the name's", () => {
+  const spaced = Object.fromEntries(Object.entries(good).map(([name, value]) => [name, ` ${value}\t`]));
+  checkHeaders(call, reader(spaced));
+  const wrapped = encodeHeaderValue(" pay ");
+  assert.throws(() => checkHeaders(call, reader({ ...good, "mcp-name": wrapped })), Refusal);
+  checkHeaders(modern("tools/call", { name: " pay " }), reader({ ...good, "mcp-name": ` ${wrapped} ` }));
+});
+
+test("a legacy message has no headers to send, and a notification's are never checked", () => {
+  const legacy = readFrame(utf8('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"pay"}}'));
+  assert.ok(legacy.kind === "request");
+  assert.deepEqual(standardHeaders(legacy), []);
+  const told = readFrame(
+    utf8(
+      '{"jsonrpc":"2.0","method":"notifications/x","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"v"}}}',
+    ),
+  );
+  checkHeaders(told, () => undefined);
+  assert.ok(told.kind === "notification");
+  assert.deepEqual(standardHeaders(told), [
+    ["mcp-protocol-version", "v"],
+    ["mcp-method", "notifications/x"],
+  ]);
+});
+
+test("a mismatch doesn't repeat what was found or expected", () => {
+  assert.throws(
+    () => checkHeaders(modern("tools/call", { name: "canary1" }), reader({ ...good, "mcp-name": "canary2" })),
+    (error: unknown) => error instanceof Refusal && !error.message.includes("canary"),
+  );
+});
+
+const wrappings: readonly (readonly [string, string | undefined])[] = [
+  ["plain", "plain"],
+  ["=?base64?YQ==?=", "a"],
+  ["=?base64??=", ""],
+  ["=?base64?=", "=?base64?="],
+  ["=?base64?YQ?=", undefined],
+  ["=?base64?YR==?=", undefined],
+  ["=?base64?Y Q==?=", undefined],
+  ["=?base64?_-8=?=", undefined],
+  ["=?base64?/w==?=", undefined],
+  ["=?base64?77u/YQ==?=", "\uFEFFa"],
+];
+for (const [value, text] of wrappings) {
+  test(`the header value ${value} stands for ${JSON.stringify(text) ?? "nothing"}`, () => {
+    assert.equal(decodeHeaderValue(value), text);
+  });
+}
+
+test("a value is wrapped only where a header can't hold it as it is", () => {
+  for (const plain of ["", "a", "a b", "~!", "=?base64?"]) assert.equal(encodeHeaderValue(plain), plain);
+  for (const text of [" a", "a ", "a\n", "\t", "é", "=?base64?YQ==?=", "\u007f"])
+    assert.match(encodeHeaderValue(text), /^=\?base64\?.*\?=$/, JSON.stringify(text));
+});
+
+test("arguments travel as headers if they are scalars that the message itself holds", () => {
+  const marks = ["yes", "no", "gone", "list", "toString"].map((name) => ({ header: name, path: [name] }));
+  const deep = { header: "deep", path: ["yes", "deep"] };
+  const frame = modern("tools/call", { name: "pay", arguments: { yes: true, no: false, list: [1] } });
+  assert.ok(frame.kind === "request");
+  assert.deepEqual(standardHeaders(frame, [...marks, deep]).slice(3), [
+    ["mcp-param-yes", "true"],
+    ["mcp-param-no", "false"],
+  ]);
+});
+
+test("a tool marked wrongly has no headers, and spoils no other; what is no list of tools has none", () => {
+  const inputSchema = { properties: { a: { type: "boolean", "x-mcp-header": "A" } } };
+  const wrong = { properties: { a: { type: "number", "x-mcp-header": "A" } } };
+  const tools = [{ name: "wrong", inputSchema: wrong }, { name: "bare" }, { name: "right", inputSchema }, 5];
+  assert.deepEqual(
+    [...toolParameterHeaders({ tools })],
+    [
+      ["bare", []],
+      ["right", [{ header: "A", path: ["a"] }]],
+    ],
+  );
+  for (const none of [undefined, null, 5, {}, { tools: {} }, []])
+    assert.equal(toolParameterHeaders(none).size, 0);
+});
+
+test("a schema nested without end is read only so deep", () => {
+  let schema: object = { type: "string", "x-mcp-header": "Deep" };
+  for (let i = 0; i < 100_000; i++) schema = { properties: { a: schema } };
+  assert.deepEqual(parameterHeaders(schema), []);
+});

@@ -1,7 +1,7 @@
 /** The Mcp-* request headers of MCP 2026-07-28 (streamable HTTP, SEP-2243): written by clients, checked by us. */
 import { utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import type { Frame, NotificationFrame, RequestFrame } from "./frame.ts";
+import { type Frame, namedBy, type NotificationFrame, type RequestFrame } from "./frame.ts";
 
 /** Looks a header up by its lower-case name. */
 type HeaderReader = (lowerCaseName: string) => string | undefined;
@@ -124,21 +124,10 @@ function isAnnotation(header: unknown, schema: unknown): header is string {
   return isScalar && typeof header === "string" && /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(header);
 }
 
-/** What `Mcp-Name` mirrors. */
+/** What `Mcp-Name` mirrors; subscriptions have none. */
 function nameOf(frame: RequestFrame | NotificationFrame): string | undefined {
-  switch (frame.method) {
-    case "tools/call":
-    case "prompts/get":
-      return frame.params?.name;
-    case "resources/read":
-      return frame.params?.uri;
-    case "tasks/get":
-    case "tasks/update":
-    case "tasks/cancel":
-      return frame.params?.taskId;
-    default:
-      return undefined;
-  }
+  const member = frame.method.endsWith("subscribe") ? undefined : namedBy.get(frame.method);
+  return member === undefined ? undefined : frame.params?.[member];
 }
 
 function checkOne(name: string, found: string | undefined, expected: string | undefined): void {

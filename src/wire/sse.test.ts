@@ -92,11 +92,58 @@ test("an event beyond the limit is refused, however it comes", () => {
 test("what is written is read back, line breaks in the data included", () => {
   fc.assert(
     fc.property(fc.string(), fc.option(fc.nat()), (text, id) => {
-      const data = text.replaceAll(/\r\n?/g, "\n").replace(/\n$/, "");
+      const data = text.replaceAll(/\r\n?/g, "\n");
       const bytes = writeSseEvent({ data: utf8(data), ...(id !== null && { id: String(id) }) });
       const [event] = eventsOf(bytes);
-      assert.equal(event && decoder.decode(event.data ?? utf8("")), data.toWellFormed());
+      assert.equal(event && decoder.decode(event.data ?? utf8("absent")), data.toWellFormed());
       assert.equal(event?.id, id === null ? undefined : String(id));
     }),
   );
+});
+
+test("the limit is one event's, not the stream's, and what meets it passes", () => {
+  const reader = sseReader(10);
+  for (let i = 0; i < 5; i++) {
+    assert.equal(reader.push(utf8("data: xx")).length, 0);
+    assert.equal(reader.push(utf8("\n\n")).length, 1);
+  }
+  assert.throws(
+    () => reader.push(utf8("data: xxxxxx")),
+    (error: unknown) => error instanceof Refusal && error.code === "answer_too_large",
+  );
+});
+
+test("a long event is refused whether it comes in one piece or in many", () => {
+  const long = utf8(`data: ${"x".repeat(1000)}\n\n`);
+  assert.throws(() => sseReader(16).push(long), Refusal);
+  const reader = sseReader(16);
+  reader.push(long.subarray(0, 10));
+  assert.throws(() => reader.push(long.subarray(10)), Refusal);
+});
+
+test("a byte order mark counts at the beginning of the stream only", () => {
+  const found = eventsOf(utf8("data: a\n\uFEFFdata: b\n\n\uFEFFdata: c\n\nid: \uFEFFx\ndata: d\n\n")).map(
+    said,
+  );
+  assert.deepEqual(found, [
+    { data: "a", event: undefined, id: undefined },
+    { data: null, event: undefined, id: undefined },
+    { data: "d", event: undefined, id: "\uFEFFx" },
+  ]);
+});
+
+test("an event is written field by field", () => {
+  const bytes = writeSseEvent({ data: utf8("a\r\nb\rc\nd"), event: "message", id: "7", retryMs: 1500 });
+  assert.equal(
+    decoder.decode(bytes),
+    "event: message\nid: 7\nretry: 1500\ndata: a\ndata: b\ndata: c\ndata: d\n\n",
+  );
+  assert.deepEqual(eventsOf(bytes).map(said), [{ data: "a\nb\nc\nd", event: "message", id: "7" }]);
+});
+
+test("what follows the last whole event is kept as the rest", () => {
+  const reader = sseReader(100);
+  reader.push(utf8("data: a\n\nda"));
+  reader.push(utf8("ta: b"));
+  assert.equal(decoder.decode(reader.rest()), "data: b");
 });

@@ -25,6 +25,7 @@ export function sseReader(maxEventBytes: number): SseReader {
   let parts: Uint8Array[] = [];
   let bytes = 0;
   let atLineStart = true;
+  let isFirst = true;
   /** A CR was the last byte: `blank` if it ended an empty line, `line` otherwise. A LF may still belong to it. */
   let afterCr: "blank" | "line" | undefined;
 
@@ -32,7 +33,10 @@ export function sseReader(maxEventBytes: number): SseReader {
     const raw = parts.length === 0 ? end : concat([...parts, end]);
     parts = [];
     bytes = 0;
-    return parseEvent(raw);
+    checkLength(raw.length, maxEventBytes);
+    const event = parseEvent(raw, isFirst);
+    isFirst = false;
+    return event;
   };
   return {
     rest: () => concat(parts),
@@ -58,12 +62,7 @@ export function sseReader(maxEventBytes: number): SseReader {
       }
       if (start < chunk.length) parts.push(chunk.subarray(start));
       bytes += chunk.length - start;
-      if (bytes > maxEventBytes) {
-        throw new Refusal(
-          "answer_too_large",
-          `An event of the server's stream is longer than ${maxEventBytes} bytes.`,
-        );
-      }
+      checkLength(bytes, maxEventBytes);
       return events;
     },
   };
@@ -81,16 +80,28 @@ export function writeSseEvent(event: {
     (event.retryMs === undefined ? "" : `retry: ${event.retryMs}\n`);
   const parts: Uint8Array[] = [utf8(head)];
   for (const line of splitLines(event.data)) parts.push(dataPrefix, line, lineEnd);
+  const last = event.data.at(-1);
+  if (last === undefined || last === lf || last === cr) parts.push(dataPrefix, lineEnd);
   parts.push(lineEnd);
   return concat(parts);
 }
 
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const dataPrefix = utf8("data: ");
 const lineEnd = utf8("\n");
 const byteOrderMark = [0xef, 0xbb, 0xbf];
 
-function parseEvent(raw: Uint8Array): SseEvent {
-  const start = byteOrderMark.every((byte, i) => raw[i] === byte) ? 3 : 0;
+function checkLength(bytes: number, maxEventBytes: number): void {
+  if (bytes <= maxEventBytes) return;
+  throw new Refusal(
+    "answer_too_large",
+    `An event of the server's stream is longer than ${maxEventBytes} bytes.`,
+  );
+}
+
+/** Only what begins the stream may begin with a byte order mark; elsewhere it is content. */
+function parseEvent(raw: Uint8Array, isFirst: boolean): SseEvent {
+  const start = isFirst && byteOrderMark.every((byte, i) => raw[i] === byte) ? 3 : 0;
   const data: Uint8Array[] = [];
   const named: { event?: string; id?: string } = {};
   for (const line of splitLines(raw.subarray(start))) {
@@ -132,5 +143,5 @@ function splitLines(bytes: Uint8Array): readonly Uint8Array[] {
 }
 
 function text(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
+  return decoder.decode(bytes);
 }
