@@ -4,6 +4,7 @@
  * comparisons are medians of the ratios within a round. Method and reading: docs/guide/bench.md.
  */
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
@@ -138,7 +139,7 @@ async function measureHandshakes(setting: Setting): Promise<readonly HandshakeRe
 
 /** Starts the load for one contestant, on the other core. */
 export async function startLoad({ t, folder }: Setting, { target }: Contestant): Promise<Load> {
-  const file = path.join(folder, `target-${Math.random().toString(36).slice(2)}.json`);
+  const file = path.join(folder, `target-${randomUUID()}.json`);
   await writeFile(file, JSON.stringify(target), { mode: 0o600 });
   const [program, ...args] = [...onLoadCore, process.execPath, here("load.ts"), file];
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });

@@ -5,7 +5,13 @@ import { certificateFacts, parseCertificate } from "../crypto/certificate.ts";
 import type { KeyPair } from "../crypto/keys.ts";
 import { createSigningRequest } from "../crypto/signing-request.ts";
 import type { Profile } from "../crypto/suites.ts";
-import { type EnrolledIdentity, join, type KnownGateway, renew } from "../host/net/enrol-client.ts";
+import {
+  enrolledSchema,
+  type EnrolledIdentity,
+  join,
+  type KnownGateway,
+  renew,
+} from "../host/net/enrol-client.ts";
 import type { Credentials } from "../host/net/tls.ts";
 import { readJsonIfThere, writePrivateFile } from "../host/store/files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
@@ -16,15 +22,8 @@ import { Refusal } from "../kernel/refusal.ts";
 import { credentialsOf, renewing } from "./credentials.ts";
 import { openKeys, statePaths } from "./state-folder.ts";
 
-const storedSchema = z.strictObject({
-  address: z.string(),
-  spiffe_id: z.string(),
-  certificate: z.string(),
-  server_roots: z.array(z.string()).min(1),
-  client_roots: z.array(z.string()).min(1),
-  gateway: z.string(),
-  trust_domain: z.string(),
-});
+/** What the gateway gave, and where it is. */
+const storedSchema = z.strictObject({ ...enrolledSchema.shape, address: z.string() });
 type Stored = z.output<typeof storedSchema>;
 
 export interface SidecarOptions {

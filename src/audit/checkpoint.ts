@@ -1,6 +1,6 @@
 /** Checkpoints (C2SP tlog-checkpoint) in signed notes (C2SP signed-note): written and read as bytes, nothing verified. */
 import type { CheckpointBody } from "../crypto/note-keys.ts";
-import { concat, fromBase64, toBase64, utf8 } from "../kernel/bytes.ts";
+import { concat, fromBase64, fromUtf8, toBase64, utf8 } from "../kernel/bytes.ts";
 
 export interface NoteSignature {
   readonly name: string;
@@ -44,7 +44,7 @@ export function formatNote(note: Note): string {
 /** Undefined if `bytes` isn't a signed note within the bounds. */
 export function readNote(bytes: Uint8Array): Note | undefined {
   if (bytes.length > maxNoteBytes) return undefined;
-  const whole = decode(bytes);
+  const whole = fromUtf8(bytes);
   // The last empty line parts text and signatures; nothing below U+0020 but newlines.
   const cut = whole?.lastIndexOf("\n\n") ?? -1;
   if (whole === undefined || cut < 0 || !whole.endsWith("\n") || hasControls(whole)) return undefined;
@@ -68,16 +68,6 @@ function readSignatureLine(line: string): NoteSignature | undefined {
   const bytes = fromBase64(base64 ?? "");
   if (name === undefined || bytes === undefined || bytes.length < 5) return undefined;
   return { name, keyId: bytes.subarray(0, 4), signature: bytes.subarray(4) };
-}
-
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-function decode(bytes: Uint8Array): string | undefined {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    return undefined;
-  }
 }
 
 function hasControls(text: string): boolean {

@@ -5,6 +5,7 @@
  * Writing is on the path of every call, so it concatenates by hand; reading is generic and strict.
  */
 import { sha256Hex } from "../crypto/hash.ts";
+import { fromUtf8 } from "../kernel/bytes.ts";
 import type { EntryDraft, EntryOutcome } from "../model/entry.ts";
 import { canonicalJson, cutMark, quote } from "./canonical.ts";
 
@@ -67,7 +68,7 @@ export function sealEntry(draft: EntryDraft, previousHash: string | null): Seale
 /** The entry in `bytes`: canonical to the byte, complete, and with the `event_hash` that it must have. */
 export function readEntry(bytes: Uint8Array): EntryReading {
   if (bytes.length > maxEntryBytes) return unreadable(`it has more than ${maxEntryBytes} bytes`);
-  const text = decode(bytes);
+  const text = fromUtf8(bytes);
   const record = text === undefined ? undefined : parse(text);
   if (record === undefined) return unreadable("it is no JSON object");
   if (canonicalJson(record) !== text) return unreadable("it isn't in canonical form");
@@ -135,16 +136,6 @@ function unusualFacts(facts: Readonly<Record<string, string>>, limit: Limits): s
   if (plain.size < Object.keys(facts).length) plain.set("facts", cutMark);
   const rows = [...plain].sort(([a], [b]) => (a < b ? -1 : 1));
   return rows.map(([name, value]) => `"${name}":${quote(value, limit.fact)}`).join(",");
-}
-
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-function decode(bytes: Uint8Array): string | undefined {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    return undefined;
-  }
 }
 
 function parse(text: string): Readonly<Record<string, unknown>> | undefined {

@@ -2,6 +2,7 @@
  * The first message of a TLS client (RFC 8446 §4.1.2), read before anything is answered. Every outcome
  * is a value: hostile bytes never throw.
  */
+import { concat } from "../kernel/bytes.ts";
 
 export interface ClientHello {
   readonly legacyVersion: number;
@@ -58,7 +59,7 @@ export function peekClientHello(bytes: Uint8Array, maxBytes: number): Peek {
 function assembled(parts: readonly Uint8Array[], have: number, maxBytes: number): Peek | undefined {
   if (have < handshakeHeader)
     return parts[0]?.[0] === undefined || parts[0][0] === 1 ? undefined : notHello();
-  const message = parts.length === 1 && parts[0] !== undefined ? parts[0] : join(parts, have);
+  const message = parts.length === 1 && parts[0] !== undefined ? parts[0] : concat(parts);
   if (message[0] !== 1) return notHello();
   const need = handshakeHeader + (message[1] ?? 0) * 65_536 + uint16(message, 2);
   if (need > maxBytes)
@@ -200,17 +201,6 @@ class Cursor {
 
 function uint16(bytes: Uint8Array, at: number): number {
   return (bytes[at] ?? 0) * 256 + (bytes[at + 1] ?? 0);
-}
-
-/** A copy; most hellos come in one record and need none. */
-function join(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 function notHello(): Peek {

@@ -1,5 +1,5 @@
 /** The Mcp-* request headers of MCP 2026-07-28 (streamable HTTP, SEP-2243): written by clients, checked by us. */
-import { utf8 } from "../kernel/bytes.ts";
+import { fromUtf8, utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Frame, namedBy, type NotificationFrame, type RequestFrame } from "./frame.ts";
 
@@ -74,12 +74,7 @@ export function decodeHeaderValue(value: string): string | undefined {
   if (!isWrapped) return value;
   const inner = value.slice(sentinelStart.length, -sentinelEnd.length);
   const bytes = Buffer.from(inner, "base64");
-  if (bytes.toString("base64") !== inner) return undefined;
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
+  return bytes.toString("base64") === inner ? fromUtf8(bytes) : undefined;
 }
 
 /** Which arguments of each tool in a `tools/list` result have headers; tools annotated wrongly have none. */

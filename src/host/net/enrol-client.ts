@@ -18,7 +18,7 @@ import { clientTlsOptions } from "./tls.ts";
 const timeoutMs = 10_000;
 const maxAnswerBytes = 256 * 1024;
 
-const enrolledSchema = z.object({
+export const enrolledSchema = z.object({
   spiffe_id: z.string(),
   certificate: z.string(),
   server_roots: z.array(z.string()).min(1),
