@@ -15,7 +15,7 @@ export const configCheck = {
     const config = loadConfig(file);
     call.out(`${file} is right.`);
     call.out(
-      `In force: every link TLS 1.3 with ${config.profile.groups.map((group) => group.id).join(" or ")}, identities ${config.profile.identity.id}; ${Object.keys(config.servers).length} servers; ${config.policies.length} policies, default-deny.`,
+      `In force: every link TLS 1.3 with ${config.profile.groups.map((group) => group.id).join(" or ")}, identities ${config.profile.identity.id}; servers: ${Object.keys(config.servers).length}; policies: ${config.policies.length}, default-deny.`,
     );
     for (const part of config.notYet) call.out(`Not yet:  ${part.at}: ${part.because}.`);
     return Promise.resolve(0);
