@@ -41,6 +41,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const http = mcpHttp({
     maxBodyBytes: options.maxBodyBytes,
     clock,
+    log,
     onCall: (received) => handle(received, options.world(), ports),
   });
   const enrol = registrar && enrolHttp(registrar, log);

@@ -6,7 +6,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import type { Read, Received } from "./call.ts";
 import { type Ending, outcomeEntry } from "./entries.ts";
 import type { Ports } from "./ports.ts";
-import { refusedAnswer } from "./refuse.ts";
+import { logRefusal, refusedAnswer } from "./refuse.ts";
 import { type Departure, relay } from "./relay.ts";
 import { identify, journal, judge, locate, read } from "./stages.ts";
 import type { World } from "./world.ts";
@@ -45,7 +45,7 @@ function refused(call: Received & Partial<Read>, error: unknown, ports: Ports): 
     answerBytes: answer.body.length,
     answerFailed: true,
   };
-  logRefusal(call, error, ports);
+  logRefusal(call, error, ports.log);
   return { ending, leave: () => call.reply.whole(answer.status, answer.headers, answer.body) };
 }
 
@@ -59,16 +59,4 @@ function unrecorded(
   const instead = refused(call, error, ports);
   ports.journal.owe(outcomeEntry(call, instead.ending, ports.clock.nowUnixMs()));
   return { ending: instead.ending, leave: departure.withhold ?? instead.leave };
-}
-
-function logRefusal(call: Received & Partial<Read>, error: unknown, ports: Ports): void {
-  const fields = { callId: call.id, caller: call.channel.peerSpiffeId, server: call.server };
-  if (!(error instanceof Refusal)) {
-    const stack = error instanceof Error ? (error.stack ?? error.message) : "not an error";
-    ports.log.error("call.fault", { ...fields, stack });
-  } else if (error.code === "journal_unavailable") {
-    ports.log.error("call.unrecorded", { ...fields, ...error.facts });
-  } else {
-    ports.log.info("call.refused", { ...fields, code: error.code, ...error.facts });
-  }
 }

@@ -1,5 +1,6 @@
-/** Any error → the answer the caller may see. Shapes and codes: MCP 2026-07-28, SEP-2643. */
+/** Any error → the answer the caller may see, and the line the operator gets. Shapes and codes: MCP 2026-07-28, SEP-2643. */
 import { utf8 } from "../kernel/bytes.ts";
+import type { Log } from "../kernel/log.ts";
 import { Refusal, refusalRow } from "../kernel/refusal.ts";
 import type { RequestFrame } from "../wire/frame.ts";
 import type { Read, Received } from "./call.ts";
@@ -21,6 +22,19 @@ export function refusedAnswer(call: Received & Partial<Read>, error: unknown): R
   if (error.code === "denied" && request !== undefined) return deniedAnswer(request, error);
   const { rpc, http } = refusalRow(error.code);
   return rpcError(request, http, { code: rpc, message: error.message });
+}
+
+/** Tells the operator, and in the log alone, what the caller may not know: the facts, the stack. */
+export function logRefusal(call: Received & Partial<Read>, error: unknown, log: Log): void {
+  const fields = { callId: call.id, caller: call.channel.peerSpiffeId, server: call.server };
+  if (!(error instanceof Refusal)) {
+    const stack = error instanceof Error ? (error.stack ?? error.message) : "not an error";
+    log.error("call.fault", { ...fields, stack });
+  } else if (error.code === "journal_unavailable") {
+    log.error("call.unrecorded", { ...fields, ...error.facts });
+  } else {
+    log.info("call.refused", { ...fields, code: error.code, ...error.facts });
+  }
 }
 
 /**

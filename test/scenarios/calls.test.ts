@@ -1,5 +1,6 @@
 /** What happens to a call: decided, recorded, forwarded, answered; and everything that can be wrong with one. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
 
 import { readEntry } from "../../src/audit/entry.ts";
@@ -12,6 +13,7 @@ import {
   enrol,
   eventually,
   openPolicy,
+  rawLink,
   stubServer,
   testGateway,
   type TestGateway,
@@ -175,6 +177,25 @@ test("a message beyond the limit, of another media type, compressed or in anothe
   const fine = { "content-type": "Application/JSON; charset=utf-8" };
   assert.equal((await client.request("stub", { headers: fine, body })).status, 200);
   assert.equal(stub.seen.length, 1);
+});
+
+test("a body that is cut off reaches no server, and the operator is told; a body that lies about its length is no call", async (t) => {
+  const stub = await stubServer(t);
+  const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);
+  const enrolment = await enrol(gateway);
+  const body = JSON.stringify(toolCall("a"));
+  for (const length of [body.length + 10, body.length - 5]) {
+    const link = await rawLink(gateway, enrolment);
+    link.write(`POST /mcp/stub HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n`);
+    link.end(`content-length: ${length}\r\n\r\n${body}`);
+    await once(link.resume(), "close");
+  }
+  await eventually(
+    "both are told",
+    () => gateway.log.filter((line) => line.includes("call.refused")).length >= 2,
+  );
+  assert.equal(stub.seen.length, 0);
+  assert.equal((await clientOf(t, gateway, enrolment).post("stub", toolCall("a"))).status, 200);
 });
 
 test("a modern request whose headers say something else than its body is refused with -32020", async (t) => {

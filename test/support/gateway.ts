@@ -1,9 +1,11 @@
 /** A whole gateway in this process, on loopback, with a state folder of its own. */
 import { mkdtemp, rm } from "node:fs/promises";
+import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import tls from "node:tls";
 import type { TestContext } from "node:test";
 
 import { Pool } from "undici";
@@ -142,6 +144,23 @@ export function clientOf(t: TestContext, gateway: TestGateway, enrolment: Enrolm
         body: JSON.stringify(message),
       }),
   };
+}
+
+/** A proven link without an HTTP client on it. */
+export async function rawLink(gateway: TestGateway, enrolment: Enrolment): Promise<tls.TLSSocket> {
+  const [host, port] = gateway.address.split(":");
+  const link = tls.connect({
+    ...clientTlsOptions({
+      profile: gateway.config.profile,
+      serverRoots: enrolment.identity.server_roots,
+      peerSpiffeId: enrolment.identity.gateway,
+      credentials: enrolment.credentials,
+    }),
+    host: host ?? "",
+    port: Number(port),
+  });
+  await once(link, "secureConnect");
+  return link.on("error", () => undefined);
 }
 
 export interface StubServer {

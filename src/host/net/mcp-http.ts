@@ -4,8 +4,9 @@ import http from "node:http";
 import type { Duplex } from "node:stream";
 
 import type { Received, Reply } from "../../gate/call.ts";
-import { refusedAnswer } from "../../gate/refuse.ts";
+import { logRefusal, refusedAnswer } from "../../gate/refuse.ts";
 import type { Clock } from "../../kernel/clock.ts";
+import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Channel } from "../../model/channel.ts";
 import { drained, readBody } from "./body.ts";
@@ -17,6 +18,7 @@ export const mcpPath = "/mcp/";
 export interface McpHttpOptions {
   readonly maxBodyBytes: number;
   readonly clock: Clock;
+  readonly log: Log;
   readonly onCall: (call: Received) => Promise<void>;
 }
 
@@ -89,6 +91,7 @@ async function receive(
     await options.onCall({ ...call, body });
   } catch (error) {
     const { status, headers, body } = refusedAnswer(call, error);
+    logRefusal(call, error, options.log);
     response.shouldKeepAlive = false; // What is left of the request isn't read.
     call.reply.whole(status, headers, body);
   }
