@@ -7,7 +7,7 @@ import { randomSecret } from "../crypto/keys.ts";
 import { readIfThere, readJsonIfThere } from "../host/store/files.ts";
 import { type IssuedCertificate, openState, type StateStore } from "../host/store/state-sqlite.ts";
 import { writeJoinToken } from "../identity/join-token.ts";
-import { spiffeId } from "../identity/spiffe-id.ts";
+import { isGatewayId, spiffeId } from "../identity/spiffe-id.ts";
 import { toBase64url } from "../kernel/bytes.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -40,6 +40,12 @@ export async function makeJoinToken(
   if (root === undefined) throw neverStarted(config);
   const secret = randomSecret(32);
   const id = spiffeId(config.trust_domain, grant.path);
+  if (isGatewayId(id)) {
+    throw new Refusal(
+      "bad_config",
+      "The gateway's own identity isn't given out; take agent/NAME or server/NAME.",
+    );
+  }
   withState(config, (state) =>
     state.addGrant({
       secretHash: toBase64url(sha256(secret)),

@@ -73,7 +73,13 @@ const stdioServerSchema = z.strictObject({
 });
 
 const httpServerSchema = z.strictObject({
-  url: z.url({ protocol: /^https?$/ }).describe("Streamable HTTP endpoint of the server."),
+  url: z
+    .url({ protocol: /^https?$/ })
+    .refine(
+      (text) => hasNoUserinfo(text),
+      "expected no user or password in the URL; use headers with a file or env",
+    )
+    .describe("Streamable HTTP endpoint of the server."),
   peer: z
     .string()
     .optional()
@@ -254,6 +260,11 @@ function validated<T>(schema: z.ZodType<T>, value: unknown, file: string): T {
     .flatMap((issue) => complaints(issue, []))
     .map(({ at, text }) => `  ${at.join(".") || "(top)"}: ${text}`);
   throw new Refusal("bad_config", `${file} isn't right:\n${places.join("\n")}`, { cause: result.error });
+}
+
+function hasNoUserinfo(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && url.username === "" && url.password === "";
 }
 
 interface Complaint {

@@ -41,8 +41,10 @@ const patienceMs = 30_000;
 const endGraceMs = 5000;
 
 export async function openTunnel(options: ConnectOptions): Promise<Tunnel> {
+  await using opening = new AsyncDisposableStack();
   const profile = resolveProfile("hybrid");
   const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken, profile });
+  opening.defer(identity.stop);
   const url = targetUrl(options.target, identity);
   const peerSpiffeId = options.peer ?? identity.gateway.spiffeId;
   const { serverRoots } = identity;
@@ -51,17 +53,16 @@ export async function openTunnel(options: ConnectOptions): Promise<Tunnel> {
     clientTlsOptions({ profile, serverRoots, peerSpiffeId, credentials: identity.credentials() }),
     profile,
   );
+  opening.defer(() => pool.close());
   identity.onRenewed((credentials) =>
     pool.renew(clientTlsOptions({ profile, serverRoots, peerSpiffeId, credentials })),
   );
   const path = url.pathname + url.search;
+  const opened = opening.move();
   return {
     identity,
     send: (request) => exchange(pool.dispatcher(), { ...request, path }, limits).catch(explained),
-    close: async () => {
-      identity.stop();
-      await pool.close();
-    },
+    close: () => opened.disposeAsync(),
   };
 }
 
@@ -100,7 +101,10 @@ export async function connectHttp(options: ConnectOptions, port: number): Promis
   const tunnel = await openTunnel(options);
   const token = randomBytes(24).toString("base64url");
   const server = loopbackFront({ send: tunnel.send, token, maxBodyBytes: maxRequestBytes, log: options.log });
-  const address = await listen(server, `127.0.0.1:${port}`);
+  const address = await listen(server, `127.0.0.1:${port}`).catch(async (error: unknown) => {
+    await tunnel.close();
+    throw error;
+  });
   return {
     url: `http://localhost:${address.slice(address.lastIndexOf(":") + 1)}/${token}/mcp`,
     close: async () => {

@@ -1,4 +1,5 @@
 /** `latticegate up`: the gateway from its config to a running process, and back. */
+import { rm } from "node:fs/promises";
 import { randomUUIDv7 } from "node:crypto";
 
 import { generateKeyPair } from "../crypto/keys.ts";
@@ -10,7 +11,7 @@ import { writePrivateFile } from "../host/store/files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import { openState, type StateStore } from "../host/store/state-sqlite.ts";
 import { type Authority, issueSvid, type Purpose } from "../identity/authority.ts";
-import { spiffeId } from "../identity/spiffe-id.ts";
+import { gatewayIdOf } from "../identity/spiffe-id.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { type RecentCalls, recentCalls } from "../control/recent-calls.ts";
@@ -84,10 +85,12 @@ async function openBase(
   opening.defer(state.close);
   const audit = await openAuditLog(config.state, keys, { trustDomain: config.trust_domain, clock, log });
   opening.defer(audit.journal.close);
+  // Ours while we hold the log; it names the page's link, which ends with us.
+  opening.defer(() => rm(statePaths(config.state).run, { force: true }));
   const recent = recentCalls();
   const journal = observed(audit.journal, recent);
-  const gatewayId = spiffeId(config.trust_domain, "gateway");
-  const world = watchedWorld(config, state);
+  const gatewayId = gatewayIdOf(config.trust_domain);
+  const world = watchedWorld(config, state, log);
   opening.defer(world.stop);
   const what = { principal: gatewayId, world: world.current().digest, clock };
   await announce(journal, "gateway.start", what);
@@ -164,6 +167,7 @@ async function ownCredentials(
 function watchedWorld(
   config: Config,
   state: StateStore,
+  log: Log,
 ): { readonly current: () => World; readonly stop: () => void } {
   const make = (): World =>
     makeWorld({
@@ -178,10 +182,15 @@ function watchedWorld(
   let world = make();
   let seen = state.version();
   const timer = setInterval(() => {
-    const now = state.version();
-    if (now === seen) return;
-    seen = now;
-    world = make();
+    try {
+      const now = state.version();
+      if (now === seen) return;
+      world = make();
+      seen = now;
+    } catch (error) {
+      // Tried again at the next tick; until then the calls are judged under the world there is.
+      log.error("state.unreadable", { reason: error instanceof Error ? error.message : "unknown" });
+    }
   }, stateWatchMs).unref();
   return { current: () => world, stop: () => clearInterval(timer) };
 }

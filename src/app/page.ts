@@ -83,7 +83,8 @@ function status(config: Config, shown: Shown, startedAtUnixMs: number): unknown 
     servers: Object.entries(config.servers).map(([name, server]) => ({
       name,
       transport: "command" in server ? "stdio" : "http",
-      target: "command" in server ? server.command.join(" ") : server.url,
+      // Arguments and paths may hold tokens: the page names the program and the host.
+      target: "command" in server ? server.command[0] : new URL(server.url).origin,
       ...(shown.counts.get(name) ?? { calls: 0, failures: 0 }),
     })),
     log: { origin, size: journal.size(), checkpoint: journal.head() },

@@ -52,16 +52,19 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     clientRoots: options.clientRoots,
     trust: () => options.world().trust,
     log,
-    onLink: http.serve,
+    onLink: (link, channel) => {
+      door.proven(channel.remote);
+      http.serve(link, channel);
+    },
     ...(enrol && { onEnrol: enrol }),
   });
   const door = frontDoor({ doors, log });
-  const address = await listen(door, options.listen);
+  const address = await listen(door.server, options.listen);
   return {
     address,
     renew,
     drain: async (graceMs) => {
-      door.close();
+      door.server.close();
       await http.drain(graceMs);
     },
   };

@@ -110,6 +110,12 @@ export const joinOption = {
   join: {
     type: "string",
     value: "TOKEN",
-    help: "Join token; used once, ignored when an identity is there already.",
+    help: "Join token; used once, ignored when an identity is there already. $LATTICEGATE_JOIN keeps it out of process lists.",
   },
 } as const satisfies Record<string, Option>;
+
+/** The join token given, if one is. */
+export function joinToken(call: CommandCall): { readonly joinToken?: string } {
+  const token = call.text("join") ?? process.env["LATTICEGATE_JOIN"];
+  return token === undefined ? {} : { joinToken: token };
+}

@@ -3,7 +3,7 @@ import { connectHttp, connectStdio } from "../app/connect.ts";
 import { sidecarState } from "../app/sidecar-state.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { type Command, joinOption, sidecarStateOption } from "./command.ts";
+import { type Command, joinOption, joinToken, sidecarStateOption } from "./command.ts";
 import { untilStopped } from "./signals.ts";
 
 export const connect = {
@@ -26,14 +26,13 @@ export const connect = {
     if (target === undefined || more.length > 0) {
       throw new Refusal("bad_config", "Expected one server: its name behind the gateway, or an https URL.");
     }
-    const join = call.text("join");
     const peer = call.text("peer");
     const options = {
       target,
       state: sidecarState(call.text("state")),
       clock: systemClock,
       log: systemLog({ level: call.flag("verbose") ? "debug" : "warn" }),
-      ...(join !== undefined && { joinToken: join }),
+      ...joinToken(call),
       ...(peer !== undefined && { peer }),
     };
     const port = call.text("http");

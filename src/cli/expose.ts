@@ -3,7 +3,7 @@ import { startExpose } from "../app/expose.ts";
 import { sidecarState } from "../app/sidecar-state.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { type Command, type CommandCall, joinOption, sidecarStateOption } from "./command.ts";
+import { type Command, type CommandCall, joinOption, joinToken, sidecarStateOption } from "./command.ts";
 import { untilStopped } from "./signals.ts";
 
 export const expose = {
@@ -27,7 +27,6 @@ export const expose = {
     verbose: { type: "boolean", help: "Log what happens to stderr." },
   },
   run: async (call) => {
-    const join = call.text("join");
     const stopped = untilStopped();
     const exposed = await startExpose({
       server: exposedServer(call),
@@ -36,7 +35,7 @@ export const expose = {
       state: sidecarState(call.text("state")),
       clock: systemClock,
       log: systemLog({ level: call.flag("verbose") ? "debug" : "warn" }),
-      ...(join !== undefined && { joinToken: join }),
+      ...joinToken(call),
     });
     call.out(`${exposed.name} is at ${exposed.url} as ${exposed.spiffeId}`);
     call.out(

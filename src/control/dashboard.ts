@@ -45,18 +45,19 @@ export function dashboard(options: DashboardOptions): http.Server {
   return http.createServer({ requestTimeout: 10_000 }, (request, response) => void serve(request, response));
 }
 
-interface Page {
+interface Answered {
   readonly status: number;
   readonly type: string;
   readonly body: string | Uint8Array;
 }
 
-async function answer(request: http.IncomingMessage, options: DashboardOptions): Promise<Page> {
+async function answer(request: http.IncomingMessage, options: DashboardOptions): Promise<Answered> {
   checkLoopbackRequest(request);
   if (request.method !== "GET" && request.method !== "HEAD") {
     throw new Refusal("method_not_allowed", "The page is only read.");
   }
-  const url = new URL(request.url ?? "/", "http://localhost");
+  const url = URL.parse(request.url ?? "/", "http://localhost");
+  if (url === null) return notFound();
   if (!url.pathname.startsWith("/api/")) return await file(url.pathname, options.page);
   const given = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1];
   if (!isSameSecret(given, options.token)) throw new Refusal("no_identity", "The token isn't this start's.");
@@ -66,7 +67,7 @@ async function answer(request: http.IncomingMessage, options: DashboardOptions):
   return json(200, route(url.searchParams));
 }
 
-async function file(pathname: string, folder: string): Promise<Page> {
+async function file(pathname: string, folder: string): Promise<Answered> {
   const name = path.normalize(pathname === "/" ? "/index.html" : pathname);
   const full = path.join(folder, name);
   const type = mediaTypes[path.extname(full)];
@@ -79,11 +80,11 @@ async function file(pathname: string, folder: string): Promise<Page> {
   }
 }
 
-function notFound(): Page {
+function notFound(): Answered {
   return { status: 404, type: "text/plain; charset=utf-8", body: "There is no such page.\n" };
 }
 
-function problem(error: unknown, log: Log): Page {
+function problem(error: unknown, log: Log): Answered {
   if (error instanceof Refusal) {
     return json(refusalRow(error.code).http, { error: error.code, message: error.message });
   }
@@ -91,6 +92,6 @@ function problem(error: unknown, log: Log): Page {
   return json(500, { error: "fault", message: "The page failed inside the gateway; its log says why." });
 }
 
-function json(status: number, body: unknown): Page {
+function json(status: number, body: unknown): Answered {
   return { status, type: "application/json", body: JSON.stringify(body) };
 }

@@ -179,6 +179,15 @@ for (const [what, given, status] of errors) {
   });
 }
 
+test("an error is about the request's own id, also where that is zero or empty", () => {
+  for (const id of [0, "", "0", "r-1"]) {
+    for (const error of [denial, new Refusal("busy", "Later."), new Error("any")]) {
+      const { body } = shown(request("tools/list", {}, id), error);
+      assert.strictEqual((body as { id?: unknown }).id, id);
+    }
+  }
+});
+
 const withoutRequest: readonly (readonly [string, Received & Partial<Read>])[] = [
   ["a call that was never read", received],
   ["a stream that was asked for", { ...received, verb: "GET" }],

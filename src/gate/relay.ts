@@ -17,6 +17,7 @@ export interface Departure {
 
 /** Longer answers are passed on unread: reading costs about 10 ns a byte and blocks all other calls. */
 const inspectBytes = 1024 * 1024;
+const headBytes = 1024;
 
 export async function relay(call: Journaled, answer: Answer, ports: Ports): Promise<Departure> {
   const headers = outgoing(call, answer.headers, ports.sessionKey);
@@ -58,6 +59,7 @@ async function relayStream(
       await reply.write(next.value.raw);
     }
   } catch (error) {
+    void events.return?.();
     return { ending: broken(call, status, bytes, error), leave: reply.cut };
   }
   return { ending: ended(call, status, bytes), leave: reply.close };
@@ -77,6 +79,7 @@ async function finish(
     }
     call.reply.close();
   } catch (error) {
+    void rest.return?.();
     ports.log.debug("stream.broken", { callId: call.id, reason: reasonOf(error) });
     call.reply.cut();
   }
@@ -85,9 +88,15 @@ async function finish(
 /** The data of an event that answers this very request. */
 function finalAnswer(call: Journaled, event: SseEvent): Uint8Array | undefined {
   if (call.frame?.kind !== "request" || event.data === null || event.data.length === 0) return undefined;
-  if (event.data.length > inspectBytes) return event.data;
+  // A long event that names a method early is read all the same: it may be no answer.
+  const isLong = event.data.length > inspectBytes;
+  if (isLong && !mentionsMethod(event.data)) return event.data;
   const response = responseIn(event.data);
   return response?.id === call.frame.id ? event.data : undefined;
+}
+
+function mentionsMethod(data: Uint8Array): boolean {
+  return new TextDecoder().decode(data.subarray(0, headBytes)).includes('"method"');
 }
 
 function ending(

@@ -69,7 +69,6 @@ const housekeeping: ReadonlySet<string> = new Set([
   "resources/list",
   "resources/templates/list",
   "prompts/list",
-  "completion/complete",
   "logging/setLevel",
   "subscriptions/listen",
   "tasks/get",
@@ -92,7 +91,15 @@ const targetKinds: ReadonlyMap<string, TargetKind> = new Map([
 function targetOf(frame: Frame | undefined): Question["target"] {
   if (frame === undefined || frame.kind === "response" || housekeeping.has(frame.method)) return undefined;
   if (frame.kind === "notification" && frame.method.startsWith("notifications/")) return undefined;
+  if (frame.method === "completion/complete") return completed(frame.params?.ref);
   const kind = targetKinds.get(frame.method);
   if (kind === undefined) return { kind: "tools", name: frame.method };
   return { kind, name: frame.params?.[namedBy.get(frame.method) ?? "name"] ?? "" };
+}
+
+/** What may not be used can't be completed either: its arguments may say as much as it does. */
+function completed(ref: { readonly name?: string; readonly uri?: string } = {}): Question["target"] {
+  return ref.uri === undefined
+    ? { kind: "prompts", name: ref.name ?? "" }
+    : { kind: "resources", name: ref.uri };
 }

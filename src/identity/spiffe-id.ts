@@ -33,3 +33,14 @@ export function trustDomainOf(id: string): string | undefined {
   if (domain === undefined || !isTrustDomain(domain) || path.length === 0) return undefined;
   return path.every((part) => segment.test(part)) ? domain : undefined;
 }
+
+/** The one identity of a trust domain's gateway. */
+export function gatewayIdOf(domain: string): string {
+  return spiffeId(domain, "gateway");
+}
+
+/** INVARIANT: exact, since `server/gateway` is a server's name that anybody may ask for. */
+export function isGatewayId(id: string): boolean {
+  const domain = trustDomainOf(id);
+  return domain !== undefined && id === gatewayIdOf(domain);
+}

@@ -28,6 +28,8 @@ interface Params {
   readonly requestId?: RequestId;
   /** Of `notifications/progress`. */
   readonly progressToken?: RequestId;
+  /** Of `completion/complete`: the prompt or the resource to be completed. */
+  readonly ref?: { readonly name?: string; readonly uri?: string };
   readonly meta?: Meta;
 }
 
@@ -83,6 +85,7 @@ const messageShape: Shape = {
     arguments: true,
     requestId: true,
     progressToken: true,
+    ref: { name: true, uri: true },
     _meta: metaShape,
   },
   result: { isError: true, resultType: true, protocolVersion: true, _meta: metaShape },
@@ -179,6 +182,7 @@ function paramsOf(read: Reader, naming?: string): Params | undefined {
   const requestId = params.id("requestId");
   const progressToken = params.id("progressToken");
   const args = params.members.get("arguments");
+  const ref = params.object("ref");
   const meta = metaOf(params);
   return {
     span: params.span,
@@ -188,8 +192,15 @@ function paramsOf(read: Reader, naming?: string): Params | undefined {
     ...(args && { arguments: { start: args.start, end: args.end } }),
     ...(requestId !== undefined && { requestId }),
     ...(progressToken !== undefined && { progressToken }),
+    ...(ref && { ref: refOf(ref) }),
     ...(meta && { meta }),
   };
+}
+
+function refOf(read: Reader): NonNullable<Params["ref"]> {
+  const name = read.string("name", maxNameLength);
+  const uri = read.string("uri", maxNameLength);
+  return { ...(name !== undefined && { name }), ...(uri !== undefined && { uri }) };
 }
 
 function metaOf(read: Reader): Meta | undefined {

@@ -15,49 +15,76 @@ import { compare, type Comparison, readChecks } from "./compare.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const out = path.join(root, "out", "conformance");
+const fixtureProgram = path.join(root, "test", "fixture", "server.ts");
 
 const suites = [
   { name: "0.1.16 all", pin: "mcp-conformance-stable", args: ["--suite", "all"] },
   { name: "0.2.0-alpha.12 2025-11-25", pin: "mcp-conformance-next", args: ["--requirements", "2025-11-25"] },
   { name: "0.2.0-alpha.12 2026-07-28", pin: "mcp-conformance-next", args: ["--requirements", "2026-07-28"] },
+  { name: "0.2.0-alpha.12 all", pin: "mcp-conformance-next", args: ["--suite", "all"] },
 ] as const;
 
 type Suite = (typeof suites)[number];
 
+/** How the gateway reaches the fixture. */
+const upstreams = ["http"] as const;
+
+interface Cell {
+  readonly suite: string;
+  readonly upstream: string;
+  readonly comparison: Comparison;
+}
+
 async function main(t: Cleanup): Promise<number> {
   await rm(out, { recursive: true, force: true });
   const fixture = await startFixture(t);
-  const gateway = await gatewayProcess(t, `servers: { fixture: { url: "${fixture}" } }`);
-  const sidecar = await loopbackSidecar(t, gateway, "fixture", "conformance");
-  const rows: { readonly suite: Suite; readonly comparison: Comparison }[] = [];
+  const command = JSON.stringify([process.execPath, fixtureProgram, "--stdio"]);
+  const gateway = await gatewayProcess(
+    t,
+    `servers: { http: { url: "${fixture}" }, stdio: { command: ${command} } }`,
+  );
+  const sidecars = new Map<string, string>();
+  for (const upstream of upstreams) {
+    sidecars.set(upstream, (await loopbackSidecar(t, gateway, upstream, upstream)).url);
+  }
+  const cells: Cell[] = [];
   for (const suite of suites) {
-    const direct = await runSuite(suite, fixture, "direct");
-    const proxied = await runSuite(suite, sidecar.url, "proxied");
-    rows.push({ suite, comparison: compare(await readChecks(direct), await readChecks(proxied)) });
+    const direct = await readChecks(await runSuite(suite, fixture, "direct"));
+    for (const [upstream, url] of sidecars) {
+      const proxied = await readChecks(await runSuite(suite, url, upstream));
+      cells.push({ suite: suite.name, upstream, comparison: compare(direct, proxied) });
+    }
   }
-  console.log("suite                       checks  passed direct  different through us");
-  for (const { suite, comparison } of rows) {
-    const { same, passed, different } = comparison;
-    console.log(
-      `${suite.name.padEnd(28)}${String(same + different.length).padStart(6)}${String(passed).padStart(15)}${String(different.length).padStart(22)}`,
-    );
-    for (const { check, direct, proxied } of different)
-      console.log(`    ${check}: direct ${direct}, through us ${proxied}`);
-  }
-  const isGood = rows.every(({ comparison: { same, different } }) => same > 0 && different.length === 0);
+  print(cells);
+  const isGood = cells.every(({ comparison: { same, different } }) => same > 0 && different.length === 0);
   console.log(isGood ? "No check differs." : `Not the same; what the suites wrote is in ${out}.`);
   return isGood ? 0 : 1;
 }
 
+function print(cells: readonly Cell[]): void {
+  console.log("suite                       server over  checks  passed direct  different through us");
+  for (const { suite, upstream, comparison } of cells) {
+    const { same, passed, different } = comparison;
+    const figures = [
+      [same + different.length, 8],
+      [passed, 15],
+      [different.length, 22],
+    ] as const;
+    const columns = figures.map(([figure, width]) => String(figure).padStart(width)).join("");
+    console.log(suite.padEnd(28) + upstream.padEnd(11) + columns);
+    for (const { check, direct, proxied } of different)
+      console.log(`    ${check}: direct ${direct}, through us ${proxied}`);
+  }
+}
+
 /** @returns its URL; the suites insist on the name localhost */
 async function startFixture(t: Cleanup): Promise<string> {
-  const server = path.join(root, "test", "fixture", "server.ts");
-  const { groups } = await startProcess(t, [process.execPath, server, "--http", "0"], /^(http:\S+)$/);
+  const { groups } = await startProcess(t, [process.execPath, fixtureProgram, "--http", "0"], /^(http:\S+)$/);
   return groups[0] ?? "";
 }
 
 /** @returns the folder with what it found */
-async function runSuite(suite: Suite, url: string, way: "direct" | "proxied"): Promise<string> {
+async function runSuite(suite: Suite, url: string, way: string): Promise<string> {
   const folder = path.join(out, suite.name.replaceAll(" ", "-"), way);
   await mkdir(folder, { recursive: true });
   const program = path.join(root, "node_modules", suite.pin, "dist", "index.js");

@@ -10,6 +10,7 @@ import { sha256 } from "../../crypto/hash.ts";
 import type { Profile } from "../../crypto/suites.ts";
 import type { JoinToken } from "../../identity/join-token.ts";
 import { equalInConstantTime, toBase64, toBase64url } from "../../kernel/bytes.ts";
+import { isGatewayId } from "../../identity/spiffe-id.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { readBody } from "./body.ts";
 import { enrolAlpn } from "./front-door.ts";
@@ -83,7 +84,7 @@ function presentedGateway(
       const [spiffeId] = leaf === undefined ? [] : certificateFacts(leaf).uris;
       const isProven = root !== undefined && equalInConstantTime(sha256(root.raw), token.serverRootHash);
       // Other servers have certificates under that root too; only the gateway gives out identities.
-      if (isProven && spiffeId?.endsWith("/gateway") === true) resolve({ root, spiffeId });
+      if (isProven && spiffeId !== undefined && isGatewayId(spiffeId)) resolve({ root, spiffeId });
       else reject(notTheGateway(token.address));
     });
     socket.once("timeout", () => socket.destroy(new Error("timed out")));
@@ -131,8 +132,14 @@ function post(
 }
 
 function enrolledFrom(status: number, bytes: Uint8Array): EnrolledIdentity {
-  const body: unknown = JSON.parse(Buffer.from(bytes).toString("utf8"));
-  if (status === 200) return enrolledSchema.parse(body);
+  const body = jsonIn(bytes);
+  if (status === 200) {
+    const enrolled = enrolledSchema.safeParse(body);
+    if (enrolled.success) return enrolled.data;
+    throw new Refusal("upstream_failed", "The gateway's answer isn't what docs/formats/enrolment.md says.", {
+      cause: enrolled.error,
+    });
+  }
   const problem = z.object({ error: z.string(), message: z.string() }).safeParse(body);
   const text = problem.success ? problem.data.message : `status ${status}`;
   const code = problem.data?.error === "bad_certificate" ? "bad_certificate" : "bad_join_token";
@@ -150,4 +157,12 @@ function unreachable(address: string, cause: unknown): Refusal {
 export function hostAndPort(address: string): { readonly host: string; readonly port: number } {
   const colon = address.lastIndexOf(":");
   return { host: address.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(address.slice(colon + 1)) };
+}
+
+function jsonIn(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString("utf8"));
+  } catch {
+    return undefined;
+  }
 }

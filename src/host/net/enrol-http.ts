@@ -48,6 +48,9 @@ export interface Registrar {
   readonly renew: (request: RenewRequest) => Promise<Enrolled>;
 }
 
+/** All that a newcomer may take, from its handshake on: strangers hold nothing for long. */
+const linkLifeMs = 10_000;
+
 /** Serves enrolment on links handed to the returned function. */
 export function enrolHttp(registrar: Registrar, log: Log): (link: Duplex) => void {
   const server = http.createServer({ keepAliveTimeout: 5000, requestTimeout: 10_000, headersTimeout: 5000 });
@@ -59,7 +62,11 @@ export function enrolHttp(registrar: Registrar, log: Log): (link: Duplex) => voi
     response.end(JSON.stringify(body));
   };
   server.on("request", (request, response) => void answer(request, response));
-  return (link) => server.emit("connection", link);
+  return (link) => {
+    const timer = setTimeout(() => link.destroy(), linkLifeMs);
+    link.once("close", () => clearTimeout(timer));
+    server.emit("connection", link);
+  };
 }
 
 interface Served {

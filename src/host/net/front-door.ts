@@ -32,44 +32,79 @@ interface HelloLimits {
   readonly helloTimeoutMs: number;
   /** A hello with four hybrid key shares is about 5 KiB. */
   readonly helloBytes: number;
-  /** Connections that may wait for their hello at once, in all and from one address. */
-  readonly pending: number;
-  readonly pendingPerAddress: number;
+  /** Connections whose peer hasn't proven who it is, at once, in all and from one address. */
+  readonly strangers: number;
+  readonly strangersPerAddress: number;
 }
 
 const defaultLimits: HelloLimits = {
   helloTimeoutMs: 3000,
   helloBytes: 16_384,
-  pending: 1024,
-  pendingPerAddress: 256,
+  strangers: 1024,
+  strangersPerAddress: 256,
 };
+
+/** Connections in all: those of proven peers are bounded too, so that descriptors are left for the rest. */
+const maxConnections = 8192;
 
 /** TLS 1.3 alerts (RFC 8446 §6), level fatal. */
 const alerts = { handshakeFailure: 40, decodeError: 50, recordOverflow: 22 } as const;
 type Alert = keyof typeof alerts;
 
-export function frontDoor(options: FrontDoorOptions): net.Server {
+export interface FrontDoor {
+  readonly server: net.Server;
+  /** The peer at this remote address and port has proven who it is. */
+  readonly proven: (remote: string) => void;
+}
+
+export function frontDoor(options: FrontDoorOptions): FrontDoor {
   const limits = { ...defaultLimits, ...options.limits };
-  const waiting = new Map<string, number>();
-  let pending = 0;
-  return net.createServer({ noDelay: true }, (socket) => {
+  const strangers = new Strangers();
+  const server = net.createServer({ noDelay: true }, (socket) => {
     const address = socket.remoteAddress ?? "unknown";
-    const fromAddress = waiting.get(address) ?? 0;
-    if (pending >= limits.pending || fromAddress >= limits.pendingPerAddress) {
-      options.log.warn("link.refused", { remote: address, reason: "too many pending hellos" });
+    const remote = remoteOf(socket);
+    if (strangers.count >= limits.strangers || strangers.from(address) >= limits.strangersPerAddress) {
+      options.log.warn("link.refused", {
+        remote,
+        reason: "too many connections that haven't proven who they are",
+      });
       socket.destroy();
       return;
     }
-    pending += 1;
-    waiting.set(address, fromAddress + 1);
-    awaitHello(socket, limits, (verdict) => {
-      pending -= 1;
-      const left = (waiting.get(address) ?? 1) - 1;
-      if (left === 0) waiting.delete(address);
-      else waiting.set(address, left);
-      settle(socket, verdict, options);
-    });
+    strangers.add(remote, address);
+    socket.once("close", () => strangers.delete(remote));
+    awaitHello(socket, limits, (verdict) => settle(socket, verdict, options));
   });
+  server.maxConnections = maxConnections;
+  return { server, proven: (remote) => strangers.delete(remote) };
+}
+
+/** Open connections whose peer is unknown yet, counted by address. */
+class Strangers {
+  readonly #addresses = new Map<string, string>();
+  readonly #counts = new Map<string, number>();
+
+  get count(): number {
+    return this.#addresses.size;
+  }
+
+  from(address: string): number {
+    return this.#counts.get(address) ?? 0;
+  }
+
+  add(remote: string, address: string): void {
+    this.#addresses.set(remote, address);
+    this.#counts.set(address, this.from(address) + 1);
+  }
+
+  delete(remote: string): void {
+    const address = this.#addresses.get(remote);
+    if (address === undefined) return;
+    this.#addresses.delete(remote);
+    const left = this.from(address) - 1;
+    if (left === 0) this.#counts.delete(address);
+    else this.#counts.set(address, left);
+  }
 }
 
 type Verdict =
@@ -115,7 +150,7 @@ function awaitHello(socket: net.Socket, limits: HelloLimits, done: (verdict: Ver
 }
 
 function settle(socket: net.Socket, verdict: Verdict, options: FrontDoorOptions): void {
-  const remote = `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`;
+  const remote = remoteOf(socket);
   const target = verdict.kind === "hello" ? choose(verdict.hello, options.doors) : verdict;
   if ("reason" in target) {
     options.log.warn("link.refused", { remote, reason: target.reason });
@@ -149,4 +184,9 @@ function refuse(socket: net.Socket, alert: Alert | undefined): void {
     return;
   }
   socket.end(Buffer.from([21, 3, 3, 0, 2, 2, alerts[alert]]), () => socket.destroy());
+}
+
+/** How a connection is named in the log: the peer's address and port. */
+export function remoteOf(socket: net.Socket): string {
+  return `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`;
 }

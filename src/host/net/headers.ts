@@ -42,8 +42,11 @@ export function forwardable(raw: HeaderList): string[] {
 
 /** Headers that outlive a hop. A name listed in `Connection` doesn't. */
 export function endToEnd(raw: HeaderList): string[] {
-  const named = valueOf(raw, "connection")?.toLowerCase().split(",") ?? [];
-  const hop = new Set(named.map((name) => name.trim()));
+  const hop = new Set<string>();
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    if (raw[i]?.toLowerCase() !== "connection") continue;
+    for (const name of (raw[i + 1] ?? "").toLowerCase().split(",")) hop.add(name.trim());
+  }
   return filtered(raw, (name) => !hopNames.has(name) && !hop.has(name));
 }
 
@@ -56,6 +59,18 @@ export function valueOf(raw: HeaderList, lowerCaseName: string): string | undefi
     }
   }
   return undefined;
+}
+
+/** Whether an `Mcp-*` header comes twice: two readers could take two values. */
+export function repeatsMcpHeader(raw: HeaderList): boolean {
+  const seen = new Set<string>();
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i]?.toLowerCase() ?? "";
+    if (!name.startsWith("mcp-")) continue;
+    if (seen.has(name)) return true;
+    seen.add(name);
+  }
+  return false;
 }
 
 /** Whether a Content-Type names that media type, whatever its case and parameters. */

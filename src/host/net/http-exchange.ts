@@ -2,7 +2,8 @@
 import type { Dispatcher } from "undici";
 
 import { Refusal } from "../../kernel/refusal.ts";
-import { eventQueue } from "./event-queue.ts";
+import { type EventQueue, eventQueue } from "../event-queue.ts";
+import { onAbort } from "../on-abort.ts";
 import { isMediaType, valueOf } from "./headers.ts";
 
 export interface HttpRequest {
@@ -67,19 +68,17 @@ function collect({ limits, gone, resolve, reject }: Collecting): Dispatcher.Disp
   let bytes = 0;
   let sent = false;
   let head: Head = { status: 0, headers: [] };
-  let stream: ReturnType<typeof eventQueue<Uint8Array>> | undefined;
+  let stream: EventQueue<Uint8Array> | undefined;
   let timer: NodeJS.Timeout | undefined;
-  let onGone: (() => void) | undefined;
+  let stayed: (() => void) | undefined;
   const settle = (): void => {
     clearTimeout(timer);
-    if (onGone !== undefined) gone?.removeEventListener("abort", onGone);
+    stayed?.();
   };
   return {
     onRequestStart: (controller) => {
       if (gone === undefined) return;
-      onGone = () => controller.abort(new Refusal("upstream_failed", "The caller went away."));
-      if (gone.aborted) onGone();
-      else gone.addEventListener("abort", onGone, { once: true });
+      stayed = onAbort(gone, () => controller.abort(new Refusal("upstream_failed", "The caller went away.")));
     },
     onRequestSent: () => void (sent = true),
     onResponseStart: (controller, status) => {
@@ -88,6 +87,7 @@ function collect({ limits, gone, resolve, reject }: Collecting): Dispatcher.Disp
       head = { status, headers: rawHeaders(controller) };
       if (isMediaType(valueOf(head.headers, "content-type"), "text/event-stream")) {
         stream = eventQueue<Uint8Array>({
+          bytesOf: (chunk) => chunk.length,
           pause: () => controller.pause(),
           resume: () => controller.resume(),
           cancel: () => controller.abort(new Refusal("upstream_failed", "The stream isn't read any more.")),
@@ -99,7 +99,7 @@ function collect({ limits, gone, resolve, reject }: Collecting): Dispatcher.Disp
     },
     onResponseData: (controller, chunk) => {
       bytes += chunk.length;
-      if (stream !== undefined) stream.push([chunk]);
+      if (stream !== undefined) stream.push(chunk);
       else if (bytes > limits.answerBytes) controller.abort(tooLarge(limits));
       else chunks.push(chunk);
     },

@@ -10,7 +10,7 @@ import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Channel } from "../../model/channel.ts";
 import { drained, readBody } from "./body.ts";
-import { endToEnd, isMediaType, valueOf } from "./headers.ts";
+import { endToEnd, isMediaType, repeatsMcpHeader, valueOf } from "./headers.ts";
 
 /** Path under which the gateway serves its upstreams: `/mcp/<server>`. */
 export const mcpPath = "/mcp/";
@@ -20,12 +20,19 @@ export interface McpHttpOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly onCall: (call: Received) => Promise<void>;
+  readonly timeouts?: Pick<
+    http.ServerOptions,
+    "headersTimeout" | "requestTimeout" | "connectionsCheckingInterval"
+  >;
 }
 
 export interface McpHttp {
   /** Serves HTTP on a link whose peer is proven. */
   readonly serve: (link: Duplex, channel: Channel) => void;
-  /** Takes no new call on any link and resolves when the calls under way are over, or after `graceMs`. */
+  /**
+   * Takes no new link, answers what still comes on open ones with `Connection: close`, and resolves when
+   * every call is over and recorded, or after `graceMs`.
+   */
   readonly drain: (graceMs: number) => Promise<void>;
   readonly underWay: () => number;
 }
@@ -36,7 +43,14 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
   let underWay = 0;
   let draining = false;
   let onIdle: (() => void) | undefined;
-  const server = http.createServer({ keepAliveTimeout: 0, requestTimeout: 60_000, headersTimeout: 15_000 });
+  const server = http.createServer({
+    keepAliveTimeout: 0,
+    requestTimeout: 60_000,
+    headersTimeout: 15_000,
+    connectionsCheckingInterval: 1000,
+    ...options.timeouts,
+  });
+  keepTime(server);
   server.on("request", (request, response) => {
     const channel = channels.get(request.socket);
     if (channel === undefined) {
@@ -44,15 +58,21 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
       return;
     }
     underWay += 1;
-    response.once("close", () => {
+    const closed = new Promise((resolve) => response.once("close", resolve));
+    if (draining) response.shouldKeepAlive = false;
+    // A call is over when its outcome is recorded, which may be after its caller left.
+    const settled = Promise.allSettled([closed, receive(request, response, channel, options)]);
+    void settled.finally(() => {
       underWay -= 1;
       if (underWay === 0) onIdle?.();
     });
-    if (draining) response.shouldKeepAlive = false;
-    void receive(request, response, channel, options);
   });
   return {
     serve: (link, channel) => {
+      if (draining) {
+        link.destroy();
+        return;
+      }
       channels.set(link, channel);
       links.add(link);
       link.once("close", () => links.delete(link));
@@ -63,9 +83,15 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
       server.closeIdleConnections();
       if (underWay > 0) await settledWithin(graceMs, (settle) => (onIdle = settle));
       for (const link of links) link.destroy();
+      server.close();
     },
     underWay: () => underWay,
   };
+}
+
+/** Node looks after the timeouts of requests only on servers that listen; ours is handed its connections. */
+export function keepTime(server: http.Server): void {
+  server.emit("listening");
 }
 
 async function receive(
@@ -102,6 +128,9 @@ function checkRequest(request: http.IncomingMessage): void {
   const { method, headers } = request;
   if (method !== "POST" && method !== "GET" && method !== "DELETE") {
     throw new Refusal("method_not_allowed", `${String(method)} isn't part of MCP; use POST, GET or DELETE.`);
+  }
+  if (repeatsMcpHeader(request.rawHeaders)) {
+    throw new Refusal("header_mismatch", "Expected each Mcp-* header once.");
   }
   if (!request.url?.startsWith(mcpPath)) {
     throw new Refusal("no_such_server", `Servers are found under ${mcpPath}<name>.`);

@@ -8,7 +8,7 @@ import { provenSpiffeId, type Trust } from "../../identity/admission.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Channel } from "../../model/channel.ts";
-import { enrolAlpn, type Door } from "./front-door.ts";
+import { type Door, enrolAlpn, remoteOf } from "./front-door.ts";
 import { sessionGroupId } from "./session-group.ts";
 
 /** What this side shows of itself. */
@@ -158,7 +158,7 @@ function enrolContext(options: DoorsOptions, group: KeyExchangeSuite): tls.TlsOp
 /** The one place where a link is let in or cut, before a byte of HTTP is read. */
 function admit(socket: tls.TLSSocket, group: KeyExchangeSuite, options: DoorsOptions): void {
   socket.on("error", () => socket.destroy());
-  const remote = `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`;
+  const remote = remoteOf(socket);
   try {
     const channel = provenChannel(socket, group, options.trust(), remote);
     options.onLink(socket, channel);
@@ -204,7 +204,7 @@ function provenChannel(
 function withLoggedErrors(server: tls.Server, log: Log): tls.Server {
   return server.on("tlsClientError", (error, socket) => {
     log.warn("link.refused", {
-      remote: `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`,
+      remote: remoteOf(socket),
       reason: `handshake: ${"code" in error ? String(error.code) : error.message}`,
     });
     socket.destroy();

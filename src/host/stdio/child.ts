@@ -1,13 +1,12 @@
 /** A server process that speaks MCP over its stdin and stdout, in a process group of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, renameSync, statSync } from "node:fs";
-import path from "node:path";
 import type { Readable } from "node:stream";
 
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { type Frame, readFrame } from "../../wire/frame.ts";
 import { lineReader } from "../../wire/lines.ts";
+import { keepStderr } from "./stderr-file.ts";
 
 export interface ChildSpec {
   /** Name of the server, for the log. */
@@ -23,8 +22,14 @@ export interface ChildSpec {
 }
 
 export interface Child {
-  /** Writes one message. The bytes are the client's own; only line breaks between tokens become spaces. */
+  /**
+   * Writes one message. The bytes are the client's own; only line breaks between tokens become spaces.
+   * @throws Refusal `busy` if the process doesn't read what it was sent before
+   */
   readonly send: (message: Uint8Array) => void;
+  /** Stops reading its stdout until each `pause` had its `resume`. */
+  readonly pause: () => void;
+  readonly resume: () => void;
   /** Lets the process end by itself, then makes it; resolves when its whole group is gone. */
   readonly stop: () => Promise<void>;
 }
@@ -37,44 +42,61 @@ export interface ChildEvents {
 
 /** How long a process may take after its stdin closed, and again after SIGTERM. */
 const stopStepMs = 2000;
-/** What a server may have written to stderr before the file is set aside. */
-const maxStderrBytes = 1024 * 1024;
+/** After its exit, how long what it wrote last may take to be read. */
+const lastWordsMs = 500;
+/** What may wait for a process that doesn't read its stdin. */
+const maxUnreadBytes = 8 * 1024 * 1024;
 
 export function startChild(spec: ChildSpec, events: ChildEvents): Child {
-  const stderr = openStderr(spec);
   const [program, ...args] = spec.command;
   const child = spawn(program, args, {
     cwd: spec.cwd,
     env: { ...spec.env },
-    stdio: ["pipe", "pipe", stderr],
     // A group of its own, so that what it started ends with it.
     detached: true,
   });
-  closeSync(stderr);
-  const { stdin, stdout } = child;
-  if (stdin === null || stdout === null) throw new Error("spawned without pipes");
-  const ended = new Promise<void>((resolve) => {
-    let over = false;
-    const end = (text: string, cause?: unknown): void => {
-      if (over) return;
-      over = true;
-      signalGroup(child, "SIGKILL");
-      spec.log.info("server.ended", { server: spec.name, pid: child.pid, reason: text });
-      events.onEnd(
-        new Refusal("upstream_failed", `The server process ${text}.`, { cause, facts: { sent: true } }),
-      );
-      resolve();
-    };
-    child.on("error", (cause) => end(`could not be started (${codeOf(cause)})`, cause));
-    child.on("exit", (code, signal) => end(`ended (${signal ?? `exit code ${String(code)}`})`));
-    stdin.on("error", () => {}); // It is gone; "exit" tells.
-    readMessages(stdout, spec, events, end);
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  let over = false;
+  const end = (text: string, cause?: unknown): void => {
+    if (over) return;
+    over = true;
+    signalGroup(child, "SIGKILL");
+    child.stdout?.destroy();
+    spec.log.info("server.ended", { server: spec.name, pid: child.pid, reason: text });
+    events.onEnd(
+      new Refusal("upstream_failed", `The server process ${text}.`, { cause, facts: { sent: true } }),
+    );
+    resolve();
+  };
+  // Where the process can't even be made, Node leaves its pipes undefined, and tells on the next turn.
+  child.on("error", (cause) => end(`could not be started (${codeOf(cause)})`, cause));
+  child.on("exit", (code, signal) => {
+    const text = `ended (${signal ?? `exit code ${String(code)}`})`;
+    signalGroup(child, "SIGKILL");
+    child.on("close", () => end(text));
+    setTimeout(() => end(text), lastWordsMs).unref();
   });
+  child.stdin?.on("error", () => {}); // It is gone; "exit" tells.
+  if (child.stderr) keepStderr(child.stderr, spec);
+  if (child.stdout)
+    readMessages(child.stdout, spec, { end, onMessage: (frame) => over || events.onMessage(frame) });
   spec.log.info("server.started", { server: spec.name, pid: child.pid });
+  let pauses = 0;
   return {
-    send: (message) => void stdin.write(asLine(message)),
+    send: (message) => {
+      if ((child.stdin?.writableLength ?? 0) > maxUnreadBytes) {
+        throw new Refusal("busy", `The server "${spec.name}" doesn't read what it is sent.`);
+      }
+      child.stdin?.write(asLine(message));
+    },
+    pause: () => {
+      if (pauses++ === 0) child.stdout?.pause();
+    },
+    resume: () => {
+      if (--pauses === 0) child.stdout?.resume();
+    },
     stop: async () => {
-      stdin.end();
+      child.stdin?.end();
       for (const signal of ["SIGTERM", "SIGKILL"] as const) {
         if (await within(ended, stopStepMs)) return;
         signalGroup(child, signal);
@@ -84,12 +106,12 @@ export function startChild(spec: ChildSpec, events: ChildEvents): Child {
   };
 }
 
-function readMessages(
-  stdout: Readable,
-  spec: ChildSpec,
-  events: ChildEvents,
-  end: (text: string, cause?: unknown) => void,
-): void {
+interface Reading {
+  readonly onMessage: (frame: Frame) => void;
+  readonly end: (text: string, cause?: unknown) => void;
+}
+
+function readMessages(stdout: Readable, spec: ChildSpec, { onMessage, end }: Reading): void {
   const reader = lineReader(spec.maxLineBytes);
   stdout.on("data", (chunk: Buffer) => {
     let lines: readonly Uint8Array[];
@@ -103,7 +125,7 @@ function readMessages(
       const frame = frameIn(line);
       // What isn't a message is noise: some servers greet on stdout. Its content may be anything, so it isn't logged.
       if (frame === undefined) spec.log.warn("server.noise", { server: spec.name, bytes: line.length });
-      else events.onMessage(frame);
+      else onMessage(frame);
     }
   });
 }
@@ -123,13 +145,6 @@ function asLine(message: Uint8Array): Buffer {
   for (let i = 0; i < message.length; i++) if (line[i] === 0x0a || line[i] === 0x0d) line[i] = 0x20;
   line[message.length] = 0x0a;
   return line;
-}
-
-function openStderr(spec: ChildSpec): number {
-  mkdirSync(spec.stderrFolder, { recursive: true, mode: 0o700 });
-  const file = path.join(spec.stderrFolder, `${spec.name}.stderr.log`);
-  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > maxStderrBytes) renameSync(file, `${file}.1`);
-  return openSync(file, "a", 0o600);
 }
 
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {

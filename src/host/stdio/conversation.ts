@@ -1,9 +1,9 @@
 /** One request to a stdio server and all that comes back for it: a whole answer, or a stream that grows. */
 import type { Answer } from "../../gate/call.ts";
-import type { Refusal } from "../../kernel/refusal.ts";
+import { Refusal } from "../../kernel/refusal.ts";
 import type { Era, RequestFrame, ResponseFrame } from "../../wire/frame.ts";
 import { type SseEvent, writeSseEvent } from "../../wire/sse.ts";
-import { type EventQueue, eventQueue } from "../net/event-queue.ts";
+import { type EventQueue, eventQueue } from "../event-queue.ts";
 
 export interface Conversation {
   readonly request: RequestFrame;
@@ -12,6 +12,12 @@ export interface Conversation {
   readonly finish: (response: ResponseFrame) => void;
   readonly fail: (refusal: Refusal) => void;
   readonly answer: Promise<Answer>;
+}
+
+/** What the server's stdout is told when a reader is slower than the server. */
+export interface Flow {
+  readonly pause: () => void;
+  readonly resume: () => void;
 }
 
 const sseHeaders = [
@@ -24,12 +30,12 @@ const sseHeaders = [
 ];
 
 /** @param headers further headers of the answer, names and values in turn */
-export function conversation(request: RequestFrame, headers: readonly string[]): Conversation {
+export function conversation(request: RequestFrame, headers: readonly string[], flow: Flow): Conversation {
   const { promise: answer, resolve, reject } = Promise.withResolvers<Answer>();
   let stream: EventQueue<SseEvent> | undefined;
   const open = (): EventQueue<SseEvent> => {
     if (stream === undefined) {
-      stream = messageStream();
+      stream = messageStream(flow);
       resolve({ kind: "stream", status: 200, headers: [...sseHeaders, ...headers], events: stream });
     }
     return stream;
@@ -37,10 +43,10 @@ export function conversation(request: RequestFrame, headers: readonly string[]):
   return {
     request,
     answer,
-    add: (message) => open().push([messageEvent(message)]),
+    add: (message) => open().push(messageEvent(message)),
     finish: (response) => {
       if (stream !== undefined) {
-        stream.push([messageEvent(response.bytes)]);
+        stream.push(messageEvent(response.bytes));
         stream.end();
         return;
       }
@@ -58,12 +64,15 @@ export function conversation(request: RequestFrame, headers: readonly string[]):
   };
 }
 
-/** The stream on which a server speaks unasked. */
+/** The stream on which a server speaks unasked. Nothing waits for its reader: one that is too slow is cut off. */
 export function unaskedStream(headers: readonly string[]): {
   readonly answer: Answer;
   readonly queue: EventQueue<SseEvent>;
 } {
-  const queue = messageStream();
+  const queue = messageStream({
+    pause: () => queue.fail(new Refusal("upstream_failed", "The reader of this stream is too slow.")),
+    resume: () => {},
+  });
   return {
     queue,
     answer: { kind: "stream", status: 200, headers: [...sseHeaders, ...headers], events: queue },
@@ -75,9 +84,8 @@ export function messageEvent(message: Uint8Array): SseEvent {
   return { raw, data: message, event: "message" };
 }
 
-/** A pipe can't be paused message by message; what waits is bounded by the reader's patience, not by us. */
-function messageStream(): EventQueue<SseEvent> {
-  return eventQueue<SseEvent>({ pause: () => {}, resume: () => {}, cancel: () => {} });
+function messageStream(flow: Flow): EventQueue<SseEvent> {
+  return eventQueue<SseEvent>({ ...flow, bytesOf: (event) => event.raw.length, cancel: () => {} });
 }
 
 /** MCP 2026-07-28, streamable HTTP: which JSON-RPC errors show in the HTTP status. */

@@ -31,6 +31,8 @@ export interface StdioFrontOptions {
 
 const firstRetryMs = 250;
 const maxRetryMs = 5000;
+/** How long the session's end may take; the client has gone already. */
+const goodbyeMs = 2000;
 /** How often one call's stream may break and be resumed. */
 const maxResumptions = 100;
 
@@ -90,14 +92,15 @@ export class StdioFront {
   /** Resolves when no answer is awaited any more, or after `graceMs`; then ends the session. */
   async end(graceMs: number): Promise<void> {
     const deadline = Date.now() + graceMs;
-    await this.#order;
+    await Promise.race([this.#order, pause(graceMs)]);
     const isAwaited = (): boolean => [...this.#open.values()].some(({ unawaited }) => !unawaited);
     while (isAwaited() && Date.now() < deadline) await pause(20);
     this.#over.abort();
     for (const { abort } of this.#open.values()) abort.abort();
     if (this.#session === undefined) return;
     const headers = this.#legacyHeaders();
-    await this.#options.send({ method: "DELETE", headers }).catch(() => {}); // It is forgotten anyway, later.
+    const gone = AbortSignal.timeout(goodbyeMs);
+    await this.#options.send({ method: "DELETE", headers, gone }).catch(() => {}); // It is forgotten anyway, later.
   }
 
   async #ask(request: RequestFrame): Promise<void> {

@@ -6,9 +6,11 @@ import type { Frame, NotificationFrame, RequestFrame, RequestId } from "../../wi
 import { type Child, type ChildSpec, startChild } from "./child.ts";
 import { type Conversation, conversation, messageEvent, unaskedStream } from "./conversation.ts";
 import type { Answer } from "../../gate/call.ts";
+import { onAbort } from "../on-abort.ts";
 
 /** What a server may say while nobody listens; older messages are dropped first. */
 const maxUnheard = 256;
+const maxUnheardBytes = 4 * 1024 * 1024;
 
 /** One server process and the requests under way on it. */
 export class Line {
@@ -17,6 +19,7 @@ export class Line {
   readonly #log: Log;
   readonly #name: string;
   #unheard: Uint8Array[] = [];
+  #unheardBytes = 0;
   #listener: ReturnType<typeof unaskedStream> | undefined;
   #ended: Refusal | undefined;
   lastUsedUnixMs: number;
@@ -45,16 +48,16 @@ export class Line {
     return this.#open.has(keyOf(id));
   }
 
-  /** @throws Refusal `bad_message` if a request with that id is still open */
+  /** @throws Refusal `bad_message` if a request with that id is still open, `busy` if the server doesn't read */
   ask(request: RequestFrame, headers: readonly string[]): Conversation {
     if (this.#ended !== undefined) throw this.#ended;
     const key = keyOf(request.id);
     if (this.#open.has(key)) {
       throw new Refusal("bad_message", "A request with this id is still being answered in this session.");
     }
-    const talk = conversation(request, headers);
-    this.#open.set(key, talk);
+    const talk = conversation(request, headers, this.#child);
     this.#child.send(request.bytes);
+    this.#open.set(key, talk);
     return talk;
   }
 
@@ -67,7 +70,12 @@ export class Line {
   cancel(request: RequestFrame): void {
     if (!this.#open.delete(keyOf(request.id)) || this.#ended !== undefined) return;
     const params = { requestId: request.id, reason: "The client went away." };
-    this.#child.send(utf8(JSON.stringify({ jsonrpc: "2.0", method: "notifications/cancelled", params })));
+    try {
+      this.#child.send(utf8(JSON.stringify({ jsonrpc: "2.0", method: "notifications/cancelled", params })));
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.#log.debug("server.not_told", { server: this.#name }); // It doesn't read; it learns nothing new.
+    }
   }
 
   /** Opens the one stream for what the server says unasked; undefined if it is open already. */
@@ -76,9 +84,10 @@ export class Line {
     if (this.#listener !== undefined) return undefined;
     const listener = unaskedStream(headers);
     this.#listener = listener;
-    listener.queue.push(this.#unheard.map(messageEvent));
+    for (const message of this.#unheard) listener.queue.push(messageEvent(message));
     this.#unheard = [];
-    gone.addEventListener("abort", () => {
+    this.#unheardBytes = 0;
+    onAbort(gone, () => {
       if (this.#listener === listener) this.#listener = undefined;
       listener.queue.end();
     });
@@ -101,7 +110,7 @@ export class Line {
     }
     const talk = (frame.kind === "notification" ? this.#concerned(frame) : undefined) ?? this.#latest();
     if (talk !== undefined) talk.add(frame.bytes);
-    else if (this.#listener !== undefined) this.#listener.queue.push([messageEvent(frame.bytes)]);
+    else if (this.#listener !== undefined) this.#listener.queue.push(messageEvent(frame.bytes));
     else this.#keep(frame.bytes);
   }
 
@@ -125,9 +134,12 @@ export class Line {
 
   #keep(message: Uint8Array): void {
     this.#unheard.push(message);
-    if (this.#unheard.length <= maxUnheard) return;
-    this.#unheard.shift();
-    this.#log.warn("server.unheard", { server: this.#name, kept: maxUnheard });
+    this.#unheardBytes += message.length;
+    if (this.#unheard.length <= maxUnheard && this.#unheardBytes <= maxUnheardBytes) return;
+    while (this.#unheard.length > maxUnheard || this.#unheardBytes > maxUnheardBytes) {
+      this.#unheardBytes -= this.#unheard.shift()?.length ?? 0;
+    }
+    this.#log.warn("server.unheard", { server: this.#name, kept: this.#unheard.length });
   }
 }
 

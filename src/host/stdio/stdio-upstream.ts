@@ -13,6 +13,7 @@ import { utf8 } from "../../kernel/bytes.ts";
 import type { Upstream } from "../net/upstreams.ts";
 import type { ChildSpec } from "./child.ts";
 import type { Conversation } from "./conversation.ts";
+import { onAbort } from "../on-abort.ts";
 import { Line } from "./line.ts";
 
 export interface StdioUpstreamOptions {
@@ -24,6 +25,8 @@ export interface StdioUpstreamOptions {
 
 /** Processes one caller may have on one server. */
 const maxLinesPerCaller = 32;
+/** Processes of one server in all. */
+const maxLines = 512;
 /** A legacy server may ignore, or die of, the probe of a modern client; it then has to look legacy. */
 const probeTimeoutMs = 5000;
 const reapEveryMs = 30_000;
@@ -46,7 +49,10 @@ class Lines {
     string,
     { readonly line: Line; readonly caller: string; readonly session: boolean }
   >();
+  /** Told to stop and not gone yet: they still count, and the end waits for them. */
+  readonly #stopping = new Map<Line, string>();
   readonly #reaper: NodeJS.Timeout;
+  #isClosed = false;
 
   constructor(options: StdioUpstreamOptions) {
     this.#options = options;
@@ -67,17 +73,10 @@ class Lines {
     return found.line;
   }
 
-  /** A process for a new legacy session, and the session's id. */
+  /** A process for a new legacy session, and the session's id. @throws Refusal `busy` */
   open(call: Journaled, session: boolean): { readonly line: Line; readonly id: string } {
     const caller = call.caller.spiffeId;
-    let count = 0;
-    for (const held of this.#lines.values()) if (held.caller === caller) count += 1;
-    if (count >= maxLinesPerCaller) {
-      throw new Refusal(
-        "busy",
-        `This caller already has ${maxLinesPerCaller} sessions on "${call.server}"; end one first.`,
-      );
-    }
+    this.#makeRoom(caller, call.server);
     const id = randomUUID();
     const line = new Line(this.#options.child, call.atUnixMs, () => this.#lines.delete(id));
     this.#lines.set(id, { line, caller, session });
@@ -95,22 +94,46 @@ class Lines {
   }
 
   endSession(call: Journaled): void {
-    const line = this.ofSession(call);
-    this.#lines.delete(call.session ?? "");
-    void line.stop();
+    this.ofSession(call);
+    this.end(call.session ?? "");
+  }
+
+  /** Ends a process; its session is gone at once. */
+  end(id: string): void {
+    const held = this.#lines.get(id);
+    if (held === undefined) return;
+    this.#lines.delete(id);
+    this.#stopping.set(held.line, held.caller);
+    void held.line.stop().finally(() => this.#stopping.delete(held.line));
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearInterval(this.#reaper);
-    await Promise.all([...this.#lines.values()].map(({ line }) => line.stop()));
+    const lines = [...this.#lines.values()].map(({ line }) => line);
+    await Promise.all([...lines, ...this.#stopping.keys()].map((line) => line.stop()));
+  }
+
+  /** Many clients never end their sessions: the one unused for longest makes way, if it has nothing under way. */
+  #makeRoom(caller: string, server: string): void {
+    if (this.#isClosed) throw new Refusal("busy", "The gateway is stopping.");
+    const all = this.#lines.size + this.#stopping.size;
+    const mine = [...this.#lines].filter(([, held]) => held.caller === caller);
+    const stopping = [...this.#stopping.values()].filter((other) => other === caller).length;
+    if (mine.length + stopping < maxLinesPerCaller && all < maxLines) return;
+    const [oldest] = mine
+      .filter(([, { line }]) => line.idle)
+      .toSorted(([, a], [, b]) => a.line.lastUsedUnixMs - b.line.lastUsedUnixMs);
+    if (oldest !== undefined) this.end(oldest[0]);
+    if (oldest === undefined || stopping >= maxLinesPerCaller || all >= maxLines) {
+      throw new Refusal("busy", `Too many sessions on "${server}" are busy; let one finish first.`);
+    }
   }
 
   #reap(): void {
     const before = this.#options.clock.nowUnixMs() - this.#options.idleTimeoutMs;
     for (const [id, { line }] of this.#lines) {
-      if (!line.idle || line.lastUsedUnixMs > before) continue;
-      this.#lines.delete(id);
-      void line.stop();
+      if (line.idle && line.lastUsedUnixMs <= before) this.end(id);
     }
   }
 }
@@ -121,15 +144,17 @@ async function ask(
   lines: Lines,
   options: StdioUpstreamOptions,
 ): Promise<Answer> {
-  const { line, headers } = lineFor(call, request, lines);
+  const { line, headers, opened } = lineFor(call, request, lines);
   const talk = line.ask(request, headers);
-  // Legacy: going away doesn't mean cancel. Modern: it does.
-  if (request.era === "modern") {
-    call.reply.gone.addEventListener("abort", () => {
+  onAbort(call.reply.gone, () => {
+    const giveUp = (): void => {
       line.cancel(request);
       talk.fail(new Refusal("upstream_failed", "The caller went away."));
-    });
-  }
+    };
+    // Legacy: going away doesn't mean cancel; but nobody waits for it for ever. Modern: it does.
+    if (request.era === "modern") giveUp();
+    else setTimeout(giveUp, options.answerTimeoutMs).unref();
+  });
   const probing = request.method === "server/discover";
   const timer = setTimeout(
     () => {
@@ -142,6 +167,9 @@ async function ask(
   );
   try {
     return probing ? await probeAnswer(talk) : await talk.answer;
+  } catch (error) {
+    if (opened !== undefined) lines.end(opened); // Nobody has been told of this session.
+    throw error;
   } finally {
     clearTimeout(timer);
   }
@@ -151,12 +179,12 @@ function lineFor(
   call: Journaled,
   request: RequestFrame,
   lines: Lines,
-): { readonly line: Line; readonly headers: readonly string[] } {
+): { readonly line: Line; readonly headers: readonly string[]; readonly opened?: string } {
   if (request.era === "modern") return { line: lines.ofCaller(call, request), headers: [] };
   if (request.method !== "initialize")
     return { line: lines.ofSession(call), headers: sessionHeader(call.session) };
   const { line, id } = lines.open(call, true);
-  return { line, headers: sessionHeader(id) };
+  return { line, headers: sessionHeader(id), opened: id };
 }
 
 /** MCP 2026-07-28, stdio backward compatibility: silence or any end means a legacy server. */

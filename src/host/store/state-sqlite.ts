@@ -101,14 +101,20 @@ function certificateRecords(
           purpose: String(row["purpose"]),
           notAfterUnixMs: Number(row["not_after_unix_ms"]),
         })),
-    revoke: (what, nowUnixMs) =>
-      db
+    revoke: (what, nowUnixMs) => {
+      // An identity that is revoked can't come back with a token that was made for it before.
+      db.prepare("update join_grants set used_unix_ms = ? where spiffe_id = ? and used_unix_ms is null").run(
+        nowUnixMs,
+        what,
+      );
+      return db
         .prepare(
           `update certificates set revoked_unix_ms = ?
            where (serial = ? or spiffe_id = ?) and revoked_unix_ms is null returning serial`,
         )
         .all(nowUnixMs, what, what)
-        .map((row) => String(row["serial"])),
+        .map((row) => String(row["serial"]));
+    },
     revokedSerials: () =>
       new Set(
         db

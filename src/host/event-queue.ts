@@ -1,25 +1,32 @@
-/** A bounded queue between a producer that is told to pause and a consumer that awaits. */
+/** A queue, bounded in bytes, between a producer that is told to pause and a consumer that awaits. */
 
 export interface EventQueue<T> extends AsyncIterable<T> {
-  readonly push: (items: readonly T[]) => void;
+  readonly push: (item: T) => void;
+  /** Bytes that wait. */
+  readonly waiting: () => number;
   readonly end: () => void;
   readonly fail: (error: unknown) => void;
 }
 
-/** @param producer paused while more than `high` items wait, resumed when the consumer has caught up */
-export function eventQueue<T>(producer: {
+export interface Producer<T> {
+  readonly bytesOf: (item: T) => number;
+  /** Called when more than `highBytes` wait, and before the next `resume` not again. */
   readonly pause: () => void;
   readonly resume: () => void;
+  /** The consumer wants no more; what is pushed after is dropped. */
   readonly cancel: () => void;
-}): EventQueue<T> {
-  const high = 64;
+}
+
+/** What may wait for a slow consumer; a producer that can't pause in time may go beyond by one item. */
+export const highBytes = 4 * 1024 * 1024;
+
+export function eventQueue<T>(producer: Producer<T>): EventQueue<T> {
   const items: T[] = [];
+  let bytes = 0;
   let state:
     | { readonly kind: "open" }
     | { readonly kind: "ended" }
-    | { readonly kind: "failed"; readonly error: unknown } = {
-    kind: "open",
-  };
+    | { readonly kind: "failed"; readonly error: unknown } = { kind: "open" };
   let wake: (() => void) | undefined;
   let paused = false;
 
@@ -28,14 +35,17 @@ export function eventQueue<T>(producer: {
     state = next;
     wake?.();
   };
+  const goOn = (): void => {
+    if (!paused) return;
+    paused = false;
+    producer.resume();
+  };
   const next = async (): Promise<IteratorResult<T>> => {
     for (;;) {
       const item = items.shift();
       if (item !== undefined) {
-        if (paused && items.length === 0) {
-          paused = false;
-          producer.resume();
-        }
+        bytes -= producer.bytesOf(item);
+        if (bytes <= highBytes / 2) goOn();
         return { done: false, value: item };
       }
       if (state.kind === "failed") throw state.error;
@@ -44,9 +54,12 @@ export function eventQueue<T>(producer: {
     }
   };
   return {
-    push: (more) => {
-      items.push(...more);
-      if (!paused && items.length > high) {
+    waiting: () => bytes,
+    push: (item) => {
+      if (state.kind !== "open") return;
+      items.push(item);
+      bytes += producer.bytesOf(item);
+      if (!paused && bytes > highBytes) {
         paused = true;
         producer.pause();
       }
@@ -57,8 +70,11 @@ export function eventQueue<T>(producer: {
     [Symbol.asyncIterator]: () => ({
       next,
       return: async () => {
-        producer.cancel();
         settle({ kind: "ended" });
+        items.length = 0;
+        bytes = 0;
+        goOn();
+        producer.cancel();
         return { done: true, value: undefined };
       },
     }),
