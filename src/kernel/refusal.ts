@@ -32,7 +32,6 @@ const refusals = {
   no_such_session: { rpc: -31404, http: 404 },
   // We can't do it now, so we don't.
   busy: { rpc: -31503, http: 503 },
-  draining: { rpc: -31503, http: 503 },
   journal_unavailable: { rpc: -31503, http: 503 },
   upstream_failed: { rpc: -31502, http: 502 },
   upstream_timeout: { rpc: -31504, http: 504 },

@@ -254,6 +254,48 @@ test("a join token works once", async (t) => {
   assert.match(gateway.log.join(""), /"reason":"used"/);
 });
 
+test("a token made for an identity before it was revoked brings it back no more", async (t) => {
+  const gateway = await testGateway(t, openPolicy);
+  const { identity } = await enrol(gateway, "agent/x");
+  const grant = { path: "agent/x", address: gateway.address };
+  const token = readJoinToken(await makeJoinToken(gateway.config, grant, systemClock));
+  revokeCertificates(gateway.config, identity.spiffe_id, systemClock);
+  const csr = createSigningRequest(generateKeyPair(signatureSuite("ML-DSA-65")));
+  await assert.rejects(join(token, csr, gateway.config.profile), refusal("bad_join_token", /unknown, used/));
+});
+
+test("nobody is given the gateway's own identity", async (t) => {
+  const gateway = await testGateway(t, openPolicy);
+  await assert.rejects(
+    makeJoinToken(gateway.config, { path: "gateway" }, systemClock),
+    refusal("bad_config", /isn't given out/),
+  );
+});
+
+test("strangers who finish their handshake and then say nothing count until they leave, and must leave", async (t) => {
+  const gateway = await testGateway(t, openPolicy);
+  const options = clientTlsOptions({
+    profile: gateway.config.profile,
+    serverRoots: [],
+    peerSpiffeId: "",
+    alpn: "latticegate-enrol",
+  });
+  const links = Array.from({ length: 280 }, () =>
+    tls.connect({ ...options, ...endpoint(gateway), rejectUnauthorized: false }).on("error", () => {}),
+  );
+  t.after(() => links.forEach((link) => link.destroy()));
+  await eventually("those beyond the bound are turned away", () =>
+    gateway.log.some((line) => line.includes("too many connections")),
+  );
+  await assert.rejects(enrol(gateway), "the bound holds while they stay");
+  const stayed = () => links.filter(({ closed }) => !closed).length;
+  const deadline = performance.now() + 20_000;
+  while (stayed() > 0 && performance.now() < deadline)
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(stayed(), 0);
+  await enrol(gateway);
+});
+
 test("a join token is worth nothing after ten minutes", async (t) => {
   let ahead = 0;
   const clock = { nowUnixMs: () => Date.now() + ahead };

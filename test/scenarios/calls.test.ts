@@ -224,6 +224,33 @@ test("a modern request whose headers say something else than its body is refused
   assert.equal(stub.seen.length, 1);
 });
 
+test("an Mcp header that comes twice is refused, since two readers could take two values", async (t) => {
+  const stub = await stubServer(t);
+  const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);
+  const link = await rawLink(gateway, await enrol(gateway));
+  const body = JSON.stringify(toolCall("a"));
+  link.write(`POST /mcp/stub HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nMcp-Name: a\r\n`);
+  link.end(`mcp-name: b\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+  const answer = (await Array.fromAsync(link as AsyncIterable<Buffer>)).join("");
+  assert.match(answer, /^HTTP\/1\.1 400 [^]*"code":-32020/);
+  assert.equal(stub.seen.length, 0);
+});
+
+test("what a caller may not use can't be completed for it either", async (t) => {
+  const stub = await stubServer(t);
+  const rule = `policies: [{ name: one, callers: ["*"], prompts: ["stub/open"], effect: allow, because: x }]`;
+  const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${rule}`);
+  const client = clientOf(t, gateway, await enrol(gateway));
+  const complete = async (ref: object): Promise<string> => {
+    const params = { ref, argument: { name: "a", value: "b" } };
+    return (await client.post("stub", { jsonrpc: "2.0", id: 1, method: "completion/complete", params })).text;
+  };
+  assert.match(await complete({ type: "ref/prompt", name: "open" }), /"result"/);
+  assert.match(await complete({ type: "ref/prompt", name: "secret" }), /"code":-31403/);
+  assert.match(await complete({ type: "ref/resource", uri: "file:///etc" }), /"code":-31403/);
+  assert.equal(stub.seen.length, 1);
+});
+
 test("credentials end at the gateway; what MCP defines goes on", async (t) => {
   const stub = await stubServer(t);
   const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);

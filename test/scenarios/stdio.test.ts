@@ -193,6 +193,34 @@ test("two callers never share a process", async (t) => {
   assert.notEqual(pids[0], pids[1]);
 });
 
+test("a caller that never ends its sessions loses the one unused for longest, and no other", async (t) => {
+  const gateway = await testGateway(t, yaml());
+  const client = clientOf(t, gateway, await enrol(gateway));
+  const sessions: Session[] = [];
+  for (let i = 0; i < 33; i++) sessions.push(await open(client));
+  assert.equal((await sessions[0]?.call("echo"))?.status, 404);
+  assert.equal((await sessions[1]?.call("echo"))?.status, 200);
+  assert.equal((await sessions[32]?.call("echo"))?.status, 200);
+});
+
+test("a server that doesn't read is told no more, and the caller hears why", async (t) => {
+  const command = JSON.stringify([process.execPath, "-e", "setInterval(() => {}, 1000)"]);
+  const gateway = await testGateway(
+    t,
+    `servers: { deaf: { command: ${command} } }\nlimits: { answer_timeout: 500ms }\n${openPolicy}`,
+  );
+  const client = clientOf(t, gateway, await enrol(gateway));
+  const meta = { ...modernMeta, filler: "x".repeat(4 * 1024 * 1024) };
+  const headers = { "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "a" };
+  const statuses: number[] = [];
+  for (let id = 1; id <= 5; id++) {
+    const params = { name: "a", arguments: {}, _meta: meta };
+    const message = { jsonrpc: "2.0", id, method: "tools/call", params };
+    statuses.push((await client.post("deaf", message, headers)).status);
+  }
+  assert.deepEqual([statuses[0], statuses.at(-1)], [504, 503]);
+});
+
 test("a server that can't be started is a 502 that says so to the operator", async (t) => {
   const gateway = await testGateway(t, `servers: { none: { command: [/nowhere/server] } }\n${openPolicy}`);
   const client = clientOf(t, gateway, await enrol(gateway));

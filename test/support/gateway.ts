@@ -216,7 +216,7 @@ export function toolCall(name: string, id: number | string = 1, args: unknown = 
   return { jsonrpc: "2.0", id, method: "tools/call", params: { name, arguments: args } };
 }
 
-/** Waits until `condition` holds; fails after two seconds with what was awaited. */
+/** Waits until `condition` holds; fails after five seconds with what was awaited. */
 export async function eventually(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 5000;
   while (!(await condition())) {

@@ -32,10 +32,15 @@ export function readBody(message: IncomingMessage, maxBytes: number): Promise<Ui
   });
 }
 
-/** Resolves when more may be written, or when nobody reads any more. */
-export function drained(response: ServerResponse): Promise<void> {
+/** How long a reader may take nothing at all of what is written to it. */
+const stallMs = 60_000;
+
+/** Resolves when more may be written, or when nobody reads any more; who takes nothing for a minute is cut off. */
+export function drained(response: ServerResponse, patienceMs = stallMs): Promise<void> {
   return new Promise((resolve) => {
+    const timer = setTimeout(() => response.destroy(), patienceMs);
     const done = (): void => {
+      clearTimeout(timer);
       response.off("drain", done).off("close", done);
       resolve();
     };

@@ -53,7 +53,7 @@ const linkLifeMs = 10_000;
 
 /** Serves enrolment on links handed to the returned function. */
 export function enrolHttp(registrar: Registrar, log: Log): (link: Duplex) => void {
-  const server = http.createServer({ keepAliveTimeout: 5000, requestTimeout: 10_000, headersTimeout: 5000 });
+  const server = http.createServer();
   const answer = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
     const { status, body } = await serve(request, registrar).catch((error: unknown) =>
       problem(error, request, log),

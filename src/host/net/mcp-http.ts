@@ -90,7 +90,7 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
 }
 
 /** Node looks after the timeouts of requests only on servers that listen; ours is handed its connections. */
-export function keepTime(server: http.Server): void {
+function keepTime(server: http.Server): void {
   server.emit("listening");
 }
 

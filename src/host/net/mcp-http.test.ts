@@ -1,0 +1,61 @@
+/** The gateway's HTTP front by itself: what a proven peer may not do with its link. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import net from "node:net";
+import { test, type TestContext } from "node:test";
+
+import { systemClock, systemLog } from "../system.ts";
+import { type McpHttp, mcpHttp } from "./mcp-http.ts";
+
+const channel = {
+  group: "X25519MLKEM768",
+  peerKeyAlgorithm: "ML-DSA-65",
+  peerSpiffeId: "spiffe://acme.test/agent/a",
+  peerSerial: "1",
+  peerNotAfterUnixMs: 0,
+  remote: "127.0.0.1:1",
+};
+
+async function linked(t: TestContext): Promise<{ readonly http: McpHttp; readonly client: net.Socket }> {
+  const http = mcpHttp({
+    maxBodyBytes: 1024,
+    clock: systemClock,
+    log: systemLog({ level: "error", form: "json", write: () => undefined }),
+    onCall: ({ reply }) => Promise.resolve(reply.whole(200, [], new Uint8Array(0))),
+    timeouts: { headersTimeout: 100, requestTimeout: 200, connectionsCheckingInterval: 20 },
+  });
+  const server = net.createServer((socket) => http.serve(socket, channel)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  assert.ok(typeof address === "object" && address !== null);
+  const client = net.connect(address.port, "127.0.0.1");
+  t.after(async () => {
+    client.destroy();
+    server.close();
+    await http.drain(0);
+  });
+  return { http, client };
+}
+
+for (const [what, beginning] of [
+  ["whose headers never end", "POST /mcp/a HTTP/1.1\r\nhost: x\r\n"],
+  [
+    "whose body never ends",
+    "POST /mcp/a HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
+  ],
+] as const) {
+  test(`a request ${what}: a request that is never finished is given up in time`, async (t) => {
+    const { client } = await linked(t);
+    client.write(beginning);
+    client.resume();
+    await once(client, "close");
+  });
+}
+
+test("a link that comes while the gateway stops is closed at once", async (t) => {
+  const { http } = await linked(t);
+  await http.drain(0);
+  const late = new net.Socket();
+  http.serve(late, channel);
+  assert.equal(late.destroyed, true);
+});
