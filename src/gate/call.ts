@@ -13,7 +13,7 @@ import type { SseEvent } from "../wire/sse.ts";
 export type HeaderList = readonly string[];
 
 /** Looks a header up by its lower-case name. */
-type HeaderReader = (lowerCaseName: string) => string | undefined;
+export type HeaderReader = (lowerCaseName: string) => string | undefined;
 
 /** Where the answer goes. The front that made the call owns it. */
 export interface Reply {

@@ -21,7 +21,8 @@ export function refusedAnswer(call: Received & Partial<Read>, error: unknown): R
   }
   if (error.code === "denied" && request !== undefined) return deniedAnswer(request, error);
   const { rpc, http } = refusalRow(error.code);
-  return rpcError(request, http, { code: rpc, message: error.message });
+  const { message, data } = error;
+  return rpcError(request, http, { code: rpc, message, ...(data !== undefined && { data }) });
 }
 
 /** Tells the operator, and in the log alone, what the caller may not know: the facts, the stack. */

@@ -17,6 +17,8 @@ const refusals = {
   bad_json: { rpc: -32700, http: 400 },
   bad_message: { rpc: -32600, http: 400 },
   header_mismatch: { rpc: -32020, http: 400 },
+  unsupported_version: { rpc: -32022, http: 400 },
+  bad_envelope: { rpc: -32602, http: 400 },
   bad_media_type: { rpc: -32600, http: 415 },
   not_acceptable: { rpc: -32600, http: 406 },
   too_large: { rpc: -32600, http: 413 },
@@ -47,6 +49,8 @@ export type RefusalCode = keyof typeof refusals;
 
 interface RefusalOptions {
   readonly cause?: unknown;
+  /** For the caller too: the error's `data`. */
+  readonly data?: unknown;
   /** For the log and the operator, never for the caller. No secret, token or payload. */
   readonly facts?: Readonly<Record<string, string | number | boolean>>;
 }
@@ -56,11 +60,13 @@ export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly code: RefusalCode;
   readonly facts: Readonly<Record<string, string | number | boolean>>;
+  readonly data: unknown;
 
   constructor(code: RefusalCode, publicText: string, options: RefusalOptions = {}) {
     super(publicText, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.facts = options.facts ?? {};
+    this.data = options.data;
   }
 }
 

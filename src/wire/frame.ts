@@ -14,6 +14,7 @@ export type Era = "legacy" | "modern";
 interface Meta {
   readonly span: Span;
   readonly protocolVersion?: string;
+  readonly hasClientCapabilities: boolean;
   readonly progressToken?: RequestId;
   readonly subscriptionId?: RequestId;
 }
@@ -71,9 +72,15 @@ export type FrameLimits = ScanLimits;
 const defaultFrameLimits: FrameLimits = defaultScanLimits;
 
 const protocolVersionKey = "io.modelcontextprotocol/protocolVersion";
+const clientCapabilitiesKey = "io.modelcontextprotocol/clientCapabilities";
 const subscriptionIdKey = "io.modelcontextprotocol/subscriptionId";
 
-const metaShape = { progressToken: true, [protocolVersionKey]: true, [subscriptionIdKey]: true } as const;
+const metaShape = {
+  progressToken: true,
+  [protocolVersionKey]: true,
+  [clientCapabilitiesKey]: true,
+  [subscriptionIdKey]: true,
+} as const;
 const messageShape: Shape = {
   jsonrpc: true,
   id: true,
@@ -211,6 +218,7 @@ function metaOf(read: Reader): Meta | undefined {
   const subscriptionId = meta.id(subscriptionIdKey);
   return {
     span: meta.span,
+    hasClientCapabilities: meta.members.has(clientCapabilitiesKey),
     ...(protocolVersion !== undefined && { protocolVersion }),
     ...(progressToken !== undefined && { progressToken }),
     ...(subscriptionId !== undefined && { subscriptionId }),

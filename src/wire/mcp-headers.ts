@@ -29,6 +29,28 @@ export function checkHeaders(frame: Frame, header: HeaderReader): void {
   if (name !== undefined) checkOne("Mcp-Name", decoded(header("mcp-name")), name);
 }
 
+/**
+ * Arguments that travel as headers too must be the same in both, as the server would insist.
+ * @throws Refusal `header_mismatch`
+ */
+export function checkParameterHeaders(
+  frame: RequestFrame,
+  header: HeaderReader,
+  parameters: readonly ParameterHeader[],
+): void {
+  const values = argumentsOf(frame);
+  for (const { header: name, path } of parameters) {
+    const value = valueAt(values, path);
+    const expected = isScalar(value) ? String(value) : undefined;
+    const found = decoded(header(`mcp-param-${name.toLowerCase()}`));
+    const isSameNumber = typeof value === "number" && found !== undefined && Number(found) === value;
+    if (found !== expected && !isSameNumber) checkOne(`Mcp-Param-${name}`, found, expected);
+    if (expected === undefined && header(`mcp-param-${name.toLowerCase()}`) !== undefined) {
+      throw new Refusal("header_mismatch", `The header Mcp-Param-${name} has no argument.`);
+    }
+  }
+}
+
 /** The headers a client sends with a modern message: names and values. Legacy messages have none. */
 export function standardHeaders(
   frame: RequestFrame | NotificationFrame,
@@ -42,16 +64,23 @@ export function standardHeaders(
   ];
   const name = nameOf(frame);
   if (name !== undefined) headers.push(["mcp-name", encodeHeaderValue(name)]);
-  const args = frame.params?.arguments;
-  if (args === undefined || parameters.length === 0) return headers;
-  const values: unknown = JSON.parse(new TextDecoder().decode(frame.bytes.subarray(args.start, args.end)));
+  if (parameters.length === 0) return headers;
+  const values = argumentsOf(frame);
   for (const { header, path } of parameters) {
     const value = valueAt(values, path);
-    if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") {
-      headers.push([`mcp-param-${header}`, encodeHeaderValue(String(value))]);
-    }
+    if (isScalar(value)) headers.push([`mcp-param-${header}`, encodeHeaderValue(String(value))]);
   }
   return headers;
+}
+
+function argumentsOf({ bytes, params }: RequestFrame | NotificationFrame): unknown {
+  const place = params?.arguments;
+  if (place === undefined) return undefined;
+  return JSON.parse(new TextDecoder().decode(bytes.subarray(place.start, place.end)));
+}
+
+function isScalar(value: unknown): value is string | number | boolean {
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean";
 }
 
 const sentinelStart = "=?base64?";
@@ -143,4 +172,9 @@ function member(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null && Object.hasOwn(value, name)
     ? (value as Record<string, unknown>)[name]
     : undefined;
+}
+
+/** MCP 2026-07-28 and later, as a version's date says. */
+export function isModernVersion(version: string | undefined): boolean {
+  return version !== undefined && /^\d{4}-\d\d-\d\d$/.test(version) && version >= "2026-07-28";
 }

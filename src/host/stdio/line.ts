@@ -7,6 +7,7 @@ import { type Child, type ChildSpec, startChild } from "./child.ts";
 import { type Conversation, conversation, messageEvent, unaskedStream } from "./conversation.ts";
 import type { Answer } from "../../gate/call.ts";
 import { onAbort } from "../on-abort.ts";
+import { type Knowledge, learnt, nothingKnown } from "./knowledge.ts";
 
 /** What a server may say while nobody listens; older messages are dropped first. */
 const maxUnheard = 256;
@@ -23,6 +24,7 @@ export class Line {
   #listener: ReturnType<typeof unaskedStream> | undefined;
   #ended: Refusal | undefined;
   lastUsedUnixMs: number;
+  knowledge: Knowledge = nothingKnown;
 
   constructor(spec: ChildSpec, nowUnixMs: number, onEnd: () => void) {
     this.#log = spec.log;
@@ -105,7 +107,10 @@ export class Line {
       const talk = key === undefined ? undefined : this.#open.get(key);
       if (key !== undefined) this.#open.delete(key);
       if (talk === undefined) this.#log.debug("server.answer_unasked", { server: this.#name });
-      else talk.finish(frame);
+      else {
+        this.knowledge = learnt(this.knowledge, talk.request.method, frame);
+        talk.finish(frame);
+      }
       return;
     }
     const talk = (frame.kind === "notification" ? this.#concerned(frame) : undefined) ?? this.#latest();

@@ -14,6 +14,7 @@ import type { Upstream } from "../net/upstreams.ts";
 import type { ChildSpec } from "./child.ts";
 import type { Conversation } from "./conversation.ts";
 import { onAbort } from "../on-abort.ts";
+import { checkAgainst, checkEnvelope } from "./knowledge.ts";
 import { Line } from "./line.ts";
 
 export interface StdioUpstreamOptions {
@@ -144,7 +145,9 @@ async function ask(
   lines: Lines,
   options: StdioUpstreamOptions,
 ): Promise<Answer> {
+  checkEnvelope(request, call.header);
   const { line, headers, opened } = lineFor(call, request, lines);
+  checkAgainst(line.knowledge, request, call.header);
   const talk = line.ask(request, headers);
   onAbort(call.reply.gone, () => {
     const giveUp = (): void => {
