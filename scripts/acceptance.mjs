@@ -17,6 +17,10 @@ const parts = {
     what: "kill -9 in the middle of 1,000 calls, 20 times",
     args: test("test/acceptance/kill9.test.ts"),
   },
+  restart: {
+    what: "20 restarts under 200 calls a second",
+    args: test("test/acceptance/restart.test.ts"),
+  },
   start: { what: "npm start on a fresh copy", args: test("test/acceptance/start.test.ts") },
   pack: { what: "the packed package in an empty folder", args: test("test/acceptance/pack.test.ts") },
   browser: { what: "the page in Chromium", args: test("test/acceptance/browser.test.ts") },

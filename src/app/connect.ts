@@ -6,6 +6,7 @@ import { resolveProfile } from "../crypto/suites.ts";
 import { exchange, type HttpAnswer, type HttpRequest } from "../host/net/http-exchange.ts";
 import { loopbackFront } from "../host/net/loopback-front.ts";
 import { mcpPath } from "../host/net/mcp-http.ts";
+import { patientSend, type Send } from "../host/net/patient-send.ts";
 import { renewablePool } from "../host/net/renewable-pool.ts";
 import { clientTlsOptions } from "../host/net/tls.ts";
 import { StdioFront } from "../host/stdio/front.ts";
@@ -23,6 +24,8 @@ export interface ConnectOptions {
   readonly peer?: string;
   readonly state: string;
   readonly joinToken?: string;
+  /** How long the other end may be away; 30 seconds by default. */
+  readonly patienceMs?: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -58,10 +61,12 @@ export async function openTunnel(options: ConnectOptions): Promise<Tunnel> {
     pool.renew(clientTlsOptions({ profile, serverRoots, peerSpiffeId, credentials })),
   );
   const path = url.pathname + url.search;
+  const once: Send = (request) => exchange(pool.dispatcher(), request, limits).catch(explained);
+  const send = patientSend(once, options.patienceMs ?? patienceMs, options.log);
   const opened = opening.move();
   return {
     identity,
-    send: (request) => exchange(pool.dispatcher(), { ...request, path }, limits).catch(explained),
+    send: (request) => send({ ...request, path }),
     close: () => opened.disposeAsync(),
   };
 }
@@ -77,7 +82,6 @@ export async function connectStdio(
     write: (message) => void streams.output.write(Buffer.concat([oneLine(message), newline])),
     log: options.log,
     maxEventBytes: limits.answerBytes,
-    patienceMs,
   });
   const reader = lineReader(maxRequestBytes);
   try {

@@ -81,7 +81,8 @@ test("a sidecar finds its gateway again after a restart, with the identity it ha
   const stub = await stubServer(t);
   const yaml = `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`;
   const first = await testGateway(t, yaml);
-  const connection = await connectHttp(await sidecar(t, first, "stub"), 0);
+  const impatient = { ...(await sidecar(t, first, "stub")), patienceMs: 100 };
+  const connection = await connectHttp(impatient, 0);
   t.after(connection.close);
   assert.equal((await post(connection.url)).status, 200);
   await first.stop();
@@ -177,7 +178,8 @@ test("an exposed HTTP server that someone else's certificate answers for is not 
   const straight = await connectHttp({ ...friend, peer: exposed.spiffeId }, 0);
   t.after(straight.close);
   assert.equal((await post(straight.url)).status, 200, "whom the operator named may call it directly");
-  const mistaken = await connectHttp({ ...friend, peer: "spiffe://latticegate.local/server/other" }, 0);
+  const peer = "spiffe://latticegate.local/server/other";
+  const mistaken = await connectHttp({ ...friend, peer, patienceMs: 100 }, 0);
   t.after(mistaken.close);
   assert.equal((await post(mistaken.url)).status, 502);
   assert.equal(stub.seen.length, 1);

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { test, type TestContext } from "node:test";
 
+import { eventually } from "../../../test/support/gateway.ts";
 import { systemClock, systemLog } from "../system.ts";
 import { type McpHttp, mcpHttp } from "./mcp-http.ts";
 
@@ -52,10 +53,15 @@ for (const [what, beginning] of [
   });
 }
 
-test("a link that comes while the gateway stops is closed at once", async (t) => {
-  const { http } = await linked(t);
-  await http.drain(0);
-  const late = new net.Socket();
-  http.serve(late, channel);
-  assert.equal(late.destroyed, true);
+test("when the gateway stops, an idle link hears that nothing came of what it may have sent", async (t) => {
+  const { http, client } = await linked(t);
+  client.write(
+    "POST /mcp/a HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 0\r\n\r\n",
+  );
+  const [first] = (await once(client, "data")) as [Buffer];
+  assert.match(first.toString(), /^HTTP\/1\.1 200 /);
+  const rest = Array.fromAsync(client as AsyncIterable<Buffer>);
+  await eventually("the call is over", () => http.underWay() === 0);
+  await http.drain(1000);
+  assert.match((await rest).join(""), /^HTTP\/1\.1 408 [^]*latticegate-goodbye: 1/i);
 });

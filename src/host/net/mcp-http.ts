@@ -11,6 +11,7 @@ import { Refusal } from "../../kernel/refusal.ts";
 import type { Channel } from "../../model/channel.ts";
 import { drained, readBody } from "./body.ts";
 import { endToEnd, isMediaType, repeatsMcpHeader, valueOf } from "./headers.ts";
+import { goodbyeHeader } from "./patient-send.ts";
 
 /** Path under which the gateway serves its upstreams: `/mcp/<server>`. */
 export const mcpPath = "/mcp/";
@@ -39,7 +40,8 @@ export interface McpHttp {
 
 export function mcpHttp(options: McpHttpOptions): McpHttp {
   const channels = new WeakMap<Duplex, Channel>();
-  const links = new Set<Duplex>();
+  /** Each link with its calls under way. */
+  const links = new Map<Duplex, number>();
   let underWay = 0;
   let draining = false;
   let onIdle: (() => void) | undefined;
@@ -53,40 +55,54 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
   keepTime(server);
   server.on("request", (request, response) => {
     const channel = channels.get(request.socket);
-    if (channel === undefined) {
-      request.socket.destroy(); // Not a link that was let in.
+    const busy = links.get(request.socket);
+    if (channel === undefined || busy === undefined) {
+      request.socket.destroy(); // Not a link that was let in, or one that was said goodbye to.
       return;
     }
     underWay += 1;
+    links.set(request.socket, busy + 1);
     const closed = new Promise((resolve) => response.once("close", resolve));
     if (draining) response.shouldKeepAlive = false;
     // A call is over when its outcome is recorded, which may be after its caller left.
     const settled = Promise.allSettled([closed, receive(request, response, channel, options)]);
     void settled.finally(() => {
       underWay -= 1;
+      if (links.has(request.socket)) links.set(request.socket, (links.get(request.socket) ?? 1) - 1);
       if (underWay === 0) onIdle?.();
     });
   });
   return {
     serve: (link, channel) => {
       if (draining) {
-        link.destroy();
+        sayGoodbye(link, links);
         return;
       }
       channels.set(link, channel);
-      links.add(link);
+      links.set(link, 0);
       link.once("close", () => links.delete(link));
       server.emit("connection", link);
     },
     drain: async (graceMs) => {
       draining = true;
-      server.closeIdleConnections();
+      for (const [link, busy] of links) if (busy === 0) sayGoodbye(link, links);
       if (underWay > 0) await settledWithin(graceMs, (settle) => (onIdle = settle));
-      for (const link of links) link.destroy();
+      for (const link of links.keys()) link.destroy();
       server.close();
     },
     underWay: () => underWay,
   };
+}
+
+/**
+ * Ends an idle link so that a request that is on its way at this very moment is answered too: nothing came of
+ * it, and it may be sent again (RFC 9110 §15.5.9).
+ */
+function sayGoodbye(link: Duplex, links: Map<Duplex, number>): void {
+  links.delete(link);
+  link.end(
+    `HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n${goodbyeHeader}: 1\r\n\r\n`,
+  );
 }
 
 /** Node looks after the timeouts of requests only on servers that listen; ours is handed its connections. */

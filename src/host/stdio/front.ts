@@ -25,8 +25,6 @@ export interface StdioFrontOptions {
   readonly write: (message: Uint8Array) => void;
   readonly log: Log;
   readonly maxEventBytes: number;
-  /** How long a gateway may be away before a call is given up. */
-  readonly patienceMs: number;
 }
 
 const firstRetryMs = 250;
@@ -117,10 +115,10 @@ export class StdioFront {
   }
 
   async #exchange(request: RequestFrame, gone: AbortSignal): Promise<void> {
-    let answer = await this.#sendPatiently(request, gone);
+    let answer = await this.#send(request, gone);
     if (answer.status === 404 && this.#session !== undefined && request.era === "legacy") {
       await this.#reopen(this.#session); // 404 says that nothing was carried out.
-      answer = await this.#sendPatiently(request, gone);
+      answer = await this.#send(request, gone);
     }
     if (request.method === "initialize" && answer.status < 300) {
       this.#session = valueOf(answer.headers, "mcp-session-id");
@@ -129,30 +127,14 @@ export class StdioFront {
     else await this.#writeStream(request, answer.chunks, gone);
   }
 
-  /** Waits for a gateway that is away, as long as the request can't have reached it. */
-  async #sendPatiently(frame: Frame, gone?: AbortSignal): Promise<HttpAnswer> {
-    const deadline = Date.now() + this.#options.patienceMs;
-    for (let waitMs = firstRetryMs; ; waitMs = Math.min(waitMs * 2, maxRetryMs)) {
-      try {
-        const headers = this.#headersFor(frame);
-        return await this.#options.send({
-          method: "POST",
-          headers,
-          body: frame.bytes,
-          ...(gone && { gone }),
-        });
-      } catch (error) {
-        const unsent = error instanceof Refusal && error.facts["sent"] === false;
-        if (!unsent || gone?.aborted === true || Date.now() + waitMs > deadline) throw error;
-        this.#options.log.debug("tunnel.waiting", { waitMs });
-        await pause(waitMs);
-      }
-    }
+  #send(frame: Frame, gone?: AbortSignal): Promise<HttpAnswer> {
+    const headers = this.#headersFor(frame);
+    return this.#options.send({ method: "POST", headers, body: frame.bytes, ...(gone && { gone }) });
   }
 
   async #tell(frame: Frame): Promise<void> {
     try {
-      const answer = await this.#sendPatiently(frame);
+      const answer = await this.#send(frame);
       if (answer.status >= 400) this.#options.log.warn("notification.refused", { status: answer.status });
       if (frame.kind === "notification" && frame.method === "notifications/initialized") void this.#listen();
     } catch (error) {
@@ -298,11 +280,11 @@ export class StdioFront {
     if (initialize === undefined)
       throw new Refusal("no_such_session", "The session has ended; initialize first.");
     this.#session = undefined;
-    const answer = await this.#sendPatiently(initialize);
+    const answer = await this.#send(initialize);
     this.#session = valueOf(answer.headers, "mcp-session-id");
     if (answer.kind === "stream") for await (const _ of answer.chunks); // Its result is the one the client has.
     const initialized = utf8('{"jsonrpc":"2.0","method":"notifications/initialized"}');
-    await this.#sendPatiently(readFrame(initialized));
+    await this.#send(readFrame(initialized));
     this.#options.log.info("session.reopened");
     void this.#listen();
   }

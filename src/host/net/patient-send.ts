@@ -1,0 +1,64 @@
+/**
+ * A request is sent again as long as it can't have been carried out: the gateway couldn't be reached, or it
+ * said goodbye before it took the request. What it may have carried out is never sent twice.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+
+import type { Log } from "../../kernel/log.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import type { HttpAnswer, HttpRequest } from "./http-exchange.ts";
+import { valueOf } from "./headers.ts";
+
+/** The header of a 408 that says: nothing came of the request this answers (RFC 9110 §15.5.9). */
+export const goodbyeHeader = "latticegate-goodbye";
+
+export type Send = (request: HttpRequest) => Promise<HttpAnswer>;
+
+/** What a gateway that is being restarted, or a network that is waking up, looks like; the rest won't pass by waiting. */
+const passing: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EPIPE",
+  "ETIMEDOUT",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+
+const firstRetryMs = 50;
+const maxRetryMs = 2000;
+
+/** @param patienceMs how long a gateway may be away */
+export function patientSend(send: Send, patienceMs: number, log: Log): Send {
+  return async (request) => {
+    const deadline = performance.now() + patienceMs;
+    for (let waitMs = firstRetryMs; ; waitMs = Math.min(waitMs * 2, maxRetryMs)) {
+      const outcome = await send(request).catch((error: unknown) => error);
+      if (!wasNotCarriedOut(outcome)) {
+        if (isAnswer(outcome)) return outcome;
+        throw outcome;
+      }
+      if (request.gone?.aborted === true || performance.now() + waitMs > deadline) {
+        if (isAnswer(outcome))
+          throw new Refusal("upstream_failed", "The gateway is stopping.", { facts: { sent: false } });
+        throw outcome;
+      }
+      log.debug("tunnel.waiting", { waitMs });
+      await pause(waitMs);
+    }
+  };
+}
+
+function wasNotCarriedOut(outcome: unknown): boolean {
+  if (isAnswer(outcome))
+    return outcome.status === 408 && valueOf(outcome.headers, goodbyeHeader) !== undefined;
+  if (!(outcome instanceof Refusal) || outcome.facts["sent"] !== false) return false;
+  return passing.has(String(outcome.facts["cause"]));
+}
+
+function isAnswer(outcome: unknown): outcome is HttpAnswer {
+  return typeof outcome === "object" && outcome !== null && "status" in outcome;
+}
