@@ -102,7 +102,12 @@ export interface Client {
       readonly headers?: Record<string, string>;
       readonly body?: string | Buffer;
     },
-  ) => Promise<{ readonly status: number; readonly headers: Record<string, unknown>; readonly text: string }>;
+  ) => Promise<{
+    readonly status: number;
+    readonly headers: Record<string, unknown>;
+    readonly bytes: Buffer;
+    readonly text: string;
+  }>;
   /** Posts one JSON-RPC message. */
   readonly post: (
     server: string,
@@ -130,7 +135,8 @@ export function clientOf(t: TestContext, gateway: TestGateway, enrolment: Enrolm
       headers,
       body: body ?? null,
     });
-    return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() };
+    const bytes = Buffer.from(await answer.body.arrayBuffer());
+    return { status: answer.statusCode, headers: answer.headers, bytes, text: bytes.toString() };
   };
   return {
     request,
@@ -174,7 +180,7 @@ export interface StubServer {
   readonly server: http.Server;
 }
 
-type Answering = (request: http.IncomingMessage, response: http.ServerResponse, body: string) => void;
+export type Answering = (request: http.IncomingMessage, response: http.ServerResponse, body: string) => void;
 
 /** An MCP server that answers as the test wants; by default each request with an empty result. */
 export async function stubServer(
