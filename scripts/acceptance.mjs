@@ -9,6 +9,10 @@ const parts = {
     what: "the official suites, direct and through the gateway, check by check",
     args: ["test/conformance/run.ts"],
   },
+  mutants: {
+    what: "the data path broken in nine ways, each seen by a test of ours",
+    args: ["test/mutants/run.ts"],
+  },
   clients: {
     what: "official SDK clients and the inspector through connect",
     args: test("test/acceptance/clients.test.ts"),

@@ -1,0 +1,122 @@
+/**
+ * `npm run mutants`: breaks the data path in the nine ways that conformance suites don't notice, one at a time in
+ * a copy of the sources, and shows that a test of ours turns red. A mutant that survives fails the run.
+ */
+import { spawnSync } from "node:child_process";
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  /** Stands in the file exactly once. */
+  readonly from: string;
+  readonly to: string;
+}
+
+const mcpHttp = "src/host/net/mcp-http.ts";
+const headers = "src/host/net/headers.ts";
+const exchange = "src/host/net/http-exchange.ts";
+const verbs = '  if (method !== "POST") return;\n';
+const write = "    write: (bytes) => {\n";
+const asText = "Buffer.from(given).toString()";
+
+const mutants: readonly Mutant[] = [
+  { name: "GET is answered with 405", file: mcpHttp, from: verbs, to: refusing("GET") },
+  { name: "DELETE is answered with 405", file: mcpHttp, from: verbs, to: refusing("DELETE") },
+  { name: "Last-Event-ID is lost", file: headers, from: '  "last-event-id",\n', to: "" },
+  {
+    name: "event ids are dropped",
+    file: mcpHttp,
+    from: write,
+    to: rewriting(`${asText}.replaceAll(/^id:.*\\r?\\n/gm, "")`),
+  },
+  {
+    name: "events are framed anew",
+    file: mcpHttp,
+    from: write,
+    to: rewriting(
+      `${asText}.split(/\\r?\\n/).filter((line) => line.startsWith("data")).join("\\n") + "\\n\\n"`,
+    ),
+  },
+  {
+    name: "202 becomes 200",
+    file: mcpHttp,
+    from: 'response.writeHead(status, [...endToEnd(headers), "content-length"',
+    to: 'response.writeHead(status === 202 ? 200 : status, [...endToEnd(headers), "content-length"',
+  },
+  {
+    name: "a client that goes away cancels nothing",
+    file: exchange,
+    from: "onAbort(gone, () =>",
+    to: "onAbort(new AbortController().signal, () =>",
+  },
+  {
+    name: "structuredContent is dropped",
+    file: exchange,
+    from: "body: single(chunks) });",
+    to: 'body: Buffer.from(Buffer.from(single(chunks)).toString().replace(/"structuredContent":\\{[^}]*\\},?/, "")) });',
+  },
+  {
+    name: "Mcp-Param headers are dropped",
+    file: headers,
+    from: " || name.startsWith(parameterPrefix)",
+    to: "",
+  },
+];
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const tests = "test/scenarios/faithful.test.ts";
+
+function refusing(verb: string): string {
+  return `  if (method === "${verb}") throw new Refusal("method_not_allowed", "mutated");\n${verbs}`;
+}
+
+function rewriting(expression: string): string {
+  return `    write: (given) => {\n      const bytes = Buffer.from(${expression});\n`;
+}
+
+/** The sources and tests, where they may be broken; dependencies are the ones that are installed. */
+async function copyOfSources(): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), "latticegate-mutants-"));
+  for (const name of ["src", "test", "package.json"])
+    await cp(path.join(root, name), path.join(folder, name), { recursive: true });
+  await symlink(path.join(root, "node_modules"), path.join(folder, "node_modules"));
+  return folder;
+}
+
+/** @returns whether the tests are green */
+function isGreen(folder: string): boolean {
+  const args = ["--test", "--test-reporter=dot", "--test-force-exit", "--test-timeout=20000", tests];
+  return spawnSync(process.execPath, args, { cwd: folder, stdio: "ignore", timeout: 120_000 }).status === 0;
+}
+
+const folder = await copyOfSources();
+let survivors = 0;
+try {
+  if (!isGreen(folder)) throw new Error("the tests are red without a mutant");
+  for (const { name, file, from, to } of mutants) {
+    const target = path.join(folder, file);
+    const original = await readFile(target, "utf8");
+    if (original.split(from).length !== 2)
+      throw new Error(`${name}: what it changes must stand once in ${file}`);
+    await writeFile(
+      target,
+      original.replace(from, () => to),
+    );
+    const survived = isGreen(folder);
+    await writeFile(target, original);
+    if (survived) survivors += 1;
+    console.log(`${survived ? "SURVIVED" : "killed  "}  ${name}`);
+  }
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+console.log(
+  survivors === 0
+    ? `All ${mutants.length} mutants are killed.`
+    : `${survivors} of ${mutants.length} survive.`,
+);
+process.exitCode = survivors === 0 ? 0 : 1;
