@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Refusal } from "../kernel/refusal.ts";
-import { type Config, parseConfig } from "./config.ts";
+import { type Config, loadConfig, parseConfig } from "./config.ts";
 
 const parse = (yaml: string): Config => parseConfig(yaml, "/etc/latticegate/latticegate.yaml");
 const allow = 'policies: [{ name: a, callers: ["*"], tools: ["*"], effect: allow, because: x }]';
@@ -31,8 +31,17 @@ const wrong: readonly (readonly [string, string, RegExp])[] = [
   ["an alias", "a: &x [1]\nb: *x", /aliases/],
   ["YAML that is none", "servers: {", /latticegate\.yaml/],
   ["a list", "- a", /top/],
+  ["a key that every object has already", 'servers: { "__proto__": { url: "http://a/" } }', /__proto__/],
+  ["the same key on a line of its own", "servers:\n  __proto__:\n    url: http://a/", /__proto__/],
+  ["a tag nobody knows", "listen: !evil 127.0.0.1:1", /evil/],
+  ["a limit of nothing", "limits: { request: 0B }", /limits\.request/],
   ["a server's name that is no name", 'servers: { "../x": { url: "http://a/" } }', /servers/],
   ["a server that is a file", 'servers: { x: { url: "file:///etc/passwd" } }', /servers\.x/],
+  ...["user:canary", "canary", ":canary"].map((userinfo): readonly [string, string, RegExp] => [
+    `a URL with ${userinfo}@`,
+    `servers: { x: { url: "http://${userinfo}@a/" } }`,
+    /^(?!.*canary).*servers\.x\.url: expected no user or password/s,
+  ]),
   [
     "a secret as a value",
     'servers: { x: { url: "http://a/", headers: { authorization: "Bearer t" } } }',
@@ -90,4 +99,106 @@ for (const [what, yaml] of notYet) {
 
 test("a file that isn't there is named", () => {
   assert.throws(() => parse("policies: ./nowhere.yaml"), /\/etc\/latticegate\/nowhere\.yaml can't be read/);
+});
+
+const mission = `
+connection:
+  name: "pharmacy-inventory-sync"
+  protocol: "mcp-pqc"
+  security_level: "quantum_hardened"
+  schema_source: "./api/swagger.json"
+  threat_detection: true
+  tools:
+    - name: "get_stock_levels"
+      endpoint: "/v1/inventory/query"
+      pqc_signing: "ml-dsa"
+  resources:
+    - uri: "mcp://inventory-db/pharmacy-records"
+      description: "Real-time access to drug stock"
+p2p_connectivity:
+  enforce_pqc: true
+  allowed_algos: ["ML-KEM-768", "ML-DSA-65"]
+threat_detection:
+  block_downgrade_attempts: true
+  alert_on_latency_spike: true
+`;
+
+test("the mission document loads as it is written, and narrows the profile to what it allows", () => {
+  const config = parse(mission);
+  assert.equal(config.connection?.name, "pharmacy-inventory-sync");
+  assert.deepEqual(config.connection.tools, [
+    { name: "get_stock_levels", endpoint: "/v1/inventory/query", pqc_signing: "ml-dsa" },
+  ]);
+  assert.deepEqual(
+    [config.profile.identity.id, ...config.profile.groups.map(({ id }) => id)],
+    ["ML-DSA-65", "X25519MLKEM768", "SecP256r1MLKEM768"],
+  );
+});
+
+test("every part of the mission document that isn't built is answered by a reason", () => {
+  const { notYet } = parse(mission);
+  assert.deepEqual(
+    notYet.map(({ at }) => at),
+    [
+      "connection.schema_source",
+      "connection.tools",
+      "connection.resources",
+      "connection.threat_detection",
+      "threat_detection.alert_on_latency_spike",
+    ],
+  );
+  for (const { at, because } of notYet) assert.match(because, /yet/, at);
+});
+
+test("what isn't asked for isn't answered", () => {
+  const asked = mission
+    .replace('  schema_source: "./api/swagger.json"\n', "")
+    .replace("alert_on_latency_spike: true", "alert_on_latency_spike: false");
+  assert.deepEqual(
+    parse(asked).notYet.map(({ at }) => at),
+    ["connection.tools", "connection.resources", "connection.threat_detection"],
+  );
+});
+
+for (const [line, place] of [
+  ["  secret_level: 1", /connection: .*secret_level/],
+  ["  name: 1", /connection\.name/],
+  ['  protocol: "mcp"', /connection\.protocol/],
+  ['  security_level: "classical"', /connection\.security_level/],
+] as const) {
+  test(`the mission document with "${line.trim()}" is refused at its place`, () => {
+    const key = line.slice(0, line.indexOf(":") + 1);
+    const isKnown = mission.includes(`\n${key}`);
+    const text = isKnown
+      ? mission.replace(new RegExp(`\\n${key}.*`), `\n${line}`)
+      : mission.replace("connection:", `connection:\n${line}`);
+    assert.throws(
+      () => parse(text),
+      (error: unknown) =>
+        error instanceof Refusal && error.code === "bad_config" && place.test(error.message),
+    );
+  });
+}
+
+test("aliases that would grow to a million values are refused, also where any value may stand", () => {
+  const lines = Array.from({ length: 6 }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i},`.repeat(10)}]`);
+  const bomb = ["a0: &a0 [x]", ...lines];
+  const inProbe = `servers:\n  x:\n    url: http://a/\n    probe:\n      tool: t\n      arguments:\n`;
+  for (const text of [bomb.join("\n"), inProbe + bomb.map((line) => `        ${line}`).join("\n")]) {
+    assert.throws(
+      () => parse(text),
+      (error: unknown) =>
+        error instanceof Refusal && error.code === "bad_config" && /aliases/.test(error.message),
+    );
+  }
+});
+
+test("a config file that isn't there is named, with what to do", () => {
+  assert.throws(
+    () => loadConfig("/nowhere/latticegate.yaml"),
+    (error: unknown) =>
+      error instanceof Refusal &&
+      error.code === "bad_config" &&
+      error.message.startsWith("/nowhere/latticegate.yaml can't be read. Write it"),
+  );
 });

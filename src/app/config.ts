@@ -7,6 +7,7 @@ import { z } from "zod";
 
 import { type Profile, resolveProfile } from "../crypto/suites.ts";
 import { isTrustDomain } from "../identity/spiffe-id.ts";
+import { isAddress } from "../kernel/address.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { parseDurationMs, parseSizeBytes } from "../kernel/units.ts";
 import { compileRules, type RuleDocument, ruleSchema } from "../policy/rules.ts";
@@ -31,8 +32,7 @@ const sizeBytes = z.string().transform((text, context) => {
 
 const address = z
   .string()
-  .regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'expected "host:port", e.g. "127.0.0.1:8443"')
-  .refine((text) => Number(text.slice(text.lastIndexOf(":") + 1)) <= 65_535, "a port is at most 65535");
+  .refine(isAddress, 'expected "host:port" with a port up to 65535, e.g. "127.0.0.1:8443"');
 
 const environmentName = z
   .string()
@@ -157,8 +157,12 @@ export const configSchema = z.strictObject({
     .describe("Who may do what, or the path of a file that holds the list. What no rule allows is denied."),
   limits: z
     .strictObject({
-      request: sizeBytes.prefault("8MiB").describe("Longest message a client may send."),
+      request: sizeBytes
+        .refine(isSome, "expected more than nothing")
+        .prefault("8MiB")
+        .describe("Longest message a client may send."),
       answer: sizeBytes
+        .refine(isSome, "expected more than nothing")
         .prefault("64MiB")
         .describe("Longest answer, or event of a stream, a server may give."),
       answer_timeout: durationMs.prefault("5m").describe("How long a server may take to begin an answer."),
@@ -242,8 +246,11 @@ function readText(file: string): string {
 /** YAML 1.2 without aliases: a document can't grow when it is read. */
 function parseYaml(text: string, file: string): unknown {
   const document = parseDocument(text, { prettyErrors: true, uniqueKeys: true });
-  const [error] = document.errors;
+  const [error] = [...document.errors, ...document.warnings];
   if (error !== undefined) throw new Refusal("bad_config", `${file}: ${error.message}`, { cause: error });
+  if (/__proto__["']?\s*:/.test(text)) {
+    throw new Refusal("bad_config", `${file}: "__proto__" is no key.`);
+  }
   try {
     return document.toJS({ maxAliasCount: 0 }) ?? {};
   } catch (cause) {
@@ -260,6 +267,10 @@ function validated<T>(schema: z.ZodType<T>, value: unknown, file: string): T {
     .flatMap((issue) => complaints(issue, []))
     .map(({ at, text }) => `  ${at.join(".") || "(top)"}: ${text}`);
   throw new Refusal("bad_config", `${file} isn't right:\n${places.join("\n")}`, { cause: result.error });
+}
+
+function isSome(bytes: number): boolean {
+  return bytes > 0;
 }
 
 function hasNoUserinfo(text: string): boolean {

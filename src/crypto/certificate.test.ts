@@ -2,9 +2,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { AsnConvert } from "@peculiar/asn1-schema";
+import { Certificate, id_ce_nameConstraints, NameConstraints } from "@peculiar/asn1-x509";
 import * as fc from "fast-check";
 
-import { certificateFacts, isIssuedBy, issueLeaf, issueRoot, parseCertificate } from "./certificate.ts";
+import {
+  certificateFacts,
+  isIssuedBy,
+  issueLeaf,
+  issueRoot,
+  type LeafRequest,
+  parseCertificate,
+} from "./certificate.ts";
 import { generateKeyPair } from "./keys.ts";
 import { signatureSuite } from "./suites.ts";
 
@@ -13,14 +22,17 @@ const [rootKey, leafKey] = [generateKeyPair(suite), generateKeyPair(suite)];
 const now = Date.UTC(2026, 10, 21);
 const span = { notBeforeUnixMs: now, notAfterUnixMs: now + 3_600_000 };
 const rootPem = issueRoot({ commonName: "root", key: rootKey, trustDomain: "acme.test", ...span });
-const leafPem = issueLeaf({
-  commonName: "a",
-  publicKey: leafKey.publicKey,
-  issuer: { commonName: "root", key: rootKey },
-  spiffeId: "spiffe://acme.test/agent/a",
-  purpose: "client",
-  ...span,
-});
+const leafOf = (part: Partial<LeafRequest>): string =>
+  issueLeaf({
+    commonName: "a",
+    publicKey: leafKey.publicKey,
+    issuer: { commonName: "root", key: rootKey },
+    spiffeId: "spiffe://acme.test/agent/a",
+    purpose: "client",
+    ...span,
+    ...part,
+  });
+const leafPem = leafOf({});
 
 test("a leaf has one SPIFFE URI, its key, its span, and its issuer's signature", () => {
   const [root, leaf] = [parseCertificate(rootPem), parseCertificate(leafPem)];
@@ -84,4 +96,40 @@ test("bytes that are no certificate are read as none, a changed one never as iss
     }),
     { numRuns: 300 },
   );
+});
+
+test("a leaf is for its one purpose, a root for signing certificates of its trust domain only", () => {
+  for (const [purpose, oid] of [
+    ["client", "1.3.6.1.5.5.7.3.2"],
+    ["server", "1.3.6.1.5.5.7.3.1"],
+  ] as const) {
+    assert.deepEqual(parseCertificate(leafOf({ purpose }))?.keyUsage, [oid]);
+  }
+  const root = parseCertificate(rootPem);
+  assert.ok(root);
+  assert.ok(root.verify(root.publicKey));
+  const written = AsnConvert.parse(root.raw, Certificate).tbsCertificate.extensions ?? [];
+  const constraints = written.find(({ extnID }) => extnID === id_ce_nameConstraints);
+  assert.ok(constraints?.critical);
+  const { permittedSubtrees } = AsnConvert.parse(constraints.extnValue, NameConstraints);
+  const domains = Array.from(permittedSubtrees ?? [], ({ base }) => base.uniformResourceIdentifier);
+  assert.deepEqual(domains, ["acme.test"]);
+});
+
+test("a leaf vouches for nobody, even with its own key and name", () => {
+  const leaf = parseCertificate(leafPem);
+  const forged = parseCertificate(leafOf({ issuer: { commonName: "a", key: leafKey } }));
+  assert.ok(leaf && forged);
+  assert.equal(isIssuedBy(forged, leaf), false);
+});
+
+test("whatever a name holds, it is read as one name, and never as another's", () => {
+  const [own, others] = ["spiffe://acme.test/agent/a", "spiffe://acme.test/agent/b"];
+  for (const end of [`, URI:${others}`, ", DNS:x", '"', "\0b", "\n", ",URI:x", `\\u002c URI:${others}`]) {
+    const leaf = parseCertificate(leafOf({ spiffeId: `${own}${end}` }));
+    assert.ok(leaf);
+    const { uris, otherNames } = certificateFacts(leaf);
+    assert.deepEqual([uris.length, otherNames], [1, 0], end);
+    assert.ok(!uris.includes(own) && !uris.includes(others), end);
+  }
 });

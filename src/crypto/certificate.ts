@@ -112,10 +112,11 @@ export function issueRoot(request: RootRequest): string {
   );
 }
 
-/** @returns undefined if `certificate` is no certificate. */
+/** @returns undefined if `certificate` is no certificate, or its key is none that can be read. */
 export function parseCertificate(certificate: string | Uint8Array): ParsedCertificate | undefined {
   try {
-    return new X509Certificate(certificate);
+    const parsed = new X509Certificate(certificate);
+    return parsed.publicKey.asymmetricKeyType === undefined ? undefined : parsed;
   } catch {
     return undefined;
   }

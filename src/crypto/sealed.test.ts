@@ -52,3 +52,32 @@ test("the same passphrase and salt lead to the same key; another of either to an
   );
   assert.equal(first.length, 32);
 });
+
+test("nothing of the secret stands in what is sealed", () => {
+  const secret = utf8("canary-canary-canary");
+  const { nonce, sealed } = sealSecret(key, "root", secret);
+  const bytes = Buffer.from(sealed, "base64url");
+  for (const part of ["canary", toBase64url(secret), Buffer.from(secret).toString("hex")]) {
+    assert.ok(!bytes.includes(part) && !sealed.includes(part) && !nonce.includes(part));
+  }
+});
+
+test("a sealed secret that was cut off is refused, wherever", () => {
+  const sealed = sealSecret(key, "root", utf8("a secret of some length"));
+  const bytes = Buffer.from(sealed.sealed, "base64url");
+  for (let length = 0; length < bytes.length; length++) {
+    const cut = { ...sealed, sealed: toBase64url(bytes.subarray(0, length)) };
+    assert.throws(() => openSecret(key, "root", cut), isBadState, `${length} bytes`);
+  }
+});
+
+test("a new key folder's cost is RFC 9106's second recommended option, with a salt of its own", () => {
+  const [first, second] = [freshKdfParameters(), freshKdfParameters()];
+  assert.deepEqual([first.memoryKiB, first.passes, first.lanes], [65_536, 3, 4]);
+  assert.equal(fromBase64url(first.salt)?.length, 16);
+  assert.notEqual(first.salt, second.salt);
+});
+
+test("a salt that isn't base64url is refused", async () => {
+  await assert.rejects(unlockKey(utf8("x"), { ...freshKdfParameters(), salt: "%%" }), isBadState);
+});

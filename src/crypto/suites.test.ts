@@ -3,7 +3,11 @@ import assert from "node:assert/strict";
 import { createPublicKey, sign, verify } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
+import { createSecureContext } from "node:tls";
 import { gunzipSync } from "node:zlib";
+
+import { AsnConvert } from "@peculiar/asn1-schema";
+import { SubjectPublicKeyInfo } from "@peculiar/asn1-x509";
 
 import { Refusal } from "../kernel/refusal.ts";
 import { exportSecret, generateKeyPair, importSecret } from "./keys.ts";
@@ -91,6 +95,39 @@ for (const [name, allowed, code] of impossible) {
     assert.throws(
       () => resolveProfile(name, allowed),
       (error: unknown) => error instanceof Refusal && error.code === code,
+    );
+  });
+}
+
+test("each row's OID is the one that its keys carry", () => {
+  for (const id of ["ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "SLH-DSA-SHA2-128s", "Ed25519"] as const) {
+    const suite = signatureSuite(id);
+    const spki = generateKeyPair(suite).publicKey.export({ type: "spki", format: "der" });
+    assert.equal(AsnConvert.parse(spki, SubjectPublicKeyInfo).algorithm.algorithm, suite.oid, id);
+  }
+});
+
+test("each TLS name in the table is one that OpenSSL takes, and it takes no other", () => {
+  const { groups, ciphers } = resolveProfile("hybrid");
+  for (const { id } of groups) assert.ok(createSecureContext({ ecdhCurve: id, ciphers }));
+  for (const id of ["ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "Ed25519"] as const) {
+    assert.ok(createSecureContext({ sigalgs: signatureSuite(id).tlsName ?? "none" }));
+  }
+  assert.throws(() => createSecureContext({ ecdhCurve: "X25519MLKEM1024" }));
+  assert.throws(() => createSecureContext({ sigalgs: "mldsa66" }));
+});
+
+test("a key that has no row is called by its own type", () => {
+  assert.equal(algorithmOfKeyType("rsa"), "rsa");
+  assert.equal(algorithmOfKeyType(undefined), "unknown");
+});
+
+for (const name of ["", "Hybrid", "hybrid ", "cnsa-2.0", "__proto__"]) {
+  test(`the profile ${JSON.stringify(name)} isn't there, and the one that is gets named`, () => {
+    assert.throws(
+      () => resolveProfile(name),
+      (error: unknown) =>
+        error instanceof Refusal && error.code === "not_yet" && error.message.endsWith('use "hybrid".'),
     );
   });
 }

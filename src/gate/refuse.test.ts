@@ -1,14 +1,15 @@
-/** What a caller sees of a refusal or a fault: its code and its public text, or an id; never more. */
+/** What a caller sees of a refusal or a fault: its code and its public text, or an id; never more. The log is told the rest. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import * as fc from "fast-check";
 
 import { utf8 } from "../kernel/bytes.ts";
+import type { LogFields } from "../kernel/log.ts";
 import { Refusal, type RefusalCode } from "../kernel/refusal.ts";
 import { readFrame } from "../wire/frame.ts";
 import type { Read, Received } from "./call.ts";
-import { refusedAnswer } from "./refuse.ts";
+import { logRefusal, refusedAnswer } from "./refuse.ts";
 
 const unused = (): never => assert.fail("a refusal is told by its answer, not by the reply");
 
@@ -222,4 +223,38 @@ test("a reason of any text is told as it was written, and breaks no message", ()
       assert.equal(result.content[0]?.text, `Denied by policy: ${because}`);
     }),
   );
+});
+
+test("a refusal's data is for the caller, where it has some", () => {
+  const refusal = new Refusal("header_mismatch", "No.", { data: { supported: ["2026-07-28"] } });
+  assert.deepEqual(shown(request("ping"), refusal).body, {
+    jsonrpc: "2.0",
+    id: 7,
+    error: { code: -32020, message: "No.", data: { supported: ["2026-07-28"] } },
+  });
+});
+
+/** What the log is told of `error`, line by line. */
+function logged(error: unknown): readonly (readonly [string, string, LogFields | undefined])[] {
+  const lines: (readonly [string, string, LogFields | undefined])[] = [];
+  const line = (level: string) => (event: string, fields?: LogFields) =>
+    void lines.push([level, event, fields]);
+  const log = { error: line("error"), warn: line("warn"), info: line("info"), debug: line("debug") };
+  logRefusal(request("tools/call", { name: "canary", arguments: { secret: "canary" } }), error, log);
+  return lines;
+}
+
+const about = { callId: "call-1", caller: "spiffe://acme.test/agent/a", server: "files" };
+
+test("the log is told in one line what the caller may not know, and nothing of what was asked", () => {
+  const facts = { reason: "gone" };
+  assert.deepEqual(logged(new Refusal("denied", "No.", { facts })), [
+    ["info", "call.refused", { ...about, code: "denied", ...facts }],
+  ]);
+  assert.deepEqual(logged(new Refusal("journal_unavailable", "No.", { facts })), [
+    ["error", "call.unrecorded", { ...about, ...facts }],
+  ]);
+  const fault = new TypeError("broken");
+  assert.deepEqual(logged(fault), [["error", "call.fault", { ...about, stack: fault.stack }]]);
+  assert.deepEqual(logged("canary"), [["error", "call.fault", { ...about, stack: "not an error" }]]);
 });

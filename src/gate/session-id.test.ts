@@ -29,3 +29,23 @@ test("an id opens for its owner, on its server, with its key; for nobody else", 
 test("any other text opens nothing", () => {
   fc.assert(fc.property(fc.string(), (text) => assert.equal(openSessionId(key, owner, text), undefined)));
 });
+
+test("no part of what an id is bound to can be moved into another part", () => {
+  const sealed = sealSessionId(key, { spiffeId: "a", server: "b" }, "c");
+  for (const owner of [
+    { spiffeId: 'a","b', server: "" },
+    { spiffeId: "ab", server: "" },
+    { spiffeId: "", server: "ab" },
+  ]) {
+    assert.equal(openSessionId(key, owner, sealed), undefined);
+  }
+});
+
+test("a changed character anywhere opens nothing", () => {
+  const sealed = sealSessionId(key, owner, "upstream.id");
+  for (let at = 0; at < sealed.length; at++) {
+    const other = sealed[at] === "A" ? "B" : "A";
+    const changed = sealed.slice(0, at) + other + sealed.slice(at + 1);
+    assert.equal(openSessionId(key, owner, changed), undefined, `character ${at}`);
+  }
+});

@@ -62,3 +62,25 @@ test("a link proves its caller until its certificate ends or is revoked, and not
   assert.throws(() => callerOf(channel, trust, 2000), isNobody);
   assert.throws(() => callerOf({ ...channel, peerSerial: "dead" }, trust, 1), isNobody);
 });
+
+test("a caller is what its link proved, and says by which certificate", () => {
+  assert.deepEqual(callerOf(channel, trust, 0), {
+    spiffeId: "spiffe://acme.test/agent/a",
+    proof: { kind: "svid", serial: "01ab", notAfterUnixMs: 2000 },
+  });
+});
+
+test("the log is told which certificate was turned away, and the peer why", () => {
+  const turnedAway = [
+    () => provenSpiffeId({ ...facts, keyAlgorithm: "ML-DSA-44" }, trust),
+    () => callerOf(channel, trust, 2000),
+  ];
+  for (const judge of turnedAway) {
+    assert.throws(judge, (error: unknown) => {
+      assert.ok(error instanceof Refusal);
+      assert.equal(error.facts["serial"], "01ab");
+      assert.match(error.message, /its key is ML-DSA-44, not ML-DSA-65|connect again with a renewed one/);
+      return true;
+    });
+  }
+});

@@ -74,3 +74,29 @@ test("a grant is redeemed once and in time; who fails isn't told why, the operat
   });
   assert.equal(new Set(said).size, 1);
 });
+
+test("a token that was bent or cut is refused without a word of its secret", () => {
+  fc.assert(
+    fc.property(bytes32, fc.nat(80), (secret, cut) => {
+      const token = writeJoinToken({ secret, serverRootHash: secret, address: "h:1" });
+      for (const bent of [token.slice(0, 8 + cut), `${token}=`, ` ${token}`, token.slice(1)]) {
+        assert.throws(
+          () => readJoinToken(bent),
+          (error: unknown) => {
+            assert.ok(error instanceof Refusal && isBad(error));
+            const said = `${error.message} ${JSON.stringify(error.facts)} ${String(error.cause)}`;
+            return !said.includes(toBase64url(secret).slice(0, 12));
+          },
+        );
+      }
+    }),
+    { numRuns: 50 },
+  );
+});
+
+for (const address of ["", "nonsense", "h:99999", "h:", ":1", "h\0:1", "h:1 ", "\uFFFD:1"]) {
+  test(`a token that leads to ${JSON.stringify(address)} is none`, () => {
+    const token = writeJoinToken({ secret: new Uint8Array(32), serverRootHash: new Uint8Array(32), address });
+    assert.throws(() => readJoinToken(token), isBad);
+  });
+}

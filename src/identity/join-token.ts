@@ -2,7 +2,8 @@
  * Join tokens (docs/formats/join-token.md): one secret for one identity, once, within minutes, and
  * the hash of the root that proves the gateway before the secret is sent.
  */
-import { concat, fromBase64url, toBase64url, utf8 } from "../kernel/bytes.ts";
+import { isAddress } from "../kernel/address.ts";
+import { concat, fromBase64url, fromUtf8, toBase64url, utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 
 const prefix = "lgjoin1.";
@@ -38,7 +39,8 @@ export function readJoinToken(text: string): JoinToken {
     text.length <= maxTokenLength && text.startsWith(prefix)
       ? fromBase64url(text.slice(prefix.length))
       : undefined;
-  if (bytes === undefined || bytes.length <= secretBytes + hashBytes) {
+  const address = bytes === undefined ? undefined : fromUtf8(bytes.subarray(secretBytes + hashBytes));
+  if (bytes === undefined || address === undefined || !isAddress(address)) {
     throw new Refusal(
       "bad_join_token",
       `Expected a join token that starts with "${prefix}"; make one with "latticegate ca token".`,
@@ -47,7 +49,7 @@ export function readJoinToken(text: string): JoinToken {
   return {
     secret: bytes.subarray(0, secretBytes),
     serverRootHash: bytes.subarray(secretBytes, secretBytes + hashBytes),
-    address: new TextDecoder().decode(bytes.subarray(secretBytes + hashBytes)),
+    address,
   };
 }
 

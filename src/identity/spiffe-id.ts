@@ -8,6 +8,7 @@ const maxIdBytes = 2048;
 
 /** The SPIFFE ID of `path` (without a leading slash) in `domain`. */
 export function spiffeId(domain: string, path: string): string {
+  if (!isTrustDomain(domain)) throw new Refusal("bad_config", `"${domain}" is no SPIFFE trust domain.`);
   const id = `spiffe://${domain}/${path}`;
   if (
     !isTrustDomain(domain) ||

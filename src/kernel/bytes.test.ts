@@ -9,6 +9,7 @@ import {
   equalInConstantTime,
   fromBase64,
   fromBase64url,
+  fromUtf8,
   toBase64,
   toBase64url,
   toHex,
@@ -22,6 +23,36 @@ test("text becomes UTF-8, and what is no text becomes the replacement character"
   assert.equal(toHex(utf8("aé€😀")), "61c3a9e282acf09f9880");
   assert.equal(toHex(utf8("\ud800")), "efbfbd");
   assert.equal(utf8("").length, 0);
+});
+
+test("well-formed UTF-8 is read as it was written, a byte order mark kept", () => {
+  fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => assert.equal(fromUtf8(utf8(text)), text)));
+  assert.equal(fromUtf8(Buffer.from("efbbbf61", "hex")), "\ufeffa");
+});
+
+// RFC 3629 §3 and §4.
+const notUtf8: readonly (readonly [string, string])[] = [
+  ["a byte of no encoding", "ff"],
+  ["a lone continuation", "80"],
+  ["a character cut off", "e282"],
+  ["an overlong slash", "c0af"],
+  ["an overlong slash of three bytes", "e080af"],
+  ["half a surrogate pair", "eda080"],
+  ["a character beyond U+10FFFF", "f4908080"],
+];
+for (const [what, hex] of notUtf8) {
+  test(`bytes with ${what} are no text`, () =>
+    assert.equal(fromUtf8(Buffer.from(`61${hex}62`, "hex")), undefined));
+}
+
+test("bytes are read as text only where they are that text and no other", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 8 }), (given) => {
+      const text = fromUtf8(given);
+      if (text !== undefined) assert.deepEqual(Buffer.from(utf8(text)), Buffer.from(given));
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 test("parts are joined in order, and stay untouched when the whole is changed", () => {

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import * as fc from "fast-check";
+
 import { parseDurationMs, parseSizeBytes } from "./units.ts";
 
 const durations: readonly (readonly [string, number | undefined])[] = [
@@ -38,3 +40,18 @@ for (const [text, expected] of sizes) {
   test(`the size ${JSON.stringify(text)} is ${expected ?? "none"}`, () =>
     assert.equal(parseSizeBytes(text), expected));
 }
+
+test("any text is a whole number of units or none", () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[0-9]{0,14}(ms|s|d|GiB|B|x)?$/)), (text) => {
+      for (const value of [parseDurationMs(text), parseSizeBytes(text)]) {
+        assert.ok(value === undefined || (Number.isSafeInteger(value) && value >= 0));
+      }
+    }),
+  );
+});
+
+test("a duration is no size, and a size no duration", () => {
+  for (const text of ["1ms", "1s", "1m", "1h", "1d"]) assert.equal(parseSizeBytes(text), undefined);
+  for (const text of ["1B", "1KiB", "1MiB", "1GiB"]) assert.equal(parseDurationMs(text), undefined);
+});

@@ -94,6 +94,24 @@ test("the protocol's own methods are open to whoever may use anything of the ser
   assert.equal(verdict([rule({ tools: ["fi*"] })], ask(undefined)), "permit by r");
 });
 
+test("a rule that denies all of a server denies its housekeeping too; one that denies a part doesn't", () => {
+  const all = { tools: ["files/*"], resources: ["files/*"], prompts: ["files/*"] };
+  const open = rule({ name: "open", ...all });
+  const questions = [ask(undefined), ask(tool("read"))];
+  for (const closed of [all, { tools: ["*"], resources: ["*"], prompts: ["*"] }]) {
+    const rules = [open, rule({ name: "closed", effect: "deny", ...closed })];
+    assert.deepEqual(
+      questions.map((each) => verdict(rules, each)),
+      ["denial by closed", "denial by closed"],
+    );
+  }
+  const part = [open, rule({ name: "part", effect: "deny", tools: ["files/*"] })];
+  assert.deepEqual(
+    questions.map((each) => verdict(part, each)),
+    ["permit by open", "denial by part"],
+  );
+});
+
 const globs: readonly (readonly [string, string, boolean])[] = [
   ["files/read", "read", true],
   ["files/read", "reads", false],
@@ -138,4 +156,35 @@ test("two rules of one name are refused, as are a key nobody knows and a rule ab
   assert.equal(ruleSchema.safeParse({ ...rule({}), effects: "allow" }).success, false);
   assert.equal(ruleSchema.safeParse({ ...rule({}), tools: undefined }).success, false);
   assert.equal(ruleSchema.safeParse(rule({})).success, true);
+});
+
+test("a deny that is about the call wins over any number of allows, wherever it stands", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 8 }), fc.nat(8), (allows, at) => {
+      const rules = Array.from({ length: allows }, (_, i) => rule({ name: `a${i}`, tools: ["*"] }));
+      rules.splice(at, 0, rule({ name: "no", effect: "deny", tools: ["files/read"] }));
+      assert.equal(verdict(rules, ask(tool("read"))), "denial by no");
+    }),
+  );
+});
+
+test("a denial says which rule and why, or that there is none", () => {
+  const deny = rule({ name: "no", effect: "deny", because: "Only pharmacists may." });
+  assert.deepEqual(decide(ask(tool("read")), compileRules([deny])), {
+    kind: "denial",
+    rule: "no",
+    because: "Only pharmacists may.",
+  });
+  assert.deepEqual(decide(ask(tool("read")), []), {
+    kind: "denial",
+    rule: null,
+    because: 'No policy allows this caller "read" on "files".',
+  });
+});
+
+test("a name that looks like another server's stays a name of its own server", () => {
+  const rules = [rule({ tools: ["mail/*"] })];
+  for (const name of ["mail/read", "../mail/read", "/mail/read"]) {
+    assert.equal(verdict(rules, ask(tool(name))), "denial by nothing");
+  }
 });

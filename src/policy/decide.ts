@@ -49,8 +49,12 @@ function applies(rule: Rule, question: Question): boolean {
   if (!rule.matchesCaller(question.caller.spiffeId)) return false;
   const { target } = question;
   // INVARIANT: housekeeping is open to whoever may use anything of the server, and to nobody else.
-  if (target === undefined) return rule.effect === "allow" && rule.namesServer(question.server);
-  return rule.matches[target.kind](`${question.server}/${target.name}`);
+  if (target === undefined) {
+    return rule.effect === "allow"
+      ? rule.namesServer(question.server)
+      : rule.namesAllOfServer(question.server);
+  }
+  return rule.matches[target.kind](question.server, target.name);
 }
 
 function nothingAllows(question: Question): Denial {

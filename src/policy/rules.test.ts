@@ -22,8 +22,9 @@ function compiled(part: Partial<RuleDocument>): Rule {
   return rule;
 }
 
+/** Whether a rule on tools of one server, named by `pattern`, is about the tool `text`. */
 const isAbout = (pattern: string, text: string): boolean =>
-  compiled({ tools: [pattern] }).matches.tools(text);
+  compiled({ tools: [`s/${pattern}`] }).matches.tools("s", text);
 
 test("a rule is enforced unless it says otherwise", () => {
   const { mode: _, ...unsaid } = document;
@@ -36,7 +37,7 @@ const taken: readonly (readonly [string, object])[] = [
   ["a name of every character there is", { name: "0a.b_c-d" }],
   ["resources alone", { tools: undefined, resources: ["files/file:///x"] }],
   ["prompts alone", { tools: undefined, prompts: ["files/x"] }],
-  ["a pattern of 2048 characters", { tools: ["a".repeat(2048)] }],
+  ["a pattern of 2048 characters", { tools: [`s/${"a".repeat(2046)}`] }],
   ["a thousand patterns", { callers: Array.from({ length: 1000 }, (_, i) => `spiffe://a.test/${i}`) }],
 ];
 for (const [what, part] of taken) {
@@ -57,7 +58,9 @@ const notTaken: readonly (readonly [string, object, string])[] = [
   ["a caller that is no list", { callers: "*" }, "callers"],
   ["a list of no tools", { tools: [] }, "tools"],
   ["a tool that is a number", { tools: ["files/a", 7] }, "tools.1"],
-  ["a pattern of 2049 characters", { tools: ["a".repeat(2049)] }, "tools.0"],
+  ["a tool without a server", { tools: ["files"] }, "tools.0"],
+  ["a tool that only ends alike", { tools: ["*s"] }, "tools.0"],
+  ["a pattern of 2049 characters", { tools: [`s/${"a".repeat(2047)}`] }, "tools.0"],
   ["a thousand patterns and one", { tools: Array(1001).fill("files/a") }, "tools"],
   ["no tools, resources or prompts", { tools: undefined }, ""],
   ["no effect", { effect: undefined }, "effect"],
@@ -136,9 +139,9 @@ test("a rule is about what any of its patterns is about, and about nothing else"
     assert.ok(rule.matchesCaller(caller), caller);
   for (const caller of ["spiffe://a.test/xy", "spiffe://a.test/", "spiffe://b.test", ""])
     assert.ok(!rule.matchesCaller(caller), caller);
-  assert.ok(rule.matches.resources("files/file:///etc/passwd") && rule.matches.resources("mail/inbox"));
-  assert.ok(!rule.matches.tools("mail/inbox") && !rule.matches.resources("files/read"));
-  assert.ok(!rule.matches.prompts("files/read"), "a kind that isn't named is not meant");
+  assert.ok(rule.matches.resources("files", "file:///etc/passwd") && rule.matches.resources("mail", "inbox"));
+  assert.ok(!rule.matches.tools("mail", "inbox") && !rule.matches.resources("files", "read"));
+  assert.ok(!rule.matches.prompts("files", "read"), "a kind that isn't named is not meant");
 });
 
 test("a pattern without a star is the text itself, whatever a regular expression would make of it", () => {
@@ -164,6 +167,12 @@ test("a star is any run of characters, as the same pattern written as a regular 
     }),
     { numRuns: 2000 },
   );
+});
+
+test("a star never reaches across the slash between server and name", () => {
+  const { tools } = compiled({ tools: ["*s/x"] }).matches;
+  assert.deepEqual([tools("files", "x"), tools("data", "as/x"), tools("files", "y/x")], [true, false, false]);
+  assert.equal(compiled({ tools: ["*"] }).matches.tools("any", "thing/at/all"), true);
 });
 
 test("a star takes nothing, too; and the pieces beside it never share a character", () => {
@@ -196,7 +205,7 @@ const servers: readonly (readonly [string, readonly string[], readonly string[]]
   ["files/a/b", ["files"], ["a", "files/a"]],
   ["*", ["files", "mail", "x"], []],
   ["*/read", ["files", "mail"], []],
-  ["fi*", ["files", "fi"], ["mail"]],
+  ["fi*/x", ["files", "fi"], ["mail"]],
   ["fi*/read", ["files", "fi"], ["mail"]],
   ["files/file:///etc/*", ["files"], ["etc", "file"]],
 ];
@@ -218,7 +227,7 @@ test("a server is named if anything of it can be meant, whichever pattern and ki
     fc.property(fc.array(pattern, { minLength: 1, maxLength: 3 }), server, name, (targets, server, name) => {
       const [tools, ...resources] = targets;
       const rule = compiled({ tools: [tools!], ...(resources.length > 0 && { resources }) });
-      const isMeant = rule.matches.tools(`${server}/${name}`) || rule.matches.resources(`${server}/${name}`);
+      const isMeant = rule.matches.tools(server, name) || rule.matches.resources(server, name);
       if (isMeant) assert.ok(rule.namesServer(server));
     }),
     { numRuns: 2000 },

@@ -5,6 +5,12 @@ import { Refusal } from "../kernel/refusal.ts";
 
 const pattern = z.string().min(1).max(2048);
 const patterns = z.array(pattern).min(1).max(1000);
+const targets = z
+  .array(
+    pattern.refine((text) => text === "*" || text.includes("/"), 'expected "server/name", or "*" for all'),
+  )
+  .min(1)
+  .max(1000);
 const laterEffects = ["hold", "read_only", "redact", "step_up", "cut"] as const;
 
 /** One rule of the `policies` list. */
@@ -15,9 +21,9 @@ export const ruleSchema = z
       .regex(/^[a-z0-9][a-z0-9._-]{0,127}$/)
       .describe("What the rule is called in decisions and the audit log; unique."),
     callers: patterns.describe('SPIFFE IDs the rule is about; "*" stands for any run of characters.'),
-    tools: patterns.optional().describe("Tools as `server/tool`; `*` as above."),
-    resources: patterns.optional().describe("Resources as `server/uri`; `*` as above."),
-    prompts: patterns.optional().describe("Prompts as `server/prompt`; `*` as above."),
+    tools: targets.optional().describe("Tools as `server/tool`; `*` as above."),
+    resources: targets.optional().describe("Resources as `server/uri`; `*` as above."),
+    prompts: targets.optional().describe("Prompts as `server/prompt`; `*` as above."),
     when: z.string().optional().describe("A CEL condition on the call. Not yet: a rule with one is refused."),
     effect: z
       .enum(["allow", "deny", ...laterEffects])
@@ -44,9 +50,11 @@ export interface Rule {
   readonly effect: "allow" | "deny";
   readonly because: string;
   readonly matchesCaller: Matcher;
-  readonly matches: Readonly<Record<TargetKind, Matcher>>;
+  readonly matches: Readonly<Record<TargetKind, (server: string, name: string) => boolean>>;
   /** Whether anything of that server is named by the rule. */
   readonly namesServer: Matcher;
+  /** Whether everything of that server is: its tools, its resources and its prompts. */
+  readonly namesAllOfServer: Matcher;
 }
 
 type Matcher = (text: string) => boolean;
@@ -72,27 +80,46 @@ function compileRule(document: RuleDocument): Rule {
   if (document.effect !== "allow" && document.effect !== "deny") {
     throw notYet(document.name, `the effect "${document.effect}"`);
   }
-  const targets = [document.tools, document.resources, document.prompts].flatMap((list) => list ?? []);
+  const lists = [document.tools ?? [], document.resources ?? [], document.prompts ?? []];
+  const whole = lists.map((list) => matcher(list.filter(isWholeServer).map(serverPattern)));
   return {
     name: document.name,
     effect: document.effect,
     because: document.because,
     matchesCaller: matcher(document.callers),
     matches: {
-      tools: matcher(document.tools ?? []),
-      resources: matcher(document.resources ?? []),
-      prompts: matcher(document.prompts ?? []),
+      tools: targetMatcher(document.tools ?? []),
+      resources: targetMatcher(document.resources ?? []),
+      prompts: targetMatcher(document.prompts ?? []),
     },
-    namesServer: matcher(targets.map(serverPattern)),
+    namesServer: matcher(lists.flat().map(serverPattern)),
+    namesAllOfServer: (server) => whole.every((matches) => matches(server)),
   };
 }
 
-/** The server part of `server/name`; a pattern whose star comes before the slash names many servers. */
+/** INVARIANT: a star never reaches across the slash, so a rule that names a server is about that server alone. */
+function targetMatcher(targets: readonly string[]): (server: string, name: string) => boolean {
+  const exact = new Set(targets.filter((text) => !text.includes("*")));
+  const globs = targets
+    .filter((text) => text.includes("*"))
+    .map((text) => ({ server: glob(serverPattern(text)), name: glob(namePattern(text)) }));
+  return (server, name) =>
+    exact.has(`${server}/${name}`) || globs.some((each) => each.server(server) && each.name(name));
+}
+
+function namePattern(target: string): string {
+  const slash = target.indexOf("/");
+  return slash === -1 ? "*" : target.slice(slash + 1);
+}
+
+/** The server part of `server/name`. */
 function serverPattern(target: string): string {
   const slash = target.indexOf("/");
-  const star = target.indexOf("*");
-  if (slash === -1) return target;
-  return star !== -1 && star < slash ? target.slice(0, star + 1) : target.slice(0, slash);
+  return slash === -1 ? target : target.slice(0, slash);
+}
+
+function isWholeServer(target: string): boolean {
+  return target === "*" || target.indexOf("/*") === target.length - 2;
 }
 
 function notYet(name: string, what: string): Refusal {
@@ -111,6 +138,7 @@ function matcher(patterns: readonly string[]): Matcher {
 /** "*" is any run of characters. Linear: no backtracking, whatever the text. */
 function glob(pattern: string): Matcher {
   const pieces = pattern.split("*");
+  if (pieces.length === 1) return (text) => text === pattern;
   const first = pieces[0] ?? "";
   const last = pieces.at(-1) ?? "";
   const middle = pieces.slice(1, -1);

@@ -29,7 +29,8 @@ function readLength(bytes: Uint8Array, at: number): { readonly length: number; r
 
 function readInteger(bytes: Uint8Array, at: number, end: number): number | undefined {
   const { length, next } = readLength(bytes, at + 1);
-  if (bytes[at] !== 0x02 || length > 4 || next + length > end) return undefined;
+  if (bytes[at] !== 0x02 || length === 0 || length > 4) return undefined;
+  if (next + length > end || next + length > bytes.length) return undefined;
   let value = 0;
   for (let i = 0; i < length; i++) value = value * 256 + (bytes[next + i] ?? 0);
   return value;

@@ -1,6 +1,6 @@
 /** Keys on disk: made once, sealed, private, and refused when something is wrong with them. */
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
@@ -83,4 +83,53 @@ test("a cost of unlocking that was written down to nothing isn't taken", async (
   const stored = JSON.parse(await readFile(kdf, "utf8")) as object;
   await writeFile(kdf, JSON.stringify({ ...stored, memoryKiB: 8 }));
   await assert.rejects(openKeyFolder(folder, { file }), isBadState);
+});
+
+test("the unlock file is made once, in private, and never replaced", async (t) => {
+  const { file } = await place(t);
+  assert.equal((await stat(file)).mode & 0o777, 0o600);
+  const first = await readFile(file, "utf8");
+  assert.match(first, /^[A-Za-z0-9_-]{43}\n$/);
+  await ensureUnlockFile(file);
+  assert.equal(await readFile(file, "utf8"), first);
+});
+
+test("a folder that others could look into is closed to them", async (t) => {
+  const { folder, file } = await place(t);
+  await mkdir(folder, { mode: 0o755 });
+  await chmod(folder, 0o755);
+  await openKeyFolder(folder, { file });
+  assert.equal((await stat(folder)).mode & 0o777, 0o700);
+});
+
+test("a wrong unlock secret is refused with what may be wrong, a damaged kdf.json with what to do", async (t) => {
+  const { folder, file } = await place(t);
+  await (await openKeyFolder(folder, { file })).secret("sessions");
+  await writeFile(file, "another secret of enough length\n");
+  const other = await openKeyFolder(folder, { file });
+  await assert.rejects(other.secret("sessions"), /wrong unlock secret, or it was changed/);
+  const kdf = path.join(folder, "kdf.json");
+  for (const bad of ["", "{}", "[1]"]) {
+    await writeFile(kdf, bad);
+    await assert.rejects(openKeyFolder(folder, { file }), /restore it from a backup/);
+    assert.equal(await readFile(kdf, "utf8"), bad);
+  }
+});
+
+test("two who ask for a new key at once get the same one", async (t) => {
+  const { folder, file } = await place(t);
+  const keys = await openKeyFolder(folder, { file });
+  const [a, b] = await Promise.all([keys.key("root", "Ed25519"), keys.key("root", "Ed25519")]);
+  assert.deepEqual(exportSecret(a), exportSecret(b));
+});
+
+test("a salt that is none isn't taken", async (t) => {
+  const { folder, file } = await place(t);
+  await openKeyFolder(folder, { file });
+  const kdf = path.join(folder, "kdf.json");
+  const stored = JSON.parse(await readFile(kdf, "utf8")) as object;
+  for (const salt of ["", "AAAA", "%".repeat(22)]) {
+    await writeFile(kdf, JSON.stringify({ ...stored, salt }));
+    await assert.rejects(openKeyFolder(folder, { file }), isBadState, salt);
+  }
 });

@@ -27,7 +27,7 @@ export interface KeyFolder {
 }
 
 const kdfSchema = z.strictObject({
-  salt: z.string(),
+  salt: z.string().regex(/^[A-Za-z0-9_-]{22,86}$/),
   memoryKiB: z.int().min(8192).max(4_194_304),
   passes: z.int().min(1).max(64),
   lanes: z.int().min(1).max(64),
@@ -44,7 +44,15 @@ export async function openKeyFolder(folder: string, unlock: Unlock): Promise<Key
   if (stored === undefined) await writePrivateFile(kdfFile, JSON.stringify(kdf));
   const sealingKey = await unlockKey(passphrase, kdf);
 
-  const load = async (name: string, kind: string, make: () => Uint8Array): Promise<Uint8Array> => {
+  const loaded = new Map<string, Promise<Uint8Array>>();
+  /** Two who ask for a new key at once get the same one. */
+  const load = (name: string, kind: string, make: () => Uint8Array): Promise<Uint8Array> => {
+    const boundName = `${kind}/${name}`;
+    const known = loaded.get(boundName) ?? loadOnce(name, kind, make).finally(() => loaded.delete(boundName));
+    loaded.set(boundName, known);
+    return known;
+  };
+  const loadOnce = async (name: string, kind: string, make: () => Uint8Array): Promise<Uint8Array> => {
     const file = path.join(folder, `${name}.json`);
     const boundName = `${kind}/${name}`;
     const sealed = await readJsonIfThere(file);

@@ -1,0 +1,6 @@
+/** `host:port`, the host a name, an IPv4 address, or an IPv6 address in brackets. */
+
+export function isAddress(text: string): boolean {
+  const port = /^(?:\[[0-9a-fA-F:]{2,45}\]|[A-Za-z0-9.-]{1,253}):(\d{1,5})$/.exec(text)?.[1];
+  return port !== undefined && Number(port) <= 65_535;
+}
