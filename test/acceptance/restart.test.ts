@@ -29,7 +29,7 @@ test(`${restarts} restarts under ${callsPerSecond} calls a second: no stateless 
   const pool = new Pool(new URL(url).origin, { connections: 256 });
   t.after(() => pool.destroy());
 
-  let isOver = false;
+  const over = new AbortController();
   const outcomes: { readonly id: number; readonly ms: number; readonly failure?: string }[] = [];
   const call = async (id: number): Promise<void> => {
     const began = performance.now();
@@ -61,7 +61,7 @@ test(`${restarts} restarts under ${callsPerSecond} calls a second: no stateless 
   const load = (async () => {
     const calls: Promise<void>[] = [];
     const began = performance.now();
-    for (let id = 1; !isOver; id++) {
+    for (let id = 1; !over.signal.aborted; id++) {
       calls.push(call(id));
       const ahead = (id * 1000) / callsPerSecond - (performance.now() - began);
       if (ahead > 0) await new Promise((resolve) => setTimeout(resolve, ahead));
@@ -75,7 +75,7 @@ test(`${restarts} restarts under ${callsPerSecond} calls a second: no stateless 
     assert.equal(await running.stop(), 0);
     running = await startCli(t, ["up", "--config", gateway.configFile], /^Latticegate is up/);
   }
-  isOver = true;
+  over.abort();
   await load;
 
   const failures = outcomes.filter(({ failure }) => failure !== undefined);

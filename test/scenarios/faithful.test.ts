@@ -251,7 +251,7 @@ test("what MCP's headers say reaches the server, and nothing of this hop or of a
   };
   for (const way of ["gateway", "sidecar"] as const) {
     await all.ask[way]({ headers: { ...said, ...kept }, body: call() });
-    const { headers } = all.stub.seen.at(-1) ?? { headers: {} as http.IncomingHttpHeaders };
+    const headers: http.IncomingHttpHeaders = all.stub.seen.at(-1)?.headers ?? {};
     for (const [name, value] of Object.entries(said)) assert.equal(headers[name], value, `${way}: ${name}`);
     assert.doesNotMatch(JSON.stringify(headers), /canary/, way);
   }
