@@ -12,7 +12,8 @@ import { resolveProfile, signatureSuite } from "../src/crypto/suites.ts";
 import { credentialsOf } from "../src/app/credentials.ts";
 import { join } from "../src/host/net/enrol-client.ts";
 import { readJoinToken } from "../src/identity/join-token.ts";
-import { type Cleanup, cli, latticegate, startProcess } from "../test/support/cli.ts";
+import { atEnd, type Cleanup } from "../test/support/cleanup.ts";
+import { cli, latticegate, startProcess } from "../test/support/cli.ts";
 import type { Target } from "./load.ts";
 import { childrenOf } from "./machine.ts";
 
@@ -245,7 +246,7 @@ async function startListening(t: Cleanup, command: readonly string[], port: numb
   // The shell's one line makes it ready at once; `exec` keeps the pid.
   const line = ["sh", "-c", 'echo ready; exec "$@"', "sh", ...command] as const;
   const started = await startProcess(t, line, /^ready$/);
-  t.after(() => started.stop()); // Asked first, so that its own children end too.
+  atEnd(t, () => started.stop()); // Asked first, so that its own children end too.
   for (let tries = 0; tries < 200; tries++) {
     const isOpen = await new Promise<boolean>((resolve) => {
       const socket = net.connect(port, "127.0.0.1");

@@ -5,6 +5,7 @@ import type { Readable, Writable } from "node:stream";
 import { resolveProfile } from "../crypto/suites.ts";
 import { exchange, type HttpAnswer, type HttpRequest } from "../host/net/http-exchange.ts";
 import { loopbackFront } from "../host/net/loopback-front.ts";
+import { listen } from "../host/net/listen.ts";
 import { mcpPath } from "../host/net/mcp-http.ts";
 import { patientSend, type Send } from "../host/net/patient-send.ts";
 import { renewablePool } from "../host/net/renewable-pool.ts";
@@ -13,8 +14,7 @@ import { StdioFront } from "../host/stdio/front.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { lineReader } from "../wire/lines.ts";
-import { listen } from "./serve.ts";
+import { asLine, lineReader } from "../wire/lines.ts";
 import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts";
 
 export interface ConnectOptions {
@@ -79,7 +79,7 @@ export async function connectStdio(
   const tunnel = await openTunnel(options);
   const front = new StdioFront({
     send: tunnel.send,
-    write: (message) => void streams.output.write(Buffer.concat([oneLine(message), newline])),
+    write: (message) => void streams.output.write(asLine(message)),
     log: options.log,
     maxEventBytes: limits.answerBytes,
   });
@@ -117,14 +117,6 @@ export async function connectHttp(options: ConnectOptions, port: number): Promis
       await tunnel.close();
     },
   };
-}
-
-const newline = Buffer.from("\n");
-
-/** A message may come with line breaks between tokens; on a pipe it is one line. */
-function oneLine(message: Uint8Array): Uint8Array {
-  if (!message.includes(0x0a) && !message.includes(0x0d)) return message;
-  return message.map((byte) => (byte === 0x0a || byte === 0x0d ? 0x20 : byte));
 }
 
 function targetUrl(target: string, identity: SidecarIdentity): URL {

@@ -4,7 +4,7 @@ import { statSync } from "node:fs";
 import { certificateFacts, parseCertificate } from "../crypto/certificate.ts";
 import { generateKeyPair } from "../crypto/keys.ts";
 import { signatureSuite } from "../crypto/suites.ts";
-import { hostAndPort } from "../host/net/enrol-client.ts";
+import { hostAndPort } from "../host/net/listen.ts";
 import { readIfThere } from "../host/store/files.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";

@@ -11,7 +11,7 @@ import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { Config } from "./config.ts";
-import { listen } from "./serve.ts";
+import { listen } from "../host/net/listen.ts";
 import { version } from "./version.ts";
 
 interface Shown {

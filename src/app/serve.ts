@@ -1,16 +1,13 @@
 /** The data plane, put together: front door, HTTP, the path of a call. `up` and `expose` share it. */
-import type net from "node:net";
-
 import type { Profile } from "../crypto/suites.ts";
 import { handle } from "../gate/handle.ts";
 import type { Ports } from "../gate/ports.ts";
 import type { World } from "../gate/world.ts";
-import { hostAndPort } from "../host/net/enrol-client.ts";
 import { enrolHttp, type Registrar } from "../host/net/enrol-http.ts";
 import { frontDoor } from "../host/net/front-door.ts";
+import { listen } from "../host/net/listen.ts";
 import { mcpHttp } from "../host/net/mcp-http.ts";
 import { type Credentials, openDoors } from "../host/net/tls.ts";
-import { Refusal } from "../kernel/refusal.ts";
 
 export interface ServeOptions {
   /** `host:port`; port 0 takes a free one. */
@@ -68,20 +65,4 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       await http.drain(graceMs);
     },
   };
-}
-
-/** Binds a server to `host:port` and says where it really listens. */
-export function listen(server: net.Server, address: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (cause) => {
-      const why =
-        "code" in cause && cause.code === "EADDRINUSE" ? "another program listens there" : cause.message;
-      reject(new Refusal("bad_config", `${address} can't be listened on: ${why}.`, { cause }));
-    });
-    server.listen(hostAndPort(address), () => {
-      const bound = server.address();
-      const host = address.slice(0, address.lastIndexOf(":"));
-      resolve(typeof bound === "object" && bound !== null ? `${host}:${bound.port}` : address);
-    });
-  });
 }

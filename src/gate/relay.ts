@@ -1,6 +1,6 @@
 /** From the upstream's answer to what leaves: everything but the end is sent, the end waits for the log. */
 import { Refusal } from "../kernel/refusal.ts";
-import { readFrame, type ResponseFrame } from "../wire/frame.ts";
+import { type ResponseFrame, tryReadFrame } from "../wire/frame.ts";
 import type { SseEvent } from "../wire/sse.ts";
 import type { Answer, HeaderList, Journaled } from "./call.ts";
 import type { Ending } from "./entries.ts";
@@ -137,13 +137,10 @@ function reasonOf(error: unknown): string {
   return error instanceof Refusal ? error.code : "stream_broken";
 }
 
+/** An answer that can't be read isn't ours to refuse: the client judges it, as it would without us. */
 function responseIn(data: Uint8Array): ResponseFrame | undefined {
-  try {
-    const frame = readFrame(data);
-    return frame.kind === "response" ? frame : undefined;
-  } catch {
-    return undefined; // Not ours to refuse: the client judges an unreadable answer, as it would without us.
-  }
+  const frame = tryReadFrame(data);
+  return frame?.kind === "response" ? frame : undefined;
 }
 
 /** The upstream's headers, with its session id bound to the caller. */

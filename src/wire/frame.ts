@@ -132,6 +132,15 @@ export function readFrame(bytes: Uint8Array, limits: FrameLimits = defaultFrameL
   return call(read);
 }
 
+/** The message in `bytes`; undefined if there is none. For what others say, which isn't ours to refuse. */
+export function tryReadFrame(bytes: Uint8Array): Frame | undefined {
+  try {
+    return readFrame(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
 function call(read: Reader): RequestFrame | NotificationFrame {
   const method = read.visible("method");
   if (method === undefined) throw bad("a method is a string");

@@ -41,3 +41,15 @@ export function lineReader(maxLineBytes: number): LineReader {
     },
   };
 }
+
+/**
+ * A message as one line, its end included. JSON allows line breaks between tokens and the stdio transport doesn't;
+ * inside strings they are always escaped.
+ */
+export function asLine(message: Uint8Array): Uint8Array {
+  const line = new Uint8Array(message.length + 1);
+  line.set(message);
+  for (let i = 0; i < message.length; i++) if (line[i] === 0x0a || line[i] === 0x0d) line[i] = 0x20;
+  line[message.length] = 0x0a;
+  return line;
+}

@@ -25,6 +25,7 @@ import { clientTlsOptions } from "../../src/host/net/tls.ts";
 import { openLogReader } from "../../src/host/store/log-reader.ts";
 import { systemClock } from "../../src/host/system.ts";
 import { readJoinToken } from "../../src/identity/join-token.ts";
+import { atEnd } from "../support/cleanup.ts";
 import { openPolicy, stubServer, temporaryFolder, toolCall } from "../support/gateway.ts";
 
 const rounds = Number(process.env["LATTICEGATE_KILL_ROUNDS"] ?? 20);
@@ -41,7 +42,7 @@ test(`kill -9 in the middle of ${callsPerRound} calls loses nothing, ${rounds} t
   const config = parseConfig(yaml, file);
   const paths = statePaths(config.state);
   let gateway = await start(file, paths.run);
-  t.after(() => gateway.process.kill("SIGKILL"));
+  atEnd(t, () => gateway.process.kill("SIGKILL"));
 
   for (let round = 1; round <= rounds; round++) {
     const sent = await callUntilKilled(gateway, config, round);

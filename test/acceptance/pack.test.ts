@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+import { atEnd } from "../support/cleanup.ts";
 import { startProcess } from "../support/cli.ts";
 import { openPolicy, stubServer } from "../support/gateway.ts";
 
@@ -16,7 +17,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 
 test("the packed package installs into an empty folder and does there what it does here", async (t) => {
   const folder = await mkdtemp(path.join(tmpdir(), "latticegate-pack-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  atEnd(t, () => rm(folder, { recursive: true, force: true }));
   await run("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: root });
   const tarball = (await readdir(folder)).find((name) => name.endsWith(".tgz"));
   assert.ok(tarball);

@@ -8,6 +8,7 @@ import { test } from "node:test";
 
 import { Pool } from "undici";
 
+import { atEnd } from "../support/cleanup.ts";
 import { startCli, type Started } from "../support/cli.ts";
 import { stubServer } from "../support/gateway.ts";
 import { gatewayProcess, loopbackSidecar } from "../support/gateway-process.ts";
@@ -27,7 +28,7 @@ test(`${restarts} restarts under ${callsPerSecond} calls a second: no stateless 
   const { url } = await loopbackSidecar(t, gateway, "stub", "restart");
   await keepAddress(gateway.configFile, gateway.address);
   const pool = new Pool(new URL(url).origin, { connections: 256 });
-  t.after(() => pool.destroy());
+  atEnd(t, () => pool.destroy());
 
   const over = new AbortController();
   const outcomes: { readonly id: number; readonly ms: number; readonly failure?: string }[] = [];

@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 
+import { atEnd } from "../support/cleanup.ts";
 import { cli } from "../support/cli.ts";
 import { repositoryPaths } from "../support/repository.ts";
 
@@ -30,7 +31,7 @@ interface McpServers {
 
 test("npm start on a fresh copy leads to calls through the printed configuration; a second start keeps the state", async (t) => {
   const folder = await freshCopy();
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  atEnd(t, () => rm(folder, { recursive: true, force: true }));
   const first = await npmStart(t, folder);
 
   await t.test("it says where it listens, how safe the link is, and that the log holds", () => {
@@ -125,7 +126,7 @@ async function npmStart(t: { after: (undo: () => void) => void }, folder: string
     stdio: ["ignore", "pipe", "inherit"],
   });
   const group = -(npm.pid ?? 0);
-  t.after(() => {
+  atEnd(t, () => {
     if (npm.exitCode === null && npm.signalCode === null) process.kill(group, "SIGKILL");
   });
   const exited = once(npm, "exit") as Promise<[number | null]>;

@@ -9,7 +9,8 @@ import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { type Cleanup, startProcess } from "../support/cli.ts";
+import type { Cleanup } from "../support/cleanup.ts";
+import { startProcess } from "../support/cli.ts";
 import { gatewayProcess, loopbackSidecar } from "../support/gateway-process.ts";
 import { compare, type Comparison, readChecks } from "./compare.ts";
 

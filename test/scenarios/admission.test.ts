@@ -17,6 +17,7 @@ import { systemClock } from "../../src/host/system.ts";
 import { createRoot, issueSvid } from "../../src/identity/authority.ts";
 import { readJoinToken, writeJoinToken } from "../../src/identity/join-token.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
+import { atEnd } from "../support/cleanup.ts";
 import {
   clientOf,
   enrol,
@@ -283,7 +284,7 @@ test("strangers who finish their handshake and then say nothing count until they
   const links = Array.from({ length: 280 }, () =>
     tls.connect({ ...options, ...endpoint(gateway), rejectUnauthorized: false }).on("error", () => {}),
   );
-  t.after(() => links.forEach((link) => link.destroy()));
+  atEnd(t, () => links.forEach((link) => link.destroy()));
   await eventually("those beyond the bound are turned away", () =>
     gateway.log.some((line) => line.includes("too many connections")),
   );

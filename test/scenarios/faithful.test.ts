@@ -11,6 +11,7 @@ import { test, type TestContext } from "node:test";
 import { makeJoinToken } from "../../src/app/certificate-authority.ts";
 import { connectHttp } from "../../src/app/connect.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
+import { atEnd } from "../support/cleanup.ts";
 import {
   type Answering,
   clientOf,
@@ -66,7 +67,7 @@ async function ways(t: TestContext, answer: Answering): Promise<Ways> {
     },
     0,
   );
-  t.after(connection.close);
+  atEnd(t, connection.close);
   return {
     stub,
     gateway,

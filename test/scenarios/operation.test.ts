@@ -11,6 +11,7 @@ import { verifyLogFolder } from "../../src/app/log-verification.ts";
 import { statePaths } from "../../src/app/state-folder.ts";
 import { openBundlePath } from "../../src/host/store/log-folder.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
+import { atEnd } from "../support/cleanup.ts";
 import {
   clientOf,
   enrol,
@@ -25,7 +26,7 @@ import {
 test("a busy port is named, and nothing stays open: the same state starts elsewhere at once", async (t) => {
   const other = net.createServer().listen(0, "127.0.0.1");
   await once(other, "listening");
-  t.after(() => other.close());
+  atEnd(t, () => other.close());
   const address = other.address();
   assert.ok(typeof address === "object" && address !== null);
   const folder = await temporaryFolder(t);
@@ -110,7 +111,7 @@ test("a flood of silent connections from one address is turned away, and those w
   const sockets = Array.from({ length: 300 }, () =>
     net.connect(Number(port), host).on("error", () => undefined),
   );
-  t.after(() => sockets.forEach((socket) => socket.destroy()));
+  atEnd(t, () => sockets.forEach((socket) => socket.destroy()));
   await eventually("some are turned away", () => sockets.filter(({ closed }) => closed).length >= 44);
   assert.ok(gateway.log.some((line) => line.includes("too many connections")));
   assert.equal((await client.post("stub", toolCall("meanwhile"))).status, 200);

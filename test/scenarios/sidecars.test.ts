@@ -13,6 +13,7 @@ import { startExpose } from "../../src/app/expose.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
 import type { Clock } from "../../src/kernel/clock.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
+import { atEnd } from "../support/cleanup.ts";
 import {
   echoResult,
   eventually,
@@ -63,7 +64,7 @@ test("the loopback front answers localhost with this start's token, and nobody e
   const stub = await stubServer(t);
   const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);
   const connection = await connectHttp(await sidecar(t, gateway, "stub"), 0);
-  t.after(connection.close);
+  atEnd(t, connection.close);
   assert.equal((await post(connection.url)).status, 200);
   const { origin, port } = new URL(connection.url);
   assert.equal((await post(connection.url, { origin })).status, 200, "a page of this machine's own");
@@ -83,7 +84,7 @@ test("a sidecar finds its gateway again after a restart, with the identity it ha
   const first = await testGateway(t, yaml);
   const impatient = { ...(await sidecar(t, first, "stub")), patienceMs: 100 };
   const connection = await connectHttp(impatient, 0);
-  t.after(connection.close);
+  atEnd(t, connection.close);
   assert.equal((await post(connection.url)).status, 200);
   await first.stop();
   const away = await post(connection.url);
@@ -121,7 +122,7 @@ test("an identity past its half-life is renewed by itself, and the tunnel goes o
   assert.equal(mine().length, 1);
   const later: Clock = { ...systemClock, nowUnixMs: () => Date.now() + 31 * 60_000 };
   const connection = await connectHttp({ ...options, clock: later }, 0);
-  t.after(connection.close);
+  atEnd(t, connection.close);
   await eventually("a second certificate", () => mine().length === 2);
   assert.equal((await post(connection.url)).status, 200);
 });
@@ -146,20 +147,20 @@ test("an exposed stdio server is reached through its gateway, and by nobody else
     listen: "127.0.0.1:0",
     allow: [],
   });
-  t.after(exposed.stop);
+  atEnd(t, exposed.stop);
   assert.equal(exposed.spiffeId, "spiffe://latticegate.local/server/pipe");
   await first.stop();
   const servers = `servers: { behind: { url: "${exposed.url}", peer: "${exposed.spiffeId}" } }`;
   const gateway = await testGateway(t, `${servers}\n${openPolicy}`, { folder: first.folder });
 
   const connection = await connectHttp(await sidecar(t, gateway, "behind", { name: "agent/a" }), 0);
-  t.after(connection.close);
+  atEnd(t, connection.close);
   const client = await session(connection.url);
   assert.match((await client("echo")).text, /"jsonrpc":"2.0","id":1,"result"/);
 
   const stranger = await sidecar(t, gateway, exposed.url, { name: "agent/b" });
   const straight = await connectHttp({ ...stranger, peer: exposed.spiffeId }, 0);
-  t.after(straight.close);
+  atEnd(t, straight.close);
   const denied = await post(straight.url);
   assert.match(denied.text, /Denied by policy/);
 });
@@ -173,14 +174,14 @@ test("an exposed HTTP server that someone else's certificate answers for is not 
     listen: "127.0.0.1:0",
     allow: ["spiffe://latticegate.local/agent/*"],
   });
-  t.after(exposed.stop);
+  atEnd(t, exposed.stop);
   const friend = await sidecar(t, first, exposed.url, { name: "agent/a" });
   const straight = await connectHttp({ ...friend, peer: exposed.spiffeId }, 0);
-  t.after(straight.close);
+  atEnd(t, straight.close);
   assert.equal((await post(straight.url)).status, 200, "whom the operator named may call it directly");
   const peer = "spiffe://latticegate.local/server/other";
   const mistaken = await connectHttp({ ...friend, peer, patienceMs: 100 }, 0);
-  t.after(mistaken.close);
+  atEnd(t, mistaken.close);
   assert.equal((await post(mistaken.url)).status, 502);
   assert.equal(stub.seen.length, 1);
 });

@@ -4,12 +4,9 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+import { atEnd, type Cleanup } from "./cleanup.ts";
 
-/** Undoes what a test or a script started, last first. */
-export interface Cleanup {
-  readonly after: (undo: () => unknown) => void;
-}
+const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
 export interface Ended {
   readonly code: number;
@@ -53,7 +50,7 @@ export async function startProcess(
     child.kill(signal);
     return (await exited)[0] ?? -1;
   };
-  t.after(() => stop("SIGKILL"));
+  atEnd(t, () => stop("SIGKILL"));
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   const groups = await new Promise<readonly string[]>((resolve, reject) => {

@@ -3,7 +3,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { type Cleanup, cli, startCli, type Started } from "./cli.ts";
+import { atEnd, type Cleanup } from "./cleanup.ts";
+import { cli, startCli, type Started } from "./cli.ts";
 import { openPolicy } from "./gateway.ts";
 
 export interface GatewayProcess extends Started {
@@ -16,7 +17,7 @@ export interface GatewayProcess extends Started {
 /** @param yaml servers and what else differs; free ports and an open policy are given */
 export async function gatewayProcess(t: Cleanup, yaml: string): Promise<GatewayProcess> {
   const folder = await mkdtemp(path.join(tmpdir(), "latticegate-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  atEnd(t, () => rm(folder, { recursive: true, force: true }));
   const configFile = path.join(folder, "latticegate.yaml");
   await writeFile(
     configFile,

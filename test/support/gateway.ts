@@ -6,7 +6,6 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import tls from "node:tls";
-import type { TestContext } from "node:test";
 
 import { Pool } from "undici";
 
@@ -22,6 +21,7 @@ import { clientTlsOptions, type Credentials } from "../../src/host/net/tls.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
 import { readJoinToken } from "../../src/identity/join-token.ts";
 import type { Clock } from "../../src/kernel/clock.ts";
+import { atEnd, type Cleanup } from "./cleanup.ts";
 
 export const openPolicy = `
 policies:
@@ -52,7 +52,7 @@ export interface TestGatewayOptions {
 
 /** @param yaml servers, policies and limits; what the options name is given */
 export async function testGateway(
-  t: TestContext,
+  t: Cleanup,
   yaml: string,
   options: TestGatewayOptions = {},
 ): Promise<TestGateway> {
@@ -69,13 +69,13 @@ export async function testGateway(
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopping ??= gateway.stop());
   // A test that stopped it has seen how that ended.
-  t.after(() => (stopping === undefined ? stop() : stopping.catch(() => undefined)));
+  atEnd(t, () => (stopping === undefined ? stop() : stopping.catch(() => undefined)));
   return { ...gateway, stop, config, folder, log: lines, clock };
 }
 
-export async function temporaryFolder(t: Pick<TestContext, "after">): Promise<string> {
+export async function temporaryFolder(t: Cleanup): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), "latticegate-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  atEnd(t, () => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -117,7 +117,7 @@ export interface Client {
 }
 
 /** A client with that identity; its connections end with the test. */
-export function clientOf(t: TestContext, gateway: TestGateway, enrolment: Enrolment): Client {
+export function clientOf(t: Cleanup, gateway: TestGateway, enrolment: Enrolment): Client {
   const pool = new Pool(`https://${gateway.address}`, {
     connections: 64,
     connect: clientTlsOptions({
@@ -127,7 +127,7 @@ export function clientOf(t: TestContext, gateway: TestGateway, enrolment: Enrolm
       credentials: enrolment.credentials,
     }) as object,
   });
-  t.after(() => pool.destroy());
+  atEnd(t, () => pool.destroy());
   const request: Client["request"] = async (server, { method = "POST", headers = {}, body }) => {
     const answer = await pool.request({
       path: `/mcp/${server}`,
@@ -183,10 +183,7 @@ export interface StubServer {
 export type Answering = (request: http.IncomingMessage, response: http.ServerResponse, body: string) => void;
 
 /** An MCP server that answers as the test wants; by default each request with an empty result. */
-export async function stubServer(
-  t: Pick<TestContext, "after">,
-  answer: Answering = echoResult,
-): Promise<StubServer> {
+export async function stubServer(t: Cleanup, answer: Answering = echoResult): Promise<StubServer> {
   const seen: { method: string; headers: http.IncomingHttpHeaders; body: string }[] = [];
   const server = http.createServer((request, response) => {
     let body = "";
@@ -197,7 +194,7 @@ export async function stubServer(
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  t.after(() => {
+  atEnd(t, () => {
     server.closeAllConnections();
     server.close();
   });

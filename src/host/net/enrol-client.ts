@@ -14,6 +14,7 @@ import { isGatewayId } from "../../identity/spiffe-id.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { readBody } from "./body.ts";
 import { enrolAlpn } from "./front-door.ts";
+import { hostAndPort } from "./listen.ts";
 import { clientTlsOptions } from "./tls.ts";
 
 const timeoutMs = 10_000;
@@ -152,11 +153,6 @@ function unreachable(address: string, cause: unknown): Refusal {
     cause,
     facts: { sent: false, cause: code },
   });
-}
-
-export function hostAndPort(address: string): { readonly host: string; readonly port: number } {
-  const colon = address.lastIndexOf(":");
-  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(address.slice(colon + 1)) };
 }
 
 function jsonIn(bytes: Uint8Array): unknown {

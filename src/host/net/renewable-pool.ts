@@ -27,15 +27,20 @@ export function renewablePool(
   const make = (current: tls.ConnectionOptions): Pool =>
     makePool(origin, current, (link) => (group = negotiatedGroup(link, profile)));
   let pool = make(options);
+  let isClosed = false;
   return {
     dispatcher: () => pool,
     renew: (next) => {
+      if (isClosed) return; // The certificate came after the end.
       const old = pool;
       pool = make(next);
-      void old.close();
+      old.close().catch(() => undefined); // Its last requests failed, and their callers know.
     },
     group: () => group,
-    close: () => pool.destroy(),
+    close: async () => {
+      isClosed = true;
+      await pool.destroy();
+    },
   };
 }
 

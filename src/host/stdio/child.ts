@@ -4,8 +4,8 @@ import type { Readable } from "node:stream";
 
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import { type Frame, readFrame } from "../../wire/frame.ts";
-import { lineReader } from "../../wire/lines.ts";
+import { type Frame, tryReadFrame } from "../../wire/frame.ts";
+import { asLine, lineReader } from "../../wire/lines.ts";
 import { keepStderr } from "./stderr-file.ts";
 
 export interface ChildSpec {
@@ -122,29 +122,12 @@ function readMessages(stdout: Readable, spec: ChildSpec, { onMessage, end }: Rea
       return;
     }
     for (const line of lines) {
-      const frame = frameIn(line);
+      const frame = tryReadFrame(line);
       // What isn't a message is noise: some servers greet on stdout. Its content may be anything, so it isn't logged.
       if (frame === undefined) spec.log.warn("server.noise", { server: spec.name, bytes: line.length });
       else onMessage(frame);
     }
   });
-}
-
-function frameIn(line: Uint8Array): Frame | undefined {
-  try {
-    return readFrame(line);
-  } catch {
-    return undefined;
-  }
-}
-
-/** JSON allows line breaks between tokens, the stdio transport doesn't; inside strings they are always escaped. */
-function asLine(message: Uint8Array): Buffer {
-  const line = Buffer.allocUnsafe(message.length + 1);
-  line.set(message);
-  for (let i = 0; i < message.length; i++) if (line[i] === 0x0a || line[i] === 0x0d) line[i] = 0x20;
-  line[message.length] = 0x0a;
-  return line;
 }
 
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {

@@ -10,6 +10,7 @@ import {
   type Frame,
   type NotificationFrame,
   readFrame,
+  tryReadFrame,
   type RequestFrame,
   type RequestId,
 } from "../../wire/frame.ts";
@@ -169,7 +170,7 @@ export class StdioFront {
   }
 
   #writeWhole(request: RequestFrame, answer: HttpAnswer & { readonly kind: "whole" }): void {
-    const frame = frameIn(answer.body);
+    const frame = tryReadFrame(answer.body);
     if (frame?.kind === "response" && (frame.id === request.id || frame.id === null)) {
       this.#deliver(request, frame.id === null ? withId(answer.body, request.id) : answer.body, frame);
       return;
@@ -228,7 +229,7 @@ export class StdioFront {
   /** Writes an event's message; whether it answers the request. */
   #passOn({ data }: SseEvent, request: RequestFrame | undefined): boolean {
     if (data === null || data.length === 0) return false;
-    const frame = frameIn(data);
+    const frame = tryReadFrame(data);
     this.#deliver(request, data, frame);
     return request !== undefined && frame?.kind === "response" && frame.id === request.id;
   }
@@ -296,14 +297,6 @@ export class StdioFront {
     const code = refusal === undefined ? -32603 : refusalRow(refusal.code).rpc;
     const message = refusal?.message ?? "Internal error in the sidecar; its log says why.";
     this.#options.write(utf8(JSON.stringify({ jsonrpc: "2.0", id, error: { code, message } })));
-  }
-}
-
-function frameIn(bytes: Uint8Array): Frame | undefined {
-  try {
-    return readFrame(bytes);
-  } catch {
-    return undefined;
   }
 }
 

@@ -15,7 +15,7 @@ import type { ChildSpec } from "./child.ts";
 import type { Conversation } from "./conversation.ts";
 import { onAbort } from "../on-abort.ts";
 import { checkAgainst, checkEnvelope } from "./knowledge.ts";
-import { Line } from "./line.ts";
+import { ServerProcess } from "./server-process.ts";
 
 export interface StdioUpstreamOptions {
   readonly child: ChildSpec;
@@ -25,33 +25,36 @@ export interface StdioUpstreamOptions {
 }
 
 /** Processes one caller may have on one server. */
-const maxLinesPerCaller = 32;
+const maxProcessesPerCaller = 32;
 /** Processes of one server in all. */
-const maxLines = 512;
+const maxProcesses = 512;
 /** A legacy server may ignore, or die of, the probe of a modern client; it then has to look legacy. */
 const probeTimeoutMs = 5000;
 const reapEveryMs = 30_000;
 
 export function stdioUpstream(options: StdioUpstreamOptions): Upstream {
-  const lines = new Lines(options);
+  const processes = new Processes(options);
   return {
     forward: async (call) => {
-      if (call.frame === undefined) return call.verb === "GET" ? listen(call, lines) : end(call, lines);
-      return call.frame.kind === "request" ? await ask(call, call.frame, lines, options) : tell(call, lines);
+      if (call.frame === undefined)
+        return call.verb === "GET" ? listen(call, processes) : end(call, processes);
+      return call.frame.kind === "request"
+        ? await ask(call, call.frame, processes, options)
+        : tell(call, processes);
     },
-    close: () => lines.close(),
+    close: () => processes.close(),
   };
 }
 
 /** The running processes of one server: by session, and by caller for the requests that have none. */
-class Lines {
+class Processes {
   readonly #options: StdioUpstreamOptions;
-  readonly #lines = new Map<
+  readonly #processes = new Map<
     string,
-    { readonly line: Line; readonly caller: string; readonly session: boolean }
+    { readonly server: ServerProcess; readonly caller: string; readonly session: boolean }
   >();
   /** Told to stop and not gone yet: they still count, and the end waits for them. */
-  readonly #stopping = new Map<Line, string>();
+  readonly #stopping = new Map<ServerProcess, string>();
   readonly #reaper: NodeJS.Timeout;
   #isClosed = false;
 
@@ -61,37 +64,37 @@ class Lines {
   }
 
   /** @throws Refusal `no_such_session`, or `bad_message` if none is named */
-  ofSession(call: Journaled): Line {
+  ofSession(call: Journaled): ServerProcess {
     if (call.session === undefined) {
       throw new Refusal(
         "bad_message",
         "This server needs a session: send initialize first, then Mcp-Session-Id.",
       );
     }
-    const found = this.#lines.get(call.session);
+    const found = this.#processes.get(call.session);
     if (found === undefined) throw new Refusal("no_such_session", "The session has ended; initialize again.");
-    found.line.lastUsedUnixMs = call.atUnixMs;
-    return found.line;
+    found.server.lastUsedUnixMs = call.atUnixMs;
+    return found.server;
   }
 
   /** A process for a new legacy session, and the session's id. @throws Refusal `busy` */
-  open(call: Journaled, session: boolean): { readonly line: Line; readonly id: string } {
+  open(call: Journaled, session: boolean): { readonly server: ServerProcess; readonly id: string } {
     const caller = call.caller.spiffeId;
     this.#makeRoom(caller, call.server);
     const id = randomUUID();
-    const line = new Line(this.#options.child, call.atUnixMs, () => this.#lines.delete(id));
-    this.#lines.set(id, { line, caller, session });
-    return { line, id };
+    const server = new ServerProcess(this.#options.child, call.atUnixMs, () => this.#processes.delete(id));
+    this.#processes.set(id, { server, caller, session });
+    return { server, id };
   }
 
   /** The caller's process for modern requests; a further one while `request`'s id is taken. */
-  ofCaller(call: Journaled, request: RequestFrame): Line {
-    for (const held of this.#lines.values()) {
-      if (held.session || held.caller !== call.caller.spiffeId || held.line.has(request.id)) continue;
-      held.line.lastUsedUnixMs = call.atUnixMs;
-      return held.line;
+  ofCaller(call: Journaled, request: RequestFrame): ServerProcess {
+    for (const held of this.#processes.values()) {
+      if (held.session || held.caller !== call.caller.spiffeId || held.server.has(request.id)) continue;
+      held.server.lastUsedUnixMs = call.atUnixMs;
+      return held.server;
     }
-    return this.open(call, false).line;
+    return this.open(call, false).server;
   }
 
   endSession(call: Journaled): void {
@@ -101,40 +104,40 @@ class Lines {
 
   /** Ends a process; its session is gone at once. */
   end(id: string): void {
-    const held = this.#lines.get(id);
+    const held = this.#processes.get(id);
     if (held === undefined) return;
-    this.#lines.delete(id);
-    this.#stopping.set(held.line, held.caller);
-    void held.line.stop().finally(() => this.#stopping.delete(held.line));
+    this.#processes.delete(id);
+    this.#stopping.set(held.server, held.caller);
+    void held.server.stop().finally(() => this.#stopping.delete(held.server));
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#reaper);
-    const lines = [...this.#lines.values()].map(({ line }) => line);
-    await Promise.all([...lines, ...this.#stopping.keys()].map((line) => line.stop()));
+    const processes = [...this.#processes.values()].map(({ server }) => server);
+    await Promise.all([...processes, ...this.#stopping.keys()].map((server) => server.stop()));
   }
 
   /** Many clients never end their sessions: the one unused for longest makes way, if it has nothing under way. */
   #makeRoom(caller: string, server: string): void {
     if (this.#isClosed) throw new Refusal("busy", "The gateway is stopping.");
-    const all = this.#lines.size + this.#stopping.size;
-    const mine = [...this.#lines].filter(([, held]) => held.caller === caller);
+    const all = this.#processes.size + this.#stopping.size;
+    const mine = [...this.#processes].filter(([, held]) => held.caller === caller);
     const stopping = [...this.#stopping.values()].filter((other) => other === caller).length;
-    if (mine.length + stopping < maxLinesPerCaller && all < maxLines) return;
+    if (mine.length + stopping < maxProcessesPerCaller && all < maxProcesses) return;
     const [oldest] = mine
-      .filter(([, { line }]) => line.idle)
-      .toSorted(([, a], [, b]) => a.line.lastUsedUnixMs - b.line.lastUsedUnixMs);
+      .filter(([, { server }]) => server.idle)
+      .toSorted(([, a], [, b]) => a.server.lastUsedUnixMs - b.server.lastUsedUnixMs);
     if (oldest !== undefined) this.end(oldest[0]);
-    if (oldest === undefined || stopping >= maxLinesPerCaller || all >= maxLines) {
+    if (oldest === undefined || stopping >= maxProcessesPerCaller || all >= maxProcesses) {
       throw new Refusal("busy", `Too many sessions on "${server}" are busy; let one finish first.`);
     }
   }
 
   #reap(): void {
     const before = this.#options.clock.nowUnixMs() - this.#options.idleTimeoutMs;
-    for (const [id, { line }] of this.#lines) {
-      if (line.idle && line.lastUsedUnixMs <= before) this.end(id);
+    for (const [id, { server }] of this.#processes) {
+      if (server.idle && server.lastUsedUnixMs <= before) this.end(id);
     }
   }
 }
@@ -142,16 +145,16 @@ class Lines {
 async function ask(
   call: Journaled,
   request: RequestFrame,
-  lines: Lines,
+  processes: Processes,
   options: StdioUpstreamOptions,
 ): Promise<Answer> {
   checkEnvelope(request, call.header);
-  const { line, headers, opened } = lineFor(call, request, lines);
-  checkAgainst(line.knowledge, request, call.header);
-  const talk = line.ask(request, headers);
+  const { server, headers, opened } = processFor(call, request, processes);
+  checkAgainst(server.knowledge, request, call.header);
+  const talk = server.ask(request, headers);
   onAbort(call.reply.gone, () => {
     const giveUp = (): void => {
-      line.cancel(request);
+      server.cancel(request);
       talk.fail(new Refusal("upstream_failed", "The caller went away."));
     };
     // Legacy: going away doesn't mean cancel; but nobody waits for it for ever. Modern: it does.
@@ -161,7 +164,7 @@ async function ask(
   const probing = request.method === "server/discover";
   const timer = setTimeout(
     () => {
-      line.cancel(request);
+      server.cancel(request);
       talk.fail(
         new Refusal("upstream_timeout", "The server didn't answer in time.", { facts: { sent: true } }),
       );
@@ -171,23 +174,23 @@ async function ask(
   try {
     return probing ? await probeAnswer(talk) : await talk.answer;
   } catch (error) {
-    if (opened !== undefined) lines.end(opened); // Nobody has been told of this session.
+    if (opened !== undefined) processes.end(opened); // Nobody has been told of this session.
     throw error;
   } finally {
     clearTimeout(timer);
   }
 }
 
-function lineFor(
+function processFor(
   call: Journaled,
   request: RequestFrame,
-  lines: Lines,
-): { readonly line: Line; readonly headers: readonly string[]; readonly opened?: string } {
-  if (request.era === "modern") return { line: lines.ofCaller(call, request), headers: [] };
+  processes: Processes,
+): { readonly server: ServerProcess; readonly headers: readonly string[]; readonly opened?: string } {
+  if (request.era === "modern") return { server: processes.ofCaller(call, request), headers: [] };
   if (request.method !== "initialize")
-    return { line: lines.ofSession(call), headers: sessionHeader(call.session) };
-  const { line, id } = lines.open(call, true);
-  return { line, headers: sessionHeader(id), opened: id };
+    return { server: processes.ofSession(call), headers: sessionHeader(call.session) };
+  const { server, id } = processes.open(call, true);
+  return { server, headers: sessionHeader(id), opened: id };
 }
 
 /** MCP 2026-07-28, stdio backward compatibility: silence or any end means a legacy server. */
@@ -206,19 +209,19 @@ async function probeAnswer(talk: Conversation): Promise<Answer> {
 }
 
 /** A notification or an answer of the client's: accepted, nothing comes back. */
-function tell(call: Journaled, lines: Lines): Answer {
-  lines.ofSession(call).tell(call.body);
+function tell(call: Journaled, processes: Processes): Answer {
+  processes.ofSession(call).tell(call.body);
   return empty(202);
 }
 
-function listen(call: Journaled, lines: Lines): Answer {
+function listen(call: Journaled, processes: Processes): Answer {
   if (call.session === undefined) return empty(405, ["allow", "POST"]);
-  return lines.ofSession(call).listen(sessionHeader(call.session), call.reply.gone) ?? empty(409);
+  return processes.ofSession(call).listen(sessionHeader(call.session), call.reply.gone) ?? empty(409);
 }
 
-function end(call: Journaled, lines: Lines): Answer {
+function end(call: Journaled, processes: Processes): Answer {
   if (call.session === undefined) return empty(405, ["allow", "POST"]);
-  lines.endSession(call);
+  processes.endSession(call);
   return empty(200);
 }
 

@@ -14,7 +14,7 @@ const maxUnheard = 256;
 const maxUnheardBytes = 4 * 1024 * 1024;
 
 /** One server process and the requests under way on it. */
-export class Line {
+export class ServerProcess {
   readonly #open = new Map<string, Conversation>();
   readonly #child: Child;
   readonly #log: Log;
