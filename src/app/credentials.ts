@@ -12,13 +12,15 @@ export function credentialsOf(key: KeyPair, certificate: string): Credentials {
 
 const retryMs = 60_000;
 
-/** Calls `renew` at half-life of what ends at `notAfterUnixMs`, again and again; a failure is tried anew in a minute. */
+/** Calls `renew` at half-life of what ends at `notAfterUnixMs`, again and again; a failure is tried anew in a minute. Once `stop` resolves, nothing is under way. */
 export function renewing(
   notAfterUnixMs: number,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
   renew: () => Promise<number>,
-): { readonly stop: () => void } {
+): { readonly stop: () => Promise<void> } {
   let timer: NodeJS.Timeout;
+  let underWay: Promise<void> | undefined;
+  let isOver = false;
   const attempt = async (): Promise<void> => {
     try {
       schedule(renewAtUnixMs(await renew()));
@@ -28,8 +30,18 @@ export function renewing(
     }
   };
   const schedule = (atUnixMs: number): void => {
-    timer = setTimeout(() => void attempt(), Math.max(0, atUnixMs - clock.nowUnixMs())).unref();
+    if (isOver) return;
+    const waitMs = Math.max(0, atUnixMs - clock.nowUnixMs());
+    timer = setTimeout(() => {
+      underWay = attempt();
+    }, waitMs).unref();
   };
   schedule(renewAtUnixMs(notAfterUnixMs));
-  return { stop: () => clearTimeout(timer) };
+  return {
+    stop: async () => {
+      isOver = true;
+      clearTimeout(timer);
+      await underWay;
+    },
+  };
 }

@@ -19,7 +19,7 @@ export async function ensureLocalSidecar(
   const open = async (): Promise<void> => {
     const joinToken = await makeJoinToken(config, identity, environment.clock);
     const opened = await openSidecarIdentity({ state, joinToken, profile: config.profile, ...environment });
-    opened.stop();
+    await opened.stop();
   };
   try {
     await open();

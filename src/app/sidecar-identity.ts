@@ -46,7 +46,7 @@ export interface SidecarIdentity {
   readonly credentials: () => Credentials;
   /** Called with the new credentials whenever they were renewed. */
   readonly onRenewed: (use: (credentials: Credentials) => void) => void;
-  readonly stop: () => void;
+  readonly stop: () => Promise<void>;
 }
 
 /** @throws Refusal `bad_join_token` if there is neither an identity nor a token that gets one */

@@ -20,7 +20,7 @@ export const identityExport = {
     });
     const { privateKey, certificate } = identity.credentials();
     call.out([privateKey, certificate, ...identity.serverRoots].map((pem) => pem.trim()).join("\n"));
-    identity.stop();
+    await identity.stop();
     return 0;
   },
 } as const satisfies Command;
