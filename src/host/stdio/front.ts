@@ -91,14 +91,17 @@ export class StdioFront {
   /** Resolves when no answer is awaited any more, or after `graceMs`; then ends the session. */
   async end(graceMs: number): Promise<void> {
     const deadline = Date.now() + graceMs;
-    await Promise.race([this.#order, pause(graceMs)]);
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, graceMs); // Cleared: a timer that is left keeps the process.
+    await Promise.race([this.#order, late.promise]);
+    clearTimeout(timer);
     const isAwaited = (): boolean => [...this.#open.values()].some(({ unawaited }) => !unawaited);
     while (isAwaited() && Date.now() < deadline) await pause(20);
     this.#over.abort();
     for (const { abort } of this.#open.values()) abort.abort();
     if (this.#session === undefined) return;
     const headers = this.#legacyHeaders();
-    const gone = AbortSignal.timeout(goodbyeMs);
+    const gone = AbortSignal.timeout(goodbyeMs); // This one doesn't keep it.
     await this.#options.send({ method: "DELETE", headers, gone }).catch(() => {}); // It is forgotten anyway, later.
   }
 
