@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { mission } from "../../test/support/mission.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Config, loadConfig, parseConfig } from "./config.ts";
 
@@ -100,28 +101,6 @@ for (const [what, yaml] of notYet) {
 test("a file that isn't there is named", () => {
   assert.throws(() => parse("policies: ./nowhere.yaml"), /\/etc\/latticegate\/nowhere\.yaml can't be read/);
 });
-
-const mission = `
-connection:
-  name: "pharmacy-inventory-sync"
-  protocol: "mcp-pqc"
-  security_level: "quantum_hardened"
-  schema_source: "./api/swagger.json"
-  threat_detection: true
-  tools:
-    - name: "get_stock_levels"
-      endpoint: "/v1/inventory/query"
-      pqc_signing: "ml-dsa"
-  resources:
-    - uri: "mcp://inventory-db/pharmacy-records"
-      description: "Real-time access to drug stock"
-p2p_connectivity:
-  enforce_pqc: true
-  allowed_algos: ["ML-KEM-768", "ML-DSA-65"]
-threat_detection:
-  block_downgrade_attempts: true
-  alert_on_latency_spike: true
-`;
 
 test("the mission document loads as it is written, and narrows the profile to what it allows", () => {
   const config = parse(mission);

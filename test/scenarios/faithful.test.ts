@@ -231,6 +231,17 @@ for (const [what, asked, status, body] of statuses) {
   });
 }
 
+test("a server can't have its call sent again by speaking like a gateway that stops", async (t) => {
+  const all = await ways(t, (_request, response) => {
+    response.writeHead(408, { "latticegate-goodbye": "1", "content-length": "0" }).end();
+  });
+  for (const way of ["gateway", "sidecar"] as const) {
+    const answered = await all.ask[way]({ body: call() });
+    assert.deepEqual([answered.status, answered.headers["latticegate-goodbye"]], [408, undefined], way);
+  }
+  assert.equal(all.stub.seen.length, 2);
+});
+
 test("what MCP's headers say reaches the server, and nothing of this hop or of a credential does", async (t) => {
   const all = await ways(t, (_request, response) =>
     response.writeHead(200, { "content-type": "application/json" }).end("{}"),

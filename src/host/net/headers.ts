@@ -19,6 +19,9 @@ const forwardedNames: ReadonlySet<string> = new Set([
   "baggage",
 ]);
 
+/** The header of a 408 that says: nothing came of the request this answers (RFC 9110 §15.5.9). */
+export const goodbyeHeader = "latticegate-goodbye";
+
 const parameterPrefix = "mcp-param-";
 
 /** RFC 9110 §7.6.1, and what the writer of the message sets by itself. */
@@ -33,6 +36,8 @@ const hopNames: ReadonlySet<string> = new Set([
   "transfer-encoding",
   "upgrade",
   "content-length",
+  // INVARIANT: only the gateway itself says this; from a server it would have its call sent again.
+  goodbyeHeader,
 ]);
 
 /** Headers of a request that go on to the upstream, without its session id. */

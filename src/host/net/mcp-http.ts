@@ -10,8 +10,7 @@ import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Channel } from "../../model/channel.ts";
 import { drained, readBody } from "./body.ts";
-import { endToEnd, isMediaType, repeatsMcpHeader, valueOf } from "./headers.ts";
-import { goodbyeHeader } from "./patient-send.ts";
+import { endToEnd, goodbyeHeader, isMediaType, repeatsMcpHeader, valueOf } from "./headers.ts";
 
 /** Path under which the gateway serves its upstreams: `/mcp/<server>`. */
 export const mcpPath = "/mcp/";

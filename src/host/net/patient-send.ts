@@ -7,10 +7,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { HttpAnswer, HttpRequest } from "./http-exchange.ts";
-import { valueOf } from "./headers.ts";
-
-/** The header of a 408 that says: nothing came of the request this answers (RFC 9110 §15.5.9). */
-export const goodbyeHeader = "latticegate-goodbye";
+import { goodbyeHeader, valueOf } from "./headers.ts";
 
 export type Send = (request: HttpRequest) => Promise<HttpAnswer>;
 
