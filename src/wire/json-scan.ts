@@ -4,6 +4,7 @@
  */
 import { isUtf8 } from "node:buffer";
 
+import { concat } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 
 /** Members to note, by name; a nested shape is followed into an object. */
@@ -37,6 +38,18 @@ export function scanJson(bytes: Uint8Array, shape?: Shape, limits: ScanLimits = 
   return place;
 }
 
+/** The elements of an array at `place`, which a scan has noted; each with the members that its shape asks for. */
+export function scanElements(bytes: Uint8Array, place: Place, shape?: Shape): readonly Place[] {
+  return bytes[place.start] === openBracket
+    ? new Scanner(bytes, defaultScanLimits, place.start).elements(shape)
+    : [];
+}
+
+/** The bytes with the value at `place` replaced; everything else stays as it is. */
+export function spliced(bytes: Uint8Array, { start, end }: Place, value: Uint8Array): Uint8Array {
+  return concat([bytes.subarray(0, start), value, bytes.subarray(end)]);
+}
+
 /** The text of a string whose place the scan noted. */
 export function textAt(bytes: Uint8Array, { start, end }: Place): string {
   const raw = view(bytes).toString("utf8", start + 1, end - 1);
@@ -63,9 +76,10 @@ class Scanner {
   /** Whether the string just scanned holds an escape. */
   #escaped = false;
 
-  constructor(bytes: Uint8Array, limits: ScanLimits) {
+  constructor(bytes: Uint8Array, limits: ScanLimits, at = 0) {
     this.#bytes = bytes;
     this.#limits = limits;
+    this.#at = at;
   }
 
   end(): void {
@@ -79,7 +93,7 @@ class Scanner {
     const byte = this.#bytes[start];
     if (byte === quote) this.#string();
     else if (byte === openBrace) return this.#object(shape === true ? undefined : shape, depth + 1);
-    else if (byte === openBracket) this.#array(depth + 1);
+    else if (byte === openBracket) this.#array(undefined, depth + 1);
     else this.#scalar(byte);
     return { start, end: this.#at };
   }
@@ -108,7 +122,13 @@ class Scanner {
     return { start, end: this.#at, ...(noted && { members: noted }) };
   }
 
-  #array(depth: number): void {
+  elements(shape: Shape | undefined): readonly Place[] {
+    const places: Place[] = [];
+    this.#array((depth) => places.push(this.value(shape, depth)), 1);
+    return places;
+  }
+
+  #array(element: ((depth: number) => void) | undefined, depth: number): void {
     this.#at++;
     this.#deeper(depth);
     this.#space();
@@ -116,8 +136,10 @@ class Scanner {
       this.#at++;
       return;
     }
-    do this.value(undefined, depth);
-    while (!this.#next(closeBracket, "]"));
+    do {
+      if (element === undefined) this.value(undefined, depth);
+      else element(depth);
+    } while (!this.#next(closeBracket, "]"));
   }
 
   /** After a member or element: true at the end of its object or array. */

@@ -9,6 +9,7 @@ export interface SseEvent {
   readonly data: Uint8Array | null;
   readonly event?: string;
   readonly id?: string;
+  readonly retryMs?: number;
 }
 
 export interface SseReader {
@@ -103,12 +104,13 @@ function checkLength(bytes: number, maxEventBytes: number): void {
 function parseEvent(raw: Uint8Array, isFirst: boolean): SseEvent {
   const start = isFirst && byteOrderMark.every((byte, i) => raw[i] === byte) ? 3 : 0;
   const data: Uint8Array[] = [];
-  const named: { event?: string; id?: string } = {};
+  const named: { event?: string; id?: string; retryMs?: number } = {};
   for (const line of splitLines(raw.subarray(start))) {
     const [name, value] = fieldOf(line);
     if (name === "data") data.push(value);
     else if (name === "event") named.event = text(value);
     else if (name === "id" && !value.includes(0)) named.id = text(value);
+    else if (name === "retry" && /^\d{1,9}$/.test(text(value))) named.retryMs = Number(text(value));
   }
   return { raw, data: data.length === 0 ? null : joined(data), ...named };
 }

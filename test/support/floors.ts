@@ -14,7 +14,7 @@ export const floors = [
   ["kernel"],
   ["model"],
   ["crypto", "wire", "merkle"],
-  ["identity", "policy", "audit"],
+  ["identity", "policy", "audit", "virtual"],
   ["gate"],
   ["host"],
   ["control"],
