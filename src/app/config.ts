@@ -7,6 +7,7 @@ import { z } from "zod";
 
 import { type Profile, resolveProfile } from "../crypto/suites.ts";
 import { isTrustDomain } from "../identity/spiffe-id.ts";
+import { memberName } from "../virtual/names.ts";
 import { isAddress } from "../kernel/address.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { parseDurationMs, parseSizeBytes } from "../kernel/units.ts";
@@ -43,6 +44,9 @@ const secretSource = z.union([
   z.strictObject({ file: z.string().min(1).describe("File that holds the secret.") }),
   z.strictObject({ env: environmentName.describe("Environment variable that holds the secret.") }),
 ]);
+
+const serverName = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+const serverNameHint = "expected a server name of lower-case letters, digits, '.', '_' and '-'";
 
 const probeSchema = z
   .strictObject({
@@ -140,17 +144,33 @@ export const configSchema = z.strictObject({
     .default("127.0.0.1:8442")
     .describe('Where the page is served, on loopback; "off" for none.'),
   servers: z
-    .record(
-      z
-        .string()
-        .regex(
-          /^[a-z0-9][a-z0-9._-]{0,63}$/,
-          "expected a server name of lower-case letters, digits, '.', '_' and '-'",
-        ),
-      z.union([stdioServerSchema, httpServerSchema]),
-    )
+    .record(z.string().regex(serverName, serverNameHint), z.union([stdioServerSchema, httpServerSchema]))
     .default({})
     .describe("The MCP servers behind the gateway, by the name clients connect to."),
+  virtual_servers: z
+    .record(
+      z.string().regex(serverName, serverNameHint),
+      z.strictObject({
+        servers: z
+          .array(
+            z
+              .string()
+              .regex(
+                memberName,
+                "expected a server's name of lower-case letters, digits, '.' and '-', without '_'",
+              ),
+          )
+          .min(1)
+          .describe("Names of the servers it joins; a tool that two of them have is shown as `server_tool`."),
+        patience: durationMs
+          .prefault("2s")
+          .describe("How long a client waits for the slowest of them; who is slower is left out, and named."),
+      }),
+    )
+    .default({})
+    .describe(
+      "Endpoints that join several servers. Policies and the audit log speak of the servers behind them.",
+    ),
   policies: z
     .union([z.array(ruleSchema), z.string().min(1)])
     .default([])
@@ -211,6 +231,7 @@ export function parseConfig(text: string, file: string): Config {
       "listen.key_exchange: hybrid-preferred can't be used yet; use hybrid-required.",
     );
   }
+  checkVirtualServers(document);
   return {
     ...document,
     folder,
@@ -220,6 +241,22 @@ export function parseConfig(text: string, file: string): Config {
     policies: checkedRules(policyDocuments(document.policies, folder)),
     notYet: notYetParts(document),
   };
+}
+
+function checkVirtualServers({ servers, virtual_servers: virtual }: ConfigDocument): void {
+  for (const [name, { servers: members }] of Object.entries(virtual)) {
+    const at = `virtual_servers.${name}`;
+    if (Object.hasOwn(servers, name)) {
+      throw new Refusal("bad_config", `${at}: there is a server of that name already.`);
+    }
+    if (new Set(members).size < members.length) {
+      throw new Refusal("bad_config", `${at}.servers: a server is named twice.`);
+    }
+    const unknown = members.find((member) => !Object.hasOwn(servers, member));
+    if (unknown !== undefined) {
+      throw new Refusal("bad_config", `${at}.servers: there is no server "${unknown}" under servers.`);
+    }
+  }
 }
 
 function policyDocuments(policies: ConfigDocument["policies"], folder: string): readonly RuleDocument[] {

@@ -2,6 +2,7 @@
 import { resolveProfile } from "../crypto/suites.ts";
 import { makeWorld } from "../gate/world.ts";
 import { mcpPath } from "../host/net/mcp-http.ts";
+import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -66,7 +67,14 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
     serverRoot: identity.serverRoots.join(""),
     clientRoots,
     world: () => world,
-    ports: { journal, upstreams, clock, log, sessionKey: await keys.secret("sessions") },
+    ports: {
+      journal,
+      upstreams,
+      virtual: namedVirtualServers(new Map()),
+      clock,
+      log,
+      sessionKey: await keys.secret("sessions"),
+    },
     maxBodyBytes: limits.request,
   });
   opening.defer(() => serving.drain(limits.drain));

@@ -3,10 +3,12 @@ import { rm } from "node:fs/promises";
 import { randomUUIDv7 } from "node:crypto";
 
 import { generateKeyPair } from "../crypto/keys.ts";
+import { handle } from "../gate/handle.ts";
 import type { Journal } from "../gate/ports.ts";
 import { makeWorld, type World } from "../gate/world.ts";
 import type { Credentials } from "../host/net/tls.ts";
 import type { NamedUpstreams } from "../host/net/upstreams.ts";
+import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
 import { writePrivateFile } from "../host/store/files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import { openState, type StateStore } from "../host/store/state-sqlite.ts";
@@ -24,6 +26,7 @@ import { recordIssue, registrar } from "./registrar.ts";
 import { serve, type Serving } from "./serve.ts";
 import { openAuthority, openKeys, statePaths } from "./state-folder.ts";
 import { connectServers } from "./upstreams.ts";
+import { joinServers } from "./virtual-servers.ts";
 import { version } from "./version.ts";
 
 export interface Gateway {
@@ -111,7 +114,13 @@ async function startDataPlane(
   const server = await ownCredentials({ ...own, purpose: "server" });
   const client = await ownCredentials({ ...own, purpose: "client" });
   const serverRoot = authority.roots.server.certificate;
+  const virtual = joinServers(config, {
+    handle: (received) => handle(received, world.current(), ports),
+    world: world.current,
+    ports: environment,
+  });
   const connected = connectServers(config.servers, {
+    virtual,
     folder: config.folder,
     stderrFolder: statePaths(config.state).servers,
     limits,
@@ -121,6 +130,8 @@ async function startDataPlane(
   });
   const { upstreams } = connected;
   opening.defer(upstreams.close);
+  const sessionKey = await base.keys.secret("sessions");
+  const ports = { journal, upstreams, virtual: namedVirtualServers(virtual), sessionKey, ...environment };
   const serving = await serve({
     listen: config.listen,
     profile,
@@ -128,7 +139,7 @@ async function startDataPlane(
     serverRoot,
     clientRoots: [authority.roots.client.certificate],
     world: world.current,
-    ports: { journal, upstreams, sessionKey: await base.keys.secret("sessions"), ...environment },
+    ports,
     maxBodyBytes: limits.request,
     registrar: registrar({ ...own, gatewayId, trust: () => world.current().trust }),
   });
@@ -178,6 +189,9 @@ function watchedWorld(
       },
       rules: [...config.policies, doctorRule(config)],
       servers: Object.keys(config.servers),
+      virtualServers: new Map(
+        Object.entries(config.virtual_servers).map(([name, { servers }]) => [name, servers]),
+      ),
     });
   let world = make();
   let seen = state.version();

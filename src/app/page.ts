@@ -69,6 +69,7 @@ export async function openPage(config: Config, shown: Shown): Promise<Page | und
 
 function status(config: Config, shown: Shown, startedAtUnixMs: number): unknown {
   const { journal, origin } = shown.audit;
+  const counted = (name: string) => shown.counts.get(name) ?? { calls: 0, failures: 0 };
   return {
     version,
     startedAtUnixMs,
@@ -80,13 +81,21 @@ function status(config: Config, shown: Shown, startedAtUnixMs: number): unknown 
       profile: config.profile.name,
       authentication: `${config.profile.identity.id} mutual TLS 1.3`,
     },
-    servers: Object.entries(config.servers).map(([name, server]) => ({
-      name,
-      transport: "command" in server ? "stdio" : "http",
-      // Arguments and paths may hold tokens: the page names the program and the host.
-      target: "command" in server ? server.command[0] : new URL(server.url).origin,
-      ...(shown.counts.get(name) ?? { calls: 0, failures: 0 }),
-    })),
+    servers: [
+      ...Object.entries(config.servers).map(([name, server]) => ({
+        name,
+        transport: "command" in server ? "stdio" : "http",
+        // Arguments and paths may hold tokens: the page names the program and the host.
+        target: "command" in server ? server.command[0] : new URL(server.url).origin,
+        ...counted(name),
+      })),
+      ...Object.entries(config.virtual_servers).map(([name, { servers }]) => ({
+        name,
+        transport: "virtual",
+        target: servers.join(", "),
+        ...counted(name),
+      })),
+    ],
     log: { origin, size: journal.size(), checkpoint: journal.head() },
     notYet: config.notYet.map((part) => `${part.at}: ${part.because}`),
   };

@@ -23,6 +23,8 @@ export interface UpstreamOptions {
   readonly profile: Profile;
   /** What we show to servers behind `expose`; absent where none can be configured. */
   readonly client?: ClientSide;
+  /** Servers that join others. */
+  readonly virtual?: ReadonlyMap<string, Upstream>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -57,7 +59,7 @@ export function connectServers(
     return [name, overHttp(name, server, pool, options)];
   });
   return {
-    upstreams: namedUpstreams(new Map(adapters)),
+    upstreams: namedUpstreams(new Map([...adapters, ...(options.virtual ?? [])])),
     renew: (credentials) => {
       const serverRoots = options.client?.serverRoots ?? [];
       for (const { pool, peer } of pools) {

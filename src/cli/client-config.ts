@@ -22,7 +22,8 @@ export const clientConfig = {
     const identity = { state, path: call.text("for") ?? "agent/local" };
     await ensureLocalSidecar(config, identity, { clock: systemClock, log: systemLog({ level: "warn" }) });
     const [command, ...args] = thisCommand();
-    const servers = Object.keys(config.servers).map((name) => [
+    const names = [...Object.keys(config.servers), ...Object.keys(config.virtual_servers)];
+    const servers = names.map((name) => [
       name,
       { command, args: [...args, "connect", name, "--state", state] },
     ]);

@@ -36,6 +36,8 @@ export interface Received {
   readonly channel: Channel;
   /** The name under which the upstream is configured. */
   readonly server: string;
+  /** The virtual server through which the call came to this one. */
+  readonly via?: string;
   readonly verb: "POST" | "GET" | "DELETE";
   readonly header: HeaderReader;
   readonly headers: HeaderList;

@@ -58,10 +58,11 @@ export function outcomeEntry(call: Received & Partial<Read>, ending: Ending, now
 }
 
 function subject(call: Received & Partial<Read>): Record<string, string> {
-  const { frame } = call;
-  if (frame === undefined) return { server: call.server, method: call.verb };
-  if (frame.kind === "response") return { server: call.server, method: "response" };
-  return { server: call.server, method: frame.method, era: frame.era, ...thing(frame.params) };
+  const { frame, server, via } = call;
+  const where = { server, ...(via !== undefined && { via }) };
+  if (frame === undefined) return { ...where, method: call.verb };
+  if (frame.kind === "response") return { ...where, method: "response" };
+  return { ...where, method: frame.method, era: frame.era, ...thing(frame.params) };
 }
 
 /** A resource's address is what was asked for, not what was said; a tool's name stands in the core. */

@@ -18,7 +18,7 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
   try {
     const identified = (call = identify(received, world));
     const understood = (call = read(identified));
-    const located = (call = locate(understood, world, ports));
+    const located = (call = await locate(understood, world, ports));
     const judged = (call = judge(located, world));
     const permitted = (call = await journal(judged, world, ports));
     const answer = await ports.upstreams.forward(permitted);

@@ -2,7 +2,7 @@
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { EntryDraft, Receipt } from "../model/entry.ts";
-import type { Answer, Journaled } from "./call.ts";
+import type { Answer, Journaled, Located } from "./call.ts";
 
 /**
  * The append-only audit log.
@@ -31,10 +31,24 @@ export interface Upstreams {
   readonly forward: (call: Journaled) => Promise<Answer>;
 }
 
+/**
+ * The virtual servers: each joins several.
+ *
+ * `route` finds out which member a call that names something is for. It returns that member's call, with
+ * the body and headers the member is to see and a reply that gives the client what it is to see; a call for
+ * all of them (a handshake, a list) comes back as it was, and is answered by `Upstreams`. What it has to ask
+ * members for goes down the path of a call by itself. It rejects with a Refusal `unknown_name`,
+ * `no_such_session` or `upstream_failed`.
+ */
+export interface VirtualServers {
+  readonly route: (call: Located) => Promise<Located>;
+}
+
 /** What the path of a call needs beside the call and the world. */
 export interface Ports {
   readonly journal: Journal;
   readonly upstreams: Upstreams;
+  readonly virtual: VirtualServers;
   readonly clock: Clock;
   readonly log: Log;
   /** Binds a session id to its caller; 32 bytes. */

@@ -2,6 +2,7 @@
 import { callerOf } from "../identity/admission.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { decide, type Question } from "../policy/decide.ts";
+import type { Caller } from "../model/caller.ts";
 import type { TargetKind } from "../policy/rules.ts";
 import { checkHeaders } from "../wire/mcp-headers.ts";
 import { type Frame, namedBy, readFrame } from "../wire/frame.ts";
@@ -21,20 +22,32 @@ export function read(call: Identified): Read {
   return call.verb === "POST" ? { ...call, frame: readFrame(call.body) } : call;
 }
 
-/** @throws Refusal `header_mismatch`, `no_such_server`, `no_such_session` */
-export function locate(call: Read, world: World, ports: Ports): Located {
+/** @throws Refusal `header_mismatch`, `no_such_server`, `no_such_session`, `unknown_name`, `upstream_failed` */
+export async function locate(call: Read, world: World, ports: Ports): Promise<Located> {
   if (call.frame !== undefined) checkHeaders(call.frame, call.header);
-  if (!world.servers.has(call.server)) {
+  const members = world.virtualServers.get(call.server);
+  if (members === undefined && !world.servers.has(call.server)) {
     throw new Refusal("no_such_server", `There is no server "${call.server}" behind this gateway.`);
   }
-  const session = upstreamSession(call, ports.sessionKey);
-  return session === undefined ? call : { ...call, session };
+  const located = inSession(call, ports.sessionKey);
+  if (members === undefined) return located;
+  const routed = await ports.virtual.route(located);
+  return routed.server === call.server ? routed : inSession(routed, ports.sessionKey);
 }
 
 export function judge(call: Located, world: World): Judged {
   const target = targetOf(call.frame);
   const question: Question = { caller: call.caller, server: call.server, ...(target && { target }) };
-  return { ...call, question, verdict: decide(question, world.rules) };
+  const members = world.virtualServers.get(call.server);
+  if (members === undefined) return { ...call, question, verdict: decide(question, world.rules) };
+  // A call for all members is open to whoever may use one; each member is asked on the caller's behalf, and judges.
+  const [member = call.server] = openTo(call.caller, members, world);
+  return { ...call, question, verdict: decide({ caller: call.caller, server: member }, world.rules) };
+}
+
+/** Those of `servers` of which the caller may use anything at all. */
+export function openTo(caller: Caller, servers: readonly string[], world: World): readonly string[] {
+  return servers.filter((server) => decide({ caller, server }, world.rules).kind === "permit");
 }
 
 /**
@@ -46,6 +59,12 @@ export async function journal(call: Judged, world: World, ports: Ports): Promise
   const { verdict } = call;
   if (verdict.kind === "denial") throw new Refusal("denied", verdict.because);
   return { ...call, verdict, receipt };
+}
+
+function inSession(call: Read, key: Uint8Array): Located {
+  const session = upstreamSession(call, key);
+  const { session: _, ...read }: Located = call;
+  return session === undefined ? read : { ...read, session };
 }
 
 /** MCP 2026-07-28: a modern message has no session; the header is ignored there, never refused. */

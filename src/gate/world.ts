@@ -9,6 +9,8 @@ export interface World {
   readonly trust: Trust;
   readonly rules: readonly Rule[];
   readonly servers: ReadonlySet<string>;
+  /** By name, the servers that each joins. */
+  readonly virtualServers: ReadonlyMap<string, readonly string[]>;
   /** SHA-256 over everything above, base64url; stands in each decision's entry. */
   readonly digest: string;
 }
@@ -18,17 +20,20 @@ export function makeWorld(parts: {
   readonly trust: Trust;
   readonly rules: readonly RuleDocument[];
   readonly servers: readonly string[];
+  readonly virtualServers?: ReadonlyMap<string, readonly string[]>;
 }): World {
-  const { trust, rules, servers } = parts;
+  const { trust, rules, servers, virtualServers = new Map() } = parts;
   const content = JSON.stringify({
     trust: { ...trust, revokedSerials: [...trust.revokedSerials].sort() },
     rules,
     servers: [...servers].sort(),
+    virtualServers: [...virtualServers].sort(([a], [b]) => (a < b ? -1 : 1)),
   });
   return {
     trust,
     rules: compileRules(rules),
     servers: new Set(servers),
+    virtualServers,
     digest: toBase64url(sha256(utf8(content))),
   };
 }

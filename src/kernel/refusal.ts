@@ -32,6 +32,7 @@ const refusals = {
   // Where it should go isn't there.
   no_such_server: { rpc: -31404, http: 403 },
   no_such_session: { rpc: -31404, http: 404 },
+  unknown_name: { rpc: -32602, http: 200 },
   // We can't do it now, so we don't.
   busy: { rpc: -31503, http: 503 },
   journal_unavailable: { rpc: -31503, http: 503 },

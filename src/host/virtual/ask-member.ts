@@ -1,0 +1,85 @@
+/** What a virtual server asks its members by itself: each request goes down the path of a call, on its caller's behalf. */
+import { randomUUIDv7 } from "node:crypto";
+
+import type { HeaderList, Received, Reply } from "../../gate/call.ts";
+import type { Clock } from "../../kernel/clock.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import { tryReadFrame, type ResponseFrame } from "../../wire/frame.ts";
+import { sseReader } from "../../wire/sse.ts";
+import { valueOf } from "../net/headers.ts";
+
+/** For whom it is asked, and how. */
+export interface Asking {
+  /** The call that is answered by asking. */
+  readonly call: Received;
+  /** The path of a call, from its beginning. */
+  readonly handle: (received: Received) => Promise<void>;
+  readonly clock: Clock;
+}
+
+export interface MemberRequest {
+  readonly member: string;
+  readonly verb: Received["verb"];
+  readonly headers: HeaderList;
+  readonly body?: Uint8Array;
+}
+
+export interface MemberAnswer {
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly body: Uint8Array;
+  /** The message in the body, if it answers a request. */
+  readonly response?: ResponseFrame;
+}
+
+const maxEventBytes = 64 * 1024 * 1024;
+
+/** Rejects with Refusal `upstream_failed` if the answer breaks off. */
+export async function askMember(asking: Asking, request: MemberRequest): Promise<MemberAnswer> {
+  const { promise, resolve, reject } = Promise.withResolvers<MemberAnswer>();
+  const reply = collectingReply(asking.call.reply.gone, resolve);
+  await asking.handle(memberCall(asking, request, reply));
+  reject(new Refusal("upstream_failed", `The server "${request.member}" broke off.`));
+  return await promise;
+}
+
+/** The call as its member gets it. */
+export function memberCall(asking: Asking, request: MemberRequest, reply: Reply): Received {
+  const { call, clock } = asking;
+  const { member, verb, headers, body = new Uint8Array(0) } = request;
+  return {
+    id: randomUUIDv7(),
+    atUnixMs: clock.nowUnixMs(),
+    channel: call.channel,
+    server: member,
+    via: call.via ?? call.server,
+    verb,
+    header: (name) => valueOf(headers, name),
+    headers,
+    body,
+    reply,
+  };
+}
+
+/** Takes a whole answer, or waits for the answer in a stream. */
+function collectingReply(gone: AbortSignal, resolve: (answer: MemberAnswer) => void): Reply {
+  const reader = sseReader(maxEventBytes);
+  let head: Pick<MemberAnswer, "status" | "headers"> = { status: 0, headers: [] };
+  const take = (bytes: Uint8Array): void => {
+    for (const { data } of reader.push(bytes)) {
+      const frame = data === null ? undefined : tryReadFrame(data);
+      if (frame?.kind === "response") resolve({ ...head, body: frame.bytes, response: frame });
+    }
+  };
+  return {
+    whole: (status, headers, body) => {
+      const frame = tryReadFrame(body);
+      resolve({ status, headers, body, ...(frame?.kind === "response" && { response: frame }) });
+    },
+    open: (status, headers) => void (head = { status, headers }),
+    write: async (bytes) => take(bytes),
+    close: () => {},
+    cut: () => {},
+    gone,
+  };
+}

@@ -1,0 +1,61 @@
+/** The reply of a call that one member answers: what the client sees is of the virtual server. */
+import type { HeaderList, Reply } from "../../gate/call.ts";
+import { sseReader } from "../../wire/sse.ts";
+import { fromMember, noteTask } from "./member-events.ts";
+import type { Member } from "./member.ts";
+import type { View } from "./view.ts";
+
+export interface MemberReplyOptions {
+  readonly reply: Reply;
+  readonly view: View;
+  readonly member: Member;
+  /** The virtual session's id as the client has it; absent in the modern era. */
+  readonly session: string | undefined;
+  /** The answer left, or won't. */
+  readonly onEnd: () => void;
+  /** The member doesn't know the session any more, so nothing came of the call. */
+  readonly onLost?: (passOn: () => void) => void;
+}
+
+const maxEventBytes = 64 * 1024 * 1024;
+
+export function memberReply(options: MemberReplyOptions): Reply {
+  const { reply, view, member, session, onEnd, onLost } = options;
+  const reader = sseReader(maxEventBytes);
+  return {
+    whole: (status, headers, body) => {
+      const passOn = (): void => {
+        onEnd();
+        reply.whole(status, ofVirtual(headers, session), body);
+      };
+      if (status < 300) noteTask(body, view, member.name);
+      if (status === 404 && onLost !== undefined) onLost(passOn);
+      else passOn();
+    },
+    open: (status, headers) => reply.open(status, ofVirtual(headers, session)),
+    write: async (bytes) => {
+      const events = reader.push(bytes);
+      // What ends no event (the second half of a late CRLF) belongs to the event that was sent.
+      if (events.length === 0) await reply.write(bytes);
+      for (const event of events) await reply.write(fromMember(event, view, member).raw);
+    },
+    close: () => {
+      onEnd();
+      reply.close();
+    },
+    cut: () => {
+      onEnd();
+      reply.cut();
+    },
+    gone: reply.gone,
+  };
+}
+
+/** The member's session is the gateway's own affair; the client has one with the virtual server. */
+function ofVirtual(headers: HeaderList, session: string | undefined): HeaderList {
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    if (headers[i]?.toLowerCase() !== "mcp-session-id") kept.push(headers[i] ?? "", headers[i + 1] ?? "");
+  }
+  return session === undefined ? kept : [...kept, "mcp-session-id", session];
+}

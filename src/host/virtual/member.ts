@@ -1,0 +1,258 @@
+/** One member of a virtual server, as one client has it: the session there, what the member said of itself, what it lists. */
+import type { HeaderList } from "../../gate/call.ts";
+import { utf8 } from "../../kernel/bytes.ts";
+import type { Log } from "../../kernel/log.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import type { Greeting } from "../../virtual/greeting.ts";
+import { type Item, isListMethod, type ListMethod, lists, readListPage } from "../../virtual/lists.ts";
+import { readFrame, type RequestFrame, type ResponseFrame } from "../../wire/frame.ts";
+import { standardHeaders } from "../../wire/mcp-headers.ts";
+import { valueOf } from "../net/headers.ts";
+import { type Asking, askMember, type MemberAnswer } from "./ask-member.ts";
+
+export interface MemberOptions {
+  readonly name: string;
+  /** Of a legacy client: its own words, with which each session is opened. Absent in the modern era. */
+  readonly initialize?: RequestFrame;
+  /** How long anybody waits for this member; what comes later is told by a notification. */
+  readonly patienceMs: number;
+  readonly log: Log;
+  /** It came to be there, or a list came, after whoever asked had been answered. */
+  readonly onLate: (methods: readonly ListMethod[]) => void;
+}
+
+/** After a failure it is left alone for so long: it would only slow others down. */
+const retryAfterMs = 2000;
+/** Pages of one list: no server has more, and one that never ends isn't waited for. */
+const maxPages = 100;
+
+const initialized = utf8('{"jsonrpc":"2.0","method":"notifications/initialized"}');
+
+export class Member {
+  readonly #options: MemberOptions;
+  readonly #lists = new Map<ListMethod, readonly Item[]>();
+  readonly #underWay = new Map<string, UnderWay<unknown>>();
+  #failedAtUnixMs = -Infinity;
+  #session: string | undefined;
+  #greeting: Greeting["result"] | undefined;
+  /** The client said that it is ready, so a session that is opened later is told so by us. */
+  isReady = false;
+
+  constructor(options: MemberOptions) {
+    this.#options = options;
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  get greeting(): Greeting | undefined {
+    return this.#greeting && { member: this.name, result: this.#greeting };
+  }
+
+  get isOpen(): boolean {
+    return this.#options.initialize === undefined || this.#greeting !== undefined;
+  }
+
+  /** What it listed last; undefined if nobody knows. */
+  known(method: ListMethod): readonly Item[] | undefined {
+    return this.#lists.get(method);
+  }
+
+  can(capability: string): boolean {
+    return this.#greeting === undefined || Object.hasOwn(capabilitiesOf(this.#greeting), capability);
+  }
+
+  /** The headers of a request to it that isn't the client's own. */
+  headers(frame?: RequestFrame): HeaderList {
+    const base = ["content-type", "application/json", "accept", "application/json, text/event-stream"];
+    if (frame?.era === "modern") return [...base, ...standardHeaders(frame).flat()];
+    return [...base, ...this.sessionHeaders()];
+  }
+
+  /** What says whose session a legacy request is of, and in which version. */
+  sessionHeaders(): HeaderList {
+    const version = this.#greeting?.["protocolVersion"];
+    return [
+      ...(this.#session === undefined ? [] : ["mcp-session-id", this.#session]),
+      ...(typeof version === "string" ? ["mcp-protocol-version", version] : []),
+    ];
+  }
+
+  /** Opens the legacy session, once; waits no longer than the patience allows. @returns whether it is open */
+  async open(asking: Asking): Promise<boolean> {
+    const all = Object.keys(lists).filter(isListMethod);
+    if (!this.isOpen) await this.#soon("initialize", asking, () => this.#initialize(asking), all);
+    return this.isOpen;
+  }
+
+  /** The session is lost (the server began anew). */
+  forget(): void {
+    this.#session = undefined;
+    this.#greeting = undefined;
+    this.#failedAtUnixMs = -Infinity;
+  }
+
+  /** Asks `server/discover` in the client's own words. */
+  async discover(asking: Asking, frame: RequestFrame): Promise<MemberAnswer | undefined> {
+    return await this.#soon("server/discover", asking, async () => {
+      const answer = await this.ask(asking, frame);
+      if (answer.response?.result !== undefined) this.#greeting = resultOf(answer.response);
+      return answer;
+    });
+  }
+
+  /** Fetches a list. @returns whether it is what the member says now; what it said before is still known */
+  async refresh(asking: Asking, method: ListMethod, meta: string | undefined): Promise<boolean> {
+    if (!(await this.open(asking))) return false;
+    const done = await this.#soon(
+      method,
+      asking,
+      async () => {
+        this.#lists.set(method, await this.#fetch(asking, method, meta));
+        return true;
+      },
+      [method],
+    );
+    return done === true;
+  }
+
+  async ask(asking: Asking, frame: RequestFrame): Promise<MemberAnswer> {
+    return await askMember(asking, {
+      member: this.name,
+      verb: "POST",
+      headers: this.headers(frame),
+      body: frame.bytes,
+    });
+  }
+
+  async tell(asking: Asking, message: Uint8Array): Promise<void> {
+    await askMember(asking, { member: this.name, verb: "POST", headers: this.headers(), body: message });
+  }
+
+  async end(asking: Asking): Promise<void> {
+    if (this.#session === undefined) return;
+    const headers = this.sessionHeaders();
+    this.forget();
+    await askMember(asking, { member: this.name, verb: "DELETE", headers });
+  }
+
+  async #initialize(asking: Asking): Promise<void> {
+    const { initialize } = this.#options;
+    if (initialize === undefined) return;
+    const answer = await this.ask(asking, initialize);
+    if (answer.response?.result === undefined) {
+      throw new Refusal("upstream_failed", `"${this.name}" opened no session (status ${answer.status}).`);
+    }
+    this.#session = valueOf(answer.headers, "mcp-session-id");
+    this.#greeting = resultOf(answer.response);
+    if (this.isReady) await this.tell(asking, initialized);
+  }
+
+  async #fetch(asking: Asking, method: ListMethod, meta: string | undefined): Promise<readonly Item[]> {
+    const capability = method.slice(0, method.indexOf("/"));
+    if (!this.can(capability)) return [];
+    const items: Item[] = [];
+    let cursor: string | undefined;
+    for (let page = 0; page < maxPages; page++) {
+      const answer = await this.ask(asking, listRequest({ method, page, cursor, meta }));
+      if (answer.response?.error?.code === -32601) return [];
+      if (answer.response?.result === undefined) {
+        throw new Refusal("upstream_failed", `"${this.name}" didn't list (status ${answer.status}).`);
+      }
+      const { items: more, nextCursor } = readListPage(method, answer.body);
+      items.push(...more);
+      if (nextCursor === undefined || nextCursor === cursor) break;
+      cursor = nextCursor;
+    }
+    return items;
+  }
+
+  /**
+   * Does `work`, one at a time of its kind, and waits for it no longer than the patience allows; not at all
+   * for what already takes longer, and not again right after it failed.
+   * @returns undefined if there is no result (yet)
+   */
+  async #soon<T>(
+    what: string,
+    asking: Asking,
+    work: () => Promise<T>,
+    late: readonly ListMethod[] = [],
+  ): Promise<T | undefined> {
+    const running = this.#underWay.get(what) as UnderWay<T> | undefined;
+    const nowUnixMs = asking.clock.nowUnixMs();
+    if (running?.isLate === true || nowUnixMs < this.#failedAtUnixMs + retryAfterMs) return undefined;
+    const begun = running ?? this.#begin(what, asking, work, late);
+    const patience = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => {
+      begun.isLate = true;
+      patience.resolve(undefined);
+    }, this.#options.patienceMs);
+    return await Promise.race([begun.done, patience.promise]).finally(() => clearTimeout(timer));
+  }
+
+  #begin<T>(
+    what: string,
+    { call, clock }: Asking,
+    work: () => Promise<T>,
+    late: readonly ListMethod[],
+  ): UnderWay<T> {
+    const { log, onLate } = this.#options;
+    const fields = { server: call.via ?? call.server, member: this.name, what };
+    const begun: UnderWay<T> = {
+      isLate: false,
+      done: work()
+        .then((result) => {
+          if (begun.isLate) log.warn("member.slow", fields);
+          if (begun.isLate) onLate(late);
+          return result;
+        })
+        .catch((error: unknown) => {
+          this.#failedAtUnixMs = clock.nowUnixMs();
+          const reason = error instanceof Error ? error.message : "unknown";
+          log.warn("member.unavailable", { ...fields, reason });
+          return undefined;
+        })
+        .finally(() => this.#underWay.delete(what)),
+    };
+    this.#underWay.set(what, begun);
+    return begun;
+  }
+}
+
+interface UnderWay<T> {
+  readonly done: Promise<T | undefined>;
+  /** Somebody gave up waiting for it; nobody waits for it any more. */
+  isLate: boolean;
+}
+
+function listRequest({
+  method,
+  page,
+  cursor,
+  meta,
+}: {
+  readonly method: ListMethod;
+  readonly page: number;
+  readonly cursor: string | undefined;
+  readonly meta: string | undefined;
+}): RequestFrame {
+  const params = [
+    ...(cursor === undefined ? [] : [`"cursor":${JSON.stringify(cursor)}`]),
+    ...(meta === undefined ? [] : [`"_meta":${meta}`]),
+  ].join(",");
+  const text = `{"jsonrpc":"2.0","id":"latticegate-${method}-${page}","method":"${method}","params":{${params}}}`;
+  const frame = readFrame(utf8(text));
+  if (frame.kind !== "request") throw new Error("a list request is a request");
+  return frame;
+}
+
+function resultOf({ bytes, result }: ResponseFrame): Greeting["result"] {
+  const text = new TextDecoder().decode(bytes.subarray(result?.span.start, result?.span.end));
+  return JSON.parse(text) as Greeting["result"];
+}
+
+function capabilitiesOf(greeting: Greeting["result"]): object {
+  const { capabilities } = greeting;
+  return typeof capabilities === "object" && capabilities !== null ? capabilities : {};
+}

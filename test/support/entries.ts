@@ -1,0 +1,44 @@
+/** The audit log of a gateway under test. */
+import assert from "node:assert/strict";
+
+import { readEntry } from "../../src/audit/entry.ts";
+import { verifyLogFolder } from "../../src/app/log-verification.ts";
+import { statePaths } from "../../src/app/state-folder.ts";
+import { openLogReader } from "../../src/host/store/log-reader.ts";
+import type { TestGateway } from "./gateway.ts";
+
+export interface Recorded {
+  readonly event: string;
+  readonly outcome: string;
+  readonly tool: string | null;
+  readonly callId: string;
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+/** The entries of calls, as they stand on disk. */
+export async function recorded(gateway: TestGateway): Promise<readonly Recorded[]> {
+  const entries: Recorded[] = [];
+  for await (const { bytes } of openLogReader(statePaths(gateway.config.state).log).forwards()) {
+    const reading = readEntry(bytes);
+    assert.equal(reading.kind, "entry");
+    if (reading.kind === "entry" && reading.entry.event.startsWith("call.")) entries.push(reading.entry);
+  }
+  return entries;
+}
+
+/** INVARIANT of the log: each call has exactly one outcome, and whatever reached a server was decided before. */
+export async function checkLog(gateway: TestGateway): Promise<readonly Recorded[]> {
+  const entries = await recorded(gateway);
+  const outcomes = entries.filter((entry) => entry.event === "call.outcome");
+  assert.equal(new Set(outcomes.map((entry) => entry.callId)).size, outcomes.length, "one outcome a call");
+  for (const decision of entries.filter((entry) => entry.event === "call.decision")) {
+    assert.ok(
+      outcomes.some((outcome) => outcome.callId === decision.callId),
+      "each decision has its outcome",
+    );
+  }
+  await gateway.audit.journal.checkpoint();
+  const paths = statePaths(gateway.config.state);
+  assert.equal((await verifyLogFolder({ folder: paths.log, key: paths.logKey })).kind, "intact");
+  return entries;
+}
