@@ -11,8 +11,6 @@ export interface MemberReplyOptions {
   readonly member: Member;
   /** The virtual session's id as the client has it; absent in the modern era. */
   readonly session: string | undefined;
-  /** The answer left, or won't. */
-  readonly onEnd: () => void;
   /** The member doesn't know the session any more, so nothing came of the call. */
   readonly onLost?: (passOn: () => void) => void;
 }
@@ -20,14 +18,11 @@ export interface MemberReplyOptions {
 const maxEventBytes = 64 * 1024 * 1024;
 
 export function memberReply(options: MemberReplyOptions): Reply {
-  const { reply, view, member, session, onEnd, onLost } = options;
+  const { reply, view, member, session, onLost } = options;
   const reader = sseReader(maxEventBytes);
   return {
     whole: (status, headers, body) => {
-      const passOn = (): void => {
-        onEnd();
-        reply.whole(status, ofVirtual(headers, session), body);
-      };
+      const passOn = (): void => reply.whole(status, ofVirtual(headers, session), body);
       if (status < 300) noteTask(body, view, member.name);
       if (status === 404 && onLost !== undefined) onLost(passOn);
       else passOn();
@@ -39,14 +34,8 @@ export function memberReply(options: MemberReplyOptions): Reply {
       if (events.length === 0) await reply.write(bytes);
       for (const event of events) await reply.write(fromMember(event, view, member).raw);
     },
-    close: () => {
-      onEnd();
-      reply.close();
-    },
-    cut: () => {
-      onEnd();
-      reply.cut();
-    },
+    close: reply.close,
+    cut: reply.cut,
     gone: reply.gone,
   };
 }

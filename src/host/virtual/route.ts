@@ -34,10 +34,9 @@ export async function route(call: Located, turn: Turn): Promise<Located> {
       ? call
       : toOne(call, turn, own.member, { body: own.message });
   }
-  const { requestId, progressToken } = frame.params ?? {};
-  const owner =
-    (requestId === undefined ? undefined : turn.view.requests.of(requestId)) ??
-    (progressToken === undefined ? undefined : turn.view.tokens.of(progressToken));
+  // Tokens are the members' own, and may be the same. (A cancelled request's id is the client's: all are told.)
+  const token = frame.params?.progressToken;
+  const owner = token === undefined ? undefined : turn.view.tokens.of(token);
   return owner === undefined ? call : toOne(call, turn, owner);
 }
 
@@ -108,17 +107,9 @@ function toOne(call: Located, turn: Turn, name: string, changes: Changes = {}): 
   const { view } = turn;
   const member = view.member(name);
   const { frame } = call;
-  const request = frame?.kind === "request" ? frame : undefined;
-  if (request !== undefined) view.requests.set(request.id, name);
   const session = call.session === undefined ? undefined : call.header("mcp-session-id");
-  const reply = {
-    reply: call.reply,
-    view,
-    member,
-    session,
-    onEnd: () => request && view.requests.delete(request.id),
-  };
-  const isLegacy = request?.era === "legacy";
+  const reply = { reply: call.reply, view, member, session };
+  const isLegacy = frame?.kind === "request" && frame.era === "legacy";
   const own = asMemberGets(call, member, changes);
   return {
     ...call,

@@ -57,8 +57,6 @@ export class View {
   readonly id: string;
   readonly caller: string;
   readonly members: ReadonlyMap<string, Member>;
-  /** By the client's id, the requests a member answers now. */
-  readonly requests = new Owners<RequestId>();
   /** By progress token, whose request to the client it is of. */
   readonly tokens = new Owners<RequestId>();
   readonly tasks = new Owners<string>();
