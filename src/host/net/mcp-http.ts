@@ -41,6 +41,8 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
   const channels = new WeakMap<Duplex, Channel>();
   /** Each link with its calls under way. */
   const links = new Map<Duplex, number>();
+  /** Ends of the streams on which servers speak unasked: they have no end of their own. */
+  const listening = new Set<() => void>();
   let underWay = 0;
   let draining = false;
   let onIdle: (() => void) | undefined;
@@ -63,11 +65,17 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
     links.set(request.socket, busy + 1);
     const closed = new Promise((resolve) => response.once("close", resolve));
     if (draining) response.shouldKeepAlive = false;
+    const reply = replyTo(response);
+    if (isListening(request)) listening.add(reply.over);
     // A call is over when its outcome is recorded, which may be after its caller left.
-    const settled = Promise.allSettled([closed, receive(request, response, channel, options)]);
+    const settled = Promise.allSettled([closed, receive(request, response, { channel, reply }, options)]);
     void settled.finally(() => {
+      listening.delete(reply.over);
       underWay -= 1;
-      if (links.has(request.socket)) links.set(request.socket, (links.get(request.socket) ?? 1) - 1);
+      const others = links.get(request.socket);
+      if (others !== undefined) links.set(request.socket, others - 1);
+      // The head of a stream may have left before the end began, without saying that the link will close.
+      if (draining && others === 1) sayGoodbye(request.socket, links);
       if (underWay === 0) onIdle?.();
     });
   });
@@ -85,6 +93,7 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
     drain: async (graceMs) => {
       draining = true;
       for (const [link, busy] of links) if (busy === 0) sayGoodbye(link, links);
+      for (const over of listening) over();
       if (underWay > 0) await settledWithin(graceMs, (settle) => (onIdle = settle));
       for (const link of links.keys()) link.destroy();
       server.close();
@@ -99,6 +108,7 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
  */
 function sayGoodbye(link: Duplex, links: Map<Duplex, number>): void {
   links.delete(link);
+  if (!link.writable) return; // The last answer said it.
   link.end(
     `HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n${goodbyeHeader}: 1\r\n\r\n`,
   );
@@ -112,19 +122,18 @@ function keepTime(server: http.Server): void {
 async function receive(
   request: http.IncomingMessage,
   response: http.ServerResponse,
-  channel: Channel,
+  from: { readonly channel: Channel; readonly reply: Reply },
   options: McpHttpOptions,
 ): Promise<void> {
   const call: Received = {
     id: randomUUIDv7(),
     atUnixMs: options.clock.nowUnixMs(),
-    channel,
+    ...from,
     server: serverName(request.url ?? ""),
     verb: request.method === "GET" || request.method === "DELETE" ? request.method : "POST",
     header: (name) => valueOf(request.rawHeaders, name),
     headers: request.rawHeaders,
     body: new Uint8Array(0),
-    reply: replyTo(response),
   };
   try {
     checkRequest(request);
@@ -166,12 +175,23 @@ function serverName(url: string): string {
   return end === -1 ? path : path.slice(0, end);
 }
 
-function replyTo(response: http.ServerResponse): Reply {
+/** A call that lasts as long as its client listens. A modern one says so in a header, which the gate compares with its body. */
+function isListening({ method, rawHeaders }: http.IncomingMessage): boolean {
+  return method === "GET" || valueOf(rawHeaders, "mcp-method") === "subscriptions/listen";
+}
+
+/** `over` ends a stream from our side: its client may open another, elsewhere. */
+function replyTo(response: http.ServerResponse): Reply & { readonly over: () => void } {
   const gone = new AbortController();
+  const isOver = (): boolean => response.destroyed || response.writableEnded;
   response.once("close", () => {
     if (!response.writableFinished) gone.abort();
   });
   return {
+    over: () => {
+      if (response.headersSent) response.end();
+      gone.abort();
+    },
     whole: (status, headers, body) => {
       if (response.headersSent || response.destroyed) return;
       response.writeHead(status, [...endToEnd(headers), "content-length", String(body.length)]);
@@ -183,11 +203,13 @@ function replyTo(response: http.ServerResponse): Reply {
       response.flushHeaders();
     },
     write: (bytes) => {
-      if (response.destroyed) return Promise.reject(new Refusal("upstream_failed", "The caller went away."));
+      if (isOver()) return Promise.reject(new Refusal("upstream_failed", "The caller went away."));
       return response.write(bytes) ? Promise.resolve() : drained(response);
     },
     close: () => void response.end(),
-    cut: () => void response.destroy(),
+    cut: () => {
+      if (!response.writableEnded) response.destroy();
+    },
     gone: gone.signal,
   };
 }
