@@ -20,7 +20,7 @@ import { makeJoinToken } from "../../src/app/certificate-authority.ts";
 import { connectHttp } from "../../src/app/connect.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
 import { fixtureHttpServer } from "../fixture/http.ts";
-import type { Changes } from "../fixture/tools.ts";
+import type { Shared } from "../fixture/mcp-server.ts";
 import { atEnd } from "../support/cleanup.ts";
 import { checkLog, recorded } from "../support/entries.ts";
 import {
@@ -58,7 +58,7 @@ async function whoIsIt(name: string, { mcpReq }: ServerContext) {
 
 /** A server whose tools say who answered. */
 function member(name: string, tools: readonly string[]) {
-  return (changes?: Changes): McpServer => {
+  return ({ changes }: Pick<Shared, "changes">): McpServer => {
     const server = new McpServer(
       { name, version: "1" },
       {
