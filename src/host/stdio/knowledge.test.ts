@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { utf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { readFrame, type RequestFrame, type ResponseFrame } from "../../wire/frame.ts";
-import { checkAgainst, checkEnvelope, learnt, nothingKnown } from "./knowledge.ts";
+import { checkAgainst, checkEnvelope, concerns, learnt, nothingKnown } from "./knowledge.ts";
 
 const version = "2026-07-28";
 const envelope = {
@@ -113,4 +113,23 @@ test("nothing is learnt from an answer that isn't what it should be", () => {
     assert.equal(learnt(nothingKnown, "tools/list", answer(result)).parameters.size, 0);
     assert.equal(learnt(nothingKnown, "server/discover", answer(result)).versions?.length ?? 0, 0);
   }
+  for (const taskId of [undefined, 1, null, ["t"], "t".repeat(8193)])
+    assert.equal(learnt(nothingKnown, "tools/call", answer({ resultType: "task", taskId })).tasks.size, 0);
+});
+
+test("of the tasks a server began, the newest 1024 are told apart from others'", () => {
+  const begun = Array.from({ length: 1025 }, (_, i) => answer({ resultType: "task", taskId: `t${i}` }));
+  const known = begun.reduce((known, each) => learnt(known, "tools/call", each), nothingKnown);
+  const about = (taskId: string): readonly boolean[] => [
+    ...["tasks/get", "tasks/update", "tasks/cancel"].map((method) =>
+      concerns(known, request({ taskId }, method)),
+    ),
+    concerns(known, request({ notifications: { taskIds: ["other", taskId] } }, "subscriptions/listen")),
+  ];
+  assert.deepEqual(about("t1024"), [true, true, true, true]);
+  assert.deepEqual(about("t1"), [true, true, true, true]);
+  assert.deepEqual(about("t0"), [false, false, false, false]);
+  for (const notifications of [undefined, null, [], { taskIds: "t1" }, { taskIds: [1] }])
+    assert.equal(concerns(known, request({ notifications }, "subscriptions/listen")), false);
+  assert.equal(concerns(known, request({ name: "pay", taskId: "t1" })), false, "no method about tasks");
 });

@@ -6,7 +6,7 @@
 import type { HeaderReader } from "../../gate/call.ts";
 import { fromUtf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import type { RequestFrame, ResponseFrame } from "../../wire/frame.ts";
+import { namedBy, type RequestFrame, type ResponseFrame } from "../../wire/frame.ts";
 import {
   checkParameterHeaders,
   isModernVersion,
@@ -19,29 +19,47 @@ export interface Knowledge {
   readonly versions?: readonly string[];
   /** By tool, the arguments that travel as headers too. */
   readonly parameters: ReadonlyMap<string, readonly ParameterHeader[]>;
+  /** The tasks it was heard to begin, oldest first (SEP-2663). */
+  readonly tasks: ReadonlySet<string>;
 }
 
-export const nothingKnown: Knowledge = { parameters: new Map() };
+export const nothingKnown: Knowledge = { parameters: new Map(), tasks: new Set() };
 
 /** A list longer than this is passed on unread; its tools' headers stay unchecked. */
 const maxReadBytes = 4 * 1024 * 1024;
+/** Tasks of one process that are told apart; of more, the oldest are forgotten. */
+const maxTasks = 1024;
+/** A message with a longer one is refused, so nobody can ask for it. */
+const maxTaskIdLength = 8192;
 
 export function learnt(known: Knowledge, method: string, answer: ResponseFrame): Knowledge {
-  const tells = method === "server/discover" || method === "tools/list";
   const { result } = answer;
+  const beginsTask = result?.resultType === "task";
+  const tells = method === "server/discover" || method === "tools/list" || beginsTask;
   if (!tells || result === undefined || answer.bytes.length > maxReadBytes) return known;
-  const text = fromUtf8(answer.bytes.subarray(result.span.start, result.span.end));
-  const value: unknown = text === undefined ? undefined : JSON.parse(text);
+  const value = valueAt(answer, result.span);
+  if (beginsTask) {
+    const taskId = member(value, "taskId");
+    if (typeof taskId !== "string" || taskId.length > maxTaskIdLength) return known;
+    return { ...known, tasks: new Set([...known.tasks, taskId].slice(-maxTasks)) };
+  }
   if (method === "tools/list") {
     return { ...known, parameters: new Map([...known.parameters, ...toolParameterHeaders(value)]) };
   }
-  const versions =
-    typeof value === "object" && value !== null && "supportedVersions" in value
-      ? value.supportedVersions
-      : [];
+  const versions = member(value, "supportedVersions") ?? [];
   return Array.isArray(versions)
     ? { ...known, versions: versions.filter((each) => typeof each === "string") }
     : known;
+}
+
+/** Whether the request is about a task this server began: it is of no use to any other. */
+export function concerns({ tasks }: Knowledge, request: RequestFrame): boolean {
+  const { method, params } = request;
+  if (tasks.size === 0 || params === undefined) return false;
+  if (namedBy.get(method) === "taskId") return params.taskId !== undefined && tasks.has(params.taskId);
+  if (method !== "subscriptions/listen") return false;
+  const taskIds = member(member(valueAt(request, params.span), "notifications"), "taskIds");
+  return Array.isArray(taskIds) && taskIds.some((taskId) => tasks.has(taskId));
 }
 
 /** @throws Refusal `bad_envelope` if the request says by its headers that it is modern, and isn't whole */
@@ -65,4 +83,18 @@ export function checkAgainst(known: Knowledge, request: RequestFrame, header: He
   }
   const parameters = known.parameters.get(request.params?.name ?? "") ?? [];
   if (request.method === "tools/call") checkParameterHeaders(request, header, parameters);
+}
+
+function valueAt(
+  { bytes }: { readonly bytes: Uint8Array },
+  { start, end }: { readonly start: number; readonly end: number },
+): unknown {
+  const text = fromUtf8(bytes.subarray(start, end));
+  return text === undefined ? undefined : JSON.parse(text);
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null
+    ? (value as Readonly<Record<string, unknown>>)[name]
+    : undefined;
 }

@@ -1,7 +1,8 @@
 /**
  * An MCP server reached over stdio, served as Streamable HTTP in both eras. No process is ever shared
  * by two callers: a legacy session has one of its own; modern requests of a caller share one, and a
- * second request with the same id gets a further one, so that no id is ever rewritten.
+ * second request with the same id gets a further one, so that no id is ever rewritten. A task stays where
+ * it began.
  */
 import { randomUUID } from "node:crypto";
 
@@ -14,7 +15,7 @@ import type { Upstream } from "../net/upstreams.ts";
 import type { ChildSpec } from "./child.ts";
 import type { Conversation } from "./conversation.ts";
 import { onAbort } from "../on-abort.ts";
-import { checkAgainst, checkEnvelope } from "./knowledge.ts";
+import { checkAgainst, checkEnvelope, concerns } from "./knowledge.ts";
 import { ServerProcess } from "./server-process.ts";
 
 export interface StdioUpstreamOptions {
@@ -87,14 +88,21 @@ class Processes {
     return { server, id };
   }
 
-  /** The caller's process for modern requests; a further one while `request`'s id is taken. */
+  /**
+   * The caller's process for modern requests: the one that runs the task it is about; else any in which its
+   * id is free. @throws Refusal `busy`
+   */
   ofCaller(call: Journaled, request: RequestFrame): ServerProcess {
-    for (const held of this.#processes.values()) {
-      if (held.session || held.caller !== call.caller.spiffeId || held.server.has(request.id)) continue;
-      held.server.lastUsedUnixMs = call.atUnixMs;
-      return held.server;
+    const mine = [...this.#processes.values()]
+      .filter(({ session, caller }) => !session && caller === call.caller.spiffeId)
+      .map(({ server }) => server);
+    const running = mine.find(({ knowledge }) => concerns(knowledge, request));
+    if (running?.has(request.id) === true) {
+      throw new Refusal("busy", "A request with this id is being answered where the task runs; try again.");
     }
-    return this.open(call, false).server;
+    const server = running ?? mine.find((each) => !each.has(request.id)) ?? this.open(call, false).server;
+    server.lastUsedUnixMs = call.atUnixMs;
+    return server;
   }
 
   endSession(call: Journaled): void {
