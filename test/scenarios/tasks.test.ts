@@ -92,8 +92,8 @@ function asking(
 
 async function begin(ask: Ask, name: string, id?: number): Promise<string> {
   const { said } = await ask("tools/call", { name, arguments: {} }, id === undefined ? {} : { id });
-  assert.equal(said[0]?.result?.["resultType"], "task");
-  return String(said[0].result["taskId"]);
+  assert.deepEqual([said[0]?.result?.["resultType"], said[0]?.result?.["status"]], ["task", "working"]);
+  return String(said[0]?.result?.["taskId"]);
 }
 
 for (const way of ["straight", "http", "pipe"] as const) {
