@@ -25,6 +25,8 @@ interface Params {
   readonly uri?: string;
   readonly taskId?: string;
   readonly arguments?: Span;
+  /** What a server gave its client to send back (multi round-trip requests). */
+  readonly requestState?: Span;
   /** Of `notifications/cancelled`. */
   readonly requestId?: RequestId;
   /** Of `notifications/progress`. */
@@ -90,6 +92,7 @@ const messageShape: Shape = {
     uri: true,
     taskId: true,
     arguments: true,
+    requestState: true,
     requestId: true,
     progressToken: true,
     ref: { name: true, uri: true },
@@ -197,7 +200,6 @@ function paramsOf(read: Reader, naming?: string): Params | undefined {
   const taskId = params.string("taskId", maxNameLength);
   const requestId = params.id("requestId");
   const progressToken = params.id("progressToken");
-  const args = params.members.get("arguments");
   const ref = params.object("ref");
   const meta = metaOf(params);
   return {
@@ -205,11 +207,21 @@ function paramsOf(read: Reader, naming?: string): Params | undefined {
     ...(name !== undefined && { name }),
     ...(uri !== undefined && { uri }),
     ...(taskId !== undefined && { taskId }),
-    ...(args && { arguments: { start: args.start, end: args.end } }),
+    ...spansOf(params),
     ...(requestId !== undefined && { requestId }),
     ...(progressToken !== undefined && { progressToken }),
     ...(ref && { ref: refOf(ref) }),
     ...(meta && { meta }),
+  };
+}
+
+/** What may be of any length and kind stays where it is. */
+function spansOf({ members }: Reader): Pick<Params, "arguments" | "requestState"> {
+  const args = members.get("arguments");
+  const state = members.get("requestState");
+  return {
+    ...(args && { arguments: { start: args.start, end: args.end } }),
+    ...(state && { requestState: { start: state.start, end: state.end } }),
   };
 }
 

@@ -1,4 +1,7 @@
-/** Tasks (extension io.modelcontextprotocol/tasks) of servers over HTTP and over pipes, straight and through the gateway. */
+/**
+ * What takes several requests: tasks (extension io.modelcontextprotocol/tasks) and multi round-trip requests,
+ * of servers over HTTP and over pipes, straight and through the gateway.
+ */
 import assert from "node:assert/strict";
 import type { AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
@@ -166,6 +169,16 @@ test("a request about tasks is refused with the same status and code whichever w
   }
 });
 
+/** Takes the id 9 in the process in which the task runs, until the task ends. */
+async function takeId9(pipe: Ask, taskId: string): Promise<{ readonly end: ReturnType<Ask> }> {
+  const end = pipe("subscriptions/listen", { notifications: { taskIds: [taskId] } }, { id: 9 });
+  await eventually("the id 9 is taken where the task runs", async () => {
+    const { status } = await pipe("tasks/get", { taskId }, { id: 9 });
+    return status === 503;
+  });
+  return { end };
+}
+
 test("a task stays with the process that runs it, whichever ids are taken there", async (t) => {
   const { pipe } = await ways(t);
   const statusOf = async (taskId: string, id?: number): Promise<unknown> => {
@@ -173,11 +186,7 @@ test("a task stays with the process that runs it, whichever ids are taken there"
     return said[0]?.result?.["status"];
   };
   const first = await begin(pipe, "confirm_delete");
-  const listening = pipe("subscriptions/listen", { notifications: { taskIds: [first] } }, { id: 9 });
-  await eventually("the id 9 is taken where the first task runs", async () => {
-    const { status } = await pipe("tasks/get", { taskId: first }, { id: 9 });
-    return status === 503;
-  });
+  const listening = await takeId9(pipe, first);
   // The same id again: it takes a further process.
   const second = await begin(pipe, "confirm_delete", 9);
   assert.deepEqual([await statusOf(first), await statusOf(second)], ["input_required", "input_required"]);
@@ -186,6 +195,26 @@ test("a task stays with the process that runs it, whichever ids are taken there"
   await pipe("tasks/cancel", { taskId: second });
   assert.deepEqual([await statusOf(first), await statusOf(second)], ["input_required", "cancelled"]);
   await pipe("tasks/cancel", { taskId: first });
-  for (const { said } of [await listening, await listeningToo])
+  for (const { said } of [await listening.end, await listeningToo])
     assert.equal(said.at(-2)?.params?.["status"], "cancelled");
+});
+
+test("what a server gave its client to remember comes back to the process that gave it", async (t) => {
+  const { pipe } = await ways(t);
+  const call = { name: "test_input_required_result_request_state", arguments: {} };
+  const taskId = await begin(pipe, "confirm_delete");
+  const { end } = await takeId9(pipe, taskId);
+  // The same id again: it takes a further process, with a key of its own for what it gives out.
+  const asks = await pipe("tools/call", call, { id: 9 });
+  const requestState = asks.said[0]?.result?.["requestState"];
+  assert.equal(typeof requestState, "string");
+  const retry = {
+    ...call,
+    requestState,
+    inputResponses: { confirm: { action: "accept", content: { ok: true } } },
+  };
+  const { said } = await pipe("tools/call", retry);
+  assert.equal(said[0]?.result?.["resultType"], "complete");
+  await pipe("tasks/cancel", { taskId });
+  await end;
 });

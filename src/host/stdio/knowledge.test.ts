@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { utf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { readFrame, type RequestFrame, type ResponseFrame } from "../../wire/frame.ts";
-import { checkAgainst, checkEnvelope, concerns, learnt, nothingKnown } from "./knowledge.ts";
+import { checkAgainst, checkEnvelope, concerns, gaveOut, learnt, nothingKnown } from "./knowledge.ts";
 
 const version = "2026-07-28";
 const envelope = {
@@ -132,4 +132,23 @@ test("of the tasks a server began, the newest 1024 are told apart from others'",
   for (const notifications of [undefined, null, [], { taskIds: "t1" }, { taskIds: [1] }])
     assert.equal(concerns(known, request({ notifications }, "subscriptions/listen")), false);
   assert.equal(concerns(known, request({ name: "pay", taskId: "t1" })), false, "no method about tasks");
+});
+
+test("a server's own state is told from others', however it is spelled", () => {
+  const asks = (requestState: unknown): ResponseFrame =>
+    answer({ resultType: "input_required", requestState });
+  const known = learnt(nothingKnown, "tools/call", asks("sealed/é"));
+  const brings = (requestState: unknown): boolean => gaveOut(known, request({ name: "pay", requestState }));
+  assert.equal(brings("sealed/é"), true);
+  const escaped = readFrame(
+    utf8('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"requestState":"sealed\\/\\u00e9"}}'),
+  );
+  assert.equal(escaped.kind === "request" && gaveOut(known, escaped), true);
+  for (const other of ["sealed", "", null, 1, undefined, { sealed: "é" }]) assert.equal(brings(other), false);
+  for (const other of [null, 1, undefined, ["sealed/é"]])
+    assert.equal(learnt(nothingKnown, "tools/call", asks(other)).states.size, 0);
+  const many = Array.from({ length: 1024 }, (_, i) => asks(`s${i}`));
+  const later = many.reduce((known, each) => learnt(known, "tools/call", each), known);
+  assert.equal(gaveOut(later, request({ requestState: "s0" })), true);
+  assert.equal(gaveOut(later, request({ requestState: "sealed/é" })), false, "the oldest is forgotten");
 });

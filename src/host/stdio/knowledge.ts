@@ -4,7 +4,8 @@
  * streamable HTTP).
  */
 import type { HeaderReader } from "../../gate/call.ts";
-import { fromUtf8 } from "../../kernel/bytes.ts";
+import { sha256Hex } from "../../crypto/hash.ts";
+import { fromUtf8, utf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { namedBy, type RequestFrame, type ResponseFrame } from "../../wire/frame.ts";
 import {
@@ -21,36 +22,61 @@ export interface Knowledge {
   readonly parameters: ReadonlyMap<string, readonly ParameterHeader[]>;
   /** The tasks it was heard to begin, oldest first (SEP-2663). */
   readonly tasks: ReadonlySet<string>;
+  /** Hashes of what it gave its client to send back, oldest first (multi round-trip requests). */
+  readonly states: ReadonlySet<string>;
 }
 
-export const nothingKnown: Knowledge = { parameters: new Map(), tasks: new Set() };
+export const nothingKnown: Knowledge = { parameters: new Map(), tasks: new Set(), states: new Set() };
 
 /** A list longer than this is passed on unread; its tools' headers stay unchecked. */
 const maxReadBytes = 4 * 1024 * 1024;
-/** Tasks of one process that are told apart; of more, the oldest are forgotten. */
-const maxTasks = 1024;
+/** Tasks, and states, of one process that are told apart; of more, the oldest are forgotten. */
+const maxRemembered = 1024;
 /** A message with a longer one is refused, so nobody can ask for it. */
 const maxTaskIdLength = 8192;
 
 export function learnt(known: Knowledge, method: string, answer: ResponseFrame): Knowledge {
   const { result } = answer;
-  const beginsTask = result?.resultType === "task";
-  const tells = method === "server/discover" || method === "tools/list" || beginsTask;
-  if (!tells || result === undefined || answer.bytes.length > maxReadBytes) return known;
-  const value = valueAt(answer, result.span);
-  if (beginsTask) {
-    const taskId = member(value, "taskId");
-    if (typeof taskId !== "string" || taskId.length > maxTaskIdLength) return known;
-    return { ...known, tasks: new Set([...known.tasks, taskId].slice(-maxTasks)) };
-  }
-  if (method === "tools/list") {
-    return { ...known, parameters: new Map([...known.parameters, ...toolParameterHeaders(value)]) };
-  }
-  const versions = member(value, "supportedVersions") ?? [];
-  return Array.isArray(versions)
-    ? { ...known, versions: versions.filter((each) => typeof each === "string") }
-    : known;
+  const lesson = byResultType.get(result?.resultType ?? "") ?? byMethod.get(method);
+  if (lesson === undefined || result === undefined || answer.bytes.length > maxReadBytes) return known;
+  return { ...known, ...lesson(valueAt(answer, result.span), known) };
 }
+
+type Lesson = (result: unknown, known: Knowledge) => Partial<Knowledge>;
+
+const byResultType: ReadonlyMap<string, Lesson> = new Map<string, Lesson>([
+  [
+    "task",
+    (result, { tasks }) => {
+      const taskId = member(result, "taskId");
+      if (typeof taskId !== "string" || taskId.length > maxTaskIdLength) return {};
+      return { tasks: remembered(tasks, taskId) };
+    },
+  ],
+  [
+    "input_required",
+    (result, { states }) => {
+      const state = member(result, "requestState");
+      return typeof state === "string" ? { states: remembered(states, sha256Hex(utf8(state))) } : {};
+    },
+  ],
+]);
+
+const byMethod: ReadonlyMap<string, Lesson> = new Map<string, Lesson>([
+  [
+    "server/discover",
+    (result) => {
+      const versions = member(result, "supportedVersions");
+      return Array.isArray(versions) ? { versions: versions.filter((each) => typeof each === "string") } : {};
+    },
+  ],
+  [
+    "tools/list",
+    (result, { parameters }) => ({
+      parameters: new Map([...parameters, ...toolParameterHeaders(result)]),
+    }),
+  ],
+]);
 
 /** Whether the request is about a task this server began: it is of no use to any other. */
 export function concerns({ tasks }: Knowledge, request: RequestFrame): boolean {
@@ -60,6 +86,13 @@ export function concerns({ tasks }: Knowledge, request: RequestFrame): boolean {
   if (method !== "subscriptions/listen") return false;
   const taskIds = member(member(valueAt(request, params.span), "notifications"), "taskIds");
   return Array.isArray(taskIds) && taskIds.some((taskId) => tasks.has(taskId));
+}
+
+/** Whether the request brings back what this server gave out, perhaps under a key that it alone has. */
+export function gaveOut({ states }: Knowledge, { bytes, params }: RequestFrame): boolean {
+  if (states.size === 0 || params?.requestState === undefined) return false;
+  const state = valueAt({ bytes }, params.requestState);
+  return typeof state === "string" && states.has(sha256Hex(utf8(state)));
 }
 
 /** @throws Refusal `bad_envelope` if the request says by its headers that it is modern, and isn't whole */
@@ -83,6 +116,10 @@ export function checkAgainst(known: Knowledge, request: RequestFrame, header: He
   }
   const parameters = known.parameters.get(request.params?.name ?? "") ?? [];
   if (request.method === "tools/call") checkParameterHeaders(request, header, parameters);
+}
+
+function remembered(known: ReadonlySet<string>, newest: string): ReadonlySet<string> {
+  return new Set([...known, newest].slice(-maxRemembered));
 }
 
 function valueAt(

@@ -2,7 +2,7 @@
  * An MCP server reached over stdio, served as Streamable HTTP in both eras. No process is ever shared
  * by two callers: a legacy session has one of its own; modern requests of a caller share one, and a
  * second request with the same id gets a further one, so that no id is ever rewritten. A task stays where
- * it began.
+ * it began, and a state goes back to where it came from.
  */
 import { randomUUID } from "node:crypto";
 
@@ -15,7 +15,7 @@ import type { Upstream } from "../net/upstreams.ts";
 import type { ChildSpec } from "./child.ts";
 import type { Conversation } from "./conversation.ts";
 import { onAbort } from "../on-abort.ts";
-import { checkAgainst, checkEnvelope, concerns } from "./knowledge.ts";
+import { checkAgainst, checkEnvelope, concerns, gaveOut } from "./knowledge.ts";
 import { ServerProcess } from "./server-process.ts";
 
 export interface StdioUpstreamOptions {
@@ -89,8 +89,8 @@ class Processes {
   }
 
   /**
-   * The caller's process for modern requests: the one that runs the task it is about; else any in which its
-   * id is free. @throws Refusal `busy`
+   * The caller's process for modern requests: the one that runs the task it is about; else one in which its
+   * id is free, if possible the one whose state it brings back. @throws Refusal `busy`
    */
   ofCaller(call: Journaled, request: RequestFrame): ServerProcess {
     const mine = [...this.#processes.values()]
@@ -100,7 +100,9 @@ class Processes {
     if (running?.has(request.id) === true) {
       throw new Refusal("busy", "A request with this id is being answered where the task runs; try again.");
     }
-    const server = running ?? mine.find((each) => !each.has(request.id)) ?? this.open(call, false).server;
+    const free = mine.filter((each) => !each.has(request.id));
+    const asked = free.find(({ knowledge }) => gaveOut(knowledge, request));
+    const server = running ?? asked ?? free[0] ?? this.open(call, false).server;
     server.lastUsedUnixMs = call.atUnixMs;
     return server;
   }
