@@ -5,7 +5,6 @@ import { test } from "node:test";
 
 import { verifyLogFolder } from "../../src/app/log-verification.ts";
 import { statePaths } from "../../src/app/state-folder.ts";
-import { checkLog, recorded } from "../support/entries.ts";
 import {
   clientOf,
   echoResult,
@@ -17,6 +16,7 @@ import {
   testGateway,
   toolCall,
 } from "../support/gateway.ts";
+import { checkLog, recorded } from "../support/records.ts";
 
 const secret = "payload-canary-7f3a";
 

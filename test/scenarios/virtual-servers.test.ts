@@ -22,7 +22,7 @@ import { systemClock, systemLog } from "../../src/host/system.ts";
 import { fixtureHttpServer } from "../fixture/http.ts";
 import type { Shared } from "../fixture/mcp-server.ts";
 import { atEnd } from "../support/cleanup.ts";
-import { checkLog, recorded } from "../support/entries.ts";
+import { checkLog, recorded } from "../support/records.ts";
 import {
   clientOf,
   enrol,

@@ -1,9 +1,9 @@
-/** The audit log of a gateway under test. */
+/** What a test's gateway has told about its calls: audit entries and log lines. */
 import assert from "node:assert/strict";
 
-import { readEntry } from "../../src/audit/entry.ts";
 import { verifyLogFolder } from "../../src/app/log-verification.ts";
 import { statePaths } from "../../src/app/state-folder.ts";
+import { readEntry } from "../../src/audit/entry.ts";
 import { openLogReader } from "../../src/host/store/log-reader.ts";
 import type { TestGateway } from "./gateway.ts";
 
@@ -15,7 +15,7 @@ export interface Recorded {
   readonly facts: Readonly<Record<string, string>>;
 }
 
-/** The entries of calls, as they stand on disk. */
+/** The audit entries about calls, oldest first. */
 export async function recorded(gateway: TestGateway): Promise<readonly Recorded[]> {
   const entries: Recorded[] = [];
   for await (const { bytes } of openLogReader(statePaths(gateway.config.state).log).forwards()) {
@@ -41,4 +41,11 @@ export async function checkLog(gateway: TestGateway): Promise<readonly Recorded[
   const paths = statePaths(gateway.config.state);
   assert.equal((await verifyLogFolder({ folder: paths.log, key: paths.logKey })).kind, "intact");
   return entries;
+}
+
+/** The log lines of one event, oldest first. */
+export function logged(gateway: TestGateway, event: string): readonly Readonly<Record<string, unknown>>[] {
+  return gateway.log
+    .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>)
+    .filter((line) => line["event"] === event);
 }
