@@ -21,6 +21,12 @@ test("units are read once, into numbers", () => {
   assert.deepEqual([limits.request, limits.answer_timeout], [1_048_576, 90_000]);
 });
 
+test("claims are written as they stand in _meta", () => {
+  const keys = ["com.acme/agent", "agent_id", "x-1.test/a.b-c"];
+  assert.deepEqual(parse(`caller_claims: [${keys.join(", ")}]`).caller_claims, keys);
+  assert.deepEqual(parse("").caller_claims, []);
+});
+
 const wrong: readonly (readonly [string, string, RegExp])[] = [
   ["a key nobody knows", "lisen: x", /lisen/],
   ["a key nobody knows, further in", "limits: { reqest: 1MiB }", /limits.*reqest/s],
@@ -48,6 +54,15 @@ const wrong: readonly (readonly [string, string, RegExp])[] = [
     'servers: { x: { url: "http://a/", headers: { authorization: "Bearer t" } } }',
     /headers/,
   ],
+  ["a claim that is no key", 'caller_claims: ["com.acme agent"]', /caller_claims\.0: .*com\.acme\/agent/],
+  ["a claim without a name", 'caller_claims: ["com.acme/"]', /caller_claims\.0/],
+  ...["io.modelcontextprotocol/clientInfo", "progressToken", "com.MCP.x/a"].map(
+    (key): readonly [string, string, RegExp] => [
+      `a claim in the protocol's own ${key}`,
+      `caller_claims: ["${key}"]`,
+      /caller_claims\.0: .*protocol's own/,
+    ],
+  ),
   ["an effect nobody knows", allow.replace("effect: allow", "effect: alow"), /policies\.0\.effect/],
   [
     "two rules of one name",

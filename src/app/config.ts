@@ -39,6 +39,20 @@ const environmentName = z
   .string()
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "expected the name of an environment variable");
 
+/** MCP 2026-07-28, `_meta`: an optional prefix, a name. The protocol's own keys say nothing of who sends. */
+const claimKey = z
+  .string()
+  .max(256)
+  .regex(
+    /^([A-Za-z][A-Za-z0-9.-]*\/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/,
+    'expected a key as it stands in _meta, e.g. "com.acme/agent"',
+  )
+  .refine(
+    (key) =>
+      !/^([^./]+\.(mcp|modelcontextprotocol)[./]|(progressToken|traceparent|tracestate|baggage)$)/i.test(key),
+    "expected none of the protocol's own keys",
+  );
+
 /** Where a secret stands; never the secret itself. */
 const secretSource = z.union([
   z.strictObject({ file: z.string().min(1).describe("File that holds the secret.") }),
@@ -175,6 +189,13 @@ export const configSchema = z.strictObject({
     .union([z.array(ruleSchema), z.string().min(1)])
     .default([])
     .describe("Who may do what, or the path of a file that holds the list. What no rule allows is denied."),
+  caller_claims: z
+    .array(claimKey)
+    .max(64)
+    .default([])
+    .describe(
+      "Keys in a message's `_meta`, e.g. `com.acme/agent`, that must name the caller whenever they are there: its SPIFFE ID, or its path after the trust domain. What says otherwise is refused.",
+    ),
   limits: z
     .strictObject({
       request: sizeBytes

@@ -192,6 +192,7 @@ function watchedWorld(
       virtualServers: new Map(
         Object.entries(config.virtual_servers).map(([name, { servers }]) => [name, servers]),
       ),
+      claims: config.caller_claims,
     });
   let world = make();
   let seen = state.version();

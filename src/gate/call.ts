@@ -1,6 +1,6 @@
 /**
  * The evidence types of one call. Each stage's output extends its input, so a stage can't be skipped:
- * Received → Identified → Read → Located → Judged → Journaled → (answer) → recorded.
+ * Received → Identified → Read → Confirmed → Located → Judged → Journaled → (answer) → recorded.
  */
 import type { Caller } from "../model/caller.ts";
 import type { Channel } from "../model/channel.ts";
@@ -57,8 +57,14 @@ export interface Read extends Identified {
   readonly frame?: Frame;
 }
 
+/** + what it says of who sent it. */
+export interface Confirmed extends Read {
+  /** INVARIANT: only `confirm` writes this: nothing in `_meta` contradicts the caller's proof. */
+  readonly claims: "uncontradicted";
+}
+
 /** + where it goes: a server there is, in a session of the caller's. */
-export interface Located extends Read {
+export interface Located extends Confirmed {
   /** The upstream's own session id, if the caller holds one and it is theirs. */
   readonly session?: string;
 }

@@ -2,13 +2,13 @@
  * The path of one call: down the list once, never back. Order is the security property, so it stands
  * on one screen. Nothing is sent that ends a call before its outcome is in the log.
  */
-import { Refusal } from "../kernel/refusal.ts";
+import { Refusal, type RefusalCode } from "../kernel/refusal.ts";
 import type { Read, Received } from "./call.ts";
 import { type Ending, outcomeEntry } from "./entries.ts";
 import type { Ports } from "./ports.ts";
 import { logRefusal, refusedAnswer } from "./refuse.ts";
 import { type Departure, relay } from "./relay.ts";
-import { identify, journal, judge, locate, read } from "./stages.ts";
+import { confirm, identify, journal, judge, locate, read } from "./stages.ts";
 import type { World } from "./world.ts";
 
 /** Answers `received` through its reply; never throws. */
@@ -18,7 +18,8 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
   try {
     const identified = (call = identify(received, world));
     const understood = (call = read(identified));
-    const located = (call = await locate(understood, world, ports));
+    const confirmed = (call = confirm(understood, world));
+    const located = (call = await locate(confirmed, world, ports));
     const judged = (call = judge(located, world));
     const permitted = (call = await journal(judged, world, ports));
     const answer = await ports.upstreams.forward(permitted);
@@ -34,12 +35,15 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
   departure.leave();
 }
 
+/** What is the caller's doing or standing, and would be no better later. */
+const denials: ReadonlySet<string> = new Set<RefusalCode>(["denied", "no_identity", "false_claim"]);
+
 /** The answer that says no, or that something broke. */
 function refused(call: Received & Partial<Read>, error: unknown, ports: Ports): Departure {
   const code = call.reply.gone.aborted ? "caller_gone" : error instanceof Refusal ? error.code : "fault";
   const answer = refusedAnswer(call, error);
   const ending: Ending = {
-    outcome: code === "denied" || code === "no_identity" ? "denied" : "error",
+    outcome: denials.has(code) ? "denied" : "error",
     reason: code,
     status: answer.status,
     answerBytes: answer.body.length,

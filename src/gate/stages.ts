@@ -1,12 +1,14 @@
-/** The stages before the upstream: identify, read, locate, judge, journal. Each takes what the last one proved. */
+/** The stages before the upstream: identify, read, confirm, locate, judge, journal. Each takes what the last one proved. */
 import { callerOf } from "../identity/admission.ts";
+import { falseClaim } from "../identity/claims.ts";
+import { printable } from "../kernel/printable.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { decide, type Question } from "../policy/decide.ts";
 import type { Caller } from "../model/caller.ts";
 import type { TargetKind } from "../policy/rules.ts";
 import { checkHeaders } from "../wire/mcp-headers.ts";
 import { type Frame, namedBy, readFrame } from "../wire/frame.ts";
-import type { Identified, Journaled, Judged, Located, Read, Received } from "./call.ts";
+import type { Confirmed, Identified, Journaled, Judged, Located, Read, Received } from "./call.ts";
 import { decisionEntry } from "./entries.ts";
 import type { Ports } from "./ports.ts";
 import { openSessionId } from "./session-id.ts";
@@ -22,8 +24,23 @@ export function read(call: Identified): Read {
   return call.verb === "POST" ? { ...call, frame: readFrame(call.body) } : call;
 }
 
+/**
+ * What a message says of who sent it must not contradict the proof.
+ * @throws Refusal `false_claim`
+ */
+export function confirm(call: Read, world: World): Confirmed {
+  const { frame, caller } = call;
+  const meta = frame?.kind === "response" ? frame.result?.meta : frame?.params?.meta;
+  const found = frame && meta && falseClaim({ ...meta, bytes: frame.bytes }, caller.spiffeId, world.claims);
+  if (found === undefined) return { ...call, claims: "uncontradicted" };
+  const claim = printable(found.key, 128);
+  throw new Refusal("false_claim", `"${claim}" in _meta contradicts the certificate of the caller.`, {
+    facts: { claim, ...(found.claimed !== undefined && { claimed: printable(found.claimed, 256) }) },
+  });
+}
+
 /** @throws Refusal `header_mismatch`, `no_such_server`, `no_such_session`, `unknown_name`, `upstream_failed` */
-export async function locate(call: Read, world: World, ports: Ports): Promise<Located> {
+export async function locate(call: Confirmed, world: World, ports: Ports): Promise<Located> {
   if (call.frame !== undefined) checkHeaders(call.frame, call.header);
   const members = world.virtualServers.get(call.server);
   if (members === undefined && !world.servers.has(call.server)) {
@@ -61,7 +78,7 @@ export async function journal(call: Judged, world: World, ports: Ports): Promise
   return { ...call, verdict, receipt };
 }
 
-function inSession(call: Read, key: Uint8Array): Located {
+function inSession(call: Confirmed, key: Uint8Array): Located {
   const session = upstreamSession(call, key);
   const { session: _, ...read }: Located = call;
   return session === undefined ? read : { ...read, session };

@@ -2,6 +2,7 @@
 import { sha256 } from "../crypto/hash.ts";
 import { toBase64url, utf8 } from "../kernel/bytes.ts";
 import type { Trust } from "../identity/admission.ts";
+import { boundKey } from "../identity/claims.ts";
 import type { Rule, RuleDocument } from "../policy/rules.ts";
 import { compileRules } from "../policy/rules.ts";
 
@@ -11,6 +12,8 @@ export interface World {
   readonly servers: ReadonlySet<string>;
   /** By name, the servers that each joins. */
   readonly virtualServers: ReadonlyMap<string, readonly string[]>;
+  /** Keys in `_meta` that must name the caller whenever they are there, as `boundKey` has them. */
+  readonly claims: ReadonlySet<string>;
   /** SHA-256 over everything above, base64url; stands in each decision's entry. */
   readonly digest: string;
 }
@@ -21,19 +24,22 @@ export function makeWorld(parts: {
   readonly rules: readonly RuleDocument[];
   readonly servers: readonly string[];
   readonly virtualServers?: ReadonlyMap<string, readonly string[]>;
+  readonly claims?: readonly string[];
 }): World {
-  const { trust, rules, servers, virtualServers = new Map() } = parts;
+  const { trust, rules, servers, virtualServers = new Map(), claims = [] } = parts;
   const content = JSON.stringify({
     trust: { ...trust, revokedSerials: [...trust.revokedSerials].sort() },
     rules,
     servers: [...servers].sort(),
     virtualServers: [...virtualServers].sort(([a], [b]) => (a < b ? -1 : 1)),
+    claims: [...claims].sort(),
   });
   return {
     trust,
     rules: compileRules(rules),
     servers: new Set(servers),
     virtualServers,
+    claims: new Set(claims.map(boundKey)),
     digest: toBase64url(sha256(utf8(content))),
   };
 }

@@ -35,6 +35,24 @@ test("a request is modern when its _meta names the protocol's version", () => {
   );
 });
 
+test("all members of _meta are noted, each at its place", () => {
+  const meta = '{"a":1, "x/b" :{"c":[2]},"\\u0063":"d","progressToken":7}';
+  for (const text of [
+    `{"jsonrpc":"2.0","method":"m","params":{"_meta": ${meta}}}`,
+    `{"jsonrpc":"2.0","id":1,"result":{"_meta":${meta}}}`,
+  ]) {
+    const frame = read(text);
+    const found = frame.kind === "response" ? frame.result?.meta : frame.params?.meta;
+    const members = [...(found?.members ?? [])].map(([name, place]) => [name, textOf(frame, place)]);
+    assert.deepEqual(members, [
+      ["a", "1"],
+      ["x/b", '{"c":[2]}'],
+      ["c", '"d"'],
+      ["progressToken", "7"],
+    ]);
+  }
+});
+
 test("a notification has no id, and a cancellation names the request it is about", () => {
   const frame = read('{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"r1"}}');
   assert.equal(frame.kind, "notification");

@@ -1,6 +1,14 @@
 /** One JSON-RPC 2.0 message of MCP: its kind, era and the members that decisions need; the bytes stay as they came. */
 import { Refusal } from "../kernel/refusal.ts";
-import { defaultScanLimits, type Place, type ScanLimits, scanJson, type Shape, textAt } from "./json-scan.ts";
+import {
+  defaultScanLimits,
+  everyMember,
+  type Place,
+  type ScanLimits,
+  scanJson,
+  type Shape,
+  textAt,
+} from "./json-scan.ts";
 
 /** Byte offsets, end exclusive. */
 interface Span {
@@ -13,6 +21,8 @@ export type Era = "legacy" | "modern";
 
 interface Meta {
   readonly span: Span;
+  /** All it holds, by name as it was written. */
+  readonly members: ReadonlyMap<string, Place>;
   readonly protocolVersion?: string;
   readonly hasClientCapabilities: boolean;
   readonly progressToken?: RequestId;
@@ -82,6 +92,7 @@ const metaShape = {
   [protocolVersionKey]: true,
   [clientCapabilitiesKey]: true,
   [subscriptionIdKey]: true,
+  [everyMember]: true,
 } as const;
 const messageShape: Shape = {
   jsonrpc: true,
@@ -239,6 +250,7 @@ function metaOf(read: Reader): Meta | undefined {
   const subscriptionId = meta.id(subscriptionIdKey);
   return {
     span: meta.span,
+    members: meta.members,
     hasClientCapabilities: meta.members.has(clientCapabilitiesKey),
     ...(protocolVersion !== undefined && { protocolVersion }),
     ...(progressToken !== undefined && { progressToken }),

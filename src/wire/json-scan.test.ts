@@ -7,7 +7,7 @@ import * as fc from "fast-check";
 
 import { utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { scanJson, textAt } from "./json-scan.ts";
+import { everyMember, scanJson, textAt } from "./json-scan.ts";
 
 function isAccepted(bytes: Uint8Array): boolean {
   try {
@@ -97,6 +97,14 @@ test("what is accepted means to us what it means to JSON.parse", () => {
       assert.equal(textAt(bytes, place), parsed[wanted]);
     }),
   );
+});
+
+test("a shape may ask for every member, and for the known ones in their spelling still", () => {
+  const shape = { known: true, [everyMember]: true } as const;
+  const { members } = scanJson(utf8('{"known":1,"other":{"inner":2},"known ":3}'), shape);
+  assert.deepEqual([...(members?.keys() ?? [])], ["known", "other", "known "]);
+  assert.equal(members?.get("other")?.members, undefined, "one level and no further");
+  assert.throws(() => scanJson(utf8('{"Known":1}'), shape), Refusal);
 });
 
 test("whatever the bytes, the answer is yes or a refusal; and a yes is JSON", () => {

@@ -7,9 +7,13 @@ import { isUtf8 } from "node:buffer";
 import { concat } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 
+/** In a shape: members it doesn't name are noted too. */
+export const everyMember = Symbol("every member");
+
 /** Members to note, by name; a nested shape is followed into an object. */
 export interface Shape {
   readonly [member: string]: Shape | true;
+  readonly [everyMember]?: true;
 }
 
 /** A value's place: byte offsets, end exclusive. */
@@ -102,6 +106,7 @@ class Scanner {
     const start = this.#at++;
     this.#deeper(depth);
     const noted = shape === undefined ? undefined : new Map<string, Place>();
+    const notesAll = shape?.[everyMember] === true;
     const names = new Names();
     this.#space();
     if (this.#bytes[this.#at] === closeBrace) this.#at++;
@@ -115,7 +120,7 @@ class Scanner {
         if (this.#bytes[this.#at++] !== colon) throw this.#expected('":"', -1);
         const wanted = shape === undefined ? undefined : wantedMember(shape, name, this.#at);
         const place = this.value(wanted, depth);
-        if (wanted !== undefined) noted?.set(name, place);
+        if (wanted !== undefined || notesAll) noted?.set(name, place);
         if (this.#next(closeBrace, "}")) break;
       }
     }
@@ -309,7 +314,7 @@ function wantedMember(shape: Shape, name: string, at: number): Shape | true | un
 }
 
 /** Simple case folding; the long s and the Kelvin sign fold to ASCII letters. */
-function folded(name: string): string {
+export function folded(name: string): string {
   return name.replaceAll("\u017F", "s").replaceAll("\u212A", "k").toLowerCase();
 }
 
