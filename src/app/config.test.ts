@@ -21,10 +21,15 @@ test("units are read once, into numbers", () => {
   assert.deepEqual([limits.request, limits.answer_timeout], [1_048_576, 90_000]);
 });
 
-test("claims are written as they stand in _meta", () => {
+test("versions are written without quotes, and claims as they stand in _meta", () => {
+  const server = 'servers: { x: { command: [a], minimum_protocol: "2024-11-05" }, y: { command: [a] } }';
   const keys = ["com.acme/agent", "agent_id", "x-1.test/a.b-c"];
-  assert.deepEqual(parse(`caller_claims: [${keys.join(", ")}]`).caller_claims, keys);
-  assert.deepEqual(parse("").caller_claims, []);
+  const text = `protocol: { minimum: 2025-06-18 }\ncaller_claims: [${keys.join(", ")}]\n${server}`;
+  const { protocol, caller_claims, servers } = parse(text);
+  assert.deepEqual([protocol, caller_claims], [{ minimum: "2025-06-18" }, keys]);
+  const minimums = Object.values(servers).map(({ minimum_protocol }) => minimum_protocol);
+  assert.deepEqual(minimums, ["2024-11-05", undefined]);
+  assert.deepEqual([parse("").protocol, parse("").caller_claims], [{}, []]);
 });
 
 const wrong: readonly (readonly [string, string, RegExp])[] = [
@@ -54,6 +59,17 @@ const wrong: readonly (readonly [string, string, RegExp])[] = [
     'servers: { x: { url: "http://a/", headers: { authorization: "Bearer t" } } }',
     /headers/,
   ],
+  [
+    "a version of the protocol nobody knows",
+    "protocol: { minimum: 2025-06-19 }",
+    /protocol\.minimum: .*2024-11-05.*2025-03-26.*2025-06-18.*2025-11-25.*2026-07-28/,
+  ],
+  [
+    "a server's own, too",
+    'servers: { x: { url: "http://a/", minimum_protocol: latest } }',
+    /servers\.x\.minimum_protocol: .*2024-11-05.*2026-07-28/,
+  ],
+  ["a key of the protocol's section nobody knows", "protocol: { minimun: 2025-06-18 }", /protocol.*minimun/],
   ["a claim that is no key", 'caller_claims: ["com.acme agent"]', /caller_claims\.0: .*com\.acme\/agent/],
   ["a claim without a name", 'caller_claims: ["com.acme/"]', /caller_claims\.0/],
   ...["io.modelcontextprotocol/clientInfo", "progressToken", "com.MCP.x/a"].map(

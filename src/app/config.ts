@@ -12,6 +12,7 @@ import { isAddress } from "../kernel/address.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { parseDurationMs, parseSizeBytes } from "../kernel/units.ts";
 import { compileRules, type RuleDocument, ruleSchema } from "../policy/rules.ts";
+import { protocolVersions } from "../wire/protocol-version.ts";
 import { type NotYet, notYetParts, plannedSections } from "./planned-config.ts";
 
 const durationMs = z.string().transform((text, context) => {
@@ -69,6 +70,12 @@ const probeSchema = z
   })
   .describe("A call that `latticegate doctor` and the self-check may make on this server.");
 
+const protocolVersion = z.enum(protocolVersions);
+
+const minimumProtocol = protocolVersion
+  .optional()
+  .describe("Oldest version of MCP that may be spoken with this server, instead of `protocol.minimum`.");
+
 const stdioServerSchema = z.strictObject({
   command: z
     .array(z.string().min(1))
@@ -87,6 +94,7 @@ const stdioServerSchema = z.strictObject({
     .describe(
       "Names of the gateway's own environment variables the server may see, beside PATH, HOME, LANG and TZ.",
     ),
+  minimum_protocol: minimumProtocol,
   probe: probeSchema.optional(),
 });
 
@@ -110,6 +118,7 @@ const httpServerSchema = z.strictObject({
     .describe(
       "Headers to send to the server, each from a file or an environment variable, e.g. its API token.",
     ),
+  minimum_protocol: minimumProtocol,
   probe: probeSchema.optional(),
 });
 
@@ -189,6 +198,14 @@ export const configSchema = z.strictObject({
     .union([z.array(ruleSchema), z.string().min(1)])
     .default([])
     .describe("Who may do what, or the path of a file that holds the list. What no rule allows is denied."),
+  protocol: z
+    .strictObject({
+      minimum: protocolVersion
+        .optional()
+        .describe("Oldest version of MCP that clients and servers may speak; by default any."),
+    })
+    .prefault({})
+    .describe("Which versions of MCP may be spoken."),
   caller_claims: z
     .array(claimKey)
     .max(64)

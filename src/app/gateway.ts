@@ -5,7 +5,7 @@ import { randomUUIDv7 } from "node:crypto";
 import { generateKeyPair } from "../crypto/keys.ts";
 import { handle } from "../gate/handle.ts";
 import type { Journal } from "../gate/ports.ts";
-import { makeWorld, type World } from "../gate/world.ts";
+import { makeWorld, type VersionFloor, type World } from "../gate/world.ts";
 import type { Credentials } from "../host/net/tls.ts";
 import type { NamedUpstreams } from "../host/net/upstreams.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
@@ -174,6 +174,16 @@ async function ownCredentials(
   return { credentials: credentialsOf(key, svid.certificate), notAfterUnixMs: svid.notAfterUnixMs };
 }
 
+function versionFloor({ protocol, servers }: Config): VersionFloor {
+  const ofServers = Object.entries(servers).flatMap(([name, { minimum_protocol: own }]) =>
+    own === undefined ? [] : [[name, own] as const],
+  );
+  return {
+    ...(protocol.minimum !== undefined && { minimum: protocol.minimum }),
+    ofServers: new Map(ofServers),
+  };
+}
+
 /** The world, swapped whole when the state database was changed by a command. */
 function watchedWorld(
   config: Config,
@@ -193,6 +203,7 @@ function watchedWorld(
         Object.entries(config.virtual_servers).map(([name, { servers }]) => [name, servers]),
       ),
       claims: config.caller_claims,
+      versions: versionFloor(config),
     });
   let world = make();
   let seen = state.version();

@@ -9,6 +9,7 @@ import type { Ports } from "./ports.ts";
 import { logRefusal, refusedAnswer } from "./refuse.ts";
 import { type Departure, relay } from "./relay.ts";
 import { confirm, identify, journal, judge, locate, read } from "./stages.ts";
+import { checkOffer } from "./version-floor.ts";
 import type { World } from "./world.ts";
 
 /** Answers `received` through its reply; never throws. */
@@ -22,7 +23,8 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
     const located = (call = await locate(confirmed, world, ports));
     const judged = (call = judge(located, world));
     const permitted = (call = await journal(judged, world, ports));
-    const answer = await ports.upstreams.forward(permitted);
+    const came = await ports.upstreams.forward(permitted);
+    const answer = await checkOffer(permitted, came, world, ports);
     departure = await relay(permitted, answer, ports);
   } catch (error) {
     departure = refused(call, error, ports);

@@ -12,6 +12,7 @@ import type { Confirmed, Identified, Journaled, Judged, Located, Read, Received 
 import { decisionEntry } from "./entries.ts";
 import type { Ports } from "./ports.ts";
 import { openSessionId } from "./session-id.ts";
+import { checkVersion } from "./version-floor.ts";
 import type { World } from "./world.ts";
 
 /** @throws Refusal `no_identity` */
@@ -39,17 +40,23 @@ export function confirm(call: Read, world: World): Confirmed {
   });
 }
 
-/** @throws Refusal `header_mismatch`, `no_such_server`, `no_such_session`, `unknown_name`, `upstream_failed` */
+/**
+ * @throws Refusal `header_mismatch`, `no_such_server`, `unsupported_version`, `unsupported_handshake`,
+ * `no_such_session`, `unknown_name`, `upstream_failed`
+ */
 export async function locate(call: Confirmed, world: World, ports: Ports): Promise<Located> {
   if (call.frame !== undefined) checkHeaders(call.frame, call.header);
   const members = world.virtualServers.get(call.server);
   if (members === undefined && !world.servers.has(call.server)) {
     throw new Refusal("no_such_server", `There is no server "${call.server}" behind this gateway.`);
   }
+  checkVersion(call, world);
   const located = inSession(call, ports.sessionKey);
   if (members === undefined) return located;
   const routed = await ports.virtual.route(located);
-  return routed.server === call.server ? routed : inSession(routed, ports.sessionKey);
+  if (routed.server === call.server) return routed;
+  checkVersion(routed, world); // The member may ask for more than the whole.
+  return inSession(routed, ports.sessionKey);
 }
 
 export function judge(call: Located, world: World): Judged {

@@ -2,15 +2,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import type { ProtocolVersion } from "../wire/protocol-version.ts";
 import { makeWorld } from "./world.ts";
 
 type Parts = Parameters<typeof makeWorld>[0];
 
+const ofServers = (...entries: readonly (readonly [string, ProtocolVersion])[]) => ({
+  versions: { ofServers: new Map(entries) },
+});
 const parts: Parts = {
   trust: { domain: "acme.test", identityAlgorithm: "ML-DSA-65", revokedSerials: new Set(["01"]) },
   rules: [],
   servers: ["a", "b"],
   claims: ["com.acme/agent", "x"],
+  versions: { minimum: "2025-06-18", ofServers: new Map([["a", "2025-11-25"]]) },
 };
 const digestWith = (other: Partial<Parts>): string => makeWorld({ ...parts, ...other }).digest;
 
@@ -18,12 +23,18 @@ const changes: readonly (readonly [string, Partial<Parts>])[] = [
   ["a revocation", { trust: { ...parts.trust, revokedSerials: new Set(["01", "02"]) } }],
   ["a server", { servers: ["a"] }],
   ["a key that must name the caller", { claims: ["com.acme/agent"] }],
+  ["no minimum", { versions: { ofServers: new Map([["a", "2025-11-25"]]) } }],
+  ["another minimum", { versions: { minimum: "2025-11-25", ofServers: new Map([["a", "2025-11-25"]]) } }],
+  ["a minimum of a server's own", ofServers(["a", "2025-11-25"], ["b", "2025-11-25"])],
+  ["another server's minimum", ofServers(["b", "2025-11-25"])],
 ];
 test("each change of what calls are judged by is another world", () => {
   const digests = [digestWith({}), ...changes.map(([, other]) => digestWith(other))];
   assert.equal(new Set(digests).size, digests.length);
 });
 
-test("the order of servers and keys makes no other world", () => {
+test("the order of servers, keys and minimums makes no other world", () => {
   assert.equal(digestWith({ servers: ["b", "a"], claims: ["x", "com.acme/agent"] }), digestWith({}));
+  const [one, two] = [["a", "2025-11-25"] as const, ["b", "2025-06-18"] as const];
+  assert.equal(digestWith(ofServers(one, two)), digestWith(ofServers(two, one)));
 });

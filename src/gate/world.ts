@@ -3,8 +3,16 @@ import { sha256 } from "../crypto/hash.ts";
 import { toBase64url, utf8 } from "../kernel/bytes.ts";
 import type { Trust } from "../identity/admission.ts";
 import { boundKey } from "../identity/claims.ts";
+import type { ProtocolVersion } from "../wire/protocol-version.ts";
 import type { Rule, RuleDocument } from "../policy/rules.ts";
 import { compileRules } from "../policy/rules.ts";
+
+/** The oldest versions of the protocol that may be spoken; none where nothing is said. */
+export interface VersionFloor {
+  readonly minimum?: ProtocolVersion;
+  /** Where a server's own counts instead, by its name. */
+  readonly ofServers: ReadonlyMap<string, ProtocolVersion>;
+}
 
 export interface World {
   readonly trust: Trust;
@@ -14,6 +22,7 @@ export interface World {
   readonly virtualServers: ReadonlyMap<string, readonly string[]>;
   /** Keys in `_meta` that must name the caller whenever they are there, as `boundKey` has them. */
   readonly claims: ReadonlySet<string>;
+  readonly versions: VersionFloor;
   /** SHA-256 over everything above, base64url; stands in each decision's entry. */
   readonly digest: string;
 }
@@ -25,14 +34,17 @@ export function makeWorld(parts: {
   readonly servers: readonly string[];
   readonly virtualServers?: ReadonlyMap<string, readonly string[]>;
   readonly claims?: readonly string[];
+  readonly versions?: VersionFloor;
 }): World {
   const { trust, rules, servers, virtualServers = new Map(), claims = [] } = parts;
+  const { versions = { ofServers: new Map() } } = parts;
   const content = JSON.stringify({
     trust: { ...trust, revokedSerials: [...trust.revokedSerials].sort() },
     rules,
     servers: [...servers].sort(),
     virtualServers: [...virtualServers].sort(([a], [b]) => (a < b ? -1 : 1)),
     claims: [...claims].sort(),
+    versions: { ...versions, ofServers: [...versions.ofServers].sort(([a], [b]) => (a < b ? -1 : 1)) },
   });
   return {
     trust,
@@ -40,6 +52,7 @@ export function makeWorld(parts: {
     servers: new Set(servers),
     virtualServers,
     claims: new Set(claims.map(boundKey)),
+    versions,
     digest: toBase64url(sha256(utf8(content))),
   };
 }

@@ -18,6 +18,8 @@ const refusals = {
   bad_message: { rpc: -32600, http: 400 },
   header_mismatch: { rpc: -32020, http: 400 },
   unsupported_version: { rpc: -32022, http: 400 },
+  /** As older revisions say it of a handshake (MCP 2025-11-25 lifecycle, error handling). */
+  unsupported_handshake: { rpc: -32602, http: 400 },
   bad_envelope: { rpc: -32602, http: 400 },
   bad_media_type: { rpc: -32600, http: 415 },
   not_acceptable: { rpc: -32600, http: 406 },

@@ -35,6 +35,15 @@ test("a request is modern when its _meta names the protocol's version", () => {
   );
 });
 
+test("a handshake's version is read, and no other method's", () => {
+  const params = '"params":{"protocolVersion":"2025\\u002d11-25"}';
+  const versions = ["initialize", "tools/call"].map((method) => {
+    const frame = read(`{"jsonrpc":"2.0","id":1,"method":"${method}",${params}}`);
+    return frame.kind === "request" ? frame.params?.protocolVersion : "no request";
+  });
+  assert.deepEqual(versions, ["2025-11-25", undefined]);
+});
+
 test("all members of _meta are noted, each at its place", () => {
   const meta = '{"a":1, "x/b" :{"c":[2]},"\\u0063":"d","progressToken":7}';
   for (const text of [

@@ -41,6 +41,8 @@ interface Params {
   readonly requestId?: RequestId;
   /** Of `notifications/progress`. */
   readonly progressToken?: RequestId;
+  /** Of `initialize`. */
+  readonly protocolVersion?: string;
   /** Of `completion/complete`: the prompt or the resource to be completed. */
   readonly ref?: { readonly name?: string; readonly uri?: string };
   readonly meta?: Meta;
@@ -106,6 +108,7 @@ const messageShape: Shape = {
     requestState: true,
     requestId: true,
     progressToken: true,
+    protocolVersion: true,
     ref: { name: true, uri: true },
     _meta: metaShape,
   },
@@ -158,7 +161,7 @@ export function tryReadFrame(bytes: Uint8Array): Frame | undefined {
 function call(read: Reader): RequestFrame | NotificationFrame {
   const method = read.visible("method");
   if (method === undefined) throw bad("a method is a string");
-  const params = paramsOf(read, namedBy.get(method));
+  const params = paramsOf(read, method);
   const era: Era = params?.meta?.protocolVersion === undefined ? "legacy" : "modern";
   const common = { bytes: read.bytes, method, era, ...(params && { params }) };
   if (!read.members.has("id")) return { kind: "notification", ...common };
@@ -198,11 +201,12 @@ function response(read: Reader): ResponseFrame {
   };
 }
 
-/** @param naming the member that must be text: what a server reads as one, the rules must have read too */
-function paramsOf(read: Reader, naming?: string): Params | undefined {
+function paramsOf(read: Reader, method: string): Params | undefined {
   if (!read.members.has("params")) return undefined;
   const params = read.object("params");
   if (params === undefined) throw bad("params is an object");
+  // What a server reads as text, the rules must have read too.
+  const naming = namedBy.get(method);
   if (naming !== undefined && params.members.has(naming) && !params.isString(naming)) {
     throw bad(`"${naming}" is a string`);
   }
@@ -221,6 +225,7 @@ function paramsOf(read: Reader, naming?: string): Params | undefined {
     ...spansOf(params),
     ...(requestId !== undefined && { requestId }),
     ...(progressToken !== undefined && { progressToken }),
+    ...versionOf(params, method),
     ...(ref && { ref: refOf(ref) }),
     ...(meta && { meta }),
   };
@@ -234,6 +239,13 @@ function spansOf({ members }: Reader): Pick<Params, "arguments" | "requestState"
     ...(args && { arguments: { start: args.start, end: args.end } }),
     ...(state && { requestState: { start: state.start, end: state.end } }),
   };
+}
+
+/** Other methods may have a member of that name, which is none of ours. */
+function versionOf(read: Reader, method: string): Pick<Params, "protocolVersion"> {
+  if (method !== "initialize") return {};
+  const protocolVersion = read.string("protocolVersion", maxMethodLength);
+  return protocolVersion === undefined ? {} : { protocolVersion };
 }
 
 function refOf(read: Reader): NonNullable<Params["ref"]> {

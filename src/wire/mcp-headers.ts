@@ -173,8 +173,3 @@ function member(value: unknown, name: string): unknown {
     ? (value as Record<string, unknown>)[name]
     : undefined;
 }
-
-/** MCP 2026-07-28 and later, as a version's date says. */
-export function isModernVersion(version: string | undefined): boolean {
-  return version !== undefined && /^\d{4}-\d\d-\d\d$/.test(version) && version >= "2026-07-28";
-}

@@ -8,12 +8,8 @@ import { sha256Hex } from "../../crypto/hash.ts";
 import { fromUtf8, utf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { namedBy, type RequestFrame, type ResponseFrame } from "../../wire/frame.ts";
-import {
-  checkParameterHeaders,
-  isModernVersion,
-  type ParameterHeader,
-  toolParameterHeaders,
-} from "../../wire/mcp-headers.ts";
+import { checkParameterHeaders, type ParameterHeader, toolParameterHeaders } from "../../wire/mcp-headers.ts";
+import { isModernVersion } from "../../wire/protocol-version.ts";
 
 export interface Knowledge {
   /** The modern versions it speaks; unknown until it was asked to `server/discover`. */
