@@ -112,6 +112,7 @@ const housekeeping: ReadonlySet<string> = new Set([
   "resources/list",
   "resources/templates/list",
   "prompts/list",
+  "skills/list",
   "logging/setLevel",
   "subscriptions/listen",
   "tasks/get",
@@ -128,6 +129,9 @@ const targetKinds: ReadonlyMap<string, TargetKind> = new Map([
   ["resources/read", "resources"],
   ["resources/subscribe", "resources"],
   ["resources/unsubscribe", "resources"],
+  ["resources/directory/read", "resources"],
+  // A skill is found by the address under which it is read (SEP-2640).
+  ["skills/get", "resources"],
 ]);
 
 /** What a message names. A method nobody knows is judged like a tool of that name, so default-deny holds. */

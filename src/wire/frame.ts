@@ -123,6 +123,8 @@ export const namedBy: ReadonlyMap<string, "name" | "uri" | "taskId"> = new Map([
   ["resources/read", "uri"],
   ["resources/subscribe", "uri"],
   ["resources/unsubscribe", "uri"],
+  ["resources/directory/read", "uri"],
+  ["skills/get", "uri"],
   ["tasks/get", "taskId"],
   ["tasks/update", "taskId"],
   ["tasks/cancel", "taskId"],

@@ -149,8 +149,18 @@ function isAnnotation(header: unknown, schema: unknown): header is string {
 }
 
 /** What `Mcp-Name` mirrors; subscriptions have none. */
+/** The methods whose name travels in `Mcp-Name`; others may name something without it. */
+const inHeader: ReadonlySet<string> = new Set([
+  "tools/call",
+  "prompts/get",
+  "resources/read",
+  "tasks/get",
+  "tasks/update",
+  "tasks/cancel",
+]);
+
 function nameOf(frame: RequestFrame | NotificationFrame): string | undefined {
-  const member = frame.method.endsWith("subscribe") ? undefined : namedBy.get(frame.method);
+  const member = inHeader.has(frame.method) ? namedBy.get(frame.method) : undefined;
   return member === undefined ? undefined : frame.params?.[member];
 }
 

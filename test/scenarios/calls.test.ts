@@ -214,6 +214,23 @@ test("what a caller may not use can't be completed for it either", async (t) => 
   assert.equal(stub.seen.length, 1);
 });
 
+test("a folder or a skill is judged by its address, like what is read from it", async (t) => {
+  const stub = await stubServer(t);
+  const rules = `policies:
+  - { name: all, callers: ["*"], tools: ["*"], resources: ["*"], effect: allow, because: x }
+  - { name: not-those, callers: ["*"], resources: ["stub/secret://*"], effect: deny, because: "Not those." }`;
+  const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${rules}`);
+  const client = clientOf(t, gateway, await enrol(gateway));
+  for (const method of ["resources/read", "resources/directory/read", "skills/get"]) {
+    const ask = async (uri: unknown): Promise<string> =>
+      (await client.post("stub", { jsonrpc: "2.0", id: 1, method, params: { uri } })).text;
+    assert.match(await ask("open://a"), /"result"/, method);
+    assert.match(await ask("secret://a"), /Not those/, method);
+    assert.match(await ask(["secret://a"]), /-32600/, method);
+  }
+  assert.equal(stub.seen.length, 3);
+});
+
 test("credentials end at the gateway; what MCP defines goes on", async (t) => {
   const stub = await stubServer(t);
   const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);

@@ -79,6 +79,8 @@ function namedIn({ method, params }: RequestFrame): NamedIn | undefined {
     case "resources/read":
     case "resources/subscribe":
     case "resources/unsubscribe":
+    case "resources/directory/read":
+    case "skills/get":
       return { kind: "resources", name: uri, path: ["params", "uri"] };
     case "completion/complete":
       return ref?.uri === undefined
