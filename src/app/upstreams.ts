@@ -9,6 +9,7 @@ import { httpUpstream } from "../host/net/http-upstream.ts";
 import { type RenewablePool, renewablePool } from "../host/net/renewable-pool.ts";
 import { clientTlsOptions, type Credentials } from "../host/net/tls.ts";
 import { namedUpstreams, type NamedUpstreams, type Upstream } from "../host/net/upstreams.ts";
+import { type ChildSpec, startChild } from "../host/stdio/child.ts";
 import { stdioUpstream } from "../host/stdio/stdio-upstream.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
@@ -74,17 +75,19 @@ export function connectServers(
 function stdioServer(name: string, server: StdioServer, options: UpstreamOptions): Upstream {
   const { limits, clock, log } = options;
   const [program = "", ...args] = server.command;
+  const child: ChildSpec = {
+    name,
+    command: [program, ...args],
+    cwd: path.resolve(options.folder, server.cwd ?? "."),
+    env: environmentOf(server),
+    stderrFolder: options.stderrFolder,
+    maxLineBytes: limits.answer,
+    log,
+  };
   return stdioUpstream({
-    child: {
-      name,
-      command: [program, ...args],
-      cwd: path.resolve(options.folder, server.cwd ?? "."),
-      env: environmentOf(server),
-      stderrFolder: options.stderrFolder,
-      maxLineBytes: limits.answer,
-      log,
-    },
+    link: { name, open: (events) => startChild(child, events) },
     clock,
+    log,
     answerTimeoutMs: limits.answer_timeout,
     idleTimeoutMs: limits.session_idle,
   });

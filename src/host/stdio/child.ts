@@ -6,6 +6,8 @@ import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { type Frame, tryReadFrame } from "../../wire/frame.ts";
 import { asLine, lineReader } from "../../wire/lines.ts";
+import type { Link, LinkEvents } from "../link.ts";
+import { within } from "../within.ts";
 import { keepStderr } from "./stderr-file.ts";
 
 export interface ChildSpec {
@@ -21,25 +23,6 @@ export interface ChildSpec {
   readonly log: Log;
 }
 
-export interface Child {
-  /**
-   * Writes one message. The bytes are the client's own; only line breaks between tokens become spaces.
-   * @throws Refusal `busy` if the process doesn't read what it was sent before
-   */
-  readonly send: (message: Uint8Array) => void;
-  /** Stops reading its stdout until each `pause` had its `resume`. */
-  readonly pause: () => void;
-  readonly resume: () => void;
-  /** Lets the process end by itself, then makes it; resolves when its whole group is gone. */
-  readonly stop: () => Promise<void>;
-}
-
-export interface ChildEvents {
-  readonly onMessage: (frame: Frame) => void;
-  /** Once, whatever the cause; nothing follows. */
-  readonly onEnd: (refusal: Refusal) => void;
-}
-
 /** How long a process may take after its stdin closed, and again after SIGTERM. */
 const stopStepMs = 2000;
 /** After its exit, how long what it wrote last may take to be read. */
@@ -47,7 +30,11 @@ const lastWordsMs = 500;
 /** What may wait for a process that doesn't read its stdin. */
 const maxUnreadBytes = 8 * 1024 * 1024;
 
-export function startChild(spec: ChildSpec, events: ChildEvents): Child {
+/**
+ * The link over its stdin and stdout. Of what is sent, line breaks between tokens become spaces; `stop` lets the
+ * process end by itself, then makes it, and resolves when its whole group is gone.
+ */
+export function startChild(spec: ChildSpec, events: LinkEvents): Link {
   const [program, ...args] = spec.command;
   const child = spawn(program, args, {
     cwd: spec.cwd,
@@ -141,12 +128,4 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
 
 function codeOf(error: Error): string {
   return "code" in error ? String(error.code) : error.message;
-}
-
-async function within(done: Promise<void>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), ms)));
-  const won = await Promise.race([done.then(() => true), late]);
-  clearTimeout(timer);
-  return won;
 }

@@ -3,9 +3,9 @@ import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { utf8 } from "../../kernel/bytes.ts";
 import type { Frame, NotificationFrame, RequestFrame, RequestId } from "../../wire/frame.ts";
-import { type Child, type ChildSpec, startChild } from "./child.ts";
 import { type Conversation, conversation, messageEvent, unaskedStream } from "./conversation.ts";
-import type { Answer } from "../../gate/call.ts";
+import type { Answer, HeaderList } from "../../gate/call.ts";
+import type { Link, LinkSpec } from "../link.ts";
 import { onAbort } from "../on-abort.ts";
 import { type Knowledge, learnt, nothingKnown } from "./knowledge.ts";
 
@@ -16,7 +16,7 @@ const maxUnheardBytes = 4 * 1024 * 1024;
 /** One server process and the requests under way on it. */
 export class ServerProcess {
   readonly #open = new Map<string, Conversation>();
-  readonly #child: Child;
+  readonly #link: Link;
   readonly #log: Log;
   readonly #name: string;
   #unheard: Uint8Array[] = [];
@@ -26,12 +26,13 @@ export class ServerProcess {
   lastUsedUnixMs: number;
   knowledge: Knowledge = nothingKnown;
 
-  constructor(spec: ChildSpec, nowUnixMs: number, onEnd: () => void) {
-    this.#log = spec.log;
+  constructor(spec: LinkSpec, log: Log, nowUnixMs: number, onEnd: () => void) {
+    this.#log = log;
     this.#name = spec.name;
     this.lastUsedUnixMs = nowUnixMs;
-    this.#child = startChild(spec, {
+    this.#link = spec.open({
       onMessage: (frame) => this.#deliver(frame),
+      onUndelivered: (message, refusal) => this.#fail(message, refusal),
       onEnd: (refusal) => {
         this.#ended = refusal;
         for (const waiting of this.#open.values()) waiting.fail(refusal);
@@ -51,21 +52,21 @@ export class ServerProcess {
   }
 
   /** @throws Refusal `bad_message` if a request with that id is still open, `busy` if the server doesn't read */
-  ask(request: RequestFrame, headers: readonly string[]): Conversation {
+  ask(request: RequestFrame, headers: HeaderList, sentHeaders: HeaderList): Conversation {
     if (this.#ended !== undefined) throw this.#ended;
     const key = keyOf(request.id);
     if (this.#open.has(key)) {
       throw new Refusal("bad_message", "A request with this id is still being answered in this session.");
     }
-    const talk = conversation(request, headers, this.#child);
-    this.#child.send(request.bytes);
+    const talk = conversation(request, headers, this.#link);
+    this.#link.send(request.bytes, sentHeaders);
     this.#open.set(key, talk);
     return talk;
   }
 
-  tell(message: Uint8Array): void {
+  tell(message: Uint8Array, sentHeaders: HeaderList): void {
     if (this.#ended !== undefined) throw this.#ended;
-    this.#child.send(message);
+    this.#link.send(message, sentHeaders);
   }
 
   /** The request is of no interest any more; the server is told (MCP cancellation). */
@@ -73,7 +74,8 @@ export class ServerProcess {
     if (!this.#open.delete(keyOf(request.id)) || this.#ended !== undefined) return;
     const params = { requestId: request.id, reason: "The client went away." };
     try {
-      this.#child.send(utf8(JSON.stringify({ jsonrpc: "2.0", method: "notifications/cancelled", params })));
+      const notification = { jsonrpc: "2.0", method: "notifications/cancelled", params };
+      this.#link.send(utf8(JSON.stringify(notification)), []);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       this.#log.debug("server.not_told", { server: this.#name }); // It doesn't read; it learns nothing new.
@@ -98,7 +100,17 @@ export class ServerProcess {
 
   async stop(): Promise<void> {
     this.#listener?.queue.end();
-    await this.#child.stop();
+    await this.#link.stop();
+  }
+
+  #fail(message: Uint8Array, refusal: Refusal): void {
+    for (const [key, talk] of this.#open) {
+      if (talk.request.bytes !== message) continue;
+      this.#open.delete(key);
+      talk.fail(refusal);
+      return;
+    }
+    this.#log.warn("server.not_told", { server: this.#name, code: refusal.code, ...refusal.facts });
   }
 
   #deliver(frame: Frame): void {

@@ -8,18 +8,20 @@ import { randomUUID } from "node:crypto";
 
 import type { Answer, Journaled } from "../../gate/call.ts";
 import type { Clock } from "../../kernel/clock.ts";
+import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { RequestFrame } from "../../wire/frame.ts";
 import { utf8 } from "../../kernel/bytes.ts";
+import type { LinkSpec } from "../link.ts";
 import type { Upstream } from "../net/upstreams.ts";
-import type { ChildSpec } from "./child.ts";
 import type { Conversation } from "./conversation.ts";
 import { onAbort } from "../on-abort.ts";
 import { checkAgainst, checkEnvelope, concerns, gaveOut } from "./knowledge.ts";
 import { ServerProcess } from "./server-process.ts";
 
 export interface StdioUpstreamOptions {
-  readonly child: ChildSpec;
+  readonly link: LinkSpec;
+  readonly log: Log;
   readonly clock: Clock;
   readonly answerTimeoutMs: number;
   readonly idleTimeoutMs: number;
@@ -83,7 +85,8 @@ class Processes {
     const caller = call.caller.spiffeId;
     this.#makeRoom(caller, call.server);
     const id = randomUUID();
-    const server = new ServerProcess(this.#options.child, call.atUnixMs, () => this.#processes.delete(id));
+    const { link, log } = this.#options;
+    const server = new ServerProcess(link, log, call.atUnixMs, () => this.#processes.delete(id));
     this.#processes.set(id, { server, caller, session });
     return { server, id };
   }
@@ -161,7 +164,7 @@ async function ask(
   checkEnvelope(request, call.header);
   const { server, headers, opened } = processFor(call, request, processes);
   checkAgainst(server.knowledge, request, call.header);
-  const talk = server.ask(request, headers);
+  const talk = server.ask(request, headers, call.headers);
   onAbort(call.reply.gone, () => {
     const giveUp = (): void => {
       server.cancel(request);
@@ -220,7 +223,7 @@ async function probeAnswer(talk: Conversation): Promise<Answer> {
 
 /** A notification or an answer of the client's: accepted, nothing comes back. */
 function tell(call: Journaled, processes: Processes): Answer {
-  processes.ofSession(call).tell(call.body);
+  processes.ofSession(call).tell(call.body, call.headers);
   return empty(202);
 }
 
