@@ -98,29 +98,39 @@ const stdioServerSchema = z.strictObject({
   probe: probeSchema.optional(),
 });
 
-const httpServerSchema = z.strictObject({
-  url: z
-    .url({ protocol: /^https?$/ })
-    .refine(
-      (text) => hasNoUserinfo(text),
-      "expected no user or password in the URL; use headers with a file or env",
-    )
-    .describe("Streamable HTTP endpoint of the server."),
-  peer: z
-    .string()
-    .optional()
-    .describe(
-      "SPIFFE ID of a server that runs behind `latticegate expose`; the link is then post-quantum and mutual.",
-    ),
-  headers: z
-    .record(z.string(), secretSource)
-    .default({})
-    .describe(
-      "Headers to send to the server, each from a file or an environment variable, e.g. its API token.",
-    ),
-  minimum_protocol: minimumProtocol,
-  probe: probeSchema.optional(),
-});
+const httpServerSchema = z
+  .strictObject({
+    url: z
+      .url({ protocol: /^https?$/ })
+      .refine(
+        (text) => hasNoUserinfo(text),
+        "expected no user or password in the URL; use headers with a file or env",
+      )
+      .describe("The server's MCP endpoint; of one that speaks HTTP+SSE, where its stream is opened."),
+    transport: z
+      .enum(["streamable-http", "http+sse"])
+      .default("streamable-http")
+      .describe("`http+sse` is the older transport, of MCP 2024-11-05; often at a path that ends in `/sse`."),
+    peer: z
+      .string()
+      .optional()
+      .describe(
+        "SPIFFE ID of a server that runs behind `latticegate expose`; the link is then post-quantum and mutual.",
+      ),
+    headers: z
+      .record(z.string(), secretSource)
+      .default({})
+      .describe(
+        "Headers to send to the server, each from a file or an environment variable, e.g. its API token.",
+      ),
+    minimum_protocol: minimumProtocol,
+    probe: probeSchema.optional(),
+  })
+  .refine(({ peer, transport }) => peer === undefined || transport === "streamable-http", {
+    path: ["transport"],
+    error:
+      "expected streamable-http: a server with a `peer` runs behind `latticegate expose`, which speaks that",
+  });
 
 const listenSchema = z.union([
   address,
@@ -224,7 +234,9 @@ export const configSchema = z.strictObject({
         .prefault("64MiB")
         .describe("Longest answer, or event of a stream, a server may give."),
       answer_timeout: durationMs.prefault("5m").describe("How long a server may take to begin an answer."),
-      session_idle: durationMs.prefault("30m").describe("When a stdio session that nobody uses is ended."),
+      session_idle: durationMs
+        .prefault("30m")
+        .describe("When a session that nobody uses is ended, on a server over stdio or HTTP+SSE."),
       drain: durationMs.prefault("10s").describe("How long calls under way may take when the gateway stops."),
     })
     .prefault({})
@@ -234,6 +246,7 @@ export const configSchema = z.strictObject({
 
 export type ConfigDocument = z.output<typeof configSchema>;
 export type ServerConfig = ConfigDocument["servers"][string];
+export type ServerAtUrl = Extract<ServerConfig, { readonly url: unknown }>;
 
 export interface Config extends Omit<ConfigDocument, "listen" | "policies" | "profile"> {
   /** Absolute path of the state folder. */

@@ -8,7 +8,7 @@ import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { RuleDocument } from "../policy/rules.ts";
 import { openAuditLog } from "./audit-log.ts";
-import { configSchema } from "./config.ts";
+import { configSchema, type ServerAtUrl } from "./config.ts";
 import { serve } from "./serve.ts";
 import { openSidecarIdentity } from "./sidecar-identity.ts";
 import { statePaths } from "./state-folder.ts";
@@ -16,7 +16,9 @@ import { connectServers } from "./upstreams.ts";
 
 export interface ExposeOptions {
   /** What is exposed: a stdio command, or the URL of an HTTP server. */
-  readonly server: { readonly command: readonly string[] } | { readonly url: string };
+  readonly server:
+    | { readonly command: readonly string[] }
+    | { readonly url: string; readonly transport?: ServerAtUrl["transport"] };
   readonly listen: string;
   /** SPIFFE IDs (patterns) that may call; by default the gateway only. */
   readonly allow: readonly string[];

@@ -10,7 +10,7 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { AuditLog } from "./audit-log.ts";
-import type { Config } from "./config.ts";
+import type { Config, ServerConfig } from "./config.ts";
 import { listen } from "../host/net/listen.ts";
 import { version } from "./version.ts";
 
@@ -84,7 +84,7 @@ function status(config: Config, shown: Shown, startedAtUnixMs: number): unknown 
     servers: [
       ...Object.entries(config.servers).map(([name, server]) => ({
         name,
-        transport: "command" in server ? "stdio" : "http",
+        transport: transportOf(server),
         // Arguments and paths may hold tokens: the page names the program and the host.
         target: "command" in server ? server.command[0] : new URL(server.url).origin,
         ...counted(name),
@@ -99,4 +99,9 @@ function status(config: Config, shown: Shown, startedAtUnixMs: number): unknown 
     log: { origin, size: journal.size(), checkpoint: journal.head() },
     notYet: config.notYet.map((part) => `${part.at}: ${part.because}`),
   };
+}
+
+function transportOf(server: ServerConfig): string {
+  if ("command" in server) return "stdio";
+  return server.transport === "http+sse" ? "http+sse" : "http";
 }

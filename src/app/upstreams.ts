@@ -7,6 +7,7 @@ import { Pool } from "undici";
 import type { Profile } from "../crypto/suites.ts";
 import { httpUpstream } from "../host/net/http-upstream.ts";
 import { type RenewablePool, renewablePool } from "../host/net/renewable-pool.ts";
+import { openSseLink, type SseLinkSpec } from "../host/net/sse-link.ts";
 import { clientTlsOptions, type Credentials } from "../host/net/tls.ts";
 import { namedUpstreams, type NamedUpstreams, type Upstream } from "../host/net/upstreams.ts";
 import { type ChildSpec, startChild } from "../host/stdio/child.ts";
@@ -14,7 +15,7 @@ import { stdioUpstream } from "../host/stdio/stdio-upstream.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import type { ConfigDocument, ServerConfig } from "./config.ts";
+import type { ConfigDocument, ServerAtUrl, ServerConfig } from "./config.ts";
 
 export interface UpstreamOptions {
   /** Relative paths count from here. */
@@ -41,8 +42,12 @@ export interface ConnectedServers {
   readonly renew: (credentials: Credentials) => void;
 }
 
+interface Connections {
+  readonly dispatcher: RenewablePool["dispatcher"];
+  readonly close: () => Promise<void>;
+}
+
 type StdioServer = Extract<ServerConfig, { command: unknown }>;
-type HttpServer = Extract<ServerConfig, { url: unknown }>;
 
 /** What every program needs to run at all; anything else is named by the operator. */
 const basicEnvironment = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"] as const;
@@ -93,12 +98,15 @@ function stdioServer(name: string, server: StdioServer, options: UpstreamOptions
   });
 }
 
-function plainServer(name: string, server: HttpServer, options: UpstreamOptions): Upstream {
+function plainServer(name: string, server: ServerAtUrl, options: UpstreamOptions): Upstream {
   const pool = new Pool(new URL(server.url).origin, { connections: null, pipelining: 1 });
-  return overHttp(name, server, { dispatcher: () => pool, close: () => pool.destroy() }, options);
+  const connections = { dispatcher: () => pool, close: () => pool.destroy() };
+  return server.transport === "http+sse"
+    ? overHttpSse(name, server, connections, options)
+    : overHttp(name, server, connections, options);
 }
 
-function peerPool(name: string, server: HttpServer, peer: string, options: UpstreamOptions): RenewablePool {
+function peerPool(name: string, server: ServerAtUrl, peer: string, options: UpstreamOptions): RenewablePool {
   const { client, profile } = options;
   const url = new URL(server.url);
   if (client === undefined || url.protocol !== "https:") {
@@ -109,20 +117,50 @@ function peerPool(name: string, server: HttpServer, peer: string, options: Upstr
 
 function overHttp(
   name: string,
-  server: HttpServer,
-  connections: { readonly dispatcher: RenewablePool["dispatcher"]; readonly close: () => Promise<void> },
+  server: ServerAtUrl,
+  connections: Connections,
   options: UpstreamOptions,
 ): Upstream {
   const { limits } = options;
   return httpUpstream({
     url: new URL(server.url),
     limits: { answerTimeoutMs: limits.answer_timeout, answerBytes: limits.answer },
-    headers: Object.entries(server.headers).flatMap(([header, source]) => [
-      header,
-      secretFrom(source, `servers.${name}.headers.${header}`, options.folder),
-    ]),
+    headers: credentialHeaders(name, server, options),
     ...connections,
   });
+}
+
+function overHttpSse(
+  name: string,
+  server: ServerAtUrl,
+  connections: Connections,
+  options: UpstreamOptions,
+): Upstream {
+  const { limits, clock, log } = options;
+  const spec: SseLinkSpec = {
+    name,
+    url: new URL(server.url),
+    headers: credentialHeaders(name, server, options),
+    dispatcher: connections.dispatcher,
+    answerTimeoutMs: limits.answer_timeout,
+    maxEventBytes: limits.answer,
+    log,
+  };
+  const upstream = stdioUpstream({
+    link: { name, open: (events) => openSseLink(spec, events) },
+    clock,
+    log,
+    answerTimeoutMs: limits.answer_timeout,
+    idleTimeoutMs: limits.session_idle,
+  });
+  return { ...upstream, close: () => upstream.close().then(connections.close) };
+}
+
+function credentialHeaders(name: string, server: ServerAtUrl, options: UpstreamOptions): readonly string[] {
+  return Object.entries(server.headers).flatMap(([header, source]) => [
+    header,
+    secretFrom(source, `servers.${name}.headers.${header}`, options.folder),
+  ]);
 }
 
 function environmentOf(server: StdioServer): Record<string, string> {

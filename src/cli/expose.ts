@@ -1,5 +1,5 @@
 /** `latticegate expose` */
-import { startExpose } from "../app/expose.ts";
+import { type ExposeOptions, startExpose } from "../app/expose.ts";
 import { sidecarState } from "../app/sidecar-state.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -24,6 +24,10 @@ export const expose = {
       value: "SPIFFE-ID",
       help: 'Who may call, "*" for any run of characters; only the gateway by default.',
     },
+    sse: {
+      type: "boolean",
+      help: "The server at URL speaks HTTP+SSE, the older transport of MCP 2024-11-05.",
+    },
     verbose: { type: "boolean", help: "Log what happens to stderr." },
   },
   run: async (call) => {
@@ -47,14 +51,14 @@ export const expose = {
   },
 } as const satisfies Command;
 
-function exposedServer(
-  call: CommandCall,
-): { readonly command: readonly string[] } | { readonly url: string } {
+function exposedServer(call: CommandCall): ExposeOptions["server"] {
   const [url, ...more] = call.positionals;
-  if (call.rest.length > 0 && url === undefined) return { command: call.rest };
-  if (url !== undefined && more.length === 0 && call.rest.length === 0) return { url };
+  const isSse = call.flag("sse");
+  if (call.rest.length > 0 && url === undefined && !isSse) return { command: call.rest };
+  if (url !== undefined && more.length === 0 && call.rest.length === 0)
+    return { url, transport: isSse ? "http+sse" : "streamable-http" };
   throw new Refusal(
     "bad_config",
-    "Expected either the URL of an HTTP server or, behind --, the command of a stdio server.",
+    "Expected either the URL of an HTTP server (with --sse if it speaks HTTP+SSE) or, behind --, the command of a stdio server.",
   );
 }

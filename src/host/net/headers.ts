@@ -1,6 +1,9 @@
 /** Which headers cross the gateway, and which end at it. */
 import type { HeaderList } from "../../gate/call.ts";
 
+/** W3C Trace Context and Baggage. */
+const traceNames: ReadonlySet<string> = new Set(["traceparent", "tracestate", "baggage"]);
+
 /**
  * Request headers that mean something to an MCP server. Everything else ends here: credentials are
  * for us (token passthrough is forbidden, MCP 2026-07-28 authorization), the rest is of this hop.
@@ -14,9 +17,7 @@ const forwardedNames: ReadonlySet<string> = new Set([
   "mcp-method",
   "mcp-name",
   "user-agent",
-  "traceparent",
-  "tracestate",
-  "baggage",
+  ...traceNames,
 ]);
 
 /** The header of a 408 that says: nothing came of the request this answers (RFC 9110 §15.5.9). */
@@ -43,6 +44,11 @@ const hopNames: ReadonlySet<string> = new Set([
 /** Headers of a request that go on to the upstream, without its session id. */
 export function forwardable(raw: HeaderList): string[] {
   return filtered(raw, (name) => forwardedNames.has(name) || name.startsWith(parameterPrefix));
+}
+
+/** Of those, what also goes to a server whose transport has no headers of its own. */
+export function traceHeaders(raw: HeaderList): string[] {
+  return filtered(raw, (name) => traceNames.has(name));
 }
 
 /** Headers that outlive a hop. A name listed in `Connection` doesn't. */
