@@ -8,6 +8,7 @@ import { loopbackFront } from "../host/net/loopback-front.ts";
 import { listen } from "../host/net/listen.ts";
 import { mcpPath } from "../host/net/mcp-http.ts";
 import { patientSend, type Send } from "../host/net/patient-send.ts";
+import { sseFront } from "../host/net/sse-front.ts";
 import { renewablePool } from "../host/net/renewable-pool.ts";
 import { clientTlsOptions } from "../host/net/tls.ts";
 import { StdioFront } from "../host/stdio/front.ts";
@@ -79,7 +80,10 @@ export async function connectStdio(
   const tunnel = await openTunnel(options);
   const front = new StdioFront({
     send: tunnel.send,
-    write: (message) => void streams.output.write(asLine(message)),
+    write: (message) => {
+      streams.output.write(asLine(message));
+      return Promise.resolve();
+    },
     log: options.log,
     maxEventBytes: limits.answerBytes,
   });
@@ -97,6 +101,8 @@ export async function connectStdio(
 export interface LoopbackConnection {
   /** What a client connects to: loopback, with this start's token in the path. */
   readonly url: string;
+  /** The same for a client of HTTP+SSE, the transport of MCP 2024-11-05. */
+  readonly sseUrl: string;
   readonly close: () => Promise<void>;
 }
 
@@ -104,16 +110,29 @@ export interface LoopbackConnection {
 export async function connectHttp(options: ConnectOptions, port: number): Promise<LoopbackConnection> {
   const tunnel = await openTunnel(options);
   const token = randomBytes(24).toString("base64url");
-  const server = loopbackFront({ send: tunnel.send, token, maxBodyBytes: maxRequestBytes, log: options.log });
+  const { send } = tunnel;
+  const { log } = options;
+  const old = sseFront({
+    send,
+    path: `/${token}`,
+    maxBodyBytes: maxRequestBytes,
+    maxEventBytes: limits.answerBytes,
+    maxUnreadBytes: limits.answerBytes,
+    log,
+  });
+  const server = loopbackFront({ send, token, maxBodyBytes: maxRequestBytes, log, sse: old });
   const address = await listen(server, `127.0.0.1:${port}`).catch(async (error: unknown) => {
     await tunnel.close();
     throw error;
   });
+  const base = `http://localhost:${address.slice(address.lastIndexOf(":") + 1)}/${token}`;
   return {
-    url: `http://localhost:${address.slice(address.lastIndexOf(":") + 1)}/${token}/mcp`,
+    url: `${base}/mcp`,
+    sseUrl: `${base}/sse`,
     close: async () => {
       server.close();
       server.closeAllConnections();
+      await old.close();
       await tunnel.close();
     },
   };

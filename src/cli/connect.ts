@@ -16,7 +16,7 @@ export const connect = {
     http: {
       type: "string",
       value: "PORT",
-      help: "Serve HTTP on loopback instead of stdio; 0 takes a free port.",
+      help: "Serve HTTP on loopback instead of stdio, HTTP+SSE of MCP 2024-11-05 too; 0 takes a free port.",
     },
     peer: { type: "string", value: "SPIFFE-ID", help: "Who the other end must be; the gateway by default." },
     verbose: { type: "boolean", help: "Log what happens to stderr." },
@@ -44,6 +44,7 @@ export const connect = {
     const stopped = untilStopped();
     const connection = await connectHttp(options, Number(port));
     call.out(`${target} is at ${connection.url}`);
+    call.out(`For clients of HTTP+SSE, the transport of MCP 2024-11-05: ${connection.sseUrl}`);
     await stopped;
     await connection.close();
     return 0;

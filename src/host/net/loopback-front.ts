@@ -8,11 +8,14 @@ import { drained, readBody } from "./body.ts";
 import { endToEnd, forwardable } from "./headers.ts";
 import type { HttpAnswer, HttpRequest } from "./http-exchange.ts";
 import { checkLoopbackRequest, isSameSecret } from "./loopback.ts";
+import type { SseFront } from "./sse-front.ts";
 
 export interface LoopbackFrontOptions {
   readonly send: (request: Omit<HttpRequest, "path">) => Promise<HttpAnswer>;
   readonly token: string;
   readonly maxBodyBytes: number;
+  /** Who serves the clients of HTTP+SSE. */
+  readonly sse: SseFront;
   readonly log: Log;
 }
 
@@ -30,13 +33,24 @@ async function forward(
   options: LoopbackFrontOptions,
 ): Promise<void> {
   checkLoopbackRequest(request);
-  const [, given, path] = /^\/([^/?]+)(\/mcp)\/?$/.exec(request.url ?? "") ?? [];
+  const [, given, path, session] =
+    /^\/([^/?]+)\/(mcp|sse|messages\/([\w-]+))\/?$/.exec(request.url ?? "") ?? [];
   if (path === undefined || !isSameSecret(given, options.token)) {
     throw new Refusal(
       "no_identity",
       "The token in this URL isn't this start's; take the URL that `connect` printed.",
     );
   }
+  if (path === "sse") options.sse.open(request, response);
+  else if (session !== undefined) await options.sse.post(session, request, response);
+  else await exchangeOne(request, response, options);
+}
+
+async function exchangeOne(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  options: LoopbackFrontOptions,
+): Promise<void> {
   const { method } = request;
   if (method !== "POST" && method !== "GET" && method !== "DELETE") {
     throw new Refusal("method_not_allowed", "MCP uses POST, GET and DELETE.");

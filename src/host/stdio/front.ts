@@ -22,8 +22,8 @@ import { valueOf } from "../net/headers.ts";
 export interface StdioFrontOptions {
   /** Sends one request to the server through the tunnel; see `exchange` for how it rejects. */
   readonly send: (request: Omit<HttpRequest, "path">) => Promise<HttpAnswer>;
-  /** Writes one message to the client, without its line end. */
-  readonly write: (message: Uint8Array) => void;
+  /** Writes one message to the client, without its framing; resolves when it may be told more. Never rejects. */
+  readonly write: (message: Uint8Array) => Promise<void>;
   readonly log: Log;
   readonly maxEventBytes: number;
 }
@@ -78,9 +78,14 @@ export class StdioFront {
     try {
       frame = readFrame(line);
     } catch (error) {
-      this.#writeError(null, error);
+      void this.#writeError(null, error);
       return;
     }
+    this.takeFrame(frame);
+  }
+
+  /** Takes one message of the client's. */
+  takeFrame(frame: Frame): void {
     if (frame.kind === "notification" && this.#cancels(frame)) return;
     // What isn't answered is sent in turn: `initialized` must arrive before the first list.
     const before = this.#order;
@@ -106,13 +111,14 @@ export class StdioFront {
   }
 
   async #ask(request: RequestFrame): Promise<void> {
+    if (this.#over.signal.aborted) return;
     const abort = new AbortController();
     this.#open.set(request.id, { abort, unawaited: request.method === "subscriptions/listen" });
     if (request.method === "initialize") this.#initialize = request;
     try {
       await this.#exchange(request, abort.signal);
     } catch (error) {
-      if (!abort.signal.aborted) this.#writeError(request.id, error);
+      if (!abort.signal.aborted) await this.#writeError(request.id, error);
     } finally {
       this.#open.delete(request.id);
     }
@@ -127,7 +133,7 @@ export class StdioFront {
     if (request.method === "initialize" && answer.status < 300) {
       this.#session = valueOf(answer.headers, "mcp-session-id");
     }
-    if (answer.kind === "whole") this.#writeWhole(request, answer);
+    if (answer.kind === "whole") await this.#writeWhole(request, answer);
     else await this.#writeStream(request, answer.chunks, gone);
   }
 
@@ -137,6 +143,7 @@ export class StdioFront {
   }
 
   async #tell(frame: Frame): Promise<void> {
+    if (this.#over.signal.aborted) return;
     try {
       const answer = await this.#send(frame);
       if (answer.status >= 400) this.#options.log.warn("notification.refused", { status: answer.status });
@@ -172,10 +179,11 @@ export class StdioFront {
     ];
   }
 
-  #writeWhole(request: RequestFrame, answer: HttpAnswer & { readonly kind: "whole" }): void {
+  async #writeWhole(request: RequestFrame, answer: HttpAnswer & { readonly kind: "whole" }): Promise<void> {
     const frame = tryReadFrame(answer.body);
     if (frame?.kind === "response" && (frame.id === request.id || frame.id === null)) {
-      this.#deliver(request, frame.id === null ? withId(answer.body, request.id) : answer.body, frame);
+      const body = frame.id === null ? withId(answer.body, request.id) : answer.body;
+      await this.#deliver(request, body, frame);
       return;
     }
     throw new Refusal(
@@ -218,7 +226,7 @@ export class StdioFront {
           if (event.id !== undefined) resume.lastId = event.id;
           const retryMs = retryOf(event.raw);
           if (retryMs !== undefined) resume.retryMs = retryMs;
-          if (this.#passOn(event, request)) return { answered: true };
+          if (await this.#passOn(event, request)) return { answered: true };
         }
       }
     } catch (error) {
@@ -230,19 +238,23 @@ export class StdioFront {
   }
 
   /** Writes an event's message; whether it answers the request. */
-  #passOn({ data }: SseEvent, request: RequestFrame | undefined): boolean {
+  async #passOn({ data }: SseEvent, request: RequestFrame | undefined): Promise<boolean> {
     if (data === null || data.length === 0) return false;
     const frame = tryReadFrame(data);
-    this.#deliver(request, data, frame);
+    await this.#deliver(request, data, frame);
     return request !== undefined && frame?.kind === "response" && frame.id === request.id;
   }
 
-  #deliver(request: RequestFrame | undefined, message: Uint8Array, frame: Frame | undefined): void {
+  async #deliver(
+    request: RequestFrame | undefined,
+    message: Uint8Array,
+    frame: Frame | undefined,
+  ): Promise<void> {
     if (frame?.kind === "response" && frame.result !== undefined && request !== undefined) {
       if (request.method === "initialize") this.#version = frame.result.protocolVersion;
       if (request.method === "tools/list") this.#learnTools(message);
     }
-    this.#options.write(message);
+    await this.#options.write(message);
   }
 
   /** Which arguments have headers of their own (MCP 2026-07-28, x-mcp-header). */
@@ -281,7 +293,7 @@ export class StdioFront {
 
   async #initializeAgain(): Promise<void> {
     const initialize = this.#initialize;
-    if (initialize === undefined)
+    if (initialize === undefined || this.#over.signal.aborted)
       throw new Refusal("no_such_session", "The session has ended; initialize first.");
     this.#session = undefined;
     const answer = await this.#send(initialize);
@@ -293,13 +305,13 @@ export class StdioFront {
     void this.#listen();
   }
 
-  #writeError(id: RequestId | null, error: unknown): void {
+  async #writeError(id: RequestId | null, error: unknown): Promise<void> {
     const refusal = error instanceof Refusal ? error : undefined;
     if (refusal === undefined)
       this.#options.log.error("front.fault", { stack: String((error as Error).stack) });
     const code = refusal === undefined ? -32603 : refusalRow(refusal.code).rpc;
     const message = refusal?.message ?? "Internal error in the sidecar; its log says why.";
-    this.#options.write(utf8(JSON.stringify({ jsonrpc: "2.0", id, error: { code, message } })));
+    await this.#options.write(utf8(JSON.stringify({ jsonrpc: "2.0", id, error: { code, message } })));
   }
 }
 
