@@ -49,6 +49,16 @@ const wrong: readonly (readonly [string, string, RegExp])[] = [
   ["a limit of nothing", "limits: { request: 0B }", /limits\.request/],
   ["a server's name that is no name", 'servers: { "../x": { url: "http://a/" } }', /servers/],
   ["a server that is a file", 'servers: { x: { url: "file:///etc/passwd" } }', /servers\.x/],
+  [
+    "a transport nobody knows",
+    'servers: { x: { url: "http://a/", transport: "sse" } }',
+    /servers\.x\.transport.*"http\+sse"/s,
+  ],
+  [
+    "an exposed server over HTTP+SSE",
+    'servers: { x: { url: "https://a/", peer: "spiffe://a/server/x", transport: "http+sse" } }',
+    /servers\.x\.transport: expected streamable-http/,
+  ],
   ...["user:canary", "canary", ":canary"].map((userinfo): readonly [string, string, RegExp] => [
     `a URL with ${userinfo}@`,
     `servers: { x: { url: "http://${userinfo}@a/" } }`,

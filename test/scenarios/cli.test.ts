@@ -4,9 +4,14 @@ import { copyFile, cp, mkdir, readdir, readFile, rename, writeFile } from "node:
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { cli, type Ended } from "../support/cli.ts";
+import { cli, type Ended, startCli } from "../support/cli.ts";
 import { eventually, stubServer, temporaryFolder } from "../support/gateway.ts";
-import { type GatewayProcess, gatewayProcess, loopbackSidecar } from "../support/gateway-process.ts";
+import {
+  type GatewayProcess,
+  gatewayProcess,
+  loopbackSidecar,
+  sidecarArguments,
+} from "../support/gateway-process.ts";
 import { mission } from "../support/mission.ts";
 
 test("--help names every command, and each command explains itself", async () => {
@@ -34,6 +39,7 @@ const mistakes: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["connect without a server", ["connect"], /Expected one server/],
   ["a port that is none", ["connect", "x", "--http", "eighty"], /--http takes a port/],
   ["expose without anything", ["expose"], /Expected either the URL/],
+  ["a pipe that is to speak HTTP+SSE", ["expose", "--sse", "--", "server"], /Expected either the URL/],
   ["a join token for nobody", ["ca", "token"], /--for agent\/NAME/],
 ];
 for (const [what, args, expected] of mistakes) {
@@ -105,6 +111,16 @@ describe("a gateway that has served a few calls", () => {
   });
 
   const run = (...args: string[]): Promise<Ended> => cli([...args, "--config", gateway.configFile]);
+
+  test("connect --http also says where clients of HTTP+SSE connect", async (inner) => {
+    const args = await sidecarArguments(gateway, "stub", "cli");
+    const second = /^For clients of HTTP\+SSE, .*: (http:\S+)$/;
+    const { groups } = await startCli(inner, [...args, "--http", "0"], second);
+    const stream = await fetch(groups[0] ?? "");
+    assert.equal(stream.status, 200);
+    const chunk = await stream.body?.getReader().read();
+    assert.match(Buffer.from(chunk?.value ?? []).toString(), /^event: endpoint\ndata: \/[\w-]+\/messages\//);
+  });
 
   test("status says where it listens, doctor finds nothing wrong, ca list shows who was let in", async () => {
     assert.match((await run("status")).stdout, new RegExp(gateway.address));

@@ -1,4 +1,4 @@
-/** The link over HTTP+SSE: it stops taking when it is told to, and tells no more than is taken. */
+/** The link over HTTP+SSE: it tells in order and no more than is taken, and takes nothing while it is paused. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
@@ -21,15 +21,31 @@ interface Linked {
   /** Resolves with the next POST and what answers it. */
   readonly posted: () => Promise<http.ServerResponse>;
   readonly stream: http.ServerResponse;
+  /** Emits `posted` with what answers a POST, and the bytes it had. */
+  readonly server: http.Server;
 }
 
-async function linked(t: TestContext, onMessage: (link: Link) => void = () => {}): Promise<Linked> {
+interface Options {
+  readonly onMessage?: (link: Link) => void;
+  readonly welcome?: string;
+  readonly answerTimeoutMs?: number;
+}
+
+async function linked(
+  t: TestContext,
+  {
+    onMessage = () => {},
+    welcome = "event: endpoint\ndata: /messages\n\n",
+    answerTimeoutMs = 60_000,
+  }: Options = {},
+): Promise<Linked> {
   const server = http.createServer((request, response) => {
-    request.resume();
-    if (request.method === "POST") server.emit("posted", response);
+    let bytes = 0;
+    request.on("data", (chunk: Buffer) => (bytes += chunk.length));
+    if (request.method === "POST") request.on("end", () => server.emit("posted", response, bytes));
     else {
       response.writeHead(200, { "content-type": "text/event-stream" });
-      response.write("event: endpoint\ndata: /messages\n\n");
+      response.write(welcome);
       server.emit("opened", response);
     }
   });
@@ -51,7 +67,7 @@ async function linked(t: TestContext, onMessage: (link: Link) => void = () => {}
       url: new URL(`${origin}/sse`),
       headers: [],
       dispatcher: () => pool,
-      answerTimeoutMs: 60_000,
+      answerTimeoutMs,
       maxEventBytes: 64 * 1024,
       log: systemLog({ level: "error", form: "json", write: () => undefined }),
     },
@@ -67,18 +83,19 @@ async function linked(t: TestContext, onMessage: (link: Link) => void = () => {}
   const [stream] = await opened;
   const posted = async (): Promise<http.ServerResponse> =>
     ((await once(server, "posted")) as [http.ServerResponse])[0];
-  return { link, heard, ended, stream, posted };
+  return { link, heard, ended, stream, posted, server };
 }
 
 const event = (n: number): string =>
   `event: message\ndata: {"jsonrpc":"2.0","method":"notifications/message","params":{"n":${n}}}\n\n`;
 
 test("while the link is paused nothing is taken; each pause needs its resume, and nothing is lost", async (t) => {
-  const { link, heard, stream, posted, ended } = await linked(t, (each) => {
-    if (heard.length === 1) {
+  const { link, heard, stream, posted, ended } = await linked(t, {
+    onMessage: (each) => {
+      if (heard.length > 1) return;
       each.pause();
       each.pause();
-    }
+    },
   });
   const all = Array.from({ length: 50 }, (_, n) => event(n)).join("");
   await new Promise((resolve) => stream.write(all, resolve));
@@ -93,6 +110,29 @@ test("while the link is paused nothing is taken; each pause needs its resume, an
   link.resume();
   await ended;
   assert.equal(heard.length, 50);
+});
+
+test("what is told arrives in the order in which it was told, also a short word after a long one", async (t) => {
+  const { link, server } = await linked(t);
+  const lengths = [3_000_000, 2, 1_000_000, 3];
+  const arrived: number[] = [];
+  const all = new Promise<void>((resolve) => {
+    server.on("posted", (response: http.ServerResponse, bytes: number) => {
+      response.writeHead(202).end();
+      if (arrived.push(bytes) === lengths.length) resolve();
+    });
+  });
+  for (const length of lengths) link.send(new Uint8Array(length), []);
+  await all;
+  assert.deepEqual(arrived, lengths);
+});
+
+test("a stream that is open and names no endpoint is given up in time", async (t) => {
+  const { ended, stream } = await linked(t, { welcome: ": hello\n\n", answerTimeoutMs: 100 });
+  const closed = once(stream, "close");
+  const { code, message } = await ended;
+  assert.deepEqual([code, message], ["upstream_timeout", "The server named no endpoint in time."]);
+  await closed;
 });
 
 test("a server that accepts nothing is told no more than a bound, and told so", async (t) => {
