@@ -11,7 +11,7 @@ import { patientSend, type Send } from "../host/net/patient-send.ts";
 import { sseFront } from "../host/net/sse-front.ts";
 import { renewablePool } from "../host/net/renewable-pool.ts";
 import { clientTlsOptions } from "../host/net/tls.ts";
-import { StdioFront } from "../host/stdio/front.ts";
+import { MessageFront } from "../host/message-front.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -78,7 +78,7 @@ export async function connectStdio(
   streams: { readonly input: Readable; readonly output: Writable },
 ): Promise<void> {
   const tunnel = await openTunnel(options);
-  const front = new StdioFront({
+  const front = new MessageFront({
     send: tunnel.send,
     write: (message) => {
       streams.output.write(asLine(message));

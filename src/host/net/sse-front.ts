@@ -9,12 +9,12 @@ import { utf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { readFrame } from "../../wire/frame.ts";
 import { writeSseEvent } from "../../wire/sse.ts";
-import { StdioFront, type StdioFrontOptions } from "../stdio/front.ts";
+import { MessageFront, type MessageFrontOptions } from "../message-front.ts";
 import { drained, readBody } from "./body.ts";
 import { isMediaType } from "./headers.ts";
 import { isSameSecret } from "./loopback.ts";
 
-export interface SseFrontOptions extends Omit<StdioFrontOptions, "write"> {
+export interface SseFrontOptions extends Omit<MessageFrontOptions, "write"> {
   /** Under which the front is served; what clients are told to POST to begins with it. */
   readonly path: string;
   readonly maxBodyBytes: number;
@@ -39,9 +39,9 @@ const maxClients = 64;
 
 export function sseFront(options: SseFrontOptions): SseFront {
   /** By the part of the path that is theirs. */
-  const clients = new Map<string, StdioFront>();
+  const clients = new Map<string, MessageFront>();
   const ending = new Set<Promise<void>>();
-  const leave = (session: string, client: StdioFront): void => {
+  const leave = (session: string, client: MessageFront): void => {
     if (!clients.delete(session)) return;
     const end = client.end(0).finally(() => ending.delete(end)); // Nobody is left to be answered.
     ending.add(end);
@@ -55,7 +55,7 @@ export function sseFront(options: SseFrontOptions): SseFront {
         throw new Refusal("busy", `${maxClients} clients are connected already; close one first.`);
       }
       const session = randomBytes(24).toString("base64url");
-      const client = new StdioFront({ ...options, write: writer(response, options.maxUnreadBytes) });
+      const client = new MessageFront({ ...options, write: writer(response, options.maxUnreadBytes) });
       clients.set(session, client);
       response.once("close", () => leave(session, client));
       response.writeHead(200, {
@@ -66,7 +66,7 @@ export function sseFront(options: SseFrontOptions): SseFront {
       response.write(writeSseEvent({ event: "endpoint", data: utf8(`${options.path}/messages/${session}`) }));
     },
     post: async (session, request, response) => {
-      const find = (): StdioFront => {
+      const find = (): MessageFront => {
         const [, client] = [...clients].find(([name]) => isSameSecret(session, name)) ?? [];
         if (client !== undefined) return client;
         throw new Refusal("no_such_session", "The stream of this session has ended.");
@@ -88,7 +88,7 @@ export function sseFront(options: SseFrontOptions): SseFront {
 }
 
 /** Writes messages as events. Who reads slowly slows down those who write; who lets too much wait is cut off. */
-function writer(response: http.ServerResponse, maxUnreadBytes: number): StdioFrontOptions["write"] {
+function writer(response: http.ServerResponse, maxUnreadBytes: number): MessageFrontOptions["write"] {
   let draining: Promise<void> | undefined;
   return async (message) => {
     if (response.writableLength > maxUnreadBytes) response.destroy();

@@ -1,11 +1,11 @@
 /**
- * The front of `connect` that a client starts as its stdio server: each message it writes becomes an
- * HTTP request through the tunnel, each message that comes back a line. In both eras; a legacy
- * session that was lost is opened again, since a pipe has no way to say so.
+ * The front of `connect` for a client that speaks in messages, over stdio or HTTP+SSE: each becomes an HTTP request
+ * through the tunnel, and each that comes back is written to the client. In both eras; a legacy session that was
+ * lost is opened again, since the client's transport has no way to say so.
  */
-import { utf8 } from "../../kernel/bytes.ts";
-import type { Log } from "../../kernel/log.ts";
-import { Refusal, refusalRow } from "../../kernel/refusal.ts";
+import { utf8 } from "../kernel/bytes.ts";
+import type { Log } from "../kernel/log.ts";
+import { Refusal, refusalRow } from "../kernel/refusal.ts";
 import {
   type Frame,
   type NotificationFrame,
@@ -13,13 +13,13 @@ import {
   tryReadFrame,
   type RequestFrame,
   type RequestId,
-} from "../../wire/frame.ts";
-import { standardHeaders, toolParameterHeaders, type ParameterHeader } from "../../wire/mcp-headers.ts";
-import { type SseEvent, sseReader } from "../../wire/sse.ts";
-import { type HttpAnswer, type HttpRequest } from "../net/http-exchange.ts";
-import { valueOf } from "../net/headers.ts";
+} from "../wire/frame.ts";
+import { standardHeaders, toolParameterHeaders, type ParameterHeader } from "../wire/mcp-headers.ts";
+import { type SseEvent, sseReader } from "../wire/sse.ts";
+import { type HttpAnswer, type HttpRequest } from "./net/http-exchange.ts";
+import { valueOf } from "./net/headers.ts";
 
-export interface StdioFrontOptions {
+export interface MessageFrontOptions {
   /** Sends one request to the server through the tunnel; see `exchange` for how it rejects. */
   readonly send: (request: Omit<HttpRequest, "path">) => Promise<HttpAnswer>;
   /** Writes one message to the client, without its framing; resolves when it may be told more. Never rejects. */
@@ -57,8 +57,8 @@ interface OpenRequest {
 }
 
 /** One client and its one session. */
-export class StdioFront {
-  readonly #options: StdioFrontOptions;
+export class MessageFront {
+  readonly #options: MessageFrontOptions;
   readonly #open = new Map<RequestId, OpenRequest>();
   readonly #over = new AbortController();
   #order: Promise<unknown> = Promise.resolve();
@@ -68,7 +68,7 @@ export class StdioFront {
   #reopening: Promise<void> | undefined;
   #parameters: ReadonlyMap<string, readonly ParameterHeader[]> = new Map();
 
-  constructor(options: StdioFrontOptions) {
+  constructor(options: MessageFrontOptions) {
     this.#options = options;
   }
 
