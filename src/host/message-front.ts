@@ -3,7 +3,7 @@
  * through the tunnel, and each that comes back is written to the client. In both eras; a legacy session that was
  * lost is opened again, since the client's transport has no way to say so.
  */
-import { utf8 } from "../kernel/bytes.ts";
+import { concat, utf8 } from "../kernel/bytes.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal, refusalRow } from "../kernel/refusal.ts";
 import {
@@ -14,6 +14,7 @@ import {
   type RequestFrame,
   type RequestId,
 } from "../wire/frame.ts";
+import { scanJson, tolerantScanLimits } from "../wire/json-scan.ts";
 import { standardHeaders, toolParameterHeaders, type ParameterHeader } from "../wire/mcp-headers.ts";
 import { type SseEvent, sseReader } from "../wire/sse.ts";
 import { type HttpAnswer, type HttpRequest } from "./net/http-exchange.ts";
@@ -315,10 +316,14 @@ export class MessageFront {
   }
 }
 
-/** An error that HTTP carried without an id belongs to the request it answered. */
+/** An error that HTTP carried without an id belongs to the request it answered; its other bytes stay. */
 function withId(body: Uint8Array, id: RequestId): Uint8Array {
-  const message: unknown = JSON.parse(new TextDecoder().decode(body));
-  return utf8(JSON.stringify({ ...(message as object), id }));
+  const { start, members } = scanJson(body, { id: true }, tolerantScanLimits);
+  const place = members?.get("id");
+  const text = JSON.stringify(id);
+  return place === undefined
+    ? concat([body.subarray(0, start + 1), utf8(`"id":${text},`), body.subarray(start + 1)])
+    : concat([body.subarray(0, place.start), utf8(text), body.subarray(place.end)]);
 }
 
 function retryOf(event: Uint8Array): number | undefined {

@@ -8,6 +8,7 @@ import {
   scanJson,
   type Shape,
   textAt,
+  tolerantScanLimits,
 } from "./json-scan.ts";
 
 /** Byte offsets, end exclusive. */
@@ -151,10 +152,10 @@ export function readFrame(bytes: Uint8Array, limits: FrameLimits = defaultFrameL
   return call(read);
 }
 
-/** The message in `bytes`; undefined if there is none. For what others say, which isn't ours to refuse. */
+/** The message in `bytes`; undefined if there is none. For what servers say, which isn't ours to refuse. */
 export function tryReadFrame(bytes: Uint8Array): Frame | undefined {
   try {
-    return readFrame(bytes);
+    return readFrame(bytes, tolerantScanLimits);
   } catch {
     return undefined;
   }

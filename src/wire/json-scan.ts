@@ -29,13 +29,18 @@ export interface ScanLimits {
   readonly depth: number;
   /** Members and elements in all: bounds the work a small message can cause. */
   readonly members: number;
+  /** Takes what two readers may read in two ways; of a member that comes twice, the last counts, as most take it. */
+  readonly isTolerant?: boolean;
 }
 
 export const defaultScanLimits: ScanLimits = { depth: 64, members: 100_000 };
 
+/** For what a server says: it is its client's to judge, and a client that never got it would wait for ever. */
+export const tolerantScanLimits: ScanLimits = { depth: 1000, members: Infinity, isTolerant: true };
+
 /** @throws Refusal `bad_json`, or `bad_message` for a known member in another case; it names the byte, never the content */
 export function scanJson(bytes: Uint8Array, shape?: Shape, limits: ScanLimits = defaultScanLimits): Place {
-  if (!isUtf8(bytes)) throw new Refusal("bad_json", "Expected UTF-8.");
+  if (limits.isTolerant !== true && !isUtf8(bytes)) throw new Refusal("bad_json", "Expected UTF-8.");
   const scanner = new Scanner(bytes, limits);
   const place = scanner.value(shape, 0);
   scanner.end();
@@ -75,6 +80,7 @@ const fewMembers = 12;
 class Scanner {
   readonly #bytes: Uint8Array;
   readonly #limits: ScanLimits;
+  readonly #isTolerant: boolean;
   #at = 0;
   #members = 0;
   /** Whether the string just scanned holds an escape. */
@@ -84,6 +90,7 @@ class Scanner {
     this.#bytes = bytes;
     this.#limits = limits;
     this.#at = at;
+    this.#isTolerant = limits.isTolerant === true;
   }
 
   end(): void {
@@ -107,18 +114,18 @@ class Scanner {
     this.#deeper(depth);
     const noted = shape === undefined ? undefined : new Map<string, Place>();
     const notesAll = shape?.[everyMember] === true;
-    const names = new Names();
+    const names = this.#isTolerant ? undefined : new Names();
     this.#space();
     if (this.#bytes[this.#at] === closeBrace) this.#at++;
     else {
       for (;;) {
         this.#space();
         const name = this.#name();
-        if (names.has(name)) throw this.#expected("each member once");
-        names.add(name);
+        if (names?.has(name) === true) throw this.#expected("each member once");
+        names?.add(name);
         this.#space();
         if (this.#bytes[this.#at++] !== colon) throw this.#expected('":"', -1);
-        const wanted = shape === undefined ? undefined : wantedMember(shape, name, this.#at);
+        const wanted = shape === undefined ? undefined : this.#wanted(shape, name);
         const place = this.value(wanted, depth);
         if (wanted !== undefined || notesAll) noted?.set(name, place);
         if (this.#next(closeBrace, "}")) break;
@@ -131,6 +138,22 @@ class Scanner {
     const places: Place[] = [];
     this.#array((depth) => places.push(this.value(shape, depth)), 1);
     return places;
+  }
+
+  /**
+   * What the shape asks of a member. Some servers read names without regard to case, so a member that is
+   * a known one but for its case would mean one thing here and another there.
+   */
+  #wanted(shape: Shape, name: string): Shape | true | undefined {
+    if (Object.hasOwn(shape, name)) return shape[name];
+    if (this.#isTolerant) return undefined;
+    for (const known of Object.keys(shape)) {
+      if (known.length === name.length && known.toLowerCase() === folded(name)) {
+        const text = `Expected the member "${known}" in this spelling before byte ${this.#at}.`;
+        throw new Refusal("bad_message", text);
+      }
+    }
+    return undefined;
   }
 
   #array(element: ((depth: number) => void) | undefined, depth: number): void {
@@ -207,6 +230,7 @@ class Scanner {
     const isPair = unit < 0xdc00 && this.#bytes[at + 6] === backslash && this.#bytes[at + 7] === 0x75;
     const low = isPair ? this.#hex4(at + 8) : 0;
     if (low >= 0xdc00 && low <= 0xdfff) return at + 12;
+    if (this.#isTolerant) return at + 6;
     this.#at = at;
     throw this.#expected("no lone surrogate");
   }
@@ -256,7 +280,11 @@ class Scanner {
       this.#digits("a digit");
     }
     // Beyond a double's range one reader sees infinity, another a big number.
-    if (mayOverflow && !Number.isFinite(Number(view(this.#bytes).toString("latin1", start, this.#at)))) {
+    if (
+      !this.#isTolerant &&
+      mayOverflow &&
+      !Number.isFinite(Number(view(this.#bytes).toString("latin1", start, this.#at)))
+    ) {
       throw this.#expected("a number within the range of a double");
     }
   }
@@ -297,20 +325,6 @@ class Names {
     if (this.#many !== undefined) this.#many.add(name);
     else if (this.#few.push(name) > fewMembers) this.#many = new Set(this.#few);
   }
-}
-
-/**
- * What the shape asks of a member. Some servers read names without regard to case, so a member that is
- * a known one but for its case would mean one thing here and another there.
- */
-function wantedMember(shape: Shape, name: string, at: number): Shape | true | undefined {
-  if (Object.hasOwn(shape, name)) return shape[name];
-  for (const known of Object.keys(shape)) {
-    if (known.length === name.length && known.toLowerCase() === folded(name)) {
-      throw new Refusal("bad_message", `Expected the member "${known}" in this spelling before byte ${at}.`);
-    }
-  }
-  return undefined;
 }
 
 /** Simple case folding; the long s and the Kelvin sign fold to ASCII letters. */
