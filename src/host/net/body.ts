@@ -2,6 +2,22 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 import { Refusal } from "../../kernel/refusal.ts";
+import { isMediaType, isUtf8Text } from "./headers.ts";
+
+/**
+ * A message is JSON in UTF-8 as it stands: what a reader would have to decode first, we haven't read.
+ * @throws Refusal `bad_media_type`
+ */
+export function checkContent({ headers }: IncomingMessage): void {
+  const type = headers["content-type"];
+  if (!isMediaType(type, "application/json") || !isUtf8Text(type ?? "")) {
+    throw new Refusal("bad_media_type", "Expected Content-Type application/json, in UTF-8.");
+  }
+  const encoding = headers["content-encoding"];
+  if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
+    throw new Refusal("bad_media_type", "Compressed requests aren't taken; send the JSON as it is.");
+  }
+}
 
 /**
  * Rejects with Refusal `too_large` as soon as it is known to be longer than `maxBytes`, and with

@@ -43,7 +43,9 @@ const hopNames: ReadonlySet<string> = new Set([
 
 /** Headers of a request that go on to the upstream, without its session id. */
 export function forwardable(raw: HeaderList): string[] {
-  return filtered(raw, (name) => forwardedNames.has(name) || name.startsWith(parameterPrefix));
+  const hop = namedByConnection(raw);
+  const isMeant = (name: string): boolean => forwardedNames.has(name) || name.startsWith(parameterPrefix);
+  return filtered(raw, (name) => isMeant(name) && !hop.has(name));
 }
 
 /** Of those, what also goes to a server whose transport has no headers of its own. */
@@ -53,12 +55,17 @@ export function traceHeaders(raw: HeaderList): string[] {
 
 /** Headers that outlive a hop. A name listed in `Connection` doesn't. */
 export function endToEnd(raw: HeaderList): string[] {
+  const hop = namedByConnection(raw);
+  return filtered(raw, (name) => !hopNames.has(name) && !hop.has(name));
+}
+
+function namedByConnection(raw: HeaderList): ReadonlySet<string> {
   const hop = new Set<string>();
   for (let i = 0; i + 1 < raw.length; i += 2) {
     if (raw[i]?.toLowerCase() !== "connection") continue;
     for (const name of (raw[i + 1] ?? "").toLowerCase().split(",")) hop.add(name.trim());
   }
-  return filtered(raw, (name) => !hopNames.has(name) && !hop.has(name));
+  return hop;
 }
 
 /** The first value of a header, by its lower-case name. */
@@ -72,12 +79,12 @@ export function valueOf(raw: HeaderList, lowerCaseName: string): string | undefi
   return undefined;
 }
 
-/** Whether an `Mcp-*` header comes twice: two readers could take two values. */
-export function repeatsMcpHeader(raw: HeaderList): boolean {
+/** Whether a header that says how to read the message, or what it is, comes twice: two readers could take two values. */
+export function repeatsHeader(raw: HeaderList): boolean {
   const seen = new Set<string>();
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i]?.toLowerCase() ?? "";
-    if (!name.startsWith("mcp-")) continue;
+    if (!name.startsWith("mcp-") && name !== "content-type") continue;
     if (seen.has(name)) return true;
     seen.add(name);
   }
@@ -87,6 +94,15 @@ export function repeatsMcpHeader(raw: HeaderList): boolean {
 /** Whether a Content-Type names that media type, whatever its case and parameters. */
 export function isMediaType(contentType: string | undefined, expected: string): boolean {
   return contentType?.split(";", 1)[0]?.trim().toLowerCase() === expected;
+}
+
+/** Whether a Content-Type says nothing else of its text than UTF-8; `charset` means nothing to JSON (RFC 8259 §11), but some readers heed it. */
+export function isUtf8Text(contentType: string): boolean {
+  const [, ...parameters] = contentType.toLowerCase().split(";");
+  return parameters.every((parameter) => {
+    const [name = "", value = ""] = parameter.split("=", 2).map((part) => part.trim());
+    return !name.startsWith("charset") || /^"?utf-?8"?$/.test(value);
+  });
 }
 
 function filtered(raw: HeaderList, keep: (lowerCaseName: string) => boolean): string[] {

@@ -4,7 +4,7 @@ import http from "node:http";
 import { utf8 } from "../../kernel/bytes.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal, refusalRow } from "../../kernel/refusal.ts";
-import { drained, readBody } from "./body.ts";
+import { checkContent, drained, readBody } from "./body.ts";
 import { endToEnd, forwardable } from "./headers.ts";
 import type { HttpAnswer, HttpRequest } from "./http-exchange.ts";
 import { checkLoopbackRequest, isSameSecret } from "./loopback.ts";
@@ -55,6 +55,7 @@ async function exchangeOne(
   if (method !== "POST" && method !== "GET" && method !== "DELETE") {
     throw new Refusal("method_not_allowed", "MCP uses POST, GET and DELETE.");
   }
+  if (method === "POST") checkContent(request);
   const body = method === "POST" ? await readBody(request, options.maxBodyBytes) : undefined;
   const gone = new AbortController();
   response.once("close", () => {

@@ -9,8 +9,8 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Channel } from "../../model/channel.ts";
-import { drained, readBody } from "./body.ts";
-import { endToEnd, goodbyeHeader, isMediaType, repeatsMcpHeader, valueOf } from "./headers.ts";
+import { checkContent, drained, readBody } from "./body.ts";
+import { endToEnd, goodbyeHeader, repeatsHeader, valueOf } from "./headers.ts";
 
 /** Path under which the gateway serves its upstreams: `/mcp/<server>`. */
 export const mcpPath = "/mcp/";
@@ -149,24 +149,18 @@ async function receive(
 
 /** @throws Refusal for a request that can't be a call */
 function checkRequest(request: http.IncomingMessage): void {
-  const { method, headers } = request;
+  const { method } = request;
   if (method !== "POST" && method !== "GET" && method !== "DELETE") {
     throw new Refusal("method_not_allowed", `${String(method)} isn't part of MCP; use POST, GET or DELETE.`);
   }
-  if (repeatsMcpHeader(request.rawHeaders)) {
-    throw new Refusal("header_mismatch", "Expected each Mcp-* header once.");
+  if (repeatsHeader(request.rawHeaders)) {
+    throw new Refusal("header_mismatch", "Expected Content-Type and each Mcp-* header once.");
   }
   if (!request.url?.startsWith(mcpPath)) {
     throw new Refusal("no_such_server", `Servers are found under ${mcpPath}<name>.`);
   }
   if (method !== "POST") return;
-  if (!isMediaType(headers["content-type"], "application/json")) {
-    throw new Refusal("bad_media_type", "Expected Content-Type application/json.");
-  }
-  const encoding = headers["content-encoding"];
-  if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
-    throw new Refusal("bad_media_type", "Compressed requests aren't taken; send the JSON as it is.");
-  }
+  checkContent(request);
 }
 
 function serverName(url: string): string {
