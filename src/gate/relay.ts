@@ -143,11 +143,10 @@ function responseIn(data: Uint8Array): ResponseFrame | undefined {
   return frame?.kind === "response" ? frame : undefined;
 }
 
-/** The upstream's headers, with its session id bound to the caller. */
+/** The upstream's headers, with its session id bound to the caller, however often it says one. */
 function outgoing(call: Journaled, headers: HeaderList, key: Uint8Array): HeaderList {
-  const at = headers.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === "mcp-session-id");
-  const upstreamId = headers[at + 1];
-  if (at === -1 || upstreamId === undefined) return headers;
   const owner = { spiffeId: call.caller.spiffeId, server: call.server };
-  return headers.with(at + 1, sealSessionId(key, owner, upstreamId));
+  const isSession = (at: number): boolean =>
+    at % 2 === 1 && headers[at - 1]?.toLowerCase() === "mcp-session-id";
+  return headers.map((text, at) => (isSession(at) ? sealSessionId(key, owner, text) : text));
 }
