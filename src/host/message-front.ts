@@ -90,8 +90,12 @@ export class MessageFront {
     if (frame.kind === "notification" && this.#cancels(frame)) return;
     // What isn't answered is sent in turn: `initialized` must arrive before the first list.
     const before = this.#order;
-    if (frame.kind === "request") void before.then(() => this.#ask(frame));
-    else this.#order = before.then(() => this.#tell(frame));
+    if (frame.kind === "request") {
+      // Known at once: what cancels it may stand right behind it.
+      const abort = new AbortController();
+      this.#open.set(frame.id, { abort, unawaited: frame.method === "subscriptions/listen" });
+      void before.then(() => this.#ask(frame, abort));
+    } else this.#order = before.then(() => this.#tell(frame));
   }
 
   /** Resolves when no answer is awaited any more, or after `graceMs`; then ends the session. */
@@ -111,13 +115,10 @@ export class MessageFront {
     await this.#options.send({ method: "DELETE", headers, gone }).catch(() => {}); // It is forgotten anyway, later.
   }
 
-  async #ask(request: RequestFrame): Promise<void> {
-    if (this.#over.signal.aborted) return;
-    const abort = new AbortController();
-    this.#open.set(request.id, { abort, unawaited: request.method === "subscriptions/listen" });
+  async #ask(request: RequestFrame, abort: AbortController): Promise<void> {
     if (request.method === "initialize") this.#initialize = request;
     try {
-      await this.#exchange(request, abort.signal);
+      if (!abort.signal.aborted && !this.#over.signal.aborted) await this.#exchange(request, abort.signal);
     } catch (error) {
       if (!abort.signal.aborted) await this.#writeError(request.id, error);
     } finally {

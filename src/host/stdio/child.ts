@@ -44,19 +44,17 @@ export function startChild(spec: ChildSpec, events: LinkEvents): Link {
   });
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   let over = false;
-  const end = (text: string, cause?: unknown): void => {
+  const end = (text: string, cause?: unknown, sent = true): void => {
     if (over) return;
     over = true;
     signalGroup(child, "SIGKILL");
     child.stdout?.destroy();
     spec.log.info("server.ended", { server: spec.name, pid: child.pid, reason: text });
-    events.onEnd(
-      new Refusal("upstream_failed", `The server process ${text}.`, { cause, facts: { sent: true } }),
-    );
+    events.onEnd(new Refusal("upstream_failed", `The server process ${text}.`, { cause, facts: { sent } }));
     resolve();
   };
   // Where the process can't even be made, Node leaves its pipes undefined, and tells on the next turn.
-  child.on("error", (cause) => end(`could not be started (${codeOf(cause)})`, cause));
+  child.on("error", (cause) => end(`could not be started (${codeOf(cause)})`, cause, false));
   child.on("exit", (code, signal) => {
     const text = `ended (${signal ?? `exit code ${String(code)}`})`;
     signalGroup(child, "SIGKILL");

@@ -47,8 +47,10 @@ export class ServerProcess {
     return this.#open.size === 0 && this.#listener === undefined;
   }
 
-  has(id: RequestId): boolean {
-    return this.#open.has(keyOf(id));
+  /** Whether what the server says of `request` could be taken for another's. */
+  isTaken({ id, params }: RequestFrame): boolean {
+    const token = params?.meta?.progressToken;
+    return this.#open.has(keyOf(id)) || (token !== undefined && this.#withToken(token) !== undefined);
   }
 
   /** @throws Refusal `bad_message` if a request with that id is still open, `busy` if the server doesn't read */
@@ -125,7 +127,8 @@ export class ServerProcess {
       }
       return;
     }
-    const talk = (frame.kind === "notification" ? this.#concerned(frame) : undefined) ?? this.#latest();
+    const names = frame.kind === "notification" && namesRequest(frame);
+    const talk = names ? this.#concerned(frame) : this.#latest();
     if (talk !== undefined) talk.add(frame.bytes);
     else if (this.#listener !== undefined) this.#listener.queue.push(messageEvent(frame.bytes));
     else this.#keep(frame.bytes);
@@ -136,7 +139,10 @@ export class ServerProcess {
     const subscription = params?.meta?.subscriptionId;
     if (subscription !== undefined) return this.#open.get(keyOf(subscription));
     const token = params?.progressToken;
-    if (token === undefined) return undefined;
+    return token === undefined ? undefined : this.#withToken(token);
+  }
+
+  #withToken(token: RequestId): Conversation | undefined {
     for (const talk of this.#open.values())
       if (talk.request.params?.meta?.progressToken === token) return talk;
     return undefined;
@@ -158,6 +164,11 @@ export class ServerProcess {
     }
     this.#log.warn("server.unheard", { server: this.#name, kept: this.#unheard.length });
   }
+}
+
+/** What it says is that request's alone, and when that is over, nobody's. */
+function namesRequest({ params }: NotificationFrame): boolean {
+  return params?.meta?.subscriptionId !== undefined || params?.progressToken !== undefined;
 }
 
 /** Ids keep their JSON type: 1 and "1" are two requests. */

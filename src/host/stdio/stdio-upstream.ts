@@ -93,17 +93,17 @@ class Processes {
 
   /**
    * The caller's process for modern requests: the one that runs the task it is about; else one in which its
-   * id is free, if possible the one whose state it brings back. @throws Refusal `busy`
+   * id and its progress token are free, if possible the one whose state it brings back. @throws Refusal `busy`
    */
   ofCaller(call: Journaled, request: RequestFrame): ServerProcess {
     const mine = [...this.#processes.values()]
       .filter(({ session, caller }) => !session && caller === call.caller.spiffeId)
       .map(({ server }) => server);
     const running = mine.find(({ knowledge }) => concerns(knowledge, request));
-    if (running?.has(request.id) === true) {
+    if (running?.isTaken(request) === true) {
       throw new Refusal("busy", "A request with this id is being answered where the task runs; try again.");
     }
-    const free = mine.filter((each) => !each.has(request.id));
+    const free = mine.filter((each) => !each.isTaken(request));
     const asked = free.find(({ knowledge }) => gaveOut(knowledge, request));
     const server = running ?? asked ?? free[0] ?? this.open(call, false).server;
     server.lastUsedUnixMs = call.atUnixMs;
@@ -206,11 +206,12 @@ function processFor(
   return { server, headers: sessionHeader(id), opened: id };
 }
 
-/** MCP 2026-07-28, stdio backward compatibility: silence or any end means a legacy server. */
+/** MCP 2026-07-28, stdio backward compatibility: silence or any end means a legacy server. One that never ran means nothing. */
 async function probeAnswer(talk: Conversation): Promise<Answer> {
   try {
     return await talk.answer;
-  } catch {
+  } catch (cause) {
+    if (cause instanceof Refusal && cause.facts["sent"] === false) throw cause;
     const error = { code: -32601, message: "The server doesn't know server/discover." };
     return {
       kind: "whole",
