@@ -21,7 +21,17 @@ process.exitCode = runSteps([
     "test/conformance/*.test.ts",
     "web/src/**/*.test.ts",
   ),
-  ...(fast ? [] : [node("scenarios", ...testFlags, "--test-concurrency=2", "test/scenarios/*.test.ts")]),
+  ...(fast
+    ? []
+    : [
+        node(
+          "scenarios",
+          ...testFlags,
+          "--test-concurrency=2",
+          "test/scenarios/*.test.ts",
+          "test/faithful/*.test.ts",
+        ),
+      ]),
   node("docs in step", "src/cli/main.ts", "config", "docs", "--check"),
   tool("dead code", "knip"),
 ]);

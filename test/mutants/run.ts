@@ -1,6 +1,7 @@
 /**
  * `npm run mutants`: breaks the data path in the nine ways that conformance suites don't notice, one at a time in
- * a copy of the sources, and shows that a test of ours turns red. A mutant that survives fails the run.
+ * a copy of the sources, and shows that the tests of the class it belongs to turn red. A mutant that survives fails
+ * the run.
  */
 import { spawnSync } from "node:child_process";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -14,6 +15,10 @@ interface Mutant {
   /** Stands in the file exactly once. */
   readonly from: string;
   readonly to: string;
+  /** The file of test/faithful/ that must turn red. */
+  readonly killedBy: string;
+  /** Narrows it to the tests of that name. */
+  readonly tests: string;
 }
 
 const mcpHttp = "src/host/net/mcp-http.ts";
@@ -24,14 +29,37 @@ const write = "    write: (bytes) => {\n";
 const asText = "Buffer.from(given).toString()";
 
 const mutants: readonly Mutant[] = [
-  { name: "GET is answered with 405", file: mcpHttp, from: verbs, to: refusing("GET") },
-  { name: "DELETE is answered with 405", file: mcpHttp, from: verbs, to: refusing("DELETE") },
-  { name: "Last-Event-ID is lost", file: headers, from: '  "last-event-id",\n', to: "" },
+  {
+    name: "GET is answered with 405",
+    file: mcpHttp,
+    from: verbs,
+    to: refusing("GET"),
+    killedBy: "stream-verbs",
+    tests: "a stream that is offered is opened",
+  },
+  {
+    name: "DELETE is answered with 405",
+    file: mcpHttp,
+    from: verbs,
+    to: refusing("DELETE"),
+    killedBy: "stream-verbs",
+    tests: "the end of a session is passed on",
+  },
+  {
+    name: "Last-Event-ID is lost",
+    file: headers,
+    from: '  "last-event-id",\n',
+    to: "",
+    killedBy: "stream-verbs",
+    tests: "Last-Event-ID reaches the server",
+  },
   {
     name: "event ids are dropped",
     file: mcpHttp,
     from: write,
     to: rewriting(`${asText}.replaceAll(/^id:.*\\r?\\n/gm, "")`),
+    killedBy: "event-streams",
+    tests: "ids, retry, names and comments",
   },
   {
     name: "events are framed anew",
@@ -40,35 +68,44 @@ const mutants: readonly Mutant[] = [
     to: rewriting(
       `${asText}.split(/\\r?\\n/).filter((line) => line.startsWith("data")).join("\\n") + "\\n\\n"`,
     ),
+    killedBy: "event-streams",
+    tests: "with CRLF",
   },
   {
     name: "202 becomes 200",
     file: mcpHttp,
     from: 'response.writeHead(status, [...endToEnd(headers), "content-length"',
     to: 'response.writeHead(status === 202 ? 200 : status, [...endToEnd(headers), "content-length"',
+    killedBy: "server-initiated",
+    tests: "roots/list reaches the client in a call",
   },
   {
     name: "a client that goes away cancels nothing",
     file: exchange,
     from: "onAbort(gone, () =>",
     to: "onAbort(new AbortController().signal, () =>",
+    killedBy: "cancellation",
+    tests: "of the modern era goes away",
   },
   {
     name: "structuredContent is dropped",
     file: exchange,
     from: "body: single(chunks) });",
     to: 'body: Buffer.from(Buffer.from(single(chunks)).toString().replace(/"structuredContent":\\{[^}]*\\},?/, "")) });',
+    killedBy: "unknown-members",
+    tests: "structured content",
   },
   {
     name: "Mcp-Param headers are dropped",
     file: headers,
     from: " || name.startsWith(parameterPrefix)",
     to: "",
+    killedBy: "header-hygiene",
+    tests: "exactly those on the list",
   },
 ];
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const tests = "test/scenarios/faithful.test.ts";
 
 function refusing(verb: string): string {
   return `  if (method === "${verb}") throw new Refusal("method_not_allowed", "mutated");\n${verbs}`;
@@ -87,17 +124,29 @@ async function copyOfSources(): Promise<string> {
   return folder;
 }
 
-/** @returns whether the tests are green */
-function isGreen(folder: string): boolean {
-  const args = ["--test", "--test-reporter=dot", "--test-force-exit", "--test-timeout=20000", tests];
-  return spawnSync(process.execPath, args, { cwd: folder, stdio: "ignore", timeout: 120_000 }).status === 0;
+/** @returns whether the tests are green. @throws if there are none of that name */
+function isGreen(folder: string, { name, killedBy, tests }: Mutant): boolean {
+  const flags = [
+    "--test-reporter=tap",
+    "--test-force-exit",
+    "--test-timeout=20000",
+    "--test-name-pattern",
+    tests,
+  ];
+  const args = ["--test", ...flags, `test/faithful/${killedBy}.test.ts`];
+  const run = spawnSync(process.execPath, args, { cwd: folder, encoding: "utf8", timeout: 120_000 });
+  if (/^# tests 0$/m.test(run.stdout)) throw new Error(`${name}: ${killedBy} has no test "${tests}"`);
+  return run.status === 0;
 }
 
 const folder = await copyOfSources();
 let survivors = 0;
 try {
-  if (!isGreen(folder)) throw new Error("the tests are red without a mutant");
-  for (const { name, file, from, to } of mutants) {
+  for (const mutant of mutants) {
+    if (!isGreen(folder, mutant)) throw new Error(`${mutant.name}: its tests are red without it`);
+  }
+  for (const mutant of mutants) {
+    const { name, file, from, to } = mutant;
     const target = path.join(folder, file);
     const original = await readFile(target, "utf8");
     if (original.split(from).length !== 2)
@@ -106,7 +155,7 @@ try {
       target,
       original.replace(from, () => to),
     );
-    const survived = isGreen(folder);
+    const survived = isGreen(folder, mutant);
     await writeFile(target, original);
     if (survived) survivors += 1;
     console.log(`${survived ? "SURVIVED" : "killed  "}  ${name}`);
