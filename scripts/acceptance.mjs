@@ -10,7 +10,7 @@ const parts = {
     args: ["test/conformance/run.ts"],
   },
   mutants: {
-    what: "the data path broken in nine ways, each seen by a test of ours",
+    what: "the data path broken in nine ways, each seen by the tests of its class",
     args: ["test/mutants/run.ts"],
   },
   clients: {
