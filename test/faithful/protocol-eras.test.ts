@@ -13,6 +13,7 @@ import { createMcpHandler } from "@modelcontextprotocol/server";
 
 import { fixtureHttpServer } from "../fixture/http.ts";
 import { fixtureServer } from "../fixture/mcp-server.ts";
+import { Tasks } from "../fixture/tasks.ts";
 import { atEnd } from "../support/cleanup.ts";
 import { clientOf, echoResult, enrol, openPolicy, stubServer, testGateway } from "../support/gateway.ts";
 import {
@@ -182,7 +183,9 @@ test("a legacy request needs no Mcp headers, and those it has aren't checked aga
 /** A server that knows only one era, or both. */
 const servers = {
   modern: () => {
-    const handler = toNodeHandler(createMcpHandler(() => fixtureServer(), { legacy: "reject" }));
+    const handler = toNodeHandler(
+      createMcpHandler(() => fixtureServer({ era: "modern", tasks: new Tasks() }), { legacy: "reject" }),
+    );
     return http.createServer(
       (request, response) => void handler(request as Parameters<typeof handler>[0], response),
     );
