@@ -204,15 +204,17 @@ class Scanner {
     let at = this.#at + 1;
     this.#escaped = false;
     for (;;) {
-      const byte = bytes[at];
+      let byte = bytes[at];
+      // Most of a long message is the inside of strings: this loop is all that is done there.
+      while (byte !== undefined && byte >= 0x20 && byte !== quote && byte !== backslash) byte = bytes[++at];
       if (byte === quote) break;
       if (byte === backslash) {
         this.#escaped = true;
         at = this.#escape(at);
-      } else if (byte === undefined || byte < 0x20) {
+      } else {
         this.#at = at;
         throw this.#expected("the end of a string");
-      } else at++;
+      }
     }
     this.#at = at + 1;
   }

@@ -49,7 +49,9 @@ export function lineReader(maxLineBytes: number): LineReader {
 export function asLine(message: Uint8Array): Uint8Array {
   const line = new Uint8Array(message.length + 1);
   line.set(message);
-  for (let i = 0; i < message.length; i++) if (line[i] === 0x0a || line[i] === 0x0d) line[i] = 0x20;
+  for (const end of [0x0a, 0x0d]) {
+    for (let at = line.indexOf(end); at !== -1; at = line.indexOf(end, at + 1)) line[at] = 0x20;
+  }
   line[message.length] = 0x0a;
   return line;
 }

@@ -43,23 +43,31 @@ export function sseReader(maxEventBytes: number): SseReader {
     rest: () => concat(parts),
     push: (chunk) => {
       const events: SseEvent[] = [];
+      const nextEnd = lineEnds(chunk);
       let start = 0;
-      for (let i = 0; i < chunk.length; i++) {
+      let from = 0;
+      for (let i = nextEnd(0); i < chunk.length; i = nextEnd(from)) {
         const byte = chunk[i];
-        const before = afterCr;
+        if (i > from) atLineStart = false;
+        const before = i > from ? undefined : afterCr;
+        from = i + 1;
         afterCr = undefined;
         let isWhole: boolean;
         if (byte === lf && before !== undefined) isWhole = before === "blank";
         else {
-          const isBlank = atLineStart && (byte === lf || byte === cr);
-          atLineStart = byte === lf || byte === cr;
+          const isBlank = atLineStart;
+          atLineStart = true;
           if (byte === cr) afterCr = isBlank ? "blank" : "line";
           // A CR ends the event, and nobody waits for a LF: one that comes later goes on by itself.
           isWhole = isBlank && !(byte === cr && chunk[i + 1] === lf);
         }
         if (!isWhole) continue;
-        events.push(cut(chunk.subarray(start, i + 1)));
-        start = i + 1;
+        events.push(cut(chunk.subarray(start, from)));
+        start = from;
+      }
+      if (from < chunk.length) {
+        atLineStart = false;
+        afterCr = undefined;
       }
       if (start < chunk.length) parts.push(chunk.subarray(start));
       bytes += chunk.length - start;
@@ -132,16 +140,30 @@ function joined(lines: readonly Uint8Array[]): Uint8Array {
 /** By LF, CR or CRLF. */
 function splitLines(bytes: Uint8Array): readonly Uint8Array[] {
   const lines: Uint8Array[] = [];
+  const nextEnd = lineEnds(bytes);
   let start = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i];
-    if (byte !== lf && byte !== cr) continue;
+  for (let i = nextEnd(0); i < bytes.length; i = nextEnd(start)) {
     lines.push(bytes.subarray(start, i));
-    if (byte === cr && bytes[i + 1] === lf) i++;
-    start = i + 1;
+    start = bytes[i] === cr && bytes[i + 1] === lf ? i + 2 : i + 1;
   }
   if (start < bytes.length) lines.push(bytes.subarray(start));
   return lines;
+}
+
+/** Where the next LF or CR is, from a place on that only grows; the length if there is none. Long lines cost next to nothing. */
+function lineEnds(bytes: Uint8Array): (from: number) => number {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const find = (byte: number, from: number): number => {
+    const at = buffer.indexOf(byte, from);
+    return at === -1 ? bytes.length : at;
+  };
+  let nextLf = -1;
+  let nextCr = -1;
+  return (from) => {
+    if (nextLf < from) nextLf = find(lf, from);
+    if (nextCr < from) nextCr = find(cr, from);
+    return Math.min(nextLf, nextCr);
+  };
 }
 
 function text(bytes: Uint8Array): string {
