@@ -232,8 +232,12 @@ export const configSchema = z.strictObject({
       answer: sizeBytes
         .refine(isSome, "expected more than nothing")
         .prefault("64MiB")
-        .describe("Longest answer, or event of a stream, a server may give."),
-      answer_timeout: durationMs.prefault("5m").describe("How long a server may take to begin an answer."),
+        .describe(
+          "Longest answer, or event of a stream, a server may give; what turns out to be longer is cut.",
+        ),
+      answer_timeout: durationMs
+        .prefault("5m")
+        .describe("How long a server may take to begin an answer, and to go on with a long one."),
       session_idle: durationMs
         .prefault("30m")
         .describe("When a session that nobody uses is ended, on a server over stdio or HTTP+SSE."),

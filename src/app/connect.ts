@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Readable, Writable } from "node:stream";
 
 import { resolveProfile } from "../crypto/suites.ts";
-import { exchange, type HttpAnswer, type HttpRequest } from "../host/net/http-exchange.ts";
+import { collected, exchange, type HttpAnswer, type HttpRequest } from "../host/net/http-exchange.ts";
 import { loopbackFront } from "../host/net/loopback-front.ts";
 import { listen } from "../host/net/listen.ts";
 import { mcpPath } from "../host/net/mcp-http.ts";
@@ -79,7 +79,7 @@ export async function connectStdio(
 ): Promise<void> {
   const tunnel = await openTunnel(options);
   const front = new MessageFront({
-    send: tunnel.send,
+    send: async (request) => collected(await tunnel.send(request)),
     write: (message) => {
       streams.output.write(asLine(message));
       return Promise.resolve();
@@ -113,7 +113,7 @@ export async function connectHttp(options: ConnectOptions, port: number): Promis
   const { send } = tunnel;
   const { log } = options;
   const old = sseFront({
-    send,
+    send: async (request) => collected(await send(request)),
     path: `/${token}`,
     maxBodyBytes: maxRequestBytes,
     maxEventBytes: limits.answerBytes,

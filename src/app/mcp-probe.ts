@@ -1,14 +1,14 @@
 /** The smallest MCP client: enough to list a server's tools and call one, in whichever era it speaks. */
 import { z } from "zod";
 
-import type { HttpAnswer, HttpRequest } from "../host/net/http-exchange.ts";
+import type { CollectedAnswer, HttpRequest } from "../host/net/http-exchange.ts";
 import { valueOf } from "../host/net/headers.ts";
 import { sseReader } from "../wire/sse.ts";
 import { utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { version } from "./version.ts";
 
-type Send = (request: Omit<HttpRequest, "path">) => Promise<HttpAnswer>;
+type Send = (request: Omit<HttpRequest, "path">) => Promise<CollectedAnswer>;
 
 export interface Probe {
   readonly tool: string;

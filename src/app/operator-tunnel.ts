@@ -2,7 +2,7 @@
 import { generateKeyPair } from "../crypto/keys.ts";
 import { createSigningRequest } from "../crypto/signing-request.ts";
 import { join } from "../host/net/enrol-client.ts";
-import { exchange, type HttpAnswer, type HttpRequest } from "../host/net/http-exchange.ts";
+import { collected, type CollectedAnswer, exchange, type HttpRequest } from "../host/net/http-exchange.ts";
 import { mcpPath } from "../host/net/mcp-http.ts";
 import { renewablePool } from "../host/net/renewable-pool.ts";
 import { clientTlsOptions } from "../host/net/tls.ts";
@@ -14,7 +14,7 @@ import { credentialsOf } from "./credentials.ts";
 import { doctorPath } from "./doctor-rule.ts";
 
 export interface OperatorTunnel {
-  readonly to: (server: string) => (request: Omit<HttpRequest, "path">) => Promise<HttpAnswer>;
+  readonly to: (server: string) => (request: Omit<HttpRequest, "path">) => Promise<CollectedAnswer>;
   /** TLS group of its link, once something was sent. */
   readonly group: () => string | undefined;
   readonly close: () => Promise<void>;
@@ -43,7 +43,8 @@ export async function openOperatorTunnel(
     profile,
   );
   return {
-    to: (server) => (request) => exchange(pool.dispatcher(), { ...request, path: mcpPath + server }, limits),
+    to: (server) => async (request) =>
+      collected(await exchange(pool.dispatcher(), { ...request, path: mcpPath + server }, limits)),
     group: pool.group,
     close: pool.close,
   };

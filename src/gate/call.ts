@@ -19,11 +19,12 @@ export type HeaderReader = (lowerCaseName: string) => string | undefined;
 export interface Reply {
   /** A whole answer: head, body, end. */
   readonly whole: (status: number, headers: HeaderList, body: Uint8Array) => void;
-  /** The head of a stream. */
-  readonly open: (status: number, headers: HeaderList) => void;
+  /** The head of a stream, or of a long answer whose length may be known. */
+  readonly open: (status: number, headers: HeaderList, bodyBytes?: number) => void;
   /** Resolves when more may be written. */
   readonly write: (bytes: Uint8Array) => Promise<void>;
-  readonly close: () => void;
+  /** The end, with what is left to be written. */
+  readonly close: (last?: Uint8Array) => void;
   /** Breaks the stream off, so that the reader can't take it for complete. */
   readonly cut: () => void;
   /** The caller went away. */
@@ -81,6 +82,9 @@ export interface Journaled extends Judged {
   readonly receipt: Receipt;
 }
 
+/** Longer answers are passed on unread, and needn't be whole before they are: reading costs time that others wait for. */
+export const inspectBytes = 1024 * 1024;
+
 /** What came back from an upstream. */
 export type Answer =
   | {
@@ -88,6 +92,14 @@ export type Answer =
       readonly status: number;
       readonly headers: HeaderList;
       readonly body: Uint8Array;
+    }
+  | {
+      /** Longer than `inspectBytes`; `chunks` throw if it breaks off. */
+      readonly kind: "long";
+      readonly status: number;
+      readonly headers: HeaderList;
+      readonly bodyBytes?: number;
+      readonly chunks: AsyncIterable<Uint8Array>;
     }
   | {
       readonly kind: "stream";

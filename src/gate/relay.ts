@@ -2,7 +2,7 @@
 import { Refusal } from "../kernel/refusal.ts";
 import { type ResponseFrame, tryReadFrame } from "../wire/frame.ts";
 import type { SseEvent } from "../wire/sse.ts";
-import type { Answer, HeaderList, Journaled } from "./call.ts";
+import { type Answer, type HeaderList, inspectBytes, type Journaled } from "./call.ts";
 import type { Ending } from "./entries.ts";
 import type { Ports } from "./ports.ts";
 import { sealSessionId } from "./session-id.ts";
@@ -11,21 +11,55 @@ import { sealSessionId } from "./session-id.ts";
 export interface Departure {
   readonly ending: Ending;
   readonly leave: () => void;
-  /** Instead of `leave`, where a stream has begun and can't turn into a refusal any more. */
+  /** Instead of `leave`, where an answer has begun and can't turn into a refusal any more. */
   readonly withhold?: () => void;
 }
 
-/** Longer answers are passed on unread: reading costs about 10 ns a byte and blocks all other calls. */
-const inspectBytes = 1024 * 1024;
 const headBytes = 1024;
 
 export async function relay(call: Journaled, answer: Answer, ports: Ports): Promise<Departure> {
   const headers = outgoing(call, answer.headers, ports.sessionKey);
   if (answer.kind === "stream") return await relayStream(call, { ...answer, headers }, ports);
+  if (answer.kind === "long") return await relayLong(call, { ...answer, headers }, ports);
   const { status, body } = answer;
   return {
     ending: ending(call, { status, body, bytes: body.length }),
     leave: () => call.reply.whole(status, headers, body),
+  };
+}
+
+/** Pieces go out as they come, but for the last one, which leaves after the outcome is recorded. */
+async function relayLong(
+  call: Journaled,
+  answer: Answer & { readonly kind: "long" },
+  ports: Ports,
+): Promise<Departure> {
+  const { reply } = call;
+  const { status } = answer;
+  let bytes = 0;
+  let held: Uint8Array | undefined;
+  reply.open(status, answer.headers, answer.bodyBytes);
+  try {
+    for await (const chunk of answer.chunks) {
+      if (held !== undefined) await reply.write(held);
+      held = chunk;
+      bytes += chunk.length;
+    }
+  } catch (error) {
+    const ending = broken(call, status, bytes, error);
+    ports.log.info("answer.cut", { callId: call.id, server: call.server, reason: ending.reason });
+    return { ending, leave: reply.cut };
+  }
+  return {
+    ending: {
+      outcome: status >= 500 ? "error" : "allowed",
+      status,
+      answerBytes: bytes,
+      answerFailed: status >= 400,
+      uninspected: true,
+    },
+    leave: () => reply.close(held),
+    withhold: reply.cut,
   };
 }
 
@@ -62,7 +96,7 @@ async function relayStream(
     void events.return?.();
     return { ending: broken(call, status, bytes, error), leave: reply.cut };
   }
-  return { ending: ended(call, status, bytes), leave: reply.close };
+  return { ending: ended(call, status, bytes), leave: () => reply.close() };
 }
 
 /** The answer's event, then whatever the upstream still says on that stream. */

@@ -43,7 +43,10 @@ export async function checkOffer(
   if (minimum === undefined || handshake === undefined) return answer;
   const offer = { handshake, minimum };
   try {
-    return answer.kind === "whole" ? checkWhole(answer, offer) : await checkStream(answer, offer);
+    if (answer.kind === "whole") return checkWhole(answer, offer);
+    if (answer.kind === "stream") return await checkStream(answer, offer);
+    await answer.chunks[Symbol.asyncIterator]().return?.();
+    throw tooLong();
   } catch (error) {
     void endSession(call, answer.headers, ports);
     throw error;

@@ -54,3 +54,23 @@ test("a reader that leaves frees what waits, lets the producer go on, and nothin
   assert.equal(queue.waiting(), 0);
   assert.deepEqual(told, ["pause", "resume", "cancel"]);
 });
+
+test("many tiny items count for what holding them costs, and come in order", async () => {
+  const told: string[] = [];
+  const queue = eventQueue<number>({
+    bytesOf: () => 1,
+    pause: () => void told.push("pause"),
+    resume: () => undefined,
+    cancel: () => undefined,
+  });
+  let pushed = 0;
+  while (told.length === 0 && pushed < 100_000) queue.push(pushed++);
+  assert.ok(pushed < 10_000, `${pushed} items wait`);
+  queue.end();
+  const read = await Array.fromAsync(queue);
+  assert.deepEqual(
+    read,
+    Array.from({ length: pushed }, (_, i) => i),
+  );
+  assert.equal(queue.waiting(), 0);
+});

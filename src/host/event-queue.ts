@@ -2,7 +2,7 @@
 
 export interface EventQueue<T> extends AsyncIterable<T> {
   readonly push: (item: T) => void;
-  /** Bytes that wait. */
+  /** Bytes that wait, with what holding them costs. */
   readonly waiting: () => number;
   readonly end: () => void;
   readonly fail: (error: unknown) => void;
@@ -20,9 +20,13 @@ export interface Producer<T> {
 /** What may wait for a slow consumer; a producer that can't pause in time may go beyond by one item. */
 export const highBytes = 4 * 1024 * 1024;
 
+/** What an item costs beside its own bytes: a crowd of tiny ones must count for what it is. */
+const itemBytes = 512;
+
 export function eventQueue<T>(producer: Producer<T>): EventQueue<T> {
-  const items: T[] = [];
+  const items = fifo<T>();
   let bytes = 0;
+  const costOf = (item: T): number => producer.bytesOf(item) + itemBytes;
   let state:
     | { readonly kind: "open" }
     | { readonly kind: "ended" }
@@ -42,9 +46,9 @@ export function eventQueue<T>(producer: Producer<T>): EventQueue<T> {
   };
   const next = async (): Promise<IteratorResult<T>> => {
     for (;;) {
-      const item = items.shift();
+      const item = items.take();
       if (item !== undefined) {
-        bytes -= producer.bytesOf(item);
+        bytes -= costOf(item);
         if (bytes <= highBytes / 2) goOn();
         return { done: false, value: item };
       }
@@ -57,8 +61,8 @@ export function eventQueue<T>(producer: Producer<T>): EventQueue<T> {
     waiting: () => bytes,
     push: (item) => {
       if (state.kind !== "open") return;
-      items.push(item);
-      bytes += producer.bytesOf(item);
+      items.add(item);
+      bytes += costOf(item);
       if (!paused && bytes > highBytes) {
         paused = true;
         producer.pause();
@@ -71,12 +75,40 @@ export function eventQueue<T>(producer: Producer<T>): EventQueue<T> {
       next,
       return: async () => {
         settle({ kind: "ended" });
-        items.length = 0;
+        items.clear();
         bytes = 0;
         goOn();
         producer.cancel();
         return { done: true, value: undefined };
       },
     }),
+  };
+}
+
+/** First in, first out. An array's `shift` would move all that is left, again and again. */
+function fifo<T>(): {
+  readonly add: (item: T) => void;
+  readonly take: () => T | undefined;
+  readonly clear: () => void;
+} {
+  let items: (T | undefined)[] = [];
+  /** Items before this one are gone. */
+  let first = 0;
+  return {
+    add: (item) => void items.push(item),
+    take: () => {
+      if (first === items.length) return undefined;
+      const item = items[first];
+      items[first] = undefined;
+      first += 1;
+      if (first < items.length && first < 1024) return item;
+      items = items.slice(first);
+      first = 0;
+      return item;
+    },
+    clear: () => {
+      items = [];
+      first = 0;
+    },
   };
 }

@@ -13,6 +13,8 @@ export interface Link {
   /** Stops taking what the server says until each `pause` had its `resume`. */
   readonly pause: () => void;
   readonly resume: () => void;
+  /** Whether a reader that is slower than the server keeps it from being heard. */
+  readonly isHeldUp: () => boolean;
   /** Ends the link; resolves when nothing is left of it. */
   readonly stop: () => Promise<void>;
 }

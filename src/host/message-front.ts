@@ -17,12 +17,12 @@ import {
 import { scanJson, tolerantScanLimits } from "../wire/json-scan.ts";
 import { standardHeaders, toolParameterHeaders, type ParameterHeader } from "../wire/mcp-headers.ts";
 import { type SseEvent, sseReader } from "../wire/sse.ts";
-import { type HttpAnswer, type HttpRequest } from "./net/http-exchange.ts";
+import type { CollectedAnswer, HttpRequest } from "./net/http-exchange.ts";
 import { valueOf } from "./net/headers.ts";
 
 export interface MessageFrontOptions {
   /** Sends one request to the server through the tunnel; see `exchange` for how it rejects. */
-  readonly send: (request: Omit<HttpRequest, "path">) => Promise<HttpAnswer>;
+  readonly send: (request: Omit<HttpRequest, "path">) => Promise<CollectedAnswer>;
   /** Writes one message to the client, without its framing; resolves when it may be told more. Never rejects. */
   readonly write: (message: Uint8Array) => Promise<void>;
   readonly log: Log;
@@ -139,7 +139,7 @@ export class MessageFront {
     else await this.#writeStream(request, answer.chunks, gone);
   }
 
-  #send(frame: Frame, gone?: AbortSignal): Promise<HttpAnswer> {
+  #send(frame: Frame, gone?: AbortSignal): Promise<CollectedAnswer> {
     const headers = this.#headersFor(frame);
     return this.#options.send({ method: "POST", headers, body: frame.bytes, ...(gone && { gone }) });
   }
@@ -181,7 +181,10 @@ export class MessageFront {
     ];
   }
 
-  async #writeWhole(request: RequestFrame, answer: HttpAnswer & { readonly kind: "whole" }): Promise<void> {
+  async #writeWhole(
+    request: RequestFrame,
+    answer: CollectedAnswer & { readonly kind: "whole" },
+  ): Promise<void> {
     const frame = tryReadFrame(answer.body);
     if (frame?.kind === "response" && (frame.id === request.id || frame.id === null)) {
       const body = frame.id === null ? withId(answer.body, request.id) : answer.body;

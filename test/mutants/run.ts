@@ -25,7 +25,7 @@ const mcpHttp = "src/host/net/mcp-http.ts";
 const headers = "src/host/net/headers.ts";
 const exchange = "src/host/net/http-exchange.ts";
 const verbs = '  if (method !== "POST") return;\n';
-const write = "    write: (bytes) => {\n";
+const write = "    write: (bytes) => writeTo(response, bytes),\n";
 const asText = "Buffer.from(given).toString()";
 
 const mutants: readonly Mutant[] = [
@@ -74,8 +74,8 @@ const mutants: readonly Mutant[] = [
   {
     name: "202 becomes 200",
     file: mcpHttp,
-    from: 'response.writeHead(status, [...endToEnd(headers), "content-length"',
-    to: 'response.writeHead(status === 202 ? 200 : status, [...endToEnd(headers), "content-length"',
+    from: "response.writeHead(status, withLength(headers, body.length));",
+    to: "response.writeHead(status === 202 ? 200 : status, withLength(headers, body.length));",
     killedBy: "server-initiated",
     tests: "roots/list reaches the client in a call",
   },
@@ -90,8 +90,8 @@ const mutants: readonly Mutant[] = [
   {
     name: "structuredContent is dropped",
     file: exchange,
-    from: "body: single(chunks) });",
-    to: 'body: Buffer.from(Buffer.from(single(chunks)).toString().replace(/"structuredContent":\\{[^}]*\\},?/, "")) });',
+    from: "body: single(this.#collected) });",
+    to: 'body: Buffer.from(Buffer.from(single(this.#collected)).toString().replace(/"structuredContent":\\{[^}]*\\},?/, "")) });',
     killedBy: "unknown-members",
     tests: "structured content",
   },
@@ -112,7 +112,7 @@ function refusing(verb: string): string {
 }
 
 function rewriting(expression: string): string {
-  return `    write: (given) => {\n      const bytes = Buffer.from(${expression});\n`;
+  return `    write: (given) => writeTo(response, Buffer.from(${expression})),\n`;
 }
 
 /** The sources and tests, where they may be broken; dependencies are the ones that are installed. */

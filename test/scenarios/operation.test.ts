@@ -1,15 +1,19 @@
 /** What an operator meets: a busy port, a full disk, the page's guards, a flood at the door. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { rm, symlink } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile, rm, symlink } from "node:fs/promises";
 import http from "node:http";
 import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
+import { makeJoinToken } from "../../src/app/certificate-authority.ts";
+import { openTunnel } from "../../src/app/connect.ts";
 import { verifyLogFolder } from "../../src/app/log-verification.ts";
 import { statePaths } from "../../src/app/state-folder.ts";
 import { openBundlePath } from "../../src/host/store/log-folder.ts";
+import { systemLog } from "../../src/host/system.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
 import { atEnd } from "../support/cleanup.ts";
 import {
@@ -116,3 +120,37 @@ test("a flood of silent connections from one address is turned away, and those w
   assert.ok(gateway.log.some((line) => line.includes("too many connections")));
   assert.equal((await client.post("stub", toolCall("meanwhile"))).status, 200);
 });
+
+test(
+  "TCP asks from both ends whether a silent link's other end is there",
+  { skip: existsSync("/proc/net/tcp") ? false : "only Linux shows a socket's timers" },
+  async (t) => {
+    const stub = await stubServer(t, (_request, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
+    });
+    const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);
+    const tunnel = await openTunnel({
+      target: "stub",
+      state: path.join(gateway.folder, "sidecar"),
+      joinToken: await makeJoinToken(
+        gateway.config,
+        { path: "agent/quiet", address: gateway.address },
+        gateway.clock,
+      ),
+      clock: gateway.clock,
+      log: systemLog({ level: "error", form: "json", write: () => undefined }),
+    });
+    atEnd(t, () => tunnel.close());
+    const { status } = await tunnel.send({ method: "GET", headers: ["accept", "text/event-stream"] });
+    assert.equal(status, 200);
+    const port = Number(gateway.address.split(":")[1]).toString(16).toUpperCase().padStart(4, "0");
+    await eventually("both ends keep time", async () => {
+      const lines = (await readFile("/proc/net/tcp", "utf8")).split("\n");
+      // proc(5): local address, remote address, state 01 for established, queues, and the timer, 02 for keep-alive.
+      const timed = lines.filter((line) => / 01 \S+ 02:/.test(line));
+      const local = timed.some((line) => line.trim().split(" ")[1]?.endsWith(`:${port}`));
+      const remote = timed.some((line) => line.trim().split(" ")[2]?.endsWith(`:${port}`));
+      return local && remote;
+    });
+  },
+);

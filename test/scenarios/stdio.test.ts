@@ -9,6 +9,7 @@ import {
   enrol,
   eventually,
   openPolicy,
+  rawLink,
   testGateway,
   toolCall,
 } from "../support/gateway.ts";
@@ -179,6 +180,30 @@ test("modern requests need no session; the same id twice at once gets a second p
     return valueIn(answer.text) !== first && (JSON.parse(answer.text) as { id: unknown }).id === 1;
   });
   assert.equal((await hanging).status, 504);
+});
+
+test("a reader that stops holds up its own process, and no later request of its caller's", async (t) => {
+  const flood = fileURLToPath(new URL("../support/big-stdio-server.ts", import.meta.url));
+  const gateway = await testGateway(
+    t,
+    `servers: { pipe: { command: ["${process.execPath}", "${flood}"] } }\n${openPolicy}`,
+  );
+  const enrolment = await enrol(gateway);
+  const { message, headers } = modernCall("events");
+  const body = JSON.stringify(message);
+  const link = await rawLink(gateway, enrolment);
+  const head = Object.entries({ ...headers, "content-length": body.length })
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join("");
+  link.write(`POST /mcp/pipe HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${head}\r\n${body}`);
+  await eventually("its reader holds the server up", () =>
+    gateway.log.some((line) => line.includes("server.held_up")),
+  );
+  const quick = modernCall("quick", 2);
+  const client = clientOf(t, gateway, enrolment);
+  assert.match((await client.post("pipe", quick.message, quick.headers)).text, /"result"/);
+  assert.equal(gateway.log.filter((line) => line.includes("server.started")).length, 2);
+  link.destroy();
 });
 
 test("two callers never share a process", async (t) => {

@@ -3,6 +3,15 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
+import { Pool } from "undici";
+
+import { credentialsOf } from "../../src/app/credentials.ts";
+import { generateKeyPair } from "../../src/crypto/keys.ts";
+import { createSigningRequest } from "../../src/crypto/signing-request.ts";
+import { resolveProfile, signatureSuite } from "../../src/crypto/suites.ts";
+import { join } from "../../src/host/net/enrol-client.ts";
+import { clientTlsOptions } from "../../src/host/net/tls.ts";
+import { readJoinToken } from "../../src/identity/join-token.ts";
 import { atEnd, type Cleanup } from "./cleanup.ts";
 import { cli, startCli, type Started } from "./cli.ts";
 import { openPolicy } from "./gateway.ts";
@@ -48,4 +57,26 @@ export async function loopbackSidecar(
   const args = await sidecarArguments(gateway, server, name);
   const started = await startCli(t, [...args, "--http", "0"], / is at (http:\S+)$/);
   return { url: started.groups[0] ?? "", process: started };
+}
+
+/** A client with an identity of its own on a link to the gateway, no sidecar between. @returns its connections */
+export async function directLink(t: Cleanup, gateway: GatewayProcess, name: string): Promise<Pool> {
+  const printed = await cli(["ca", "token", "--config", gateway.configFile, "--for", `agent/${name}`]);
+  if (printed.code !== 0) throw new Error(printed.stderr);
+  const profile = resolveProfile("hybrid");
+  const key = generateKeyPair(signatureSuite("ML-DSA-65"));
+  const token = readJoinToken(printed.stdout.trim());
+  const identity = await join(token, createSigningRequest(key), profile);
+  const pool = new Pool(`https://${gateway.address}`, {
+    connections: null,
+    bodyTimeout: 0,
+    connect: clientTlsOptions({
+      profile,
+      serverRoots: identity.server_roots,
+      peerSpiffeId: identity.gateway,
+      credentials: credentialsOf(key, identity.certificate),
+    }) as object,
+  });
+  atEnd(t, () => pool.destroy());
+  return pool;
 }

@@ -51,6 +51,9 @@ export function readBody(message: IncomingMessage, maxBytes: number): Promise<Ui
 /** How long a reader may take nothing at all of what is written to it. */
 const stallMs = 60_000;
 
+/** What a connection is given at a time: TLS encrypts all it is given at once, and keeps it until it is read. */
+const sliceBytes = 64 * 1024;
+
 /** Resolves when more may be written, or when nobody reads any more; who takes nothing for a minute is cut off. */
 export function drained(response: ServerResponse, patienceMs = stallMs): Promise<void> {
   return new Promise((resolve) => {
@@ -62,6 +65,34 @@ export function drained(response: ServerResponse, patienceMs = stallMs): Promise
     };
     response.on("drain", done).on("close", done);
   });
+}
+
+/** Resolves when more may be written. @throws Refusal `upstream_failed` if nobody reads any more */
+export async function writeTo(
+  response: ServerResponse,
+  bytes: Uint8Array,
+  patienceMs = stallMs,
+): Promise<void> {
+  for (let at = 0; at < bytes.length && response.writable; at += sliceBytes) {
+    if (!response.write(bytes.subarray(at, at + sliceBytes))) await drained(response, patienceMs);
+  }
+  if (!response.writable) throw new Refusal("upstream_failed", "The caller went away.");
+}
+
+/** Writes what is left, and ends; never throws. A reader that doesn't take it isn't waited for any longer than before. */
+export function endWith(response: ServerResponse, last?: Uint8Array, patienceMs = stallMs): void {
+  if (last !== undefined && last.length > sliceBytes) {
+    const end = last.length - sliceBytes;
+    writeTo(response, last.subarray(0, end), patienceMs).then(
+      () => endWith(response, last.subarray(end), patienceMs),
+      () => undefined, // It is cut already.
+    );
+    return;
+  }
+  if (response.destroyed) return;
+  const timer = setTimeout(() => response.destroy(), patienceMs);
+  response.once("close", () => clearTimeout(timer));
+  response.end(last);
 }
 
 function tooLarge(maxBytes: number): Refusal {

@@ -47,6 +47,9 @@ const defaultLimits: HelloLimits = {
 /** Connections in all: those of proven peers are bounded too, so that descriptors are left for the rest. */
 const maxConnections = 8192;
 
+/** How long a link is silent before TCP asks whether its other end is there; the other side asks as often. */
+const keepAliveMs = 60_000;
+
 /** TLS 1.3 alerts (RFC 8446 §6), level fatal. */
 const alerts = { handshakeFailure: 40, decodeError: 50, recordOverflow: 22 } as const;
 type Alert = keyof typeof alerts;
@@ -60,7 +63,9 @@ export interface FrontDoor {
 export function frontDoor(options: FrontDoorOptions): FrontDoor {
   const limits = { ...defaultLimits, ...options.limits };
   const strangers = new Strangers();
-  const server = net.createServer({ noDelay: true }, (socket) => {
+  // A silent stream says nothing for hours, and a peer whose network went away never says that it did.
+  const kept = { keepAlive: true, keepAliveInitialDelay: keepAliveMs };
+  const server = net.createServer({ noDelay: true, ...kept }, (socket) => {
     const address = socket.remoteAddress ?? "unknown";
     const remote = remoteOf(socket);
     if (strangers.count >= limits.strangers || strangers.from(address) >= limits.strangersPerAddress) {

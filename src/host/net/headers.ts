@@ -54,7 +54,7 @@ export function traceHeaders(raw: HeaderList): string[] {
 }
 
 /** Headers that outlive a hop. A name listed in `Connection` doesn't. */
-export function endToEnd(raw: HeaderList): string[] {
+function endToEnd(raw: HeaderList): string[] {
   const hop = namedByConnection(raw);
   return filtered(raw, (name) => !hopNames.has(name) && !hop.has(name));
 }
@@ -66,6 +66,11 @@ function namedByConnection(raw: HeaderList): ReadonlySet<string> {
     for (const name of (raw[i + 1] ?? "").toLowerCase().split(",")) hop.add(name.trim());
   }
   return hop;
+}
+
+/** What outlives a hop, and how long the body is if that is known. */
+export function withLength(raw: HeaderList, bodyBytes: number | undefined): string[] {
+  return bodyBytes === undefined ? endToEnd(raw) : [...endToEnd(raw), "content-length", String(bodyBytes)];
 }
 
 /** The first value of a header, by its lower-case name. */

@@ -1,6 +1,8 @@
-/** One HTTP request and its answer over an undici dispatcher: whole, or a stream of chunks if it is SSE. */
+/** One HTTP request and its answer over an undici dispatcher: whole if it is short, in pieces if it is long or SSE. */
 import type { Dispatcher } from "undici";
 
+import { inspectBytes } from "../../gate/call.ts";
+import { concat } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { type EventQueue, eventQueue } from "../event-queue.ts";
 import { onAbort } from "../on-abort.ts";
@@ -17,8 +19,9 @@ export interface HttpRequest {
 }
 
 export interface ExchangeLimits {
-  /** Until the head of the answer, and again until the end of a whole one. */
+  /** Until the head of the answer, again until the end of a whole one, and between two pieces of a long one. */
   readonly answerTimeoutMs: number;
+  /** Of a whole or a long answer; the events of a stream are measured by who reads them. */
   readonly answerBytes: number;
 }
 
@@ -29,6 +32,13 @@ interface Head {
 
 export type HttpAnswer =
   | (Head & { readonly kind: "whole"; readonly body: Uint8Array })
+  /** Too long to be collected: `chunks` hold it as it arrives, and throw if it breaks off. */
+  | (Head & {
+      readonly kind: "long";
+      /** What the server declared, if it did. */
+      readonly bodyBytes?: number;
+      readonly chunks: AsyncIterable<Uint8Array>;
+    })
   | (Head & { readonly kind: "stream"; readonly chunks: AsyncIterable<Uint8Array> });
 
 /**
@@ -41,7 +51,7 @@ export function exchange(
   limits: ExchangeLimits,
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
-    const collector = collect({ limits, resolve, reject, ...(request.gone && { gone: request.gone }) });
+    const receiver = new Receiver({ limits, resolve, reject, ...(request.gone && { gone: request.gone }) });
     dispatcher.dispatch(
       {
         method: request.method,
@@ -51,70 +61,143 @@ export function exchange(
         headersTimeout: limits.answerTimeoutMs,
         bodyTimeout: 0,
       },
-      collector,
+      receiver,
     );
   });
 }
 
-interface Collecting {
+/** An answer for those who read it rather than pass it on. */
+export type CollectedAnswer = Exclude<HttpAnswer, { readonly kind: "long" }>;
+
+/** Waits for the rest of a long answer; `answerBytes` of the exchange bounds it. */
+export async function collected(answer: HttpAnswer): Promise<CollectedAnswer> {
+  if (answer.kind !== "long") return answer;
+  const { status, headers, chunks } = answer;
+  return { kind: "whole", status, headers, body: concat(await Array.fromAsync(chunks)) };
+}
+
+interface Receiving {
   readonly limits: ExchangeLimits;
   readonly gone?: AbortSignal;
   readonly resolve: (answer: HttpAnswer) => void;
   readonly reject: (error: unknown) => void;
 }
 
-function collect({ limits, gone, resolve, reject }: Collecting): Dispatcher.DispatchHandler {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  let sent = false;
-  let head: Head = { status: 0, headers: [] };
-  let stream: EventQueue<Uint8Array> | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let stayed: (() => void) | undefined;
-  const settle = (): void => {
-    clearTimeout(timer);
-    stayed?.();
-  };
-  return {
-    onRequestStart: (controller) => {
-      if (gone === undefined) return;
-      stayed = onAbort(gone, () => controller.abort(new Refusal("upstream_failed", "The caller went away.")));
-    },
-    onRequestSent: () => void (sent = true),
-    onResponseStart: (controller, status) => {
-      if (status < 200) return;
-      sent = true;
-      head = { status, headers: rawHeaders(controller) };
-      if (isMediaType(valueOf(head.headers, "content-type"), "text/event-stream")) {
-        stream = eventQueue<Uint8Array>({
-          bytesOf: (chunk) => chunk.length,
-          pause: () => controller.pause(),
-          resume: () => controller.resume(),
-          cancel: () => controller.abort(new Refusal("upstream_failed", "The stream isn't read any more.")),
-        });
-        resolve({ kind: "stream", ...head, chunks: stream });
-      } else {
-        timer = setTimeout(() => controller.abort(timedOut(limits)), limits.answerTimeoutMs);
-      }
-    },
-    onResponseData: (controller, chunk) => {
-      bytes += chunk.length;
-      if (stream !== undefined) stream.push(chunk);
-      else if (bytes > limits.answerBytes) controller.abort(tooLarge(limits));
-      else chunks.push(chunk);
-    },
-    onResponseEnd: () => {
-      settle();
-      if (stream !== undefined) stream.end();
-      else resolve({ kind: "whole", ...head, body: single(chunks) });
-    },
-    onResponseError: (_controller, error) => {
-      settle();
-      const refusal = asRefusal(error, sent, limits);
-      if (stream !== undefined) stream.fail(refusal);
-      else reject(refusal);
-    },
-  };
+/** One answer on its way: collected while it is short, handed on from then on. */
+class Receiver implements Dispatcher.DispatchHandler {
+  readonly #options: Receiving;
+  #collected: Buffer[] = [];
+  #bytes = 0;
+  #sent = false;
+  #head: Head = { status: 0, headers: [] };
+  #isEvents = false;
+  #queue: EventQueue<Uint8Array> | undefined;
+  #isPaused = false;
+  #timer: NodeJS.Timeout | undefined;
+  #stayed: (() => void) | undefined;
+
+  constructor(options: Receiving) {
+    this.#options = options;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    const { gone } = this.#options;
+    if (gone === undefined) return;
+    this.#stayed = onAbort(gone, () =>
+      controller.abort(new Refusal("upstream_failed", "The caller went away.")),
+    );
+  }
+
+  onRequestSent(): void {
+    this.#sent = true;
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    if (status < 200) return;
+    const { limits, resolve } = this.#options;
+    this.#sent = true;
+    this.#head = { status, headers: rawHeaders(controller) };
+    this.#isEvents = isMediaType(valueOf(this.#head.headers, "content-type"), "text/event-stream");
+    if (this.#isEvents) {
+      resolve({ kind: "stream", ...this.#head, chunks: this.#handOn(controller) });
+    } else if ((this.#declared() ?? 0) > limits.answerBytes) {
+      controller.abort(tooLarge(limits));
+    } else {
+      this.#timer = setTimeout(() => {
+        // While its reader doesn't keep up, it isn't the server that is waited for.
+        if (this.#isPaused) this.#timer?.refresh();
+        else controller.abort(timedOut(limits));
+      }, limits.answerTimeoutMs);
+    }
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    const { limits, resolve } = this.#options;
+    this.#bytes += chunk.length;
+    if (!this.#isEvents && this.#bytes > limits.answerBytes) {
+      controller.abort(tooLarge(limits));
+      return;
+    }
+    if (this.#queue === undefined && this.#bytes <= inspectBytes) {
+      this.#collected.push(chunk);
+      return;
+    }
+    if (this.#queue === undefined) {
+      const declared = this.#declared();
+      const chunks = this.#handOn(controller);
+      resolve({
+        kind: "long",
+        ...this.#head,
+        ...(declared !== undefined && { bodyBytes: declared }),
+        chunks,
+      });
+      for (const before of this.#collected) chunks.push(before);
+      this.#collected = [];
+    }
+    this.#timer?.refresh();
+    this.#queue?.push(chunk);
+  }
+
+  onResponseEnd(): void {
+    this.#settle();
+    if (this.#queue !== undefined) this.#queue.end();
+    else this.#options.resolve({ kind: "whole", ...this.#head, body: single(this.#collected) });
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: unknown): void {
+    this.#settle();
+    const refusal = asRefusal(error, this.#sent, this.#options.limits);
+    if (this.#queue !== undefined) this.#queue.fail(refusal);
+    else this.#options.reject(refusal);
+  }
+
+  /** From here on what comes waits in a queue, and the server is read no faster than that is. */
+  #handOn(controller: Dispatcher.DispatchController): EventQueue<Uint8Array> {
+    return (this.#queue = eventQueue<Uint8Array>({
+      bytesOf: (chunk) => chunk.length,
+      pause: () => {
+        this.#isPaused = true;
+        controller.pause();
+      },
+      resume: () => {
+        this.#isPaused = false;
+        this.#timer?.refresh();
+        controller.resume();
+      },
+      cancel: () => controller.abort(new Refusal("upstream_failed", "The stream isn't read any more.")),
+    }));
+  }
+
+  #declared(): number | undefined {
+    const length = valueOf(this.#head.headers, "content-length");
+    return length === undefined ? undefined : Number(length);
+  }
+
+  #settle(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#stayed?.();
+  }
 }
 
 function single(chunks: readonly Buffer[]): Uint8Array {

@@ -33,9 +33,9 @@ export function httpUpstream(options: HttpUpstreamOptions): Upstream {
         },
         limits,
       );
-      return answer.kind === "whole"
-        ? answer
-        : { ...answer, events: events(answer.chunks, limits.answerBytes) };
+      return answer.kind === "stream"
+        ? { ...answer, events: events(answer.chunks, limits.answerBytes) }
+        : answer;
     },
     close: options.close,
   };

@@ -4,8 +4,8 @@ import http from "node:http";
 import { utf8 } from "../../kernel/bytes.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal, refusalRow } from "../../kernel/refusal.ts";
-import { checkContent, drained, readBody } from "./body.ts";
-import { endToEnd, forwardable } from "./headers.ts";
+import { checkContent, endWith, readBody, writeTo } from "./body.ts";
+import { forwardable, withLength } from "./headers.ts";
 import type { HttpAnswer, HttpRequest } from "./http-exchange.ts";
 import { checkLoopbackRequest, isSameSecret } from "./loopback.ts";
 import type { SseFront } from "./sse-front.ts";
@@ -71,19 +71,17 @@ async function exchangeOne(
 }
 
 async function pass(answer: HttpAnswer, response: http.ServerResponse): Promise<void> {
-  const headers = endToEnd(answer.headers);
+  const { status, headers } = answer;
   if (answer.kind === "whole") {
-    response.writeHead(answer.status, [...headers, "content-length", String(answer.body.length)]);
-    response.end(answer.body);
+    response.writeHead(status, withLength(headers, answer.body.length));
+    endWith(response, answer.body);
     return;
   }
-  response.writeHead(answer.status, headers);
+  response.writeHead(status, withLength(headers, answer.kind === "long" ? answer.bodyBytes : undefined));
   response.flushHeaders();
   try {
-    for await (const chunk of answer.chunks) {
-      if (!response.write(chunk)) await drained(response);
-    }
-    response.end();
+    for await (const chunk of answer.chunks) await writeTo(response, chunk);
+    endWith(response);
   } catch {
     response.destroy(); // Broken off there, broken off here.
   }

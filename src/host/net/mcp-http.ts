@@ -9,8 +9,8 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Channel } from "../../model/channel.ts";
-import { checkContent, drained, readBody } from "./body.ts";
-import { endToEnd, goodbyeHeader, repeatsHeader, valueOf } from "./headers.ts";
+import { checkContent, endWith, readBody, writeTo } from "./body.ts";
+import { goodbyeHeader, repeatsHeader, valueOf, withLength } from "./headers.ts";
 
 /** Path under which the gateway serves its upstreams: `/mcp/<server>`. */
 export const mcpPath = "/mcp/";
@@ -177,7 +177,6 @@ function isListening({ method, rawHeaders }: http.IncomingMessage): boolean {
 /** `over` ends a stream from our side: its client may open another, elsewhere. */
 function replyTo(response: http.ServerResponse): Reply & { readonly over: () => void } {
   const gone = new AbortController();
-  const isOver = (): boolean => response.destroyed || response.writableEnded;
   response.once("close", () => {
     if (!response.writableFinished) gone.abort();
   });
@@ -188,19 +187,16 @@ function replyTo(response: http.ServerResponse): Reply & { readonly over: () => 
     },
     whole: (status, headers, body) => {
       if (response.headersSent || response.destroyed) return;
-      response.writeHead(status, [...endToEnd(headers), "content-length", String(body.length)]);
-      response.end(body);
+      response.writeHead(status, withLength(headers, body.length));
+      endWith(response, body);
     },
-    open: (status, headers) => {
+    open: (status, headers, bodyBytes) => {
       if (response.headersSent || response.destroyed) return;
-      response.writeHead(status, endToEnd(headers));
+      response.writeHead(status, withLength(headers, bodyBytes));
       response.flushHeaders();
     },
-    write: (bytes) => {
-      if (isOver()) return Promise.reject(new Refusal("upstream_failed", "The caller went away."));
-      return response.write(bytes) ? Promise.resolve() : drained(response);
-    },
-    close: () => void response.end(),
+    write: (bytes) => writeTo(response, bytes),
+    close: (last) => endWith(response, last),
     cut: () => {
       if (!response.writableEnded) response.destroy();
     },

@@ -86,6 +86,7 @@ export function openSseLink(spec: SseLinkSpec, events: LinkEvents): Link {
   spec.log.info("server.started", { server: spec.name });
   return {
     send: sender(spec, endpoint.promise, { events, end, gone: over.signal }),
+    isHeldUp: flow.isPaused,
     pause: flow.pause,
     resume: flow.resume,
     stop: () => {
@@ -211,18 +212,20 @@ function stackOf(error: unknown): string {
 }
 
 async function ignore(answer: HttpAnswer): Promise<void> {
-  if (answer.kind === "stream") await answer.chunks[Symbol.asyncIterator]().return?.();
+  if (answer.kind !== "whole") await answer.chunks[Symbol.asyncIterator]().return?.();
 }
 
 /** Open until it is paused; each `pause` needs its `resume`. */
 function flowGate(): {
   readonly open: () => Promise<void>;
+  readonly isPaused: () => boolean;
   readonly pause: () => void;
   readonly resume: () => void;
 } {
   let pauses = 0;
   let opened = Promise.withResolvers<void>();
   return {
+    isPaused: () => pauses > 0,
     open: () => (pauses === 0 ? Promise.resolve() : opened.promise),
     pause: () => {
       if (pauses++ === 0) opened = Promise.withResolvers<void>();

@@ -75,11 +75,14 @@ export function startChild(spec: ChildSpec, events: LinkEvents): Link {
       child.stdin?.write(asLine(message));
     },
     pause: () => {
-      if (pauses++ === 0) child.stdout?.pause();
+      if (pauses++ > 0) return;
+      child.stdout?.pause();
+      spec.log.debug("server.held_up", { server: spec.name, pid: child.pid });
     },
     resume: () => {
       if (--pauses === 0) child.stdout?.resume();
     },
+    isHeldUp: () => pauses > 0,
     stop: async () => {
       child.stdin?.end();
       for (const signal of ["SIGTERM", "SIGKILL"] as const) {

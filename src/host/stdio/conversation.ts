@@ -85,7 +85,11 @@ export function messageEvent(message: Uint8Array): SseEvent {
 }
 
 function messageStream(flow: Flow): EventQueue<SseEvent> {
-  return eventQueue<SseEvent>({ ...flow, bytesOf: (event) => event.raw.length, cancel: () => {} });
+  return eventQueue<SseEvent>({
+    ...flow,
+    bytesOf: ({ raw, data }) => raw.length + (data?.length ?? 0),
+    cancel: () => {},
+  });
 }
 
 /** MCP 2026-07-28, streamable HTTP: which JSON-RPC errors show in the HTTP status. */

@@ -47,6 +47,11 @@ export class ServerProcess {
     return this.#open.size === 0 && this.#listener === undefined;
   }
 
+  /** What it says now is heard when its slowest reader has caught up, or was cut. */
+  get heldUp(): boolean {
+    return this.#link.isHeldUp();
+  }
+
   /** Whether what the server says of `request` could be taken for another's. */
   isTaken({ id, params }: RequestFrame): boolean {
     const token = params?.meta?.progressToken;

@@ -103,7 +103,7 @@ class Processes {
     if (running?.isTaken(request) === true) {
       throw new Refusal("busy", "A request with this id is being answered where the task runs; try again.");
     }
-    const free = mine.filter((each) => !each.isTaken(request));
+    const free = mine.filter((each) => !each.isTaken(request) && !each.heldUp);
     const asked = free.find(({ knowledge }) => gaveOut(knowledge, request));
     const server = running ?? asked ?? free[0] ?? this.open(call, false).server;
     server.lastUsedUnixMs = call.atUnixMs;

@@ -2,11 +2,12 @@
 import { randomUUIDv7 } from "node:crypto";
 
 import type { HeaderList, Received, Reply } from "../../gate/call.ts";
+import { concat } from "../../kernel/bytes.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { tryReadFrame, type ResponseFrame } from "../../wire/frame.ts";
 import { sseReader } from "../../wire/sse.ts";
-import { valueOf } from "../net/headers.ts";
+import { isMediaType, valueOf } from "../net/headers.ts";
 
 /** For whom it is asked, and how. */
 export interface Asking {
@@ -32,7 +33,8 @@ export interface MemberAnswer {
   readonly response?: ResponseFrame;
 }
 
-const maxEventBytes = 64 * 1024 * 1024;
+/** What is asked for is read whole: a list, a handshake. */
+const maxAnswerBytes = 64 * 1024 * 1024;
 
 /** Rejects with Refusal `upstream_failed` if the answer breaks off. */
 export async function askMember(asking: Asking, request: MemberRequest): Promise<MemberAnswer> {
@@ -63,23 +65,41 @@ export function memberCall(asking: Asking, request: MemberRequest, reply: Reply)
 
 /** Takes a whole answer, or waits for the answer in a stream. */
 function collectingReply(gone: AbortSignal, resolve: (answer: MemberAnswer) => void): Reply {
-  const reader = sseReader(maxEventBytes);
+  const reader = sseReader(maxAnswerBytes);
   let head: Pick<MemberAnswer, "status" | "headers"> = { status: 0, headers: [] };
+  /** Of a long answer. */
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
   const take = (bytes: Uint8Array): void => {
     for (const { data } of reader.push(bytes)) {
       const frame = data === null ? undefined : tryReadFrame(data);
       if (frame?.kind === "response") resolve({ ...head, body: frame.bytes, response: frame });
     }
   };
+  const whole = (of: typeof head, body: Uint8Array): void => {
+    const frame = tryReadFrame(body);
+    resolve({ ...of, body, ...(frame?.kind === "response" && { response: frame }) });
+  };
   return {
-    whole: (status, headers, body) => {
-      const frame = tryReadFrame(body);
-      resolve({ status, headers, body, ...(frame?.kind === "response" && { response: frame }) });
-    },
+    whole: (status, headers, body) => whole({ status, headers }, body),
     open: (status, headers) => void (head = { status, headers }),
-    write: async (bytes) => take(bytes),
-    close: () => {},
+    write: async (piece) => {
+      if (isEventStream(head.headers)) take(piece);
+      else if ((bytes += piece.length) > maxAnswerBytes) throw tooLarge();
+      else pieces.push(piece);
+    },
+    close: (last = new Uint8Array(0)) => {
+      if (!isEventStream(head.headers)) whole(head, concat([...pieces, last]));
+    },
     cut: () => {},
     gone,
   };
+}
+
+export function isEventStream(headers: HeaderList): boolean {
+  return isMediaType(valueOf(headers, "content-type"), "text/event-stream");
+}
+
+function tooLarge(): Refusal {
+  return new Refusal("answer_too_large", `A list or handshake is longer than ${maxAnswerBytes} bytes.`);
 }

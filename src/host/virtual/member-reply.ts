@@ -1,6 +1,7 @@
 /** The reply of a call that one member answers: what the client sees is of the virtual server. */
 import type { HeaderList, Reply } from "../../gate/call.ts";
 import { sseReader } from "../../wire/sse.ts";
+import { isEventStream } from "./ask-member.ts";
 import { fromMember, noteTask } from "./member-events.ts";
 import type { Member } from "./member.ts";
 import type { View } from "./view.ts";
@@ -20,6 +21,7 @@ const maxEventBytes = 64 * 1024 * 1024;
 export function memberReply(options: MemberReplyOptions): Reply {
   const { reply, view, member, session, onLost } = options;
   const reader = sseReader(maxEventBytes);
+  let isStream = false;
   return {
     whole: (status, headers, body) => {
       const passOn = (): void => reply.whole(status, ofVirtual(headers, session), body);
@@ -27,12 +29,13 @@ export function memberReply(options: MemberReplyOptions): Reply {
       if (status === 404 && onLost !== undefined) onLost(passOn);
       else passOn();
     },
-    open: (status, headers) => reply.open(status, ofVirtual(headers, session)),
+    open: (status, headers, bodyBytes) => {
+      isStream = isEventStream(headers);
+      reply.open(status, ofVirtual(headers, session), bodyBytes);
+    },
     write: async (bytes) => {
-      const events = reader.push(bytes);
-      // What ends no event (the second half of a late CRLF) belongs to the event that was sent.
-      if (events.length === 0) await reply.write(bytes);
-      for (const event of events) await reply.write(fromMember(event, view, member).raw);
+      if (!isStream) await reply.write(bytes);
+      else for (const event of reader.push(bytes)) await reply.write(fromMember(event, view, member).raw);
     },
     close: reply.close,
     cut: reply.cut,
