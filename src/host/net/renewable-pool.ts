@@ -1,5 +1,5 @@
 /** Connections to one origin whose TLS credentials change while it is in use. */
-import type tls from "node:tls";
+import tls from "node:tls";
 
 import { buildConnector, type Dispatcher, Pool } from "undici";
 
@@ -52,6 +52,8 @@ function makePool(
 ): Pool {
   const connect = buildConnector({
     ...(options as object),
+    // One for all links: each of its own would read the keys and roots again, and hold them.
+    secureContext: tls.createSecureContext(options),
     timeout: connectTimeoutMs,
     // A resumed session would skip the check of the peer's certificate.
     maxCachedSessions: 0,
