@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 
 import { utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { lineReader } from "./lines.ts";
+import { asLine, lineReader } from "./lines.ts";
 
 const decoder = new TextDecoder();
 const pieces = fc.array(fc.constantFrom("a", "bc", "é", "\u2028", "\n", "\r\n", "{}"), { maxLength: 60 });
@@ -73,4 +73,11 @@ test("what was refused is no beginning of the next line", () => {
     reader.push(utf8("x\n")).map((line) => decoder.decode(line)),
     ["x"],
   );
+});
+
+test("line breaks between tokens become spaces, each of them, and one ends the line", () => {
+  const message = Buffer.from('\r\n{"a":\r1,\n\n"b\\n":2}\r\n');
+  const line = asLine(message);
+  assert.equal(Buffer.from(line).toString(), '  {"a": 1,  "b\\n":2}  \n');
+  assert.equal(message[0], 0x0d, "the message itself stays as it was");
 });
