@@ -4,7 +4,7 @@
  */
 import { printable } from "../kernel/printable.ts";
 import { Refusal, type RefusalCode } from "../kernel/refusal.ts";
-import { type Frame, type RequestFrame, tryReadFrame } from "../wire/frame.ts";
+import { type Frame, readFrame, type RequestFrame } from "../wire/frame.ts";
 import { isBelow, type ProtocolVersion, unstatedVersion, versionsFrom } from "../wire/protocol-version.ts";
 import type { SseEvent } from "../wire/sse.ts";
 import type { Answer, HeaderList, Journaled, Read } from "./call.ts";
@@ -81,7 +81,7 @@ type Stream = Extract<Answer, { readonly kind: "stream" }>;
 function checkWhole(answer: Whole, offer: Offer): Answer {
   const { body, status } = answer;
   if (body.length > maxHandshakeBytes) throw tooLong();
-  const frame = tryReadFrame(body);
+  const frame = strictFrame(body);
   // Nothing was negotiated by an error without a message, nor by silence.
   if (frame === undefined && (status >= 400 || body.length === 0)) return answer;
   checkMessage(frame, offer);
@@ -102,7 +102,7 @@ async function checkStream(answer: Stream, offer: Offer): Promise<Answer> {
       bytes += raw.length;
       if (bytes > maxHandshakeBytes || held.length > maxHeldEvents) throw tooLong();
       if (data === null || data.length === 0) continue;
-      const frame = tryReadFrame(data);
+      const frame = strictFrame(data);
       if (frame === undefined || frame.kind === "response") checkMessage(frame, offer);
       if (frame?.kind === "response" && frame.id === offer.handshake.id) break;
     }
@@ -122,6 +122,15 @@ async function* resumed(
     for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
   } finally {
     await rest.return?.();
+  }
+}
+
+/** A version that two readers could read in two ways isn't known. */
+function strictFrame(bytes: Uint8Array): Frame | undefined {
+  try {
+    return readFrame(bytes);
+  } catch {
+    return undefined;
   }
 }
 

@@ -28,9 +28,15 @@ const modernMeta = {
 function modernCall(
   name: string,
   id: number | string = 1,
+  meta: object = {},
 ): { readonly message: object; readonly headers: Record<string, string> } {
   return {
-    message: { jsonrpc: "2.0", id, method: "tools/call", params: { name, arguments: {}, _meta: modernMeta } },
+    message: {
+      jsonrpc: "2.0",
+      id,
+      method: "tools/call",
+      params: { name, arguments: {}, _meta: { ...modernMeta, ...meta } },
+    },
     headers: { "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": name },
   };
 }
@@ -189,7 +195,7 @@ test("a reader that stops holds up its own process, and no later request of its 
     `servers: { pipe: { command: ["${process.execPath}", "${flood}"] } }\n${openPolicy}`,
   );
   const enrolment = await enrol(gateway);
-  const { message, headers } = modernCall("events");
+  const { message, headers } = modernCall("events", 1, { progressToken: 1 });
   const body = JSON.stringify(message);
   const link = await rawLink(gateway, enrolment);
   const head = Object.entries({ ...headers, "content-length": body.length })

@@ -73,10 +73,15 @@ export async function writeTo(
   bytes: Uint8Array,
   patienceMs = stallMs,
 ): Promise<void> {
-  for (let at = 0; at < bytes.length && response.writable; at += sliceBytes) {
+  for (let at = 0; at < bytes.length && !isOver(response); at += sliceBytes) {
     if (!response.write(bytes.subarray(at, at + sliceBytes))) await drained(response, patienceMs);
   }
-  if (!response.writable) throw new Refusal("upstream_failed", "The caller went away.");
+  if (isOver(response)) throw new Refusal("upstream_failed", "The caller went away.");
+}
+
+/** Gone, or ended from our side. (`writable` stays true either way.) */
+function isOver(response: ServerResponse): boolean {
+  return response.destroyed || response.writableEnded;
 }
 
 /** Writes what is left, and ends; never throws. A reader that doesn't take it isn't waited for any longer than before. */
