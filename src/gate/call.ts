@@ -6,7 +6,8 @@ import type { Caller } from "../model/caller.ts";
 import type { Channel } from "../model/channel.ts";
 import type { Receipt } from "../model/entry.ts";
 import type { Denial, Permit, Question } from "../policy/decide.ts";
-import type { Frame } from "../wire/frame.ts";
+import type { Refusal } from "../kernel/refusal.ts";
+import type { Frame, RequestId } from "../wire/frame.ts";
 import type { SseEvent } from "../wire/sse.ts";
 
 /** Header names and values in turn, as they stood on the wire. */
@@ -84,6 +85,14 @@ export interface Journaled extends Judged {
 
 /** Longer answers are passed on unread, and needn't be whole before they are: reading costs time that others wait for. */
 export const inspectBytes = 1024 * 1024;
+/** An event, and why the gateway had to say it in the server's stead, if it had. */
+export type AnswerEvent = SseEvent & { readonly refusal?: Refusal };
+
+/** The call whose answer a stream is the rest of. */
+export interface ResumedCall {
+  readonly callId: string;
+  readonly requestId: RequestId;
+}
 
 /** What came back from an upstream. */
 export type Answer =
@@ -92,6 +101,8 @@ export type Answer =
       readonly status: number;
       readonly headers: HeaderList;
       readonly body: Uint8Array;
+      /** The message in the body, where that isn't the message itself. */
+      readonly message?: Uint8Array;
     }
   | {
       /** Longer than `inspectBytes`; `chunks` throw if it breaks off. */
@@ -105,5 +116,6 @@ export type Answer =
       readonly kind: "stream";
       readonly status: number;
       readonly headers: HeaderList;
-      readonly events: AsyncIterable<SseEvent>;
+      readonly events: AsyncIterable<AnswerEvent>;
+      readonly resumes?: ResumedCall;
     };

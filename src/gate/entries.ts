@@ -14,6 +14,8 @@ export interface Ending {
   readonly answerFailed: boolean;
   /** The answer was longer than what is read into; it was passed on as it came. */
   readonly uninspected?: boolean;
+  /** The call whose stream went on here. */
+  readonly resumes?: string;
 }
 
 export function decisionEntry(call: Judged, world: World): EntryDraft {
@@ -52,6 +54,7 @@ export function outcomeEntry(call: Received & Partial<Read>, ending: Ending, now
       duration_ms: String(nowUnixMs - call.atUnixMs),
       ...(ending.answerFailed && { answer: "failed" }),
       ...(ending.uninspected === true && { inspected: "no" }),
+      ...(ending.resumes !== undefined && { resumes: ending.resumes }),
       ...(ending.reason !== undefined && { reason: ending.reason }),
     },
   };

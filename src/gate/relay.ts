@@ -1,8 +1,16 @@
 /** From the upstream's answer to what leaves: everything but the end is sent, the end waits for the log. */
 import { Refusal } from "../kernel/refusal.ts";
 import { type ResponseFrame, tryReadFrame } from "../wire/frame.ts";
+import type { RequestId } from "../wire/frame.ts";
 import type { SseEvent } from "../wire/sse.ts";
-import { type Answer, type HeaderList, inspectBytes, type Journaled } from "./call.ts";
+import {
+  type Answer,
+  type AnswerEvent,
+  type HeaderList,
+  inspectBytes,
+  type Journaled,
+  type ResumedCall,
+} from "./call.ts";
 import type { Ending } from "./entries.ts";
 import type { Ports } from "./ports.ts";
 import { sealSessionId } from "./session-id.ts";
@@ -21,9 +29,9 @@ export async function relay(call: Journaled, answer: Answer, ports: Ports): Prom
   const headers = outgoing(call, answer.headers, ports.sessionKey);
   if (answer.kind === "stream") return await relayStream(call, { ...answer, headers }, ports);
   if (answer.kind === "long") return await relayLong(call, { ...answer, headers }, ports);
-  const { status, body } = answer;
+  const { status, body, message = body } = answer;
   return {
-    ending: ending(call, { status, body, bytes: body.length }),
+    ending: ending({ status, body: message, bytes: body.length, answers: requestOf(call) }),
     leave: () => call.reply.whole(status, headers, body),
   };
 }
@@ -73,7 +81,9 @@ async function relayStream(
   ports: Ports,
 ): Promise<Departure> {
   const { reply } = call;
-  const { status } = answer;
+  const { status, resumes } = answer;
+  const answers = requestOf(call, resumes);
+  const resumed = resumes && { resumes: resumes.callId };
   const events = answer.events[Symbol.asyncIterator]();
   let bytes = 0;
   reply.open(status, answer.headers);
@@ -82,10 +92,10 @@ async function relayStream(
       const next = await events.next();
       if (next.done === true) break;
       bytes += next.value.raw.length;
-      const final = finalAnswer(call, next.value);
+      const final = finalAnswer(answers, next.value);
       if (final !== undefined) {
         return {
-          ending: ending(call, { status, body: final, bytes }),
+          ending: { ...endingWith(next.value, { status, body: final, bytes, answers }), ...resumed },
           leave: () => void finish(call, next.value, events, ports),
           withhold: reply.cut,
         };
@@ -94,9 +104,9 @@ async function relayStream(
     }
   } catch (error) {
     void events.return?.();
-    return { ending: broken(call, status, bytes, error), leave: reply.cut };
+    return { ending: { ...broken(call, status, bytes, error), ...resumed }, leave: reply.cut };
   }
-  return { ending: ended(call, status, bytes), leave: () => reply.close() };
+  return { ending: { ...ended(answers, status, bytes), ...resumed }, leave: () => reply.close() };
 }
 
 /** The answer's event, then whatever the upstream still says on that stream. */
@@ -119,27 +129,41 @@ async function finish(
   }
 }
 
+/** The request that is answered here: the call's own, or the one whose stream it resumes. */
+function requestOf(call: Journaled, resumes?: ResumedCall): RequestId | undefined {
+  return call.frame?.kind === "request" ? call.frame.id : resumes?.requestId;
+}
+
 /** The data of an event that answers this very request. */
-function finalAnswer(call: Journaled, event: SseEvent): Uint8Array | undefined {
-  if (call.frame?.kind !== "request" || event.data === null || event.data.length === 0) return undefined;
+function finalAnswer(answers: RequestId | undefined, event: SseEvent): Uint8Array | undefined {
+  if (answers === undefined || event.data === null || event.data.length === 0) return undefined;
   // A long event that names a method early is read all the same: it may be no answer.
   const isLong = event.data.length > inspectBytes;
   if (isLong && !mentionsMethod(event.data)) return event.data;
   const response = responseIn(event.data);
-  return response?.id === call.frame.id ? event.data : undefined;
+  return response?.id === answers ? event.data : undefined;
 }
 
 function mentionsMethod(data: Uint8Array): boolean {
   return new TextDecoder().decode(data.subarray(0, headBytes)).includes('"method"');
 }
 
-function ending(
-  call: Journaled,
-  answer: { readonly status: number; readonly body: Uint8Array; readonly bytes: number },
-): Ending {
-  const { status, body, bytes } = answer;
+interface Answered {
+  readonly status: number;
+  readonly body: Uint8Array;
+  readonly bytes: number;
+  readonly answers: RequestId | undefined;
+}
+
+/** What the gateway had to say itself on a stream that had begun is its own failure, and no answer. */
+function endingWith({ refusal }: AnswerEvent, answer: Answered): Ending {
+  const ended = ending(answer);
+  return refusal === undefined ? ended : { ...ended, outcome: "error", reason: refusal.code };
+}
+
+function ending({ status, body, bytes, answers }: Answered): Ending {
   const uninspected = body.length > inspectBytes;
-  const response = uninspected || call.frame?.kind !== "request" ? undefined : responseIn(body);
+  const response = uninspected || answers === undefined ? undefined : responseIn(body);
   const failed = status >= 400 || response?.error !== undefined || response?.result?.isError === true;
   return {
     outcome: status >= 500 ? "error" : "allowed",
@@ -151,14 +175,13 @@ function ending(
 }
 
 /** A stream that ended of itself. One that was to answer a request and didn't may be resumed elsewhere. */
-function ended(call: Journaled, status: number, bytes: number): Ending {
-  const unanswered = call.frame?.kind === "request";
+function ended(answers: RequestId | undefined, status: number, bytes: number): Ending {
   return {
     outcome: "allowed",
     status,
     answerBytes: bytes,
     answerFailed: status >= 400,
-    ...(unanswered && { reason: "stream_ended_unanswered" }),
+    ...(answers !== undefined && { reason: "stream_ended_unanswered" }),
   };
 }
 

@@ -68,9 +68,11 @@ function namedByConnection(raw: HeaderList): ReadonlySet<string> {
   return hop;
 }
 
-/** What outlives a hop, and how long the body is if that is known. */
-export function withLength(raw: HeaderList, bodyBytes: number | undefined): string[] {
-  return bodyBytes === undefined ? endToEnd(raw) : [...endToEnd(raw), "content-length", String(bodyBytes)];
+/** What outlives a hop, and how long the body is if that is known. A 204 has none (RFC 9110 §8.6). */
+export function withLength(status: number, raw: HeaderList, bodyBytes: number | undefined): string[] {
+  return bodyBytes === undefined || status === 204
+    ? endToEnd(raw)
+    : [...endToEnd(raw), "content-length", String(bodyBytes)];
 }
 
 /** The first value of a header, by its lower-case name. */

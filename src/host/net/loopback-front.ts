@@ -73,11 +73,14 @@ async function exchangeOne(
 async function pass(answer: HttpAnswer, response: http.ServerResponse): Promise<void> {
   const { status, headers } = answer;
   if (answer.kind === "whole") {
-    response.writeHead(status, withLength(headers, answer.body.length));
+    response.writeHead(status, withLength(status, headers, answer.body.length));
     endWith(response, answer.body);
     return;
   }
-  response.writeHead(status, withLength(headers, answer.kind === "long" ? answer.bodyBytes : undefined));
+  response.writeHead(
+    status,
+    withLength(status, headers, answer.kind === "long" ? answer.bodyBytes : undefined),
+  );
   response.flushHeaders();
   try {
     for await (const chunk of answer.chunks) await writeTo(response, chunk);

@@ -187,12 +187,12 @@ function replyTo(response: http.ServerResponse): Reply & { readonly over: () => 
     },
     whole: (status, headers, body) => {
       if (response.headersSent || response.destroyed) return;
-      response.writeHead(status, withLength(headers, body.length));
+      response.writeHead(status, withLength(status, headers, body.length));
       endWith(response, body);
     },
     open: (status, headers, bodyBytes) => {
       if (response.headersSent || response.destroyed) return;
-      response.writeHead(status, withLength(headers, bodyBytes));
+      response.writeHead(status, withLength(status, headers, bodyBytes));
       response.flushHeaders();
     },
     write: (bytes) => writeTo(response, bytes),
