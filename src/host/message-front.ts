@@ -33,8 +33,12 @@ const firstRetryMs = 250;
 const maxRetryMs = 5000;
 /** How long the session's end may take; the client has gone already. */
 const goodbyeMs = 2000;
-/** How often one call's stream may break and be resumed. */
-const maxResumptions = 100;
+/** How often one call's stream may end and be resumed: a server that lets its clients poll ends it on purpose. */
+const maxResumptions = 10_000;
+/** A server may ask to be polled often, not without a pause. */
+const minRetryMs = 50;
+/** What a stream may still say, or take to end, once it has answered; broken off, it would cost a new link. */
+const lastWordsMs = 5000;
 
 const baseHeaders = [
   "content-type",
@@ -210,11 +214,10 @@ export class MessageFront {
       if (stop.answered) return;
       lastId = stop.lastId ?? lastId;
       if (lastId === undefined || gone.aborted) break;
-      await pause(stop.retryMs ?? 1000);
-      const headers = [...this.#legacyHeaders(), "last-event-id", lastId];
-      const answer = await this.#options.send({ method: "GET", headers, gone });
-      if (answer.kind !== "stream") break;
-      chunks = answer.chunks;
+      await pause(Math.max(stop.retryMs ?? 1000, minRetryMs));
+      const rest = await this.#resume(lastId, gone);
+      if (rest === undefined) break;
+      chunks = rest;
     }
     throw new Refusal(
       "upstream_failed",
@@ -222,19 +225,37 @@ export class MessageFront {
     );
   }
 
+  /** The rest of a stream; nothing where the link broke again, undefined where the server has none. */
+  async #resume(lastId: string, gone: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
+    const headers = [...this.#legacyHeaders(), "last-event-id", lastId];
+    try {
+      const answer = await this.#options.send({ method: "GET", headers, gone });
+      return answer.kind === "stream" ? answer.chunks : undefined;
+    } catch (error) {
+      // To ask for the rest again is never to call again.
+      if (error instanceof Refusal && error.code === "upstream_failed" && error.facts["sent"] === true)
+        return nothing();
+      throw error;
+    }
+  }
+
   async #pump(chunks: AsyncIterable<Uint8Array>, request?: RequestFrame): Promise<Stop> {
     const reader = sseReader(this.#options.maxEventBytes);
     const resume: { lastId?: string; retryMs?: number } = {};
+    const rest = chunks[Symbol.asyncIterator]();
     try {
-      for await (const chunk of chunks) {
-        for (const event of reader.push(chunk)) {
+      for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
+        for (const event of reader.push(next.value)) {
           if (event.id !== undefined) resume.lastId = event.id;
           const retryMs = retryOf(event.raw);
           if (retryMs !== undefined) resume.retryMs = retryMs;
-          if (await this.#passOn(event, request)) return { answered: true };
+          if (!(await this.#passOn(event, request))) continue;
+          void readOut(rest);
+          return { answered: true };
         }
       }
     } catch (error) {
+      void rest.return?.();
       this.#options.log.debug("stream.broken", {
         reason: error instanceof Error ? error.message : "unknown",
       });
@@ -282,8 +303,9 @@ export class MessageFront {
         .catch(() => undefined);
       if (answer !== undefined && answer.kind !== "stream") return; // 405: the server has none. 404: it lost us.
       if (answer !== undefined) {
-        waitMs = firstRetryMs;
-        lastId = (await this.#pump(answer.chunks)).lastId ?? lastId;
+        const stop = await this.#pump(answer.chunks);
+        waitMs = Math.max(stop.retryMs ?? firstRetryMs, minRetryMs);
+        lastId = stop.lastId ?? lastId;
       }
       await pause(waitMs);
     }
@@ -328,6 +350,19 @@ function withId(body: Uint8Array, id: RequestId): Uint8Array {
   return place === undefined
     ? concat([body.subarray(0, start + 1), utf8(`"id":${text},`), body.subarray(start + 1)])
     : concat([body.subarray(0, place.start), utf8(text), body.subarray(place.end)]);
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array, void> {}
+
+/** Lets a stream that has answered come to its end, so that its link can be used again. */
+async function readOut(rest: AsyncIterator<Uint8Array>): Promise<void> {
+  const late = setTimeout(() => void rest.return?.(), lastWordsMs).unref();
+  try {
+    while ((await rest.next()).done !== true);
+  } catch {
+    // It broke instead; all that mattered had been said.
+  }
+  clearTimeout(late);
 }
 
 function retryOf(event: Uint8Array): number | undefined {

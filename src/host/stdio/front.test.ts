@@ -1,0 +1,76 @@
+/** The stdio front against answers as a network gives them, without the network. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { fromUtf8, utf8 } from "../../kernel/bytes.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import type { HttpAnswer } from "../net/http-exchange.ts";
+import { systemLog } from "../system.ts";
+import { StdioFront, type StdioFrontOptions } from "./front.ts";
+
+const log = systemLog({ level: "error", form: "json", write: () => undefined });
+
+function stream(...events: readonly string[]): HttpAnswer {
+  async function* chunks(): AsyncGenerator<Uint8Array, void> {
+    for (const event of events) yield utf8(event);
+  }
+  return { kind: "stream", status: 200, headers: [], chunks: chunks() };
+}
+
+const answer = 'data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n';
+
+/** Sends one call through a front. @returns what its client reads, and what was sent for it */
+async function ask(
+  outcomes: readonly (HttpAnswer | Refusal)[],
+): Promise<{ readonly line: string; readonly sent: readonly string[] }> {
+  const sent: string[] = [];
+  const line = Promise.withResolvers<string>();
+  const send: StdioFrontOptions["send"] = ({ method, headers }) => {
+    const outcome = outcomes[sent.length];
+    const lastId = headers.indexOf("last-event-id");
+    sent.push(lastId === -1 ? method : `${method} after ${headers[lastId + 1] ?? ""}`);
+    return outcome instanceof Refusal || outcome === undefined
+      ? Promise.reject(outcome ?? new Error("nothing more was expected"))
+      : Promise.resolve(outcome);
+  };
+  const write = (message: Uint8Array): void => line.resolve(fromUtf8(message) ?? "");
+  const front = new StdioFront({ send, write, log, maxEventBytes: 10_000 });
+  front.take(utf8('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}'));
+  return { line: await line.promise, sent };
+}
+
+function broken(sent: boolean): Refusal {
+  return new Refusal("upstream_failed", "The link broke.", { facts: { sent } });
+}
+
+const primed = "id: a\nretry: 0\ndata: \n\n";
+
+test("what comes back for a stream is asked for until it comes, from the last event that came", async () => {
+  const { line, sent } = await ask([
+    stream(primed),
+    broken(true),
+    stream("id: b\nretry: 0\ndata: \n\n"),
+    stream(answer),
+  ]);
+  assert.match(line, /"result":\{\}/);
+  assert.deepEqual(sent, ["POST", "GET after a", "GET after a", "GET after b"]);
+});
+
+test("a call itself is never sent again, nor is a stream asked for that can't be", async () => {
+  for (const [outcomes, expected] of [
+    [[broken(true)], ["POST"]],
+    [[stream()], ["POST"]],
+    [
+      [stream(primed), broken(false)],
+      ["POST", "GET after a"],
+    ],
+    [
+      [stream(primed), { kind: "whole", status: 400, headers: [], body: utf8("{}") }],
+      ["POST", "GET after a"],
+    ],
+  ] satisfies readonly (readonly [readonly (HttpAnswer | Refusal)[], readonly string[]])[]) {
+    const { line, sent } = await ask(outcomes);
+    assert.match(line, /"id":1,"error"/);
+    assert.deepEqual(sent, expected);
+  }
+});
