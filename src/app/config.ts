@@ -238,6 +238,12 @@ export const configSchema = z.strictObject({
       answer_timeout: durationMs
         .prefault("5m")
         .describe("How long a server may take to begin an answer, and to go on with a long one."),
+      stream_open: z
+        .union([z.literal("off"), durationMs])
+        .prefault("off")
+        .describe(
+          "After which time the answer of a call that still runs on a server over stdio or HTTP+SSE is to be fetched on a further connection, where the client can do so (MCP 2025-11-25); for networks that cut long connections.",
+        ),
       session_idle: durationMs
         .prefault("30m")
         .describe("When a session that nobody uses is ended, on a server over stdio or HTTP+SSE."),

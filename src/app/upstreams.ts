@@ -95,6 +95,7 @@ function stdioServer(name: string, server: StdioServer, options: UpstreamOptions
     log,
     answerTimeoutMs: limits.answer_timeout,
     idleTimeoutMs: limits.session_idle,
+    streamOpenMs: limits.stream_open === "off" ? undefined : limits.stream_open,
   });
 }
 

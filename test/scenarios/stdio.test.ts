@@ -63,8 +63,11 @@ async function open(client: Client): Promise<Session> {
   };
 }
 
+/** The value in an answer, as JSON or as the last event of a stream. */
 function valueIn(text: string): unknown {
-  const message = JSON.parse(text) as { result: { content: [{ text: string }] } };
+  const message = JSON.parse(text.slice(text.lastIndexOf('{"jsonrpc'))) as {
+    result: { content: [{ text: string }] };
+  };
   return JSON.parse(message.result.content[0].text);
 }
 
@@ -97,11 +100,16 @@ test("arguments with line breaks arrive whole, and pretty-printed messages as on
   assert.deepEqual(valueIn(answer.text), { a: [1, 2] });
 });
 
-test("progress comes as events before the answer, an answer alone as JSON", async (t) => {
+test("progress comes as events before the answer; an answer alone is one event, or JSON for who takes no events", async (t) => {
   const { client } = await setUp(t);
   const session = await open(client);
   const plain = await session.call("echo");
-  assert.match(String(plain.headers["content-type"]), /application\/json/);
+  assert.match(String(plain.headers["content-type"]), /text\/event-stream/);
+  assert.match(plain.text, /^event: message\ndata: \{.*\}\n\n$/);
+  const headers = { "content-type": "application/json", accept: "application/json", ...session.headers };
+  const json = await client.request("pipe", { headers, body: JSON.stringify(toolCall("echo")) });
+  assert.match(String(json.headers["content-type"]), /application\/json/);
+  assert.equal((JSON.parse(json.text) as { id: unknown }).id, 1);
   const stream = await session.call("progress", "p", { progressToken: 77 });
   assert.match(String(stream.headers["content-type"]), /text\/event-stream/);
   const events = stream.text.split("\n\n").filter((event) => event !== "");

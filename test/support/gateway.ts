@@ -21,6 +21,7 @@ import { clientTlsOptions, type Credentials } from "../../src/host/net/tls.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
 import { readJoinToken } from "../../src/identity/join-token.ts";
 import type { Clock } from "../../src/kernel/clock.ts";
+import { type SseEvent, sseReader } from "../../src/wire/sse.ts";
 import { atEnd, type Cleanup } from "./cleanup.ts";
 
 export const openPolicy = `
@@ -108,6 +109,16 @@ export interface Client {
     readonly bytes: Buffer;
     readonly text: string;
   }>;
+  /** Like `request`, with the answer's events as they come. */
+  readonly stream: (
+    server: string,
+    options: Parameters<Client["request"]>[1],
+  ) => Promise<{
+    readonly status: number;
+    readonly events: AsyncIterable<SseEvent>;
+    /** Breaks the connection. */
+    readonly cut: () => void;
+  }>;
   /** Posts one JSON-RPC message. */
   readonly post: (
     server: string,
@@ -140,6 +151,18 @@ export function clientOf(t: Cleanup, gateway: TestGateway, enrolment: Enrolment)
   };
   return {
     request,
+    stream: async (server, { method = "POST", headers = {}, body = null }) => {
+      const answer = await pool.request({ path: `/mcp/${server}`, method, headers, body });
+      const reader = sseReader(64 * 1024 * 1024);
+      async function* events(): AsyncGenerator<SseEvent> {
+        for await (const chunk of answer.body) yield* reader.push(chunk as Buffer);
+      }
+      return {
+        status: answer.statusCode,
+        events: events(),
+        cut: () => void answer.body.on("error", () => undefined).destroy(),
+      };
+    },
     post: (server, message, headers = {}) =>
       request(server, {
         headers: {

@@ -2,9 +2,12 @@
  * A stdio MCP server that does what its tools' names say. `tools/call` of: `echo` answers with its
  * arguments; `progress` reports twice, then answers; `noise` prints a line that is no message first;
  * `die` exits; `silent` never answers; `env` answers with its environment; `ask` asks the client for its
- * roots and answers with what it got; `pid` answers with its process id; `child` starts a process of its own.
+ * roots and answers with what it got; `pid` answers with its process id; `child` starts a process of its own;
+ * `hold` reports as often and as long as its arguments say, then answers when `release` is called, which
+ * answers with how often `hold` was; with a `file` it answers when that is there.
  */
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 interface Message {
@@ -12,7 +15,7 @@ interface Message {
   readonly method?: string;
   readonly params?: {
     readonly name?: string;
-    readonly arguments?: unknown;
+    readonly arguments?: { readonly reports?: number; readonly bytes?: number; readonly file?: string };
     readonly _meta?: { readonly progressToken?: unknown };
   };
   readonly result?: unknown;
@@ -27,6 +30,9 @@ function send(message: object): void {
 function answer(id: Message["id"], value: unknown): void {
   send({ id, result: { content: [{ type: "text", text: JSON.stringify(value) }] } });
 }
+
+const held: Message["id"][] = [];
+let holds = 0;
 
 const tools: Readonly<Record<string, (message: Message) => void>> = {
   echo: ({ id, params }) => answer(id, params?.arguments),
@@ -53,6 +59,27 @@ const tools: Readonly<Record<string, (message: Message) => void>> = {
   pid: ({ id }) => answer(id, process.pid),
   child: ({ id }) => answer(id, spawn("sleep", ["600"], { stdio: "ignore" }).pid),
   cancelled: ({ id }) => answer(id, cancelled),
+  hold: ({ id, params }) => {
+    const progressToken = params?._meta?.progressToken;
+    const message = "x".repeat(params?.arguments?.bytes ?? 0);
+    for (let progress = 1; progress <= (params?.arguments?.reports ?? 0); progress++)
+      send({ method: "notifications/progress", params: { progressToken, progress, message } });
+    holds += 1;
+    const file = params?.arguments?.file;
+    if (file === undefined) {
+      held.push(id);
+      return;
+    }
+    const looking = setInterval(() => {
+      if (!existsSync(file)) return;
+      clearInterval(looking);
+      answer(id, "let go");
+    }, 10);
+  },
+  release: ({ id }) => {
+    for (const each of held.splice(0)) answer(each, "let go");
+    answer(id, holds);
+  },
 };
 
 const cancelled: unknown[] = [];

@@ -3,15 +3,39 @@ import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { utf8 } from "../../kernel/bytes.ts";
 import type { Frame, NotificationFrame, RequestFrame, RequestId } from "../../wire/frame.ts";
-import { type Conversation, conversation, messageEvent, unaskedStream } from "./conversation.ts";
+import {
+  type Conversation,
+  conversation,
+  type Outlet,
+  passingOutlet,
+  resumableOutlet,
+  streamAnswer,
+} from "./conversation.ts";
 import type { Answer, HeaderList } from "../../gate/call.ts";
 import type { Link, LinkSpec } from "../link.ts";
-import { onAbort } from "../on-abort.ts";
 import { type Knowledge, learnt, nothingKnown } from "./knowledge.ts";
+import type { Connection, Flow, SessionStream } from "./session-stream.ts";
+import { keepLimits, SessionStreams } from "./session-streams.ts";
 
-/** What a server may say while nobody listens; older messages are dropped first. */
-const maxUnheard = 256;
-const maxUnheardBytes = 4 * 1024 * 1024;
+export interface ServerOptions {
+  readonly log: Log;
+  /** How long what nobody reads is kept, and goes on. */
+  readonly unreadMs: number;
+}
+
+/** A request and the connection that its answer goes out on. */
+export interface Asking {
+  readonly request: RequestFrame;
+  readonly callId: string;
+  /** Further headers of the answer, names and values in turn. */
+  readonly headers: readonly string[];
+  /** Those that came with the request. */
+  readonly sentHeaders: HeaderList;
+  readonly connection: Omit<Connection, "flow">;
+  readonly takesEvents: boolean;
+  /** What the client is told, on a stream that has begun, when there will be no answer. */
+  readonly farewell: (refusal: Refusal) => Uint8Array;
+}
 
 /** One server process and the requests under way on it. */
 export class ServerProcess {
@@ -19,17 +43,23 @@ export class ServerProcess {
   readonly #link: Link;
   readonly #log: Log;
   readonly #name: string;
-  #unheard: Uint8Array[] = [];
-  #unheardBytes = 0;
-  #listener: ReturnType<typeof unaskedStream> | undefined;
+  readonly #streams: SessionStreams;
+  /** What the server says unasked, heard or not yet. */
+  readonly #unasked: SessionStream;
   #ended: Refusal | undefined;
   lastUsedUnixMs: number;
   knowledge: Knowledge = nothingKnown;
 
-  constructor(spec: LinkSpec, log: Log, nowUnixMs: number, onEnd: () => void) {
-    this.#log = log;
+  constructor(spec: LinkSpec, options: ServerOptions, nowUnixMs: number, onEnd: () => void) {
+    this.#log = options.log;
     this.#name = spec.name;
     this.lastUsedUnixMs = nowUnixMs;
+    let lost = false;
+    this.#streams = new SessionStreams({ ...keepLimits, unreadMs: options.unreadMs }, () => {
+      if (!lost) this.#log.warn("server.unheard", { server: this.#name });
+      lost = true;
+    });
+    this.#unasked = this.#streams.open({});
     this.#link = spec.open({
       onMessage: (frame) => this.#deliver(frame),
       onUndelivered: (message, refusal) => this.#fail(message, refusal),
@@ -37,14 +67,14 @@ export class ServerProcess {
         this.#ended = refusal;
         for (const waiting of this.#open.values()) waiting.fail(refusal);
         this.#open.clear();
-        this.#listener?.queue.end();
+        this.#streams.close();
         onEnd();
       },
     });
   }
 
   get idle(): boolean {
-    return this.#open.size === 0 && this.#listener === undefined;
+    return this.#open.size === 0 && !this.#unasked.isRead;
   }
 
   /** What it says now is heard when its slowest reader has caught up, or was cut. */
@@ -59,16 +89,31 @@ export class ServerProcess {
   }
 
   /** @throws Refusal `bad_message` if a request with that id is still open, `busy` if the server doesn't read */
-  ask(request: RequestFrame, headers: HeaderList, sentHeaders: HeaderList): Conversation {
+  ask(asking: Asking): Conversation {
     if (this.#ended !== undefined) throw this.#ended;
+    const { request, connection, headers } = asking;
     const key = keyOf(request.id);
     if (this.#open.has(key)) {
       throw new Refusal("bad_message", "A request with this id is still being answered in this session.");
     }
-    const talk = conversation(request, headers, this.#link);
-    this.#link.send(request.bytes, sentHeaders);
+    this.#link.send(request.bytes, asking.sentHeaders);
+    const isLegacy = request.era === "legacy";
+    const talk = conversation(request, {
+      headers,
+      takesEvents: isLegacy && asking.takesEvents,
+      opensEarly: isLegacy && asking.takesEvents && connection.takesPriming,
+      open: () => (isLegacy ? this.#resumable(asking) : passingOutlet(this.#link)),
+    });
     this.#open.set(key, talk);
     return talk;
+  }
+
+  #resumable({ request, callId, connection, farewell }: Asking): Outlet {
+    const stream = this.#streams.open({
+      answers: { callId, requestId: request.id },
+      onAbandoned: () => this.giveUp(request, new Refusal("upstream_failed", "The caller went away.")),
+    });
+    return resumableOutlet(stream, { ...connection, flow: this.#link }, farewell);
   }
 
   tell(message: Uint8Array, sentHeaders: HeaderList): void {
@@ -76,9 +121,13 @@ export class ServerProcess {
     this.#link.send(message, sentHeaders);
   }
 
-  /** The request is of no interest any more; the server is told (MCP cancellation). */
-  cancel(request: RequestFrame): void {
-    if (!this.#open.delete(keyOf(request.id)) || this.#ended !== undefined) return;
+  /** Nobody waits for the answer any more, or it is too late: the server is told (MCP cancellation). */
+  giveUp(request: RequestFrame, refusal: Refusal): void {
+    const key = keyOf(request.id);
+    const talk = this.#open.get(key);
+    if (talk?.request !== request || this.#ended !== undefined) return;
+    this.#open.delete(key);
+    talk.fail(refusal);
     const params = { requestId: request.id, reason: "The client went away." };
     try {
       const notification = { jsonrpc: "2.0", method: "notifications/cancelled", params };
@@ -90,23 +139,50 @@ export class ServerProcess {
   }
 
   /** Opens the one stream for what the server says unasked; undefined if it is open already. */
-  listen(headers: readonly string[], gone: AbortSignal): Answer | undefined {
+  listen(headers: readonly string[], connection: Omit<Connection, "flow">): Answer | undefined {
     if (this.#ended !== undefined) throw this.#ended;
-    if (this.#listener !== undefined) return undefined;
-    const listener = unaskedStream(headers);
-    this.#listener = listener;
-    for (const message of this.#unheard) listener.queue.push(messageEvent(message));
-    this.#unheard = [];
-    this.#unheardBytes = 0;
-    onAbort(gone, () => {
-      if (this.#listener === listener) this.#listener = undefined;
-      listener.queue.end();
-    });
-    return listener.answer;
+    if (this.#unasked.isRead) return undefined;
+    return this.#read(this.#unasked, this.#unasked.seenSeq, headers, connection);
+  }
+
+  /**
+   * The rest of a stream after an event, on a connection that takes the place of the one it had. Undefined if
+   * nothing comes after it any more.
+   * @throws Refusal `bad_message` if the event isn't known here
+   */
+  resume(
+    eventId: string,
+    headers: readonly string[],
+    connection: Omit<Connection, "flow">,
+  ): Answer | undefined {
+    if (this.#ended !== undefined) throw this.#ended;
+    const found = this.#streams.find(eventId);
+    if (found === undefined) {
+      throw new Refusal("bad_message", "Nothing is kept after the event that Last-Event-ID names.");
+    }
+    const { stream, seq } = found;
+    if (stream.isFinished && seq === stream.lastSeq) return undefined;
+    return this.#read(stream, seq, headers, connection);
+  }
+
+  #read(
+    stream: SessionStream,
+    after: number,
+    headers: readonly string[],
+    connection: Omit<Connection, "flow">,
+  ): Answer {
+    // Nothing waits for who hears what is said unasked: one that is too slow is cut off, and may come back.
+    const tooSlow = new Refusal("upstream_failed", "The reader of this stream is too slow.");
+    const unasked: Flow = { pause: () => stream.cut(tooSlow), resume: () => {} };
+    const on: Connection =
+      stream === this.#unasked
+        ? { ...connection, flow: unasked, closeAfterMs: undefined }
+        : { ...connection, flow: this.#link };
+    return streamAnswer(stream.read(on, after), headers, stream.answers);
   }
 
   async stop(): Promise<void> {
-    this.#listener?.queue.end();
+    this.#unasked.close();
     await this.#link.stop();
   }
 
@@ -135,8 +211,7 @@ export class ServerProcess {
     const names = frame.kind === "notification" && namesRequest(frame);
     const talk = names ? this.#concerned(frame) : this.#latest();
     if (talk !== undefined) talk.add(frame.bytes);
-    else if (this.#listener !== undefined) this.#listener.queue.push(messageEvent(frame.bytes));
-    else this.#keep(frame.bytes);
+    else this.#unasked.add(frame.bytes);
   }
 
   /** The request a notification names: by progress token, or by the subscription it was tagged with. */
@@ -158,16 +233,6 @@ export class ServerProcess {
     let latest: Conversation | undefined;
     for (const talk of this.#open.values()) if (talk.request.method !== "subscriptions/listen") latest = talk;
     return latest;
-  }
-
-  #keep(message: Uint8Array): void {
-    this.#unheard.push(message);
-    this.#unheardBytes += message.length;
-    if (this.#unheard.length <= maxUnheard && this.#unheardBytes <= maxUnheardBytes) return;
-    while (this.#unheard.length > maxUnheard || this.#unheardBytes > maxUnheardBytes) {
-      this.#unheardBytes -= this.#unheard.shift()?.length ?? 0;
-    }
-    this.#log.warn("server.unheard", { server: this.#name, kept: this.#unheard.length });
   }
 }
 

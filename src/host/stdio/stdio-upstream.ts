@@ -10,14 +10,17 @@ import type { Answer, Journaled } from "../../gate/call.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import { refusedAnswer } from "../../gate/refuse.ts";
 import type { RequestFrame } from "../../wire/frame.ts";
 import { utf8 } from "../../kernel/bytes.ts";
 import type { LinkSpec } from "../link.ts";
 import type { Upstream } from "../net/upstreams.ts";
+import { takesEvents, takesPriming } from "./client-abilities.ts";
 import type { Conversation } from "./conversation.ts";
 import { onAbort } from "../on-abort.ts";
 import { checkAgainst, checkEnvelope, concerns, gaveOut } from "./knowledge.ts";
 import { ServerProcess } from "./server-process.ts";
+import type { Connection } from "./session-stream.ts";
 
 export interface StdioUpstreamOptions {
   readonly link: LinkSpec;
@@ -25,6 +28,8 @@ export interface StdioUpstreamOptions {
   readonly clock: Clock;
   readonly answerTimeoutMs: number;
   readonly idleTimeoutMs: number;
+  /** After this time a stream's connection is closed, if its client can come back; undefined for never. */
+  readonly streamOpenMs?: number | undefined;
 }
 
 /** Processes one caller may have on one server. */
@@ -40,7 +45,7 @@ export function stdioUpstream(options: StdioUpstreamOptions): Upstream {
   return {
     forward: async (call) => {
       if (call.frame === undefined)
-        return call.verb === "GET" ? listen(call, processes) : end(call, processes);
+        return call.verb === "GET" ? listen(call, processes, options) : end(call, processes);
       return call.frame.kind === "request"
         ? await ask(call, call.frame, processes, options)
         : tell(call, processes);
@@ -85,8 +90,9 @@ class Processes {
     const caller = call.caller.spiffeId;
     this.#makeRoom(caller, call.server);
     const id = randomUUID();
-    const { link, log } = this.#options;
-    const server = new ServerProcess(link, log, call.atUnixMs, () => this.#processes.delete(id));
+    const { link, log, answerTimeoutMs: unreadMs } = this.#options;
+    const forget = (): void => void this.#processes.delete(id);
+    const server = new ServerProcess(link, { log, unreadMs }, call.atUnixMs, forget);
     this.#processes.set(id, { server, caller, session });
     return { server, id };
   }
@@ -164,34 +170,44 @@ async function ask(
   checkEnvelope(request, call.header);
   const { server, headers, opened } = processFor(call, request, processes);
   checkAgainst(server.knowledge, request, call.header);
-  const talk = server.ask(request, headers, call.headers);
+  const talk = server.ask({
+    request,
+    callId: call.id,
+    headers,
+    sentHeaders: call.headers,
+    connection: connectionOf(call, options),
+    // The answer to initialize says whose session it is, and isn't come back to.
+    takesEvents: opened === undefined && takesEvents(call.header),
+    farewell: (refusal) => refusedAnswer(call, refusal).body,
+  });
   onAbort(call.reply.gone, () => {
-    const giveUp = (): void => {
-      server.cancel(request);
-      talk.fail(new Refusal("upstream_failed", "The caller went away."));
-    };
+    const giveUp = (): void =>
+      server.giveUp(request, new Refusal("upstream_failed", "The caller went away."));
     // Legacy: going away doesn't mean cancel; but nobody waits for it for ever. Modern: it does.
     if (request.era === "modern") giveUp();
-    else setTimeout(giveUp, options.answerTimeoutMs).unref();
+    else setTimeout(() => talk.isStream() || giveUp(), options.answerTimeoutMs).unref();
   });
   const probing = request.method === "server/discover";
   const timer = setTimeout(
     () => {
-      server.cancel(request);
-      talk.fail(
-        new Refusal("upstream_timeout", "The server didn't answer in time.", { facts: { sent: true } }),
-      );
+      const text = "The server didn't answer in time.";
+      server.giveUp(request, new Refusal("upstream_timeout", text, { facts: { sent: true } }));
     },
     probing ? Math.min(probeTimeoutMs, options.answerTimeoutMs) : options.answerTimeoutMs,
   );
+  void talk.begun.then(() => clearTimeout(timer));
   try {
     return probing ? await probeAnswer(talk) : await talk.answer;
   } catch (error) {
     if (opened !== undefined) processes.end(opened); // Nobody has been told of this session.
     throw error;
-  } finally {
-    clearTimeout(timer);
   }
+}
+
+/** The call's connection; it is closed early only where its client knows how to come back. */
+function connectionOf(call: Journaled, { streamOpenMs }: StdioUpstreamOptions): Omit<Connection, "flow"> {
+  const primed = takesPriming(call.header);
+  return { gone: call.reply.gone, takesPriming: primed, closeAfterMs: primed ? streamOpenMs : undefined };
 }
 
 function processFor(
@@ -228,9 +244,17 @@ function tell(call: Journaled, processes: Processes): Answer {
   return empty(202);
 }
 
-function listen(call: Journaled, processes: Processes): Answer {
+/** The stream for what the server says unasked, or the rest of a stream that broke off. */
+function listen(call: Journaled, processes: Processes, options: StdioUpstreamOptions): Answer {
   if (call.session === undefined) return empty(405, ["allow", "POST"]);
-  return processes.ofSession(call).listen(sessionHeader(call.session), call.reply.gone) ?? empty(409);
+  const server = processes.ofSession(call);
+  const headers = sessionHeader(call.session);
+  const connection = connectionOf(call, options);
+  const lastEventId = call.header("last-event-id");
+  return lastEventId === undefined || lastEventId === ""
+    ? (server.listen(headers, connection) ?? empty(409))
+    : // WHATWG HTML §9.2: a client that is told 204 doesn't come back.
+      (server.resume(lastEventId, headers, connection) ?? empty(204));
 }
 
 function end(call: Journaled, processes: Processes): Answer {

@@ -1,12 +1,12 @@
-/** The stdio front against answers as a network gives them, without the network. */
+/** The message front against answers as a network gives them, without the network. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fromUtf8, utf8 } from "../../kernel/bytes.ts";
-import { Refusal } from "../../kernel/refusal.ts";
-import type { HttpAnswer } from "../net/http-exchange.ts";
-import { systemLog } from "../system.ts";
-import { StdioFront, type StdioFrontOptions } from "./front.ts";
+import { fromUtf8, utf8 } from "../kernel/bytes.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import type { HttpAnswer } from "./net/http-exchange.ts";
+import { systemLog } from "./system.ts";
+import { MessageFront, type MessageFrontOptions } from "./message-front.ts";
 
 const log = systemLog({ level: "error", form: "json", write: () => undefined });
 
@@ -25,7 +25,7 @@ async function ask(
 ): Promise<{ readonly line: string; readonly sent: readonly string[] }> {
   const sent: string[] = [];
   const line = Promise.withResolvers<string>();
-  const send: StdioFrontOptions["send"] = ({ method, headers }) => {
+  const send: MessageFrontOptions["send"] = ({ method, headers }) => {
     const outcome = outcomes[sent.length];
     const lastId = headers.indexOf("last-event-id");
     sent.push(lastId === -1 ? method : `${method} after ${headers[lastId + 1] ?? ""}`);
@@ -34,7 +34,7 @@ async function ask(
       : Promise.resolve(outcome);
   };
   const write = (message: Uint8Array): void => line.resolve(fromUtf8(message) ?? "");
-  const front = new StdioFront({ send, write, log, maxEventBytes: 10_000 });
+  const front = new MessageFront({ send, write, log, maxEventBytes: 10_000 });
   front.take(utf8('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}'));
   return { line: await line.promise, sent };
 }

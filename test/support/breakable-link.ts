@@ -1,0 +1,47 @@
+/** A network that fails when a test says so: bytes there and back, until they are cut. */
+import { once } from "node:events";
+import net from "node:net";
+import type { AddressInfo } from "node:net";
+
+import { atEnd, type Cleanup } from "./cleanup.ts";
+
+export interface BreakableLink {
+  /** Where to connect instead. */
+  readonly address: string;
+  /** Breaks all connections there are; later ones work. */
+  readonly cut: () => void;
+  /** Connections that have ended. */
+  readonly ended: () => number;
+}
+
+export async function breakableLink(t: Cleanup, address: string): Promise<BreakableLink> {
+  const [host, port] = address.split(":");
+  const open = new Set<net.Socket>();
+  let ended = 0;
+  const server = net.createServer((near) => {
+    near.on("close", () => (ended += 1));
+    const far = net.connect(Number(port), host);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      open.add(from);
+      from.pipe(to);
+      from.on("error", () => undefined);
+      from.on("close", () => {
+        open.delete(from);
+        to.destroy();
+      });
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const cut = (): void => {
+    for (const socket of open) socket.destroy();
+  };
+  atEnd(t, () => {
+    cut();
+    server.close();
+  });
+  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, cut, ended: () => ended };
+}
