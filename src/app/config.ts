@@ -237,7 +237,9 @@ export const configSchema = z.strictObject({
         ),
       answer_timeout: durationMs
         .prefault("5m")
-        .describe("How long a server may take to begin an answer, and to go on with a long one."),
+        .describe(
+          "How long a server may take to begin an answer, and to go on with a long one; and a client to come back for one.",
+        ),
       stream_open: z
         .union([z.literal("off"), durationMs])
         .prefault("off")

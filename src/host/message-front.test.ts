@@ -4,13 +4,13 @@ import { test } from "node:test";
 
 import { fromUtf8, utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import type { HttpAnswer } from "./net/http-exchange.ts";
+import type { CollectedAnswer } from "./net/http-exchange.ts";
 import { systemLog } from "./system.ts";
 import { MessageFront, type MessageFrontOptions } from "./message-front.ts";
 
 const log = systemLog({ level: "error", form: "json", write: () => undefined });
 
-function stream(...events: readonly string[]): HttpAnswer {
+function stream(...events: readonly string[]): CollectedAnswer {
   async function* chunks(): AsyncGenerator<Uint8Array, void> {
     for (const event of events) yield utf8(event);
   }
@@ -21,7 +21,7 @@ const answer = 'data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n';
 
 /** Sends one call through a front. @returns what its client reads, and what was sent for it */
 async function ask(
-  outcomes: readonly (HttpAnswer | Refusal)[],
+  outcomes: readonly (CollectedAnswer | Refusal)[],
 ): Promise<{ readonly line: string; readonly sent: readonly string[] }> {
   const sent: string[] = [];
   const line = Promise.withResolvers<string>();
@@ -33,7 +33,7 @@ async function ask(
       ? Promise.reject(outcome ?? new Error("nothing more was expected"))
       : Promise.resolve(outcome);
   };
-  const write = (message: Uint8Array): void => line.resolve(fromUtf8(message) ?? "");
+  const write = async (message: Uint8Array): Promise<void> => line.resolve(fromUtf8(message) ?? "");
   const front = new MessageFront({ send, write, log, maxEventBytes: 10_000 });
   front.take(utf8('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}'));
   return { line: await line.promise, sent };
@@ -68,7 +68,7 @@ test("a call itself is never sent again, nor is a stream asked for that can't be
       [stream(primed), { kind: "whole", status: 400, headers: [], body: utf8("{}") }],
       ["POST", "GET after a"],
     ],
-  ] satisfies readonly (readonly [readonly (HttpAnswer | Refusal)[], readonly string[]])[]) {
+  ] satisfies readonly (readonly [readonly (CollectedAnswer | Refusal)[], readonly string[]])[]) {
     const { line, sent } = await ask(outcomes);
     assert.match(line, /"id":1,"error"/);
     assert.deepEqual(sent, expected);

@@ -41,6 +41,8 @@ export interface StreamOptions {
   /** Absent for what the server says unasked. */
   readonly answers?: ResumedCall;
   readonly keep: (event: Numbered) => void;
+  /** `seenSeq` has moved. */
+  readonly onSeen: () => void;
   /** What is still there, in order. */
   readonly kept: () => readonly Numbered[];
   readonly unreadMs: number;
@@ -183,7 +185,9 @@ export class SessionStream {
         if (this.isRead && this.#reading !== reading) return;
         yield event;
         // Asked for the next, the reader has written this one.
-        this.#seenSeq = Math.max(this.#seenSeq, seq);
+        if (seq <= this.#seenSeq) continue;
+        this.#seenSeq = seq;
+        this.#options.onSeen();
       }
     } finally {
       this.#leave(reading);

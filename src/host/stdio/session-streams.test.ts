@@ -157,6 +157,16 @@ test("what nobody fetches stays within its bounds: the newest event whatever its
   assert.ok(all.bytes < 100);
 });
 
+test("a long answer is kept until it was written to its client, and no longer", async (t) => {
+  const { all } = streams(t, { bytes: 2000 });
+  const stream = all.open({});
+  say(stream, "y".repeat(50_000));
+  stream.finish();
+  assert.ok(all.bytes > 50_000);
+  assert.equal((await hear(stream.read(connection(), 0))).said[0]?.length, 50_000);
+  assert.equal(all.bytes, 0);
+});
+
 test("many small events stay within their number", async (t) => {
   const { all } = streams(t, { events: 10 });
   const stream = all.open({});

@@ -49,6 +49,7 @@ export class SessionStreams {
       ...options,
       name,
       keep: (event) => this.#keep({ ...event, stream }),
+      onSeen: () => this.#trim(),
       kept: () => this.#kept.filter((each) => each.stream === stream),
       unreadMs: this.#limits.unreadMs,
       onForgotten: () => this.#forget(stream),
@@ -74,8 +75,16 @@ export class SessionStreams {
     if (!this.#streams.has(kept.stream.name)) return;
     this.#kept.push(kept);
     this.#bytes += kept.raw.length;
-    // The newest stays, whatever its length: it may be the answer that its client will come for.
-    while (this.#kept.length > 1 && this.#isFull()) this.#dropOne();
+    this.#trim();
+  }
+
+  /** The newest stays until it was seen, whatever its length: it may be the answer that its client will come for. */
+  #trim(): void {
+    while (this.#isFull()) {
+      const seen = this.#kept.findIndex(({ stream, seq }) => seq <= stream.seenSeq);
+      if (seen === -1 && this.#kept.length === 1) return;
+      this.#drop(seen);
+    }
   }
 
   #isFull(): boolean {
@@ -83,8 +92,7 @@ export class SessionStreams {
   }
 
   /** What was written to its client goes before what nobody has seen. */
-  #dropOne(): void {
-    const seen = this.#kept.findIndex(({ stream, seq }) => seq <= stream.seenSeq);
+  #drop(seen: number): void {
     const [dropped] = this.#kept.splice(Math.max(seen, 0), 1);
     if (dropped === undefined) return;
     this.#bytes -= dropped.raw.length;
