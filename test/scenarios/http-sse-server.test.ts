@@ -356,7 +356,7 @@ test("events of other names, comments and noise on the stream are skipped, and s
   });
   const { client, gateway } = await setUp(t, server);
   const answered = await client.post("old", toolCall("echo"), await session(client));
-  assert.equal(answered.text, '{"jsonrpc":"2.0","id":1,"result":{}}');
+  assert.equal(answered.text, 'event: message\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\n');
   assert.ok(gateway.log.some((line) => line.includes("server.noise")));
   assert.doesNotMatch(gateway.log.join(""), /private noise/);
 });
