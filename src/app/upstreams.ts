@@ -11,7 +11,7 @@ import { openSseLink, type SseLinkSpec } from "../host/net/sse-link.ts";
 import { clientTlsOptions, type Credentials } from "../host/net/tls.ts";
 import { namedUpstreams, type NamedUpstreams, type Upstream } from "../host/net/upstreams.ts";
 import { type ChildSpec, startChild } from "../host/stdio/child.ts";
-import { stdioUpstream } from "../host/stdio/stdio-upstream.ts";
+import { stdioUpstream } from "../host/link/linked-upstream.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";

@@ -10,7 +10,7 @@ import { Pool } from "undici";
 import { utf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Frame } from "../../wire/frame.ts";
-import type { Link } from "../link.ts";
+import type { Link } from "../link/link.ts";
 import { systemLog } from "../system.ts";
 import { openSseLink } from "./sse-link.ts";
 

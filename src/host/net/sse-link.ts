@@ -9,7 +9,7 @@ import type { Log } from "../../kernel/log.ts";
 import { Refusal, type RefusalCode } from "../../kernel/refusal.ts";
 import { tryReadFrame } from "../../wire/frame.ts";
 import { type SseEvent, sseReader } from "../../wire/sse.ts";
-import type { Link, LinkEvents } from "../link.ts";
+import type { Link, LinkEvents } from "../link/link.ts";
 import { within } from "../within.ts";
 import { traceHeaders } from "./headers.ts";
 import { exchange, type HttpAnswer } from "./http-exchange.ts";

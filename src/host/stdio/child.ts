@@ -6,7 +6,7 @@ import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { type Frame, tryReadFrame } from "../../wire/frame.ts";
 import { asLine, lineReader } from "../../wire/lines.ts";
-import type { Link, LinkEvents } from "../link.ts";
+import type { Link, LinkEvents } from "../link/link.ts";
 import { within } from "../within.ts";
 import { keepStderr } from "./stderr-file.ts";
 

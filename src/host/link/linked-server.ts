@@ -12,7 +12,7 @@ import {
   streamAnswer,
 } from "./conversation.ts";
 import type { Answer, HeaderList } from "../../gate/call.ts";
-import type { Link, LinkSpec } from "../link.ts";
+import type { Link, LinkSpec } from "./link.ts";
 import { type Knowledge, learnt, nothingKnown } from "./knowledge.ts";
 import type { Connection, Flow, SessionStream } from "./session-stream.ts";
 import { keepLimits, SessionStreams } from "./session-streams.ts";

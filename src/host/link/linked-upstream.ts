@@ -13,13 +13,13 @@ import { Refusal } from "../../kernel/refusal.ts";
 import { refusedAnswer } from "../../gate/refuse.ts";
 import type { RequestFrame } from "../../wire/frame.ts";
 import { utf8 } from "../../kernel/bytes.ts";
-import type { LinkSpec } from "../link.ts";
+import type { LinkSpec } from "./link.ts";
 import type { Upstream } from "../net/upstreams.ts";
 import { takesEvents, takesPriming } from "./client-abilities.ts";
 import type { Conversation } from "./conversation.ts";
 import { onAbort } from "../on-abort.ts";
 import { checkAgainst, checkEnvelope, concerns, gaveOut } from "./knowledge.ts";
-import { ServerProcess } from "./server-process.ts";
+import { ServerProcess } from "./linked-server.ts";
 import type { Connection } from "./session-stream.ts";
 
 export interface StdioUpstreamOptions {

@@ -1,7 +1,7 @@
 /** A link to a server on which messages go both ways, whatever it is made of: a process's pipes, or a stream and POSTs. */
-import type { HeaderList } from "../gate/call.ts";
-import type { Refusal } from "../kernel/refusal.ts";
-import type { Frame } from "../wire/frame.ts";
+import type { HeaderList } from "../../gate/call.ts";
+import type { Refusal } from "../../kernel/refusal.ts";
+import type { Frame } from "../../wire/frame.ts";
 
 export interface Link {
   /**
