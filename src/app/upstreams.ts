@@ -11,7 +11,7 @@ import { openSseLink, type SseLinkSpec } from "../host/net/sse-link.ts";
 import { clientTlsOptions, type Credentials } from "../host/net/tls.ts";
 import { namedUpstreams, type NamedUpstreams, type Upstream } from "../host/net/upstreams.ts";
 import { type ChildSpec, startChild } from "../host/stdio/child.ts";
-import { stdioUpstream } from "../host/link/linked-upstream.ts";
+import { linkedUpstream } from "../host/link/linked-upstream.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -89,7 +89,7 @@ function stdioServer(name: string, server: StdioServer, options: UpstreamOptions
     maxLineBytes: limits.answer,
     log,
   };
-  return stdioUpstream({
+  return linkedUpstream({
     link: { name, open: (events) => startChild(child, events) },
     clock,
     log,
@@ -147,7 +147,7 @@ function overHttpSse(
     maxEventBytes: limits.answer,
     log,
   };
-  const upstream = stdioUpstream({
+  const upstream = linkedUpstream({
     link: { name, open: (events) => openSseLink(spec, events) },
     clock,
     log,

@@ -1,4 +1,4 @@
-/** One request to a stdio server and all that comes back for it: an answer at once, or a stream that grows. */
+/** One request over a link and all that comes back for it: an answer at once, or a stream that grows. */
 import type { Answer, AnswerEvent, ResumedCall } from "../../gate/call.ts";
 import type { Refusal } from "../../kernel/refusal.ts";
 import type { Era, RequestFrame, ResponseFrame } from "../../wire/frame.ts";

@@ -1,7 +1,7 @@
 /**
- * What a stdio server has said of itself, and the checks that follow. Over HTTP a server checks the envelope
- * and the headers of a modern request by itself; a pipe has no headers, so its gateway does (MCP 2026-07-28,
- * streamable HTTP).
+ * What a server at the other end of a link has said of itself, and the checks that follow. Over HTTP a server
+ * checks the envelope and the headers of a modern request by itself; a link has no headers, so its gateway does
+ * (MCP 2026-07-28, streamable HTTP).
  */
 import type { HeaderReader } from "../../gate/call.ts";
 import { sha256Hex } from "../../crypto/hash.ts";
@@ -26,7 +26,7 @@ export const nothingKnown: Knowledge = { parameters: new Map(), tasks: new Set()
 
 /** A list longer than this is passed on unread; its tools' headers stay unchecked. */
 const maxReadBytes = 4 * 1024 * 1024;
-/** Tasks, and states, of one process that are told apart; of more, the oldest are forgotten. */
+/** Tasks, and states, of one link that are told apart; of more, the oldest are forgotten. */
 const maxRemembered = 1024;
 /** A message with a longer one is refused, so nobody can ask for it. */
 const maxTaskIdLength = 8192;

@@ -1,4 +1,4 @@
-/** A running stdio server with its open requests: who gets which message it writes. */
+/** A server at the other end of a link, with its open requests: who gets which message it sends. */
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { utf8 } from "../../kernel/bytes.ts";
@@ -37,8 +37,8 @@ export interface Asking {
   readonly farewell: (refusal: Refusal) => Uint8Array;
 }
 
-/** One server process and the requests under way on it. */
-export class ServerProcess {
+/** One link and the requests under way on it. */
+export class LinkedServer {
   readonly #open = new Map<string, Conversation>();
   readonly #link: Link;
   readonly #log: Log;
@@ -228,7 +228,7 @@ export class ServerProcess {
     return undefined;
   }
 
-  /** A pipe doesn't say which request a message belongs to; the newest one is whom it most likely is for. */
+  /** A link doesn't say which request a message belongs to; the newest one is whom it most likely is for. */
   #latest(): Conversation | undefined {
     let latest: Conversation | undefined;
     for (const talk of this.#open.values()) if (talk.request.method !== "subscriptions/listen") latest = talk;

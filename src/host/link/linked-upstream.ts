@@ -1,5 +1,5 @@
 /**
- * An MCP server reached over stdio, served as Streamable HTTP in both eras. No process is ever shared
+ * An MCP server reached over links, pipes or HTTP+SSE, served as Streamable HTTP in both eras. No link is ever shared
  * by two callers: a legacy session has one of its own; modern requests of a caller share one, and a
  * second request with the same id gets a further one, so that no id is ever rewritten. A task stays where
  * it began, and a state goes back to where it came from.
@@ -19,10 +19,10 @@ import { takesEvents, takesPriming } from "./client-abilities.ts";
 import type { Conversation } from "./conversation.ts";
 import { onAbort } from "../on-abort.ts";
 import { checkAgainst, checkEnvelope, concerns, gaveOut } from "./knowledge.ts";
-import { ServerProcess } from "./linked-server.ts";
+import { LinkedServer } from "./linked-server.ts";
 import type { Connection } from "./session-stream.ts";
 
-export interface StdioUpstreamOptions {
+export interface LinkedUpstreamOptions {
   readonly link: LinkSpec;
   readonly log: Log;
   readonly clock: Clock;
@@ -32,77 +32,75 @@ export interface StdioUpstreamOptions {
   readonly streamOpenMs?: number | undefined;
 }
 
-/** Processes one caller may have on one server. */
-const maxProcessesPerCaller = 32;
-/** Processes of one server in all. */
-const maxProcesses = 512;
+/** Links one caller may have on one server. */
+const maxLinksPerCaller = 32;
+/** Links of one server in all. */
+const maxLinks = 512;
 /** A legacy server may ignore, or die of, the probe of a modern client; it then has to look legacy. */
 const probeTimeoutMs = 5000;
 const reapEveryMs = 30_000;
 
-export function stdioUpstream(options: StdioUpstreamOptions): Upstream {
-  const processes = new Processes(options);
+export function linkedUpstream(options: LinkedUpstreamOptions): Upstream {
+  const links = new Links(options);
   return {
     forward: async (call) => {
       if (call.frame === undefined)
-        return call.verb === "GET" ? listen(call, processes, options) : end(call, processes);
-      return call.frame.kind === "request"
-        ? await ask(call, call.frame, processes, options)
-        : tell(call, processes);
+        return call.verb === "GET" ? listen(call, links, options) : end(call, links);
+      return call.frame.kind === "request" ? await ask(call, call.frame, links, options) : tell(call, links);
     },
-    close: () => processes.close(),
+    close: () => links.close(),
   };
 }
 
-/** The running processes of one server: by session, and by caller for the requests that have none. */
-class Processes {
-  readonly #options: StdioUpstreamOptions;
-  readonly #processes = new Map<
+/** The running links of one server: by session, and by caller for the requests that have none. */
+class Links {
+  readonly #options: LinkedUpstreamOptions;
+  readonly #links = new Map<
     string,
-    { readonly server: ServerProcess; readonly caller: string; readonly session: boolean }
+    { readonly server: LinkedServer; readonly caller: string; readonly session: boolean }
   >();
   /** Told to stop and not gone yet: they still count, and the end waits for them. */
-  readonly #stopping = new Map<ServerProcess, string>();
+  readonly #stopping = new Map<LinkedServer, string>();
   readonly #reaper: NodeJS.Timeout;
   #isClosed = false;
 
-  constructor(options: StdioUpstreamOptions) {
+  constructor(options: LinkedUpstreamOptions) {
     this.#options = options;
     this.#reaper = setInterval(() => this.#reap(), reapEveryMs).unref();
   }
 
   /** @throws Refusal `no_such_session`, or `bad_message` if none is named */
-  ofSession(call: Journaled): ServerProcess {
+  ofSession(call: Journaled): LinkedServer {
     if (call.session === undefined) {
       throw new Refusal(
         "bad_message",
         "This server needs a session: send initialize first, then Mcp-Session-Id.",
       );
     }
-    const found = this.#processes.get(call.session);
+    const found = this.#links.get(call.session);
     if (found === undefined) throw new Refusal("no_such_session", "The session has ended; initialize again.");
     found.server.lastUsedUnixMs = call.atUnixMs;
     return found.server;
   }
 
-  /** A process for a new legacy session, and the session's id. @throws Refusal `busy` */
-  open(call: Journaled, session: boolean): { readonly server: ServerProcess; readonly id: string } {
+  /** A link for a new legacy session, and the session's id. @throws Refusal `busy` */
+  open(call: Journaled, session: boolean): { readonly server: LinkedServer; readonly id: string } {
     const caller = call.caller.spiffeId;
     this.#makeRoom(caller, call.server);
     const id = randomUUID();
     const { link, log, answerTimeoutMs: unreadMs } = this.#options;
-    const forget = (): void => void this.#processes.delete(id);
-    const server = new ServerProcess(link, { log, unreadMs }, call.atUnixMs, forget);
-    this.#processes.set(id, { server, caller, session });
+    const forget = (): void => void this.#links.delete(id);
+    const server = new LinkedServer(link, { log, unreadMs }, call.atUnixMs, forget);
+    this.#links.set(id, { server, caller, session });
     return { server, id };
   }
 
   /**
-   * The caller's process for modern requests: the one that runs the task it is about; else one in which its
+   * The caller's link for modern requests: the one that runs the task it is about; else one in which its
    * id and its progress token are free, if possible the one whose state it brings back. @throws Refusal `busy`
    */
-  ofCaller(call: Journaled, request: RequestFrame): ServerProcess {
-    const mine = [...this.#processes.values()]
+  ofCaller(call: Journaled, request: RequestFrame): LinkedServer {
+    const mine = [...this.#links.values()]
       .filter(({ session, caller }) => !session && caller === call.caller.spiffeId)
       .map(({ server }) => server);
     const running = mine.find(({ knowledge }) => concerns(knowledge, request));
@@ -121,11 +119,11 @@ class Processes {
     this.end(call.session ?? "");
   }
 
-  /** Ends a process; its session is gone at once. */
+  /** Ends a link; its session is gone at once. */
   end(id: string): void {
-    const held = this.#processes.get(id);
+    const held = this.#links.get(id);
     if (held === undefined) return;
-    this.#processes.delete(id);
+    this.#links.delete(id);
     this.#stopping.set(held.server, held.caller);
     void held.server.stop().finally(() => this.#stopping.delete(held.server));
   }
@@ -133,29 +131,29 @@ class Processes {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#reaper);
-    const processes = [...this.#processes.values()].map(({ server }) => server);
-    await Promise.all([...processes, ...this.#stopping.keys()].map((server) => server.stop()));
+    const links = [...this.#links.values()].map(({ server }) => server);
+    await Promise.all([...links, ...this.#stopping.keys()].map((server) => server.stop()));
   }
 
   /** Many clients never end their sessions: the one unused for longest makes way, if it has nothing under way. */
   #makeRoom(caller: string, server: string): void {
     if (this.#isClosed) throw new Refusal("busy", "The gateway is stopping.");
-    const all = this.#processes.size + this.#stopping.size;
-    const mine = [...this.#processes].filter(([, held]) => held.caller === caller);
+    const all = this.#links.size + this.#stopping.size;
+    const mine = [...this.#links].filter(([, held]) => held.caller === caller);
     const stopping = [...this.#stopping.values()].filter((other) => other === caller).length;
-    if (mine.length + stopping < maxProcessesPerCaller && all < maxProcesses) return;
+    if (mine.length + stopping < maxLinksPerCaller && all < maxLinks) return;
     const [oldest] = mine
       .filter(([, { server }]) => server.idle)
       .toSorted(([, a], [, b]) => a.server.lastUsedUnixMs - b.server.lastUsedUnixMs);
     if (oldest !== undefined) this.end(oldest[0]);
-    if (oldest === undefined || stopping >= maxProcessesPerCaller || all >= maxProcesses) {
+    if (oldest === undefined || stopping >= maxLinksPerCaller || all >= maxLinks) {
       throw new Refusal("busy", `Too many sessions on "${server}" are busy; let one finish first.`);
     }
   }
 
   #reap(): void {
     const before = this.#options.clock.nowUnixMs() - this.#options.idleTimeoutMs;
-    for (const [id, { server }] of this.#processes) {
+    for (const [id, { server }] of this.#links) {
       if (server.idle && server.lastUsedUnixMs <= before) this.end(id);
     }
   }
@@ -164,11 +162,11 @@ class Processes {
 async function ask(
   call: Journaled,
   request: RequestFrame,
-  processes: Processes,
-  options: StdioUpstreamOptions,
+  links: Links,
+  options: LinkedUpstreamOptions,
 ): Promise<Answer> {
   checkEnvelope(request, call.header);
-  const { server, headers, opened } = processFor(call, request, processes);
+  const { server, headers, opened } = linkFor(call, request, links);
   checkAgainst(server.knowledge, request, call.header);
   const talk = server.ask({
     request,
@@ -199,26 +197,26 @@ async function ask(
   try {
     return probing ? await probeAnswer(talk) : await talk.answer;
   } catch (error) {
-    if (opened !== undefined) processes.end(opened); // Nobody has been told of this session.
+    if (opened !== undefined) links.end(opened); // Nobody has been told of this session.
     throw error;
   }
 }
 
 /** The call's connection; it is closed early only where its client knows how to come back. */
-function connectionOf(call: Journaled, { streamOpenMs }: StdioUpstreamOptions): Omit<Connection, "flow"> {
+function connectionOf(call: Journaled, { streamOpenMs }: LinkedUpstreamOptions): Omit<Connection, "flow"> {
   const primed = takesPriming(call.header);
   return { gone: call.reply.gone, takesPriming: primed, closeAfterMs: primed ? streamOpenMs : undefined };
 }
 
-function processFor(
+function linkFor(
   call: Journaled,
   request: RequestFrame,
-  processes: Processes,
-): { readonly server: ServerProcess; readonly headers: readonly string[]; readonly opened?: string } {
-  if (request.era === "modern") return { server: processes.ofCaller(call, request), headers: [] };
+  links: Links,
+): { readonly server: LinkedServer; readonly headers: readonly string[]; readonly opened?: string } {
+  if (request.era === "modern") return { server: links.ofCaller(call, request), headers: [] };
   if (request.method !== "initialize")
-    return { server: processes.ofSession(call), headers: sessionHeader(call.session) };
-  const { server, id } = processes.open(call, true);
+    return { server: links.ofSession(call), headers: sessionHeader(call.session) };
+  const { server, id } = links.open(call, true);
   return { server, headers: sessionHeader(id), opened: id };
 }
 
@@ -239,15 +237,15 @@ async function probeAnswer(talk: Conversation): Promise<Answer> {
 }
 
 /** A notification or an answer of the client's: accepted, nothing comes back. */
-function tell(call: Journaled, processes: Processes): Answer {
-  processes.ofSession(call).tell(call.body, call.headers);
+function tell(call: Journaled, links: Links): Answer {
+  links.ofSession(call).tell(call.body, call.headers);
   return empty(202);
 }
 
 /** The stream for what the server says unasked, or the rest of a stream that broke off. */
-function listen(call: Journaled, processes: Processes, options: StdioUpstreamOptions): Answer {
+function listen(call: Journaled, links: Links, options: LinkedUpstreamOptions): Answer {
   if (call.session === undefined) return empty(405, ["allow", "POST"]);
-  const server = processes.ofSession(call);
+  const server = links.ofSession(call);
   const headers = sessionHeader(call.session);
   const connection = connectionOf(call, options);
   const lastEventId = call.header("last-event-id");
@@ -257,9 +255,9 @@ function listen(call: Journaled, processes: Processes, options: StdioUpstreamOpt
       (server.resume(lastEventId, headers, connection) ?? empty(204));
 }
 
-function end(call: Journaled, processes: Processes): Answer {
+function end(call: Journaled, links: Links): Answer {
   if (call.session === undefined) return empty(405, ["allow", "POST"]);
-  processes.endSession(call);
+  links.endSession(call);
   return empty(200);
 }
 
