@@ -89,6 +89,19 @@ const wrong: readonly (readonly [string, string, RegExp])[] = [
       /caller_claims\.0: .*protocol's own/,
     ],
   ),
+  ...["https://a.test", "http://*", "http://a.test/mcp", "http://2130706433"].map(
+    (origin): readonly [string, string, RegExp] => [
+      `a forward server to ${origin}`,
+      `servers: { x: { forward: ["${origin}"] } }`,
+      /servers\.x\.forward\.0: expected an origin/,
+    ],
+  ),
+  ["a forward server to nowhere", "servers: { x: { forward: [] } }", /servers\.x\.forward/],
+  [
+    "a server at an address and a forward server in one",
+    'servers: { x: { url: "http://a/", forward: ["http://a"] } }',
+    /servers\.x/,
+  ],
   ["an effect nobody knows", allow.replace("effect: allow", "effect: alow"), /policies\.0\.effect/],
   [
     "two rules of one name",

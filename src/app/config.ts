@@ -11,6 +11,7 @@ import { memberName } from "../virtual/names.ts";
 import { isAddress } from "../kernel/address.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { parseDurationMs, parseSizeBytes } from "../kernel/units.ts";
+import { isOriginPattern } from "../policy/origins.ts";
 import { compileRules, type RuleDocument, ruleSchema } from "../policy/rules.ts";
 import { protocolVersions } from "../wire/protocol-version.ts";
 import { type NotYet, notYetParts, plannedSections } from "./planned-config.ts";
@@ -132,6 +133,24 @@ const httpServerSchema = z
       "expected streamable-http: a server with a `peer` runs behind `latticegate expose`, which speaks that",
   });
 
+const forwardServerSchema = z.strictObject({
+  forward: z
+    .array(
+      z
+        .string()
+        .refine(
+          isOriginPattern,
+          'expected an origin such as "http://tools.internal:8080", "http://*.internal" or "http://localhost:*"',
+        ),
+    )
+    .min(1)
+    .max(1000)
+    .describe(
+      "Origins that clients may name by themselves, through `latticegate connect --forward`: `http://host:port`, where the host may be `*.` and a suffix, and the port `*`.",
+    ),
+  minimum_protocol: minimumProtocol,
+});
+
 const listenSchema = z.union([
   address,
   z.strictObject({
@@ -177,7 +196,10 @@ export const configSchema = z.strictObject({
     .default("127.0.0.1:8442")
     .describe('Where the page is served, on loopback; "off" for none.'),
   servers: z
-    .record(z.string().regex(serverName, serverNameHint), z.union([stdioServerSchema, httpServerSchema]))
+    .record(
+      z.string().regex(serverName, serverNameHint),
+      z.union([stdioServerSchema, httpServerSchema, forwardServerSchema]),
+    )
     .default({})
     .describe("The MCP servers behind the gateway, by the name clients connect to."),
   virtual_servers: z
@@ -260,6 +282,18 @@ export type ConfigDocument = z.output<typeof configSchema>;
 export type ServerConfig = ConfigDocument["servers"][string];
 export type ServerAtUrl = Extract<ServerConfig, { readonly url: unknown }>;
 
+/** A server that can be called without being told where it is. */
+export type FixedServer = Exclude<ServerConfig, { readonly forward: unknown }>;
+
+/** The servers that stand at an address of their own; on the others clients name one. */
+export function fixedServers(
+  servers: ConfigDocument["servers"],
+): readonly (readonly [string, FixedServer])[] {
+  return Object.entries(servers).flatMap(([name, server]) =>
+    "forward" in server ? [] : [[name, server] as const],
+  );
+}
+
 export interface Config extends Omit<ConfigDocument, "listen" | "policies" | "profile"> {
   /** Absolute path of the state folder. */
   readonly state: string;
@@ -314,6 +348,10 @@ function checkVirtualServers({ servers, virtual_servers: virtual }: ConfigDocume
     }
     if (new Set(members).size < members.length) {
       throw new Refusal("bad_config", `${at}.servers: a server is named twice.`);
+    }
+    const forward = members.find((member) => "forward" in (servers[member] ?? {}));
+    if (forward !== undefined) {
+      throw new Refusal("bad_config", `${at}.servers: "${forward}" has no address of its own.`);
     }
     const unknown = members.find((member) => !Object.hasOwn(servers, member));
     if (unknown !== undefined) {

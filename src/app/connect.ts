@@ -1,10 +1,12 @@
 /** `latticegate connect`: a client in front, the post-quantum tunnel behind. */
 import { randomBytes } from "node:crypto";
+import type http from "node:http";
 import type { Readable, Writable } from "node:stream";
 
 import { resolveProfile } from "../crypto/suites.ts";
+import { forwardFront } from "../host/net/forward-front.ts";
 import { collected, exchange, type HttpAnswer, type HttpRequest } from "../host/net/http-exchange.ts";
-import { loopbackFront } from "../host/net/loopback-front.ts";
+import { type FrontOptions, loopbackFront } from "../host/net/loopback-front.ts";
 import { listen } from "../host/net/listen.ts";
 import { mcpPath } from "../host/net/mcp-http.ts";
 import { patientSend, type Send } from "../host/net/patient-send.ts";
@@ -99,40 +101,68 @@ export async function connectStdio(
 }
 
 export interface LoopbackConnection {
-  /** What a client connects to: loopback, with this start's token in the path. */
+  /** What a client connects to: loopback, with this start's token in it. */
   readonly url: string;
-  /** The same for a client of HTTP+SSE, the transport of MCP 2024-11-05. */
-  readonly sseUrl: string;
   readonly close: () => Promise<void>;
 }
 
+export interface HttpConnection extends LoopbackConnection {
+  /** The same for a client of HTTP+SSE, the transport of MCP 2024-11-05. */
+  readonly sseUrl: string;
+}
+
 /** Serves HTTP clients on loopback; port 0 takes a free one. */
-export async function connectHttp(options: ConnectOptions, port: number): Promise<LoopbackConnection> {
+export async function connectHttp(options: ConnectOptions, port: number): Promise<HttpConnection> {
+  const { bound, token, close } = await listenOnLoopback(options, port, (shared) => {
+    const sse = sseFront({
+      ...shared,
+      send: async (request) => collected(await shared.send(request)),
+      path: `/${shared.token}`,
+      maxEventBytes: limits.answerBytes,
+      maxUnreadBytes: limits.answerBytes,
+    });
+    return { server: loopbackFront({ ...shared, sse }), close: sse.close };
+  });
+  const base = `http://localhost:${bound}/${token}`;
+  return { url: `${base}/mcp`, sseUrl: `${base}/sse`, close };
+}
+
+/** Serves HTTP clients on loopback as their proxy; the URL holds this start's password. */
+export async function connectForward(options: ConnectOptions, port: number): Promise<LoopbackConnection> {
+  const { bound, token, close } = await listenOnLoopback(options, port, (shared) => ({
+    server: forwardFront(shared),
+    close: () => Promise.resolve(),
+  }));
+  return { url: `http://x:${token}@127.0.0.1:${bound}`, close };
+}
+
+interface Front {
+  readonly server: http.Server;
+  /** Ends what clients have open there. */
+  readonly close: () => Promise<void>;
+}
+
+/** @returns the port it is bound to, as text, and this start's token */
+async function listenOnLoopback(
+  options: ConnectOptions,
+  port: number,
+  makeFront: (shared: FrontOptions) => Front,
+): Promise<{ readonly bound: string; readonly token: string; readonly close: () => Promise<void> }> {
   const tunnel = await openTunnel(options);
   const token = randomBytes(24).toString("base64url");
   const { send } = tunnel;
-  const { log } = options;
-  const old = sseFront({
-    send: async (request) => collected(await send(request)),
-    path: `/${token}`,
-    maxBodyBytes: maxRequestBytes,
-    maxEventBytes: limits.answerBytes,
-    maxUnreadBytes: limits.answerBytes,
-    log,
-  });
-  const server = loopbackFront({ send, token, maxBodyBytes: maxRequestBytes, log, sse: old });
-  const address = await listen(server, `127.0.0.1:${port}`).catch(async (error: unknown) => {
+  const front = makeFront({ send, token, maxBodyBytes: maxRequestBytes, log: options.log });
+  const address = await listen(front.server, `127.0.0.1:${port}`).catch(async (error: unknown) => {
     await tunnel.close();
     throw error;
   });
-  const base = `http://localhost:${address.slice(address.lastIndexOf(":") + 1)}/${token}`;
   return {
-    url: `${base}/mcp`,
-    sseUrl: `${base}/sse`,
+    bound: address.slice(address.lastIndexOf(":") + 1),
+    token,
     close: async () => {
-      server.close();
-      server.closeAllConnections();
-      await old.close();
+      front.server.close();
+      front.server.closeAllConnections();
+      await front.close();
       await tunnel.close();
     },
   };

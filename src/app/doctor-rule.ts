@@ -1,7 +1,7 @@
 /** The one rule every gateway has by itself: the doctor may list, and make the calls the config calls harmless. */
 import { spiffeId } from "../identity/spiffe-id.ts";
 import type { RuleDocument } from "../policy/rules.ts";
-import type { Config } from "./config.ts";
+import { type Config, fixedServers } from "./config.ts";
 
 /** SPIFFE path of the operator's own checks. */
 export const doctorPath = "operator/doctor";
@@ -13,7 +13,7 @@ export function doctorRule(config: Pick<Config, "trust_domain" | "servers">): Ru
     // "server/" names no tool: without a probe the doctor may only list.
     tools: [
       "built-in/",
-      ...Object.entries(config.servers).map(([name, server]) => `${name}/${server.probe?.tool ?? ""}`),
+      ...fixedServers(config.servers).map(([name, server]) => `${name}/${server.probe?.tool ?? ""}`),
     ],
     effect: "allow",
     because: "The operator's own checks.",

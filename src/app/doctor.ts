@@ -9,7 +9,7 @@ import { readIfThere } from "../host/store/files.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { runningGateway } from "./certificate-authority.ts";
-import type { Config } from "./config.ts";
+import { type Config, fixedServers } from "./config.ts";
 import { verifyLogFolder } from "./log-verification.ts";
 import { probeServer } from "./mcp-probe.ts";
 import { openOperatorTunnel } from "./operator-tunnel.ts";
@@ -193,7 +193,11 @@ async function* servers({ config, clock }: Examination, address: string): AsyncG
     return;
   }
   yield { level: "ok", what: "handshake", text: `post-quantum link to ${address}, identity issued` };
-  for (const [name, server] of Object.entries(config.servers)) {
+  for (const [what, server] of Object.entries(config.servers)) {
+    if (!("forward" in server)) continue;
+    yield { level: "skipped", what, text: "clients name where they go, so there is nothing to call" };
+  }
+  for (const [name, server] of fixedServers(config.servers)) {
     yield await probeServer(tunnel.to(name), server.probe).then(
       (result): Finding =>
         result.toolWorked === false

@@ -204,6 +204,11 @@ function watchedWorld(
       ),
       claims: config.caller_claims,
       versions: versionFloor(config),
+      forward: Object.fromEntries(
+        Object.entries(config.servers).flatMap(([name, server]) =>
+          "forward" in server ? [[name, server.forward]] : [],
+        ),
+      ),
     });
   let world = make();
   let seen = state.version();

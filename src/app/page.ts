@@ -67,6 +67,14 @@ export async function openPage(config: Config, shown: Shown): Promise<Page | und
   };
 }
 
+/** Arguments and paths may hold tokens: the page names the program and the host. */
+function whereabouts(server: ServerConfig): { readonly transport: string; readonly target: string } {
+  if ("command" in server) return { transport: "stdio", target: server.command[0] ?? "" };
+  if ("forward" in server) return { transport: "forward", target: server.forward.join(" ") };
+  const transport = server.transport === "http+sse" ? "http+sse" : "http";
+  return { transport, target: new URL(server.url).origin };
+}
+
 function status(config: Config, shown: Shown, startedAtUnixMs: number): unknown {
   const { journal, origin } = shown.audit;
   const counted = (name: string) => shown.counts.get(name) ?? { calls: 0, failures: 0 };
@@ -84,9 +92,7 @@ function status(config: Config, shown: Shown, startedAtUnixMs: number): unknown 
     servers: [
       ...Object.entries(config.servers).map(([name, server]) => ({
         name,
-        transport: transportOf(server),
-        // Arguments and paths may hold tokens: the page names the program and the host.
-        target: "command" in server ? server.command[0] : new URL(server.url).origin,
+        ...whereabouts(server),
         ...counted(name),
       })),
       ...Object.entries(config.virtual_servers).map(([name, { servers }]) => ({
@@ -99,9 +105,4 @@ function status(config: Config, shown: Shown, startedAtUnixMs: number): unknown 
     log: { origin, size: journal.size(), checkpoint: journal.head() },
     notYet: config.notYet.map((part) => `${part.at}: ${part.because}`),
   };
-}
-
-function transportOf(server: ServerConfig): string {
-  if ("command" in server) return "stdio";
-  return server.transport === "http+sse" ? "http+sse" : "http";
 }

@@ -1,7 +1,7 @@
 /** After the start: a real handshake, a real list, one recorded call, the log verified. */
 import { systemClock } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import type { Config } from "./config.ts";
+import { type Config, fixedServers } from "./config.ts";
 import type { Gateway } from "./gateway.ts";
 import { verifyLogFolder } from "./log-verification.ts";
 import { probeServer } from "./mcp-probe.ts";
@@ -12,9 +12,10 @@ import { statePaths } from "./state-folder.ts";
 export async function selfCheck(config: Config, gateway: Gateway): Promise<readonly string[]> {
   const tunnel = await openOperatorTunnel(config, gateway.address, systemClock);
   const lines: string[] = [];
-  const width = Math.max(...Object.keys(config.servers).map((name) => name.length));
+  const servers = fixedServers(config.servers);
+  const width = Math.max(...servers.map(([name]) => name.length));
   try {
-    for (const [name, server] of Object.entries(config.servers)) {
+    for (const [name, server] of servers) {
       const result = await probeServer(tunnel.to(name), server.probe);
       const called = server.probe === undefined ? "" : `, ${server.probe.tool} called`;
       if (result.toolWorked === false) {

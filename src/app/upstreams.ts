@@ -5,6 +5,8 @@ import path from "node:path";
 import { Pool } from "undici";
 
 import type { Profile } from "../crypto/suites.ts";
+import { forwardUpstream } from "../host/net/forward-upstream.ts";
+import type { ExchangeLimits } from "../host/net/http-exchange.ts";
 import { httpUpstream } from "../host/net/http-upstream.ts";
 import { type RenewablePool, renewablePool } from "../host/net/renewable-pool.ts";
 import { openSseLink, type SseLinkSpec } from "../host/net/sse-link.ts";
@@ -59,6 +61,7 @@ export function connectServers(
   const pools: { readonly pool: RenewablePool; readonly peer: string }[] = [];
   const adapters = Object.entries(servers).map(([name, server]): [string, Upstream] => {
     if ("command" in server) return [name, stdioServer(name, server, options)];
+    if ("forward" in server) return [name, forwardUpstream(exchangeLimits(options))];
     if (server.peer === undefined) return [name, plainServer(name, server, options)];
     const pool = peerPool(name, server, server.peer, options);
     pools.push({ pool, peer: server.peer });
@@ -122,10 +125,9 @@ function overHttp(
   connections: Connections,
   options: UpstreamOptions,
 ): Upstream {
-  const { limits } = options;
   return httpUpstream({
     url: new URL(server.url),
-    limits: { answerTimeoutMs: limits.answer_timeout, answerBytes: limits.answer },
+    limits: exchangeLimits(options),
     headers: credentialHeaders(name, server, options),
     ...connections,
   });
@@ -162,6 +164,10 @@ function credentialHeaders(name: string, server: ServerAtUrl, options: UpstreamO
     header,
     secretFrom(source, `servers.${name}.headers.${header}`, options.folder),
   ]);
+}
+
+function exchangeLimits({ limits }: UpstreamOptions): ExchangeLimits {
+  return { answerTimeoutMs: limits.answer_timeout, answerBytes: limits.answer };
 }
 
 function environmentOf(server: StdioServer): Record<string, string> {

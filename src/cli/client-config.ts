@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import path from "node:path";
 
 import { ensureLocalSidecar } from "../app/local-sidecar.ts";
-import { loadConfig } from "../app/config.ts";
+import { fixedServers, loadConfig } from "../app/config.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { type Command, configFile, configOption, sidecarStateOption } from "./command.ts";
 
@@ -22,7 +22,10 @@ export const clientConfig = {
     const identity = { state, path: call.text("for") ?? "agent/local" };
     await ensureLocalSidecar(config, identity, { clock: systemClock, log: systemLog({ level: "warn" }) });
     const [command, ...args] = thisCommand();
-    const names = [...Object.keys(config.servers), ...Object.keys(config.virtual_servers)];
+    const names = [
+      ...fixedServers(config.servers).map(([name]) => name),
+      ...Object.keys(config.virtual_servers),
+    ];
     const servers = names.map((name) => [
       name,
       { command, args: [...args, "connect", name, "--state", state] },

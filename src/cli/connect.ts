@@ -1,9 +1,9 @@
 /** `latticegate connect` */
-import { connectHttp, connectStdio } from "../app/connect.ts";
+import { connectForward, connectHttp, connectStdio, type LoopbackConnection } from "../app/connect.ts";
 import { sidecarState } from "../app/sidecar-state.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { type Command, joinOption, joinToken, sidecarStateOption } from "./command.ts";
+import { type Command, type CommandCall, joinOption, joinToken, sidecarStateOption } from "./command.ts";
 import { untilStopped } from "./signals.ts";
 
 export const connect = {
@@ -17,6 +17,11 @@ export const connect = {
       type: "string",
       value: "PORT",
       help: "Serve HTTP on loopback instead of stdio, HTTP+SSE of MCP 2024-11-05 too; 0 takes a free port.",
+    },
+    forward: {
+      type: "string",
+      value: "PORT",
+      help: "Serve as the HTTP proxy of clients that keep their servers' own http URLs; 0 takes a free port.",
     },
     peer: { type: "string", value: "SPIFFE-ID", help: "Who the other end must be; the gateway by default." },
     verbose: { type: "boolean", help: "Log what happens to stderr." },
@@ -35,18 +40,45 @@ export const connect = {
       ...joinToken(call),
       ...(peer !== undefined && { peer }),
     };
-    const port = call.text("http");
-    if (port === undefined) {
-      await connectStdio(options, { input: process.stdin, output: process.stdout });
-      return 0;
+    const [http, forward] = [portOf(call, "http"), portOf(call, "forward")];
+    if (http !== undefined && forward !== undefined) {
+      throw new Refusal("bad_config", "Expected --http or --forward, not both.");
     }
-    if (!/^\d{1,5}$/.test(port)) throw new Refusal("bad_config", `--http takes a port, found "${port}".`);
-    const stopped = untilStopped();
-    const connection = await connectHttp(options, Number(port));
-    call.out(`${target} is at ${connection.url}`);
-    call.out(`For clients of HTTP+SSE, the transport of MCP 2024-11-05: ${connection.sseUrl}`);
-    await stopped;
-    await connection.close();
+    if (forward !== undefined) {
+      await untilEnd(connectForward(options, forward), ({ url }) => call.out(proxyText(target, url)));
+    } else if (http !== undefined) {
+      await untilEnd(connectHttp(options, http), ({ url, sseUrl }) => {
+        call.out(`${target} is at ${url}`);
+        call.out(`For clients of HTTP+SSE, the transport of MCP 2024-11-05: ${sseUrl}`);
+      });
+    } else await connectStdio(options, { input: process.stdin, output: process.stdout });
     return 0;
   },
 } as const satisfies Command;
+
+function portOf(call: CommandCall, option: string): number | undefined {
+  const port = call.text(option);
+  if (port !== undefined && !/^\d{1,5}$/.test(port))
+    throw new Refusal("bad_config", `--${option} takes a port, found "${port}".`);
+  return port === undefined ? undefined : Number(port);
+}
+
+async function untilEnd<C extends LoopbackConnection>(
+  opening: Promise<C>,
+  tell: (connection: C) => void,
+): Promise<void> {
+  const stopped = untilStopped();
+  const connection = await opening;
+  tell(connection);
+  await stopped;
+  await connection.close();
+}
+
+/** What an operator must know: https isn't led here, since a client's own services would be cut off with it. */
+function proxyText(target: string, url: string): string {
+  return [
+    `${target} forwards at ${url}`,
+    `A client's environment, e.g. for Node: NODE_USE_ENV_PROXY=1 HTTP_PROXY=${url} NO_PROXY=`,
+    "https goes its own way, unseen; set HTTPS_PROXY to the same URL to have it refused.",
+  ].join("\n");
+}

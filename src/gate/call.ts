@@ -9,6 +9,7 @@ import type { Denial, Permit, Question } from "../policy/decide.ts";
 import type { Refusal } from "../kernel/refusal.ts";
 import type { Frame, RequestId } from "../wire/frame.ts";
 import type { SseEvent } from "../wire/sse.ts";
+import type { TargetUrl } from "../wire/target-url.ts";
 
 /** Header names and values in turn, as they stood on the wire. */
 export type HeaderList = readonly string[];
@@ -40,6 +41,8 @@ export interface Received {
   readonly server: string;
   /** The virtual server through which the call came to this one. */
   readonly via?: string;
+  /** What the client itself wants to reach through a forward server. */
+  readonly targetUrl?: TargetUrl;
   readonly verb: "POST" | "GET" | "DELETE";
   readonly header: HeaderReader;
   readonly headers: HeaderList;
@@ -55,8 +58,10 @@ export interface Identified extends Received {
 
 /** + the message. */
 export interface Read extends Identified {
-  /** Absent for GET and DELETE, which carry none. */
+  /** Absent for GET and DELETE, which carry none, and for what goes beside MCP. */
   readonly frame?: Frame;
+  /** Through a forward server: nothing of MCP, but what clients need to come to speak it (OAuth). */
+  readonly isBesideMcp?: boolean;
 }
 
 /** + what it says of who sent it. */

@@ -62,8 +62,12 @@ export function outcomeEntry(call: Received & Partial<Read>, ending: Ending, now
 
 function subject(call: Received & Partial<Read>): Record<string, string> {
   const { frame, server, via } = call;
-  const where = { server, ...(via !== undefined && { via }) };
-  if (frame === undefined) return { ...where, method: call.verb };
+  const target = call.targetUrl?.resource;
+  const where = { server, ...(via !== undefined && { via }), ...(target !== undefined && { target }) };
+  if (frame === undefined) {
+    const isBesideMcp = call.isBesideMcp === true && target !== undefined;
+    return { ...where, method: call.verb, ...(isBesideMcp && { resource: target }) };
+  }
   if (frame.kind === "response") return { ...where, method: "response" };
   return { ...where, method: frame.method, era: frame.era, ...thing(frame.params) };
 }

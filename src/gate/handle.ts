@@ -37,8 +37,13 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
   departure.leave();
 }
 
-/** What is the caller's doing or standing, and would be no better later. */
-const denials: ReadonlySet<string> = new Set<RefusalCode>(["denied", "no_identity", "false_claim"]);
+/** The reasons that say: not you, or not this. The others say that something is wrong. */
+const denials: ReadonlySet<string> = new Set<RefusalCode>([
+  "denied",
+  "no_identity",
+  "false_claim",
+  "target_refused",
+]);
 
 /** The answer that says no, or that something broke. */
 function refused(call: Received & Partial<Read>, error: unknown, ports: Ports): Departure {

@@ -13,7 +13,7 @@ import {
 } from "./call.ts";
 import type { Ending } from "./entries.ts";
 import type { Ports } from "./ports.ts";
-import { sealSessionId } from "./session-id.ts";
+import { ownerOf, sealSessionId } from "./session-id.ts";
 
 /** How a call ended, and the act that lets the caller know. */
 export interface Departure {
@@ -202,7 +202,7 @@ function responseIn(data: Uint8Array): ResponseFrame | undefined {
 
 /** The upstream's headers, with its session id bound to the caller, however often it says one. */
 function outgoing(call: Journaled, headers: HeaderList, key: Uint8Array): HeaderList {
-  const owner = { spiffeId: call.caller.spiffeId, server: call.server };
+  const owner = ownerOf(call);
   const isSession = (at: number): boolean =>
     at % 2 === 1 && headers[at - 1]?.toLowerCase() === "mcp-session-id";
   return headers.map((text, at) => (isSession(at) ? sealSessionId(key, owner, text) : text));

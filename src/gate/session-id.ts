@@ -4,6 +4,7 @@
  */
 import { hmacSha256 } from "../crypto/hash.ts";
 import { equalInConstantTime, toBase64url, utf8 } from "../kernel/bytes.ts";
+import type { Identified } from "./call.ts";
 
 const macBytes = 16;
 
@@ -11,6 +12,12 @@ const macBytes = 16;
 interface Owner {
   readonly spiffeId: string;
   readonly server: string;
+}
+
+/** Of a forward server each origin is a server of its own. */
+export function ownerOf({ caller, server, targetUrl }: Identified): Owner {
+  const of = targetUrl === undefined ? server : `${server} ${targetUrl.origin}`;
+  return { spiffeId: caller.spiffeId, server: of };
 }
 
 export function sealSessionId(key: Uint8Array, owner: Owner, upstreamId: string): string {

@@ -10,8 +10,9 @@ import { checkHeaders } from "../wire/mcp-headers.ts";
 import { type Frame, namedBy, readFrame } from "../wire/frame.ts";
 import type { Confirmed, Identified, Journaled, Judged, Located, Read, Received } from "./call.ts";
 import { decisionEntry } from "./entries.ts";
+import { checkTarget, readForwarded } from "./forward.ts";
 import type { Ports } from "./ports.ts";
-import { openSessionId } from "./session-id.ts";
+import { openSessionId, ownerOf } from "./session-id.ts";
 import { checkVersion } from "./version-floor.ts";
 import type { World } from "./world.ts";
 
@@ -20,8 +21,9 @@ export function identify(received: Received, world: World): Identified {
   return { ...received, caller: callerOf(received.channel, world.trust, received.atUnixMs) };
 }
 
-/** @throws Refusal `bad_json`, `bad_message` */
+/** @throws Refusal `bad_json`, `bad_message`; for a forward server `bad_media_type`, `method_not_allowed` too */
 export function read(call: Identified): Read {
+  if (call.targetUrl !== undefined) return { ...call, ...readForwarded(call) };
   return call.verb === "POST" ? { ...call, frame: readFrame(call.body) } : call;
 }
 
@@ -41,7 +43,7 @@ export function confirm(call: Read, world: World): Confirmed {
 }
 
 /**
- * @throws Refusal `header_mismatch`, `no_such_server`, `unsupported_version`, `unsupported_handshake`,
+ * @throws Refusal `header_mismatch`, `no_such_server`, `target_refused`, `unsupported_version`, `unsupported_handshake`,
  * `no_such_session`, `unknown_name`, `upstream_failed`
  */
 export async function locate(call: Confirmed, world: World, ports: Ports): Promise<Located> {
@@ -50,6 +52,7 @@ export async function locate(call: Confirmed, world: World, ports: Ports): Promi
   if (members === undefined && !world.servers.has(call.server)) {
     throw new Refusal("no_such_server", `There is no server "${call.server}" behind this gateway.`);
   }
+  checkTarget(call, world);
   checkVersion(call, world);
   const located = inSession(call, ports.sessionKey);
   if (members === undefined) return located;
@@ -96,8 +99,7 @@ function upstreamSession(call: Read, key: Uint8Array): string | undefined {
   const sealed = call.header("mcp-session-id");
   const isModern = call.frame?.kind === "request" && call.frame.era === "modern";
   if (sealed === undefined || isModern) return undefined;
-  const owner = { spiffeId: call.caller.spiffeId, server: call.server };
-  const session = openSessionId(key, owner, sealed);
+  const session = openSessionId(key, ownerOf(call), sealed);
   if (session === undefined)
     throw new Refusal("no_such_session", "There is no such session for this caller.");
   return session;

@@ -18,6 +18,7 @@ const maxHeldEvents = 1000;
 
 /** @throws Refusal `unsupported_version`, or `unsupported_handshake` for an `initialize` */
 export function checkVersion(call: Read, world: World): void {
+  if (call.isBesideMcp === true) return;
   const minimum = minimumOf(call, world);
   const requested = minimum && statedVersions(call).find((version) => isBelow(version, minimum));
   if (minimum === undefined || requested === undefined) return;

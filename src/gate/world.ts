@@ -4,6 +4,7 @@ import { toBase64url, utf8 } from "../kernel/bytes.ts";
 import type { Trust } from "../identity/admission.ts";
 import { boundKey } from "../identity/claims.ts";
 import type { ProtocolVersion } from "../wire/protocol-version.ts";
+import { originMatcher } from "../policy/origins.ts";
 import type { Rule, RuleDocument } from "../policy/rules.ts";
 import { compileRules } from "../policy/rules.ts";
 
@@ -23,6 +24,8 @@ export interface World {
   /** Keys in `_meta` that must name the caller whenever they are there, as `boundKey` has them. */
   readonly claims: ReadonlySet<string>;
   readonly versions: VersionFloor;
+  /** The forward servers among them, each with what says whether it leads to an origin. */
+  readonly forward: ReadonlyMap<string, (origin: string) => boolean>;
   /** SHA-256 over everything above, base64url; stands in each decision's entry. */
   readonly digest: string;
 }
@@ -33,10 +36,12 @@ export function makeWorld(parts: {
   readonly rules: readonly RuleDocument[];
   readonly servers: readonly string[];
   readonly virtualServers?: ReadonlyMap<string, readonly string[]>;
+  /** Origin patterns of the forward servers, by name. */
+  readonly forward?: Readonly<Record<string, readonly string[]>>;
   readonly claims?: readonly string[];
   readonly versions?: VersionFloor;
 }): World {
-  const { trust, rules, servers, virtualServers = new Map(), claims = [] } = parts;
+  const { trust, rules, servers, virtualServers = new Map(), forward = {}, claims = [] } = parts;
   const { versions = { ofServers: new Map() } } = parts;
   const content = JSON.stringify({
     trust: { ...trust, revokedSerials: [...trust.revokedSerials].sort() },
@@ -45,6 +50,7 @@ export function makeWorld(parts: {
     virtualServers: [...virtualServers].sort(([a], [b]) => (a < b ? -1 : 1)),
     claims: [...claims].sort(),
     versions: { ...versions, ofServers: [...versions.ofServers].sort(([a], [b]) => (a < b ? -1 : 1)) },
+    forward: Object.entries(forward).toSorted(([a], [b]) => (a < b ? -1 : 1)),
   });
   return {
     trust,
@@ -53,6 +59,7 @@ export function makeWorld(parts: {
     virtualServers,
     claims: new Set(claims.map(boundKey)),
     versions,
+    forward: new Map(Object.entries(forward).map(([name, patterns]) => [name, originMatcher(patterns)])),
     digest: toBase64url(sha256(utf8(content))),
   };
 }

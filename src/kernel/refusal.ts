@@ -32,6 +32,7 @@ const refusals = {
   bad_origin: { rpc: -31403, http: 403 },
   denied: { rpc: -31403, http: 403 },
   false_claim: { rpc: -31403, http: 403 },
+  target_refused: { rpc: -31403, http: 403 },
   // Where it should go isn't there.
   no_such_server: { rpc: -31404, http: 403 },
   no_such_session: { rpc: -31404, http: 404 },

@@ -139,11 +139,32 @@ const maxNameLength = 8192;
  * @throws Refusal `bad_json` if it is no strict JSON, `bad_message` if it is no JSON-RPC 2.0 message
  */
 export function readFrame(bytes: Uint8Array, limits: FrameLimits = defaultFrameLimits): Frame {
+  return frameOf(bytes, scannedObject(bytes, limits));
+}
+
+/** What makes an object a message, or one that a careless reader could take for one. */
+const messageMembers = ["jsonrpc", "method", "params", "result", "error"] as const;
+
+/**
+ * Reads one message, or finds that the object is none: undefined. For what clients post beside MCP.
+ * @throws Refusal as `readFrame` does, for all that isn't clearly the one or the other
+ */
+export function readFrameIfAny(
+  bytes: Uint8Array,
+  limits: FrameLimits = defaultFrameLimits,
+): Frame | undefined {
+  const members = scannedObject(bytes, limits);
+  return messageMembers.some((name) => members.has(name)) ? frameOf(bytes, members) : undefined;
+}
+
+function scannedObject(bytes: Uint8Array, limits: FrameLimits): ReadonlyMap<string, Place> {
   const { start, members } = scanJson(bytes, messageShape, limits);
-  if (members === undefined) {
-    if (bytes[start] === 0x5b) throw bad("batches aren't taken; send one message at a time");
-    throw bad("expected a JSON object");
-  }
+  if (members !== undefined) return members;
+  if (bytes[start] === 0x5b) throw bad("batches aren't taken; send one message at a time");
+  throw bad("expected a JSON object");
+}
+
+function frameOf(bytes: Uint8Array, members: ReadonlyMap<string, Place>): Frame {
   const read = new Reader(bytes, members);
   if (read.string("jsonrpc") !== "2.0") throw bad('expected "jsonrpc":"2.0"');
   if (!members.has("method")) return response(read);

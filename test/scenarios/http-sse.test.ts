@@ -20,7 +20,7 @@ import {
   type ConnectOptions,
   connectHttp,
   connectStdio,
-  type LoopbackConnection,
+  type HttpConnection,
 } from "../../src/app/connect.ts";
 import { startExpose } from "../../src/app/expose.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
@@ -131,13 +131,13 @@ async function sidecar(
   return { target, state, joinToken, clock: systemClock, log: silent };
 }
 
-async function loopback(t: TestContext, gateway: TestGateway, target: string): Promise<LoopbackConnection> {
+async function loopback(t: TestContext, gateway: TestGateway, target: string): Promise<HttpConnection> {
   const connection = await connectHttp(await sidecar(t, gateway, target), 0);
   atEnd(t, connection.close);
   return connection;
 }
 
-function overSse({ sseUrl }: LoopbackConnection): Transport {
+function overSse({ sseUrl }: HttpConnection): Transport {
   return new SSEClientTransport(new URL(sseUrl));
 }
 

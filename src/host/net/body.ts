@@ -8,10 +8,17 @@ import { isMediaType, isUtf8Text } from "./headers.ts";
  * A message is JSON in UTF-8 as it stands: what a reader would have to decode first, we haven't read.
  * @throws Refusal `bad_media_type`
  */
-export function checkContent({ headers }: IncomingMessage): void {
-  const type = headers["content-type"];
-  if (!isMediaType(type, "application/json") || !isUtf8Text(type ?? "")) {
+export function checkContent(message: IncomingMessage): void {
+  if (!isMediaType(message.headers["content-type"], "application/json")) {
     throw new Refusal("bad_media_type", "Expected Content-Type application/json, in UTF-8.");
+  }
+  checkEncoding(message);
+}
+
+/** @throws Refusal `bad_media_type` for text that isn't UTF-8 as it stands */
+export function checkEncoding({ headers }: IncomingMessage): void {
+  if (!isUtf8Text(headers["content-type"] ?? "")) {
+    throw new Refusal("bad_media_type", "Expected text in UTF-8.");
   }
   const encoding = headers["content-encoding"];
   if (encoding !== undefined && encoding.toLowerCase() !== "identity") {

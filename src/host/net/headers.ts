@@ -54,7 +54,7 @@ export function traceHeaders(raw: HeaderList): string[] {
 }
 
 /** Headers that outlive a hop. A name listed in `Connection` doesn't. */
-function endToEnd(raw: HeaderList): string[] {
+export function endToEnd(raw: HeaderList): string[] {
   const hop = namedByConnection(raw);
   return filtered(raw, (name) => !hopNames.has(name) && !hop.has(name));
 }
@@ -112,7 +112,8 @@ export function isUtf8Text(contentType: string): boolean {
   });
 }
 
-function filtered(raw: HeaderList, keep: (lowerCaseName: string) => boolean): string[] {
+/** The headers whose lower-case name `keep` keeps. */
+export function filtered(raw: HeaderList, keep: (lowerCaseName: string) => boolean): string[] {
   const kept: string[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? "";

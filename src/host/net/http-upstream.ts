@@ -42,7 +42,7 @@ export function httpUpstream(options: HttpUpstreamOptions): Upstream {
 }
 
 /** Complete SSE events as they arrive. What is left at the end is an event that was cut off, and is dropped. */
-async function* events(
+export async function* events(
   chunks: AsyncIterable<Uint8Array>,
   maxEventBytes: number,
 ): AsyncGenerator<SseEvent, void> {

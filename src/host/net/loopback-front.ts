@@ -10,13 +10,17 @@ import type { HttpAnswer, HttpRequest } from "./http-exchange.ts";
 import { checkLoopbackRequest, isSameSecret } from "./loopback.ts";
 import type { SseFront } from "./sse-front.ts";
 
-export interface LoopbackFrontOptions {
+/** What a front on loopback needs. */
+export interface FrontOptions {
   readonly send: (request: Omit<HttpRequest, "path">) => Promise<HttpAnswer>;
   readonly token: string;
   readonly maxBodyBytes: number;
+  readonly log: Log;
+}
+
+export interface LoopbackFrontOptions extends FrontOptions {
   /** Who serves the clients of HTTP+SSE. */
   readonly sse: SseFront;
-  readonly log: Log;
 }
 
 export function loopbackFront(options: LoopbackFrontOptions): http.Server {
@@ -70,7 +74,8 @@ async function exchangeOne(
   await pass(answer, response);
 }
 
-async function pass(answer: HttpAnswer, response: http.ServerResponse): Promise<void> {
+/** Writes an answer as it came, a long one or a stream as it comes. */
+export async function pass(answer: HttpAnswer, response: http.ServerResponse): Promise<void> {
   const { status, headers } = answer;
   if (answer.kind === "whole") {
     response.writeHead(status, withLength(status, headers, answer.body.length));
@@ -98,7 +103,8 @@ function outgoing(request: http.IncomingMessage): string[] {
   ];
 }
 
-function refuse(response: http.ServerResponse, error: unknown, log: Log): void {
+/** Answers with what went wrong; the caller may see the message of a refusal alone. */
+export function refuse(response: http.ServerResponse, error: unknown, log: Log): void {
   const refusal = error instanceof Refusal ? error : undefined;
   if (refusal === undefined)
     log.error("front.fault", { stack: error instanceof Error ? (error.stack ?? "") : "" });

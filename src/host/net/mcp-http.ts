@@ -9,7 +9,9 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Channel } from "../../model/channel.ts";
-import { checkContent, endWith, readBody, writeTo } from "./body.ts";
+import { readTargetUrl, targetHeader, type TargetUrl } from "../../wire/target-url.ts";
+import { checkContent, checkEncoding, endWith, readBody, writeTo } from "./body.ts";
+import { checkNoBody } from "./forward-request.ts";
 import { goodbyeHeader, repeatsHeader, valueOf, withLength } from "./headers.ts";
 
 /** Path under which the gateway serves its upstreams: `/mcp/<server>`. */
@@ -137,8 +139,10 @@ async function receive(
   };
   try {
     checkRequest(request);
+    const targetUrl = targetOf(request);
+    if (targetUrl !== undefined) checkNoBody(request);
     const body = call.verb === "POST" ? await readBody(request, options.maxBodyBytes) : call.body;
-    await options.onCall({ ...call, body });
+    await options.onCall({ ...call, body, ...(targetUrl && { targetUrl }) });
   } catch (error) {
     const { status, headers, body } = refusedAnswer(call, error);
     logRefusal(call, error, options.log);
@@ -160,7 +164,15 @@ function checkRequest(request: http.IncomingMessage): void {
     throw new Refusal("no_such_server", `Servers are found under ${mcpPath}<name>.`);
   }
   if (method !== "POST") return;
-  checkContent(request);
+  // What else a forward server takes is read with the message.
+  if (request.headers[targetHeader] === undefined) checkContent(request);
+  else checkEncoding(request);
+}
+
+/** @throws Refusal `target_refused` */
+function targetOf({ headers }: http.IncomingMessage): TargetUrl | undefined {
+  const text = headers[targetHeader];
+  return text === undefined ? undefined : readTargetUrl(String(text));
 }
 
 function serverName(url: string): string {
