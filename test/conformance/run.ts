@@ -1,22 +1,19 @@
 /**
- * The official server suites, once against the fixture and once through
- * sidecar → post-quantum tunnel → gateway → fixture. Any check that differs fails the run.
+ * The official suites, once straight and once through sidecar → post-quantum tunnel → gateway: the server suites
+ * against the fixture server, the client suites with the fixture client. Any check that differs fails the run.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createWriteStream } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 import type { Cleanup } from "../support/cleanup.ts";
 import { startProcess } from "../support/cli.ts";
-import { gatewayProcess, loopbackSidecar } from "../support/gateway-process.ts";
+import { forwardSidecar, gatewayProcess, loopbackSidecar } from "../support/gateway-process.ts";
+import { runClientSuites } from "./client-suites.ts";
 import { compare, type Comparison, readChecks } from "./compare.ts";
+import { out, runSuite } from "./suite.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const out = path.join(root, "out", "conformance");
-const fixtureProgram = path.join(root, "test", "fixture", "server.ts");
+const fixtureProgram = fileURLToPath(new URL("../fixture/server.ts", import.meta.url));
 
 const suites = [
   { name: "0.1.16 all", pin: "mcp-conformance-stable", args: ["--suite", "all"] },
@@ -25,7 +22,8 @@ const suites = [
   { name: "0.2.0-alpha.12 all", pin: "mcp-conformance-next", args: ["--suite", "all"] },
 ] as const;
 
-type Suite = (typeof suites)[number];
+/** The client suites' own servers take free ports of this machine. */
+const forwardServer = '{ forward: ["http://localhost:*", "http://127.0.0.1:*"] }';
 
 /** How the gateway reaches the fixture. */
 const upstreams = ["http", "stdio"] as const;
@@ -37,6 +35,8 @@ interface Cell {
   readonly suite: string;
   readonly upstream: string;
   readonly comparison: Comparison;
+  /** Scenarios that differed at first and were run again. */
+  readonly repeated: readonly string[];
 }
 
 async function main(t: Cleanup): Promise<number> {
@@ -45,7 +45,7 @@ async function main(t: Cleanup): Promise<number> {
   const command = JSON.stringify([process.execPath, fixtureProgram, "--stdio"]);
   const gateway = await gatewayProcess(
     t,
-    `servers: { http: { url: "${fixture}" }, stdio: { command: ${command} } }
+    `servers: { http: { url: "${fixture}" }, stdio: { command: ${command} }, web: ${forwardServer} }
 limits: { stream_open: ${streamOpen} }`,
   );
   const sidecars = new Map<string, string>();
@@ -54,12 +54,22 @@ limits: { stream_open: ${streamOpen} }`,
   }
   const cells: Cell[] = [];
   for (const suite of suites) {
-    const direct = await readChecks(await runSuite(suite, fixture, "direct"));
+    const run = async (url: string, way: string) =>
+      await readChecks(
+        await runSuite(
+          suite.pin,
+          ["server", "--url", url.replace("127.0.0.1", "localhost"), ...suite.args],
+          path.join(out, suite.name.replaceAll(" ", "-"), way),
+        ),
+      );
+    const direct = await run(fixture, "direct");
     for (const [upstream, url] of sidecars) {
-      const proxied = await readChecks(await runSuite(suite, url, upstream));
-      cells.push({ suite: suite.name, upstream, comparison: compare(direct, proxied) });
+      const comparison = compare(direct, await run(url, upstream));
+      cells.push({ suite: suite.name, upstream, comparison, repeated: [] });
     }
   }
+  const proxy = await forwardSidecar(t, gateway, "web", "client");
+  for (const run of await runClientSuites(proxy)) cells.push({ ...run, upstream: "forward" });
   print(cells);
   const isGood = cells.every(({ comparison: { same, different } }) => same > 0 && different.length === 0);
   console.log(isGood ? "No check differs." : `Not the same; what the suites wrote is in ${out}.`);
@@ -67,8 +77,8 @@ limits: { stream_open: ${streamOpen} }`,
 }
 
 function print(cells: readonly Cell[]): void {
-  console.log("suite                       server over  checks  passed direct  different through us");
-  for (const { suite, upstream, comparison } of cells) {
+  console.log("suite                       way over     checks  passed direct  different through us");
+  for (const { suite, upstream, comparison, repeated } of cells) {
     const { same, passed, different } = comparison;
     const figures = [
       [same + different.length, 8],
@@ -79,6 +89,8 @@ function print(cells: readonly Cell[]): void {
     console.log(suite.padEnd(28) + upstream.padEnd(11) + columns);
     for (const { check, direct, proxied } of different)
       console.log(`    ${check}: direct ${direct}, through us ${proxied}`);
+    for (const scenario of repeated)
+      console.log(`    ${scenario} differed at first and was run again both ways`);
   }
 }
 
@@ -86,24 +98,6 @@ function print(cells: readonly Cell[]): void {
 async function startFixture(t: Cleanup): Promise<string> {
   const { groups } = await startProcess(t, [process.execPath, fixtureProgram, "--http", "0"], /^(http:\S+)$/);
   return groups[0] ?? "";
-}
-
-/** @returns the folder with what it found */
-async function runSuite(suite: Suite, url: string, way: string): Promise<string> {
-  const folder = path.join(out, suite.name.replaceAll(" ", "-"), way);
-  await mkdir(folder, { recursive: true });
-  const program = path.join(root, "node_modules", suite.pin, "dist", "index.js");
-  const local = url.replace("127.0.0.1", "localhost");
-  const child = spawn(process.execPath, [program, "server", "--url", local, ...suite.args, "-o", folder], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const log = createWriteStream(`${folder}.log`);
-  child.stdout.pipe(log, { end: false });
-  child.stderr.pipe(log, { end: false });
-  // Its exit code is not asked: scenarios nobody implements fail, direct and proxied alike.
-  await once(child, "close");
-  log.end();
-  return folder;
 }
 
 const undo: (() => unknown)[] = [];

@@ -80,3 +80,15 @@ export async function directLink(t: Cleanup, gateway: GatewayProcess, name: stri
   atEnd(t, () => pool.destroy());
   return pool;
 }
+
+/** `latticegate connect SERVER --forward 0`. @returns the proxy's URL, with this start's password */
+export async function forwardSidecar(
+  t: Cleanup,
+  gateway: GatewayProcess,
+  server: string,
+  name: string,
+): Promise<string> {
+  const args = await sidecarArguments(gateway, server, name);
+  const { groups } = await startCli(t, [...args, "--forward", "0"], / forwards at (http:\S+)$/);
+  return groups[0] ?? "";
+}
