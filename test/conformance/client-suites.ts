@@ -21,6 +21,8 @@ type Suite = (typeof suites)[number];
 export interface ClientRun {
   readonly suite: string;
   readonly comparison: Comparison;
+  /** Audit entries that the way through us left; without any the client went around us. */
+  readonly entries: number;
   /** Scenarios that differed and were run again both ways. */
   readonly repeated: readonly string[];
 }
@@ -28,20 +30,30 @@ export interface ClientRun {
 /** Some checks measure time, and fail now and then on a busy machine: what differs is run again before it counts. */
 const maxRepeats = 2;
 
-/** @param proxy URL of a sidecar in forward mode, with its password */
-export async function runClientSuites(proxy: string): Promise<readonly ClientRun[]> {
+/**
+ * @param proxy URL of a sidecar in forward mode, with its password
+ * @param logSize how many entries the gateway's log has
+ */
+export async function runClientSuites(
+  proxy: string,
+  logSize: () => Promise<number>,
+): Promise<readonly ClientRun[]> {
   const ways = {
     direct: `${withoutProxies} ${process.execPath} ${fixtureClient}`,
     forward: `${withoutProxies} NODE_USE_ENV_PROXY=1 HTTP_PROXY=${proxy} NO_PROXY= ${process.execPath} ${fixtureClient}`,
   };
   const runs: ClientRun[] = [];
-  for (const suite of suites) runs.push(await runBothWays(suite, ways));
+  for (const suite of suites) {
+    const before = await logSize();
+    const run = await runBothWays(suite, ways);
+    runs.push({ ...run, entries: (await logSize()) - before });
+  }
   return runs;
 }
 
 type Ways = Readonly<Record<"direct" | "forward", string>>;
 
-async function runBothWays(suite: Suite, ways: Ways): Promise<ClientRun> {
+async function runBothWays(suite: Suite, ways: Ways): Promise<Omit<ClientRun, "entries">> {
   const folder = path.join(out, suite.name.replaceAll(" ", "-"));
   const run = async (way: keyof Ways, what: readonly string[], name: string) =>
     await readChecks(

@@ -7,8 +7,13 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 import type { Cleanup } from "../support/cleanup.ts";
-import { startProcess } from "../support/cli.ts";
-import { forwardSidecar, gatewayProcess, loopbackSidecar } from "../support/gateway-process.ts";
+import { cli, startProcess } from "../support/cli.ts";
+import {
+  forwardSidecar,
+  type GatewayProcess,
+  gatewayProcess,
+  loopbackSidecar,
+} from "../support/gateway-process.ts";
 import { runClientSuites } from "./client-suites.ts";
 import { compare, type Comparison, readChecks } from "./compare.ts";
 import { out, runSuite } from "./suite.ts";
@@ -69,9 +74,13 @@ limits: { stream_open: ${streamOpen} }`,
     }
   }
   const proxy = await forwardSidecar(t, gateway, "web", "client");
-  for (const run of await runClientSuites(proxy)) cells.push({ ...run, upstream: "forward" });
+  const clientRuns = await runClientSuites(proxy, () => logSize(gateway));
+  for (const run of clientRuns) cells.push({ ...run, upstream: "forward" });
   print(cells);
-  const isGood = cells.every(({ comparison: { same, different } }) => same > 0 && different.length === 0);
+  const recorded = clientRuns.map(({ entries }) => entries);
+  console.log(`\nAudit entries of the client suites: ${recorded.join(" and ")}.`);
+  const isSame = cells.every(({ comparison: { same, different } }) => same > 0 && different.length === 0);
+  const isGood = isSame && recorded.every((entries) => entries > 0);
   console.log(isGood ? "No check differs." : `Not the same; what the suites wrote is in ${out}.`);
   return isGood ? 0 : 1;
 }
@@ -92,6 +101,12 @@ function print(cells: readonly Cell[]): void {
     for (const scenario of repeated)
       console.log(`    ${scenario} differed at first and was run again both ways`);
   }
+}
+
+/** Entries are numbered from nought. */
+async function logSize({ configFile }: GatewayProcess): Promise<number> {
+  const { stdout } = await cli(["audit", "tail", "--config", configFile, "--lines", "1"]);
+  return Number.parseInt(stdout, 10) + 1;
 }
 
 /** @returns its URL; the suites insist on the name localhost */
