@@ -125,7 +125,7 @@ const housekeeping: ReadonlySet<string> = new Set([
 ]);
 
 /** The methods that name what the rules speak of. */
-const targetKinds: ReadonlyMap<string, TargetKind> = new Map([
+export const targetKinds: ReadonlyMap<string, TargetKind> = new Map([
   ["tools/call", "tools"],
   ["prompts/get", "prompts"],
   ["resources/read", "resources"],

@@ -113,7 +113,6 @@ class Scanner {
     const start = this.#at++;
     this.#deeper(depth);
     const noted = shape === undefined ? undefined : new Map<string, Place>();
-    const notesAll = shape?.[everyMember] === true;
     const names = this.#isTolerant ? undefined : new Names();
     this.#space();
     if (this.#bytes[this.#at] === closeBrace) this.#at++;
@@ -125,9 +124,9 @@ class Scanner {
         names?.add(name);
         this.#space();
         if (this.#bytes[this.#at++] !== colon) throw this.#expected('":"', -1);
-        const wanted = shape === undefined ? undefined : this.#wanted(shape, name);
+        const wanted = this.#wanted(shape, name);
         const place = this.value(wanted, depth);
-        if (wanted !== undefined || notesAll) noted?.set(name, place);
+        if (wanted !== undefined) noted?.set(name, place);
         if (this.#next(closeBrace, "}")) break;
       }
     }
@@ -144,16 +143,18 @@ class Scanner {
    * What the shape asks of a member. Some servers read names without regard to case, so a member that is
    * a known one but for its case would mean one thing here and another there.
    */
-  #wanted(shape: Shape, name: string): Shape | true | undefined {
+  #wanted(shape: Shape | undefined, name: string): Shape | true | undefined {
+    if (shape === undefined) return undefined;
     if (Object.hasOwn(shape, name)) return shape[name];
-    if (this.#isTolerant) return undefined;
-    for (const known of Object.keys(shape)) {
+    for (const known of this.#isTolerant ? [] : Object.keys(shape)) {
       if (known.length === name.length && known.toLowerCase() === folded(name)) {
-        const text = `Expected the member "${known}" in this spelling before byte ${this.#at}.`;
-        throw new Refusal("bad_message", text);
+        throw new Refusal(
+          "bad_message",
+          `Expected the member "${known}" in this spelling before byte ${this.#at}.`,
+        );
       }
     }
-    return undefined;
+    return shape[everyMember];
   }
 
   #array(element: ((depth: number) => void) | undefined, depth: number): void {

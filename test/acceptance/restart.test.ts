@@ -145,7 +145,7 @@ for (const upstream of ["http", "stdio"] as const) {
     await keepAddress(gateway.configFile, gateway.address);
     const { url } = await loopbackSidecar(t, gateway, "fixture", "http");
     const args = await sidecarArguments(gateway, "fixture", "stdio");
-    const overHttp = await sessionOver(() => new StreamableHTTPClientTransport(new URL(url)) as Transport);
+    const overHttp = await sessionOver(() => new StreamableHTTPClientTransport(new URL(url)));
     const overStdio = await sessionOver(
       () => new StdioClientTransport({ command: process.execPath, args: [...latticegate(args)] }),
     );

@@ -1,10 +1,11 @@
 /** Which member a call that names something is for, and the call as that member gets it. */
 import type { HeaderList, Located } from "../../gate/call.ts";
+import { targetKinds } from "../../gate/stages.ts";
 import { utf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { TargetKind } from "../../policy/rules.ts";
 import { ofMemberEventId, toMember } from "../../virtual/ids.ts";
-import { type Frame, readFrame, type RequestFrame } from "../../wire/frame.ts";
+import { type Frame, namedBy, readFrame, type RequestFrame } from "../../wire/frame.ts";
 import { scanJson, type Shape, spliced } from "../../wire/json-scan.ts";
 import { encodeHeaderValue } from "../../wire/mcp-headers.ts";
 import { valueOf } from "../net/headers.ts";
@@ -70,25 +71,15 @@ interface NamedIn {
 }
 
 function namedIn({ method, params }: RequestFrame): NamedIn | undefined {
-  const { name = "", uri = "", ref } = params ?? {};
-  switch (method) {
-    case "tools/call":
-      return { kind: "tools", name, path: ["params", "name"] };
-    case "prompts/get":
-      return { kind: "prompts", name, path: ["params", "name"] };
-    case "resources/read":
-    case "resources/subscribe":
-    case "resources/unsubscribe":
-    case "resources/directory/read":
-    case "skills/get":
-      return { kind: "resources", name: uri, path: ["params", "uri"] };
-    case "completion/complete":
-      return ref?.uri === undefined
-        ? { kind: "prompts", name: ref?.name ?? "", path: ["params", "ref", "name"] }
-        : { kind: "resources", name: ref.uri, path: ["params", "ref", "uri"] };
-    default:
-      return undefined;
+  if (method === "completion/complete") {
+    const { name = "", uri } = params?.ref ?? {};
+    return uri === undefined
+      ? { kind: "prompts", name, path: ["params", "ref", "name"] }
+      : { kind: "resources", name: uri, path: ["params", "ref", "uri"] };
   }
+  const kind = targetKinds.get(method);
+  const member = namedBy.get(method) === "uri" ? "uri" : "name";
+  return kind && { kind, name: params?.[member] ?? "", path: ["params", member] };
 }
 
 /** @throws Refusal `unknown_name` */
