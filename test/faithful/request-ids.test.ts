@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
 import { clientOf, enrol, eventually, toolCall } from "../support/gateway.ts";
-import { heardIn, scriptedServer, stdioClient, valueIn } from "../support/pipes.ts";
+import { heardIn, messagesIn, scriptedServer, stdioClient, valueIn } from "../support/pipes.ts";
 import { modernCall, ways } from "../support/ways.ts";
 
 const all = await ways({ after });
@@ -88,7 +88,8 @@ test('over legacy sessions of a stdio server, each has its own 1 and its own "1"
     [1, "1"].map(async (id, i) => {
       const given = { s, i, ms: (s + i) % 2 === 0 ? 20 : 1 };
       const { text } = await call("after", given, id);
-      assert.deepEqual([(JSON.parse(text) as { readonly id: unknown }).id, valueIn(text)], [id, given]);
+      const [message = ""] = messagesIn(text).slice(-1);
+      assert.deepEqual([(JSON.parse(message) as { readonly id: unknown }).id, valueIn(text)], [id, given]);
     }),
   );
   await Promise.all(asked);

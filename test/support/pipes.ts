@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 
 import { connectStdio } from "../../src/app/connect.ts";
 import { lineReader } from "../../src/wire/lines.ts";
+import { sseReader } from "../../src/wire/sse.ts";
 import { atEnd, type Cleanup } from "./cleanup.ts";
 import {
   type Client,
@@ -80,9 +81,18 @@ export async function openSession(client: Client, server: string): Promise<Legac
   };
 }
 
+/** The messages of an answer, whether it came as JSON or as events, in their bytes. */
+export function messagesIn(text: string): readonly string[] {
+  if (!/^(event|id|retry|data|:)/.test(text)) return [text];
+  const events = sseReader(text.length + 1).push(Buffer.from(text));
+  return events.flatMap(({ data }) =>
+    data === null || data.length === 0 ? [] : [Buffer.from(data).toString()],
+  );
+}
+
 /** What a tool of the scripted server answered. */
 export function valueIn(text: string): unknown {
-  const message = JSON.parse(text) as {
+  const message = JSON.parse(messagesIn(text).at(-1) ?? "") as {
     readonly result: { readonly content: readonly [{ readonly text: string }] };
   };
   return JSON.parse(message.result.content[0].text);
