@@ -3,7 +3,9 @@ import { spawnSync } from "node:child_process";
 
 /** @returns why `program` can't be had, or undefined if it is there now */
 export function installed(program: string, debianPackage: string): string | undefined {
-  const isThere = (): boolean => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
+  const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin`; // Where Debian has daemons, and users not.
+  const isThere = (): boolean =>
+    spawnSync("sh", ["-c", `command -v ${program}`], { env: { ...process.env, PATH } }).status === 0;
   if (isThere()) return undefined;
   if (process.getuid?.() !== 0) return `${program} isn't installed and installing it needs root`;
   const apt = (...args: string[]): boolean =>
