@@ -34,6 +34,8 @@ const idleSeconds = Number(process.env["LATTICEGATE_IDLE_SECONDS"] ?? 150);
 
 /** What may wait in a stream for its reader: the queue, and what is being written and read on both sides of it. */
 const streamMebi = 6;
+/** What a legacy session keeps for a client that comes back, as bytes that are in no queue any more. */
+const keptMebi = 4;
 /** An open stream or call: two sockets, one of them TLS, and what belongs to them. */
 const openMebi = 0.25;
 /** How many come at a time: the door lets in 256 strangers of one address, and this is no test of the door. */
@@ -182,7 +184,7 @@ async function stalledOnPipe(at: Scene, what: string): Promise<void> {
   const open = (id: number): Promise<Answered> =>
     at.direct.legacy("pipe", legacyCall("events", id, { progressToken: id }), sessions[id - 1]);
   const released = async (): Promise<boolean> => await allAnswer(at.direct, sessions);
-  await stalled(at, what, { open, released, boundMebi: 8 * streamMebi });
+  await stalled(at, what, { open, released, boundMebi: 8 * (streamMebi + keptMebi) });
 }
 
 /** Nobody waits for who listens to what is said unasked: the process goes on while the reader stalls. */
@@ -197,7 +199,7 @@ async function stalledUnasked(at: Scene, what: string): Promise<void> {
     await pause(cutAfterMs); // A call of the session's would be told the rest instead.
     return await allAnswer(at.direct, sessions);
   };
-  await stalled(at, what, { open, released, boundMebi: 8 * streamMebi });
+  await stalled(at, what, { open, released, boundMebi: 8 * (streamMebi + keptMebi) });
 }
 
 /** The answer is there as a whole, once for each reader, and no longer than until its reader is cut. */

@@ -149,7 +149,7 @@ export class SessionStream {
       isPaused = false;
     };
     const queue: Reading["queue"] = eventQueue({
-      bytesOf: ({ event }) => event.raw.length,
+      bytesOf: ({ event: { raw, data } }) => raw.length + (data?.length ?? 0),
       pause: () => {
         if (isReleased) return;
         isPaused = true;
