@@ -102,6 +102,21 @@ const wrong: readonly (readonly [string, string, RegExp])[] = [
     'servers: { x: { url: "http://a/", forward: ["http://a"] } }',
     /servers\.x/,
   ],
+  ...[
+    ["a server nobody configured", "[x, y]", /there is no server "y"/],
+    ["a server twice", "[x, x]", /named twice/],
+    ["a server without an address of its own", "[w]", /"w" has no address/],
+    ["a name that couldn't be told apart", "[a_b]", /servers\.0: expected/],
+  ].map(([what, members, complaint]): readonly [string, string, RegExp] => [
+    `a virtual server that joins ${String(what)}`,
+    `servers: { x: { url: "http://a/" }, a_b: { url: "http://a/" }, w: { forward: ["http://a"] } }\nvirtual_servers: { all: { servers: ${String(members)} } }`,
+    complaint as RegExp,
+  ]),
+  [
+    "a virtual server of a server's name",
+    'servers: { x: { url: "http://a/" } }\nvirtual_servers: { x: { servers: [x] } }',
+    /virtual_servers\.x: there is a server of that name/,
+  ],
   ["an effect nobody knows", allow.replace("effect: allow", "effect: alow"), /policies\.0\.effect/],
   [
     "two rules of one name",

@@ -97,7 +97,7 @@ function inSession(call: Confirmed, key: Uint8Array): Located {
 /** MCP 2026-07-28: a modern message has no session; the header is ignored there, never refused. */
 function upstreamSession(call: Read, key: Uint8Array): string | undefined {
   const sealed = call.header("mcp-session-id");
-  const isModern = call.frame?.kind === "request" && call.frame.era === "modern";
+  const isModern = call.frame !== undefined && call.frame.kind !== "response" && call.frame.era === "modern";
   if (sealed === undefined || isModern) return undefined;
   const session = openSessionId(key, ownerOf(call), sealed);
   if (session === undefined)

@@ -154,6 +154,11 @@ test("the session id a client holds is never the server's own, and the server ne
       undefined,
       "a modern request has no session",
     );
+    const notification =
+      '{"jsonrpc":"2.0","method":"notifications/x","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}';
+    const before = all.stub.seen.length;
+    await way.ask({ headers: { ...json, "mcp-session-id": "nobody's" }, body: notification });
+    assert.equal(all.stub.seen.length, before + 1, "nor has a modern notification, whatever its header says");
   }
 });
 

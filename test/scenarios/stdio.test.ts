@@ -150,7 +150,7 @@ test("a server that dies in a call fails that call; its session is gone, a new o
 });
 
 test("a server that never answers is given up in time, and told", async (t) => {
-  const { client } = await setUp(t, "limits: { answer_timeout: 300ms }");
+  const { client } = await setUp(t, "limits: { answer_timeout: 1s }");
   const session = await open(client);
   assert.equal((await session.call("silent", 41)).status, 504);
   assert.deepEqual(valueIn((await session.call("cancelled", 42)).text), [41]);

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
-import path from "node:path";
 import { test, type TestContext } from "node:test";
 
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
@@ -16,9 +15,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
 
-import { makeJoinToken } from "../../src/app/certificate-authority.ts";
 import { connectHttp } from "../../src/app/connect.ts";
-import { systemClock, systemLog } from "../../src/host/system.ts";
 import { fixtureHttpServer } from "../fixture/http.ts";
 import type { Shared } from "../fixture/mcp-server.ts";
 import { atEnd } from "../support/cleanup.ts";
@@ -30,11 +27,11 @@ import {
   openPolicy,
   stubServer,
   type StubServer,
-  temporaryFolder,
   testGateway,
   type TestGateway,
   toolCall,
 } from "../support/gateway.ts";
+import { sidecarOf } from "../support/ways.ts";
 
 const eras = ["legacy", { pin: "2026-07-28" }] as const;
 const said = (text: string) => ({ content: [{ type: "text" as const, text }] });
@@ -140,20 +137,7 @@ async function joined(
     `servers:\n  alpha: { url: "${alpha}" }\n  beta: { url: "${beta}" }\n${servers}
 virtual_servers: { all: { servers: [${join}], patience: 500ms } }\n${policy}`,
   );
-  const connection = await connectHttp(
-    {
-      target: "all",
-      state: path.join(await temporaryFolder(t), "sidecar"),
-      joinToken: await makeJoinToken(
-        gateway.config,
-        { path: "agent/a", address: gateway.address },
-        systemClock,
-      ),
-      clock: systemClock,
-      log: systemLog({ level: "error", form: "json", write: () => undefined }),
-    },
-    0,
-  );
+  const connection = await connectHttp(await sidecarOf(t, gateway, "all"), 0);
   atEnd(t, connection.close);
   const heard: (readonly string[])[] = [];
   return {
@@ -484,4 +468,41 @@ test("a list two readers could read in two ways isn't joined, and its server is 
   });
   const client = await open({ pin: "2026-07-28" });
   assert.equal(textOf(await client.callTool({ name: "read", arguments: {} })), "alpha did read");
+});
+
+test("a list and an answer of several mebibytes come through whole", async (t) => {
+  const long = "x".repeat(3 * 1024 * 1024);
+  const big = await stubServer(t, (_request, response, body) => {
+    const { id, method } = JSON.parse(body) as { readonly id: unknown; readonly method: string };
+    const tools = Array.from({ length: 3000 }, (_, n) => ({
+      name: `big-${n}`,
+      description: "d".repeat(600),
+      inputSchema: { type: "object" },
+    }));
+    const result = method === "tools/list" ? { tools, resultType: "complete" } : said(long);
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(
+      JSON.stringify({ jsonrpc: "2.0", id, result: { ...result, ttlMs: 0, cacheScope: "private" } }),
+    );
+  });
+  const gateway = await testGateway(
+    t,
+    `servers: { big: { url: "${big.url}" } }\nvirtual_servers: { all: { servers: [big] } }\n${openPolicy}`,
+  );
+  const client = clientOf(t, gateway, await enrol(gateway));
+  const modern = async (method: string, params: object, headers: Record<string, string> = {}) => {
+    const _meta = {
+      "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+      "io.modelcontextprotocol/clientCapabilities": {},
+    };
+    const message = { jsonrpc: "2.0", id: 1, method, params: { ...params, _meta } };
+    const standard = { "mcp-protocol-version": "2026-07-28", "mcp-method": method };
+    return (await client.post("all", message, { ...standard, ...headers })).text;
+  };
+  const { result } = JSON.parse(await modern("tools/list", {})) as {
+    readonly result: { readonly tools: readonly unknown[] };
+  };
+  assert.equal(result.tools.length, 3000);
+  const answer = await modern("tools/call", { name: "big-7", arguments: {} }, { "mcp-name": "big-7" });
+  assert.ok(answer.includes(long));
 });
