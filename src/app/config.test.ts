@@ -117,6 +117,11 @@ const wrong: readonly (readonly [string, string, RegExp])[] = [
     'servers: { x: { url: "http://a/" } }\nvirtual_servers: { x: { servers: [x] } }',
     /virtual_servers\.x: there is a server of that name/,
   ],
+  [
+    "a rule about a virtual server, which would be about nothing",
+    `servers: { x: { url: "http://a/" } }\nvirtual_servers: { all: { servers: [x] } }\n${allow.replace('tools: ["*"]', 'tools: ["all/delete"]')}`,
+    /names the virtual server "all"/,
+  ],
   ["an effect nobody knows", allow.replace("effect: allow", "effect: alow"), /policies\.0\.effect/],
   [
     "two rules of one name",

@@ -270,7 +270,9 @@ export const configSchema = z.strictObject({
         ),
       session_idle: durationMs
         .prefault("30m")
-        .describe("When a session that nobody uses is ended, on a server over stdio or HTTP+SSE."),
+        .describe(
+          "When a session that nobody uses is ended, on a virtual server or one over stdio or HTTP+SSE.",
+        ),
       drain: durationMs.prefault("10s").describe("How long calls under way may take when the gateway stops."),
     })
     .prefault({})
@@ -335,7 +337,7 @@ export function parseConfig(text: string, file: string): Config {
     state: path.resolve(folder, document.state),
     listen: listen.address,
     profile: resolveProfile(document.profile, document.p2p_connectivity?.allowed_algos),
-    policies: checkedRules(policyDocuments(document.policies, folder)),
+    policies: checkedRules(policyDocuments(document.policies, folder), Object.keys(document.virtual_servers)),
     notYet: notYetParts(document),
   };
 }
@@ -368,8 +370,15 @@ function policyDocuments(policies: ConfigDocument["policies"], folder: string): 
 }
 
 /** A rule that can't be carried out as written is told now, not when the gateway starts. */
-function checkedRules(rules: readonly RuleDocument[]): readonly RuleDocument[] {
+function checkedRules(rules: readonly RuleDocument[], virtual: readonly string[]): readonly RuleDocument[] {
   compileRules(rules);
+  for (const { name, tools = [], resources = [], prompts = [] } of rules) {
+    const servers = [tools, resources, prompts].flat().map((target) => target.split("/", 1)[0] ?? "");
+    const wrong = servers.find((server) => virtual.includes(server));
+    if (wrong === undefined) continue;
+    const text = `Policy "${name}" names the virtual server "${wrong}"; rules are about the servers it joins.`;
+    throw new Refusal("bad_config", text);
+  }
   return rules;
 }
 

@@ -1,5 +1,6 @@
 /** `latticegate connect`: a client in front, the post-quantum tunnel behind. */
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import type http from "node:http";
 import type { Readable, Writable } from "node:stream";
 
@@ -82,9 +83,10 @@ export async function connectStdio(
   const tunnel = await openTunnel(options);
   const front = new MessageFront({
     send: async (request) => collected(await tunnel.send(request)),
-    write: (message) => {
-      streams.output.write(asLine(message));
-      return Promise.resolve();
+    write: async (message) => {
+      const { output } = streams;
+      if (output.write(asLine(message)) || output.destroyed) return;
+      await Promise.race([once(output, "drain"), once(output, "close")]).catch(() => undefined);
     },
     log: options.log,
     maxEventBytes: limits.answerBytes,

@@ -13,6 +13,7 @@ import { openSseLink, type SseLinkSpec } from "../host/net/sse-link.ts";
 import { clientTlsOptions, type Credentials } from "../host/net/tls.ts";
 import { namedUpstreams, type NamedUpstreams, type Upstream } from "../host/net/upstreams.ts";
 import { type ChildSpec, startChild } from "../host/stdio/child.ts";
+import type { LinkSpec } from "../host/link/link.ts";
 import { linkedUpstream } from "../host/link/linked-upstream.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
@@ -81,7 +82,7 @@ export function connectServers(
 }
 
 function stdioServer(name: string, server: StdioServer, options: UpstreamOptions): Upstream {
-  const { limits, clock, log } = options;
+  const { limits, log } = options;
   const [program = "", ...args] = server.command;
   const child: ChildSpec = {
     name,
@@ -92,8 +93,12 @@ function stdioServer(name: string, server: StdioServer, options: UpstreamOptions
     maxLineBytes: limits.answer,
     log,
   };
+  return linked({ name, open: (events) => startChild(child, events) }, options);
+}
+
+function linked(link: LinkSpec, { limits, clock, log }: UpstreamOptions): Upstream {
   return linkedUpstream({
-    link: { name, open: (events) => startChild(child, events) },
+    link,
     clock,
     log,
     answerTimeoutMs: limits.answer_timeout,
@@ -139,7 +144,7 @@ function overHttpSse(
   connections: Connections,
   options: UpstreamOptions,
 ): Upstream {
-  const { limits, clock, log } = options;
+  const { limits, log } = options;
   const spec: SseLinkSpec = {
     name,
     url: new URL(server.url),
@@ -149,13 +154,7 @@ function overHttpSse(
     maxEventBytes: limits.answer,
     log,
   };
-  const upstream = linkedUpstream({
-    link: { name, open: (events) => openSseLink(spec, events) },
-    clock,
-    log,
-    answerTimeoutMs: limits.answer_timeout,
-    idleTimeoutMs: limits.session_idle,
-  });
+  const upstream = linked({ name, open: (events) => openSseLink(spec, events) }, options);
   return { ...upstream, close: () => upstream.close().then(connections.close) };
 }
 

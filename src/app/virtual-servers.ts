@@ -13,10 +13,18 @@ export function joinServers(
 ): ReadonlyMap<string, VirtualServer> {
   return new Map(
     Object.entries(config.virtual_servers).map(([name, { servers: members, patience }]) => {
-      const idleTimeoutMs = config.limits.session_idle;
+      const { session_idle: idleTimeoutMs, answer: answerBytes } = config.limits;
       return [
         name,
-        virtualServer({ ...joining, name, members, version, patienceMs: patience, idleTimeoutMs }),
+        virtualServer({
+          ...joining,
+          name,
+          members,
+          version,
+          patienceMs: patience,
+          idleTimeoutMs,
+          answerBytes,
+        }),
       ];
     }),
   );

@@ -3,7 +3,7 @@ import { callerOf } from "../identity/admission.ts";
 import { falseClaim } from "../identity/claims.ts";
 import { printable } from "../kernel/printable.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { decide, type Question } from "../policy/decide.ts";
+import { decide, nothingAllows, type Question } from "../policy/decide.ts";
 import type { Caller } from "../model/caller.ts";
 import type { TargetKind } from "../policy/rules.ts";
 import { checkHeaders } from "../wire/mcp-headers.ts";
@@ -68,8 +68,12 @@ export function judge(call: Located, world: World): Judged {
   const members = world.virtualServers.get(call.server);
   if (members === undefined) return { ...call, question, verdict: decide(question, world.rules) };
   // A call for all members is open to whoever may use one; each member is asked on the caller's behalf, and judges.
-  const [member = call.server] = openTo(call.caller, members, world);
-  return { ...call, question, verdict: decide({ caller: call.caller, server: member }, world.rules) };
+  const [member] = openTo(call.caller, members, world);
+  const verdict =
+    member === undefined
+      ? nothingAllows(question)
+      : decide({ caller: call.caller, server: member }, world.rules);
+  return { ...call, question, verdict };
 }
 
 /** Those of `servers` of which the caller may use anything at all. */

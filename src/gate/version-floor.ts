@@ -54,8 +54,15 @@ export async function checkOffer(
   }
 }
 
-function minimumOf({ server }: Read, { versions }: World): ProtocolVersion | undefined {
-  return versions.ofServers.get(server) ?? versions.minimum;
+/** Of a virtual server the lowest of its members': each holds its own when it is called. */
+function minimumOf({ server }: Read, { versions, virtualServers }: World): ProtocolVersion | undefined {
+  let lowest: ProtocolVersion | undefined;
+  for (const each of virtualServers.get(server) ?? [server]) {
+    const minimum = versions.ofServers.get(each) ?? versions.minimum;
+    if (minimum === undefined) return undefined;
+    if (lowest === undefined || isBelow(minimum, lowest)) lowest = minimum;
+  }
+  return lowest;
 }
 
 function handshakeOf({ frame }: Read): RequestFrame | undefined {

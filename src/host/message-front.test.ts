@@ -39,6 +39,43 @@ async function ask(
   return { line: await line.promise, sent };
 }
 
+test("a session that can't be opened again now is tried again at the next call", async () => {
+  const json = (status: number, body: string, headers: readonly string[] = []): CollectedAnswer => ({
+    kind: "whole",
+    status,
+    headers: [...headers],
+    body: utf8(body),
+  });
+  const result = (id: number): string =>
+    `{"jsonrpc":"2.0","id":${id},"result":{"protocolVersion":"2025-11-25"}}`;
+  const script = [
+    json(200, result(1), ["mcp-session-id", "one"]),
+    json(404, ""), // The call: the session is lost,
+    json(502, ""), // and another can't be had.
+    json(404, ""),
+    json(200, result(1), ["mcp-session-id", "two"]),
+    json(202, ""),
+    json(200, result(3)),
+  ];
+  const lines: string[] = [];
+  const heard = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const front = new MessageFront({
+    send: async ({ method }) => (method === "POST" ? script.shift() : undefined) ?? json(405, ""),
+    write: async (message) => {
+      lines.push(fromUtf8(message) ?? "");
+      heard[lines.length - 1]?.resolve();
+    },
+    log,
+    maxEventBytes: 10_000,
+  });
+  for (const [i, method] of ["initialize", "tools/list", "tools/list"].entries()) {
+    front.take(utf8(`{"jsonrpc":"2.0","id":${i + 1},"method":"${method}","params":{}}`));
+    await heard[i]?.promise;
+  }
+  assert.match(lines[1] ?? "", /"id":2,"error":.*another can't be had/);
+  assert.match(lines[2] ?? "", /"id":3,"result"/);
+});
+
 function broken(sent: boolean): Refusal {
   return new Refusal("upstream_failed", "The link broke.", { facts: { sent } });
 }

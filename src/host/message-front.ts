@@ -322,10 +322,17 @@ export class MessageFront {
     const initialize = this.#initialize;
     if (initialize === undefined || this.#over.signal.aborted)
       throw new Refusal("no_such_session", "The session has ended; initialize first.");
+    const lost = this.#session;
     this.#session = undefined;
-    const answer = await this.#send(initialize);
-    this.#session = valueOf(answer.headers, "mcp-session-id");
+    const answer = await this.#send(initialize).catch((error: unknown) => {
+      this.#session = lost; // So that the next call tries again.
+      throw error;
+    });
+    this.#session = answer.status < 300 ? valueOf(answer.headers, "mcp-session-id") : lost;
     if (answer.kind === "stream") for await (const _ of answer.chunks); // Its result is the one the client has.
+    if (answer.status >= 300) {
+      throw new Refusal("no_such_session", "The session has ended, and another can't be had now; try again.");
+    }
     const initialized = utf8('{"jsonrpc":"2.0","method":"notifications/initialized"}');
     await this.#send(readFrame(initialized));
     this.#options.log.info("session.reopened");

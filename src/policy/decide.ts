@@ -57,7 +57,8 @@ function applies(rule: Rule, question: Question): boolean {
   return rule.matches[target.kind](question.server, target.name);
 }
 
-function nothingAllows(question: Question): Denial {
+/** The denial where no rule allows. */
+export function nothingAllows(question: Question): Denial {
   const what = question.target === undefined ? "anything" : `"${question.target.name}"`;
   return {
     kind: "denial",

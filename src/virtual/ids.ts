@@ -4,14 +4,21 @@
  */
 import { utf8 } from "../kernel/bytes.ts";
 import type { RequestId } from "../wire/frame.ts";
-import { scanJson, spliced } from "../wire/json-scan.ts";
+import {
+  defaultScanLimits,
+  type ScanLimits,
+  scanJson,
+  spliced,
+  tolerantScanLimits,
+} from "../wire/json-scan.ts";
 import { splitQualified } from "./names.ts";
 
 const mark = "~";
 
 /** The request with an id that says whose it is. */
 export function withMemberId(message: Uint8Array, member: string, id: RequestId): Uint8Array {
-  return withId(message, member + mark + JSON.stringify(id));
+  // What servers say is read tolerantly; it is its client's to judge.
+  return withId(message, member + mark + JSON.stringify(id), tolerantScanLimits);
 }
 
 /** Whose request an answer answers, and the answer with that member's own id; undefined if it is nobody's. */
@@ -44,7 +51,7 @@ function idIn(text: string): RequestId | undefined {
   }
 }
 
-function withId(message: Uint8Array, id: RequestId): Uint8Array {
-  const place = scanJson(message, { id: true }).members?.get("id");
+function withId(message: Uint8Array, id: RequestId, limits: ScanLimits = defaultScanLimits): Uint8Array {
+  const place = scanJson(message, { id: true }, limits).members?.get("id");
   return place === undefined ? message : spliced(message, place, utf8(JSON.stringify(id)));
 }

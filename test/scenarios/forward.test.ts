@@ -11,9 +11,6 @@ import { EnvHttpProxyAgent, request } from "undici";
 
 import { makeJoinToken } from "../../src/app/certificate-authority.ts";
 import { connectForward } from "../../src/app/connect.ts";
-import { statePaths } from "../../src/app/state-folder.ts";
-import { readEntry } from "../../src/audit/entry.ts";
-import { openLogReader } from "../../src/host/store/log-reader.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
 import { atEnd } from "../support/cleanup.ts";
 import {
@@ -29,6 +26,7 @@ import {
   type TestGateway,
   toolCall,
 } from "../support/gateway.ts";
+import { recorded } from "../support/records.ts";
 
 interface World {
   readonly gateway: TestGateway;
@@ -113,23 +111,6 @@ async function through(
   let text = "";
   for await (const chunk of answer.setEncoding("utf8")) text += String(chunk);
   return { status: answer.statusCode ?? 0, headers: answer.headers, text };
-}
-
-interface Recorded {
-  readonly event: string;
-  readonly outcome: string;
-  readonly tool: string | null;
-  readonly facts: Readonly<Record<string, string>>;
-}
-
-async function recorded(gateway: TestGateway): Promise<readonly Recorded[]> {
-  const entries: Recorded[] = [];
-  for await (const { bytes } of openLogReader(statePaths(gateway.config.state).log).forwards()) {
-    const reading = readEntry(bytes);
-    assert.equal(reading.kind, "entry");
-    if (reading.kind === "entry" && reading.entry.event.startsWith("call.")) entries.push(reading.entry);
-  }
-  return entries;
 }
 
 const json = { "content-type": "application/json", accept: "application/json, text/event-stream" };

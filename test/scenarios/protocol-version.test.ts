@@ -91,6 +91,29 @@ test("a modern request below the minimum is told which versions there are, and r
   assert.equal((await client.post("stub", ...modernCall("2027-02-01"))).status, 200, "a later one, as dated");
 });
 
+test("a server that may be older than the rest is joined all the same, and holds nobody up", async (t) => {
+  const old = await stubServer(t, (_request, response, body) => {
+    const { id } = JSON.parse(body) as { readonly id: unknown };
+    const result = {
+      protocolVersion: "2024-11-05",
+      capabilities: {},
+      serverInfo: { name: "o", version: "1" },
+    };
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(JSON.stringify({ jsonrpc: "2.0", id, result }));
+  });
+  const gateway = await testGateway(
+    t,
+    `servers: { old: { url: "${old.url}", minimum_protocol: 2024-11-05 } }
+virtual_servers: { all: { servers: [old] } }
+protocol: { minimum: 2025-06-18 }\n${openPolicy}`,
+  );
+  const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "c", version: "1" } };
+  const client = clientOf(t, gateway, await enrol(gateway));
+  const { status, text } = await client.post("all", { jsonrpc: "2.0", id: 1, method: "initialize", params });
+  assert.deepEqual([status, /"protocolVersion":"2024-11-05"/.test(text)], [200, true], text);
+});
+
 for (const [requested, minimum, supported] of [
   ["2025-03-26", "2025-06-18", ["2025-06-18", "2025-11-25", "2026-07-28"]],
   ["2024-11-05", "2025-03-26", ["2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"]],

@@ -424,6 +424,9 @@ test("a server that lost its sessions gets a new one, and the call is carried ou
   assert.equal(textOf(await client.callTool({ name: "count", arguments: {} })), "call 2");
   assert.equal(sessions, 2);
   assert.equal(textOf(await client.callTool({ name: "read", arguments: {} })), "alpha did read");
+  alive = "yet another";
+  const listed = await client.listTools();
+  assert.deepEqual([listed._meta, sessions], [undefined, 3], "a list opens it again too");
 });
 
 test("the end of the session ends it at every server", async (t) => {

@@ -4,7 +4,7 @@ import { Pool } from "undici";
 import { Refusal } from "../../kernel/refusal.ts";
 import { exchange, type ExchangeLimits } from "./http-exchange.ts";
 import { forwardedHeaders } from "./forward-request.ts";
-import { events } from "./http-upstream.ts";
+import { asAnswer } from "./http-upstream.ts";
 import type { Upstream } from "./upstreams.ts";
 
 interface Bounds {
@@ -39,9 +39,7 @@ export function forwardUpstream(limits: ExchangeLimits, bounds: Bounds = default
         },
         limits,
       );
-      return answer.kind === "whole"
-        ? answer
-        : { ...answer, events: events(answer.chunks, limits.answerBytes) };
+      return asAnswer(answer, limits.answerBytes);
     },
     close: async () => {
       await Promise.all([...pools.values()].map((pool) => pool.destroy()));

@@ -103,6 +103,11 @@ export function isMediaType(contentType: string | undefined, expected: string): 
   return contentType?.split(";", 1)[0]?.trim().toLowerCase() === expected;
 }
 
+/** Whether headers say that events follow. */
+export function isEventStream(raw: HeaderList): boolean {
+  return isMediaType(valueOf(raw, "content-type"), "text/event-stream");
+}
+
 /** Whether a Content-Type says nothing else of its text than UTF-8; `charset` means nothing to JSON (RFC 8259 §11), but some readers heed it. */
 export function isUtf8Text(contentType: string): boolean {
   const [, ...parameters] = contentType.toLowerCase().split(";");

@@ -6,7 +6,7 @@ import { concat } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { type EventQueue, eventQueue } from "../event-queue.ts";
 import { onAbort } from "../on-abort.ts";
-import { isMediaType, valueOf } from "./headers.ts";
+import { isEventStream, valueOf } from "./headers.ts";
 
 export interface HttpRequest {
   readonly method: "POST" | "GET" | "DELETE";
@@ -117,7 +117,7 @@ class Receiver implements Dispatcher.DispatchHandler {
     const { limits, resolve } = this.#options;
     this.#sent = true;
     this.#head = { status, headers: rawHeaders(controller) };
-    this.#isEvents = isMediaType(valueOf(this.#head.headers, "content-type"), "text/event-stream");
+    this.#isEvents = isEventStream(this.#head.headers);
     if (this.#isEvents) {
       resolve({ kind: "stream", ...this.#head, chunks: this.#handOn(controller) });
     } else if ((this.#declared() ?? 0) > limits.answerBytes) {

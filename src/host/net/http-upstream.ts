@@ -1,9 +1,9 @@
 /** An MCP server reached over Streamable HTTP: bytes there, bytes back, SSE event by event. */
 import type { Dispatcher } from "undici";
 
-import type { Journaled } from "../../gate/call.ts";
+import type { Answer, Journaled } from "../../gate/call.ts";
 import { type SseEvent, sseReader } from "../../wire/sse.ts";
-import { exchange, type ExchangeLimits } from "./http-exchange.ts";
+import { exchange, type ExchangeLimits, type HttpAnswer } from "./http-exchange.ts";
 import { forwardable } from "./headers.ts";
 import type { Upstream } from "./upstreams.ts";
 
@@ -33,16 +33,19 @@ export function httpUpstream(options: HttpUpstreamOptions): Upstream {
         },
         limits,
       );
-      return answer.kind === "stream"
-        ? { ...answer, events: events(answer.chunks, limits.answerBytes) }
-        : answer;
+      return asAnswer(answer, limits.answerBytes);
     },
     close: options.close,
   };
 }
 
+/** What came over HTTP as the gate takes it: a stream event by event. */
+export function asAnswer(answer: HttpAnswer, maxEventBytes: number): Answer {
+  return answer.kind === "stream" ? { ...answer, events: events(answer.chunks, maxEventBytes) } : answer;
+}
+
 /** Complete SSE events as they arrive. What is left at the end is an event that was cut off, and is dropped. */
-export async function* events(
+async function* events(
   chunks: AsyncIterable<Uint8Array>,
   maxEventBytes: number,
 ): AsyncGenerator<SseEvent, void> {

@@ -181,9 +181,14 @@ function serverName(url: string): string {
   return end === -1 ? path : path.slice(0, end);
 }
 
-/** A call that lasts as long as its client listens. A modern one says so in a header, which the gate compares with its body. */
+/**
+ * A call that lasts as long as its client listens. A modern one says so in a header, which the gate compares with
+ * its body. A GET with an event's id may carry the rest of an answer, which is waited for as any other.
+ */
 function isListening({ method, rawHeaders }: http.IncomingMessage): boolean {
-  return method === "GET" || valueOf(rawHeaders, "mcp-method") === "subscriptions/listen";
+  if (method !== "GET") return valueOf(rawHeaders, "mcp-method") === "subscriptions/listen";
+  const takesEvents = valueOf(rawHeaders, "accept")?.includes("text/event-stream") === true;
+  return takesEvents && valueOf(rawHeaders, "last-event-id") === undefined;
 }
 
 /** `over` ends a stream from our side: its client may open another, elsewhere. */

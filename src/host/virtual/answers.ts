@@ -82,7 +82,9 @@ async function discover(frame: RequestFrame, turn: Turn, options: VirtualServerO
     if (answer !== undefined) answers.push(answer);
   });
   const legacy = answers.find((answer) => answer.response?.result === undefined && !isFailure(answer));
-  if (legacy !== undefined) return { kind: "whole", ...legacy, headers: jsonHeaders };
+  if (legacy !== undefined) {
+    return { kind: "whole", status: legacy.status, headers: jsonHeaders, body: legacy.body };
+  }
   const { greetings, missing } = greetingsOf(turn);
   const { _meta, ...joined } = joinedDiscover(greetings, itself(options));
   return result(frame, { ...joined, ...metaOf(_meta, missing) });

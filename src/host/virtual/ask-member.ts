@@ -7,7 +7,7 @@ import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { tryReadFrame, type ResponseFrame } from "../../wire/frame.ts";
 import { sseReader } from "../../wire/sse.ts";
-import { isMediaType, valueOf } from "../net/headers.ts";
+import { isEventStream, valueOf } from "../net/headers.ts";
 
 /** For whom it is asked, and how. */
 export interface Asking {
@@ -16,6 +16,10 @@ export interface Asking {
   /** The path of a call, from its beginning. */
   readonly handle: (received: Received) => Promise<void>;
   readonly clock: Clock;
+  /** Longest answer, or event of a stream, that a member may give. */
+  readonly answerBytes: number;
+  /** Ends what is asked; when the caller goes away, if it isn't there. */
+  readonly gone?: AbortSignal;
 }
 
 export interface MemberRequest {
@@ -33,13 +37,10 @@ export interface MemberAnswer {
   readonly response?: ResponseFrame;
 }
 
-/** What is asked for is read whole: a list, a handshake. */
-const maxAnswerBytes = 64 * 1024 * 1024;
-
 /** Rejects with Refusal `upstream_failed` if the answer breaks off. */
 export async function askMember(asking: Asking, request: MemberRequest): Promise<MemberAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<MemberAnswer>();
-  const reply = collectingReply(asking.call.reply.gone, resolve);
+  const reply = collectingReply(asking, resolve);
   await asking.handle(memberCall(asking, request, reply));
   reject(new Refusal("upstream_failed", `The server "${request.member}" broke off.`));
   return await promise;
@@ -64,8 +65,11 @@ export function memberCall(asking: Asking, request: MemberRequest, reply: Reply)
 }
 
 /** Takes a whole answer, or waits for the answer in a stream. */
-function collectingReply(gone: AbortSignal, resolve: (answer: MemberAnswer) => void): Reply {
-  const reader = sseReader(maxAnswerBytes);
+function collectingReply(
+  { call, gone = call.reply.gone, answerBytes }: Asking,
+  resolve: (answer: MemberAnswer) => void,
+): Reply {
+  const reader = sseReader(answerBytes);
   let head: Pick<MemberAnswer, "status" | "headers"> = { status: 0, headers: [] };
   /** Of a long answer. */
   const pieces: Uint8Array[] = [];
@@ -85,7 +89,7 @@ function collectingReply(gone: AbortSignal, resolve: (answer: MemberAnswer) => v
     open: (status, headers) => void (head = { status, headers }),
     write: async (piece) => {
       if (isEventStream(head.headers)) take(piece);
-      else if ((bytes += piece.length) > maxAnswerBytes) throw tooLarge();
+      else if ((bytes += piece.length) > answerBytes) throw tooLarge(answerBytes);
       else pieces.push(piece);
     },
     close: (last = new Uint8Array(0)) => {
@@ -96,10 +100,6 @@ function collectingReply(gone: AbortSignal, resolve: (answer: MemberAnswer) => v
   };
 }
 
-export function isEventStream(headers: HeaderList): boolean {
-  return isMediaType(valueOf(headers, "content-type"), "text/event-stream");
-}
-
-function tooLarge(): Refusal {
-  return new Refusal("answer_too_large", `A list or handshake is longer than ${maxAnswerBytes} bytes.`);
+function tooLarge(maxBytes: number): Refusal {
+  return new Refusal("answer_too_large", `A list or handshake is longer than ${maxBytes} bytes.`);
 }

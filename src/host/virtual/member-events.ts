@@ -5,7 +5,7 @@
 import { memberEventId, withMemberId } from "../../virtual/ids.ts";
 import { utf8 } from "../../kernel/bytes.ts";
 import { type NotificationFrame, tryReadFrame } from "../../wire/frame.ts";
-import { scanJson, spliced } from "../../wire/json-scan.ts";
+import { scanJson, spliced, tolerantScanLimits } from "../../wire/json-scan.ts";
 import { type SseEvent, writeSseEvent } from "../../wire/sse.ts";
 import type { Member } from "./member.ts";
 import type { View } from "./view.ts";
@@ -45,7 +45,7 @@ function notificationFrom(
   const uri = params?.uri;
   if (uri === undefined) return message;
   const shown = view.names("resources").shown({ member, key: uri });
-  const place = scanJson(message, { params: { uri: true } })
+  const place = scanJson(message, { params: { uri: true } }, tolerantScanLimits)
     .members?.get("params")
     ?.members?.get("uri");
   return shown === uri || place === undefined

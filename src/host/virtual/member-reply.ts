@@ -1,7 +1,7 @@
 /** The reply of a call that one member answers: what the client sees is of the virtual server. */
 import type { HeaderList, Reply } from "../../gate/call.ts";
 import { sseReader } from "../../wire/sse.ts";
-import { isEventStream } from "./ask-member.ts";
+import { isEventStream } from "../net/headers.ts";
 import { fromMember, noteTask } from "./member-events.ts";
 import type { Member } from "./member.ts";
 import type { View } from "./view.ts";
@@ -12,15 +12,15 @@ export interface MemberReplyOptions {
   readonly member: Member;
   /** The virtual session's id as the client has it; absent in the modern era. */
   readonly session: string | undefined;
+  /** Longest event a member may say. */
+  readonly answerBytes: number;
   /** The member doesn't know the session any more, so nothing came of the call. */
   readonly onLost?: (passOn: () => void) => void;
 }
 
-const maxEventBytes = 64 * 1024 * 1024;
-
 export function memberReply(options: MemberReplyOptions): Reply {
   const { reply, view, member, session, onLost } = options;
-  const reader = sseReader(maxEventBytes);
+  const reader = sseReader(options.answerBytes);
   let isStream = false;
   return {
     whole: (status, headers, body) => {

@@ -32,7 +32,8 @@ export class Member {
   readonly #options: MemberOptions;
   readonly #lists = new Map<ListMethod, readonly Item[]>();
   readonly #underWay = new Map<string, UnderWay<unknown>>();
-  #failedAtUnixMs = -Infinity;
+  /** By what was asked. */
+  readonly #failedAtUnixMs = new Map<string, number>();
   #session: string | undefined;
   #greeting: Greeting["result"] | undefined;
   /** The client said that it is ready, so a session that is opened later is told so by us. */
@@ -82,21 +83,27 @@ export class Member {
   /** Opens the legacy session, once; waits no longer than the patience allows. @returns whether it is open */
   async open(asking: Asking): Promise<boolean> {
     const all = Object.keys(lists).filter(isListMethod);
-    if (!this.isOpen) await this.#soon("initialize", asking, () => this.#initialize(asking), all);
+    if (!this.isOpen) await this.#soon("initialize", asking, (own) => this.#initialize(own), all);
     return this.isOpen;
   }
 
-  /** The session is lost (the server began anew). */
-  forget(): void {
+  get session(): string | undefined {
+    return this.#session;
+  }
+
+  /** The session `lost` is no more (the server began anew); if there is another by now, that one stays. */
+  forget(lost: string | undefined): void {
+    if (this.#session !== lost) return;
     this.#session = undefined;
     this.#greeting = undefined;
-    this.#failedAtUnixMs = -Infinity;
+    this.#failedAtUnixMs.clear();
   }
 
   /** Asks `server/discover` in the client's own words. */
   async discover(asking: Asking, frame: RequestFrame): Promise<MemberAnswer | undefined> {
-    return await this.#soon("server/discover", asking, async () => {
-      const answer = await this.ask(asking, frame);
+    // The answer bears the request's id, so it is shared with nobody.
+    return await this.#soon(`server/discover ${JSON.stringify(frame.id)}`, asking, async (own) => {
+      const answer = await this.ask(own, frame);
       if (answer.response?.result !== undefined) this.#greeting = resultOf(answer.response);
       return answer;
     });
@@ -108,8 +115,8 @@ export class Member {
     const done = await this.#soon(
       method,
       asking,
-      async () => {
-        this.#lists.set(method, await this.#fetch(asking, method, meta));
+      async (own) => {
+        this.#lists.set(method, await this.#fetch(own, method, meta));
         return true;
       },
       [method],
@@ -133,7 +140,7 @@ export class Member {
   async end(asking: Asking): Promise<void> {
     if (this.#session === undefined) return;
     const headers = this.sessionHeaders();
-    this.forget();
+    this.forget(this.#session);
     await askMember(asking, { member: this.name, verb: "DELETE", headers });
   }
 
@@ -149,13 +156,24 @@ export class Member {
     if (this.isReady) await this.tell(asking, initialized);
   }
 
+  /** Asks; where the session was lost, in another one again. */
+  async #insist(asking: Asking, frame: RequestFrame): Promise<MemberAnswer> {
+    const session = this.#session;
+    const answer = await this.ask(asking, frame);
+    if (answer.status !== 404 || this.#options.initialize === undefined) return answer;
+    this.forget(session);
+    if (!this.isOpen) await this.#initialize(asking);
+    this.#options.onLate([]);
+    return await this.ask(asking, frame);
+  }
+
   async #fetch(asking: Asking, method: ListMethod, meta: string | undefined): Promise<readonly Item[]> {
     const capability = method.slice(0, method.indexOf("/"));
     if (!this.can(capability)) return [];
     const items: Item[] = [];
     let cursor: string | undefined;
     for (let page = 0; page < maxPages; page++) {
-      const answer = await this.ask(asking, listRequest({ method, page, cursor, meta }));
+      const answer = await this.#insist(asking, listRequest({ method, page, cursor, meta }));
       if (answer.response?.error?.code === -32601) return [];
       if (answer.response?.result === undefined) {
         throw new Refusal("upstream_failed", `"${this.name}" didn't list (status ${answer.status}).`);
@@ -176,12 +194,13 @@ export class Member {
   async #soon<T>(
     what: string,
     asking: Asking,
-    work: () => Promise<T>,
+    work: (own: Asking) => Promise<T>,
     late: readonly ListMethod[] = [],
   ): Promise<T | undefined> {
     const running = this.#underWay.get(what) as UnderWay<T> | undefined;
     const nowUnixMs = asking.clock.nowUnixMs();
-    if (running?.isLate === true || nowUnixMs < this.#failedAtUnixMs + retryAfterMs) return undefined;
+    const failedAt = this.#failedAtUnixMs.get(what) ?? -Infinity;
+    if (running?.isLate === true || nowUnixMs < failedAt + retryAfterMs) return undefined;
     const begun = running ?? this.#begin(what, asking, work, late);
     const patience = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => {
@@ -193,22 +212,25 @@ export class Member {
 
   #begin<T>(
     what: string,
-    { call, clock }: Asking,
-    work: () => Promise<T>,
+    asking: Asking,
+    work: (own: Asking) => Promise<T>,
     late: readonly ListMethod[],
   ): UnderWay<T> {
     const { log, onLate } = this.#options;
+    const { call, clock } = asking;
+    // Others may come to wait for it too, so it doesn't end with the one who asked first.
+    const own: Asking = { ...asking, gone: new AbortController().signal };
     const fields = { server: call.via ?? call.server, member: this.name, what };
     const begun: UnderWay<T> = {
       isLate: false,
-      done: work()
+      done: work(own)
         .then((result) => {
           if (begun.isLate) log.warn("member.slow", fields);
           if (begun.isLate) onLate(late);
           return result;
         })
         .catch((error: unknown) => {
-          this.#failedAtUnixMs = clock.nowUnixMs();
+          this.#failedAtUnixMs.set(what, clock.nowUnixMs());
           const reason = error instanceof Error ? error.message : "unknown";
           log.warn("member.unavailable", { ...fields, reason });
           return undefined;

@@ -101,15 +101,19 @@ function toOne(call: Located, turn: Turn, name: string, changes: Changes = {}): 
   const member = view.member(name);
   const { frame } = call;
   const session = call.session === undefined ? undefined : call.header("mcp-session-id");
-  const reply = { reply: call.reply, view, member, session };
+  const { answerBytes } = turn.asking;
+  const reply = { reply: call.reply, view, member, session, answerBytes };
   const isLegacy = frame?.kind === "request" && frame.era === "legacy";
   const own = asMemberGets(call, member, changes);
+  const lost = member.session;
   return {
     ...call,
     ...own,
     reply: memberReply({
       ...reply,
-      ...(isLegacy && { onLost: (passOn) => void again(call, turn, { member, changes, reply, passOn }) }),
+      ...(isLegacy && {
+        onLost: (passOn) => void again(call, turn, { member, lost, changes, reply, passOn }),
+      }),
     }),
   };
 }
@@ -136,15 +140,17 @@ function asMemberGets(
 async function again(
   call: Located,
   turn: Turn,
-  lost: {
+  attempt: {
     readonly member: Member;
+    /** The session in which it was made first. */
+    readonly lost: string | undefined;
     readonly changes: Changes;
     readonly reply: Parameters<typeof memberReply>[0];
     readonly passOn: () => void;
   },
 ): Promise<void> {
-  const { member, changes, reply, passOn } = lost;
-  member.forget();
+  const { member, lost, changes, reply, passOn } = attempt;
+  member.forget(lost);
   if (!(await member.open(turn.asking))) {
     passOn();
     return;

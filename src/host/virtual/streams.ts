@@ -17,7 +17,6 @@ import type { Turn } from "./virtual-server.ts";
 const firstRetryMs = 250;
 /** A member that is down for long is asked once in so long; each time is an entry in the log. */
 const maxRetryMs = 30_000;
-const maxEventBytes = 64 * 1024 * 1024;
 
 const sseHeaders = [
   "content-type",
@@ -113,6 +112,8 @@ function joinedStream(call: Journaled, turn: Turn, parts: StreamParts): JoinedSt
   const { view } = turn;
   const over = new AbortController();
   let early: SseEvent[] | undefined;
+  let released = Promise.withResolvers<void>();
+  released.resolve();
   let flowing = Promise.withResolvers<void>();
   flowing.resolve();
   const queue = eventQueue<SseEvent>({
@@ -129,6 +130,7 @@ function joinedStream(call: Journaled, turn: Turn, parts: StreamParts): JoinedSt
       if (followed.has(member) || !turn.open.includes(member.name)) return;
       followed.add(member);
       const write = async (event: SseEvent): Promise<void> => {
+        await released.promise; // Held back: the member is read no further.
         push(fromMember(withoutId(event), view, member));
         await flowing.promise;
       };
@@ -139,17 +141,22 @@ function joinedStream(call: Journaled, turn: Turn, parts: StreamParts): JoinedSt
   onAbort(call.reply.gone, () => over.abort());
   onAbort(over.signal, () => {
     view.listeners.delete(listener);
+    released.resolve();
     flowing.resolve();
     queue.end();
   });
   return {
     queue,
     listener,
-    hold: () => void (early = []),
+    hold: () => {
+      early = [];
+      released = Promise.withResolvers<void>();
+    },
     release: (first) => {
       queue.push(first);
       for (const event of early ?? []) queue.push(event);
       early = undefined;
+      released.resolve();
     },
   };
 }
@@ -165,9 +172,11 @@ async function follow(turn: Turn, member: Member, { parts, write, gone }: Follow
   for (let waitMs = firstRetryMs; !gone.aborted; waitMs = Math.min(waitMs * 2, maxRetryMs)) {
     const request = parts.requestTo(member);
     if (request === undefined) return; // It tells when it is there.
+    const { session } = member;
     let status = 0;
     const reply = listeningReply({
       gone,
+      answerBytes: turn.asking.answerBytes,
       onHead: (head) => void (status = head),
       onEvent: async (event) => {
         const message = event.data === null ? undefined : tryReadFrame(event.data);
@@ -177,7 +186,9 @@ async function follow(turn: Turn, member: Member, { parts, write, gone }: Follow
     });
     await turn.asking.handle(memberCall(turn.asking, { member: member.name, ...request }, reply));
     parts.ended?.(member);
-    if (status >= 400 && status < 500) return; // It has no such stream, or lost the session.
+    if (status === 404) member.forget(session);
+    if (status === 404 && !(await member.open({ ...turn.asking, gone }))) return;
+    if (status >= 400 && status < 500 && status !== 404) return; // It has no such stream.
     if (status === 200) waitMs = firstRetryMs;
     await pause(waitMs, undefined, { ref: false, signal: gone }).catch(() => undefined);
   }
@@ -185,11 +196,12 @@ async function follow(turn: Turn, member: Member, { parts, write, gone }: Follow
 
 function listeningReply(options: {
   readonly gone: AbortSignal;
+  readonly answerBytes: number;
   readonly onHead: (status: number) => void;
   readonly onEvent: (event: SseEvent) => Promise<void>;
 }): Reply {
-  const { gone, onHead, onEvent } = options;
-  const reader = sseReader(maxEventBytes);
+  const { gone, answerBytes, onHead, onEvent } = options;
+  const reader = sseReader(answerBytes);
   return {
     whole: (status) => onHead(status),
     open: (status) => onHead(status),

@@ -2,7 +2,7 @@
 import { fromUtf8, utf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { RequestFrame } from "../../wire/frame.ts";
-import { scanJson, spliced } from "../../wire/json-scan.ts";
+import { scanJson, spliced, tolerantScanLimits } from "../../wire/json-scan.ts";
 import { envelopeOf } from "./view.ts";
 import type { Turn } from "./virtual-server.ts";
 
@@ -79,7 +79,7 @@ function unlessFault(error: unknown): undefined {
 }
 
 function inClientsNames(acknowledgement: Uint8Array, uris: ReadonlyMap<string, string>): Filter {
-  const place = scanJson(acknowledgement, { params: { notifications: true } })
+  const place = scanJson(acknowledgement, { params: { notifications: true } }, tolerantScanLimits)
     .members?.get("params")
     ?.members?.get("notifications");
   const filter = place && filterIn(acknowledgement.subarray(place.start, place.end));

@@ -58,7 +58,9 @@ export class Views {
     const { members, patienceMs, ports } = this.#options;
     const caller = call.caller.spiffeId;
     const mine = [...this.#views.values()].filter((view) => view.caller === caller);
-    const [oldest] = mine.toSorted((a, b) => a.lastUsedUnixMs - b.lastUsedUnixMs);
+    const [oldest] = mine.toSorted(
+      (a, b) => a.listeners.size - b.listeners.size || a.lastUsedUnixMs - b.lastUsedUnixMs,
+    );
     if (mine.length >= maxViewsPerCaller && oldest !== undefined) this.close(oldest);
     const view = new View({
       id,

@@ -24,6 +24,7 @@ export interface VirtualServerOptions {
   /** How long a client waits for the slowest member. */
   readonly patienceMs: number;
   readonly idleTimeoutMs: number;
+  readonly answerBytes: number;
   /** The path of a call, from its beginning. */
   readonly handle: (received: Received) => Promise<void>;
   readonly world: () => World;
@@ -43,9 +44,15 @@ export interface Turn {
 
 export function virtualServer(options: VirtualServerOptions): VirtualServer {
   const views = new Views(options);
+  const underWay = new Set<Promise<void>>();
+  const handle = (received: Received): Promise<void> => {
+    const handled = options.handle(received).finally(() => underWay.delete(handled));
+    underWay.add(handled);
+    return handled;
+  };
   const turnOf = (call: Located, view: View): Turn => ({
     view,
-    asking: { call, handle: options.handle, clock: options.ports.clock },
+    asking: { call, handle, clock: options.ports.clock, answerBytes: options.answerBytes },
     caller: call.caller,
     open: openTo(call.caller, options.members, options.world()),
   });
@@ -68,7 +75,11 @@ export function virtualServer(options: VirtualServerOptions): VirtualServer {
       if (call.verb === "DELETE") views.close(view);
       return await answerForAll(call, turnOf(call, view), options);
     },
-    close: async () => views.stop(),
+    close: async () => {
+      views.stop();
+      // The members end at the same time, and what was asked of them with them; each has its outcome to leave.
+      await Promise.allSettled(underWay);
+    },
   };
 }
 
