@@ -1,4 +1,5 @@
 /** One request over a link and all that comes back for it: an answer at once, or a stream that grows. */
+import { sseHeaders } from "../answers.ts";
 import type { Answer, AnswerEvent, ResumedCall } from "../../gate/call.ts";
 import type { Refusal } from "../../kernel/refusal.ts";
 import type { Era, RequestFrame, ResponseFrame } from "../../wire/frame.ts";
@@ -36,15 +37,6 @@ export interface ConversationOptions {
   /** A stream is opened before anything is said, since its client learns by that how to come back. */
   readonly opensEarly: boolean;
 }
-
-const sseHeaders = [
-  "content-type",
-  "text/event-stream",
-  "cache-control",
-  "no-cache, no-transform",
-  "x-accel-buffering",
-  "no",
-];
 
 /**
  * An answer that comes within this time goes out by itself. Later ones get a stream first, that can be come

@@ -4,6 +4,7 @@
  * second request with the same id gets a further one, so that no id is ever rewritten. A task stays where
  * it began, and a state goes back to where it came from.
  */
+import { empty } from "../answers.ts";
 import { randomUUID } from "node:crypto";
 
 import type { Answer, Journaled } from "../../gate/call.ts";
@@ -259,10 +260,6 @@ function end(call: Journaled, links: Links): Answer {
   if (call.session === undefined) return empty(405, ["allow", "POST"]);
   links.endSession(call);
   return empty(200);
-}
-
-function empty(status: number, headers: readonly string[] = []): Answer {
-  return { kind: "whole", status, headers, body: new Uint8Array(0) };
 }
 
 function sessionHeader(id: string | undefined): readonly string[] {

@@ -1,4 +1,5 @@
 /** What a virtual server answers by itself, having asked all its members: handshakes, lists, subscriptions, the end. */
+import { empty } from "../answers.ts";
 import type { Answer, Journaled } from "../../gate/call.ts";
 import { utf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
@@ -193,8 +194,4 @@ function unknownMethod({ id, era }: RequestFrame): Answer {
 function result({ id }: RequestFrame, value: object, headers: readonly string[] = []): Answer {
   const body = utf8(JSON.stringify({ jsonrpc: "2.0", id, result: value }));
   return { kind: "whole", status: 200, headers: [...jsonHeaders, ...headers], body };
-}
-
-export function empty(status: number, headers: readonly string[] = []): Answer {
-  return { kind: "whole", status, headers, body: new Uint8Array(0) };
 }

@@ -1,4 +1,5 @@
 /** What members say unasked, as one stream: the GET of a legacy session, and `subscriptions/listen` of the modern era. */
+import { sseHeaders } from "../answers.ts";
 import { setTimeout as pause } from "node:timers/promises";
 
 import type { Answer, Journaled, Reply } from "../../gate/call.ts";
@@ -17,15 +18,6 @@ import type { Turn } from "./virtual-server.ts";
 const firstRetryMs = 250;
 /** A member that is down for long is asked once in so long; each time is an entry in the log. */
 const maxRetryMs = 30_000;
-
-const sseHeaders = [
-  "content-type",
-  "text/event-stream",
-  "cache-control",
-  "no-cache, no-transform",
-  "x-accel-buffering",
-  "no",
-] as const;
 
 /** The stream of a legacy session; undefined if it has one already. */
 export function listenToMembers(call: Journaled, turn: Turn): Answer | undefined {
