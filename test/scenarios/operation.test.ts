@@ -106,6 +106,31 @@ test("the page's API wants this start's token, its own host and a reader", async
   }
 });
 
+test("a gateway that stops waits for the rest of an answer, and not for streams without an end", async (t) => {
+  const answer = 'id: 2\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\n';
+  const finish = Promise.withResolvers<void>();
+  let listening = 0;
+  const stub = await stubServer(t, (request, response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" }).write(": open\n\n");
+    if (request.headers["last-event-id"] === undefined) {
+      listening += 1;
+      response.once("close", () => (listening -= 1));
+    } else void finish.promise.then(() => response.end(answer));
+  });
+  const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);
+  const client = clientOf(t, gateway, await enrol(gateway));
+  const headers = { accept: "text/event-stream" };
+  const unasked = client.request("stub", { method: "GET", headers });
+  const rest = client.request("stub", { method: "GET", headers: { ...headers, "last-event-id": "1" } });
+  await eventually("both are open", () => stub.seen.length === 2);
+  const stopped = gateway.stop();
+  await eventually("who only listens is let go", () => listening === 0);
+  finish.resolve();
+  assert.match((await rest).text, /"result"/);
+  assert.equal((await unasked).text, ": open\n\n");
+  await stopped;
+});
+
 test("a flood of silent connections from one address is turned away, and those who are in go on", async (t) => {
   const stub = await stubServer(t);
   const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);
