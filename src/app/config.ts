@@ -218,8 +218,10 @@ export const configSchema = z.strictObject({
           .min(1)
           .describe("Names of the servers it joins; a tool that two of them have is shown as `server_tool`."),
         patience: durationMs
-          .prefault("2s")
-          .describe("How long a client waits for the slowest of them; who is slower is left out, and named."),
+          .prefault("5s")
+          .describe(
+            "How long a client waits for the slowest of them, once; who is slower is left out, and named, until it comes.",
+          ),
       }),
     )
     .default({})

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
+import path from "node:path";
 import { test, type TestContext } from "node:test";
 
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
@@ -34,6 +35,7 @@ import {
 import { sidecarOf } from "../support/ways.ts";
 
 const eras = ["legacy", { pin: "2026-07-28" }] as const;
+const fixtureProgram = path.join(import.meta.dirname, "..", "fixture", "server.ts");
 const said = (text: string) => ({ content: [{ type: "text" as const, text }] });
 
 /** Whose tool was told that nobody waits for it. */
@@ -127,15 +129,20 @@ type Mode = (typeof eras)[number] | "auto";
 /** @param parts servers: lines of `servers:` in the config, beside the two that are always there */
 async function joined(
   t: TestContext,
-  parts: { readonly servers?: string; readonly join?: string; readonly policy?: string } = {},
+  parts: {
+    readonly servers?: string;
+    readonly join?: string;
+    readonly policy?: string;
+    readonly patience?: string;
+  } = {},
 ): Promise<Joined> {
-  const { servers = "", join = "alpha, beta", policy = openPolicy } = parts;
+  const { servers = "", join = "alpha, beta", policy = openPolicy, patience = "500ms" } = parts;
   const alpha = await listening(t, fixtureHttpServer(member("alpha", ["search", "read"])));
   const beta = await listening(t, fixtureHttpServer(member("beta", ["search", "write"])));
   const gateway = await testGateway(
     t,
     `servers:\n  alpha: { url: "${alpha}" }\n  beta: { url: "${beta}" }\n${servers}
-virtual_servers: { all: { servers: [${join}], patience: 500ms } }\n${policy}`,
+virtual_servers: { all: { servers: [${join}], patience: ${patience} } }\n${policy}`,
   );
   const connection = await connectHttp(await sidecarOf(t, gateway, "all"), 0);
   atEnd(t, connection.close);
@@ -267,6 +274,23 @@ for (const mode of eras) {
 }
 
 for (const mode of eras) {
+  test(`a ${nameOf(mode)} client reaches a stdio server beside the others`, async (t) => {
+    const command = JSON.stringify([process.execPath, fixtureProgram, "--stdio"]);
+    const { open } = await joined(t, {
+      servers: `  pipe: { command: ${command} }\n`,
+      join: "alpha, pipe",
+      patience: "10s",
+    });
+    const client = await open(mode);
+    const listed = await client.listTools();
+    assert.equal(listed._meta?.["dev.latticegate/unavailable"], undefined);
+    const names = listed.tools.map(({ name }) => name);
+    for (const name of ["read", "test_simple_text"]) assert.ok(names.includes(name), name);
+    const answer = await client.callTool({ name: "test_simple_text", arguments: {} });
+    assert.equal(textOf(answer), "This is a simple text response for testing.");
+    assert.equal(textOf(await client.callTool({ name: "read", arguments: {} })), "alpha did read");
+  });
+
   test(`servers that ask a ${nameOf(mode)} client at once each get their own answer`, async (t) => {
     const { open } = await joined(t);
     const client = await open(mode);

@@ -85,7 +85,12 @@ function collectingReply(
     resolve({ ...of, body, ...(frame?.kind === "response" && { response: frame }) });
   };
   return {
-    whole: (status, headers, body) => whole({ status, headers }, body),
+    whole: (status, headers, body) => {
+      head = { status, headers };
+      // An answer at once may be a stream of one event.
+      if (isEventStream(headers)) take(body);
+      else whole(head, body);
+    },
     open: (status, headers) => void (head = { status, headers }),
     write: async (piece) => {
       if (isEventStream(head.headers)) take(piece);

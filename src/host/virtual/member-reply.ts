@@ -1,5 +1,6 @@
 /** The reply of a call that one member answers: what the client sees is of the virtual server. */
 import type { HeaderList, Reply } from "../../gate/call.ts";
+import { concat } from "../../kernel/bytes.ts";
 import { sseReader } from "../../wire/sse.ts";
 import { isEventStream } from "../net/headers.ts";
 import { fromMember, noteTask } from "./member-events.ts";
@@ -24,8 +25,12 @@ export function memberReply(options: MemberReplyOptions): Reply {
   let isStream = false;
   return {
     whole: (status, headers, body) => {
-      const passOn = (): void => reply.whole(status, ofVirtual(headers, session), body);
-      if (status < 300) noteTask(body, view, member.name);
+      // An answer at once may be a stream of one event.
+      const shown = isEventStream(headers)
+        ? concat(reader.push(body).map((event) => fromMember(event, view, member).raw))
+        : body;
+      if (status < 300 && shown === body) noteTask(body, view, member.name);
+      const passOn = (): void => reply.whole(status, ofVirtual(headers, session), shown);
       if (status === 404 && onLost !== undefined) onLost(passOn);
       else passOn();
     },
