@@ -26,6 +26,8 @@ import {
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const fixture = path.join(root, "test", "fixture", "server.ts");
+/** A server behind HTTP, one behind stdio, and each of them behind a virtual server. */
+const targets = ["over-http", "over-stdio", "virtual-http", "virtual-stdio"] as const;
 const answered = { action: "accept" as const, content: { username: "ada", email: "a@b.c", name: "Ada" } };
 const sampled = {
   role: "assistant" as const,
@@ -159,9 +161,10 @@ describe("unmodified clients", () => {
     const command = JSON.stringify([process.execPath, fixture, "--stdio"]);
     gateway = await gatewayProcess(
       t,
-      `servers: { over-http: { url: "${groups[0] ?? ""}" }, over-stdio: { command: ${command} } }`,
+      `servers: { over-http: { url: "${groups[0] ?? ""}" }, over-stdio: { command: ${command} } }
+virtual_servers: { virtual-http: { servers: [over-http] }, virtual-stdio: { servers: [over-stdio] } }`,
     );
-    for (const server of ["over-http", "over-stdio"]) {
+    for (const server of targets) {
       const args = await sidecarArguments(gateway, server, `${server}-by-stdio`);
       fronts.set(`${server} by stdio`, { kind: "stdio", args: latticegate(args) });
       const { url } = await loopbackSidecar(t, gateway, server, `${server}-by-http`);
@@ -172,7 +175,7 @@ describe("unmodified clients", () => {
     for (const step of undo.reverse()) await step();
   });
 
-  for (const server of ["over-http", "over-stdio"]) {
+  for (const server of targets) {
     for (const front of ["stdio", "http"]) {
       for (const client of clients) {
         test(`${client.name} through connect by ${front} to a server ${server}`, async (inner) => {
