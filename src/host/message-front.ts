@@ -247,8 +247,7 @@ export class MessageFront {
       for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
         for (const event of reader.push(next.value)) {
           if (event.id !== undefined) resume.lastId = event.id;
-          const retryMs = retryOf(event.raw);
-          if (retryMs !== undefined) resume.retryMs = retryMs;
+          if (event.retryMs !== undefined) resume.retryMs = event.retryMs;
           if (!(await this.#passOn(event, request))) continue;
           void readOut(rest);
           return { answered: true };
@@ -370,11 +369,6 @@ async function readOut(rest: AsyncIterator<Uint8Array>): Promise<void> {
     // It broke instead; all that mattered had been said.
   }
   clearTimeout(late);
-}
-
-function retryOf(event: Uint8Array): number | undefined {
-  const match = /^retry: ?(\d{1,6})$/m.exec(new TextDecoder().decode(event.subarray(0, 256)));
-  return match?.[1] === undefined ? undefined : Number(match[1]);
 }
 
 function pause(ms: number): Promise<void> {

@@ -15,6 +15,10 @@ const firstModern: ProtocolVersion = "2026-07-28";
 /** What a message without `MCP-Protocol-Version` is taken for (MCP 2025-06-18 transports, protocol version header). */
 export const unstatedVersion: ProtocolVersion = "2025-03-26";
 
+export function isKnownVersion(version: string): boolean {
+  return protocolVersions.some((known) => known === version);
+}
+
 /** MCP 2026-07-28 and later, as a version's date says. */
 export function isModernVersion(version: string | undefined): boolean {
   return version !== undefined && isDate(version) && version >= firstModern;

@@ -9,6 +9,7 @@ export interface SseEvent {
   readonly data: Uint8Array | null;
   readonly event?: string;
   readonly id?: string;
+  /** Below a thousand seconds; a stream that asks for more hasn't asked. */
   readonly retryMs?: number;
 }
 
@@ -118,7 +119,7 @@ function parseEvent(raw: Uint8Array, isFirst: boolean): SseEvent {
     if (name === "data") data.push(value);
     else if (name === "event") named.event = text(value);
     else if (name === "id" && !value.includes(0)) named.id = text(value);
-    else if (name === "retry" && /^\d{1,9}$/.test(text(value))) named.retryMs = Number(text(value));
+    else if (name === "retry" && /^\d{1,6}$/.test(text(value))) named.retryMs = Number(text(value));
   }
   return { raw, data: data.length === 0 ? null : joined(data), ...named };
 }

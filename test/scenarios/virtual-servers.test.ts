@@ -497,6 +497,36 @@ test("a list two readers could read in two ways isn't joined, and its server is 
   assert.equal(textOf(await client.callTool({ name: "read", arguments: {} })), "alpha did read");
 });
 
+test("a server that offers a version nobody knows turns no client away from the others", async (t) => {
+  const odd = await oldServer(t, "odd_tool", () => ({ ...oldGreeting, protocolVersion: "1999-01-01" }));
+  const { open } = await joined(t, { servers: `  odd: { url: "${odd.url}" }\n`, join: "odd, alpha" });
+  const client = await open("legacy");
+  const listed = await client.listTools();
+  assert.deepEqual(listed._meta?.["dev.latticegate/unavailable"], ["odd"]);
+  assert.equal(textOf(await client.callTool({ name: "read", arguments: {} })), "alpha did read");
+});
+
+test("a list that never ends is given up at the bound for answers, and its server named", async (t) => {
+  let pages = 0;
+  const endless = await stubServer(t, (_request, response, body) => {
+    const { id, method } = JSON.parse(body || "{}") as { readonly id?: unknown; readonly method?: string };
+    if (method === "tools/list") pages += 1;
+    const tools = [{ name: `t${pages}`, description: "d".repeat(20_000) }];
+    const result = method === "initialize" ? oldGreeting : { tools, nextCursor: `c${pages}` };
+    response.writeHead(id === undefined ? 202 : 200, { "content-type": "application/json" });
+    response.end(id === undefined ? "" : JSON.stringify({ jsonrpc: "2.0", id, result }));
+  });
+  const { open } = await joined(t, {
+    servers: `  endless: { url: "${endless.url}" }\n`,
+    join: "endless, alpha",
+    policy: `${openPolicy}limits: { answer: 256KiB }\n`,
+  });
+  const client = await open("legacy");
+  const listed = await client.listTools();
+  assert.deepEqual(listed._meta?.["dev.latticegate/unavailable"], ["endless"]);
+  assert.ok(pages < 20, String(pages));
+});
+
 test("a list and an answer of several mebibytes come through whole", async (t) => {
   const long = "x".repeat(3 * 1024 * 1024);
   const big = await stubServer(t, (_request, response, body) => {

@@ -7,6 +7,7 @@ import type { Greeting } from "../../virtual/greeting.ts";
 import { type Item, isListMethod, type ListMethod, lists, readListPage } from "../../virtual/lists.ts";
 import { readFrame, type RequestFrame, type ResponseFrame } from "../../wire/frame.ts";
 import { standardHeaders } from "../../wire/mcp-headers.ts";
+import { isKnownVersion } from "../../wire/protocol-version.ts";
 import { valueOf } from "../net/headers.ts";
 import { type Asking, askMember, type MemberAnswer } from "./ask-member.ts";
 
@@ -32,7 +33,7 @@ export class Member {
   readonly #options: MemberOptions;
   readonly #lists = new Map<ListMethod, readonly Item[]>();
   readonly #underWay = new Map<string, UnderWay<unknown>>();
-  /** By what was asked. */
+  /** By the kind of what was asked, of which there are few; ids are the client's and may be any. */
   readonly #failedAtUnixMs = new Map<string, number>();
   #session: string | undefined;
   #greeting: Greeting["result"] | undefined;
@@ -151,8 +152,14 @@ export class Member {
     if (answer.response?.result === undefined) {
       throw new Refusal("upstream_failed", `"${this.name}" opened no session (status ${answer.status}).`);
     }
+    const greeting = resultOf(answer.response);
+    const offered = String(greeting["protocolVersion"]);
+    // The client is offered the oldest version of all; one that nobody knows would turn it away from everybody.
+    if (offered !== initialize.params?.protocolVersion && !isKnownVersion(offered)) {
+      throw new Refusal("upstream_failed", `"${this.name}" offers a version of MCP that nobody knows.`);
+    }
     this.#session = valueOf(answer.headers, "mcp-session-id");
-    this.#greeting = resultOf(answer.response);
+    this.#greeting = greeting;
     if (this.isReady) await this.tell(asking, initialized);
   }
 
@@ -171,12 +178,17 @@ export class Member {
     const capability = method.slice(0, method.indexOf("/"));
     if (!this.can(capability)) return [];
     const items: Item[] = [];
+    let bytes = 0;
     let cursor: string | undefined;
     for (let page = 0; page < maxPages; page++) {
       const answer = await this.#insist(asking, listRequest({ method, page, cursor, meta }));
       if (answer.response?.error?.code === -32601) return [];
       if (answer.response?.result === undefined) {
         throw new Refusal("upstream_failed", `"${this.name}" didn't list (status ${answer.status}).`);
+      }
+      bytes += answer.body.length;
+      if (bytes > asking.answerBytes) {
+        throw new Refusal("answer_too_large", `"${this.name}" lists more than ${asking.answerBytes} bytes.`);
       }
       const { items: more, nextCursor } = readListPage(method, answer.body);
       items.push(...more);
@@ -199,7 +211,7 @@ export class Member {
   ): Promise<T | undefined> {
     const running = this.#underWay.get(what) as UnderWay<T> | undefined;
     const nowUnixMs = asking.clock.nowUnixMs();
-    const failedAt = this.#failedAtUnixMs.get(what) ?? -Infinity;
+    const failedAt = this.#failedAtUnixMs.get(kindOf(what)) ?? -Infinity;
     if (running?.isLate === true || nowUnixMs < failedAt + retryAfterMs) return undefined;
     const begun = running ?? this.#begin(what, asking, work, late);
     const patience = Promise.withResolvers<undefined>();
@@ -230,7 +242,7 @@ export class Member {
           return result;
         })
         .catch((error: unknown) => {
-          this.#failedAtUnixMs.set(what, clock.nowUnixMs());
+          this.#failedAtUnixMs.set(kindOf(what), clock.nowUnixMs());
           const reason = error instanceof Error ? error.message : "unknown";
           log.warn("member.unavailable", { ...fields, reason });
           return undefined;
@@ -240,6 +252,10 @@ export class Member {
     this.#underWay.set(what, begun);
     return begun;
   }
+}
+
+function kindOf(what: string): string {
+  return what.split(" ", 1)[0] ?? what;
 }
 
 interface UnderWay<T> {

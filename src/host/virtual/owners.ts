@@ -1,6 +1,6 @@
 /** Which member something belongs to; the oldest are forgotten, since clients aren't known to be tidy. */
 
-const kept = 10_000;
+const kept = 1000;
 
 export class Owners<K> {
   readonly #members = new Map<K, string>();

@@ -112,7 +112,8 @@ function toOne(call: Located, turn: Turn, name: string, changes: Changes = {}): 
     reply: memberReply({
       ...reply,
       ...(isLegacy && {
-        onLost: (passOn) => void again(call, turn, { member, lost, changes, reply, passOn }),
+        // Whatever goes wrong there, the caller gets the 404, and begins anew.
+        onLost: (passOn) => void again(call, turn, { member, lost, changes, reply, passOn }).catch(passOn),
       }),
     }),
   };
