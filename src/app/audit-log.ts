@@ -1,5 +1,5 @@
 /** A state folder's audit log: opened with its keys, with what the last run left open brought to its end. */
-import { fingerprint } from "../crypto/keys.ts";
+import { fingerprint, signingKey } from "../crypto/keys.ts";
 import { formatLogKey, noteSigner } from "../crypto/note-keys.ts";
 import { writePrivateFile } from "../host/store/files.ts";
 import { type FileJournal, openJournal } from "../host/store/journal-files.ts";
@@ -26,11 +26,11 @@ export async function openAuditLog(
   const slhDsa = await keys.key("log-slh-dsa", "SLH-DSA-SHA2-128s");
   const origin = `${options.trustDomain}/log/${fingerprint(mlDsa65.publicKey).slice(0, 8)}`;
   const signers = [
-    noteSigner("ed25519", origin, ed25519.privateKey),
-    noteSigner("ml-dsa-65", origin, mlDsa65.privateKey),
-    noteSigner("ml-dsa-44", origin, mlDsa44.privateKey),
+    noteSigner("ed25519", origin, signingKey(ed25519)),
+    noteSigner("ml-dsa-65", origin, signingKey(mlDsa65)),
+    noteSigner("ml-dsa-44", origin, signingKey(mlDsa44)),
   ];
-  const dailySigner = noteSigner("slh-dsa-sha2-128s", origin, slhDsa.privateKey);
+  const dailySigner = noteSigner("slh-dsa-sha2-128s", origin, signingKey(slhDsa));
   await writePrivateFile(paths.logKey, formatLogKey([...signers, dailySigner]));
   const { clock, log } = options;
   const journal = await openJournal({ folder: paths.log, origin, signers, dailySigner, clock, log });

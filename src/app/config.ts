@@ -8,38 +8,18 @@ import { z } from "zod";
 import { type Profile, resolveProfile } from "../crypto/suites.ts";
 import { isTrustDomain } from "../identity/spiffe-id.ts";
 import { memberName } from "../virtual/names.ts";
-import { isAddress } from "../kernel/address.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { parseDurationMs, parseSizeBytes } from "../kernel/units.ts";
-import { isOriginPattern } from "../policy/origins.ts";
 import { compileRules, type RuleDocument, ruleSchema } from "../policy/rules.ts";
-import { protocolVersions } from "../wire/protocol-version.ts";
+import {
+  forwardServerSchema,
+  httpServerSchema,
+  protocolVersion,
+  serverName,
+  serverNameHint,
+  stdioServerSchema,
+} from "./config/servers.ts";
+import { address, durationMs, secretSource, sizeBytes } from "./config/values.ts";
 import { type NotYet, notYetParts, plannedSections } from "./planned-config.ts";
-
-const durationMs = z.string().transform((text, context) => {
-  const value = parseDurationMs(text);
-  if (value !== undefined) return value;
-  context.addIssue({
-    code: "custom",
-    message: `expected a duration such as "90s", "5m" or "1h", found "${text}"`,
-  });
-  return z.NEVER;
-});
-
-const sizeBytes = z.string().transform((text, context) => {
-  const value = parseSizeBytes(text);
-  if (value !== undefined) return value;
-  context.addIssue({ code: "custom", message: `expected a size such as "64KiB" or "8MiB", found "${text}"` });
-  return z.NEVER;
-});
-
-const address = z
-  .string()
-  .refine(isAddress, 'expected "host:port" with a port up to 65535, e.g. "127.0.0.1:8443"');
-
-const environmentName = z
-  .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "expected the name of an environment variable");
 
 /** MCP 2026-07-28, `_meta`: an optional prefix, a name. The protocol's own keys say nothing of who sends. */
 const claimKey = z
@@ -54,102 +34,6 @@ const claimKey = z
       !/^([^./]+\.(mcp|modelcontextprotocol)[./]|(progressToken|traceparent|tracestate|baggage)$)/i.test(key),
     "expected none of the protocol's own keys",
   );
-
-/** Where a secret stands; never the secret itself. */
-const secretSource = z.union([
-  z.strictObject({ file: z.string().min(1).describe("File that holds the secret.") }),
-  z.strictObject({ env: environmentName.describe("Environment variable that holds the secret.") }),
-]);
-
-const serverName = /^[a-z0-9][a-z0-9._-]{0,63}$/;
-const serverNameHint = "expected a server name of lower-case letters, digits, '.', '_' and '-'";
-
-const probeSchema = z
-  .strictObject({
-    tool: z.string().min(1).describe("A tool that is harmless to call."),
-    arguments: z.record(z.string(), z.unknown()).default({}).describe("Its arguments."),
-  })
-  .describe("A call that `latticegate doctor` and the self-check may make on this server.");
-
-const protocolVersion = z.enum(protocolVersions);
-
-const minimumProtocol = protocolVersion
-  .optional()
-  .describe("Oldest version of MCP that may be spoken with this server, instead of `protocol.minimum`.");
-
-const stdioServerSchema = z.strictObject({
-  command: z
-    .array(z.string().min(1))
-    .min(1)
-    .describe(
-      "Program and arguments of a server that speaks MCP over stdio; started once for each caller's session.",
-    ),
-  cwd: z.string().optional().describe("Its working folder; relative to the config file."),
-  env: z
-    .record(environmentName, z.string())
-    .default({})
-    .describe("Environment variables with their values; no secrets."),
-  pass_env: z
-    .array(environmentName)
-    .default([])
-    .describe(
-      "Names of the gateway's own environment variables the server may see, beside PATH, HOME, LANG and TZ.",
-    ),
-  minimum_protocol: minimumProtocol,
-  probe: probeSchema.optional(),
-});
-
-const httpServerSchema = z
-  .strictObject({
-    url: z
-      .url({ protocol: /^https?$/ })
-      .refine(
-        (text) => hasNoUserinfo(text),
-        "expected no user or password in the URL; use headers with a file or env",
-      )
-      .describe("The server's MCP endpoint; of one that speaks HTTP+SSE, where its stream is opened."),
-    transport: z
-      .enum(["streamable-http", "http+sse"])
-      .default("streamable-http")
-      .describe("`http+sse` is the older transport, of MCP 2024-11-05; often at a path that ends in `/sse`."),
-    peer: z
-      .string()
-      .optional()
-      .describe(
-        "SPIFFE ID of a server that runs behind `latticegate expose`; the link is then post-quantum and mutual.",
-      ),
-    headers: z
-      .record(z.string(), secretSource)
-      .default({})
-      .describe(
-        "Headers to send to the server, each from a file or an environment variable, e.g. its API token.",
-      ),
-    minimum_protocol: minimumProtocol,
-    probe: probeSchema.optional(),
-  })
-  .refine(({ peer, transport }) => peer === undefined || transport === "streamable-http", {
-    path: ["transport"],
-    error:
-      "expected streamable-http: a server with a `peer` runs behind `latticegate expose`, which speaks that",
-  });
-
-const forwardServerSchema = z.strictObject({
-  forward: z
-    .array(
-      z
-        .string()
-        .refine(
-          isOriginPattern,
-          'expected an origin such as "http://tools.internal:8080", "http://*.internal" or "http://localhost:*"',
-        ),
-    )
-    .min(1)
-    .max(1000)
-    .describe(
-      "Origins that clients may name by themselves, through `latticegate connect --forward`: `http://host:port`, where the host may be `*.` and a suffix, and the port `*`.",
-    ),
-  minimum_protocol: minimumProtocol,
-});
 
 const listenSchema = z.union([
   address,
@@ -420,11 +304,6 @@ function validated<T>(schema: z.ZodType<T>, value: unknown, file: string): T {
 
 function isSome(bytes: number): boolean {
   return bytes > 0;
-}
-
-function hasNoUserinfo(text: string): boolean {
-  const url = URL.parse(text);
-  return url !== null && url.username === "" && url.password === "";
 }
 
 interface Complaint {

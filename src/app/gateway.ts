@@ -169,7 +169,7 @@ async function ownCredentials(
   own: OwnIdentity,
 ): Promise<{ readonly credentials: Credentials; readonly notAfterUnixMs: number }> {
   const key = generateKeyPair(own.suite);
-  const svid = issueSvid(own.authority, { ...own, publicKey: key.publicKey }, own.clock.nowUnixMs());
+  const svid = await issueSvid(own.authority, { ...own, publicKey: key.publicKey }, own.clock.nowUnixMs());
   await recordIssue(svid, own, "own", own);
   return { credentials: credentialsOf(key, svid.certificate), notAfterUnixMs: svid.notAfterUnixMs };
 }

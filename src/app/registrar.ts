@@ -35,7 +35,7 @@ interface Approved {
 export function registrar(options: RegistrarOptions): Registrar {
   const { authority, suite, state, clock } = options;
   const give = async (approved: Approved, how: string): Promise<Enrolled> => {
-    const svid = issueSvid(authority, approved, clock.nowUnixMs());
+    const svid = await issueSvid(authority, approved, clock.nowUnixMs());
     await recordIssue(svid, approved, how, options);
     return {
       spiffe_id: svid.spiffeId,

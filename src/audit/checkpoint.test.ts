@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 
 import * as fc from "fast-check";
 
 import { type NoteKeyKind, noteSigner, noteVerifier } from "../crypto/note-keys.ts";
+import { newSigningKey } from "../../test/support/keys.ts";
 import { toBase64, utf8 } from "../kernel/bytes.ts";
 import { checkpointBody, formatNote, maxNoteBytes, readCheckpointBody, readNote } from "./checkpoint.ts";
 import { readHead, signHead } from "./head.ts";
@@ -14,7 +14,7 @@ const root = new Uint8Array(32).fill(5);
 const line = `— ${origin} ${toBase64(new Uint8Array(70))}\n`;
 
 function signer(kind: NoteKeyKind, name = origin) {
-  return noteSigner(kind, name, generateKeyPairSync(kind as "ed25519").privateKey);
+  return noteSigner(kind, name, newSigningKey(kind));
 }
 
 const [ed25519, mlDsa65, mlDsa44] = [signer("ed25519"), signer("ml-dsa-65"), signer("ml-dsa-44")];

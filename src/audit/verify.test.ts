@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 
 import * as fc from "fast-check";
@@ -7,6 +6,7 @@ import * as fc from "fast-check";
 import { sha256 } from "../crypto/hash.ts";
 import { type NoteKeyKind, noteSigner, noteVerifier } from "../crypto/note-keys.ts";
 import { growTree } from "../merkle/growing-tree.ts";
+import { newSigningKey } from "../../test/support/keys.ts";
 import { leafHash } from "../merkle/hashing.ts";
 import { bundlePath, tilePath, tileWidth } from "../merkle/tiles.ts";
 import type { EntryDraft } from "../model/entry.ts";
@@ -18,8 +18,7 @@ import { type Finding, type Verdict, verifyLog } from "./verify.ts";
 
 const origin = "log.example/a";
 const kinds = ["ed25519", "ml-dsa-65", "ml-dsa-44"] as const satisfies readonly NoteKeyKind[];
-const newKey = () =>
-  kinds.map((kind) => noteSigner(kind, origin, generateKeyPairSync(kind as "ed25519").privateKey));
+const newKey = () => kinds.map((kind) => noteSigner(kind, origin, newSigningKey(kind)));
 const signers = newKey();
 const logKey = signers.map(({ vkey }) => noteVerifier(vkey));
 

@@ -14,15 +14,16 @@ import {
   type LeafRequest,
   parseCertificate,
 } from "./certificate.ts";
-import { generateKeyPair } from "./keys.ts";
+import { generateKeyPair, signingKey } from "./keys.ts";
 import { signatureSuite } from "./suites.ts";
 
 const suite = signatureSuite("ML-DSA-65");
-const [rootKey, leafKey] = [generateKeyPair(suite), generateKeyPair(suite)];
+const newKey = () => signingKey(generateKeyPair(suite));
+const [rootKey, leafKey] = [newKey(), newKey()];
 const now = Date.UTC(2026, 10, 21);
 const span = { notBeforeUnixMs: now, notAfterUnixMs: now + 3_600_000 };
-const rootPem = issueRoot({ commonName: "root", key: rootKey, trustDomain: "acme.test", ...span });
-const leafOf = (part: Partial<LeafRequest>): string =>
+const rootPem = await issueRoot({ commonName: "root", key: rootKey, trustDomain: "acme.test", ...span });
+const leafOf = (part: Partial<LeafRequest>): Promise<string> =>
   issueLeaf({
     commonName: "a",
     publicKey: leafKey.publicKey,
@@ -32,7 +33,7 @@ const leafOf = (part: Partial<LeafRequest>): string =>
     ...span,
     ...part,
   });
-const leafPem = leafOf({});
+const leafPem = await leafOf({});
 
 test("a leaf has one SPIFFE URI, its key, its span, and its issuer's signature", () => {
   const [root, leaf] = [parseCertificate(rootPem), parseCertificate(leafPem)];
@@ -55,20 +56,21 @@ test("a leaf has one SPIFFE URI, its key, its span, and its issuer's signature",
   );
 });
 
-test("another root of the same name hasn't issued it", () => {
+test("another root of the same name hasn't issued it", async () => {
   const other = parseCertificate(
-    issueRoot({ commonName: "root", key: generateKeyPair(suite), trustDomain: "acme.test", ...span }),
+    await issueRoot({ commonName: "root", key: newKey(), trustDomain: "acme.test", ...span }),
   );
   const leaf = parseCertificate(leafPem);
   assert.ok(other && leaf);
   assert.equal(isIssuedBy(leaf, other), false);
 });
 
-test("two certificates never share a serial number, and it is positive", () => {
-  const serials = Array.from({ length: 50 }, () => {
-    const parsed = parseCertificate(
-      issueRoot({ commonName: "r", key: rootKey, trustDomain: "acme.test", ...span }),
-    );
+test("two certificates never share a serial number, and it is positive", async () => {
+  const roots = Array.from({ length: 50 }, () =>
+    issueRoot({ commonName: "r", key: rootKey, trustDomain: "acme.test", ...span }),
+  );
+  const serials = (await Promise.all(roots)).map((pem) => {
+    const parsed = parseCertificate(pem);
     return parsed === undefined ? "" : certificateFacts(parsed).serial;
   });
   assert.equal(new Set(serials).size, 50);
@@ -98,12 +100,12 @@ test("bytes that are no certificate are read as none, a changed one never as iss
   );
 });
 
-test("a leaf is for its one purpose, a root for signing certificates of its trust domain only", () => {
+test("a leaf is for its one purpose, a root for signing certificates of its trust domain only", async () => {
   for (const [purpose, oid] of [
     ["client", "1.3.6.1.5.5.7.3.2"],
     ["server", "1.3.6.1.5.5.7.3.1"],
   ] as const) {
-    assert.deepEqual(parseCertificate(leafOf({ purpose }))?.keyUsage, [oid]);
+    assert.deepEqual(parseCertificate(await leafOf({ purpose }))?.keyUsage, [oid]);
   }
   const root = parseCertificate(rootPem);
   assert.ok(root);
@@ -116,17 +118,17 @@ test("a leaf is for its one purpose, a root for signing certificates of its trus
   assert.deepEqual(domains, ["acme.test"]);
 });
 
-test("a leaf vouches for nobody, even with its own key and name", () => {
+test("a leaf vouches for nobody, even with its own key and name", async () => {
   const leaf = parseCertificate(leafPem);
-  const forged = parseCertificate(leafOf({ issuer: { commonName: "a", key: leafKey } }));
+  const forged = parseCertificate(await leafOf({ issuer: { commonName: "a", key: leafKey } }));
   assert.ok(leaf && forged);
   assert.equal(isIssuedBy(forged, leaf), false);
 });
 
-test("whatever a name holds, it is read as one name, and never as another's", () => {
+test("whatever a name holds, it is read as one name, and never as another's", async () => {
   const [own, others] = ["spiffe://acme.test/agent/a", "spiffe://acme.test/agent/b"];
   for (const end of [`, URI:${others}`, ", DNS:x", '"', "\0b", "\n", ",URI:x", `\\u002c URI:${others}`]) {
-    const leaf = parseCertificate(leafOf({ spiffeId: `${own}${end}` }));
+    const leaf = parseCertificate(await leafOf({ spiffeId: `${own}${end}` }));
     assert.ok(leaf);
     const { uris, otherNames } = certificateFacts(leaf);
     assert.deepEqual([uris.length, otherNames], [1, 0], end);

@@ -1,5 +1,5 @@
 /** X.509 certificates with ML-DSA keys (RFC 5280, RFC 9881): written with an ASN.1 library, read by OpenSSL. */
-import { randomBytes, sign, X509Certificate } from "node:crypto";
+import { randomBytes, X509Certificate } from "node:crypto";
 
 import { AsnConvert, OctetString } from "@peculiar/asn1-schema";
 import {
@@ -34,7 +34,7 @@ import {
 } from "@peculiar/asn1-x509";
 
 import { algorithmOfKeyType } from "./suites.ts";
-import type { KeyPair, PublicKey } from "./keys.ts";
+import type { PublicKey, SigningKey } from "./keys.ts";
 
 /** A certificate as OpenSSL read it. */
 export type ParsedCertificate = X509Certificate;
@@ -44,7 +44,7 @@ interface CertificateRequest {
   readonly publicKey: PublicKey;
   readonly notBeforeUnixMs: number;
   readonly notAfterUnixMs: number;
-  readonly issuer: { readonly commonName: string; readonly key: KeyPair };
+  readonly issuer: { readonly commonName: string; readonly key: SigningKey };
 }
 
 /** A workload's certificate: exactly one URI SAN, one purpose. */
@@ -56,7 +56,7 @@ export interface LeafRequest extends CertificateRequest {
 /** A trust anchor that can only vouch for SPIFFE IDs of its trust domain. */
 export interface RootRequest {
   readonly commonName: string;
-  readonly key: KeyPair;
+  readonly key: SigningKey;
   readonly trustDomain: string;
   readonly notBeforeUnixMs: number;
   readonly notAfterUnixMs: number;
@@ -75,7 +75,7 @@ export interface CertificateFacts {
 }
 
 /** PEM of a leaf with a fresh 128-bit serial number. */
-export function issueLeaf(request: LeafRequest): string {
+export function issueLeaf(request: LeafRequest): Promise<string> {
   const usage = request.purpose === "server" ? id_kp_serverAuth : id_kp_clientAuth;
   return issue(request, [
     extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: false })),
@@ -90,7 +90,7 @@ export function issueLeaf(request: LeafRequest): string {
 }
 
 /** PEM of a self-signed root, name-constrained to its trust domain. */
-export function issueRoot(request: RootRequest): string {
+export function issueRoot(request: RootRequest): Promise<string> {
   const uris = new GeneralSubtree({
     base: new GeneralName({ uniformResourceIdentifier: request.trustDomain }),
   });
@@ -140,7 +140,7 @@ export function isIssuedBy(certificate: ParsedCertificate, root: ParsedCertifica
   return certificate.checkIssued(root) && certificate.verify(root.publicKey);
 }
 
-function issue(request: CertificateRequest, extensions: Extension[]): string {
+async function issue(request: CertificateRequest, extensions: Extension[]): Promise<string> {
   const algorithm = new AlgorithmIdentifier({ algorithm: request.issuer.key.suite.oid });
   const tbs = new TBSCertificate({
     version: Version.v3,
@@ -158,7 +158,7 @@ function issue(request: CertificateRequest, extensions: Extension[]): string {
     ),
     extensions: new Extensions(extensions),
   });
-  const signed = sign(null, Buffer.from(AsnConvert.serialize(tbs)), request.issuer.key.privateKey);
+  const signed = await request.issuer.key.sign(new Uint8Array(AsnConvert.serialize(tbs)));
   const certificate = new Certificate({
     tbsCertificate: tbs,
     signatureAlgorithm: algorithm,

@@ -5,6 +5,7 @@ import {
   generateKeyPairSync,
   type KeyObject,
   randomBytes,
+  sign,
 } from "node:crypto";
 
 import { toBase64url } from "../kernel/bytes.ts";
@@ -19,6 +20,27 @@ export interface KeyPair {
   readonly suite: SignatureSuite;
   readonly privateKey: KeyObject;
   readonly publicKey: PublicKey;
+}
+
+/** A key that signs and doesn't show itself: held by this process, or by another. */
+export interface SigningKey {
+  readonly suite: SignatureSuite;
+  readonly publicKey: PublicKey;
+  readonly sign: (message: Uint8Array) => Promise<Uint8Array>;
+}
+
+/** Signs with a key of this process, on the thread pool. */
+export function signingKey({ suite, publicKey, privateKey }: KeyPair): SigningKey {
+  return {
+    suite,
+    publicKey,
+    sign: (message) =>
+      new Promise((resolve, reject) => {
+        sign(null, message, privateKey, (error, signature) =>
+          error === null ? resolve(signature) : reject(error),
+        );
+      }),
+  };
 }
 
 export function generateKeyPair(suite: SignatureSuite): KeyPair {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync, type KeyObject, verify } from "node:crypto";
 import { test } from "node:test";
 
+import { newSigningKey, signingKeyOf } from "../../test/support/keys.ts";
 import { toBase64, utf8 } from "../kernel/bytes.ts";
 import {
   type CheckpointBody,
@@ -26,7 +27,7 @@ function body(change: Partial<CheckpointBody> = {}): CheckpointBody {
 
 for (const kind of kinds) {
   test(`a ${kind} signature holds for its checkpoint and for no other`, async () => {
-    const signer = noteSigner(kind, "log.example/a", pairOf(kind).privateKey);
+    const signer = noteSigner(kind, "log.example/a", newSigningKey(kind));
     const verifier = noteVerifier(signer.vkey);
     const signature = await signer.sign({ ...body(), atUnixS: 1_700_000_000 });
     assert.deepEqual(verifier.keyId, signer.keyId);
@@ -47,7 +48,7 @@ for (const kind of kinds) {
 
 test("only the ML-DSA-44 cosignature says when it was made", async () => {
   for (const kind of ["ed25519", "ml-dsa-44"] as const) {
-    const signer = noteSigner(kind, "log.example/a", pairOf(kind).privateKey);
+    const signer = noteSigner(kind, "log.example/a", newSigningKey(kind));
     const signature = await signer.sign({ ...body(), atUnixS: 1_700_000_000 });
     const expected = kind === "ml-dsa-44" ? 1_700_000_000 : undefined;
     assert.equal(noteVerifier(signer.vkey).timeOf(signature), expected);
@@ -56,7 +57,7 @@ test("only the ML-DSA-44 cosignature says when it was made", async () => {
 
 test("the ML-DSA-44 cosignature is over tlog-cosignature's cosigned_message", async () => {
   const { privateKey, publicKey } = pairOf("ml-dsa-44");
-  const signer = noteSigner("ml-dsa-44", "log.example/a", privateKey);
+  const signer = noteSigner("ml-dsa-44", "log.example/a", signingKeyOf(privateKey));
   const signature = await signer.sign({ ...body(), atUnixS: 0x0102 });
   const message = Buffer.concat([
     Buffer.from("subtree/v1\n\0"),
@@ -84,7 +85,7 @@ test("a verifier key and a signature that the Go project published hold", () => 
 
 test("a log key file is read back, comments and empty lines aside", () => {
   const signers = (["ed25519", "ml-dsa-65"] as const).map((kind) =>
-    noteSigner(kind, "log.example/a", pairOf(kind).privateKey),
+    noteSigner(kind, "log.example/a", newSigningKey(kind)),
   );
   const read = readLogKey(`# the log key\n\n${formatLogKey(signers)}`);
   assert.deepEqual(
@@ -94,7 +95,7 @@ test("a log key file is read back, comments and empty lines aside", () => {
 });
 
 test("what is no verifier key is refused", () => {
-  const { vkey } = noteSigner("ed25519", "log.example/a", pairOf("ed25519").privateKey);
+  const { vkey } = noteSigner("ed25519", "log.example/a", newSigningKey("ed25519"));
   const [name, id, key] = vkey.split(/\+(.{8})\+/) as [string, string, string];
   const unknownType = toBase64(Uint8Array.of(0x04, ...Buffer.from(key, "base64").subarray(1)));
   for (const bad of [
@@ -114,10 +115,10 @@ test("what is no verifier key is refused", () => {
 });
 
 test("a key of another kind, or a name that can't stand in a note, makes no signer", () => {
-  const { privateKey } = pairOf("ed25519");
-  assert.throws(() => noteSigner("ml-dsa-65", "log.example/a", privateKey), { code: "bad_config" });
+  const key = newSigningKey("ed25519");
+  assert.throws(() => noteSigner("ml-dsa-65", "log.example/a", key), { code: "bad_config" });
   for (const name of ["", "a b", "a+b", "a\u00A0b", "a\nb", "é".repeat(128)]) {
-    assert.throws(() => noteSigner("ed25519", name, privateKey), { code: "bad_config" });
+    assert.throws(() => noteSigner("ed25519", name, key), { code: "bad_config" });
   }
-  assert.ok(utf8(noteSigner("ed25519", "é".repeat(127), privateKey).name).length <= 255);
+  assert.ok(utf8(noteSigner("ed25519", "é".repeat(127), key).name).length <= 255);
 });

@@ -3,11 +3,12 @@
  * Ed25519 and ML-DSA-44 are C2SP's own types; ML-DSA-65 and SLH-DSA stand under 0xff and a long identifier,
  * as signed-note asks of types without a byte of their own (docs/formats/log.md).
  */
-import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { createPublicKey, type KeyObject, verify } from "node:crypto";
 
 import { concat, equalInConstantTime, fromBase64, toBase64, toHex, uint64, utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { sha256 } from "./hash.ts";
+import type { SigningKey } from "./keys.ts";
 import { type SignatureSuite, signatureSuite } from "./suites.ts";
 
 /** What a checkpoint says. `text` is the note's text with its final newline. */
@@ -24,7 +25,7 @@ export interface NoteSigner {
   readonly keyId: Uint8Array;
   /** The verifier key as text: `name+hexid+base64`. */
   readonly vkey: string;
-  /** The signature without the key id. Runs on the thread pool. */
+  /** The signature without the key id. */
   readonly sign: (checkpoint: CheckpointBody & { readonly atUnixS: number }) => Promise<Uint8Array>;
 }
 
@@ -77,13 +78,10 @@ const timestampBytes = 8;
  * A signer that puts `name` on its lines.
  * @throws Refusal `bad_config` if the key is of another kind, or the name can't stand in a note.
  */
-export function noteSigner(kind: NoteKeyKind, name: string, privateKey: KeyObject): NoteSigner {
+export function noteSigner(kind: NoteKeyKind, name: string, key: SigningKey): NoteSigner {
   const row = rowOf(kind);
-  if (privateKey.asymmetricKeyType !== row.suite.keyType) {
-    throw new Refusal(
-      "bad_config",
-      `A ${kind} log key was expected; this one is ${privateKey.asymmetricKeyType ?? "secret"}.`,
-    );
+  if (key.suite.keyType !== row.suite.keyType) {
+    throw new Refusal("bad_config", `A ${kind} log key was expected; this one is ${key.suite.keyType}.`);
   }
   if (!isNoteName(name)) {
     throw new Refusal(
@@ -91,15 +89,15 @@ export function noteSigner(kind: NoteKeyKind, name: string, privateKey: KeyObjec
       `"${name}" can't name a log key: no spaces, no "+", 1 to ${maxNameBytes} bytes.`,
     );
   }
-  const publicKey = createPublicKey(privateKey).export({ format: "raw-public" });
+  const publicKey = key.publicKey.export({ format: "raw-public" });
   return {
     name,
     keyId: keyId(row, name, publicKey),
     vkey: formatVkey(row, name, publicKey),
     sign: async (checkpoint) => {
-      if (!row.timestamped) return signOnPool(utf8(checkpoint.text), privateKey);
+      if (!row.timestamped) return await key.sign(utf8(checkpoint.text));
       const message = cosignedMessage(name, checkpoint, checkpoint.atUnixS);
-      return concat([uint64(checkpoint.atUnixS), await signOnPool(message, privateKey)]);
+      return concat([uint64(checkpoint.atUnixS), await key.sign(message)]);
     },
   };
 }
@@ -184,15 +182,6 @@ function timestampOf(signature: Uint8Array): number | undefined {
   if (signature.length < timestampBytes) return undefined;
   const value = new DataView(signature.buffer, signature.byteOffset).getBigUint64(0);
   return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : undefined;
-}
-
-function signOnPool(message: Uint8Array, key: KeyObject): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    sign(null, message, key, (error, signature) => {
-      if (error === null) resolve(signature);
-      else reject(error);
-    });
-  });
 }
 
 /** signed-note: SHA-256(name ‖ 0x0A ‖ type ‖ public key), first four bytes. */

@@ -56,6 +56,11 @@ export interface Identified extends Received {
   readonly caller: Caller;
 }
 
+/** Who acted, as the log names it, however far the call came. */
+export function principalOf({ caller, channel }: Received & Partial<Identified>): string {
+  return caller?.id ?? channel.peer.spiffeId;
+}
+
 /** + the message. */
 export interface Read extends Identified {
   /** Absent for GET and DELETE, which carry none, and for what goes beside MCP. */

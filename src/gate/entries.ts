@@ -1,6 +1,6 @@
 /** A call, however far it came, as the two audit entries it leaves: what was decided, and how it ended. */
 import type { EntryDraft, EntryOutcome } from "../model/entry.ts";
-import type { Judged, Read, Received } from "./call.ts";
+import { type Judged, principalOf, type Read, type Received } from "./call.ts";
 import type { World } from "./world.ts";
 
 /** How a call ended. Metadata only. */
@@ -24,7 +24,7 @@ export function decisionEntry(call: Judged, world: World): EntryDraft {
     event: "call.decision",
     atUnixMs: call.atUnixMs,
     callId: call.id,
-    principal: call.caller.spiffeId,
+    principal: principalOf(call),
     tool: toolName(call),
     outcome: verdict.kind === "permit" ? "allowed" : "denied",
     facts: {
@@ -32,7 +32,7 @@ export function decisionEntry(call: Judged, world: World): EntryDraft {
       rule: verdict.rule ?? "default-deny",
       world: world.digest,
       "link.group": call.channel.group,
-      "link.peer_key": call.channel.peerKeyAlgorithm,
+      "link.peer_key": call.channel.peer.keyAlgorithm,
       request_bytes: String(call.body.length),
     },
   };
@@ -44,7 +44,7 @@ export function outcomeEntry(call: Received & Partial<Read>, ending: Ending, now
     event: "call.outcome",
     atUnixMs: nowUnixMs,
     callId: call.id,
-    principal: call.channel.peerSpiffeId,
+    principal: principalOf(call),
     tool: toolName(call),
     outcome: ending.outcome,
     facts: {

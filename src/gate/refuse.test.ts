@@ -18,10 +18,13 @@ const received: Received = {
   atUnixMs: 0,
   channel: {
     group: "X25519MLKEM768",
-    peerKeyAlgorithm: "ML-DSA-65",
-    peerSpiffeId: "spiffe://acme.test/agent/a",
-    peerSerial: "01ab",
-    peerNotAfterUnixMs: 1,
+    peer: {
+      kind: "svid",
+      keyAlgorithm: "ML-DSA-65",
+      spiffeId: "spiffe://acme.test/agent/a",
+      serial: "01ab",
+      notAfterUnixMs: 1,
+    },
     remote: "127.0.0.1:1",
   },
   server: "files",

@@ -3,7 +3,7 @@ import { utf8 } from "../kernel/bytes.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal, refusalRow } from "../kernel/refusal.ts";
 import type { RequestFrame } from "../wire/frame.ts";
-import type { Read, Received } from "./call.ts";
+import { principalOf, type Read, type Received } from "./call.ts";
 
 const json = ["content-type", "application/json"] as const;
 
@@ -27,7 +27,7 @@ export function refusedAnswer(call: Received & Partial<Read>, error: unknown): R
 
 /** Tells the operator, and in the log alone, what the caller may not know: the facts, the stack. */
 export function logRefusal(call: Received & Partial<Read>, error: unknown, log: Log): void {
-  const fields = { callId: call.id, caller: call.channel.peerSpiffeId, server: call.server };
+  const fields = { callId: call.id, caller: principalOf(call), server: call.server };
   if (!(error instanceof Refusal)) {
     const stack = error instanceof Error ? (error.stack ?? error.message) : "not an error";
     log.error("call.fault", { ...fields, stack });

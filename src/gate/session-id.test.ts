@@ -7,17 +7,14 @@ import * as fc from "fast-check";
 import { openSessionId, sealSessionId } from "./session-id.ts";
 
 const key = new Uint8Array(32).fill(1);
-const owner = { spiffeId: "spiffe://acme.test/agent/a", server: "files" };
+const owner = { holder: "spiffe://acme.test/agent/a", server: "files" };
 
 test("an id opens for its owner, on its server, with its key; for nobody else", () => {
   fc.assert(
     fc.property(fc.string({ unit: "grapheme-ascii", minLength: 1 }), (id) => {
       const sealed = sealSessionId(key, owner, id);
       assert.equal(openSessionId(key, owner, sealed), id);
-      assert.equal(
-        openSessionId(key, { ...owner, spiffeId: "spiffe://acme.test/agent/b" }, sealed),
-        undefined,
-      );
+      assert.equal(openSessionId(key, { ...owner, holder: "spiffe://acme.test/agent/b" }, sealed), undefined);
       assert.equal(openSessionId(key, { ...owner, server: "other" }, sealed), undefined);
       assert.equal(openSessionId(new Uint8Array(32), owner, sealed), undefined);
       assert.equal(openSessionId(key, owner, `x${sealed}`), undefined);
@@ -31,11 +28,11 @@ test("any other text opens nothing", () => {
 });
 
 test("no part of what an id is bound to can be moved into another part", () => {
-  const sealed = sealSessionId(key, { spiffeId: "a", server: "b" }, "c");
+  const sealed = sealSessionId(key, { holder: "a", server: "b" }, "c");
   for (const owner of [
-    { spiffeId: 'a","b', server: "" },
-    { spiffeId: "ab", server: "" },
-    { spiffeId: "", server: "ab" },
+    { holder: 'a","b', server: "" },
+    { holder: "ab", server: "" },
+    { holder: "", server: "ab" },
   ]) {
     assert.equal(openSessionId(key, owner, sealed), undefined);
   }

@@ -4,20 +4,22 @@
  */
 import { hmacSha256 } from "../crypto/hash.ts";
 import { equalInConstantTime, toBase64url, utf8 } from "../kernel/bytes.ts";
+import { holderOf } from "../model/caller.ts";
 import type { Identified } from "./call.ts";
 
 const macBytes = 16;
 
 /** Whose session it is, and on which server. */
 interface Owner {
-  readonly spiffeId: string;
+  /** As `holderOf` names it. */
+  readonly holder: string;
   readonly server: string;
 }
 
 /** Of a forward server each origin is a server of its own. */
 export function ownerOf({ caller, server, targetUrl }: Identified): Owner {
   const of = targetUrl === undefined ? server : `${server} ${targetUrl.origin}`;
-  return { spiffeId: caller.spiffeId, server: of };
+  return { holder: holderOf(caller), server: of };
 }
 
 export function sealSessionId(key: Uint8Array, owner: Owner, upstreamId: string): string {
@@ -34,6 +36,6 @@ export function openSessionId(key: Uint8Array, owner: Owner, sealed: string): st
 }
 
 function mac(key: Uint8Array, owner: Owner, upstreamId: string): string {
-  const bound = utf8(JSON.stringify([owner.spiffeId, owner.server, upstreamId]));
+  const bound = utf8(JSON.stringify([owner.holder, owner.server, upstreamId]));
   return toBase64url(hmacSha256(key, bound).subarray(0, macBytes));
 }

@@ -34,7 +34,7 @@ export function read(call: Identified): Read {
 export function confirm(call: Read, world: World): Confirmed {
   const { frame, caller } = call;
   const meta = frame?.kind === "response" ? frame.result?.meta : frame?.params?.meta;
-  const found = frame && meta && falseClaim({ ...meta, bytes: frame.bytes }, caller.spiffeId, world.claims);
+  const found = frame && meta && falseClaim({ ...meta, bytes: frame.bytes }, caller.id, world.claims);
   if (found === undefined) return { ...call, claims: "uncontradicted" };
   const claim = printable(found.key, 128);
   throw new Refusal("false_claim", `"${claim}" in _meta contradicts the certificate of the caller.`, {

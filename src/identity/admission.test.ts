@@ -49,23 +49,30 @@ for (const [what, part] of wrong) {
 
 const channel = {
   group: "X25519MLKEM768",
-  peerKeyAlgorithm: "ML-DSA-65",
-  peerSpiffeId: "spiffe://acme.test/agent/a",
-  peerSerial: "01ab",
-  peerNotAfterUnixMs: 2000,
+  peer: {
+    kind: "svid" as const,
+    keyAlgorithm: "ML-DSA-65",
+    spiffeId: "spiffe://acme.test/agent/a",
+    serial: "01ab",
+    notAfterUnixMs: 2000,
+  },
   remote: "127.0.0.1:1",
 };
 const isNobody = (error: unknown): boolean => error instanceof Refusal && error.code === "no_identity";
 
 test("a link proves its caller until its certificate ends or is revoked, and not a moment longer", () => {
-  assert.equal(callerOf(channel, trust, 1999).spiffeId, channel.peerSpiffeId);
+  assert.equal(callerOf(channel, trust, 1999).id, channel.peer.spiffeId);
   assert.throws(() => callerOf(channel, trust, 2000), isNobody);
-  assert.throws(() => callerOf({ ...channel, peerSerial: "dead" }, trust, 1), isNobody);
+  assert.throws(
+    () => callerOf({ ...channel, peer: { ...channel.peer, serial: "dead" } }, trust, 1),
+    isNobody,
+  );
 });
 
 test("a caller is what its link proved, and says by which certificate", () => {
   assert.deepEqual(callerOf(channel, trust, 0), {
-    spiffeId: "spiffe://acme.test/agent/a",
+    id: "spiffe://acme.test/agent/a",
+    chain: [],
     proof: { kind: "svid", serial: "01ab", notAfterUnixMs: 2000 },
   });
 });

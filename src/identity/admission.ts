@@ -36,24 +36,25 @@ export function provenSpiffeId(facts: CertificateFacts, trust: Trust): string {
  * its revocation.
  * @throws Refusal `no_identity`
  */
-export function callerOf(channel: Channel, trust: Trust, nowUnixMs: number): Caller {
-  if (trust.revokedSerials.has(channel.peerSerial)) {
+export function callerOf({ peer }: Channel, trust: Trust, nowUnixMs: number): Caller {
+  if (trust.revokedSerials.has(peer.serial)) {
     throw new Refusal("no_identity", "The certificate of this link was revoked.", {
-      facts: { serial: channel.peerSerial },
+      facts: { serial: peer.serial },
     });
   }
-  if (channel.peerNotAfterUnixMs <= nowUnixMs) {
+  if (peer.notAfterUnixMs <= nowUnixMs) {
     throw new Refusal(
       "no_identity",
       "The certificate of this link has expired; connect again with a renewed one.",
       {
-        facts: { serial: channel.peerSerial },
+        facts: { serial: peer.serial },
       },
     );
   }
   return {
-    spiffeId: channel.peerSpiffeId,
-    proof: { kind: "svid", serial: channel.peerSerial, notAfterUnixMs: channel.peerNotAfterUnixMs },
+    id: peer.spiffeId,
+    chain: [],
+    proof: { kind: "svid", serial: peer.serial, notAfterUnixMs: peer.notAfterUnixMs },
   };
 }
 

@@ -1,6 +1,6 @@
 /** The embedded certificate authority: which certificate follows from an approved request. */
 import { issueLeaf, issueRoot } from "../crypto/certificate.ts";
-import type { KeyPair, PublicKey } from "../crypto/keys.ts";
+import type { PublicKey, SigningKey } from "../crypto/keys.ts";
 
 /** SPIFFE recommends short lives; an hour bounds what a stolen key is worth. */
 const svidLifetimeMs = 3_600_000;
@@ -14,7 +14,7 @@ export type Purpose = "server" | "client";
 /** One root per direction, leafs directly below: a peer then sends one certificate, not its root too. */
 export interface Authority {
   readonly trustDomain: string;
-  readonly roots: Readonly<Record<Purpose, { readonly key: KeyPair; readonly certificate: string }>>;
+  readonly roots: Readonly<Record<Purpose, { readonly key: SigningKey; readonly certificate: string }>>;
 }
 
 export interface Svid {
@@ -25,7 +25,12 @@ export interface Svid {
 }
 
 /** PEM of a new root for certificates of that purpose. */
-export function createRoot(trustDomain: string, purpose: Purpose, key: KeyPair, nowUnixMs: number): string {
+export function createRoot(
+  trustDomain: string,
+  purpose: Purpose,
+  key: SigningKey,
+  nowUnixMs: number,
+): Promise<string> {
   return issueRoot({
     commonName: rootName(trustDomain, purpose),
     key,
@@ -36,13 +41,13 @@ export function createRoot(trustDomain: string, purpose: Purpose, key: KeyPair, 
 }
 
 /** A certificate for an identity somebody with the right to do so has approved. */
-export function issueSvid(
+export async function issueSvid(
   authority: Authority,
   approved: { readonly spiffeId: string; readonly purpose: Purpose; readonly publicKey: PublicKey },
   nowUnixMs: number,
-): Svid {
+): Promise<Svid> {
   const notAfterUnixMs = nowUnixMs + svidLifetimeMs;
-  const certificate = issueLeaf({
+  const certificate = await issueLeaf({
     commonName: approved.spiffeId.slice(approved.spiffeId.lastIndexOf("/") + 1).slice(0, 64),
     publicKey: approved.publicKey,
     notBeforeUnixMs: nowUnixMs - clockSkewMs,

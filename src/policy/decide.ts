@@ -46,7 +46,7 @@ export function decide(question: Question, rules: readonly Rule[]): Permit | Den
 }
 
 function applies(rule: Rule, question: Question): boolean {
-  if (!rule.matchesCaller(question.caller.spiffeId)) return false;
+  if (!rule.matchesCaller(question.caller.id)) return false;
   const { target } = question;
   // INVARIANT: housekeeping is open to whoever may use anything of the server, and to nobody else.
   if (target === undefined) {

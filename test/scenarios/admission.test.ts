@@ -30,6 +30,7 @@ import {
   type TestGateway,
   toolCall,
 } from "../support/gateway.ts";
+import { newSigningKey } from "../support/keys.ts";
 
 function endpoint(gateway: TestGateway): { readonly host: string; readonly port: number } {
   return { host: "127.0.0.1", port: Number(gateway.address.split(":")[1]) };
@@ -187,13 +188,13 @@ test("a certificate of another authority opens no link, though it bears the same
   const gateway = await testGateway(t, openPolicy);
   const enrolment = await enrol(gateway);
   const suite = signatureSuite("ML-DSA-65");
-  const foreignKey = generateKeyPair(suite);
+  const foreignKey = newSigningKey("ml-dsa-65");
   const foreign = {
     key: foreignKey,
-    certificate: createRoot("latticegate.local", "client", foreignKey, Date.now()),
+    certificate: await createRoot("latticegate.local", "client", foreignKey, Date.now()),
   };
   const key = generateKeyPair(suite);
-  const svid = issueSvid(
+  const svid = await issueSvid(
     { trustDomain: "latticegate.local", roots: { client: foreign, server: foreign } },
     { spiffeId: "spiffe://latticegate.local/agent/test", purpose: "client", publicKey: key.publicKey },
     Date.now(),
@@ -411,7 +412,7 @@ async function leafOf(
   const keys = await openKeys(gateway.config.state, undefined);
   const authority = await openAuthority(gateway.config.state, keys, "latticegate.local", systemClock);
   const key = generateKeyPair(signatureSuite("ML-DSA-65"));
-  const certificate = issueLeaf({
+  const certificate = await issueLeaf({
     commonName: "test",
     publicKey: key.publicKey,
     spiffeId: "spiffe://latticegate.local/agent/test",

@@ -10,6 +10,7 @@ import { type FileJournal, type JournalOptions, openJournal } from "../../src/ho
 import { openLogReader } from "../../src/host/store/log-reader.ts";
 import type { Log } from "../../src/kernel/log.ts";
 import type { EntryDraft } from "../../src/model/entry.ts";
+import { signingKeyOf } from "./keys.ts";
 
 export const origin = "log.example/gateway-1";
 
@@ -20,7 +21,7 @@ export function newPrivateKeys(): readonly KeyObject[] {
 }
 
 export function signersOf(keys: readonly KeyObject[]) {
-  return kinds.map((kind, i) => noteSigner(kind, origin, keys[i]!));
+  return kinds.map((kind, i) => noteSigner(kind, origin, signingKeyOf(keys[i]!)));
 }
 
 export function keysToText(keys: readonly KeyObject[]): string {

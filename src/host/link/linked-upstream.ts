@@ -14,6 +14,7 @@ import { Refusal } from "../../kernel/refusal.ts";
 import { refusedAnswer } from "../../gate/refuse.ts";
 import type { RequestFrame } from "../../wire/frame.ts";
 import { utf8 } from "../../kernel/bytes.ts";
+import { holderOf } from "../../model/caller.ts";
 import type { LinkSpec } from "./link.ts";
 import type { Upstream } from "../net/upstreams.ts";
 import { takesEvents, takesPriming } from "./client-abilities.ts";
@@ -86,7 +87,7 @@ class Links {
 
   /** A link for a new legacy session, and the session's id. @throws Refusal `busy` */
   open(call: Journaled, session: boolean): { readonly server: LinkedServer; readonly id: string } {
-    const caller = call.caller.spiffeId;
+    const caller = holderOf(call.caller);
     this.#makeRoom(caller, call.server);
     const id = randomUUID();
     const { link, log, answerTimeoutMs: unreadMs } = this.#options;
@@ -102,7 +103,7 @@ class Links {
    */
   ofCaller(call: Journaled, request: RequestFrame): LinkedServer {
     const mine = [...this.#links.values()]
-      .filter(({ session, caller }) => !session && caller === call.caller.spiffeId)
+      .filter(({ session, caller }) => !session && caller === holderOf(call.caller))
       .map(({ server }) => server);
     const running = mine.find(({ knowledge }) => concerns(knowledge, request));
     if (running?.isTaken(request) === true) {

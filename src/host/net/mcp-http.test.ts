@@ -10,10 +10,13 @@ import { type McpHttp, mcpHttp } from "./mcp-http.ts";
 
 const channel = {
   group: "X25519MLKEM768",
-  peerKeyAlgorithm: "ML-DSA-65",
-  peerSpiffeId: "spiffe://acme.test/agent/a",
-  peerSerial: "1",
-  peerNotAfterUnixMs: 0,
+  peer: {
+    kind: "svid" as const,
+    keyAlgorithm: "ML-DSA-65",
+    spiffeId: "spiffe://acme.test/agent/a",
+    serial: "1",
+    notAfterUnixMs: 0,
+  },
   remote: "127.0.0.1:1",
 };
 

@@ -3,7 +3,7 @@ import { constants } from "node:crypto";
 import tls from "node:tls";
 
 import { certificateFacts } from "../../crypto/certificate.ts";
-import { algorithmOfKeyType, type KeyExchangeSuite, type Profile } from "../../crypto/suites.ts";
+import { type KeyExchangeSuite, type Profile } from "../../crypto/suites.ts";
 import { provenSpiffeId, type Trust } from "../../identity/admission.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
@@ -193,10 +193,13 @@ function provenChannel(
   const facts = certificateFacts(peer);
   return {
     group: group.id,
-    peerKeyAlgorithm: algorithmOfKeyType(peer.publicKey.asymmetricKeyType),
-    peerSpiffeId: provenSpiffeId(facts, trust),
-    peerSerial: facts.serial,
-    peerNotAfterUnixMs: facts.notAfterUnixMs,
+    peer: {
+      kind: "svid",
+      keyAlgorithm: facts.keyAlgorithm,
+      spiffeId: provenSpiffeId(facts, trust),
+      serial: facts.serial,
+      notAfterUnixMs: facts.notAfterUnixMs,
+    },
     remote,
   };
 }

@@ -24,13 +24,12 @@ import {
   signers,
   verify,
 } from "../../../test/support/log-fixture.ts";
+import { newSigningKey } from "../../../test/support/keys.ts";
 import { framedBytes, splitBundle } from "../../audit/bundle.ts";
 import { sealEntry } from "../../audit/entry.ts";
 import { readHead } from "../../audit/head.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { noteSigner, noteVerifier } from "../../crypto/note-keys.ts";
-import { generateKeyPair } from "../../crypto/keys.ts";
-import { signatureSuite } from "../../crypto/suites.ts";
 import { leafHash } from "../../merkle/hashing.ts";
 import type { EntryDraft } from "../../model/entry.ts";
 import type { Write } from "./bundle-file.ts";
@@ -310,8 +309,7 @@ test("nobody else can read the log's files", async () => {
 
 test("the newest head of each UTC day is kept, and the day's first one has the SLH-DSA signature", async () => {
   const folder = newFolder();
-  const slhDsa = generateKeyPair(signatureSuite("SLH-DSA-SHA2-128s"));
-  const dailySigner = noteSigner("slh-dsa-sha2-128s", origin, slhDsa.privateKey);
+  const dailySigner = noteSigner("slh-dsa-sha2-128s", origin, newSigningKey("slh-dsa-sha2-128s"));
   let now = Date.UTC(2026, 10, 21, 23);
   const journal = await open(folder, { dailySigner, clock: { nowUnixMs: () => now } });
   for (let i = 0; i < 4; i++) {
@@ -510,9 +508,8 @@ test("files from long ago are missed when a log is opened", async () => {
 
 test("another log's head isn't taken for this one's", async () => {
   const folder = await logOf(3);
-  const keys = ["Ed25519", "ML-DSA-65"] as const;
-  const others = keys.map((id, i) =>
-    noteSigner(i === 0 ? "ed25519" : "ml-dsa-65", origin, generateKeyPair(signatureSuite(id)).privateKey),
+  const others = (["ed25519", "ml-dsa-65"] as const).map((kind) =>
+    noteSigner(kind, origin, newSigningKey(kind)),
   );
   await assert.rejects(open(folder, { signers: others }), {
     code: "bad_log",

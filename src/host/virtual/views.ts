@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 
 import type { Located } from "../../gate/call.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import { holderOf } from "../../model/caller.ts";
 import type { RequestFrame } from "../../wire/frame.ts";
 import { View } from "./view.ts";
 import type { VirtualServerOptions } from "./virtual-server.ts";
@@ -26,7 +27,7 @@ export class Views {
    * @throws Refusal `no_such_session`
    */
   of(call: Located): View | undefined {
-    const caller = call.caller.spiffeId;
+    const caller = holderOf(call.caller);
     const isModern =
       call.frame !== undefined && call.frame.kind !== "response" && call.frame.era === "modern";
     if (!isModern && call.session === undefined) return undefined;
@@ -56,7 +57,7 @@ export class Views {
 
   #add(call: Located, id: string, initialize?: RequestFrame): View {
     const { members, patienceMs, ports } = this.#options;
-    const caller = call.caller.spiffeId;
+    const caller = holderOf(call.caller);
     const mine = [...this.#views.values()].filter((view) => view.caller === caller);
     const [oldest] = mine.toSorted(
       (a, b) => a.listeners.size - b.listeners.size || a.lastUsedUnixMs - b.lastUsedUnixMs,

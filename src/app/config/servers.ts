@@ -1,0 +1,101 @@
+/** `servers` in the config: what stands behind the gateway, and how it is reached. */
+import { z } from "zod";
+
+import { isOriginPattern } from "../../policy/origins.ts";
+import { protocolVersions } from "../../wire/protocol-version.ts";
+import { environmentName, secretSource } from "./values.ts";
+
+export const serverName = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+export const serverNameHint = "expected a server name of lower-case letters, digits, '.', '_' and '-'";
+
+const probeSchema = z
+  .strictObject({
+    tool: z.string().min(1).describe("A tool that is harmless to call."),
+    arguments: z.record(z.string(), z.unknown()).default({}).describe("Its arguments."),
+  })
+  .describe("A call that `latticegate doctor` and the self-check may make on this server.");
+
+export const protocolVersion = z.enum(protocolVersions);
+
+const minimumProtocol = protocolVersion
+  .optional()
+  .describe("Oldest version of MCP that may be spoken with this server, instead of `protocol.minimum`.");
+
+export const stdioServerSchema = z.strictObject({
+  command: z
+    .array(z.string().min(1))
+    .min(1)
+    .describe(
+      "Program and arguments of a server that speaks MCP over stdio; started once for each caller's session.",
+    ),
+  cwd: z.string().optional().describe("Its working folder; relative to the config file."),
+  env: z
+    .record(environmentName, z.string())
+    .default({})
+    .describe("Environment variables with their values; no secrets."),
+  pass_env: z
+    .array(environmentName)
+    .default([])
+    .describe(
+      "Names of the gateway's own environment variables the server may see, beside PATH, HOME, LANG and TZ.",
+    ),
+  minimum_protocol: minimumProtocol,
+  probe: probeSchema.optional(),
+});
+
+export const httpServerSchema = z
+  .strictObject({
+    url: z
+      .url({ protocol: /^https?$/ })
+      .refine(
+        (text) => hasNoUserinfo(text),
+        "expected no user or password in the URL; use headers with a file or env",
+      )
+      .describe("The server's MCP endpoint; of one that speaks HTTP+SSE, where its stream is opened."),
+    transport: z
+      .enum(["streamable-http", "http+sse"])
+      .default("streamable-http")
+      .describe("`http+sse` is the older transport, of MCP 2024-11-05; often at a path that ends in `/sse`."),
+    peer: z
+      .string()
+      .optional()
+      .describe(
+        "SPIFFE ID of a server that runs behind `latticegate expose`; the link is then post-quantum and mutual.",
+      ),
+    headers: z
+      .record(z.string(), secretSource)
+      .default({})
+      .describe(
+        "Headers to send to the server, each from a file or an environment variable, e.g. its API token.",
+      ),
+    minimum_protocol: minimumProtocol,
+    probe: probeSchema.optional(),
+  })
+  .refine(({ peer, transport }) => peer === undefined || transport === "streamable-http", {
+    path: ["transport"],
+    error:
+      "expected streamable-http: a server with a `peer` runs behind `latticegate expose`, which speaks that",
+  });
+
+export const forwardServerSchema = z.strictObject({
+  forward: z
+    .array(
+      z
+        .string()
+        .refine(
+          isOriginPattern,
+          'expected an origin such as "http://tools.internal:8080", "http://*.internal" or "http://localhost:*"',
+        ),
+    )
+    .min(1)
+    .max(1000)
+    .describe(
+      "Origins that clients may name by themselves, through `latticegate connect --forward`: `http://host:port`, where the host may be `*.` and a suffix, and the port `*`.",
+    ),
+  minimum_protocol: minimumProtocol,
+});
+
+function hasNoUserinfo(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && url.username === "" && url.password === "";
+}
