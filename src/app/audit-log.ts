@@ -1,5 +1,5 @@
 /** A state folder's audit log: opened with its keys, with what the last run left open brought to its end. */
-import { fingerprint, signingKey } from "../crypto/keys.ts";
+import { fingerprint } from "../crypto/keys.ts";
 import { formatLogKey, noteSigner } from "../crypto/note-keys.ts";
 import { writePrivateFile } from "../host/store/files.ts";
 import { type FileJournal, openJournal } from "../host/store/journal-files.ts";
@@ -20,17 +20,17 @@ export async function openAuditLog(
   options: { readonly trustDomain: string; readonly clock: Clock; readonly log: Log },
 ): Promise<AuditLog> {
   const paths = statePaths(state);
-  const ed25519 = await keys.key("log-ed25519", "Ed25519");
-  const mlDsa65 = await keys.key("log-ml-dsa-65", "ML-DSA-65");
-  const mlDsa44 = await keys.key("log-ml-dsa-44", "ML-DSA-44");
-  const slhDsa = await keys.key("log-slh-dsa", "SLH-DSA-SHA2-128s");
+  const ed25519 = await keys.signing("log-ed25519", "Ed25519");
+  const mlDsa65 = await keys.signing("log-ml-dsa-65", "ML-DSA-65");
+  const mlDsa44 = await keys.signing("log-ml-dsa-44", "ML-DSA-44");
+  const slhDsa = await keys.signing("log-slh-dsa", "SLH-DSA-SHA2-128s");
   const origin = `${options.trustDomain}/log/${fingerprint(mlDsa65.publicKey).slice(0, 8)}`;
   const signers = [
-    noteSigner("ed25519", origin, signingKey(ed25519)),
-    noteSigner("ml-dsa-65", origin, signingKey(mlDsa65)),
-    noteSigner("ml-dsa-44", origin, signingKey(mlDsa44)),
+    noteSigner("ed25519", origin, ed25519),
+    noteSigner("ml-dsa-65", origin, mlDsa65),
+    noteSigner("ml-dsa-44", origin, mlDsa44),
   ];
-  const dailySigner = noteSigner("slh-dsa-sha2-128s", origin, signingKey(slhDsa));
+  const dailySigner = noteSigner("slh-dsa-sha2-128s", origin, slhDsa);
   await writePrivateFile(paths.logKey, formatLogKey([...signers, dailySigner]));
   const { clock, log } = options;
   const journal = await openJournal({ folder: paths.log, origin, signers, dailySigner, clock, log });

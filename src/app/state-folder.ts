@@ -1,7 +1,6 @@
 /** A gateway's state folder: where everything stands, and the authority made at the first start. */
 import path from "node:path";
 
-import { signingKey } from "../crypto/keys.ts";
 import { type KeyFolder, ensureUnlockFile, openKeyFolder, type Unlock } from "../host/store/key-folder.ts";
 import { ensurePrivateFolder, readIfThere, writePrivateFile } from "../host/store/files.ts";
 import { type Authority, createRoot, type Purpose } from "../identity/authority.ts";
@@ -55,7 +54,7 @@ export async function openAuthority(
   }
   if (fixed === undefined) await writePrivateFile(paths.trustDomain, `${trustDomain}\n`);
   const root = async (purpose: Purpose, file: string): Promise<Authority["roots"][Purpose]> => {
-    const key = signingKey(await keys.key(`${purpose}-root`, "ML-DSA-65"));
+    const key = await keys.signing(`${purpose}-root`, "ML-DSA-65");
     const stored = await readIfThere(file);
     const certificate = stored ?? (await createRoot(trustDomain, purpose, key, clock.nowUnixMs()));
     if (stored === undefined) await writePrivateFile(file, certificate);

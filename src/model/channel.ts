@@ -11,7 +11,7 @@ export interface Channel {
 type Peer = SvidPeer;
 
 /** A workload with a certificate of this trust domain. */
-export interface SvidPeer {
+interface SvidPeer {
   readonly kind: "svid";
   /** Signature algorithm of the certificate's key, e.g. `ML-DSA-65`. */
   readonly keyAlgorithm: string;

@@ -9,6 +9,8 @@ import {
   importSecret,
   type KeyPair,
   randomSecret,
+  type SigningKey,
+  signingKey,
 } from "../../crypto/keys.ts";
 import { freshKdfParameters, openSecret, sealSecret, unlockKey } from "../../crypto/sealed.ts";
 import { signatureSuite, type SignatureSuiteId } from "../../crypto/suites.ts";
@@ -22,6 +24,8 @@ export type Unlock = { readonly file: string } | { readonly env: string };
 export interface KeyFolder {
   /** The key of that name, made and sealed at first use. */
   readonly key: (name: string, suiteId: SignatureSuiteId) => Promise<KeyPair>;
+  /** The same for a key that only signs. */
+  readonly signing: (name: string, suiteId: SignatureSuiteId) => Promise<SigningKey>;
   /** 32 random bytes of that name, made and sealed at first use. */
   readonly secret: (name: string) => Promise<Uint8Array>;
 }
@@ -66,11 +70,13 @@ export async function openKeyFolder(folder: string, unlock: Unlock): Promise<Key
     await writePrivateFile(file, JSON.stringify({ kind, ...sealSecret(sealingKey, boundName, secret) }));
     return secret;
   };
+  const key = async (name: string, suiteId: SignatureSuiteId): Promise<KeyPair> => {
+    const suite = signatureSuite(suiteId);
+    return importSecret(suite, await load(name, suiteId, () => exportSecret(generateKeyPair(suite))));
+  };
   return {
-    key: async (name, suiteId) => {
-      const suite = signatureSuite(suiteId);
-      return importSecret(suite, await load(name, suiteId, () => exportSecret(generateKeyPair(suite))));
-    },
+    key,
+    signing: async (name, suiteId) => signingKey(await key(name, suiteId)),
     secret: (name) => load(name, "secret", () => randomSecret(32)),
   };
 }
