@@ -10,6 +10,7 @@ import { isTrustDomain } from "../identity/spiffe-id.ts";
 import { memberName } from "../virtual/names.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { compileRules, type RuleDocument, ruleSchema } from "../policy/rules.ts";
+import { issuersSchema } from "./config/issuers.ts";
 import {
   forwardServerSchema,
   httpServerSchema,
@@ -112,6 +113,7 @@ export const configSchema = z.strictObject({
     .describe(
       "Endpoints that join several servers. Policies and the audit log speak of the servers behind them.",
     ),
+  issuers: issuersSchema,
   policies: z
     .union([z.array(ruleSchema), z.string().min(1)])
     .default([])

@@ -82,6 +82,27 @@ const keyExchangeSuites = [
   },
 ] as const satisfies readonly KeyExchangeSuite[];
 
+/**
+ * Signature algorithms of tokens that others issue, by their JOSE names (RFC 7518, RFC 8037, RFC 9864, RFC 9964).
+ * Asymmetric ones only: with a shared secret, whoever verifies could issue.
+ */
+export const joseAlgorithms = [
+  "ML-DSA-44",
+  "ML-DSA-65",
+  "ML-DSA-87",
+  "Ed25519",
+  "EdDSA",
+  "ES256",
+  "ES384",
+  "ES512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "RS256",
+  "RS384",
+  "RS512",
+] as const;
+
 /** AEADs offered in TLS 1.3, by IANA name. */
 const tlsCiphers = ["TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"] as const;
 

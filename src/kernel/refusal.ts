@@ -28,6 +28,7 @@ const refusals = {
   // Who sent it isn't who may.
   no_identity: { rpc: -31401, http: 401 },
   bad_certificate: { rpc: -31401, http: 401 },
+  bad_token: { rpc: -31401, http: 401 },
   bad_join_token: { rpc: -31401, http: 401 },
   bad_origin: { rpc: -31403, http: 403 },
   denied: { rpc: -31403, http: 403 },
@@ -39,6 +40,7 @@ const refusals = {
   unknown_name: { rpc: -32602, http: 200 },
   // We can't do it now, so we don't.
   busy: { rpc: -31503, http: 503 },
+  issuer_unavailable: { rpc: -31503, http: 503 },
   journal_unavailable: { rpc: -31503, http: 503 },
   upstream_failed: { rpc: -31502, http: 502 },
   upstream_timeout: { rpc: -31504, http: 504 },

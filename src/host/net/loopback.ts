@@ -20,6 +20,11 @@ export function checkLoopbackRequest(request: http.IncomingMessage): void {
   }
 }
 
+/** @param host as `URL` writes it */
+export function isLoopbackHost(host: string): boolean {
+  return loopbackHosts.has(host);
+}
+
 export function isSameSecret(given: string | undefined, expected: string): boolean {
   return given !== undefined && equalInConstantTime(utf8(given), utf8(expected));
 }

@@ -1,0 +1,65 @@
+/** `issuers` in the config: whose tokens count, and where their keys are. */
+import path from "node:path";
+
+import { z } from "zod";
+
+import { isSecureUrl } from "../../host/oauth/bounded-fetch.ts";
+import type { IssuerSpec } from "../../host/oauth/issuers.ts";
+import { durationMs } from "./values.ts";
+
+const secureUrl = z
+  .string()
+  .max(2048)
+  .refine(isSecureUrl, "expected an https URL without a user name; http on localhost only");
+
+/** Issuers stand in names of callers, between ":" and "/". */
+export const issuerName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "expected a name of lower-case letters, digits, '.', '_' and '-'");
+
+const issuerSchema = z.strictObject({
+  issuer: secureUrl.describe("The issuer's identifier, as it stands in `iss` of its tokens."),
+  jwks: z
+    .union([
+      secureUrl.describe("URL of its key set."),
+      z.strictObject({
+        file: z.string().min(1).describe("File that holds its key set; read again when it changes."),
+      }),
+    ])
+    .optional()
+    .describe("Where its keys are (JWKS); by default where its metadata says (RFC 8414, OpenID Connect)."),
+  ca: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("File with the CA certificates (PEM) of its server; the system's by default."),
+  clock_skew: durationMs
+    .refine((ms) => ms <= 300_000, "expected at most 5m")
+    .prefault("30s")
+    .describe("How far its clock may be from ours."),
+});
+
+export const issuersSchema = z
+  .record(issuerName, issuerSchema)
+  .default({})
+  .describe("Authorization servers and identity providers whose tokens (JWT) count, by a name of our own.");
+
+type IssuersDocument = z.output<typeof issuersSchema>;
+
+/** @param folder relative paths count from here */
+export function issuerSpecs(issuers: IssuersDocument, folder: string): ReadonlyMap<string, IssuerSpec> {
+  const at = (file: string): string => path.resolve(folder, file);
+  return new Map(
+    Object.entries(issuers).map(([name, { issuer, jwks, ca, clock_skew: clockSkewMs }]) => [
+      name,
+      {
+        issuer,
+        clockSkewMs,
+        ...(jwks !== undefined && {
+          keys: typeof jwks === "string" ? { url: jwks } : { file: at(jwks.file) },
+        }),
+        ...(ca !== undefined && { caFile: at(ca) }),
+      },
+    ]),
+  );
+}

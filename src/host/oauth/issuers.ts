@@ -1,0 +1,144 @@
+/** The issuers whose JWTs count (RFC 7519, RFC 8725): which claims of a token are proven, and why not. */
+import { readFileSync } from "node:fs";
+
+import { decodeJwt, errors, type JWTPayload, jwtVerify, type JWTHeaderParameters } from "jose";
+
+import { joseAlgorithms } from "../../crypto/suites.ts";
+import type { Clock } from "../../kernel/clock.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import { boundedFetch } from "./bounded-fetch.ts";
+import { type IssuerKeys, keysFromFile, keysFromUrl } from "./issuer-keys.ts";
+
+export interface IssuerSpec {
+  /** As it stands in tokens. */
+  readonly issuer: string;
+  /** Where its keys are; by default where its metadata says. */
+  readonly keys?: { readonly url: string } | { readonly file: string };
+  /** File with the certificates that its server's certificate stands under; the system's by default. */
+  readonly caFile?: string;
+  readonly clockSkewMs: number;
+}
+
+export interface ExpectedToken {
+  /** Names of the issuers of which it may be. */
+  readonly issuers: readonly string[];
+  /** One of these must be among its audiences. */
+  readonly audience: readonly string[];
+  /** Values of `typ` it may have, in lower case, without "application/"; "" for none. Any by default. */
+  readonly types?: readonly string[];
+  /** From `iat` to `exp`; a token without `iat` is refused then. */
+  readonly maxLifetimeMs?: number;
+}
+
+export interface VerifiedToken {
+  /** The issuer's name in the config. */
+  readonly issuer: string;
+  readonly claims: JWTPayload;
+  readonly header: JWTHeaderParameters;
+  readonly expiresUnixMs: number;
+}
+
+export interface Issuers {
+  /**
+   * @throws Refusal `bad_token` with the reason; no claim of the token stands in it
+   * @throws Refusal `issuer_unavailable` if the issuer's keys can't be had
+   */
+  readonly verify: (token: string, expected: ExpectedToken) => Promise<VerifiedToken>;
+}
+
+/** Some issuers put a whole directory of groups into a token. */
+const maxTokenBytes = 16 * 1024;
+
+/** @param specs by name @throws Refusal `bad_config` if a file that is named can't be read */
+export function openIssuers(specs: ReadonlyMap<string, IssuerSpec>, clock: Clock): Issuers {
+  const known = new Map([...specs].map(([name, spec]) => [name, { spec, keys: keysOf(name, spec, clock) }]));
+  return {
+    verify: async (token, expected) => {
+      const claimed = issuerIn(token);
+      const name = expected.issuers.find((each) => known.get(each)?.spec.issuer === claimed);
+      const found = name === undefined ? undefined : known.get(name);
+      if (name === undefined || found === undefined) throw badToken("its issuer isn't accepted here");
+      const { payload, protectedHeader } = await verified(token, found, expected, clock);
+      checkType(protectedHeader, expected.types);
+      checkTimes(payload, found.spec, expected.maxLifetimeMs, clock.nowUnixMs());
+      const expiresUnixMs = (payload.exp ?? 0) * 1000;
+      return { issuer: name, claims: payload, header: protectedHeader, expiresUnixMs };
+    },
+  };
+}
+
+/** The reason stands in the answer too: who holds a token can read it anyway. */
+export function badToken(reason: string, cause?: unknown): Refusal {
+  return new Refusal("bad_token", `The token isn't accepted: ${reason}.`, { cause, facts: { reason } });
+}
+
+function keysOf(name: string, { issuer, keys, caFile }: IssuerSpec, clock: Clock): IssuerKeys {
+  if (keys !== undefined && "file" in keys) return keysFromFile(keys.file);
+  const fetch = boundedFetch(caFile === undefined ? undefined : readCa(name, caFile));
+  return keysFromUrl(keys?.url, { issuer, fetch, clock });
+}
+
+function readCa(name: string, file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new Refusal("bad_config", `issuers.${name}.ca: ${file} can't be read.`, { cause });
+  }
+}
+
+/** Read before anything is proven, only to find whose keys to take. */
+function issuerIn(token: string): string | undefined {
+  if (token.length > maxTokenBytes) throw badToken(`it is longer than ${maxTokenBytes} bytes`);
+  try {
+    return decodeJwt(token).iss;
+  } catch (cause) {
+    throw badToken("it is no JWT", cause);
+  }
+}
+
+async function verified(
+  token: string,
+  { spec, keys }: { readonly spec: IssuerSpec; readonly keys: IssuerKeys },
+  { audience }: ExpectedToken,
+  clock: Clock,
+): Promise<Awaited<ReturnType<typeof jwtVerify>>> {
+  try {
+    return await jwtVerify(token, keys, {
+      algorithms: [...joseAlgorithms],
+      issuer: spec.issuer,
+      audience: [...audience],
+      clockTolerance: spec.clockSkewMs / 1000,
+      currentDate: new Date(clock.nowUnixMs()),
+      requiredClaims: ["exp"],
+    });
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
+    throw badToken(reasonOf(error), error);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof errors.JWTExpired) return "it has expired";
+  if (error instanceof errors.JWTClaimValidationFailed) return `its "${error.claim}" isn't what it must be`;
+  if (error instanceof errors.JOSEAlgNotAllowed) return "its algorithm isn't accepted";
+  if (error instanceof errors.JWKSNoMatchingKey) return "its issuer has no such key";
+  if (error instanceof errors.JWSSignatureVerificationFailed) return "its signature is wrong";
+  return "it can't be verified";
+}
+
+function checkType(header: JWTHeaderParameters, types: readonly string[] | undefined): void {
+  const type = (typeof header.typ === "string" ? header.typ : "").toLowerCase().replace(/^application\//, "");
+  if (types !== undefined && !types.includes(type)) throw badToken('its "typ" isn\'t what it must be');
+}
+
+function checkTimes(
+  { iat, exp = 0 }: JWTPayload,
+  { clockSkewMs }: IssuerSpec,
+  maxLifetimeMs: number | undefined,
+  nowUnixMs: number,
+): void {
+  if (iat !== undefined && iat * 1000 > nowUnixMs + clockSkewMs) throw badToken("it is from the future");
+  if (maxLifetimeMs === undefined) return;
+  if (iat === undefined) throw badToken("it doesn't say when it was made");
+  if ((exp - iat) * 1000 > maxLifetimeMs) throw badToken("it lives longer than is accepted here");
+}
