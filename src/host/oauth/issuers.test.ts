@@ -1,7 +1,7 @@
 /** Tokens of issuers: each thing that can be wrong with one, and issuers that don't answer as they should. */
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
@@ -140,6 +140,10 @@ test("keys in a file are read again when it changes", async (t) => {
   );
   writeFileSync(file, JSON.stringify({ keys: [issuer.publicKey()] }));
   await issuers.verify(await issuer.token({ aud: audience }), expected);
+  await issuer.rotate();
+  writeFileSync(file, JSON.stringify({ keys: [issuer.publicKey()] }));
+  utimesSync(file, 1, 1);
+  await issuers.verify(await issuer.token({ aud: audience }), expected);
   assert.equal(issuer.keysAsked(), 0);
 });
 
@@ -162,22 +166,31 @@ test("an outage of the issuer is none here for an hour", async (t) => {
   await assert.rejects(issuers.verify(token, expected), because("issuer_unavailable", /now/));
 });
 
-const unusable: readonly (readonly [string, Parameters<TokenIssuer["answering"]>[0]])[] = [
-  ["is down", (_request, response) => void response.writeHead(503).end()],
-  ["hangs up", (request) => void request.socket.destroy()],
-  ["answers endlessly", (_request, response) => void response.writeHead(200).end("x".repeat(300_000))],
+const unusable: readonly (readonly [string, Parameters<TokenIssuer["answering"]>[0], RegExp])[] = [
+  ["is down", (_request, response) => void response.writeHead(503).end(), /names no keys/],
+  ["hangs up", (request) => void request.socket.destroy(), /SOCKET/],
+  [
+    "answers endlessly",
+    (_request, response) => void response.writeHead(200).end("x".repeat(300_000)),
+    /more than 262144 bytes/,
+  ],
   [
     "redirects",
     (_request, response) => void response.writeHead(302, { location: "http://127.0.0.1:1/" }).end(),
+    /names no keys/,
   ],
-  ["answers something else", (_request, response) => void response.writeHead(200).end("<html>")],
+  [
+    "answers something else",
+    (_request, response) => void response.writeHead(200).end("<html>"),
+    /JSON|content-type/,
+  ],
 ];
-for (const [what, answer] of unusable) {
+for (const [what, answer, why] of unusable) {
   test(`an issuer that ${what} has its tokens refused for now, not for good`, async (t) => {
     const { issuer, issuers, clock } = await scene(t);
     const token = await issuer.token({ aud: audience });
     issuer.answering(answer);
-    await assert.rejects(issuers.verify(token, expected), because("issuer_unavailable", /now/));
+    await assert.rejects(issuers.verify(token, expected), because("issuer_unavailable", why));
     issuer.answering(undefined);
     await assert.rejects(issuers.verify(token, expected), because("issuer_unavailable", /a moment ago/));
     clock.now += 6000;
