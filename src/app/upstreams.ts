@@ -1,5 +1,4 @@
 /** From the config's servers to the adapters that reach them. */
-import { readFileSync } from "node:fs";
 import path from "node:path";
 
 import { Pool } from "undici";
@@ -18,6 +17,7 @@ import { linkedUpstream } from "../host/link/linked-upstream.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import { secretFrom } from "./secret-source.ts";
 import type { ConfigDocument, ServerAtUrl, ServerConfig } from "./config.ts";
 
 export interface UpstreamOptions {
@@ -175,25 +175,4 @@ function environmentOf(server: StdioServer): Record<string, string> {
     return value === undefined ? [] : [[name, value] as const];
   });
   return { ...Object.fromEntries(passed), ...server.env };
-}
-
-function secretFrom(
-  source: { readonly file: string } | { readonly env: string },
-  at: string,
-  folder: string,
-): string {
-  const value =
-    "env" in source ? process.env[source.env] : readSecretFile(path.resolve(folder, source.file), at);
-  if (value === undefined || value.trim() === "") {
-    throw new Refusal("bad_config", `${at}: nothing found in ${"env" in source ? source.env : source.file}.`);
-  }
-  return value.trim();
-}
-
-function readSecretFile(file: string, at: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new Refusal("bad_config", `${at}: ${file} can't be read.`, { cause });
-  }
 }

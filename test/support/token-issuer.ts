@@ -21,10 +21,14 @@ export interface TokenIssuer {
     claims: Readonly<Record<string, unknown>>,
     header?: Partial<JWTHeaderParameters>,
   ) => Promise<string>;
+  /** A token that says nothing: its issuer is asked what it is. */
+  readonly opaque: (claims: Readonly<Record<string, unknown>>) => string;
   /** From now on signs with a new key; the old one is no longer in the key set. */
   readonly rotate: () => Promise<void>;
   /** Answers so from now on, instead of with what was asked for. */
   readonly answering: (answer: http.RequestListener | undefined) => void;
+  /** How often it was asked about a token. */
+  readonly tokensAsked: () => number;
   /** How often its key set was asked for. */
   readonly keysAsked: () => number;
   readonly publicKey: () => JWK;
@@ -34,11 +38,19 @@ export interface TokenIssuer {
 export async function tokenIssuer(t: Cleanup, algorithm = "ES256"): Promise<TokenIssuer> {
   let key = await newKey(algorithm, "1");
   let asked = 0;
+  let tokensAsked = 0;
   let instead: http.RequestListener | undefined;
+  const opaque = new Map<string, object>();
   const server = http.createServer((request, response) => {
     const isKeys = request.url === "/jwks";
     if (isKeys) asked += 1;
     if (instead !== undefined) return instead(request, response);
+    if (request.url === "/introspect") {
+      tokensAsked += 1;
+      void introspect(request, opaque).then((found) => response.end(JSON.stringify(found)));
+      response.writeHead(200, { "content-type": "application/json" });
+      return;
+    }
     const isMetadata = request.url === "/.well-known/openid-configuration";
     const body = isKeys ? { keys: [key.jwk] } : { issuer: url, jwks_uri: `${url}/jwks` };
     response.writeHead(isKeys || isMetadata ? 200 : 404, { "content-type": "application/json" });
@@ -55,6 +67,12 @@ export async function tokenIssuer(t: Cleanup, algorithm = "ES256"): Promise<Toke
     rotate: async () => void (key = await newKey(algorithm, String(Number(key.jwk.kid) + 1))),
     answering: (answer) => void (instead = answer),
     keysAsked: () => asked,
+    tokensAsked: () => tokensAsked,
+    opaque: (claims) => {
+      const token = `opaque-${opaque.size}`;
+      opaque.set(token, claims);
+      return token;
+    },
     publicKey: () => key.jwk,
     token: async (claims, header = {}) => {
       const now = Math.floor(Date.now() / 1000);
@@ -63,6 +81,17 @@ export async function tokenIssuer(t: Cleanup, algorithm = "ES256"): Promise<Toke
         .sign(key.privateKey);
     },
   };
+}
+
+/** Only for who proves to be the gateway. */
+async function introspect(
+  request: http.IncomingMessage,
+  known: ReadonlyMap<string, object>,
+): Promise<object> {
+  const body = Buffer.concat(await Array.fromAsync(request as AsyncIterable<Buffer>)).toString();
+  const isGateway = request.headers.authorization === `Basic ${btoa("gateway:secret")}`;
+  const claims = known.get(new URLSearchParams(body).get("token") ?? "");
+  return isGateway && claims !== undefined ? { active: true, ...claims } : { active: false };
 }
 
 async function newKey(

@@ -5,7 +5,8 @@ import { z } from "zod";
 
 import { isSecureUrl } from "../../host/oauth/bounded-fetch.ts";
 import type { IssuerSpec } from "../../host/oauth/issuers.ts";
-import { durationMs } from "./values.ts";
+import { secretFrom } from "../secret-source.ts";
+import { durationMs, secretSource } from "./values.ts";
 
 const secureUrl = z
   .string()
@@ -33,6 +34,18 @@ const issuerSchema = z.strictObject({
     .min(1)
     .optional()
     .describe("File with the CA certificates (PEM) of its server; the system's by default."),
+  introspection: z
+    .strictObject({
+      url: secureUrl.describe("Its introspection endpoint (RFC 7662)."),
+      client_id: z.string().min(1).describe("What it knows this gateway as."),
+      client_secret: secretSource.describe("The secret that goes with it."),
+      cache: durationMs
+        .refine((ms) => ms <= 300_000, "expected at most 5m")
+        .prefault("10s")
+        .describe("How long an answer counts, and so a token that was withdrawn."),
+    })
+    .optional()
+    .describe("How it is asked about tokens that are no JWT; without it they are refused."),
   clock_skew: durationMs
     .refine((ms) => ms <= 300_000, "expected at most 5m")
     .prefault("30s")
@@ -50,7 +63,7 @@ type IssuersDocument = z.output<typeof issuersSchema>;
 export function issuerSpecs(issuers: IssuersDocument, folder: string): ReadonlyMap<string, IssuerSpec> {
   const at = (file: string): string => path.resolve(folder, file);
   return new Map(
-    Object.entries(issuers).map(([name, { issuer, jwks, ca, clock_skew: clockSkewMs }]) => [
+    Object.entries(issuers).map(([name, { issuer, jwks, ca, introspection, clock_skew: clockSkewMs }]) => [
       name,
       {
         issuer,
@@ -59,6 +72,14 @@ export function issuerSpecs(issuers: IssuersDocument, folder: string): ReadonlyM
           keys: typeof jwks === "string" ? { url: jwks } : { file: at(jwks.file) },
         }),
         ...(ca !== undefined && { caFile: at(ca) }),
+        ...(introspection && {
+          introspection: {
+            url: introspection.url,
+            clientId: introspection.client_id,
+            clientSecret: secretFrom(introspection.client_secret, `issuers.${name}.introspection`, folder),
+            cacheMs: introspection.cache,
+          },
+        }),
       },
     ]),
   );

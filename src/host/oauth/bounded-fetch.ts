@@ -1,4 +1,5 @@
 /** Fetching what an authorization server publishes: https, no redirect, bounded in size and time. */
+import * as oauth from "oauth4webapi";
 import { Agent, request } from "undici";
 
 import { concat } from "../../kernel/bytes.ts";
@@ -49,6 +50,21 @@ export function boundedFetch(ca?: string): BoundedFetch {
     }
   };
 }
+
+/** What every call of `oauth4webapi` is given, so that it is bounded. */
+export function oauthOptions(send: BoundedFetch): {
+  readonly [oauth.customFetch]: (url: string, options: OauthFetchOptions) => Promise<Response>;
+  readonly [oauth.allowInsecureRequests]: true;
+} {
+  return {
+    [oauth.customFetch]: (url, { method, headers, body }) =>
+      send(url, { method, headers, body: body?.toString() }),
+    // What may be asked without TLS is decided where it is fetched.
+    [oauth.allowInsecureRequests]: true,
+  };
+}
+
+type OauthFetchOptions = oauth.CustomFetchOptions<string, URLSearchParams | undefined>;
 
 /** Tokens and keys travel over https; only this machine may do without. */
 export function isSecureUrl(text: string): boolean {

@@ -15,7 +15,7 @@ import * as oauth from "oauth4webapi";
 
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import type { BoundedFetch } from "./bounded-fetch.ts";
+import { type BoundedFetch, oauthOptions } from "./bounded-fetch.ts";
 
 export type IssuerKeys = (header: JWSHeaderParameters, token: FlattenedJWSInput) => Promise<CryptoKey>;
 
@@ -92,13 +92,7 @@ export function keysFromUrl(url: string | undefined, source: KeySource): IssuerK
 async function discoveredUrl({ issuer, fetch }: KeySource): Promise<string> {
   const identifier = new URL(issuer);
   for (const algorithm of ["oauth2", "oidc"] as const) {
-    const response = await oauth.discoveryRequest(identifier, {
-      algorithm,
-      [oauth.customFetch]: (url: string, { headers }: { readonly headers: Record<string, string> }) =>
-        fetch(url, { headers }),
-      // What may be asked without TLS is decided where it is fetched.
-      [oauth.allowInsecureRequests]: true,
-    });
+    const response = await oauth.discoveryRequest(identifier, { algorithm, ...oauthOptions(fetch) });
     if (response.status !== 200) continue;
     const metadata = await oauth.processDiscoveryResponse(identifier, response);
     if (metadata.jwks_uri !== undefined) return metadata.jwks_uri;

@@ -166,6 +166,64 @@ test("an outage of the issuer is none here for an hour", async (t) => {
   await assert.rejects(issuers.verify(token, expected), because("issuer_unavailable", /now/));
 });
 
+async function asking(t: TestContext): Promise<Scene> {
+  const issuer = await tokenIssuer(t);
+  const clock = { now: Date.now() };
+  const introspection = {
+    url: `${issuer.url}/introspect`,
+    clientId: "gateway",
+    clientSecret: "secret",
+    cacheMs: 10_000,
+  };
+  const spec = { issuer: issuer.url, clockSkewMs: 30_000, introspection };
+  return {
+    issuer,
+    clock,
+    issuers: openIssuers(new Map([["corp", spec]]), { nowUnixMs: () => clock.now }),
+  };
+}
+
+test("what an opaque token is, its issuer is asked, and not again for a while", async (t) => {
+  const { issuer, issuers, clock } = await asking(t);
+  const token = issuer.opaque({ aud: [audience, "other"], sub: "alice", exp: now + 300 });
+  for (const _ of [1, 2, 3]) assert.equal((await issuers.verify(token, expected)).claims.sub, "alice");
+  assert.equal(issuer.tokensAsked(), 1);
+  clock.now += 11_000;
+  await issuers.verify(token, expected);
+  assert.equal(issuer.tokensAsked(), 2);
+});
+
+const inactive: readonly (readonly [string, Readonly<Record<string, unknown>>, RegExp])[] = [
+  ["for somebody else", { aud: "other" }, /aud/],
+  ["for nobody", { aud: undefined }, /aud/],
+  ["of another issuer", { iss: "https://evil.test" }, /issuer/],
+  ["that has expired", { exp: now - 40 }, /expired/],
+  ["that isn't valid yet", { nbf: now + 40 }, /valid yet/],
+  ["from the future", { iat: now + 40 }, /future/],
+  ["that isn't active", { active: false }, /active/],
+];
+for (const [what, claims, reason] of inactive) {
+  test(`an opaque token ${what} is refused, and the reason given`, async (t) => {
+    const { issuer, issuers } = await asking(t);
+    const token = issuer.opaque({ aud: audience, ...claims });
+    await assert.rejects(issuers.verify(token, expected), because("bad_token", reason));
+  });
+}
+
+test("an opaque token of an issuer that can't be asked about it is refused", async (t) => {
+  const { issuer, issuers } = await scene(t);
+  await assert.rejects(issuers.verify(issuer.opaque({}), expected), because("bad_token", /no JWT/));
+});
+
+test("an issuer that doesn't say what a token is has it refused for now, and is asked again", async (t) => {
+  const { issuer, issuers } = await asking(t);
+  const token = issuer.opaque({ aud: audience });
+  issuer.answering((_request, response) => void response.writeHead(500).end());
+  await assert.rejects(issuers.verify(token, expected), because("issuer_unavailable", /doesn't say/));
+  issuer.answering(undefined);
+  await issuers.verify(token, expected);
+});
+
 const unusable: readonly (readonly [string, Parameters<TokenIssuer["answering"]>[0], RegExp])[] = [
   ["is down", (_request, response) => void response.writeHead(503).end(), /names no keys/],
   ["hangs up", (request) => void request.socket.destroy(), /SOCKET/],

@@ -7,6 +7,7 @@ import { joseAlgorithms } from "../../crypto/suites.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { boundedFetch } from "./bounded-fetch.ts";
+import { type IntrospectionSpec, type Introspect, introspector } from "./introspection.ts";
 import { type IssuerKeys, keysFromFile, keysFromUrl } from "./issuer-keys.ts";
 
 export interface IssuerSpec {
@@ -17,6 +18,8 @@ export interface IssuerSpec {
   /** File with the certificates that its server's certificate stands under; the system's by default. */
   readonly caFile?: string;
   readonly clockSkewMs: number;
+  /** Where it says what its tokens are that are no JWTs; such tokens are refused without. */
+  readonly introspection?: IntrospectionSpec;
 }
 
 export interface ExpectedToken {
@@ -34,7 +37,7 @@ export interface VerifiedToken {
   /** The issuer's name in the config. */
   readonly issuer: string;
   readonly claims: JWTPayload;
-  readonly header: JWTHeaderParameters;
+  /** When it has to be verified again, at the latest. */
   readonly expiresUnixMs: number;
 }
 
@@ -51,9 +54,11 @@ const maxTokenBytes = 16 * 1024;
 
 /** @param specs by name @throws Refusal `bad_config` if a file that is named can't be read */
 export function openIssuers(specs: ReadonlyMap<string, IssuerSpec>, clock: Clock): Issuers {
-  const known = new Map([...specs].map(([name, spec]) => [name, { spec, keys: keysOf(name, spec, clock) }]));
+  const known = new Map([...specs].map(([name, spec]) => [name, openIssuer(name, spec, clock)]));
   return {
     verify: async (token, expected) => {
+      if (token.length > maxTokenBytes) throw badToken(`it is longer than ${maxTokenBytes} bytes`);
+      if (!looksLikeJwt(token)) return await introspected(token, known, expected, clock);
       const claimed = issuerIn(token);
       const name = expected.issuers.find((each) => known.get(each)?.spec.issuer === claimed);
       const found = name === undefined ? undefined : known.get(name);
@@ -61,8 +66,7 @@ export function openIssuers(specs: ReadonlyMap<string, IssuerSpec>, clock: Clock
       const { payload, protectedHeader } = await verified(token, found, expected, clock);
       checkType(protectedHeader, expected.types);
       checkTimes(payload, found.spec, expected.maxLifetimeMs, clock.nowUnixMs());
-      const expiresUnixMs = (payload.exp ?? 0) * 1000;
-      return { issuer: name, claims: payload, header: protectedHeader, expiresUnixMs };
+      return { issuer: name, claims: payload, expiresUnixMs: (payload.exp ?? 0) * 1000 };
     },
   };
 }
@@ -72,10 +76,46 @@ export function badToken(reason: string, cause?: unknown): Refusal {
   return new Refusal("bad_token", `The token isn't accepted: ${reason}.`, { cause, facts: { reason } });
 }
 
-function keysOf(name: string, { issuer, keys, caFile }: IssuerSpec, clock: Clock): IssuerKeys {
-  if (keys !== undefined && "file" in keys) return keysFromFile(keys.file);
+interface OpenIssuer {
+  readonly spec: IssuerSpec;
+  readonly keys: IssuerKeys;
+  readonly introspect?: Introspect;
+}
+
+function openIssuer(name: string, spec: IssuerSpec, clock: Clock): OpenIssuer {
+  const { issuer, keys, caFile, introspection } = spec;
   const fetch = boundedFetch(caFile === undefined ? undefined : readCa(name, caFile));
-  return keysFromUrl(keys?.url, { issuer, fetch, clock });
+  return {
+    spec,
+    keys:
+      keys !== undefined && "file" in keys
+        ? keysFromFile(keys.file)
+        : keysFromUrl(keys?.url, { issuer, fetch, clock }),
+    ...(introspection && { introspect: introspector(issuer, introspection, { fetch, clock }) }),
+  };
+}
+
+/** RFC 7519 §7.2: three parts, or it is one that only its issuer understands. */
+function looksLikeJwt(token: string): boolean {
+  return /^[\w-]+\.[\w-]+\.[\w-]*$/.test(token);
+}
+
+/** Each issuer that can be asked is, in the order they are expected in; what it says is held to the same measure. */
+async function introspected(
+  token: string,
+  known: ReadonlyMap<string, OpenIssuer>,
+  expected: ExpectedToken,
+  clock: Clock,
+): Promise<VerifiedToken> {
+  for (const name of expected.issuers) {
+    const { spec, introspect } = known.get(name) ?? {};
+    const claims = await introspect?.(token);
+    if (spec === undefined || claims === undefined) continue;
+    const now = clock.nowUnixMs();
+    checkClaims(claims, spec, expected, now);
+    return { issuer: name, claims, expiresUnixMs: now + (spec.introspection?.cacheMs ?? 0) };
+  }
+  throw badToken("it is no JWT, and no issuer says that it is active");
 }
 
 function readCa(name: string, file: string): string {
@@ -86,9 +126,20 @@ function readCa(name: string, file: string): string {
   }
 }
 
+/** What a JWT's verification holds against its claims, for those that came another way. */
+function checkClaims(claims: JWTPayload, spec: IssuerSpec, expected: ExpectedToken, nowUnixMs: number): void {
+  const { iss = spec.issuer, aud = [], exp = Infinity, nbf = 0 } = claims;
+  if (iss !== spec.issuer) throw badToken("its issuer isn't accepted here");
+  if (![aud].flat().some((each) => expected.audience.includes(each))) {
+    throw badToken('its "aud" isn\'t what it must be');
+  }
+  if (exp * 1000 <= nowUnixMs - spec.clockSkewMs) throw badToken("it has expired");
+  if (nbf * 1000 > nowUnixMs + spec.clockSkewMs) throw badToken("it isn't valid yet");
+  checkTimes(claims, spec, expected.maxLifetimeMs, nowUnixMs);
+}
+
 /** Read before anything is proven, only to find whose keys to take. */
 function issuerIn(token: string): string | undefined {
-  if (token.length > maxTokenBytes) throw badToken(`it is longer than ${maxTokenBytes} bytes`);
   try {
     return decodeJwt(token).iss;
   } catch (cause) {
@@ -132,7 +183,7 @@ function checkType(header: JWTHeaderParameters, types: readonly string[] | undef
 }
 
 function checkTimes(
-  { iat, exp = 0 }: JWTPayload,
+  { iat, exp = Infinity }: JWTPayload,
   { clockSkewMs }: IssuerSpec,
   maxLifetimeMs: number | undefined,
   nowUnixMs: number,
