@@ -6,10 +6,9 @@ import http from "node:http";
 
 import { Refusal } from "../../kernel/refusal.ts";
 import { targetHeader } from "../../wire/target-url.ts";
-import { readBody } from "./body.ts";
 import { checkNoBody, forwardedHeaders } from "./forward-request.ts";
 import { isSameSecret } from "./loopback.ts";
-import { type FrontOptions, pass, refuse } from "./loopback-front.ts";
+import { type FrontOptions, refuse, sendOn } from "./loopback-front.ts";
 
 const challenge = 'Basic realm="latticegate"';
 const needsToken = "This proxy takes this start's password; use the URL that `connect --forward` printed.\n";
@@ -56,18 +55,7 @@ async function forward(
     throw new Refusal("method_not_allowed", "MCP and its authorization use POST, GET and DELETE.");
   }
   checkNoBody(request);
-  const body = method === "POST" ? await readBody(request, options.maxBodyBytes) : undefined;
-  const gone = new AbortController();
-  response.once("close", () => {
-    if (!response.writableFinished) gone.abort();
-  });
-  const answer = await options.send({
-    method,
-    headers: outgoing(request, url),
-    ...(body !== undefined && { body }),
-    gone: gone.signal,
-  });
-  await pass(answer, response);
+  await sendOn({ method, headers: outgoing(request, url) }, { request, response }, options);
 }
 
 function outgoing({ headers, rawHeaders }: http.IncomingMessage, url: string): string[] {

@@ -60,22 +60,26 @@ async function exchangeOne(
     throw new Refusal("method_not_allowed", "MCP uses POST, GET and DELETE.");
   }
   if (method === "POST") checkContent(request);
-  const body = method === "POST" ? await readBody(request, options.maxBodyBytes) : undefined;
+  await sendOn({ method, headers: outgoing(request) }, { request, response }, options);
+}
+
+/** Sends a client's request through the tunnel, and writes what comes back; a client that leaves takes it along. */
+export async function sendOn(
+  head: Pick<HttpRequest, "method" | "headers">,
+  { request, response }: { readonly request: http.IncomingMessage; readonly response: http.ServerResponse },
+  options: FrontOptions,
+): Promise<void> {
+  const body = head.method === "POST" ? await readBody(request, options.maxBodyBytes) : undefined;
   const gone = new AbortController();
   response.once("close", () => {
     if (!response.writableFinished) gone.abort();
   });
-  const answer = await options.send({
-    method,
-    headers: outgoing(request),
-    ...(body !== undefined && { body }),
-    gone: gone.signal,
-  });
+  const answer = await options.send({ ...head, ...(body !== undefined && { body }), gone: gone.signal });
   await pass(answer, response);
 }
 
 /** Writes an answer as it came, a long one or a stream as it comes. */
-export async function pass(answer: HttpAnswer, response: http.ServerResponse): Promise<void> {
+async function pass(answer: HttpAnswer, response: http.ServerResponse): Promise<void> {
   const { status, headers } = answer;
   if (answer.kind === "whole") {
     response.writeHead(status, withLength(status, headers, answer.body.length));
