@@ -103,6 +103,18 @@ export const joseAlgorithms = [
   "RS512",
 ] as const;
 
+/**
+ * Of those, the ones a client may prove the possession of its key with (RFC 9449). No RSA: such keys are made for the
+ * purpose, and a hostile one is dear to check.
+ */
+export const proofAlgorithms: readonly string[] = joseAlgorithms.filter((name) => !/^[PR]S/.test(name));
+
+/** Groups of links that are let in without ML-KEM where an operator says so. */
+export const classicalGroups = [
+  { id: "X25519", kind: "classical", nistLevel: 1, groupId: 0x001d, kem: null, status: "deprecated" },
+  { id: "P-256", kind: "classical", nistLevel: 1, groupId: 0x0017, kem: null, status: "deprecated" },
+] as const satisfies readonly KeyExchangeSuite[];
+
 /** AEADs offered in TLS 1.3, by IANA name. */
 const tlsCiphers = ["TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"] as const;
 

@@ -2,7 +2,7 @@
  * The evidence types of one call. Each stage's output extends its input, so a stage can't be skipped:
  * Received → Identified → Read → Confirmed → Located → Judged → Journaled → (answer) → recorded.
  */
-import type { Caller } from "../model/caller.ts";
+import type { Caller, TokenProof } from "../model/caller.ts";
 import type { Channel } from "../model/channel.ts";
 import type { Receipt } from "../model/entry.ts";
 import type { Denial, Permit, Question } from "../policy/decide.ts";
@@ -33,10 +33,15 @@ export interface Reply {
   readonly gone: AbortSignal;
 }
 
+/** A caller that came with an access token. */
+export type TokenCaller = Caller & { readonly proof: TokenProof };
+
 export interface Received {
   readonly id: string;
   readonly atUnixMs: number;
   readonly channel: Channel;
+  /** Whom the request's access token proves, where the link itself proves nobody. INVARIANT: the listener has judged it. */
+  readonly presented?: TokenCaller;
   /** The name under which the upstream is configured. */
   readonly server: string;
   /** The virtual server through which the call came to this one. */
@@ -57,8 +62,9 @@ export interface Identified extends Received {
 }
 
 /** Who acted, as the log names it, however far the call came. */
-export function principalOf({ caller, channel }: Received & Partial<Identified>): string {
-  return caller?.id ?? channel.peer.spiffeId;
+export function principalOf({ caller, channel, presented }: Received & Partial<Identified>): string {
+  if (caller !== undefined) return caller.id;
+  return channel.peer.kind === "svid" ? channel.peer.spiffeId : (presented?.id ?? "anonymous");
 }
 
 /** + the message. */

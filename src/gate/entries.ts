@@ -1,4 +1,5 @@
 /** A call, however far it came, as the two audit entries it leaves: what was decided, and how it ended. */
+import type { Channel } from "../model/channel.ts";
 import type { EntryDraft, EntryOutcome } from "../model/entry.ts";
 import { type Judged, principalOf, type Read, type Received } from "./call.ts";
 import type { World } from "./world.ts";
@@ -20,6 +21,7 @@ export interface Ending {
 
 export function decisionEntry(call: Judged, world: World): EntryDraft {
   const { verdict } = call;
+  const { proof } = call.caller;
   return {
     event: "call.decision",
     atUnixMs: call.atUnixMs,
@@ -31,8 +33,8 @@ export function decisionEntry(call: Judged, world: World): EntryDraft {
       ...subject(call),
       rule: verdict.rule ?? "default-deny",
       world: world.digest,
-      "link.group": call.channel.group,
-      "link.peer_key": call.channel.peer.keyAlgorithm,
+      ...linkFacts(call.channel),
+      ...(proof.kind === "token" && { proof: proof.binding }),
       request_bytes: String(call.body.length),
     },
   };
@@ -57,6 +59,14 @@ export function outcomeEntry(call: Received & Partial<Read>, ending: Ending, now
       ...(ending.resumes !== undefined && { resumes: ending.resumes }),
       ...(ending.reason !== undefined && { reason: ending.reason }),
     },
+  };
+}
+
+function linkFacts({ group, keyExchange, peer }: Channel): Record<string, string> {
+  return {
+    "link.group": group,
+    ...(keyExchange === "classical" && { "link.kind": keyExchange }),
+    ...(peer.kind === "svid" && { "link.peer_key": peer.keyAlgorithm }),
   };
 }
 

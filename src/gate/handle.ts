@@ -7,6 +7,7 @@ import type { Read, Received } from "./call.ts";
 import { type Ending, outcomeEntry } from "./entries.ts";
 import type { Ports } from "./ports.ts";
 import { logRefusal, refusedAnswer } from "./refuse.ts";
+import { ownChallenges } from "./reach.ts";
 import { type Departure, relay } from "./relay.ts";
 import { confirm, identify, journal, judge, locate, read } from "./stages.ts";
 import { checkOffer } from "./version-floor.ts";
@@ -23,7 +24,7 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
     const located = (call = await locate(confirmed, world, ports));
     const judged = (call = judge(located, world));
     const permitted = (call = await journal(judged, world, ports));
-    const came = await ports.upstreams.forward(permitted);
+    const came = ownChallenges(permitted, await ports.upstreams.forward(permitted));
     const answer = await checkOffer(permitted, came, world, ports);
     departure = await relay(permitted, answer, ports);
   } catch (error) {
@@ -40,6 +41,8 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
 /** The reasons that say: not you, or not this. The others say that something is wrong. */
 const denials: ReadonlySet<string> = new Set<RefusalCode>([
   "denied",
+  "insufficient_scope",
+  "classical_link",
   "no_identity",
   "false_claim",
   "target_refused",

@@ -18,6 +18,7 @@ const received: Received = {
   atUnixMs: 0,
   channel: {
     group: "X25519MLKEM768",
+    keyExchange: "hybrid",
     peer: {
       kind: "svid",
       keyAlgorithm: "ML-DSA-65",

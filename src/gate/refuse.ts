@@ -21,8 +21,9 @@ export function refusedAnswer(call: Received & Partial<Read>, error: unknown): R
   }
   if (error.code === "denied" && request !== undefined) return deniedAnswer(request, error);
   const { rpc, http } = refusalRow(error.code);
-  const { message, data } = error;
-  return rpcError(request, http, { code: rpc, message, ...(data !== undefined && { data }) });
+  const { message, data, headers } = error;
+  const said = rpcError(request, http, { code: rpc, message, ...(data !== undefined && { data }) });
+  return { ...said, headers: [...said.headers, ...headers] };
 }
 
 /** Tells the operator, and in the log alone, what the caller may not know: the facts, the stack. */

@@ -4,7 +4,6 @@ import { falseClaim } from "../identity/claims.ts";
 import { printable } from "../kernel/printable.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { decide, nothingAllows, type Question } from "../policy/decide.ts";
-import type { Caller } from "../model/caller.ts";
 import type { TargetKind } from "../policy/rules.ts";
 import { checkHeaders } from "../wire/mcp-headers.ts";
 import { type Frame, namedBy, readFrame } from "../wire/frame.ts";
@@ -12,13 +11,22 @@ import type { Confirmed, Identified, Journaled, Judged, Located, Read, Received 
 import { decisionEntry } from "./entries.ts";
 import { checkTarget, readForwarded } from "./forward.ts";
 import type { Ports } from "./ports.ts";
+import { outOfReach } from "./reach.ts";
 import { openSessionId, ownerOf } from "./session-id.ts";
 import { checkVersion } from "./version-floor.ts";
 import type { World } from "./world.ts";
 
 /** @throws Refusal `no_identity` */
 export function identify(received: Received, world: World): Identified {
-  return { ...received, caller: callerOf(received.channel, world.trust, received.atUnixMs) };
+  const { channel, presented, atUnixMs } = received;
+  if (channel.peer.kind === "svid") {
+    return { ...received, caller: callerOf({ peer: channel.peer }, world.trust, atUnixMs) };
+  }
+  // What a member of a virtual server is asked later stands on the same token.
+  if (presented === undefined || presented.proof.notAfterUnixMs <= atUnixMs) {
+    throw new Refusal("no_identity", "There is no access token with this call that is still good.");
+  }
+  return { ...received, caller: presented };
 }
 
 /** @throws Refusal `bad_json`, `bad_message`; for a forward server `bad_media_type`, `method_not_allowed` too */
@@ -37,7 +45,7 @@ export function confirm(call: Read, world: World): Confirmed {
   const found = frame && meta && falseClaim({ ...meta, bytes: frame.bytes }, caller.id, world.claims);
   if (found === undefined) return { ...call, claims: "uncontradicted" };
   const claim = printable(found.key, 128);
-  throw new Refusal("false_claim", `"${claim}" in _meta contradicts the certificate of the caller.`, {
+  throw new Refusal("false_claim", `"${claim}" in _meta contradicts what the caller has proven.`, {
     facts: { claim, ...(found.claimed !== undefined && { claimed: printable(found.claimed, 256) }) },
   });
 }
@@ -62,23 +70,40 @@ export async function locate(call: Confirmed, world: World, ports: Ports): Promi
   return inSession(routed, ports.sessionKey);
 }
 
+/** @throws Refusal `insufficient_scope`, `classical_link` */
 export function judge(call: Located, world: World): Judged {
   const target = targetOf(call.frame);
   const question: Question = { caller: call.caller, server: call.server, ...(target && { target }) };
   const members = world.virtualServers.get(call.server);
-  if (members === undefined) return { ...call, question, verdict: decide(question, world.rules) };
+  if (members === undefined) return { ...call, question, verdict: reached(call, question, world) };
   // A call for all members is open to whoever may use one; each member is asked on the caller's behalf, and judges.
-  const [member] = openTo(call.caller, members, world);
+  const allowed = members.filter((member) => isAllowed(call, member, world));
+  const member = openTo(call, members, world)[0] ?? allowed[0];
   const verdict =
     member === undefined
       ? nothingAllows(question)
-      : decide({ caller: call.caller, server: member }, world.rules);
+      : reached(call, { caller: call.caller, server: member }, world);
   return { ...call, question, verdict };
 }
 
-/** Those of `servers` of which the caller may use anything at all. */
-export function openTo(caller: Caller, servers: readonly string[], world: World): readonly string[] {
-  return servers.filter((server) => decide({ caller, server }, world.rules).kind === "permit");
+/** Those of `servers` of which the caller may use anything at all, on this link and with this proof. */
+export function openTo(call: Identified, servers: readonly string[], world: World): readonly string[] {
+  const { caller } = call;
+  return servers.filter(
+    (server) => isAllowed(call, server, world) && outOfReach(call, { caller, server }, world) === undefined,
+  );
+}
+
+function isAllowed({ caller }: Identified, server: string, world: World): boolean {
+  return decide({ caller, server }, world.rules).kind === "permit";
+}
+
+/** What the rules say; of what they allow, how the caller came and what it was granted can still keep it away. */
+function reached(call: Identified, question: Question, world: World): ReturnType<typeof decide> {
+  const verdict = decide(question, world.rules);
+  const obstacle = verdict.kind === "permit" ? outOfReach(call, question, world) : undefined;
+  if (obstacle !== undefined) throw obstacle;
+  return verdict;
 }
 
 /**

@@ -7,12 +7,21 @@ import type { ProtocolVersion } from "../wire/protocol-version.ts";
 import { originMatcher } from "../policy/origins.ts";
 import type { Rule, RuleDocument } from "../policy/rules.ts";
 import { compileRules } from "../policy/rules.ts";
+import { compileScopes, type Scope } from "../policy/scopes.ts";
 
 /** The oldest versions of the protocol that may be spoken; none where nothing is said. */
 export interface VersionFloor {
   readonly minimum?: ProtocolVersion;
   /** Where a server's own counts instead, by its name. */
   readonly ofServers: ReadonlyMap<string, ProtocolVersion>;
+}
+
+/** What a listener for clients with tokens lets them reach, beside the rules. */
+export interface WebReach {
+  /** Servers that links without post-quantum key exchange may reach. */
+  readonly classicalServers: readonly string[];
+  /** By name, what each scope is good for; where there are none, tokens aren't asked for scopes. */
+  readonly scopes?: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface World {
@@ -26,6 +35,11 @@ export interface World {
   readonly versions: VersionFloor;
   /** The forward servers among them, each with what says whether it leads to an origin. */
   readonly forward: ReadonlyMap<string, (origin: string) => boolean>;
+  /** By the origin that clients know it by. */
+  readonly webListeners: ReadonlyMap<
+    string,
+    { readonly classicalServers: ReadonlySet<string>; readonly scopes: readonly Scope[] | undefined }
+  >;
   /** SHA-256 over everything above, base64url; stands in each decision's entry. */
   readonly digest: string;
 }
@@ -40,9 +54,10 @@ export function makeWorld(parts: {
   readonly forward?: Readonly<Record<string, readonly string[]>>;
   readonly claims?: readonly string[];
   readonly versions?: VersionFloor;
+  readonly webListeners?: Readonly<Record<string, WebReach>>;
 }): World {
   const { trust, rules, servers, virtualServers = new Map(), forward = {}, claims = [] } = parts;
-  const { versions = { ofServers: new Map() } } = parts;
+  const { versions = { ofServers: new Map() }, webListeners = {} } = parts;
   const content = JSON.stringify({
     trust: { ...trust, revokedSerials: [...trust.revokedSerials].sort() },
     rules,
@@ -51,6 +66,7 @@ export function makeWorld(parts: {
     claims: [...claims].sort(),
     versions: { ...versions, ofServers: [...versions.ofServers].sort(([a], [b]) => (a < b ? -1 : 1)) },
     forward: Object.entries(forward).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    webListeners: Object.entries(webListeners).toSorted(([a], [b]) => (a < b ? -1 : 1)),
   });
   return {
     trust,
@@ -60,6 +76,15 @@ export function makeWorld(parts: {
     claims: new Set(claims.map(boundKey)),
     versions,
     forward: new Map(Object.entries(forward).map(([name, patterns]) => [name, originMatcher(patterns)])),
+    webListeners: new Map(
+      Object.entries(webListeners).map(([origin, { classicalServers, scopes }]) => [
+        origin,
+        {
+          classicalServers: new Set(classicalServers),
+          scopes: scopes === undefined ? undefined : compileScopes(scopes),
+        },
+      ]),
+    ),
     digest: toBase64url(sha256(utf8(content))),
   };
 }

@@ -15,7 +15,7 @@ export interface MetaMembers {
 export interface FalseClaim {
   /** The key in `_meta`, as it was written. */
   readonly key: string;
-  /** The SPIFFE ID that was claimed, if it was one; as it was written, of any length. */
+  /** The identity that was claimed, if it was one; as it was written, of any length. */
   readonly claimed?: string;
 }
 
@@ -66,23 +66,23 @@ const ownKey = keysNamed(["caller"], "dev\\.latticegate/");
 
 /**
  * The first claim that contradicts the proof; undefined if none does.
- * @param spiffeId the caller's, as proven
- * @param boundKeys further keys whose value must be the caller's SPIFFE ID, or its path after the trust domain
+ * @param callerId the caller's id, as proven
+ * @param boundKeys further keys whose value must be the caller's id, or a SPIFFE ID's path after the trust domain
  */
 export function falseClaim(
   meta: MetaMembers,
-  spiffeId: string,
+  callerId: string,
   boundKeys: ReadonlySet<string>,
 ): FalseClaim | undefined {
   for (const [key, place] of meta.members) {
     const isBound = boundKeys.size > 0 && boundKeys.has(boundKey(key));
     if (!isBound && !claimsSender.test(key)) continue;
     const found = isBound
-      ? unlessBound(textOf(meta.bytes, place), spiffeId)
-      : unlessTrue(textsOf(meta.bytes, place), spiffeId, ownKey.test(key));
+      ? unlessBound(textOf(meta.bytes, place), callerId)
+      : unlessTrue(textsOf(meta.bytes, place), callerId, ownKey.test(key));
     if (found === undefined) continue;
     // A gateway hands on what its callers say of themselves; it has compared that with their certificates.
-    return isGatewayId(spiffeId) ? undefined : { key, ...found };
+    return isGatewayId(callerId) ? undefined : { key, ...found };
   }
   return undefined;
 }
@@ -94,22 +94,22 @@ export function boundKey(key: string): string {
 
 type Contradiction = Pick<FalseClaim, "claimed">;
 
-function unlessBound(text: string | undefined, spiffeId: string): Contradiction | undefined {
-  const isSame = text === spiffeId || (text !== undefined && text === pathOf(spiffeId));
+function unlessBound(text: string | undefined, callerId: string): Contradiction | undefined {
+  const isSame = text !== undefined && (text === callerId || text === pathOf(callerId));
   return isSame ? undefined : contradiction(text);
 }
 
-/** `agent/billing` of `spiffe://acme.test/agent/billing` */
-function pathOf(spiffeId: string): string {
-  return spiffeId.split("/").slice(3).join("/");
+/** `agent/billing` of `spiffe://acme.test/agent/billing`. A client's own name for itself is no path of ours. */
+function pathOf(callerId: string): string | undefined {
+  return callerId.startsWith("spiffe://") ? callerId.split("/").slice(3).join("/") : undefined;
 }
 
 function unlessTrue(
   texts: readonly string[],
-  spiffeId: string,
+  callerId: string,
   mustBeSame: boolean,
 ): Contradiction | undefined {
-  const text = texts.find((each) => each !== spiffeId && (mustBeSame || isSpiffeId(each)));
+  const text = texts.find((each) => each !== callerId && (mustBeSame || isCallerId(each)));
   return text === undefined ? undefined : contradiction(text);
 }
 
@@ -128,8 +128,8 @@ function textOf(bytes: Uint8Array, place: Place): string | undefined {
 }
 
 /** Any text that means to be one: who claims to be a malformed identity claims to be somebody else too. */
-function isSpiffeId(text: string): boolean {
-  return /^spiffe:\/\//i.test(text);
+function isCallerId(text: string): boolean {
+  return /^(spiffe:\/\/|oauth:)/i.test(text);
 }
 
 /**
@@ -144,5 +144,5 @@ function keysNamed(names: readonly string[], prefix = "(?:.*/)?"): RegExp {
 }
 
 function contradiction(text: string | undefined): Contradiction {
-  return text !== undefined && isSpiffeId(text) ? { claimed: text } : {};
+  return text !== undefined && isCallerId(text) ? { claimed: text } : {};
 }

@@ -29,9 +29,14 @@ const refusals = {
   no_identity: { rpc: -31401, http: 401 },
   bad_certificate: { rpc: -31401, http: 401 },
   bad_token: { rpc: -31401, http: 401 },
+  /** Proof of possession of a token's key (RFC 9449). */
+  bad_proof: { rpc: -31401, http: 401 },
+  proof_nonce: { rpc: -31401, http: 401 },
   bad_join_token: { rpc: -31401, http: 401 },
   bad_origin: { rpc: -31403, http: 403 },
   denied: { rpc: -31403, http: 403 },
+  insufficient_scope: { rpc: -31403, http: 403 },
+  classical_link: { rpc: -31403, http: 403 },
   false_claim: { rpc: -31403, http: 403 },
   target_refused: { rpc: -31403, http: 403 },
   // Where it should go isn't there.
@@ -58,6 +63,8 @@ interface RefusalOptions {
   readonly cause?: unknown;
   /** For the caller too: the error's `data`. */
   readonly data?: unknown;
+  /** Further headers of the answer, names and values in turn. */
+  readonly headers?: readonly string[];
   /** For the log and the operator, never for the caller. No secret, token or payload. */
   readonly facts?: Readonly<Record<string, string | number | boolean>>;
 }
@@ -68,12 +75,14 @@ export class Refusal extends Error {
   readonly code: RefusalCode;
   readonly facts: Readonly<Record<string, string | number | boolean>>;
   readonly data: unknown;
+  readonly headers: readonly string[];
 
   constructor(code: RefusalCode, publicText: string, options: RefusalOptions = {}) {
     super(publicText, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.facts = options.facts ?? {};
     this.data = options.data;
+    this.headers = options.headers ?? [];
   }
 }
 

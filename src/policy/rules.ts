@@ -98,7 +98,7 @@ function compileRule(document: RuleDocument): Rule {
 }
 
 /** INVARIANT: a star never reaches across the slash, so a rule that names a server is about that server alone. */
-function targetMatcher(targets: readonly string[]): (server: string, name: string) => boolean {
+export function targetMatcher(targets: readonly string[]): (server: string, name: string) => boolean {
   const exact = new Set(targets.filter((text) => !text.includes("*")));
   const globs = targets
     .filter((text) => text.includes("*"))
@@ -113,7 +113,7 @@ function namePattern(target: string): string {
 }
 
 /** The server part of `server/name`. */
-function serverPattern(target: string): string {
+export function serverPattern(target: string): string {
   const slash = target.indexOf("/");
   return slash === -1 ? target : target.slice(0, slash);
 }
@@ -129,7 +129,7 @@ function notYet(name: string, what: string): Refusal {
   );
 }
 
-function matcher(patterns: readonly string[]): Matcher {
+export function matcher(patterns: readonly string[]): Matcher {
   const exact = new Set(patterns.filter((text) => !text.includes("*")));
   const globs = patterns.filter((text) => text.includes("*")).map(glob);
   return (text) => exact.has(text) || globs.some((matches) => matches(text));

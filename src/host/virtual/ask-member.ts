@@ -54,6 +54,7 @@ export function memberCall(asking: Asking, request: MemberRequest, reply: Reply)
     id: randomUUIDv7(),
     atUnixMs: clock.nowUnixMs(),
     channel: call.channel,
+    ...(call.presented && { presented: call.presented }),
     server: member,
     via: call.via ?? call.server,
     verb,

@@ -55,7 +55,7 @@ export function virtualServer(options: VirtualServerOptions): VirtualServer {
     view,
     asking: { call, handle, clock: options.ports.clock, answerBytes: options.answerBytes },
     caller: call.caller,
-    open: openTo(call.caller, options.members, options.world()),
+    open: openTo(call, options.members, options.world()),
   });
   return {
     route: async (call) => {

@@ -1,0 +1,56 @@
+/** What keeps a call from what the rules allow: a link that isn't good enough for it, a token that wasn't granted for it. */
+import { Refusal } from "../kernel/refusal.ts";
+import type { Question } from "../policy/decide.ts";
+import { missingScopes } from "../policy/scopes.ts";
+import { challengeHeaders, metadataUri } from "../wire/protected-resource.ts";
+import type { Answer, Identified } from "./call.ts";
+import type { World } from "./world.ts";
+
+/** Refusal `classical_link` or `insufficient_scope`; undefined if nothing does. */
+export function outOfReach(call: Identified, question: Question, world: World): Refusal | undefined {
+  const { proof } = call.caller;
+  if (proof.kind !== "token") return undefined;
+  const listener = world.webListeners.get(proof.listener);
+  if (listener === undefined) {
+    return new Refusal("no_identity", "The listener this token was presented to isn't there any more.");
+  }
+  const { server } = question;
+  if (call.channel.keyExchange === "classical" && !listener.classicalServers.has(server)) {
+    return new Refusal(
+      "classical_link",
+      `"${server}" isn't open to links without post-quantum key exchange.`,
+      { facts: { group: call.channel.group } },
+    );
+  }
+  if (listener.scopes === undefined) return undefined;
+  const missing = missingScopes(listener.scopes, proof.scopes, question);
+  if (missing === undefined) return undefined;
+  const description = "The token's scopes don't cover this.";
+  return new Refusal("insufficient_scope", description, {
+    facts: { scopes: missing.join(" ") },
+    // MCP 2026-07-28 authorization: one challenge, with scheme Bearer whatever the token is bound to.
+    headers: challengeHeaders({
+      resourceMetadata: metadataUri(proof.listener, call.via ?? call.server),
+      scopes: missing,
+      proofAlgorithms: [],
+      problem: { scheme: "Bearer", error: "insufficient_scope", description },
+    }),
+  });
+}
+
+/**
+ * A server asks the gateway for credentials, never a client that came with a token: it would take the token of
+ * another audience there, or throw its own away.
+ * @throws Refusal `upstream_failed`
+ */
+export function ownChallenges({ caller }: Identified, answer: Answer): Answer {
+  if (caller.proof.kind !== "token") return answer;
+  if (answer.status === 401) {
+    if (answer.kind === "stream") void answer.events[Symbol.asyncIterator]().return?.();
+    if (answer.kind === "long") void answer.chunks[Symbol.asyncIterator]().return?.();
+    throw new Refusal("upstream_failed", "The server doesn't accept what the gateway shows it.");
+  }
+  const { headers } = answer;
+  const isChallenge = (i: number): boolean => headers[i - (i % 2)]?.toLowerCase() === "www-authenticate";
+  return { ...answer, headers: headers.filter((_, i) => !isChallenge(i)) };
+}

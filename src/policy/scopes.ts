@@ -1,0 +1,36 @@
+/** What the scopes of an access token are good for. They narrow what the rules allow, and never widen it. */
+import type { Question } from "./decide.ts";
+import { matcher, serverPattern, targetMatcher } from "./rules.ts";
+
+export interface Scope {
+  readonly name: string;
+  readonly covers: (question: Pick<Question, "server" | "target">) => boolean;
+}
+
+/** @param documents by the scope's name, the tools, resources and prompts it is good for, as rules name them */
+export function compileScopes(documents: Readonly<Record<string, readonly string[]>>): readonly Scope[] {
+  return Object.entries(documents).map(([name, targets]) => {
+    const covers = targetMatcher(targets);
+    const namesServer = matcher(targets.map(serverPattern));
+    return {
+      name,
+      covers: ({ server, target }) =>
+        target === undefined ? namesServer(server) : covers(server, target.name),
+    };
+  });
+}
+
+/**
+ * The scopes a client is to ask for if what it was granted doesn't cover what it asks: those of ours that it has, so
+ * that it loses none, and the first in the operator's order that covers it. Undefined if it is covered.
+ */
+export function missingScopes(
+  scopes: readonly Scope[],
+  granted: readonly string[],
+  question: Pick<Question, "server" | "target">,
+): readonly string[] | undefined {
+  const held = scopes.filter(({ name }) => granted.includes(name));
+  if (held.some((scope) => scope.covers(question))) return undefined;
+  const first = scopes.find((scope) => scope.covers(question));
+  return [...held, ...(first === undefined ? [] : [first])].map(({ name }) => name);
+}
