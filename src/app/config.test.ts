@@ -155,11 +155,6 @@ for (const [what, yaml, expected] of wrong) {
 }
 
 const notYet: readonly (readonly [string, string])[] = [
-  ["web certificates with tokens", "listen: { address: 127.0.0.1:1, authentication: web-certificate }"],
-  [
-    "a listener that takes classical clients",
-    "listen: { address: 127.0.0.1:1, key_exchange: hybrid-preferred }",
-  ],
   ["another profile", "profile: cnsa-2.0"],
   ["a condition in a rule", allow.replace("effect", 'when: "true", effect')],
 ];

@@ -11,6 +11,7 @@ import { memberName } from "../virtual/names.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { compileRules, type RuleDocument, ruleSchema } from "../policy/rules.ts";
 import { issuersSchema } from "./config/issuers.ts";
+import { type Listeners, listenSchema, readListeners } from "./config/listen.ts";
 import {
   forwardServerSchema,
   httpServerSchema,
@@ -36,25 +37,6 @@ const claimKey = z
     "expected none of the protocol's own keys",
   );
 
-const listenSchema = z.union([
-  address,
-  z.strictObject({
-    address: address.describe("Host and port; port 0 takes a free one."),
-    key_exchange: z
-      .enum(["hybrid-required", "hybrid-preferred"])
-      .default("hybrid-required")
-      .describe(
-        "`hybrid-required` refuses clients without ML-KEM. `hybrid-preferred` is not yet built and is refused.",
-      ),
-    authentication: z
-      .enum(["ml-dsa-mtls", "web-certificate"])
-      .default("ml-dsa-mtls")
-      .describe(
-        "How the two ends prove themselves. `web-certificate` (with tokens) is not yet built and is refused.",
-      ),
-  }),
-]);
-
 export const configSchema = z.strictObject({
   state: z
     .string()
@@ -73,9 +55,7 @@ export const configSchema = z.strictObject({
       "What unlocks the sealed keys. By default the file `unlock.key` in the state folder, made at first start.",
     ),
   profile: z.string().default("hybrid").describe('Algorithms in use; "hybrid" is the one there is.'),
-  listen: listenSchema
-    .default("127.0.0.1:8443")
-    .describe("Where the gateway listens for sidecars; port 0 takes a free one."),
+  listen: listenSchema,
   dashboard: z
     .union([z.literal("off"), address])
     .default("127.0.0.1:8442")
@@ -184,12 +164,11 @@ export function fixedServers(
   );
 }
 
-export interface Config extends Omit<ConfigDocument, "listen" | "policies" | "profile"> {
+export interface Config extends Omit<ConfigDocument, "listen" | "policies" | "profile">, Listeners {
   /** Absolute path of the state folder. */
   readonly state: string;
   /** Absolute path of the folder the file stands in. */
   readonly folder: string;
-  readonly listen: string;
   readonly profile: Profile;
   readonly policies: readonly RuleDocument[];
   /** What the file asks for that isn't built; shown at each start, never silently ignored. */
@@ -205,25 +184,18 @@ export function loadConfig(file: string): Config {
 export function parseConfig(text: string, file: string): Config {
   const folder = path.dirname(file);
   const document = validated(configSchema, parseYaml(text, file), file);
-  const listen = typeof document.listen === "string" ? { address: document.listen } : document.listen;
-  if ("authentication" in listen && listen.authentication === "web-certificate") {
-    throw new Refusal(
-      "not_yet",
-      "listen.authentication: web-certificate can't be used yet; use ml-dsa-mtls.",
-    );
-  }
-  if ("key_exchange" in listen && listen.key_exchange === "hybrid-preferred") {
-    throw new Refusal(
-      "not_yet",
-      "listen.key_exchange: hybrid-preferred can't be used yet; use hybrid-required.",
-    );
-  }
   checkVirtualServers(document);
   return {
     ...document,
     folder,
     state: path.resolve(folder, document.state),
-    listen: listen.address,
+    ...readListeners(document.listen, {
+      folder,
+      issuers: Object.keys(document.issuers),
+      servers: Object.keys(document.servers),
+      virtualServers: Object.keys(document.virtual_servers),
+      narrowsAlgorithms: document.p2p_connectivity?.allowed_algos !== undefined,
+    }),
     profile: resolveProfile(document.profile, document.p2p_connectivity?.allowed_algos),
     policies: checkedRules(policyDocuments(document.policies, folder), Object.keys(document.virtual_servers)),
     notYet: notYetParts(document),

@@ -9,7 +9,7 @@ import { forwardFront } from "../host/net/forward-front.ts";
 import { collected, exchange, type HttpAnswer, type HttpRequest } from "../host/net/http-exchange.ts";
 import { type FrontOptions, loopbackFront } from "../host/net/loopback-front.ts";
 import { listen } from "../host/net/listen.ts";
-import { mcpPath } from "../host/net/mcp-http.ts";
+import { mcpPath } from "../wire/protected-resource.ts";
 import { patientSend, type Send } from "../host/net/patient-send.ts";
 import { sseFront } from "../host/net/sse-front.ts";
 import { renewablePool } from "../host/net/renewable-pool.ts";

@@ -1,7 +1,7 @@
 /** `latticegate expose`: an existing MCP server behind a post-quantum endpoint. The gateway's data plane with one upstream. */
 import { resolveProfile } from "../crypto/suites.ts";
 import { makeWorld } from "../gate/world.ts";
-import { mcpPath } from "../host/net/mcp-http.ts";
+import { mcpPath } from "../wire/protected-resource.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";

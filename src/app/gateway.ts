@@ -4,13 +4,15 @@ import { randomUUIDv7 } from "node:crypto";
 
 import { generateKeyPair } from "../crypto/keys.ts";
 import { handle } from "../gate/handle.ts";
-import type { Journal } from "../gate/ports.ts";
+import type { Journal, Ports } from "../gate/ports.ts";
 import { makeWorld, type VersionFloor, type World } from "../gate/world.ts";
 import type { Credentials } from "../host/net/tls.ts";
 import type { NamedUpstreams } from "../host/net/upstreams.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
 import { writePrivateFile } from "../host/store/files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
+import { openIssuers } from "../host/oauth/issuers.ts";
+import { openProofs } from "../host/oauth/proofs.ts";
 import { openState, type StateStore } from "../host/store/state-sqlite.ts";
 import { type Authority, issueSvid, type Purpose } from "../identity/authority.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
@@ -19,6 +21,7 @@ import type { Log } from "../kernel/log.ts";
 import { type RecentCalls, recentCalls } from "../control/recent-calls.ts";
 import { type AuditLog, openAuditLog } from "./audit-log.ts";
 import type { Config } from "./config.ts";
+import { issuerSpecs } from "./config/issuers.ts";
 import { credentialsOf, renewing } from "./credentials.ts";
 import { doctorRule } from "./doctor-rule.ts";
 import { openPage } from "./page.ts";
@@ -28,9 +31,12 @@ import { openAuthority, openKeys, statePaths } from "./state-folder.ts";
 import { connectServers } from "./upstreams.ts";
 import { joinServers } from "./virtual-servers.ts";
 import { version } from "./version.ts";
+import { openWebListener, webReach } from "./web-listener.ts";
 
 export interface Gateway {
   readonly address: string;
+  /** Where clients with access tokens come in, by the origin they know it by. */
+  readonly webAddresses: ReadonlyMap<string, string>;
   /** Link to the page with this start's token; undefined if there is none. */
   readonly dashboard: string | undefined;
   readonly audit: AuditLog;
@@ -52,7 +58,7 @@ export async function startGateway(config: Config, environment: Environment): Pr
   const base = await openBase(config, environment, opening);
   const { audit, recent, gatewayId } = base;
   const connected = await startDataPlane(config, base, opening);
-  const { serving, counts } = connected;
+  const { serving, webAddresses, counts } = connected;
   const page = await openPage(config, { audit, recent, counts, address: serving.address, ...environment });
   if (page !== undefined) opening.defer(page.close);
   const startedAtUnixMs = environment.clock.nowUnixMs();
@@ -62,7 +68,13 @@ export async function startGateway(config: Config, environment: Environment): Pr
     JSON.stringify({ ...run, ...(page && { dashboard: page.link }) }),
   );
   const opened = opening.move();
-  return { address: serving.address, dashboard: page?.link, audit, stop: () => opened.disposeAsync() };
+  return {
+    address: serving.address,
+    webAddresses,
+    dashboard: page?.link,
+    audit,
+    stop: () => opened.disposeAsync(),
+  };
 }
 
 interface Base {
@@ -107,7 +119,12 @@ async function startDataPlane(
   config: Config,
   base: Base,
   opening: AsyncDisposableStack,
-): Promise<{ readonly serving: Serving; readonly counts: NamedUpstreams["counts"] }> {
+): Promise<
+  Pick<Gateway, "webAddresses"> & {
+    readonly serving: Serving;
+    readonly counts: NamedUpstreams["counts"];
+  }
+> {
   const { own, world, environment, gatewayId } = base;
   const { authority, journal } = own;
   const { profile, limits } = config;
@@ -144,6 +161,7 @@ async function startDataPlane(
     registrar: registrar({ ...own, gatewayId, trust: () => world.current().trust }),
   });
   opening.defer(() => serving.drain(limits.drain));
+  const webAddresses = await openWebListeners(config, { ports, world: world.current }, opening);
   const renewal = renewing(server.notAfterUnixMs, environment, async () => {
     const next = await ownCredentials({ ...own, purpose: "server" });
     serving.renew(next.credentials);
@@ -151,7 +169,35 @@ async function startDataPlane(
     return next.notAfterUnixMs;
   });
   opening.defer(renewal.stop);
-  return { serving, counts: upstreams.counts };
+  return { serving, webAddresses, counts: upstreams.counts };
+}
+
+/** Where clients with access tokens come in, if anywhere. */
+async function openWebListeners(
+  config: Config,
+  { ports, world }: { readonly ports: Ports; readonly world: () => World },
+  opening: AsyncDisposableStack,
+): Promise<ReadonlyMap<string, string>> {
+  const { webListeners, profile, limits } = config;
+  const addresses = new Map<string, string>();
+  if (webListeners.length === 0) return addresses;
+  const specs = issuerSpecs(config.issuers, config.folder);
+  const shared = {
+    profile,
+    issuers: openIssuers(specs, ports.clock),
+    issuerUrls: new Map([...specs].map(([name, { issuer }]) => [name, issuer])),
+    proofs: openProofs(ports.clock),
+    world,
+    ports,
+    maxBodyBytes: limits.request,
+  };
+  for (const listener of webListeners) {
+    const { address, drain } = await openWebListener(listener, shared);
+    opening.defer(() => drain(limits.drain));
+    ports.log.info("listener.open", { url: listener.url, address });
+    addresses.set(listener.url, address);
+  }
+  return addresses;
 }
 
 interface OwnIdentity {
@@ -203,6 +249,7 @@ function watchedWorld(
         Object.entries(config.virtual_servers).map(([name, { servers }]) => [name, servers]),
       ),
       claims: config.caller_claims,
+      webListeners: webReach(config.webListeners),
       versions: versionFloor(config),
       forward: Object.fromEntries(
         Object.entries(config.servers).flatMap(([name, server]) =>

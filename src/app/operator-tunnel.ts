@@ -3,7 +3,7 @@ import { generateKeyPair } from "../crypto/keys.ts";
 import { createSigningRequest } from "../crypto/signing-request.ts";
 import { join } from "../host/net/enrol-client.ts";
 import { collected, type CollectedAnswer, exchange, type HttpRequest } from "../host/net/http-exchange.ts";
-import { mcpPath } from "../host/net/mcp-http.ts";
+import { mcpPath } from "../wire/protected-resource.ts";
 import { renewablePool } from "../host/net/renewable-pool.ts";
 import { clientTlsOptions } from "../host/net/tls.ts";
 import { readJoinToken } from "../identity/join-token.ts";

@@ -10,6 +10,7 @@ import type { TestGateway } from "./gateway.ts";
 export interface Recorded {
   readonly event: string;
   readonly outcome: string;
+  readonly principal: string;
   readonly tool: string | null;
   readonly callId: string;
   readonly facts: Readonly<Record<string, string>>;

@@ -26,6 +26,14 @@ export function checkEncoding({ headers }: IncomingMessage): void {
   }
 }
 
+/** What is left of a refused request is thrown away if it is no longer than this, and its connection goes on. */
+const maxDiscardedBytes = 64 * 1024;
+
+export function isBrief({ headers }: IncomingMessage): boolean {
+  const declared = Number(headers["content-length"] ?? 0);
+  return headers["transfer-encoding"] === undefined && declared <= maxDiscardedBytes;
+}
+
 /**
  * Rejects with Refusal `too_large` as soon as it is known to be longer than `maxBytes`, and with
  * `bad_message` if the sender stops in the middle.

@@ -175,7 +175,9 @@ function choose(
   const door = doors.find(({ group }) => hello.groups.includes(group.groupId));
   if (door === undefined) {
     const offered = hello.groups.map((id) => `0x${id.toString(16).padStart(4, "0")}`).join(" ");
-    return { reason: `no post-quantum group offered (${offered})`, alert: "handshakeFailure" };
+    const isOpen = doors.some(({ group }) => group.kind === "classical");
+    const what = isOpen ? "no group offered that is taken here" : "no post-quantum group offered";
+    return { reason: `${what} (${offered})`, alert: "handshakeFailure" };
   }
   if (!hello.alpn.includes(enrolAlpn)) return { server: door.admitted };
   if (door.enrol !== undefined) return { server: door.enrol };

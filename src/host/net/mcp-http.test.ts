@@ -10,6 +10,7 @@ import { type McpHttp, mcpHttp } from "./mcp-http.ts";
 
 const channel = {
   group: "X25519MLKEM768",
+  keyExchange: "hybrid" as const,
   peer: {
     kind: "svid" as const,
     keyAlgorithm: "ML-DSA-65",

@@ -3,28 +3,37 @@ import { randomUUIDv7 } from "node:crypto";
 import http from "node:http";
 import type { Duplex } from "node:stream";
 
-import type { Received, Reply } from "../../gate/call.ts";
+import type { HeaderList, Received, Reply } from "../../gate/call.ts";
 import { logRefusal, refusedAnswer } from "../../gate/refuse.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Channel } from "../../model/channel.ts";
 import { readTargetUrl, targetHeader, type TargetUrl } from "../../wire/target-url.ts";
-import { checkContent, checkEncoding, endWith, readBody, writeTo } from "./body.ts";
+import { mcpPath } from "../../wire/protected-resource.ts";
+import { checkContent, checkEncoding, endWith, isBrief, readBody, writeTo } from "./body.ts";
 import { checkNoBody } from "./forward-request.ts";
-import { goodbyeHeader, repeatsHeader, valueOf, withLength } from "./headers.ts";
+import { filtered, goodbyeHeader, repeatsHeader, valueOf, withLength } from "./headers.ts";
 
-/** Path under which the gateway serves its upstreams: `/mcp/<server>`. */
-export const mcpPath = "/mcp/";
+/** What stands before a call on links that prove nobody. */
+export interface Admission {
+  /** Answers what is no call; true if it did. */
+  readonly beside: (request: http.IncomingMessage, response: http.ServerResponse) => boolean;
+  /** The call with whom it was proven to come from, before its body is read. @throws Refusal */
+  readonly admit: (call: Received, request: http.IncomingMessage) => Promise<Received>;
+  /** Whether a header of an answer, by its lower-case name, is ours to say and no server's. */
+  readonly hides: (lowerCaseName: string) => boolean;
+}
 
 export interface McpHttpOptions {
+  readonly admission?: Admission;
   readonly maxBodyBytes: number;
   readonly clock: Clock;
   readonly log: Log;
   readonly onCall: (call: Received) => Promise<void>;
   readonly timeouts?: Pick<
     http.ServerOptions,
-    "headersTimeout" | "requestTimeout" | "connectionsCheckingInterval"
+    "headersTimeout" | "requestTimeout" | "connectionsCheckingInterval" | "keepAliveTimeout" | "maxHeaderSize"
   >;
 }
 
@@ -63,11 +72,12 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
       request.socket.destroy(); // Not a link that was let in, or one that was said goodbye to.
       return;
     }
+    if (draining) response.shouldKeepAlive = false;
+    if (options.admission?.beside(request, response) === true) return;
     underWay += 1;
     links.set(request.socket, busy + 1);
     const closed = new Promise((resolve) => response.once("close", resolve));
-    if (draining) response.shouldKeepAlive = false;
-    const reply = replyTo(response);
+    const reply = replyTo(response, options.admission);
     if (isListening(request)) listening.add(reply.over);
     // A call is over when its outcome is recorded, which may be after its caller left.
     const settled = Promise.allSettled([closed, receive(request, response, { channel, reply }, options)]);
@@ -141,12 +151,14 @@ async function receive(
     checkRequest(request);
     const targetUrl = targetOf(request);
     if (targetUrl !== undefined) checkNoBody(request);
+    const admitted = (await options.admission?.admit(call, request)) ?? call;
     const body = call.verb === "POST" ? await readBody(request, options.maxBodyBytes) : call.body;
-    await options.onCall({ ...call, body, ...(targetUrl && { targetUrl }) });
+    await options.onCall({ ...admitted, body, ...(targetUrl && { targetUrl }) });
   } catch (error) {
     const { status, headers, body } = refusedAnswer(call, error);
     logRefusal(call, error, options.log);
-    response.shouldKeepAlive = false; // What is left of the request isn't read.
+    // What is left of the request isn't read, unless its sender was only told to come with a token.
+    if (status !== 401 || !isBrief(request)) response.shouldKeepAlive = false;
     call.reply.whole(status, headers, body);
   }
 }
@@ -192,7 +204,12 @@ function isListening({ method, rawHeaders }: http.IncomingMessage): boolean {
 }
 
 /** `over` ends a stream from our side: its client may open another, elsewhere. */
-function replyTo(response: http.ServerResponse): Reply & { readonly over: () => void } {
+function replyTo(
+  response: http.ServerResponse,
+  admission: Admission | undefined,
+): Reply & { readonly over: () => void } {
+  const ours = (headers: HeaderList): HeaderList =>
+    admission === undefined ? headers : filtered(headers, (name) => !admission.hides(name));
   const gone = new AbortController();
   response.once("close", () => {
     if (!response.writableFinished) gone.abort();
@@ -204,12 +221,12 @@ function replyTo(response: http.ServerResponse): Reply & { readonly over: () => 
     },
     whole: (status, headers, body) => {
       if (response.headersSent || response.destroyed) return;
-      response.writeHead(status, withLength(status, headers, body.length));
+      response.writeHead(status, withLength(status, ours(headers), body.length));
       endWith(response, body);
     },
     open: (status, headers, bodyBytes) => {
       if (response.headersSent || response.destroyed) return;
-      response.writeHead(status, withLength(status, headers, bodyBytes));
+      response.writeHead(status, withLength(status, ours(headers), bodyBytes));
       response.flushHeaders();
     },
     write: (bytes) => writeTo(response, bytes),

@@ -19,7 +19,7 @@ export interface Credentials {
   readonly privateKey: string;
 }
 
-const handshakeTimeoutMs = 5000;
+export const handshakeTimeoutMs = 5000;
 
 export interface DoorsOptions {
   readonly profile: Profile;
@@ -193,6 +193,7 @@ function provenChannel(
   const facts = certificateFacts(peer);
   return {
     group: group.id,
+    keyExchange: "hybrid",
     peer: {
       kind: "svid",
       keyAlgorithm: facts.keyAlgorithm,
@@ -204,7 +205,7 @@ function provenChannel(
   };
 }
 
-function withLoggedErrors(server: tls.Server, log: Log): tls.Server {
+export function withLoggedErrors(server: tls.Server, log: Log): tls.Server {
   return server.on("tlsClientError", (error, socket) => {
     log.warn("link.refused", {
       remote: remoteOf(socket),

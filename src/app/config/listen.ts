@@ -1,0 +1,223 @@
+/** `listen` in the config: where sidecars come in, and where clients come in that can't present an ML-DSA certificate. */
+import path from "node:path";
+
+import { z } from "zod";
+
+import { Refusal } from "../../kernel/refusal.ts";
+import { issuerName } from "./issuers.ts";
+import { serverName, serverNameHint } from "./servers.ts";
+import { address } from "./values.ts";
+
+const someServer = z.string().regex(serverName, serverNameHint);
+
+/** The origin of an https URL as browsers write it: no path, no default port. */
+const httpsOrigin = z
+  .string()
+  .max(512)
+  .refine(
+    (text) => text.startsWith("https://") && URL.parse(text)?.origin === text,
+    'expected an https origin without a path, e.g. "https://mcp.acme.test"',
+  );
+
+const pageOrigin = z
+  .string()
+  .max(512)
+  .refine(
+    (text) => /^https?:\/\//.test(text) && URL.parse(text)?.origin === text,
+    'expected an origin without a path, e.g. "https://app.acme.test"',
+  );
+
+const target = z
+  .string()
+  .min(1)
+  .max(2048)
+  .refine((text) => text === "*" || text.includes("/"), 'expected "server/name", or "*" for all');
+
+const sidecarListener = z.strictObject({
+  address: address.describe("Host and port; port 0 takes a free one."),
+  authentication: z
+    .literal("ml-dsa-mtls")
+    .default("ml-dsa-mtls")
+    .describe("Both ends prove themselves with certificates of this trust domain."),
+  key_exchange: z
+    .literal("hybrid-required")
+    .default("hybrid-required")
+    .describe("Sidecars all have ML-KEM: who doesn't offer it is refused."),
+});
+
+const webListener = z.strictObject({
+  address: address.describe("Host and port; port 0 takes a free one."),
+  authentication: z
+    .literal("web-certificate")
+    .describe("The gateway shows a web certificate, and clients come with access tokens."),
+  key_exchange: z
+    .enum(["hybrid-required", "hybrid-preferred"])
+    .default("hybrid-required")
+    .describe(
+      "`hybrid-required` refuses clients without ML-KEM; `hybrid-preferred` lets them in to `classical_servers`, over X25519 or P-256.",
+    ),
+  classical_servers: z
+    .array(someServer)
+    .default([])
+    .describe(
+      "Servers that clients without ML-KEM may reach, with `hybrid-preferred`; each call says so on record.",
+    ),
+  url: httpsOrigin.describe(
+    "Origin under which clients know this listener; a server is found at `<url>/mcp/<name>`, which is the audience of its tokens.",
+  ),
+  certificates: z
+    .array(
+      z.strictObject({
+        certificate: z
+          .string()
+          .min(1)
+          .describe("File with the certificate and what stands between it and its root (PEM)."),
+        key: z.string().min(1).describe("File with its private key (PEM, not encrypted)."),
+      }),
+    )
+    .min(1)
+    .max(4)
+    .describe(
+      "Web certificates, one for each kind of key; who can verify ML-DSA is shown that one. Files that change are taken over at once.",
+    ),
+  issuers: z
+    .array(issuerName)
+    .min(1)
+    .describe("Names of `issuers` whose access tokens (JWT) count here; clients are sent to them for one."),
+  audiences: z
+    .array(z.string().min(1).max(2048))
+    .max(16)
+    .default([])
+    .describe(
+      "Further audiences that count for each server here, for issuers that can't name one server (RFC 8707). The `url` itself makes the whole listener one resource.",
+    ),
+  plain_jwt: z
+    .boolean()
+    .default(false)
+    .describe("Whether tokens count that don't say they are access tokens (`typ: at+jwt`, RFC 9068)."),
+  sender_constraint: z
+    .enum(["required", "preferred"])
+    .default("required")
+    .describe(
+      "`required` refuses tokens that are bound to no key (DPoP) and no certificate (mTLS); `preferred` takes them too, and the record says `proof=bearer`.",
+    ),
+  dpop_nonce: z
+    .boolean()
+    .default(true)
+    .describe("Whether DPoP proofs must contain a nonce of ours, so that none can be made ahead of time."),
+  client_certificates: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Whether clients are asked for a certificate their tokens may be bound to (RFC 8705); browsers that have one ask their user.",
+    ),
+  scopes: z
+    .record(
+      z
+        .string()
+        .regex(
+          /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/,
+          "expected a scope (RFC 6749): visible ASCII without quotes",
+        ),
+      z.array(target).min(1).max(1000),
+    )
+    .optional()
+    .describe(
+      "By scope, the tools, resources and prompts it is good for, as `server/name`; narrow ones first. A call needs one, beside a rule that allows it. By default scopes aren't looked at.",
+    ),
+  origins: z
+    .array(pageOrigin)
+    .max(100)
+    .default([])
+    .describe("Origins of web pages that may call from a browser; by default none."),
+});
+
+const listener = z.union([address, sidecarListener, webListener]);
+
+export const listenSchema = z
+  .union([listener, z.array(listener).min(1).max(16)])
+  .default("127.0.0.1:8443")
+  .describe(
+    "Where the gateway listens: one address for sidecars, and any number for clients with access tokens.",
+  );
+
+/** A listener for clients with tokens; its files are absolute. */
+export type WebListener = z.output<typeof webListener>;
+
+export interface Listeners {
+  /** `host:port` for sidecars. */
+  readonly listen: string;
+  readonly webListeners: readonly WebListener[];
+}
+
+/** What the rest of the config says that listeners speak of. */
+interface Around {
+  readonly folder: string;
+  readonly issuers: readonly string[];
+  readonly servers: readonly string[];
+  readonly virtualServers: readonly string[];
+  /** Whether the operator allows certain algorithms only. */
+  readonly narrowsAlgorithms: boolean;
+}
+
+/** @throws Refusal `bad_config` */
+export function readListeners(document: z.output<typeof listenSchema>, around: Around): Listeners {
+  const entries = Array.isArray(document) ? document : [document];
+  const sidecars = entries.flatMap((entry) =>
+    typeof entry === "string" ? [entry] : entry.authentication === "ml-dsa-mtls" ? [entry.address] : [],
+  );
+  const [listen, ...more] = sidecars;
+  if (listen === undefined || more.length > 0) {
+    throw new Refusal("bad_config", "listen: expected exactly one address for sidecars (ml-dsa-mtls).");
+  }
+  const web = entries.filter(
+    (entry) => typeof entry !== "string" && entry.authentication === "web-certificate",
+  );
+  const webListeners = web.map((entry, i) =>
+    checked(entry, `listen (${entry.url})`, web.slice(0, i), around),
+  );
+  return { listen, webListeners };
+}
+
+function checked(
+  listener: WebListener,
+  at: string,
+  before: readonly WebListener[],
+  { folder, issuers, servers, virtualServers, narrowsAlgorithms }: Around,
+): WebListener {
+  const { key_exchange: keyExchange, classical_servers: classical, scopes = {} } = listener;
+  if (before.some(({ url }) => url === listener.url)) throw wrong(at, "another listener has that url");
+  const unknown = listener.issuers.find((name) => !issuers.includes(name));
+  if (unknown !== undefined) throw wrong(at, `there is no issuer "${unknown}" under issuers`);
+  const stranger = classical.find((name) => !servers.includes(name));
+  if (stranger !== undefined)
+    throw wrong(at, `classical_servers: there is no server "${stranger}" under servers`);
+  if ((keyExchange === "hybrid-preferred") !== classical.length > 0) {
+    throw wrong(
+      at,
+      "hybrid-preferred and classical_servers go together: name what clients without ML-KEM may reach",
+    );
+  }
+  if (keyExchange === "hybrid-preferred" && narrowsAlgorithms) {
+    throw wrong(at, "hybrid-preferred isn't among the algorithms that allowed_algos allows");
+  }
+  const named = Object.values(scopes).flatMap((targets) =>
+    targets.map((each) => each.split("/", 1)[0] ?? ""),
+  );
+  const virtual = named.find((name) => virtualServers.includes(name));
+  if (virtual !== undefined) {
+    throw wrong(at, `scopes name the virtual server "${virtual}"; they are about the servers it joins`);
+  }
+  const absolute = (file: string): string => path.resolve(folder, file);
+  return {
+    ...listener,
+    certificates: listener.certificates.map(({ certificate, key }) => ({
+      certificate: absolute(certificate),
+      key: absolute(key),
+    })),
+  };
+}
+
+function wrong(at: string, what: string): Refusal {
+  return new Refusal("bad_config", `${at}: ${what}.`);
+}

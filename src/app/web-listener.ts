@@ -1,0 +1,169 @@
+/** A listener for clients that can't present an ML-DSA certificate: a web certificate in front, access tokens behind. */
+import { readFileSync } from "node:fs";
+
+import { handle } from "../gate/handle.ts";
+import type { Ports } from "../gate/ports.ts";
+import type { WebReach, World } from "../gate/world.ts";
+import { frontDoor } from "../host/net/front-door.ts";
+import { listen } from "../host/net/listen.ts";
+import { mcpHttp } from "../host/net/mcp-http.ts";
+import type { Credentials } from "../host/net/tls.ts";
+import { webFront } from "../host/net/web-front.ts";
+import { checkWebCertificate, openWebDoors } from "../host/net/web-tls.ts";
+import { accessTokens } from "../host/oauth/access-tokens.ts";
+import type { Issuers } from "../host/oauth/issuers.ts";
+import type { Proofs } from "../host/oauth/proofs.ts";
+import { watchFiles } from "../host/store/watched-files.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { compileScopes } from "../policy/scopes.ts";
+import type { Profile } from "../crypto/suites.ts";
+import type { WebListener } from "./config/listen.ts";
+
+export interface WebListenerOptions {
+  readonly profile: Profile;
+  readonly issuers: Issuers;
+  /** Identifiers of the issuers, by name. */
+  readonly issuerUrls: ReadonlyMap<string, string>;
+  readonly proofs: Proofs;
+  readonly world: () => World;
+  readonly ports: Ports;
+  readonly maxBodyBytes: number;
+}
+
+export interface OpenWebListener {
+  /** `host:port` as bound. */
+  readonly address: string;
+  readonly drain: (graceMs: number) => Promise<void>;
+}
+
+/** How long a connection may take to come with a good token, from its handshake on. */
+const strangerLifeMs = 30_000;
+
+/** How long one that did may be silent; clients are told, and open another. */
+const silentMs = 120_000;
+
+/** Tokens and proofs signed with ML-DSA-87 are 10 KB each. */
+const maxHeaderBytes = 32 * 1024;
+
+/** @throws Refusal `bad_config` if its certificates can't be used or its address can't be had */
+export async function openWebListener(
+  listener: WebListener,
+  options: WebListenerOptions,
+): Promise<OpenWebListener> {
+  const { ports } = options;
+  const { log, clock } = ports;
+  const strangers = new Map<string, NodeJS.Timeout>();
+  const settled = (remote: string): void => {
+    clearTimeout(strangers.get(remote));
+    strangers.delete(remote);
+  };
+  const http = mcpHttp({
+    maxBodyBytes: options.maxBodyBytes,
+    clock,
+    log,
+    timeouts: { keepAliveTimeout: silentMs, maxHeaderSize: maxHeaderBytes },
+    admission: admissionTo(listener, options, (remote) => {
+      settled(remote);
+      door.proven(remote);
+    }),
+    onCall: (received) => handle(received, options.world(), ports),
+  });
+  const web = openWebDoors({
+    profile: options.profile,
+    credentials: readCredentials(listener, clock.nowUnixMs()),
+    allowsClassical: listener.key_exchange === "hybrid-preferred",
+    asksCertificates: listener.client_certificates,
+    log,
+    onLink: (link, channel) => {
+      strangers.set(
+        channel.remote,
+        setTimeout(() => link.destroy(), strangerLifeMs),
+      );
+      link.once("close", () => settled(channel.remote));
+      http.serve(link, channel);
+    },
+  });
+  const door = frontDoor({ doors: web.doors, log });
+  const address = await listen(door.server, listener.address);
+  const watch = watchFiles(
+    listener.certificates.flatMap(({ certificate, key }) => [certificate, key]),
+    () => {
+      try {
+        web.renew(readCredentials(listener, clock.nowUnixMs()));
+        log.info("listener.certificate_renewed", { url: listener.url });
+      } catch (error) {
+        // Half of what belongs together may be there; the rest comes as another change. The old one serves on.
+        const reason = error instanceof Error ? error.message : "unknown";
+        log.error("listener.certificate_refused", { url: listener.url, reason });
+      }
+    },
+  );
+  return {
+    address,
+    drain: async (graceMs) => {
+      watch.stop();
+      door.server.close();
+      await http.drain(graceMs);
+    },
+  };
+}
+
+/** What a listener lets its clients reach, as part of the world. */
+export function webReach(listeners: readonly WebListener[]): Readonly<Record<string, WebReach>> {
+  return Object.fromEntries(
+    listeners.map(({ url, classical_servers: classicalServers, scopes }) => [
+      url,
+      { classicalServers, ...(scopes !== undefined && { scopes }) },
+    ]),
+  );
+}
+
+function admissionTo(
+  listener: WebListener,
+  { issuers, issuerUrls, proofs, world, ports }: WebListenerOptions,
+  onProven: (remote: string) => void,
+): ReturnType<typeof webFront> {
+  const needsBinding = listener.sender_constraint === "required";
+  const terms = {
+    origin: listener.url,
+    issuers: listener.issuers,
+    audiences: listener.audiences,
+    takesPlainJwt: listener.plain_jwt,
+    needsBinding,
+    needsNonce: listener.dpop_nonce,
+  };
+  const scopes = listener.scopes === undefined ? [] : compileScopes(listener.scopes);
+  return webFront({
+    origin: listener.url,
+    allowedOrigins: listener.origins,
+    tokens: accessTokens(terms, { issuers, proofs, clock: ports.clock }),
+    authorizationServers: listener.issuers.flatMap((name) => issuerUrls.get(name) ?? []),
+    scopesFor: (server) => {
+      const members = server === undefined ? undefined : (world().virtualServers.get(server) ?? [server]);
+      const isFor = (scope: (typeof scopes)[number]): boolean =>
+        members?.some((member) => scope.covers({ server: member })) ?? true;
+      return scopes.filter(isFor).map(({ name }) => name);
+    },
+    hasCommonAudience: listener.audiences.includes(listener.url),
+    needsBinding,
+    asksCertificates: listener.client_certificates,
+    ...(listener.dpop_nonce && { nonce: proofs.nonce }),
+    onProven: ({ channel }) => onProven(channel.remote),
+  });
+}
+
+function readCredentials({ url, certificates }: WebListener, nowUnixMs: number): readonly Credentials[] {
+  return certificates.map((files) => {
+    const certificate = readText(files.certificate);
+    checkWebCertificate(certificate, new URL(url).hostname, nowUnixMs);
+    return { certificate, privateKey: readText(files.key) };
+  });
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new Refusal("bad_config", `${file} can't be read.`, { cause });
+  }
+}
