@@ -1,5 +1,6 @@
 /** Doors for clients without an identity of this trust domain: a web certificate, and whatever certificate they show. */
 import { constants, X509Certificate } from "node:crypto";
+import net from "node:net";
 import tls from "node:tls";
 
 import { sha256 } from "../../crypto/hash.ts";
@@ -107,7 +108,9 @@ export function checkWebCertificate(pem: string, host: string, nowUnixMs: number
   const certificate = parsed(pem);
   if (certificate === undefined) throw new Refusal("bad_config", "Expected a certificate in PEM.");
   const names = certificate.subjectAltName ?? "none";
-  if (certificate.checkHost(host) === undefined && certificate.checkIP(host) === undefined) {
+  const address = host.replace(/^\[|\]$/g, "");
+  const named = net.isIP(address) === 0 ? certificate.checkHost(host) : certificate.checkIP(address);
+  if (named === undefined) {
     throw new Refusal("bad_config", `The certificate isn't for ${host}; it names ${names}.`);
   }
   if (certificate.validToDate.getTime() > nowUnixMs) return;
