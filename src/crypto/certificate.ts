@@ -76,40 +76,51 @@ export interface CertificateFacts {
 
 /** PEM of a leaf with a fresh 128-bit serial number. */
 export function issueLeaf(request: LeafRequest): Promise<string> {
-  const usage = request.purpose === "server" ? id_kp_serverAuth : id_kp_clientAuth;
-  return issue(request, [
+  return issue(request, leafExtensions(request));
+}
+
+/** All that a leaf says beyond names, times and key. */
+export function leafExtensions({
+  spiffeId,
+  purpose,
+}: Pick<LeafRequest, "spiffeId" | "purpose">): Extension[] {
+  const usage = purpose === "server" ? id_kp_serverAuth : id_kp_clientAuth;
+  return [
     extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: false })),
     extension(id_ce_keyUsage, true, new KeyUsage(KeyUsageFlags.digitalSignature)),
     extension(id_ce_extKeyUsage, false, new ExtendedKeyUsage([usage])),
     extension(
       id_ce_subjectAltName,
       false,
-      new SubjectAlternativeName([new GeneralName({ uniformResourceIdentifier: request.spiffeId })]),
+      new SubjectAlternativeName([new GeneralName({ uniformResourceIdentifier: spiffeId })]),
     ),
-  ]);
+  ];
 }
 
 /** PEM of a self-signed root, name-constrained to its trust domain. */
 export function issueRoot(request: RootRequest): Promise<string> {
-  const uris = new GeneralSubtree({
-    base: new GeneralName({ uniformResourceIdentifier: request.trustDomain }),
-  });
   return issue(
     {
       ...request,
       publicKey: request.key.publicKey,
       issuer: { commonName: request.commonName, key: request.key },
     },
-    [
-      extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: true, pathLenConstraint: 0 })),
-      extension(id_ce_keyUsage, true, new KeyUsage(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign)),
-      extension(
-        id_ce_nameConstraints,
-        true,
-        new NameConstraints({ permittedSubtrees: new GeneralSubtrees([uris]) }),
-      ),
-    ],
+    rootExtensions(request.trustDomain),
   );
+}
+
+/** All that a root says beyond names, times and key. */
+export function rootExtensions(trustDomain: string): Extension[] {
+  const uris = new GeneralSubtree({ base: new GeneralName({ uniformResourceIdentifier: trustDomain }) });
+  return [
+    extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: true, pathLenConstraint: 0 })),
+    extension(id_ce_keyUsage, true, new KeyUsage(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign)),
+    extension(
+      id_ce_nameConstraints,
+      true,
+      new NameConstraints({ permittedSubtrees: new GeneralSubtrees([uris]) }),
+    ),
+  ];
 }
 
 /** @returns undefined if `certificate` is no certificate, or its key is none that can be read. */

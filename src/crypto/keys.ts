@@ -6,6 +6,7 @@ import {
   type KeyObject,
   randomBytes,
   sign,
+  verify,
 } from "node:crypto";
 
 import { toBase64url } from "../kernel/bytes.ts";
@@ -56,16 +57,33 @@ export function exportSecret(pair: KeyPair): Uint8Array {
 
 /** @throws Refusal `bad_state` if `secret` is no secret of that suite. */
 export function importSecret(suite: SignatureSuite, secret: Uint8Array): KeyPair {
+  const key = Buffer.from(secret);
   try {
     const privateKey = createPrivateKey({
-      key: Buffer.from(secret),
+      key,
       format: suite.secretFormat,
       asymmetricKeyType: suite.keyType,
     });
     return { suite, privateKey, publicKey: createPublicKey(privateKey) };
   } catch (cause) {
     throw new Refusal("bad_state", `A stored ${suite.id} key can't be read.`, { cause });
+  } finally {
+    key.fill(0);
   }
+}
+
+/** @returns undefined if `spki` (DER) is no public key of that suite */
+export function importPublicKey(suite: SignatureSuite, spki: Uint8Array): PublicKey | undefined {
+  try {
+    const key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
+    return key.asymmetricKeyType === suite.keyType ? key : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function isSignedBy(key: PublicKey, message: Uint8Array, signature: Uint8Array): boolean {
+  return verify(null, message, key, signature);
 }
 
 /** SHA-256 of the SubjectPublicKeyInfo, base64url. */

@@ -7,6 +7,7 @@ import { createPublicKey, type KeyObject, verify } from "node:crypto";
 
 import { concat, equalInConstantTime, fromBase64, toBase64, toHex, uint64, utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import { cosignedMessage } from "./cosigned-message.ts";
 import { sha256 } from "./hash.ts";
 import type { SigningKey } from "./keys.ts";
 import { type SignatureSuite, signatureSuite } from "./suites.ts";
@@ -149,6 +150,11 @@ export function formatLogKey(signers: readonly NoteSigner[]): string {
   return signers.map((signer) => `${signer.vkey}\n`).join("");
 }
 
+/** Whether a log key of that suite signs a `cosigned_message`, or else the note's text; undefined if none may be. */
+export function signsCosignedMessage(keyType: SignatureSuite["keyType"]): boolean | undefined {
+  return rows.find((row) => row.suite.keyType === keyType)?.timestamped;
+}
+
 function rowOf(kind: NoteKeyKind): (typeof rows)[number] {
   const row = rows.find((row) => row.kind === kind);
   if (row === undefined) throw new Error(`no note key of kind ${kind}`);
@@ -158,24 +164,6 @@ function rowOf(kind: NoteKeyKind): (typeof rows)[number] {
 /** signed-note: non-empty, no Unicode spaces, no plus. */
 function isNoteName(name: string): boolean {
   return name !== "" && !/[\s+\p{Cc}]/u.test(name) && utf8(name).length <= maxNameBytes;
-}
-
-/** tlog-cosignature, `cosigned_message`: the whole tree, so `start` is 0. */
-function cosignedMessage(name: string, checkpoint: CheckpointBody, atUnixS: number): Uint8Array {
-  return concat([
-    utf8("subtree/v1\n\0"),
-    opaque(name),
-    uint64(atUnixS),
-    opaque(checkpoint.origin),
-    uint64(0),
-    uint64(checkpoint.size),
-    checkpoint.root,
-  ]);
-}
-
-function opaque(text: string): Uint8Array {
-  const bytes = utf8(text);
-  return concat([Uint8Array.of(bytes.length), bytes]);
 }
 
 function timestampOf(signature: Uint8Array): number | undefined {

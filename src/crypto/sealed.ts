@@ -62,7 +62,14 @@ export function openSecret(key: Uint8Array, name: string, secret: SealedSecret):
     const decipher = createDecipheriv("aes-256-gcm", key, nonce);
     decipher.setAAD(utf8(name));
     decipher.setAuthTag(sealed.subarray(-16));
-    return concat([decipher.update(sealed.subarray(0, -16)), decipher.final()]);
+    const secret = decipher.update(sealed.subarray(0, -16));
+    try {
+      // Of a stream cipher nothing is left for the end, which only checks the tag.
+      decipher.final();
+      return Uint8Array.from(secret);
+    } finally {
+      secret.fill(0);
+    }
   } catch (cause) {
     throw new Refusal(
       "bad_state",

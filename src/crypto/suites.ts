@@ -159,6 +159,8 @@ export function resolveProfile(name: string, allowed?: readonly string[]): Profi
 
 export type SignatureSuiteId = (typeof signatureSuites)[number]["id"];
 
+export const signatureSuiteIds: readonly SignatureSuiteId[] = signatureSuites.map(({ id }) => id);
+
 export function signatureSuite(id: SignatureSuiteId): SignatureSuite {
   const suite = signatureSuites.find((row) => row.id === id);
   if (suite === undefined) throw new Error(`no signature suite ${id}`);

@@ -3,11 +3,11 @@ import { issueLeaf, issueRoot } from "../crypto/certificate.ts";
 import type { PublicKey, SigningKey } from "../crypto/keys.ts";
 
 /** SPIFFE recommends short lives; an hour bounds what a stolen key is worth. */
-const svidLifetimeMs = 3_600_000;
+export const svidLifetimeMs = 3_600_000;
 /** Clocks differ; a certificate is valid from a little before it was made. */
-const clockSkewMs = 60_000;
+export const clockSkewMs = 60_000;
 /** Roots are replaced with overlap, long before they end. */
-const rootLifetimeMs = 5 * 365 * 24 * 3_600_000;
+export const rootLifetimeMs = 5 * 365 * 24 * 3_600_000;
 
 export type Purpose = "server" | "client";
 
@@ -48,7 +48,7 @@ export async function issueSvid(
 ): Promise<Svid> {
   const notAfterUnixMs = nowUnixMs + svidLifetimeMs;
   const certificate = await issueLeaf({
-    commonName: approved.spiffeId.slice(approved.spiffeId.lastIndexOf("/") + 1).slice(0, 64),
+    commonName: svidCommonName(approved.spiffeId),
     publicKey: approved.publicKey,
     notBeforeUnixMs: nowUnixMs - clockSkewMs,
     notAfterUnixMs,
@@ -67,6 +67,11 @@ export function renewAtUnixMs(notAfterUnixMs: number): number {
   return notAfterUnixMs - svidLifetimeMs / 2;
 }
 
-function rootName(trustDomain: string, purpose: Purpose): string {
+/** What a certificate's subject says, for people; nobody decides by it. */
+export function svidCommonName(spiffeId: string): string {
+  return spiffeId.slice(spiffeId.lastIndexOf("/") + 1).slice(0, 64);
+}
+
+export function rootName(trustDomain: string, purpose: Purpose): string {
   return `${trustDomain} ${purpose} root`;
 }

@@ -1,0 +1,70 @@
+/**
+ * What a log's key may be used for by somebody who isn't trusted with it: heads of the one log it belongs to, never
+ * of fewer entries than the last one, and never of others. So whoever has the gateway can't sign a second past.
+ */
+import { readCosignedMessage } from "../crypto/cosigned-message.ts";
+import { signsCosignedMessage } from "../crypto/note-keys.ts";
+import type { SignatureSuite } from "../crypto/suites.ts";
+import { equalInConstantTime, fromUtf8 } from "../kernel/bytes.ts";
+import { readCheckpointBody } from "./checkpoint.ts";
+
+export interface HeadSeen {
+  readonly origin: string;
+  readonly size: number;
+  readonly root: Uint8Array;
+}
+
+export interface LogKeyUse {
+  readonly suite: SignatureSuite;
+  readonly trustDomain: string;
+  /** The newest head these keys were used for; undefined before the first. */
+  readonly last: HeadSeen | undefined;
+}
+
+export type JudgedHead =
+  | { readonly kind: "head"; readonly head: HeadSeen }
+  | { readonly kind: "refused"; readonly why: string };
+
+/** A head may have waited for the signer; its time must still be about now. */
+const maxClockDifferenceMs = 5 * 60_000;
+
+/** @param bytes a checkpoint's text, or a `cosigned_message`, as it would be signed */
+export function judgeHead(
+  bytes: Uint8Array,
+  { suite, trustDomain, last }: LogKeyUse,
+  nowUnixMs: number,
+): JudgedHead {
+  const cosigns = signsCosignedMessage(suite.keyType);
+  if (cosigns === undefined) return refused(`a log has no ${suite.id} key`);
+  const head = cosigns ? readCosigned(bytes, nowUnixMs) : readCheckpointBody(fromUtf8(bytes) ?? "");
+  if (head === undefined) return refused("it is no head of a log of about this time");
+  const { origin, size, root } = head;
+  if (last === undefined) {
+    return isOriginIn(trustDomain, origin)
+      ? { kind: "head", head: { origin, size, root } }
+      : refused("it is of a log outside this trust domain");
+  }
+  if (origin !== last.origin) return refused(`it is of another log than ${last.origin}`);
+  if (size < last.size) return refused(`it has ${size} entries, the last one had ${last.size}`);
+  if (size === last.size && !equalInConstantTime(root, last.root)) {
+    return refused(`it has other entries than the last one of ${size}`);
+  }
+  return { kind: "head", head: { origin, size, root } };
+}
+
+function readCosigned(bytes: Uint8Array, nowUnixMs: number): HeadSeen | undefined {
+  const message = readCosignedMessage(bytes);
+  if (message === undefined || message.name !== message.origin) return undefined;
+  const isNow = Math.abs(message.atUnixS * 1000 - nowUnixMs) <= maxClockDifferenceMs;
+  return isNow ? message : undefined;
+}
+
+function isOriginIn(trustDomain: string, origin: string): boolean {
+  return (
+    origin.startsWith(`${trustDomain}/log/`) && /^[A-Za-z0-9._-]+\/log\/[A-Za-z0-9_-]{1,64}$/.test(origin)
+  );
+}
+
+function refused(why: string): JudgedHead {
+  return { kind: "refused", why };
+}
