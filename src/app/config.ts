@@ -20,7 +20,8 @@ import {
   serverNameHint,
   stdioServerSchema,
 } from "./config/servers.ts";
-import { address, durationMs, secretSource, sizeBytes } from "./config/values.ts";
+import { ownSecretSource, signerSchema } from "./config/signer.ts";
+import { address, durationMs, sizeBytes } from "./config/values.ts";
 import { type NotYet, notYetParts, plannedSections } from "./planned-config.ts";
 
 /** MCP 2026-07-28, `_meta`: an optional prefix, a name. The protocol's own keys say nothing of who sends. */
@@ -49,10 +50,15 @@ export const configSchema = z.strictObject({
     .refine(isTrustDomain, "expected a SPIFFE trust domain such as acme.test")
     .default("latticegate.local")
     .describe("SPIFFE trust domain of all identities this gateway gives out; fixed at the first start."),
-  unlock: secretSource
+  unlock: ownSecretSource
     .optional()
     .describe(
       "What unlocks the sealed keys. By default the file `unlock.key` in the state folder, made at first start.",
+    ),
+  signer: signerSchema
+    .optional()
+    .describe(
+      "The process that holds the root and log keys, so that this one never does. By default the gateway holds them itself.",
     ),
   profile: z.string().default("hybrid").describe('Algorithms in use; "hybrid" is the one there is.'),
   listen: listenSchema,
@@ -185,6 +191,7 @@ export function parseConfig(text: string, file: string): Config {
   const folder = path.dirname(file);
   const document = validated(configSchema, parseYaml(text, file), file);
   checkVirtualServers(document);
+  const { signer } = document;
   return {
     ...document,
     folder,
@@ -196,6 +203,7 @@ export function parseConfig(text: string, file: string): Config {
       virtualServers: Object.keys(document.virtual_servers),
       narrowsAlgorithms: document.p2p_connectivity?.allowed_algos !== undefined,
     }),
+    ...(signer && { signer: { ...signer, socket: path.resolve(folder, signer.socket) } }),
     profile: resolveProfile(document.profile, document.p2p_connectivity?.allowed_algos),
     policies: checkedRules(policyDocuments(document.policies, folder), Object.keys(document.virtual_servers)),
     notYet: notYetParts(document),

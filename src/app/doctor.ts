@@ -14,6 +14,7 @@ import { verifyLogFolder } from "./log-verification.ts";
 import { probeServer } from "./mcp-probe.ts";
 import { openOperatorTunnel } from "./operator-tunnel.ts";
 import { classicalVerdict } from "./classical-probe.ts";
+import { signerFindings } from "./signer/doctor-signer.ts";
 import { statePaths } from "./state-folder.ts";
 
 export interface Finding {
@@ -34,6 +35,7 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
   yield runtime();
   yield stateFolder(examination.config);
   yield* await attempt("certificates", () => certificates(examination));
+  yield* await attempt("signer", () => signerFindings(examination.config));
   yield* await attempt("log", () => auditLog(examination));
   const running = await runningGateway(examination.config.state);
   if (running === undefined) {

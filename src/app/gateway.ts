@@ -27,6 +27,7 @@ import { doctorRule } from "./doctor-rule.ts";
 import { openPage } from "./page.ts";
 import { recordIssue, registrar } from "./registrar.ts";
 import { serve, type Serving } from "./serve.ts";
+import { signerOf } from "./signer/gateway-signer.ts";
 import { openAuthority, openKeys, statePaths } from "./state-folder.ts";
 import { connectServers } from "./upstreams.ts";
 import { joinServers } from "./virtual-servers.ts";
@@ -94,7 +95,10 @@ async function openBase(
   opening: AsyncDisposableStack,
 ): Promise<Base> {
   const { clock, log } = environment;
-  const keys = await openKeys(config.state, config.unlock);
+  const signer = await signerOf(config, { log });
+  // Closed last: the log's last head is still to be signed.
+  if (signer !== undefined) opening.defer(signer.close);
+  const keys = await openKeys(config.state, config.unlock, signer);
   const authority = await openAuthority(config.state, keys, config.trust_domain, clock);
   const state = openState(statePaths(config.state).database);
   opening.defer(state.close);

@@ -1,15 +1,20 @@
 /** A gateway's state folder: where everything stands, and the authority made at the first start. */
 import path from "node:path";
 
-import { type KeyFolder, ensureUnlockFile, openKeyFolder, type Unlock } from "../host/store/key-folder.ts";
+import { type KeyFolder, ensureUnlockFile, openKeyFolder } from "../host/store/key-folder.ts";
 import { ensurePrivateFolder, readIfThere, writePrivateFile } from "../host/store/files.ts";
+import type { SecretSource } from "../host/store/secret-source.ts";
+import type { Signer } from "../host/signer/signer-client.ts";
 import { type Authority, createRoot, type Purpose } from "../identity/authority.ts";
+import { parseCertificate } from "../crypto/certificate.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import { keyPurpose } from "./signer/purposes.ts";
 
 const names = {
   keys: "keys",
   unlock: "unlock.key",
+  signerSecret: "signer.key",
   serverRoot: "server-root.pem",
   clientRoot: "client-root.pem",
   trustDomain: "trust-domain",
@@ -29,12 +34,39 @@ export function statePaths(state: string): StatePaths {
   return Object.fromEntries(paths) as StatePaths;
 }
 
-/** Opens the sealed keys of a state folder, which it makes if it isn't there. */
-export async function openKeys(state: string, unlock: Unlock | undefined): Promise<KeyFolder> {
+/**
+ * Opens the sealed keys of a state folder, which it makes if it isn't there.
+ * @param signer holds the root and log keys, if there is one
+ * @throws Refusal `bad_state` if those keys aren't where the config says
+ */
+export async function openKeys(
+  state: string,
+  unlock: SecretSource | undefined,
+  signer?: Signer,
+): Promise<KeyFolder> {
   const paths = statePaths(state);
   await ensurePrivateFolder(state);
   if (unlock === undefined) await ensureUnlockFile(paths.unlock);
-  return await openKeyFolder(paths.keys, unlock ?? { file: paths.unlock });
+  const keys = await openKeyFolder(paths.keys, unlock ?? { file: paths.unlock });
+  if (signer === undefined) {
+    if ((await readIfThere(paths.signerSecret)) === undefined) return keys;
+    throw new Refusal(
+      "bad_state",
+      `The root and log keys of ${state} are with a signer; name its socket under "signer" in the config.`,
+    );
+  }
+  const left = (await keys.list()).filter(({ name }) => keyPurpose(name) !== undefined);
+  if (left.length > 0) {
+    throw new Refusal(
+      "bad_state",
+      `${paths.keys} holds keys that are a signer's (${left.map(({ name }) => name).join(", ")}); run "latticegate signer init".`,
+    );
+  }
+  const isSigners = (name: string): boolean => keyPurpose(name) !== undefined;
+  return {
+    ...keys,
+    signing: (name, suiteId) => (isSigners(name) ? signer : keys).signing(name, suiteId),
+  };
 }
 
 /** The authority of this state folder; its roots are made once. */
@@ -58,6 +90,9 @@ export async function openAuthority(
     const stored = await readIfThere(file);
     const certificate = stored ?? (await createRoot(trustDomain, purpose, key, clock.nowUnixMs()));
     if (stored === undefined) await writePrivateFile(file, certificate);
+    if (parseCertificate(certificate)?.publicKey.equals(key.publicKey) !== true) {
+      throw new Refusal("bad_state", `${file} isn't the certificate of the root key there is; restore both.`);
+    }
     return { key, certificate };
   };
   return {

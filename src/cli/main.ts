@@ -10,6 +10,7 @@ import { connect } from "./connect.ts";
 import { doctor } from "./doctor.ts";
 import { expose } from "./expose.ts";
 import { identityExport } from "./identity.ts";
+import { signer, signerInit } from "./signer.ts";
 import { status } from "./status.ts";
 import { up } from "./up.ts";
 
@@ -24,6 +25,8 @@ const commands = [
   caToken,
   caList,
   caRevoke,
+  signer,
+  signerInit,
   auditTail,
   auditShow,
   auditVerify,

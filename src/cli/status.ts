@@ -1,6 +1,7 @@
 /** `latticegate status` */
 import { runningGateway } from "../app/certificate-authority.ts";
 import { loadConfig } from "../app/config.ts";
+import { signerHealth } from "../app/signer/gateway-signer.ts";
 import { type Command, configFile, configOption } from "./command.ts";
 
 export const status = {
@@ -19,6 +20,12 @@ export const status = {
       `Latticegate runs at ${run.listen} since ${new Date(run.startedAtUnixMs).toISOString()} (process ${run.pid})`,
     );
     if (run.dashboard !== undefined) call.out(`Page      ${run.dashboard}`);
-    return 0;
+    const signer = await signerHealth(config);
+    if (signer.kind === "answers") call.out(`Signer    answers at ${signer.socket}`);
+    if (signer.kind !== "away") return 0;
+    call.out(
+      `Signer    away (${signer.why}): calls go on, heads of the log fall behind, no new certificates`,
+    );
+    return 1;
   },
 } as const satisfies Command;

@@ -46,6 +46,7 @@ const refusals = {
   // We can't do it now, so we don't.
   busy: { rpc: -31503, http: 503 },
   issuer_unavailable: { rpc: -31503, http: 503 },
+  signer_unavailable: { rpc: -31503, http: 503 },
   journal_unavailable: { rpc: -31503, http: 503 },
   upstream_failed: { rpc: -31502, http: 502 },
   upstream_timeout: { rpc: -31504, http: 504 },
@@ -53,6 +54,7 @@ const refusals = {
   // The operator asked for something that isn't so.
   bad_config: { rpc: -31500, http: 500 },
   bad_state: { rpc: -31500, http: 500 },
+  signer_refused: { rpc: -31500, http: 500 },
   bad_log: { rpc: -31500, http: 500 },
   not_yet: { rpc: -31501, http: 501 },
 } as const satisfies Record<string, RefusalRow>;

@@ -55,6 +55,12 @@ export async function readJsonIfThere(file: string): Promise<unknown> {
   }
 }
 
+/** For a listing of a folder that may not be there. */
+export function noneIfMissing(error: unknown): readonly string[] {
+  if (isMissing(error)) return [];
+  throw error;
+}
+
 function isMissing(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ENOENT";
 }

@@ -234,7 +234,7 @@ class AppendOnlyLog implements FileJournal {
         done += part.length;
       }
     } catch (cause) {
-      const refusal = unavailable("The audit log cannot be written", cause);
+      const refusal = unavailable(cause);
       this.#options.log.error("journal.write_failed", { error: refusal.message, entries: batch.length });
       // Those that were written are settled already, and a promise settles only once.
       for (const { reject } of batch) reject(refusal);
@@ -326,7 +326,7 @@ class AppendOnlyLog implements FileJournal {
       this.#syncing = this.#syncing.slice(syncing.length);
       log.debug("journal.head", { size: snapshot.size });
     } catch (cause) {
-      const refusal = unavailable("The audit log's head cannot be written", cause);
+      const refusal = headUnavailable(cause);
       log.error("journal.head_failed", { error: refusal.message, size: this.#tree.size() });
       throw refusal;
     } finally {
@@ -350,7 +350,17 @@ class AppendOnlyLog implements FileJournal {
   }
 }
 
-function unavailable(what: string, cause: unknown): Refusal {
-  const code = systemCode(cause) ?? "error";
-  return new Refusal("journal_unavailable", `${what} (${code}); calls are refused until it can.`, { cause });
+function unavailable(cause: unknown): Refusal {
+  const text = `The audit log cannot be written (${codeOf(cause)}); calls are refused until it can.`;
+  return new Refusal("journal_unavailable", text, { cause });
+}
+
+/** Entries are on disk without it; calls are refused when too many have no head. */
+function headUnavailable(cause: unknown): Refusal {
+  const text = `The audit log's head cannot be written (${codeOf(cause)}); it falls behind until it can.`;
+  return new Refusal("journal_unavailable", text, { cause });
+}
+
+function codeOf(cause: unknown): string {
+  return systemCode(cause) ?? "error";
 }

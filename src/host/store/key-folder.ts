@@ -1,4 +1,5 @@
 /** Keys on disk: each secret sealed in a file of its own, under one key that a passphrase unlocks. */
+import { readdir } from "node:fs/promises";
 import path from "node:path";
 
 import { z } from "zod";
@@ -14,20 +15,34 @@ import {
 } from "../../crypto/keys.ts";
 import { freshKdfParameters, openSecret, sealSecret, unlockKey } from "../../crypto/sealed.ts";
 import { signatureSuite, type SignatureSuiteId } from "../../crypto/suites.ts";
-import { toBase64url, utf8 } from "../../kernel/bytes.ts";
+import { toBase64url } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import { ensurePrivateFolder, readIfThere, readJsonIfThere, writePrivateFile } from "./files.ts";
-
-/** Where the passphrase comes from. */
-export type Unlock = { readonly file: string } | { readonly env: string };
+import {
+  ensurePrivateFolder,
+  noneIfMissing,
+  readIfThere,
+  readJsonIfThere,
+  writePrivateFile,
+} from "./files.ts";
+import { readSecretSource, type SecretSource } from "./secret-source.ts";
 
 export interface KeyFolder {
   /** The key of that name, made and sealed at first use. */
   readonly key: (name: string, suiteId: SignatureSuiteId) => Promise<KeyPair>;
-  /** The same for a key that only signs. */
+  /** The same for a key that only signs: held here, or by a signer process. */
   readonly signing: (name: string, suiteId: SignatureSuiteId) => Promise<SigningKey>;
+  /** Seals a key that was made elsewhere. @throws Refusal `bad_state` if there is another of that name */
+  readonly adopt: (name: string, pair: KeyPair) => Promise<void>;
   /** 32 random bytes of that name, made and sealed at first use. */
   readonly secret: (name: string) => Promise<Uint8Array>;
+  /** What lies in the folder, unopened. */
+  readonly list: () => Promise<readonly StoredKey[]>;
+}
+
+export interface StoredKey {
+  readonly name: string;
+  /** A suite's id, or `secret`. */
+  readonly kind: string;
 }
 
 const kdfSchema = z.strictObject({
@@ -36,49 +51,101 @@ const kdfSchema = z.strictObject({
   passes: z.int().min(1).max(64),
   lanes: z.int().min(1).max(64),
 });
+const kdfFile = "kdf.json";
 const sealedSchema = z.strictObject({ kind: z.string(), nonce: z.string(), sealed: z.string() });
 
 /** @throws Refusal `bad_state` if the passphrase isn't there or a file can't be read */
-export async function openKeyFolder(folder: string, unlock: Unlock): Promise<KeyFolder> {
+export async function openKeyFolder(folder: string, unlock: SecretSource): Promise<KeyFolder> {
   await ensurePrivateFolder(folder);
-  const passphrase = await readPassphrase(unlock);
-  const kdfFile = path.join(folder, "kdf.json");
-  const stored = await readJsonIfThere(kdfFile);
-  const kdf = stored === undefined ? freshKdfParameters() : parsed(kdfSchema, stored, kdfFile);
-  if (stored === undefined) await writePrivateFile(kdfFile, JSON.stringify(kdf));
-  const sealingKey = await unlockKey(passphrase, kdf);
-
-  const loaded = new Map<string, Promise<Uint8Array>>();
-  /** Two who ask for a new key at once get the same one. */
-  const load = (name: string, kind: string, make: () => Uint8Array): Promise<Uint8Array> => {
-    const boundName = `${kind}/${name}`;
-    const known = loaded.get(boundName) ?? loadOnce(name, kind, make).finally(() => loaded.delete(boundName));
-    loaded.set(boundName, known);
-    return known;
-  };
-  const loadOnce = async (name: string, kind: string, make: () => Uint8Array): Promise<Uint8Array> => {
+  const sealingKey = await openSealingKey(folder, unlock);
+  /** Used, and filled with zeros: what is made of a secret is the only copy that stays. */
+  const opened = async <T>(
+    { name, kind }: StoredKey,
+    make: () => Uint8Array,
+    use: (secret: Uint8Array) => T,
+  ): Promise<T> => {
     const file = path.join(folder, `${name}.json`);
     const boundName = `${kind}/${name}`;
-    const sealed = await readJsonIfThere(file);
-    if (sealed !== undefined) {
-      const found = parsed(sealedSchema, sealed, file);
-      if (found.kind !== kind)
-        throw new Refusal("bad_state", `${file} holds a ${found.kind}, expected ${kind}.`);
-      return openSecret(sealingKey, boundName, found);
+    const stored = await readSealed(file);
+    if (stored !== undefined && stored.kind !== kind) {
+      throw new Refusal("bad_state", `${file} holds a ${stored.kind}, expected ${kind}.`);
     }
-    const secret = make();
-    await writePrivateFile(file, JSON.stringify({ kind, ...sealSecret(sealingKey, boundName, secret) }));
-    return secret;
+    const secret = stored === undefined ? make() : openSecret(sealingKey, boundName, stored);
+    try {
+      if (stored === undefined) {
+        await writePrivateFile(file, JSON.stringify({ kind, ...sealSecret(sealingKey, boundName, secret) }));
+      }
+      return use(secret);
+    } finally {
+      secret.fill(0);
+    }
   };
-  const key = async (name: string, suiteId: SignatureSuiteId): Promise<KeyPair> => {
+  const underWay = new Map<string, Promise<unknown>>();
+  /** Two who ask for a new key at once get the same one. */
+  const once = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
+    const known =
+      (underWay.get(what) as Promise<T> | undefined) ?? work().finally(() => underWay.delete(what));
+    underWay.set(what, known);
+    return await known;
+  };
+  const key = (name: string, suiteId: SignatureSuiteId): Promise<KeyPair> => {
     const suite = signatureSuite(suiteId);
-    return importSecret(suite, await load(name, suiteId, () => exportSecret(generateKeyPair(suite))));
+    const make = (): Uint8Array => exportSecret(generateKeyPair(suite));
+    return once(`${suiteId}/${name}`, () =>
+      opened({ name, kind: suiteId }, make, (secret) => importSecret(suite, secret)),
+    );
   };
   return {
     key,
     signing: async (name, suiteId) => signingKey(await key(name, suiteId)),
-    secret: (name) => load(name, "secret", () => randomSecret(32)),
+    secret: (name) =>
+      once(`secret/${name}`, () =>
+        opened(
+          { name, kind: "secret" },
+          () => randomSecret(32),
+          (secret) => Uint8Array.from(secret),
+        ),
+      ),
+    adopt: async (name, pair) => {
+      const { suite, publicKey } = pair;
+      const make = (): Uint8Array => exportSecret(pair);
+      const sealed = { name, kind: suite.id };
+      const held = await opened(sealed, make, (secret) => importSecret(suite, secret));
+      if (held.publicKey.equals(publicKey)) return;
+      throw new Refusal("bad_state", `${folder} has another key named "${name}" already.`);
+    },
+    list: () => listKeys(folder),
   };
+}
+
+/** The names and kinds in a key folder, without what unlocks it; none if it isn't there. */
+export async function listKeys(folder: string): Promise<readonly StoredKey[]> {
+  const files = await readdir(folder).catch(noneIfMissing);
+  const names = files.filter((file) => /^[A-Za-z0-9][^/]*\.json$/.test(file) && file !== kdfFile);
+  return await Promise.all(
+    names.toSorted().map(async (file) => {
+      const { kind } = (await readSealed(path.join(folder, file))) ?? { kind: "nothing" };
+      return { name: file.slice(0, -".json".length), kind };
+    }),
+  );
+}
+
+async function openSealingKey(folder: string, unlock: SecretSource): Promise<Uint8Array> {
+  const passphrase = await readSecretSource(unlock, "The keys can't be unlocked");
+  try {
+    const file = path.join(folder, kdfFile);
+    const stored = await readJsonIfThere(file);
+    const kdf = stored === undefined ? freshKdfParameters() : parsed(kdfSchema, stored, file);
+    if (stored === undefined) await writePrivateFile(file, JSON.stringify(kdf));
+    return await unlockKey(passphrase, kdf);
+  } finally {
+    passphrase.fill(0);
+  }
+}
+
+async function readSealed(file: string): Promise<z.output<typeof sealedSchema> | undefined> {
+  const sealed = await readJsonIfThere(file);
+  return sealed === undefined ? undefined : parsed(sealedSchema, sealed, file);
 }
 
 /**
@@ -89,19 +156,6 @@ export async function ensureUnlockFile(file: string): Promise<void> {
   if ((await readIfThere(file)) !== undefined) return;
   await ensurePrivateFolder(path.dirname(file));
   await writePrivateFile(file, `${toBase64url(randomSecret(32))}\n`);
-}
-
-async function readPassphrase(unlock: Unlock): Promise<Uint8Array> {
-  const where = "env" in unlock ? `the environment variable ${unlock.env}` : unlock.file;
-  const text = "env" in unlock ? process.env[unlock.env] : await readIfThere(unlock.file);
-  const passphrase = text?.trim();
-  if (passphrase === undefined || passphrase.length < 16) {
-    throw new Refusal(
-      "bad_state",
-      `The keys can't be unlocked: expected at least 16 characters in ${where}.`,
-    );
-  }
-  return utf8(passphrase);
 }
 
 function parsed<T>(schema: z.ZodType<T>, value: unknown, file: string): T {

@@ -11,16 +11,19 @@ import { fileMode, systemCode } from "./log-folder.ts";
 /** Lets go of the lock. */
 export type Release = () => void;
 
-/** @throws Refusal `bad_state` if another living process holds it. */
-export function takeWriterLock(path: string): Release {
+/**
+ * @param taken what is wrong if another holds it
+ * @throws Refusal `bad_state` if another living process holds it.
+ */
+export function takeWriterLock(path: string, taken: (pid: string) => string = logIsWritten): Release {
   const mine = JSON.stringify({ pid: process.pid, started: startOf(process.pid) });
   const draft = `${path}.${randomUUID()}`;
   writeFileSync(draft, mine, { mode: fileMode });
   try {
     // Linking the finished file is atomic: nobody ever reads half a lock.
     if (!tryLink(draft, path)) {
-      removeStale(path);
-      if (!tryLink(draft, path)) throw heldBy(path, readHolder(path)?.pid);
+      removeStale(path, taken);
+      if (!tryLink(draft, path)) throw heldBy(path, taken);
     }
   } finally {
     rmSync(draft, { force: true });
@@ -35,10 +38,10 @@ interface Holder {
   readonly started: string;
 }
 
-function removeStale(path: string): void {
+function removeStale(path: string, taken: (pid: string) => string): void {
   const seen = readText(path);
   const holder = readHolder(path);
-  if (holder !== undefined && isAlive(holder)) throw heldBy(path, holder.pid);
+  if (holder !== undefined && isAlive(holder)) throw heldBy(path, taken);
   // Whoever renames it decides alone; a lock that changed hands meanwhile is put back.
   const aside = `${path}.${randomUUID()}`;
   try {
@@ -51,11 +54,12 @@ function removeStale(path: string): void {
   rmSync(aside, { force: true });
 }
 
-function heldBy(path: string, pid: number | undefined): Refusal {
-  return new Refusal(
-    "bad_state",
-    `The audit log is being written by process ${pid ?? "unknown"} (${path}); a log has one writer. Stop that process first.`,
-  );
+function heldBy(path: string, taken: (pid: string) => string): Refusal {
+  return new Refusal("bad_state", `${taken(String(readHolder(path)?.pid ?? "unknown"))} (${path})`);
+}
+
+function logIsWritten(pid: string): string {
+  return `The audit log is being written by process ${pid}; a log has one writer. Stop that process first.`;
 }
 
 function tryLink(from: string, to: string): boolean {

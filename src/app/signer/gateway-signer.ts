@@ -1,0 +1,46 @@
+/** The gateway's end of a signer process: opened from the config, and asked how it is. */
+import { readSecretSource } from "../../host/store/secret-source.ts";
+import { openSigner, type Signer } from "../../host/signer/signer-client.ts";
+import type { SignerStatus } from "../../host/signer/messages.ts";
+import type { Log } from "../../kernel/log.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import type { Config } from "../config.ts";
+import { statePaths } from "../state-folder.ts";
+
+/** Undefined if the config has no signer. @throws Refusal `bad_state` without the secret they share */
+export async function signerOf(
+  config: Config,
+  options: { readonly log: Log; readonly patienceMs?: number },
+): Promise<Signer | undefined> {
+  if (config.signer === undefined) return undefined;
+  const { socket, secret: source = { file: statePaths(config.state).signerSecret } } = config.signer;
+  const secret = await readSecretSource(source, "The signer can't be proven");
+  return openSigner({ path: socket, secret, ...options });
+}
+
+export type SignerHealth =
+  | { readonly kind: "none" }
+  | { readonly kind: "answers"; readonly socket: string; readonly status: SignerStatus }
+  | { readonly kind: "away"; readonly socket: string; readonly why: string };
+
+/** What a person waits for a command's answer. */
+const patienceMs = 2000;
+const quiet: Log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
+
+/** Asks the signer, as a command that looks at the gateway from beside it. */
+export async function signerHealth(config: Config): Promise<SignerHealth> {
+  if (config.signer === undefined) return { kind: "none" };
+  const { socket } = config.signer;
+  let signer: Signer | undefined;
+  try {
+    signer = await signerOf(config, { log: quiet, patienceMs });
+    if (signer === undefined) return { kind: "none" };
+    return { kind: "answers", socket, status: await signer.status() };
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const why = error.code === "signer_unavailable" ? "nobody answers there" : error.message;
+    return { kind: "away", socket, why };
+  } finally {
+    signer?.close();
+  }
+}
