@@ -10,6 +10,7 @@ import { httpUpstream } from "../host/net/http-upstream.ts";
 import { type RenewablePool, renewablePool } from "../host/net/renewable-pool.ts";
 import { openSseLink, type SseLinkSpec } from "../host/net/sse-link.ts";
 import { clientTlsOptions, type Credentials } from "../host/net/tls.ts";
+import type { UpstreamCredential } from "../host/net/upstream-credential.ts";
 import { namedUpstreams, type NamedUpstreams, type Upstream } from "../host/net/upstreams.ts";
 import { type ChildSpec, startChild } from "../host/stdio/child.ts";
 import type { LinkSpec } from "../host/link/link.ts";
@@ -19,6 +20,7 @@ import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { secretFrom } from "./secret-source.ts";
 import type { ConfigDocument, ServerAtUrl, ServerConfig } from "./config.ts";
+import { authorizedServer } from "./upstream-auth.ts";
 
 export interface UpstreamOptions {
   /** Relative paths count from here. */
@@ -48,6 +50,7 @@ export interface ConnectedServers {
 interface Connections {
   readonly dispatcher: RenewablePool["dispatcher"];
   readonly close: () => Promise<void>;
+  readonly credential?: UpstreamCredential | undefined;
 }
 
 type StdioServer = Extract<ServerConfig, { command: unknown }>;
@@ -108,6 +111,14 @@ function linked(link: LinkSpec, { limits, clock, log }: UpstreamOptions): Upstre
 }
 
 function plainServer(name: string, server: ServerAtUrl, options: UpstreamOptions): Upstream {
+  if (server.auth !== undefined) {
+    const answerTimeoutMs = options.limits.answer_timeout;
+    const { connections, credential } = authorizedServer(name, server, server.auth, {
+      ...options,
+      answerTimeoutMs,
+    });
+    return overHttp(name, server, { ...connections, credential }, options);
+  }
   const pool = new Pool(new URL(server.url).origin, { connections: null, pipelining: 1 });
   const connections = { dispatcher: () => pool, close: () => pool.destroy() };
   return server.transport === "http+sse"

@@ -109,11 +109,47 @@ export const joseAlgorithms = [
  */
 export const proofAlgorithms: readonly string[] = joseAlgorithms.filter((name) => !/^[PR]S/.test(name));
 
-/** Groups of links that are let in without ML-KEM where an operator says so. */
+/** Groups without ML-KEM: for links that are let in where an operator says so, and to servers that aren't ours. */
 export const classicalGroups = [
   { id: "X25519", kind: "classical", nistLevel: 1, groupId: 0x001d, kem: null, status: "deprecated" },
   { id: "P-256", kind: "classical", nistLevel: 1, groupId: 0x0017, kem: null, status: "deprecated" },
 ] as const satisfies readonly KeyExchangeSuite[];
+/** How a JWT of ours is signed (RFC 7518 §3, RFC 8037, RFC 9964), and what WebCrypto wants to know of such a key. */
+export interface JwtSuite {
+  /** As oauth4webapi and jose name it. */
+  readonly id: string;
+  readonly keyType: string;
+  /** Of an elliptic key, as node:crypto names it. */
+  readonly curve?: string;
+  readonly webCrypto: { readonly name: string; readonly namedCurve?: string; readonly hash?: string };
+}
+
+const jwtSuites = [
+  { id: "ML-DSA-44", keyType: "ml-dsa-44", webCrypto: { name: "ML-DSA-44" } },
+  { id: "ML-DSA-65", keyType: "ml-dsa-65", webCrypto: { name: "ML-DSA-65" } },
+  { id: "ML-DSA-87", keyType: "ml-dsa-87", webCrypto: { name: "ML-DSA-87" } },
+  { id: "Ed25519", keyType: "ed25519", webCrypto: { name: "Ed25519" } },
+  {
+    id: "ES256",
+    keyType: "ec",
+    curve: "prime256v1",
+    webCrypto: { name: "ECDSA", namedCurve: "P-256" },
+  },
+  { id: "PS256", keyType: "rsa", webCrypto: { name: "RSA-PSS", hash: "SHA-256" } },
+] as const satisfies readonly JwtSuite[];
+
+/** How JWTs are signed with a key of that type; undefined if we don't. */
+export function jwtSuiteOf(keyType: string | undefined, curve?: string): JwtSuite | undefined {
+  return jwtSuites.find((row: JwtSuite) => row.keyType === keyType && row.curve === curve);
+}
+
+/** The `alg` of a JWT that is signed with a key of that suite. */
+export function jwtAlgorithm({ id }: SignatureSuite): string {
+  return id === "Ed25519" ? "EdDSA" : id;
+}
+
+/** Proofs of possession (RFC 9449) are signed with what every authorization server has to know. */
+export const dpopSuite: JwtSuite = jwtSuites[4];
 
 /** AEADs offered in TLS 1.3, by IANA name. */
 const tlsCiphers = ["TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"] as const;

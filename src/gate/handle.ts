@@ -46,6 +46,7 @@ const denials: ReadonlySet<string> = new Set<RefusalCode>([
   "no_identity",
   "false_claim",
   "target_refused",
+  "grant_needed",
 ]);
 
 /** The answer that says no, or that something broke. */

@@ -20,6 +20,7 @@ export function refusedAnswer(call: Received & Partial<Read>, error: unknown): R
     return rpcError(request, 500, { code: -32603, message: `Internal error ${call.id}` });
   }
   if (error.code === "denied" && request !== undefined) return deniedAnswer(request, error);
+  if (error.code === "grant_needed" && request !== undefined) return grantAnswer(request, error);
   const { rpc, http } = refusalRow(error.code);
   const { message, data, headers } = error;
   const said = rpcError(request, http, { code: rpc, message, ...(data !== undefined && { data }) });
@@ -46,23 +47,37 @@ export function logRefusal(call: Received & Partial<Read>, error: unknown, log: 
  */
 function deniedAnswer(request: RequestFrame, refusal: Refusal): RefusedAnswer {
   const { rpc, http } = refusalRow(refusal.code);
-  const authorization = { reason: "insufficient_authorization", remediation: "unavailable" };
-  if (request.method !== "tools/call") {
-    const named = request.params?.name !== undefined || request.params?.uri !== undefined;
-    return rpcError(request, named ? 200 : http, {
-      code: rpc,
-      message: refusal.message,
-      data: { "dev.latticegate/authorization": authorization },
-    });
-  }
+  const data = {
+    "dev.latticegate/authorization": { reason: "insufficient_authorization", remediation: "unavailable" },
+  };
+  if (request.method === "tools/call")
+    return failedTool(request, `Denied by policy: ${refusal.message}`, data);
+  const named = request.params?.name !== undefined || request.params?.uri !== undefined;
+  return rpcError(request, named ? 200 : http, { code: rpc, message: refusal.message, data });
+}
+
+/**
+ * A person has to do something, and the text says what. HTTP says nothing of it: to a 401 clients would begin an
+ * authorization with the gateway, and to a 403 give the server up.
+ */
+function grantAnswer(request: RequestFrame, refusal: Refusal): RefusedAnswer {
+  const { message, code } = refusal;
+  const data = {
+    "dev.latticegate/authorization": { reason: "grant_needed", remediation: "latticegate grant" },
+  };
+  if (request.method === "tools/call") return failedTool(request, message, data);
+  return rpcError(request, 200, { code: refusalRow(code).rpc, message, data });
+}
+
+function failedTool(request: RequestFrame, text: string, meta: object): RefusedAnswer {
   return answer(200, {
     jsonrpc: "2.0",
     id: request.id,
     result: {
       ...(request.era === "modern" && { resultType: "complete" }),
-      content: [{ type: "text", text: `Denied by policy: ${refusal.message}` }],
+      content: [{ type: "text", text }],
       isError: true,
-      _meta: { "dev.latticegate/authorization": authorization },
+      _meta: meta,
     },
   });
 }

@@ -3,15 +3,9 @@ import path from "node:path";
 
 import { z } from "zod";
 
-import { isSecureUrl } from "../../host/oauth/bounded-fetch.ts";
 import type { IssuerSpec } from "../../host/oauth/issuers.ts";
 import { secretFrom } from "../secret-source.ts";
-import { durationMs, secretSource } from "./values.ts";
-
-const secureUrl = z
-  .string()
-  .max(2048)
-  .refine(isSecureUrl, "expected an https URL without a user name; http on localhost only");
+import { durationMs, secretSource, secureUrl } from "./values.ts";
 
 /** Issuers stand in names of callers, between ":" and "/". */
 export const issuerName = z

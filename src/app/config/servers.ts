@@ -3,6 +3,7 @@ import { z } from "zod";
 
 import { isOriginPattern } from "../../policy/origins.ts";
 import { protocolVersions } from "../../wire/protocol-version.ts";
+import { type CertificateFiles, type UpstreamAuth, upstreamAuthSchema } from "./upstream-auth.ts";
 import { environmentName, secretSource } from "./values.ts";
 
 export const serverName = /^[a-z0-9][a-z0-9._-]{0,63}$/;
@@ -68,6 +69,7 @@ export const httpServerSchema = z
       .describe(
         "Headers to send to the server, each from a file or an environment variable, e.g. its API token.",
       ),
+    auth: upstreamAuthSchema.optional(),
     minimum_protocol: minimumProtocol,
     probe: probeSchema.optional(),
   })
@@ -75,6 +77,29 @@ export const httpServerSchema = z
     path: ["transport"],
     error:
       "expected streamable-http: a server with a `peer` runs behind `latticegate expose`, which speaks that",
+  })
+  .refine(({ auth, transport }) => auth === undefined || transport === "streamable-http", {
+    path: ["auth"],
+    error: "expected a server of transport streamable-http; one over http+sse takes `headers`",
+  })
+  .refine(({ auth, headers }) => auth === undefined || !namesOurs(headers), {
+    path: ["headers"],
+    error: "expected no Authorization or DPoP beside `auth`: two credentials would contradict each other",
+  })
+  .refine(({ auth, peer }) => peer === undefined || auth === undefined, {
+    path: ["auth"],
+    error: "expected no `auth`: a server with a `peer` is shown the gateway's own identity",
+  })
+  .refine(
+    ({ auth, url }) => auth === undefined || certificateOf(auth) === undefined || url.startsWith("https:"),
+    {
+      path: ["url"],
+      error: "expected https: a client certificate is shown in TLS alone",
+    },
+  )
+  .refine(({ auth, url }) => auth === undefined || isPrivate(url), {
+    path: ["url"],
+    error: "expected https: credentials are sent in the clear to loopback alone",
   });
 
 export const forwardServerSchema = z.strictObject({
@@ -94,6 +119,22 @@ export const forwardServerSchema = z.strictObject({
     ),
   minimum_protocol: minimumProtocol,
 });
+
+/** The client certificate that goes with an `auth`, if one does. */
+export function certificateOf(auth: UpstreamAuth): CertificateFiles | undefined {
+  return auth.kind === "mtls" ? auth : auth.tls;
+}
+
+function namesOurs(headers: Readonly<Record<string, unknown>>): boolean {
+  return Object.keys(headers).some((name) => ["authorization", "dpop"].includes(name.toLowerCase()));
+}
+
+function isPrivate(text: string): boolean {
+  const url = URL.parse(text);
+  return (
+    url !== null && (url.protocol === "https:" || ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname))
+  );
+}
 
 function hasNoUserinfo(text: string): boolean {
   const url = URL.parse(text);

@@ -1,6 +1,7 @@
 /** What several parts of the config are made of: times, sizes, addresses, and where secrets stand. */
 import { z } from "zod";
 
+import { isSecureUrl } from "../../host/oauth/bounded-fetch.ts";
 import { isAddress } from "../../kernel/address.ts";
 import { parseDurationMs, parseSizeBytes } from "../../kernel/units.ts";
 
@@ -34,3 +35,8 @@ export const secretSource = z.union([
   z.strictObject({ file: z.string().min(1).describe("File that holds the secret.") }),
   z.strictObject({ env: environmentName.describe("Environment variable that holds the secret.") }),
 ]);
+
+export const secureUrl = z
+  .string()
+  .max(2048)
+  .refine(isSecureUrl, "expected an https URL without a user name; http on localhost only");

@@ -4,7 +4,8 @@ import type { Dispatcher } from "undici";
 import type { Answer, Journaled } from "../../gate/call.ts";
 import { type SseEvent, sseReader } from "../../wire/sse.ts";
 import { exchange, type ExchangeLimits, type HttpAnswer } from "./http-exchange.ts";
-import { forwardable } from "./headers.ts";
+import { filtered, forwardable } from "./headers.ts";
+import type { Lent, UpstreamCredential } from "./upstream-credential.ts";
 import type { Upstream } from "./upstreams.ts";
 
 export interface HttpUpstreamOptions {
@@ -12,31 +13,68 @@ export interface HttpUpstreamOptions {
   readonly limits: ExchangeLimits;
   /** Our own credentials for that server, names and values in turn. */
   readonly headers: readonly string[];
+  /** A credential that changes with time or caller. */
+  readonly credential?: UpstreamCredential | undefined;
   /** The connections to use; whose they are stays with the caller. */
   readonly dispatcher: () => Dispatcher;
   readonly close: () => Promise<void>;
 }
 
 export function httpUpstream(options: HttpUpstreamOptions): Upstream {
-  const { url, limits } = options;
+  const { url, limits, credential } = options;
   const path = url.pathname + url.search;
+  const send = (call: Journaled, headers: readonly string[]): Promise<HttpAnswer> =>
+    exchange(
+      options.dispatcher(),
+      {
+        method: call.verb,
+        path,
+        headers: outgoing(call, headers),
+        body: call.body,
+        gone: call.reply.gone,
+      },
+      limits,
+    );
   return {
     forward: async (call) => {
-      const answer = await exchange(
-        options.dispatcher(),
-        {
-          method: call.verb,
-          path,
-          headers: outgoing(call, options.headers),
-          body: call.body,
-          gone: call.reply.gone,
-        },
-        limits,
-      );
+      const answer =
+        credential === undefined
+          ? await send(call, options.headers)
+          : await withCredential(await credential.lend(call.caller, call.verb), ({ headers }) =>
+              send(call, [...options.headers, ...headers]),
+            );
       return asAnswer(answer, limits.answerBytes);
     },
     close: options.close,
   };
+}
+
+/** What a server refuses with 401 it didn't carry out: the request may be sent again with another credential. */
+async function withCredential(first: Lent, send: (lent: Lent) => Promise<HttpAnswer>): Promise<HttpAnswer> {
+  for (let lent = first; ;) {
+    const answer = await send(lent);
+    const isRefused = answer.status === 401 || answer.status === 403;
+    const next = isRefused
+      ? await lent.again(answer).catch((error: unknown) => leave(answer, error))
+      : undefined;
+    // What it says of tokens is said to the gateway: a client would take it for its own affair.
+    if (next === undefined) return { ...answer, headers: filtered(answer.headers, isForClients) };
+    await ignored(answer);
+    lent = next;
+  }
+}
+
+async function leave(answer: HttpAnswer, error: unknown): Promise<never> {
+  await ignored(answer);
+  throw error;
+}
+
+async function ignored(answer: HttpAnswer): Promise<void> {
+  if (answer.kind !== "whole") await answer.chunks[Symbol.asyncIterator]().return?.();
+}
+
+function isForClients(name: string): boolean {
+  return name !== "www-authenticate" && name !== "dpop-nonce";
 }
 
 /** What came over HTTP as the gate takes it: a stream event by event. */

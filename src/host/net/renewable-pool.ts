@@ -44,8 +44,8 @@ export function renewablePool(
   };
 }
 
-/** @param check throws for a link that isn't what was asked for; offering only hybrid groups is what enforces them */
-function makePool(
+/** Connections to one origin with those options. @param check throws for a link that isn't what was asked for; offering only hybrid groups is what enforces them */
+export function makePool(
   origin: string,
   options: tls.ConnectionOptions,
   check: (link: tls.TLSSocket) => void,

@@ -1,103 +1,108 @@
-/** Fetching what an authorization server publishes: https, no redirect, bounded in size and time. */
+/** HTTP for the OAuth library and for key sets: https or loopback, no redirects, one deadline, a bounded answer. */
 import * as oauth from "oauth4webapi";
-import { Agent, request } from "undici";
+import { type Dispatcher, request } from "undici";
 
-import { concat } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { isLoopbackHost } from "../net/loopback.ts";
 
-/** Key sets and metadata are a few KiB. */
-const maxBytes = 256 * 1024;
-const timeoutMs = 5000;
-
-export interface FetchOptions {
-  readonly method?: string;
-  readonly headers?: Headers | Record<string, string> | undefined;
-  readonly body?: string | undefined;
+export interface BoundedFetchOptions {
+  readonly dispatcher: () => Dispatcher;
+  readonly timeoutMs: number;
+  /** What is to be said when there is no answer. */
+  readonly failed: (failure: FetchFailure) => Refusal;
 }
 
-export type BoundedFetch = (url: string, options?: FetchOptions) => Promise<Response>;
+/** Why there is no answer; nothing of what was sent. */
+export interface FetchFailure {
+  readonly url: URL;
+  /** `not_https`, `redirect`, `timeout`, `too_large`, or the code of the error. */
+  readonly cause: string;
+  /** A sentence. */
+  readonly why: string;
+  readonly error?: unknown;
+}
 
-/**
- * Whole answers of whatever status; a redirect is one of them and isn't followed. Rejects with a Refusal
- * `issuer_unavailable` if there is none in time or within the bounds.
- * @param ca PEM of what the servers' certificates stand under; the system's by default
- */
-export function boundedFetch(ca?: string): BoundedFetch {
-  const dispatcher = new Agent({ connect: { ...(ca !== undefined && { ca }), timeout: timeoutMs } });
-  return async (url, { method = "GET", headers, body } = {}) => {
-    checkUrl(url);
+/** What the library hands to its `customFetch`. */
+interface FetchInit {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+}
+
+/** Rejects with the Refusal that `failed` makes. */
+export type BoundedFetch = (url: string, init?: FetchInit) => Promise<Response>;
+
+/** Metadata and key sets with every key there is stay below 64 KiB; a token answer below 16. */
+const maxAnswerBytes = 256 * 1024;
+
+export function boundedFetch({ dispatcher, timeoutMs, failed }: BoundedFetchOptions): BoundedFetch {
+  return async (text, { method = "GET", headers = {}, body } = {}) => {
+    const url = new URL(text);
+    if (!isSecureUrl(text)) throw failed({ url, cause: "not_https", why: "It isn't asked without TLS." });
     const signal = AbortSignal.timeout(timeoutMs);
     try {
       const answer = await request(url, {
-        dispatcher,
+        dispatcher: dispatcher(),
         method,
-        headers: Object.fromEntries(new Headers(headers)),
-        body: body ?? null,
+        headers: { ...headers },
+        body: body === undefined || body === null ? null : textOf(body),
         signal,
       });
-      const bytes = await bounded(answer.body, url);
-      const given = Object.entries(answer.headers).map(([name, value]): [string, string] => [
-        name,
-        String(value),
-      ]);
-      // The constructor takes no body for these.
-      const isBare = answer.statusCode === 204 || answer.statusCode === 304;
-      return new Response(isBare ? null : bytes, { status: answer.statusCode, headers: given });
-    } catch (cause) {
-      if (cause instanceof Refusal) throw cause;
-      throw unavailable(url, signal.aborted ? "it took too long" : codeOf(cause), cause);
+      if (answer.statusCode >= 300 && answer.statusCode < 400) {
+        answer.body.on("error", () => undefined).destroy();
+        throw failed({ url, cause: "redirect", why: "It answered with a redirect, which isn't followed." });
+      }
+      const bytes = await bounded(answer.body);
+      if (bytes === undefined) throw failed({ url, cause: "too_large", why: "Its answer is too long." });
+      return responseOf(answer, bytes);
+    } catch (error) {
+      if (error instanceof Refusal) throw error;
+      if (signal.aborted) throw failed({ url, cause: "timeout", why: "It didn't answer in time.", error });
+      const cause = error instanceof Error && "code" in error ? String(error.code) : "unknown";
+      throw failed({ url, cause, why: "It can't be reached or broke off.", error });
     }
   };
 }
 
 /** What every call of `oauth4webapi` is given, so that it is bounded. */
 export function oauthOptions(send: BoundedFetch): {
-  readonly [oauth.customFetch]: (url: string, options: OauthFetchOptions) => Promise<Response>;
+  readonly [oauth.customFetch]: BoundedFetch;
   readonly [oauth.allowInsecureRequests]: true;
 } {
-  return {
-    [oauth.customFetch]: (url, { method, headers, body }) =>
-      send(url, { method, headers, body: body?.toString() }),
-    // What may be asked without TLS is decided where it is fetched.
-    [oauth.allowInsecureRequests]: true,
-  };
+  // What may be asked without TLS is decided where it is fetched.
+  return { [oauth.customFetch]: send, [oauth.allowInsecureRequests]: true };
 }
-
-type OauthFetchOptions = oauth.CustomFetchOptions<string, URLSearchParams | undefined>;
 
 /** Tokens and keys travel over https; only this machine may do without. */
 export function isSecureUrl(text: string): boolean {
   const url = URL.parse(text);
-  if (url === null || url.username !== "" || url.password !== "") return false;
+  if (url === null || url.username !== "" || url.password !== "" || url.hash !== "") return false;
   return url.protocol === "https:" || (url.protocol === "http:" && isLoopbackHost(url.hostname));
 }
 
-/** @throws Refusal `issuer_unavailable` */
-function checkUrl(url: string): void {
-  if (!isSecureUrl(url)) throw unavailable(url, "it isn't https");
-}
-
-async function bounded(body: AsyncIterable<Uint8Array>, url: string): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = [];
+/** @returns undefined for what is longer than is taken */
+async function bounded(body: AsyncIterable<Buffer>): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > maxBytes) throw unavailable(url, `its answer has more than ${maxBytes} bytes`);
+    if (bytes > maxAnswerBytes) return undefined;
     chunks.push(chunk);
   }
-  return Uint8Array.from(concat(chunks));
+  return Buffer.concat(chunks);
 }
 
-function unavailable(url: string, why: string, cause?: unknown): Refusal {
-  const { origin = "an issuer" } = URL.parse(url) ?? {};
-  return new Refusal("issuer_unavailable", "The authorization server's keys can't be had now; try again.", {
-    cause,
-    facts: { origin, why },
-  });
+function responseOf(answer: Dispatcher.ResponseData, bytes: Buffer): Response {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(answer.headers)) {
+    for (const each of Array.isArray(value) ? value : [value ?? ""]) headers.append(name, each);
+  }
+  const { statusCode: status } = answer;
+  return new Response(status === 204 ? null : new Uint8Array(bytes), { status, headers });
 }
 
-function codeOf(cause: unknown): string {
-  if (cause instanceof Error && "code" in cause) return String(cause.code);
-  return cause instanceof Error ? cause.message : "unknown";
+function textOf(body: unknown): string {
+  if (typeof body === "string") return body;
+  if (body instanceof URLSearchParams) return body.toString();
+  throw new TypeError("expected a form or a text");
 }

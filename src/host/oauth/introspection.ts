@@ -7,6 +7,7 @@ import { toBase64url, utf8 } from "../../kernel/bytes.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { type BoundedFetch, oauthOptions } from "./bounded-fetch.ts";
+import { issuerUnavailable } from "./issuer-keys.ts";
 
 export interface IntrospectionSpec {
   readonly url: string;
@@ -40,10 +41,7 @@ export function introspector(
     } catch (cause) {
       if (cause instanceof Refusal) throw cause;
       const why = cause instanceof Error ? cause.message : "unknown";
-      throw new Refusal("issuer_unavailable", "The authorization server doesn't say what this token is.", {
-        cause,
-        facts: { why },
-      });
+      throw issuerUnavailable({ why }, cause);
     }
   };
   return async (token) => {

@@ -49,7 +49,7 @@ export function keysFromFile(file: string): IssuerKeys {
         };
       }
     } catch (cause) {
-      throw unavailable(`the key set ${file} can't be read`, cause);
+      throw issuerUnavailable({ why: `the key set ${file} can't be read` }, cause);
     }
     return await read.keys(header, token);
   };
@@ -74,7 +74,7 @@ export function keysFromUrl(url: string | undefined, source: KeySource): IssuerK
     }));
   return async (header, token) => {
     try {
-      if (clock.nowUnixMs() < retryAtUnixMs) throw unavailable("it failed a moment ago");
+      if (clock.nowUnixMs() < retryAtUnixMs) throw issuerUnavailable({ why: "it failed a moment ago" });
       return await (
         await current()
       )(header, token);
@@ -97,7 +97,7 @@ async function discoveredUrl({ issuer, fetch }: KeySource): Promise<string> {
     const metadata = await oauth.processDiscoveryResponse(identifier, response);
     if (metadata.jwks_uri !== undefined) return metadata.jwks_uri;
   }
-  throw unavailable("its metadata names no keys");
+  throw issuerUnavailable({ why: "its metadata names no keys" });
 }
 
 /** The issuer answered, and its keys don't fit the token. */
@@ -112,12 +112,10 @@ function isAboutToken(error: unknown): boolean {
 
 function asUnavailable(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
-  return unavailable(error instanceof Error ? error.message : "unknown", error);
+  return issuerUnavailable({ why: error instanceof Error ? error.message : "unknown" }, error);
 }
 
-function unavailable(why: string, cause?: unknown): Refusal {
-  return new Refusal("issuer_unavailable", "The authorization server's keys can't be had now; try again.", {
-    cause,
-    facts: { why },
-  });
+export function issuerUnavailable(facts: Readonly<Record<string, string>>, cause?: unknown): Refusal {
+  const text = "The authorization server can't be asked about this token now; try again.";
+  return new Refusal("issuer_unavailable", text, { cause, facts });
 }

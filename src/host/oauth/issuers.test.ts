@@ -219,7 +219,7 @@ test("an issuer that doesn't say what a token is has it refused for now, and is 
   const { issuer, issuers } = await asking(t);
   const token = issuer.opaque({ aud: audience });
   issuer.answering((_request, response) => void response.writeHead(500).end());
-  await assert.rejects(issuers.verify(token, expected), because("issuer_unavailable", /doesn't say/));
+  await assert.rejects(issuers.verify(token, expected), because("issuer_unavailable", /500|OAUTH|response/i));
   issuer.answering(undefined);
   await issuers.verify(token, expected);
 });
@@ -230,12 +230,12 @@ const unusable: readonly (readonly [string, Parameters<TokenIssuer["answering"]>
   [
     "answers endlessly",
     (_request, response) => void response.writeHead(200).end("x".repeat(300_000)),
-    /more than 262144 bytes/,
+    /too_large/,
   ],
   [
     "redirects",
     (_request, response) => void response.writeHead(302, { location: "http://127.0.0.1:1/" }).end(),
-    /names no keys/,
+    /redirect/,
   ],
   [
     "answers something else",

@@ -3,12 +3,14 @@ import { readFileSync } from "node:fs";
 
 import { decodeJwt, errors, type JWTPayload, jwtVerify, type JWTHeaderParameters } from "jose";
 
+import { Agent } from "undici";
+
 import { joseAlgorithms } from "../../crypto/suites.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import { boundedFetch } from "./bounded-fetch.ts";
+import { boundedFetch, type FetchFailure } from "./bounded-fetch.ts";
 import { type IntrospectionSpec, type Introspect, introspector } from "./introspection.ts";
-import { type IssuerKeys, keysFromFile, keysFromUrl } from "./issuer-keys.ts";
+import { type IssuerKeys, issuerUnavailable, keysFromFile, keysFromUrl } from "./issuer-keys.ts";
 
 export interface IssuerSpec {
   /** As it stands in tokens. */
@@ -49,6 +51,8 @@ export interface Issuers {
   readonly verify: (token: string, expected: ExpectedToken) => Promise<VerifiedToken>;
 }
 
+/** A caller waits for it. */
+const askTimeoutMs = 5000;
 /** Some issuers put a whole directory of groups into a token. */
 const maxTokenBytes = 16 * 1024;
 
@@ -84,7 +88,14 @@ interface OpenIssuer {
 
 function openIssuer(name: string, spec: IssuerSpec, clock: Clock): OpenIssuer {
   const { issuer, keys, caFile, introspection } = spec;
-  const fetch = boundedFetch(caFile === undefined ? undefined : readCa(name, caFile));
+  const connect = { timeout: askTimeoutMs, ...(caFile !== undefined && { ca: readCa(name, caFile) }) };
+  const agent = new Agent({ connect });
+  const fetch = boundedFetch({
+    dispatcher: () => agent,
+    timeoutMs: askTimeoutMs,
+    failed: ({ url, cause, why, error }: FetchFailure) =>
+      issuerUnavailable({ host: url.host, cause, why }, error),
+  });
   return {
     spec,
     keys:

@@ -1,0 +1,89 @@
+/** `servers.<name>.auth` in the config: what the gateway shows of itself to a protected server. */
+import { z } from "zod";
+
+import { secretSource, secureUrl } from "./values.ts";
+
+/** RFC 6749 §3.3 */
+const scope = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/, "expected a scope as RFC 6749 spells it");
+
+const tlsParts = {
+  certificate: z
+    .strictObject({ file: z.string().min(1).describe("PEM, the whole chain.") })
+    .describe("The client certificate, ML-DSA or classical; read again when the file changes."),
+  key: secretSource.describe("Its private key, PEM; read again when the file changes."),
+  ca: z
+    .strictObject({ file: z.string().min(1).describe("PEM.") })
+    .optional()
+    .describe("The roots under which the other end is trusted, instead of those that Node brings."),
+};
+
+const tls = z
+  .strictObject(tlsParts)
+  .optional()
+  .describe(
+    "Client certificate to show to the server and to the authorization server, which may bind tokens to it (RFC 8705). TLS 1.3, hybrid groups first.",
+  );
+
+const issuer = secureUrl
+  .optional()
+  .describe("The authorization server; by default the one that the server itself names (RFC 9728).");
+const scopes = z
+  .array(scope)
+  .max(64)
+  .default([])
+  .describe("Scopes to ask for; by default those that the server names.");
+const resource = secureUrl
+  .optional()
+  .describe("Resource indicator of the tokens (RFC 8707); by default the server's URL.");
+const dpop = z
+  .enum(["auto", "required", "off"])
+  .default("auto")
+  .describe(
+    "Tokens bound to a key of the gateway's (RFC 9449): `auto` where the server and its authorization server say that they take them.",
+  );
+const clientId = z.string().min(1).max(2048).describe("The gateway's client id at the authorization server.");
+const secret = secretSource.describe("The client secret.");
+const secretIn = z
+  .enum(["basic", "post"])
+  .default("basic")
+  .describe("Where the secret is sent: `client_secret_basic` or `client_secret_post`.");
+const key = secretSource.describe(
+  "Private key, PEM, with which the client proves itself (private_key_jwt, RFC 7523); the algorithm follows from it: ML-DSA, Ed25519, ES256 or PS256.",
+);
+const target = { issuer, scopes, resource, dpop, tls };
+const bearer = z
+  .strictObject({
+    kind: z.literal("bearer"),
+    token: secretSource.describe("The token, without `Bearer`; read again when the file changes."),
+    tls,
+  })
+  .describe("A token that somebody else gives out and renews.");
+
+const clientCredentials = z
+  .strictObject({
+    kind: z.literal("client_credentials"),
+    client_id: clientId,
+    secret: secret.optional().describe("The client secret; without it, `tls` proves the client (RFC 8705)."),
+    secret_in: secretIn,
+    ...target,
+  })
+  .refine(({ secret, tls }) => secret !== undefined || tls !== undefined, {
+    path: ["secret"],
+    error: "expected a secret, or a certificate under tls",
+  })
+  .describe("The gateway's own tokens (RFC 6749 section 4.4).");
+
+const privateKeyJwt = z
+  .strictObject({ kind: z.literal("private_key_jwt"), client_id: clientId, key, ...target })
+  .describe("The same, proven by a key instead of a secret.");
+
+const mtls = z.strictObject({ kind: z.literal("mtls"), ...tlsParts }).describe("A client certificate alone.");
+
+export const upstreamAuthSchema = z
+  .discriminatedUnion("kind", [bearer, clientCredentials, privateKeyJwt, mtls])
+  .describe("What the gateway shows of itself to the server; a caller's own token is never passed on.");
+
+export type UpstreamAuth = z.output<typeof upstreamAuthSchema>;
+
+/** A client certificate, its key and the roots of the other end, by their files. */
+export type CertificateFiles = NonNullable<Extract<UpstreamAuth, { readonly kind: "bearer" }>["tls"]>;

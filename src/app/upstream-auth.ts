@@ -1,0 +1,129 @@
+/** From a server's `auth` in the config to the credentials and connections with which it is reached. */
+import path from "node:path";
+
+import { Agent, Pool } from "undici";
+
+import { jwtKeyFromPem } from "../crypto/jwt-keys.ts";
+import type { Profile } from "../crypto/suites.ts";
+import {
+  certifiedAgent,
+  certifiedConnections,
+  type ClientCertificate,
+  type Connections,
+} from "../host/net/certified-connections.ts";
+import type { UpstreamCredential } from "../host/net/upstream-credential.ts";
+import { boundedFetch } from "../host/oauth/bounded-fetch.ts";
+import { type ClientProof, notAsked, type OauthClient } from "../host/oauth/client.ts";
+import { locator } from "../host/oauth/locate.ts";
+import { serviceTokens } from "../host/oauth/service-tokens.ts";
+import { tokenCredential, type TokenSource } from "../host/oauth/token-source.ts";
+import { type TextSource, type WatchedText, watchedText } from "../host/store/watched-text.ts";
+import type { Clock } from "../kernel/clock.ts";
+import type { ServerAtUrl } from "./config.ts";
+import { certificateOf } from "./config/servers.ts";
+import type { UpstreamAuth } from "./config/upstream-auth.ts";
+
+export interface AuthOptions {
+  /** Relative paths count from here. */
+  readonly folder: string;
+  readonly profile: Profile;
+  readonly answerTimeoutMs: number;
+  readonly clock: Clock;
+}
+
+export interface AuthorizedServer {
+  readonly connections: Connections;
+  readonly credential?: UpstreamCredential;
+}
+
+/** How long an authorization server may take, whatever the MCP servers may. */
+const askTimeoutMs = 10_000;
+
+/** @throws Refusal `bad_config` if a secret isn't there */
+export function authorizedServer(
+  name: string,
+  server: ServerAtUrl,
+  auth: UpstreamAuth,
+  options: AuthOptions,
+): AuthorizedServer {
+  const url = new URL(server.url);
+  const at = `servers.${name}.auth`;
+  const own = clientCertificate(auth, at, options);
+  const connections = own === undefined ? plain(url) : certifiedConnections(url.origin, own, options.profile);
+  if (auth.kind === "mtls") return { connections };
+  if (auth.kind === "bearer") {
+    const token = watchedSecret(auth.token, `${at}.token`, options);
+    return { connections, credential: tokenCredential(staticToken(token), url) };
+  }
+  const asking = own === undefined ? anyOrigin() : certifiedAgent(own, options.profile);
+  const timeoutMs = Math.min(askTimeoutMs, options.answerTimeoutMs);
+  const fetch = boundedFetch({ dispatcher: asking.dispatcher, timeoutMs, failed: notAsked });
+  const { clock } = options;
+  const client: OauthClient = {
+    clientId: auth.client_id,
+    proof: proofOf(auth, at, options),
+    fetch,
+    showsCertificate: own !== undefined,
+    clock,
+  };
+  const { issuer, resource, scopes, dpop } = auth;
+  const locate = locator({ url, issuer, resource, fetch, clock });
+  const source = serviceTokens({ own: client, locate, scopes, dpop });
+  return {
+    connections: {
+      dispatcher: connections.dispatcher,
+      close: async () => {
+        await Promise.all([connections.close(), asking.close()]);
+      },
+    },
+    credential: tokenCredential(source, url),
+  };
+}
+
+function staticToken(token: WatchedText): TokenSource {
+  return { token: () => Promise.resolve({ value: token.current() }), refused: () => undefined };
+}
+
+function proofOf(
+  auth: Extract<UpstreamAuth, { readonly client_id: string }>,
+  at: string,
+  options: AuthOptions,
+): ClientProof {
+  if ("key" in auth) {
+    const key = watchedSecret(auth.key, `${at}.key`, options);
+    jwtKeyFromPem(key.current(), `${at}.key`); // Now, rather than at the first call.
+    return { kind: "key", key, at: `${at}.key` };
+  }
+  if (auth.secret === undefined) return { kind: "certificate" };
+  const secret = watchedSecret(auth.secret, `${at}.secret`, options);
+  return { kind: "secret", secret: secret.current, in: auth.secret_in };
+}
+
+function clientCertificate(
+  auth: UpstreamAuth,
+  at: string,
+  options: AuthOptions,
+): ClientCertificate | undefined {
+  const files = certificateOf(auth);
+  if (files === undefined) return undefined;
+  const place = auth.kind === "mtls" ? at : `${at}.tls`;
+  return {
+    certificate: watchedSecret(files.certificate, `${place}.certificate`, options),
+    key: watchedSecret(files.key, `${place}.key`, options),
+    ca: files.ca && watchedSecret(files.ca, `${place}.ca`, options),
+  };
+}
+
+function watchedSecret(source: TextSource, at: string, { folder }: AuthOptions): WatchedText {
+  return watchedText("env" in source ? source : { file: path.resolve(folder, source.file) }, at);
+}
+
+function plain(url: URL): Connections {
+  const pool = new Pool(url.origin, { connections: null, pipelining: 1 });
+  return { dispatcher: () => pool, close: () => pool.destroy() };
+}
+
+function anyOrigin(): Connections {
+  const agent = new Agent();
+  return { dispatcher: () => agent, close: () => agent.destroy() };
+}
