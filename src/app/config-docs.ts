@@ -13,6 +13,7 @@ interface Node {
   readonly additionalProperties?: Node | boolean;
   readonly items?: Node;
   readonly anyOf?: readonly Node[];
+  readonly oneOf?: readonly Node[];
 }
 
 export function configJsonSchema(): string {
@@ -30,7 +31,7 @@ export function configDocsText(): string {
     "",
     "| key | what it is | value | default |",
     "| --- | --- | --- | --- |",
-    ...new Set(rows(schema(), "")), // What both kinds of server have stands there once.
+    ...new Set(rows(schema(), "")), // What several kinds have stands there once.
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -51,13 +52,14 @@ function below(node: Node, key: string): string[] {
   if (node.properties !== undefined) return rows(node, `${key}.`);
   if (node.items !== undefined) return below(node.items, `${key}[]`);
   if (typeof node.additionalProperties === "object") return below(node.additionalProperties, `${key}.<name>`);
-  return (node.anyOf ?? []).flatMap((branch) => below(branch, key));
+  return (node.anyOf ?? node.oneOf ?? []).flatMap((branch) => below(branch, key));
 }
 
 function kindOf(node: Node): string {
   if (node.const !== undefined) return `\`${JSON.stringify(node.const)}\``;
   if (node.enum !== undefined) return node.enum.map((value) => `\`${String(value)}\``).join(", ");
   if (node.anyOf !== undefined) return [...new Set(node.anyOf.map(kindOf))].join(" or ");
+  if (node.oneOf !== undefined) return "object";
   if (node.type === "array") return `list of ${node.items === undefined ? "values" : kindOf(node.items)}`;
   return node.type ?? "anything";
 }

@@ -36,6 +36,8 @@ export interface ConnectOptions {
 
 export interface Tunnel {
   readonly send: (request: Omit<HttpRequest, "path">) => Promise<HttpAnswer>;
+  /** The same, to another path at the other end. */
+  readonly sendTo: (path: string, request: Omit<HttpRequest, "path">) => Promise<HttpAnswer>;
   readonly identity: SidecarIdentity;
   readonly close: () => Promise<void>;
 }
@@ -71,6 +73,7 @@ export async function openTunnel(options: ConnectOptions): Promise<Tunnel> {
   return {
     identity,
     send: (request) => send({ ...request, path }),
+    sendTo: (path, request) => send({ ...request, path }),
     close: () => opened.disposeAsync(),
   };
 }

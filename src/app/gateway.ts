@@ -6,6 +6,7 @@ import { generateKeyPair } from "../crypto/keys.ts";
 import { handle } from "../gate/handle.ts";
 import type { Journal, Ports } from "../gate/ports.ts";
 import { makeWorld, type VersionFloor, type World } from "../gate/world.ts";
+import { grantsHttp } from "../host/net/grants-http.ts";
 import type { Credentials } from "../host/net/tls.ts";
 import type { NamedUpstreams } from "../host/net/upstreams.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
@@ -13,6 +14,7 @@ import { writePrivateFile } from "../host/store/files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import { openIssuers } from "../host/oauth/issuers.ts";
 import { openProofs } from "../host/oauth/proofs.ts";
+import { openGrants } from "../host/store/state-grants.ts";
 import { openState, type StateStore } from "../host/store/state-sqlite.ts";
 import { type Authority, issueSvid, type Purpose } from "../identity/authority.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
@@ -24,6 +26,7 @@ import type { Config } from "./config.ts";
 import { issuerSpecs } from "./config/issuers.ts";
 import { credentialsOf, renewing } from "./credentials.ts";
 import { doctorRule } from "./doctor-rule.ts";
+import { grantsDesk } from "./grants.ts";
 import { openPage } from "./page.ts";
 import { recordIssue, registrar } from "./registrar.ts";
 import { serve, type Serving } from "./serve.ts";
@@ -140,8 +143,11 @@ async function startDataPlane(
     world: world.current,
     ports: environment,
   });
+  const store = openGrants(statePaths(config.state).database, await base.keys.secret("grants"));
+  opening.defer(store.close);
   const connected = connectServers(config.servers, {
     virtual,
+    grants: { store, clientName: `Latticegate (${config.trust_domain})` },
     folder: config.folder,
     stderrFolder: statePaths(config.state).servers,
     limits,
@@ -162,6 +168,10 @@ async function startDataPlane(
     world: world.current,
     ports,
     maxBodyBytes: limits.request,
+    grants: grantsHttp(
+      grantsDesk({ grants: connected.grants, store, world: world.current, journal, ...environment }),
+      environment.log,
+    ),
     registrar: registrar({ ...own, gatewayId, trust: () => world.current().trust }),
   });
   opening.defer(() => serving.drain(limits.drain));

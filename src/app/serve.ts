@@ -5,6 +5,7 @@ import type { Ports } from "../gate/ports.ts";
 import type { World } from "../gate/world.ts";
 import { enrolHttp, type Registrar } from "../host/net/enrol-http.ts";
 import { frontDoor } from "../host/net/front-door.ts";
+import type { GrantsHttp } from "../host/net/grants-http.ts";
 import { listen } from "../host/net/listen.ts";
 import { mcpHttp } from "../host/net/mcp-http.ts";
 import { type Credentials, openDoors } from "../host/net/tls.ts";
@@ -21,6 +22,8 @@ export interface ServeOptions {
   readonly maxBodyBytes: number;
   /** Who gives out identities here; absent where nobody does. */
   readonly registrar?: Registrar;
+  /** What callers were granted behind this gateway; absent where that can't be. */
+  readonly grants?: GrantsHttp;
 }
 
 export interface Serving {
@@ -39,6 +42,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     maxBodyBytes: options.maxBodyBytes,
     clock,
     log,
+    grants: options.grants,
     onCall: (received) => handle(received, options.world(), ports),
   });
   const enrol = registrar && enrolHttp(registrar, log);

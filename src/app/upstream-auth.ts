@@ -14,14 +14,24 @@ import {
 import type { UpstreamCredential } from "../host/net/upstream-credential.ts";
 import { boundedFetch } from "../host/oauth/bounded-fetch.ts";
 import { type ClientProof, notAsked, type OauthClient } from "../host/oauth/client.ts";
-import { locator } from "../host/oauth/locate.ts";
+import { type Located, locator } from "../host/oauth/locate.ts";
 import { serviceTokens } from "../host/oauth/service-tokens.ts";
 import { tokenCredential, type TokenSource } from "../host/oauth/token-source.ts";
+import { type UserGrants, userGrants } from "../host/oauth/user-grants.ts";
+import type { GrantStore } from "../host/store/state-grants.ts";
 import { type TextSource, type WatchedText, watchedText } from "../host/store/watched-text.ts";
 import type { Clock } from "../kernel/clock.ts";
+import type { Log } from "../kernel/log.ts";
+import { Refusal } from "../kernel/refusal.ts";
 import type { ServerAtUrl } from "./config.ts";
 import { certificateOf } from "./config/servers.ts";
 import type { UpstreamAuth } from "./config/upstream-auth.ts";
+
+/** Where grants of callers are kept, and under which name they are asked for. */
+export interface GrantsOptions {
+  readonly store: GrantStore;
+  readonly clientName: string;
+}
 
 export interface AuthOptions {
   /** Relative paths count from here. */
@@ -29,10 +39,15 @@ export interface AuthOptions {
   readonly profile: Profile;
   readonly answerTimeoutMs: number;
   readonly clock: Clock;
+  readonly log: Log;
+  /** Absent where there can be none. */
+  readonly grants?: GrantsOptions | undefined;
 }
 
 export interface AuthorizedServer {
   readonly connections: Connections;
+  /** Of a server for which each caller needs its own. */
+  readonly grants?: UserGrants;
   readonly credential?: UpstreamCredential;
 }
 
@@ -58,17 +73,10 @@ export function authorizedServer(
   const asking = own === undefined ? anyOrigin() : certifiedAgent(own, options.profile);
   const timeoutMs = Math.min(askTimeoutMs, options.answerTimeoutMs);
   const fetch = boundedFetch({ dispatcher: asking.dispatcher, timeoutMs, failed: notAsked });
-  const { clock } = options;
-  const client: OauthClient = {
-    clientId: auth.client_id,
-    proof: proofOf(auth, at, options),
-    fetch,
-    showsCertificate: own !== undefined,
-    clock,
-  };
-  const { issuer, resource, scopes, dpop } = auth;
-  const locate = locator({ url, issuer, resource, fetch, clock });
-  const source = serviceTokens({ own: client, locate, scopes, dpop });
+  const base = { fetch, showsCertificate: own !== undefined, clock: options.clock };
+  const { issuer, resource } = auth;
+  const locate = locator({ url, issuer, resource, fetch, clock: options.clock });
+  const source = tokenSource({ name, auth, base, locate }, options);
   return {
     connections: {
       dispatcher: connections.dispatcher,
@@ -77,24 +85,57 @@ export function authorizedServer(
       },
     },
     credential: tokenCredential(source, url),
+    ...("begin" in source && { grants: source }),
   };
+}
+
+type OauthAuth = Exclude<UpstreamAuth, { readonly kind: "mtls" | "bearer" }>;
+
+interface Asking {
+  readonly name: string;
+  readonly auth: OauthAuth;
+  readonly base: Omit<OauthClient, "clientId" | "proof">;
+  readonly locate: () => Promise<Located>;
+}
+
+function tokenSource({ name, auth, base, locate }: Asking, options: AuthOptions): TokenSource | UserGrants {
+  const at = `servers.${name}.auth`;
+  const { scopes, dpop } = auth;
+  if (auth.kind !== "authorization_code") {
+    const own: OauthClient = { ...base, clientId: auth.client_id, proof: proofOf(auth, at, options) };
+    return serviceTokens({ own, locate, scopes, dpop });
+  }
+  if (options.grants === undefined) {
+    throw new Refusal("bad_config", `${at}: grants of callers are kept by a gateway alone.`);
+  }
+  const { client_id: clientId, client_metadata: metadataUrl, register: mayRegister } = auth;
+  return userGrants({
+    server: name,
+    base,
+    locate,
+    scopes,
+    dpop,
+    registered: clientId === undefined ? undefined : { clientId, proof: proofOf(auth, at, options) },
+    metadataUrl,
+    mayRegister,
+    log: options.log,
+    ...options.grants,
+  });
 }
 
 function staticToken(token: WatchedText): TokenSource {
   return { token: () => Promise.resolve({ value: token.current() }), refused: () => undefined };
 }
 
-function proofOf(
-  auth: Extract<UpstreamAuth, { readonly client_id: string }>,
-  at: string,
-  options: AuthOptions,
-): ClientProof {
-  if ("key" in auth) {
+function proofOf(auth: OauthAuth, at: string, options: AuthOptions): ClientProof {
+  if ("key" in auth && auth.key !== undefined) {
     const key = watchedSecret(auth.key, `${at}.key`, options);
     jwtKeyFromPem(key.current(), `${at}.key`); // Now, rather than at the first call.
     return { kind: "key", key, at: `${at}.key` };
   }
-  if (auth.secret === undefined) return { kind: "certificate" };
+  if (!("secret" in auth) || auth.secret === undefined) {
+    return { kind: auth.tls === undefined ? "none" : "certificate" };
+  }
   const secret = watchedSecret(auth.secret, `${at}.secret`, options);
   return { kind: "secret", secret: secret.current, in: auth.secret_in };
 }

@@ -12,6 +12,7 @@ import { openSseLink, type SseLinkSpec } from "../host/net/sse-link.ts";
 import { clientTlsOptions, type Credentials } from "../host/net/tls.ts";
 import type { UpstreamCredential } from "../host/net/upstream-credential.ts";
 import { namedUpstreams, type NamedUpstreams, type Upstream } from "../host/net/upstreams.ts";
+import type { UserGrants } from "../host/oauth/user-grants.ts";
 import { type ChildSpec, startChild } from "../host/stdio/child.ts";
 import type { LinkSpec } from "../host/link/link.ts";
 import { linkedUpstream } from "../host/link/linked-upstream.ts";
@@ -20,7 +21,7 @@ import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { secretFrom } from "./secret-source.ts";
 import type { ConfigDocument, ServerAtUrl, ServerConfig } from "./config.ts";
-import { authorizedServer } from "./upstream-auth.ts";
+import { authorizedServer, type GrantsOptions } from "./upstream-auth.ts";
 
 export interface UpstreamOptions {
   /** Relative paths count from here. */
@@ -30,6 +31,8 @@ export interface UpstreamOptions {
   readonly profile: Profile;
   /** What we show to servers behind `expose`; absent where none can be configured. */
   readonly client?: ClientSide;
+  /** Where callers' grants are kept; absent where there are none. */
+  readonly grants?: GrantsOptions;
   /** Servers that join others. */
   readonly virtual?: ReadonlyMap<string, Upstream>;
   readonly clock: Clock;
@@ -43,6 +46,8 @@ interface ClientSide {
 
 export interface ConnectedServers {
   readonly upstreams: NamedUpstreams;
+  /** The servers for which each caller needs a grant of its own. */
+  readonly grants: ReadonlyMap<string, UserGrants>;
   /** New links to servers behind `expose` show these credentials. */
   readonly renew: (credentials: Credentials) => void;
 }
@@ -63,15 +68,26 @@ export function connectServers(
   options: UpstreamOptions,
 ): ConnectedServers {
   const pools: { readonly pool: RenewablePool; readonly peer: string }[] = [];
+  const grants = new Map<string, UserGrants>();
   const adapters = Object.entries(servers).map(([name, server]): [string, Upstream] => {
     if ("command" in server) return [name, stdioServer(name, server, options)];
     if ("forward" in server) return [name, forwardUpstream(exchangeLimits(options))];
+    if (server.auth !== undefined) {
+      const authorized = authorizedServer(name, server, server.auth, {
+        ...options,
+        answerTimeoutMs: options.limits.answer_timeout,
+      });
+      if (authorized.grants !== undefined) grants.set(name, authorized.grants);
+      const { connections, credential } = authorized;
+      return [name, overHttp(name, server, { ...connections, credential }, options)];
+    }
     if (server.peer === undefined) return [name, plainServer(name, server, options)];
     const pool = peerPool(name, server, server.peer, options);
     pools.push({ pool, peer: server.peer });
     return [name, overHttp(name, server, pool, options)];
   });
   return {
+    grants,
     upstreams: namedUpstreams(new Map([...adapters, ...(options.virtual ?? [])])),
     renew: (credentials) => {
       const serverRoots = options.client?.serverRoots ?? [];
@@ -111,14 +127,6 @@ function linked(link: LinkSpec, { limits, clock, log }: UpstreamOptions): Upstre
 }
 
 function plainServer(name: string, server: ServerAtUrl, options: UpstreamOptions): Upstream {
-  if (server.auth !== undefined) {
-    const answerTimeoutMs = options.limits.answer_timeout;
-    const { connections, credential } = authorizedServer(name, server, server.auth, {
-      ...options,
-      answerTimeoutMs,
-    });
-    return overHttp(name, server, { ...connections, credential }, options);
-  }
   const pool = new Pool(new URL(server.url).origin, { connections: null, pipelining: 1 });
   const connections = { dispatcher: () => pool, close: () => pool.destroy() };
   return server.transport === "http+sse"

@@ -9,6 +9,7 @@ import { configCheck, configDocs } from "./config.ts";
 import { connect } from "./connect.ts";
 import { doctor } from "./doctor.ts";
 import { expose } from "./expose.ts";
+import { grant, grantRevoke, grants } from "./grant.ts";
 import { identityExport } from "./identity.ts";
 import { signer, signerInit } from "./signer.ts";
 import { status } from "./status.ts";
@@ -20,6 +21,9 @@ const commands = [
   connect,
   expose,
   clientConfig,
+  grant,
+  grants,
+  grantRevoke,
   status,
   doctor,
   caToken,

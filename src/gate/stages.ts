@@ -4,6 +4,7 @@ import { falseClaim } from "../identity/claims.ts";
 import { printable } from "../kernel/printable.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { decide, nothingAllows, type Question } from "../policy/decide.ts";
+import type { Caller } from "../model/caller.ts";
 import type { TargetKind } from "../policy/rules.ts";
 import { checkHeaders } from "../wire/mcp-headers.ts";
 import { type Frame, namedBy, readFrame } from "../wire/frame.ts";
@@ -20,7 +21,7 @@ import type { World } from "./world.ts";
 export function identify(received: Received, world: World): Identified {
   const { channel, presented, atUnixMs } = received;
   if (channel.peer.kind === "svid") {
-    return { ...received, caller: callerOf({ peer: channel.peer }, world.trust, atUnixMs) };
+    return { ...received, caller: callerOf(channel, world.trust, atUnixMs) };
   }
   // What a member of a virtual server is asked later stands on the same token.
   if (presented === undefined || presented.proof.notAfterUnixMs <= atUnixMs) {
@@ -77,7 +78,7 @@ export function judge(call: Located, world: World): Judged {
   const members = world.virtualServers.get(call.server);
   if (members === undefined) return { ...call, question, verdict: reached(call, question, world) };
   // A call for all members is open to whoever may use one; each member is asked on the caller's behalf, and judges.
-  const allowed = members.filter((member) => isAllowed(call, member, world));
+  const allowed = members.filter((member) => mayUse(call.caller, member, world));
   const member = openTo(call, members, world)[0] ?? allowed[0];
   const verdict =
     member === undefined
@@ -90,11 +91,12 @@ export function judge(call: Located, world: World): Judged {
 export function openTo(call: Identified, servers: readonly string[], world: World): readonly string[] {
   const { caller } = call;
   return servers.filter(
-    (server) => isAllowed(call, server, world) && outOfReach(call, { caller, server }, world) === undefined,
+    (server) => mayUse(caller, server, world) && outOfReach(call, { caller, server }, world) === undefined,
   );
 }
 
-function isAllowed({ caller }: Identified, server: string, world: World): boolean {
+/** Whether the rules allow the caller anything at all of that server. */
+export function mayUse(caller: Caller, server: string, world: World): boolean {
   return decide({ caller, server }, world.rules).kind === "permit";
 }
 

@@ -2,7 +2,7 @@
 import type { CertificateFacts } from "../crypto/certificate.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Caller } from "../model/caller.ts";
-import type { SvidPeer } from "../model/channel.ts";
+import type { Channel } from "../model/channel.ts";
 import { trustDomainOf } from "./spiffe-id.ts";
 
 /** Whose certificates count, now. */
@@ -36,7 +36,8 @@ export function provenSpiffeId(facts: CertificateFacts, trust: Trust): string {
  * its revocation.
  * @throws Refusal `no_identity`
  */
-export function callerOf({ peer }: { readonly peer: SvidPeer }, trust: Trust, nowUnixMs: number): Caller {
+export function callerOf({ peer }: Pick<Channel, "peer">, trust: Trust, nowUnixMs: number): Caller {
+  if (peer.kind !== "svid") throw new Refusal("no_identity", "This link proves nobody.");
   if (trust.revokedSerials.has(peer.serial)) {
     throw new Refusal("no_identity", "The certificate of this link was revoked.", {
       facts: { serial: peer.serial },

@@ -13,7 +13,9 @@ type EntryEvent =
   | "gateway.stop"
   | "identity.issue"
   | "identity.revoke"
-  | "identity.refuse";
+  | "identity.refuse"
+  | "grant.store"
+  | "grant.remove";
 
 export interface EntryDraft {
   readonly event: EntryEvent;

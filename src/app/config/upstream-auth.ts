@@ -51,17 +51,17 @@ const key = secretSource.describe(
   "Private key, PEM, with which the client proves itself (private_key_jwt, RFC 7523); the algorithm follows from it: ML-DSA, Ed25519, ES256 or PS256.",
 );
 const target = { issuer, scopes, resource, dpop, tls };
-const bearer = z
-  .strictObject({
-    kind: z.literal("bearer"),
-    token: secretSource.describe("The token, without `Bearer`; read again when the file changes."),
-    tls,
-  })
-  .describe("A token that somebody else gives out and renews.");
+const bearer = z.strictObject({
+  kind: z.literal("bearer").describe("A token that somebody else gives out and renews."),
+  token: secretSource.describe("The token, without `Bearer`; read again when the file changes."),
+  tls,
+});
 
 const clientCredentials = z
   .strictObject({
-    kind: z.literal("client_credentials"),
+    kind: z
+      .literal("client_credentials")
+      .describe("The gateway's own tokens (RFC 6749 section 4.4), one for all callers."),
     client_id: clientId,
     secret: secret.optional().describe("The client secret; without it, `tls` proves the client (RFC 8705)."),
     secret_in: secretIn,
@@ -70,17 +70,53 @@ const clientCredentials = z
   .refine(({ secret, tls }) => secret !== undefined || tls !== undefined, {
     path: ["secret"],
     error: "expected a secret, or a certificate under tls",
+  });
+
+const privateKeyJwt = z.strictObject({
+  kind: z
+    .literal("private_key_jwt")
+    .describe("The same, where the client proves itself by a key instead of a secret."),
+  client_id: clientId,
+  key,
+  ...target,
+});
+
+const mtls = z.strictObject({
+  kind: z.literal("mtls").describe("A client certificate alone."),
+  ...tlsParts,
+});
+
+const authorizationCode = z
+  .strictObject({
+    kind: z
+      .literal("authorization_code")
+      .describe("A grant of each caller's own, which its person gives with `latticegate grant SERVER`."),
+    client_id: clientId.optional().describe("The client id, where the gateway was registered beforehand."),
+    secret: secret.optional(),
+    secret_in: secretIn,
+    key: key.optional(),
+    client_metadata: secureUrl
+      .optional()
+      .describe(
+        "URL of a client id metadata document, used as the client id where the authorization server takes such; its redirect URI is `http://127.0.0.1/callback`.",
+      ),
+    register: z
+      .boolean()
+      .default(true)
+      .describe("Whether the gateway may register itself (RFC 7591) where neither of the two counts."),
+    ...target,
   })
-  .describe("The gateway's own tokens (RFC 6749 section 4.4).");
-
-const privateKeyJwt = z
-  .strictObject({ kind: z.literal("private_key_jwt"), client_id: clientId, key, ...target })
-  .describe("The same, proven by a key instead of a secret.");
-
-const mtls = z.strictObject({ kind: z.literal("mtls"), ...tlsParts }).describe("A client certificate alone.");
+  .refine(({ secret, key }) => secret === undefined || key === undefined, {
+    path: ["key"],
+    error: "expected a secret or a key, not both",
+  })
+  .refine((auth) => auth.client_id !== undefined || (auth.secret ?? auth.key) === undefined, {
+    path: ["client_id"],
+    error: "expected a client_id with the secret or key",
+  });
 
 export const upstreamAuthSchema = z
-  .discriminatedUnion("kind", [bearer, clientCredentials, privateKeyJwt, mtls])
+  .discriminatedUnion("kind", [bearer, clientCredentials, privateKeyJwt, mtls, authorizationCode])
   .describe("What the gateway shows of itself to the server; a caller's own token is never passed on.");
 
 export type UpstreamAuth = z.output<typeof upstreamAuthSchema>;

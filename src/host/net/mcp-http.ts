@@ -14,6 +14,7 @@ import { mcpPath } from "../../wire/protected-resource.ts";
 import { checkContent, checkEncoding, endWith, isBrief, readBody, writeTo } from "./body.ts";
 import { checkNoBody } from "./forward-request.ts";
 import { filtered, goodbyeHeader, repeatsHeader, valueOf, withLength } from "./headers.ts";
+import { type GrantsHttp, isAboutGrants } from "./grants-http.ts";
 
 /** What stands before a call on links that prove nobody. */
 export interface Admission {
@@ -31,6 +32,8 @@ export interface McpHttpOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly onCall: (call: Received) => Promise<void>;
+  /** Serves what callers ask of the gateway itself; absent where there is nothing. */
+  readonly grants?: GrantsHttp | undefined;
   readonly timeouts?: Pick<
     http.ServerOptions,
     "headersTimeout" | "requestTimeout" | "connectionsCheckingInterval" | "keepAliveTimeout" | "maxHeaderSize"
@@ -137,6 +140,10 @@ async function receive(
   from: { readonly channel: Channel; readonly reply: Reply },
   options: McpHttpOptions,
 ): Promise<void> {
+  if (options.grants !== undefined && isAboutGrants(request)) {
+    await options.grants(request, response, from.channel);
+    return;
+  }
   const call: Received = {
     id: randomUUIDv7(),
     atUnixMs: options.clock.nowUnixMs(),

@@ -1,0 +1,114 @@
+/** `latticegate grant SERVER`, `grant revoke`, `grants` */
+import { spawn } from "node:child_process";
+
+import { loadConfig } from "../app/config.ts";
+import { listGrants, removeGrant } from "../app/operator-grants.ts";
+import { obtainGrant, ownGrants, revokeOwnGrant, type SidecarOptions } from "../app/sidecar-grants.ts";
+import { sidecarState } from "../app/sidecar-state.ts";
+import { systemClock, systemLog } from "../host/system.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { type Command, type CommandCall, sidecarStateOption } from "./command.ts";
+
+/** Where the operator's own view is asked for. */
+const operatorOption = {
+  config: {
+    type: "string",
+    value: "FILE",
+    help: "On the gateway's machine, as its operator: the config file.",
+  },
+} as const;
+
+export const grant = {
+  name: "grant",
+  arguments: "SERVER",
+  summary: "Ask the person here to let this sidecar's identity use a server that needs consent.",
+  options: {
+    ...sidecarStateOption,
+    port: {
+      type: "string",
+      value: "PORT",
+      help: "Port on loopback to come back to, where it must be one that is known; any by default.",
+    },
+    print: { type: "boolean", help: "Only print the page's address, without opening a browser." },
+  },
+  run: async (call) => {
+    const server = oneServer(call);
+    const port = call.text("port") ?? "0";
+    if (!/^\d{1,5}$/.test(port)) throw new Refusal("bad_config", `--port takes a port, found "${port}".`);
+    const granted = await obtainGrant(server, { ...sidecar(call), port: Number(port) }, (url) => {
+      call.out(`Open ${url}`);
+      if (process.stdout.isTTY && !call.flag("print")) openBrowser(url);
+    });
+    const scope = granted.scope === "" ? "" : ` (${granted.scope})`;
+    call.out(`granted: ${server}${scope}, by ${granted.issuer}`);
+    return 0;
+  },
+} as const satisfies Command;
+
+export const grants = {
+  name: "grants",
+  arguments: "",
+  summary: "List what servers were granted to this sidecar's identity, or on the gateway to everybody.",
+  options: { ...sidecarStateOption, ...operatorOption },
+  run: async (call) => {
+    const config = call.text("config");
+    if (config === undefined) {
+      for (const { granted_at: at, server, issuer, scope } of await ownGrants(sidecar(call)))
+        call.out(`${at}  ${server}  ${issuer}  ${scope}`);
+      return 0;
+    }
+    for (const { grantedUnixMs, server, holder, issuer, scope } of await listGrants(loadConfig(config)))
+      call.out(`${new Date(grantedUnixMs).toISOString()}  ${server}  ${holder}  ${issuer}  ${scope}`);
+    return 0;
+  },
+} as const satisfies Command;
+
+export const grantRevoke = {
+  name: "grant revoke",
+  arguments: "SERVER",
+  summary: "Give back what a server granted; its authorization server is told where it listens to that.",
+  options: {
+    ...sidecarStateOption,
+    ...operatorOption,
+    holder: {
+      type: "string",
+      value: "HOLDER",
+      help: "With --config: whose, as `latticegate grants` shows it.",
+    },
+  },
+  run: async (call) => {
+    const server = oneServer(call);
+    const [config, holder] = [call.text("config"), call.text("holder")];
+    if ((config === undefined) !== (holder === undefined)) {
+      throw new Refusal("bad_config", "Expected --config and --holder together, or neither for your own.");
+    }
+    const removed =
+      config === undefined || holder === undefined
+        ? await revokeOwnGrant(server, sidecar(call))
+        : await removeGrant(loadConfig(config), server, holder);
+    call.out(removed ? `revoked: ${server}` : `nothing to revoke: there is no grant for "${server}"`);
+    return removed ? 0 : 1;
+  },
+} as const satisfies Command;
+
+function oneServer(call: CommandCall): string {
+  const [server, ...more] = call.positionals;
+  if (server !== undefined && more.length === 0) return server;
+  throw new Refusal("bad_config", "Expected one server: its name behind the gateway.");
+}
+
+function sidecar(call: CommandCall): SidecarOptions {
+  return {
+    state: sidecarState(call.text("state")),
+    clock: systemClock,
+    log: systemLog({ level: "warn" }),
+  };
+}
+
+/** The address is printed as well, so it doesn't matter if there is no browser. */
+function openBrowser(url: string): void {
+  const program = process.platform === "darwin" ? "open" : "xdg-open";
+  spawn(program, [url], { stdio: "ignore", detached: true })
+    .on("error", () => undefined)
+    .unref();
+}
