@@ -33,8 +33,7 @@ import {
   Version,
 } from "@peculiar/asn1-x509";
 
-import { algorithmOfKeyType } from "./suites.ts";
-import type { PublicKey, SigningKey } from "./keys.ts";
+import { algorithmOf, type PublicKey, type SigningKey } from "./keys.ts";
 
 /** A certificate as OpenSSL read it. */
 export type ParsedCertificate = X509Certificate;
@@ -52,6 +51,8 @@ export interface LeafRequest extends CertificateRequest {
   readonly spiffeId: string;
   readonly purpose: "server" | "client";
 }
+
+const usages = { server: id_kp_serverAuth, client: id_kp_clientAuth } as const;
 
 /** A trust anchor that can only vouch for SPIFFE IDs of its trust domain. */
 export interface RootRequest {
@@ -84,11 +85,10 @@ export function leafExtensions({
   spiffeId,
   purpose,
 }: Pick<LeafRequest, "spiffeId" | "purpose">): Extension[] {
-  const usage = purpose === "server" ? id_kp_serverAuth : id_kp_clientAuth;
   return [
     extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: false })),
     extension(id_ce_keyUsage, true, new KeyUsage(KeyUsageFlags.digitalSignature)),
-    extension(id_ce_extKeyUsage, false, new ExtendedKeyUsage([usage])),
+    extension(id_ce_extKeyUsage, false, new ExtendedKeyUsage([usages[purpose]])),
     extension(
       id_ce_subjectAltName,
       false,
@@ -140,10 +140,16 @@ export function certificateFacts(certificate: ParsedCertificate): CertificateFac
     serial: certificate.serialNumber.toLowerCase(),
     uris,
     otherNames: names.length - uris.length,
-    keyAlgorithm: algorithmOfKeyType(certificate.publicKey.asymmetricKeyType),
+    keyAlgorithm: algorithmOf(certificate.publicKey),
     notBeforeUnixMs: certificate.validFromDate.getTime(),
     notAfterUnixMs: certificate.validToDate.getTime(),
   };
+}
+
+/** Whether it is a leaf that was issued for that purpose and no other (RFC 5280 §4.2.1.12). */
+export function isLeafFor(certificate: ParsedCertificate, purpose: LeafRequest["purpose"]): boolean {
+  const { keyUsage, ca } = certificate; // OpenSSL's word for the extended one.
+  return !ca && keyUsage?.length === 1 && keyUsage[0] === usages[purpose];
 }
 
 /** Whether `root`'s key signed `certificate` and names fit; validity and purpose are another question. */

@@ -12,7 +12,7 @@ import {
 import { toBase64url } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { sha256 } from "./hash.ts";
-import type { SignatureSuite } from "./suites.ts";
+import { algorithmOfKeyType, type SignatureSuite } from "./suites.ts";
 
 /** A public key as node:crypto holds it. */
 export type PublicKey = KeyObject;
@@ -37,7 +37,7 @@ export function signingKey({ suite, publicKey, privateKey }: KeyPair): SigningKe
     publicKey,
     sign: (message) =>
       new Promise((resolve, reject) => {
-        sign(null, message, privateKey, (error, signature) =>
+        sign(suite.digest, message, privateKey, (error, signature) =>
           error === null ? resolve(signature) : reject(error),
         );
       }),
@@ -46,7 +46,10 @@ export function signingKey({ suite, publicKey, privateKey }: KeyPair): SigningKe
 
 export function generateKeyPair(suite: SignatureSuite): KeyPair {
   // The overloads of generateKeyPairSync name each key type; a row's type is one of them.
-  const { privateKey, publicKey } = generateKeyPairSync(suite.keyType as "ed25519");
+  const { privateKey, publicKey } =
+    suite.curve === undefined
+      ? generateKeyPairSync(suite.keyType as "ed25519")
+      : generateKeyPairSync("ec", { namedCurve: suite.curve });
   return { suite, privateKey, publicKey };
 }
 
@@ -63,6 +66,7 @@ export function importSecret(suite: SignatureSuite, secret: Uint8Array): KeyPair
       key,
       format: suite.secretFormat,
       asymmetricKeyType: suite.keyType,
+      ...(suite.curve !== undefined && { namedCurve: suite.curve }),
     });
     return { suite, privateKey, publicKey: createPublicKey(privateKey) };
   } catch (cause) {
@@ -76,14 +80,24 @@ export function importSecret(suite: SignatureSuite, secret: Uint8Array): KeyPair
 export function importPublicKey(suite: SignatureSuite, spki: Uint8Array): PublicKey | undefined {
   try {
     const key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
-    return key.asymmetricKeyType === suite.keyType ? key : undefined;
+    return algorithmOf(key) === suite.id ? key : undefined;
   } catch {
     return undefined;
   }
 }
 
-export function isSignedBy(key: PublicKey, message: Uint8Array, signature: Uint8Array): boolean {
-  return verify(null, message, key, signature);
+/** The name of a key's algorithm; an EC key on a curve that has no row is called by its type. */
+export function algorithmOf(key: PublicKey): string {
+  return algorithmOfKeyType(key.asymmetricKeyType, key.asymmetricKeyDetails?.namedCurve);
+}
+
+/** Whether `key`, if it is one of that suite at all, made `signature` over `message`. */
+export function isSignedBy(
+  { suite, publicKey }: { readonly suite: SignatureSuite; readonly publicKey: PublicKey },
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  return algorithmOf(publicKey) === suite.id && verify(suite.digest, message, publicKey, signature);
 }
 
 /** SHA-256 of the SubjectPublicKeyInfo, base64url. */

@@ -1,12 +1,12 @@
 /** PKCS #10 certification requests (RFC 2986): proof that the asker holds the key it wants certified. */
-import { createPublicKey, sign, verify } from "node:crypto";
+import { createPublicKey, sign } from "node:crypto";
 
 import { AsnConvert } from "@peculiar/asn1-schema";
 import { Attributes, CertificationRequest, CertificationRequestInfo } from "@peculiar/asn1-csr";
 import { AlgorithmIdentifier, Name, SubjectPublicKeyInfo } from "@peculiar/asn1-x509";
 
 import { Refusal } from "../kernel/refusal.ts";
-import type { KeyPair, PublicKey } from "./keys.ts";
+import { isSignedBy, type KeyPair, type PublicKey } from "./keys.ts";
 import type { SignatureSuite } from "./suites.ts";
 
 /** DER. The subject stays empty: the issuer decides the name. */
@@ -19,7 +19,7 @@ export function createSigningRequest(key: KeyPair): Uint8Array {
     ),
     attributes: new Attributes([]),
   });
-  const signed = sign(null, Buffer.from(AsnConvert.serialize(info)), key.privateKey);
+  const signed = sign(key.suite.digest, Buffer.from(AsnConvert.serialize(info)), key.privateKey);
   const request = new CertificationRequest({
     certificationRequestInfo: info,
     signatureAlgorithm: new AlgorithmIdentifier({ algorithm: key.suite.oid }),
@@ -33,8 +33,8 @@ export function createSigningRequest(key: KeyPair): Uint8Array {
  * @throws Refusal `bad_message` if it can't be read, is of another algorithm, or isn't self-signed.
  */
 export function readSigningRequest(der: Uint8Array, suite: SignatureSuite): PublicKey {
-  const key = verifiedKey(der);
-  if (key?.asymmetricKeyType !== suite.keyType) {
+  const key = verifiedKey(der, suite);
+  if (key === undefined) {
     throw new Refusal(
       "bad_message",
       `Expected a PKCS #10 request signed by the ${suite.id} key it asks for.`,
@@ -43,13 +43,13 @@ export function readSigningRequest(der: Uint8Array, suite: SignatureSuite): Publ
   return key;
 }
 
-function verifiedKey(der: Uint8Array): PublicKey | undefined {
+function verifiedKey(der: Uint8Array, suite: SignatureSuite): PublicKey | undefined {
   try {
     const request = AsnConvert.parse(der, CertificationRequest);
     const spki = AsnConvert.serialize(request.certificationRequestInfo.subjectPKInfo);
     const key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
     const info = Buffer.from(AsnConvert.serialize(request.certificationRequestInfo));
-    return verify(null, info, key, Buffer.from(request.signature)) ? key : undefined;
+    return isSignedBy({ suite, publicKey: key }, info, Buffer.from(request.signature)) ? key : undefined;
   } catch {
     return undefined;
   }

@@ -1,6 +1,6 @@
 /** The table of algorithms: it says what the algorithms really do, and a profile never falls below it. */
 import assert from "node:assert/strict";
-import { createPublicKey, sign, verify } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, sign, verify } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { createSecureContext } from "node:tls";
@@ -10,20 +10,25 @@ import { AsnConvert } from "@peculiar/asn1-schema";
 import { SubjectPublicKeyInfo } from "@peculiar/asn1-x509";
 
 import { Refusal } from "../kernel/refusal.ts";
-import { exportSecret, generateKeyPair, importSecret } from "./keys.ts";
+import { algorithmOf, exportSecret, generateKeyPair, importSecret, isSignedBy } from "./keys.ts";
 import { algorithmOfKeyType, resolveProfile, signatureSuite } from "./suites.ts";
 
-for (const id of ["ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "SLH-DSA-SHA2-128s", "Ed25519"] as const) {
+const ids = ["ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "SLH-DSA-SHA2-128s", "Ed25519", "ECDSA-P384"] as const;
+
+for (const id of ids) {
   test(`${id} has the sizes its row says, and a secret that can be stored`, () => {
     const suite = signatureSuite(id);
     const pair = generateKeyPair(suite);
     const spki = pair.publicKey.export({ type: "spki", format: "der" });
     assert.ok(spki.length > suite.publicKeyBytes && spki.length < suite.publicKeyBytes + 32);
-    const signature = sign(null, Buffer.from("message"), pair.privateKey);
-    assert.equal(signature.length, suite.signatureBytes);
+    const signature = sign(suite.digest, Buffer.from("message"), pair.privateKey);
+    // DER of two integers is as long as they happen to be.
+    if (suite.keyType === "ec") assert.ok(signature.length <= suite.signatureBytes);
+    else assert.equal(signature.length, suite.signatureBytes);
     const again = importSecret(suite, exportSecret(pair));
-    assert.ok(verify(null, Buffer.from("message"), again.publicKey, signature));
-    assert.equal(algorithmOfKeyType(pair.publicKey.asymmetricKeyType), id);
+    assert.ok(isSignedBy(again, Buffer.from("message"), signature));
+    assert.equal(isSignedBy(again, Buffer.from("massage"), signature), false);
+    assert.equal(algorithmOf(pair.publicKey), id);
   });
 }
 
@@ -100,17 +105,19 @@ for (const [name, allowed, code] of impossible) {
 }
 
 test("each row's OID is the one that its keys carry", () => {
-  for (const id of ["ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "SLH-DSA-SHA2-128s", "Ed25519"] as const) {
+  for (const id of ids) {
     const suite = signatureSuite(id);
     const spki = generateKeyPair(suite).publicKey.export({ type: "spki", format: "der" });
-    assert.equal(AsnConvert.parse(spki, SubjectPublicKeyInfo).algorithm.algorithm, suite.oid, id);
+    // id-ecPublicKey: of ECDSA the row has the signature's OID, which is another than the key's.
+    const oid = suite.keyType === "ec" ? "1.2.840.10045.2.1" : suite.oid;
+    assert.equal(AsnConvert.parse(spki, SubjectPublicKeyInfo).algorithm.algorithm, oid, id);
   }
 });
 
 test("each TLS name in the table is one that OpenSSL takes, and it takes no other", () => {
   const { groups, ciphers } = resolveProfile("hybrid");
   for (const { id } of groups) assert.ok(createSecureContext({ ecdhCurve: id, ciphers }));
-  for (const id of ["ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "Ed25519"] as const) {
+  for (const id of ["ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "Ed25519", "ECDSA-P384"] as const) {
     assert.ok(createSecureContext({ sigalgs: signatureSuite(id).tlsName ?? "none" }));
   }
   assert.throws(() => createSecureContext({ ecdhCurve: "X25519MLKEM1024" }));
@@ -120,6 +127,7 @@ test("each TLS name in the table is one that OpenSSL takes, and it takes no othe
 test("a key that has no row is called by its own type", () => {
   assert.equal(algorithmOfKeyType("rsa"), "rsa");
   assert.equal(algorithmOfKeyType(undefined), "unknown");
+  assert.equal(algorithmOf(generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey), "ec");
 });
 
 for (const name of ["", "Hybrid", "hybrid ", "cnsa-2.0", "__proto__"]) {

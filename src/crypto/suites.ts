@@ -13,13 +13,18 @@ export interface SignatureSuite {
   readonly kind: Kind;
   readonly nistLevel: 1 | 2 | 3 | 5;
   /** `asymmetricKeyType` in node:crypto. */
-  readonly keyType: "ml-dsa-44" | "ml-dsa-65" | "ml-dsa-87" | "ed25519" | "slh-dsa-sha2-128s";
+  readonly keyType: "ml-dsa-44" | "ml-dsa-65" | "ml-dsa-87" | "ed25519" | "slh-dsa-sha2-128s" | "ec";
+  /** OpenSSL's name of the curve, where the key type has several. */
+  readonly curve?: "secp384r1";
+  /** What the message is hashed with before it is signed; null where that is part of the algorithm. */
+  readonly digest: "sha384" | null;
   /** How the secret is exported at its smallest. */
   readonly secretFormat: "raw-seed" | "raw-private";
   readonly oid: string;
   /** OpenSSL's name in `sigalgs`; null where TLS 1.3 can't use it here. */
   readonly tlsName: string | null;
   readonly publicKeyBytes: number;
+  /** At most, where it isn't always the same: ECDSA's is DER. */
   readonly signatureBytes: number;
   readonly status: Status;
 }
@@ -52,6 +57,14 @@ const signatureSuites = [
     kind: "classical",
     secretFormat: "raw-private",
     tlsName: "ed25519",
+  },
+  {
+    ...signature("ECDSA-P384", "ec", "1.2.840.10045.4.3.3", { level: 3, sizes: [97, 104] }),
+    kind: "classical",
+    curve: "secp384r1",
+    digest: "sha384",
+    secretFormat: "raw-private",
+    tlsName: "ecdsa_secp384r1_sha384",
   },
 ] as const satisfies readonly SignatureSuite[];
 
@@ -161,6 +174,8 @@ export interface Profile {
   readonly groups: readonly KeyExchangeSuite[];
   /** Algorithm of workload identities. */
   readonly identity: SignatureSuite;
+  /** Algorithm of the second, classical identity that a link may prove beside it. */
+  readonly classical: SignatureSuite;
   /** Colon-separated, for `ciphers`. */
   readonly ciphers: string;
 }
@@ -190,7 +205,7 @@ export function resolveProfile(name: string, allowed?: readonly string[]): Profi
       `Profile "hybrid" needs ${identity.id} and one of ML-KEM-768, ML-KEM-1024 among the allowed algorithms.`,
     );
   }
-  return { name, groups, identity, ciphers: tlsCiphers.join(":") };
+  return { name, groups, identity, classical: signatureSuite("Ed25519"), ciphers: tlsCiphers.join(":") };
 }
 
 export type SignatureSuiteId = (typeof signatureSuites)[number]["id"];
@@ -204,8 +219,9 @@ export function signatureSuite(id: SignatureSuiteId): SignatureSuite {
 }
 
 /** The name of a key's algorithm as FIPS 204 and RFC 8032 spell it; the raw type if it has no row. */
-export function algorithmOfKeyType(keyType: string | undefined): string {
-  return signatureSuites.find((row) => row.keyType === keyType)?.id ?? keyType ?? "unknown";
+export function algorithmOfKeyType(keyType: string | undefined, curve?: string): string {
+  const rows: readonly SignatureSuite[] = signatureSuites;
+  return rows.find((row) => row.keyType === keyType && row.curve === curve)?.id ?? keyType ?? "unknown";
 }
 
 function signature<const Id extends string>(
@@ -219,6 +235,7 @@ function signature<const Id extends string>(
     kind: "pq",
     nistLevel: strength.level,
     keyType,
+    digest: null,
     secretFormat: "raw-seed",
     oid,
     tlsName: keyType.replaceAll("-", ""),

@@ -69,7 +69,7 @@ export function openSigner(options: SignerOptions): Signer {
         publicKey,
         sign: async (message) => {
           const signed = await link.ask({ op: "sign", name, suite: suiteId, message });
-          if (!("signature" in signed) || !isSignedBy(publicKey, message, signed.signature)) {
+          if (!("signature" in signed) || !isSignedBy({ suite, publicKey }, message, signed.signature)) {
             throw link.unavailable(`it no longer signs with the key ${name} it had`);
           }
           return signed.signature;
