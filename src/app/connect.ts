@@ -12,13 +12,15 @@ import { listen } from "../host/net/listen.ts";
 import { mcpPath } from "../wire/protected-resource.ts";
 import { patientSend, type Send } from "../host/net/patient-send.ts";
 import { sseFront } from "../host/net/sse-front.ts";
-import { renewablePool } from "../host/net/renewable-pool.ts";
-import { clientTlsOptions } from "../host/net/tls.ts";
+import type { ProofOffer } from "../host/net/link-proof.ts";
+import { type LinkOptions, renewablePool } from "../host/net/renewable-pool.ts";
+import { clientTlsOptions, type Credentials } from "../host/net/tls.ts";
 import { MessageFront } from "../host/message-front.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { asLine, lineReader } from "../wire/lines.ts";
+import type { LinkAuthentication } from "./config/link.ts";
 import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts";
 
 export interface ConnectOptions {
@@ -28,6 +30,8 @@ export interface ConnectOptions {
   readonly peer?: string;
   readonly state: string;
   readonly joinToken?: string;
+  /** `hybrid-mtls` demands a classical identity of the other end even if it isn't the gateway. */
+  readonly authentication?: LinkAuthentication;
   /** How long the other end may be away; 30 seconds by default. */
   readonly patienceMs?: number;
   readonly clock: Clock;
@@ -56,16 +60,13 @@ export async function openTunnel(options: ConnectOptions): Promise<Tunnel> {
   opening.defer(identity.stop);
   const url = targetUrl(options.target, identity);
   const peerSpiffeId = options.peer ?? identity.gateway.spiffeId;
-  const { serverRoots } = identity;
-  const pool = renewablePool(
-    url.origin,
-    clientTlsOptions({ profile, serverRoots, peerSpiffeId, credentials: identity.credentials() }),
-    profile,
-  );
+  const link = (credentials: Credentials): LinkOptions => ({
+    tls: clientTlsOptions({ profile, serverRoots: identity.serverRoots, peerSpiffeId, credentials }),
+    proof: proofOffer(credentials, peerSpiffeId === identity.gateway.spiffeId, options),
+  });
+  const pool = renewablePool(url.origin, link(identity.credentials()), profile);
   opening.defer(() => pool.close());
-  identity.onRenewed((credentials) =>
-    pool.renew(clientTlsOptions({ profile, serverRoots, peerSpiffeId, credentials })),
-  );
+  identity.onRenewed((credentials) => pool.renew(link(credentials)));
   const path = url.pathname + url.search;
   const once: Send = (request) => exchange(pool.dispatcher(), request, limits).catch(explained);
   const send = patientSend(once, options.patienceMs ?? patienceMs, options.log);
@@ -76,6 +77,19 @@ export async function openTunnel(options: ConnectOptions): Promise<Tunnel> {
     sendTo: (path, request) => send({ ...request, path }),
     close: () => opened.disposeAsync(),
   };
+}
+
+/**
+ * A gateway that certifies classical identities has one itself, so it must prove it; of an exposed server that isn't
+ * known, and the operator says whether it must.
+ */
+function proofOffer(
+  { classical: own }: Credentials,
+  isGateway: boolean,
+  { authentication, clock }: ConnectOptions,
+): ProofOffer | undefined {
+  const isDemanded = isGateway || authentication === "hybrid-mtls";
+  return own && { own, isDemanded, revokedSerials: () => new Set<string>(), clock };
 }
 
 /** Serves one stdio client until it closes its end. */

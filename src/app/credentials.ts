@@ -1,13 +1,19 @@
 /** Certificates that live an hour: shown to TLS, and renewed at half-life. */
 import type { KeyPair } from "../crypto/keys.ts";
+import type { ClassicalCredentials } from "../host/net/link-proof.ts";
 import type { Credentials } from "../host/net/tls.ts";
 import { renewAtUnixMs } from "../identity/authority.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 
 /** TLS takes keys as PEM only. */
-export function credentialsOf(key: KeyPair, certificate: string): Credentials {
-  return { certificate, privateKey: key.privateKey.export({ format: "pem", type: "pkcs8" }) };
+export function credentialsOf(
+  key: KeyPair,
+  certificate: string,
+  classical?: ClassicalCredentials,
+): Credentials {
+  const privateKey = key.privateKey.export({ format: "pem", type: "pkcs8" });
+  return { certificate, privateKey, ...(classical && { classical }) };
 }
 
 const retryMs = 60_000;

@@ -9,6 +9,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import type { RuleDocument } from "../policy/rules.ts";
 import { openAuditLog } from "./audit-log.ts";
 import { configSchema, type ServerAtUrl } from "./config.ts";
+import type { LinkAuthentication } from "./config/link.ts";
 import { serve } from "./serve.ts";
 import { openSidecarIdentity } from "./sidecar-identity.ts";
 import { statePaths } from "./state-folder.ts";
@@ -22,6 +23,8 @@ export interface ExposeOptions {
   readonly listen: string;
   /** SPIFFE IDs (patterns) that may call; by default the gateway only. */
   readonly allow: readonly string[];
+  /** What links have to prove before calls are taken on them; `ml-dsa-mtls` by default. */
+  readonly authentication?: LinkAuthentication;
   readonly state: string;
   readonly joinToken?: string;
   readonly clock: Clock;
@@ -64,6 +67,7 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   opening.defer(upstreams.close);
   const serving = await serve({
     listen: options.listen,
+    ...(options.authentication === "hybrid-mtls" && { demands: options.authentication }),
     profile,
     credentials: identity.credentials(),
     serverRoot: identity.serverRoots.join(""),

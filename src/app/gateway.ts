@@ -2,7 +2,7 @@
 import { rm } from "node:fs/promises";
 import { randomUUIDv7 } from "node:crypto";
 
-import { generateKeyPair } from "../crypto/keys.ts";
+import { generateKeyPair, signingKey } from "../crypto/keys.ts";
 import { handle } from "../gate/handle.ts";
 import type { Journal, Ports } from "../gate/ports.ts";
 import { makeWorld, type VersionFloor, type World } from "../gate/world.ts";
@@ -17,11 +17,13 @@ import { openProofs } from "../host/oauth/proofs.ts";
 import { openGrants } from "../host/store/state-grants.ts";
 import { openState, type StateStore } from "../host/store/state-sqlite.ts";
 import { type Authority, issueSvid, type Purpose } from "../identity/authority.ts";
+import { type ClassicalAuthority, issueClassicalSvid } from "../identity/classical-authority.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { type RecentCalls, recentCalls } from "../control/recent-calls.ts";
 import { type AuditLog, openAuditLog } from "./audit-log.ts";
+import { openClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
 import { issuerSpecs } from "./config/issuers.ts";
 import { credentialsOf, renewing } from "./credentials.ts";
@@ -103,6 +105,11 @@ async function openBase(
   if (signer !== undefined) opening.defer(signer.close);
   const keys = await openKeys(config.state, config.unlock, signer);
   const authority = await openAuthority(config.state, keys, config.trust_domain, clock);
+  const classicalAuthority = await openClassicalAuthority(
+    { state: config.state, keys },
+    { trustDomain: config.trust_domain, profile: config.profile },
+    clock,
+  );
   const state = openState(statePaths(config.state).database);
   opening.defer(state.close);
   const audit = await openAuditLog(config.state, keys, { trustDomain: config.trust_domain, clock, log });
@@ -117,7 +124,9 @@ async function openBase(
   const what = { principal: gatewayId, world: world.current().digest, clock };
   await announce(journal, "gateway.start", what);
   opening.defer(() => announce(journal, "gateway.stop", what));
-  const own = { authority, state, journal, clock, spiffeId: gatewayId, suite: config.profile.identity };
+  const { identity: suite, classical: classicalSuite } = config.profile;
+  const authorities = { authority, classicalAuthority };
+  const own = { ...authorities, state, journal, clock, spiffeId: gatewayId, suite, classicalSuite };
   return { environment, keys, audit, recent, world, gatewayId, own };
 }
 
@@ -152,7 +161,11 @@ async function startDataPlane(
     stderrFolder: statePaths(config.state).servers,
     limits,
     profile,
-    client: { credentials: client.credentials, serverRoots: [serverRoot] },
+    client: {
+      credentials: client.credentials,
+      serverRoots: [serverRoot],
+      revokedSerials: () => world.current().trust.revokedSerials,
+    },
     ...environment,
   });
   const { upstreams } = connected;
@@ -161,6 +174,7 @@ async function startDataPlane(
   const ports = { journal, upstreams, virtual: namedVirtualServers(virtual), sessionKey, ...environment };
   const serving = await serve({
     listen: config.listen,
+    ...(config.linkAuthentication === "hybrid-mtls" && { demands: config.linkAuthentication }),
     profile,
     credentials: server.credentials,
     serverRoot,
@@ -216,22 +230,40 @@ async function openWebListeners(
 
 interface OwnIdentity {
   readonly authority: Authority;
+  readonly classicalAuthority: ClassicalAuthority;
   readonly state: StateStore;
   readonly journal: Journal;
   readonly clock: Clock;
   readonly spiffeId: string;
   readonly suite: Config["profile"]["identity"];
+  readonly classicalSuite: Config["profile"]["classical"];
   readonly purpose: Purpose;
 }
 
-/** A fresh key and certificate of the gateway's own; TLS keys never touch the disk. */
+/** Fresh keys and certificates of the gateway's own; they never touch the disk. */
 async function ownCredentials(
   own: OwnIdentity,
 ): Promise<{ readonly credentials: Credentials; readonly notAfterUnixMs: number }> {
   const key = generateKeyPair(own.suite);
   const svid = await issueSvid(own.authority, { ...own, publicKey: key.publicKey }, own.clock.nowUnixMs());
   await recordIssue(svid, own, "own", own);
-  return { credentials: credentialsOf(key, svid.certificate), notAfterUnixMs: svid.notAfterUnixMs };
+  const classicalKey = generateKeyPair(own.classicalSuite);
+  const beside = { svid, purpose: own.purpose, publicKey: classicalKey.publicKey };
+  const { certificate } = await issueClassicalSvid(own.classicalAuthority, beside);
+  await recordIssue({ ...svid, certificate }, { ...own, isClassical: true }, "own", own);
+  const { server, client } = own.classicalAuthority.roots;
+  const peerRoots = [own.purpose === "server" ? client.certificate : server.certificate];
+  const classical = { certificate, key: signingKey(classicalKey), peerRoots };
+  return {
+    credentials: credentialsOf(key, svid.certificate, classical),
+    notAfterUnixMs: svid.notAfterUnixMs,
+  };
+}
+
+function hybridLinks({ servers }: Config): readonly string[] {
+  return Object.entries(servers).flatMap(([name, { link }]) =>
+    link.authentication === "hybrid-mtls" ? [name] : [],
+  );
 }
 
 function versionFloor({ protocol, servers }: Config): VersionFloor {
@@ -265,6 +297,7 @@ function watchedWorld(
       claims: config.caller_claims,
       webListeners: webReach(config.webListeners),
       versions: versionFloor(config),
+      hybridLinks: hybridLinks(config),
       forward: Object.fromEntries(
         Object.entries(config.servers).flatMap(([name, server]) =>
           "forward" in server ? [[name, server.forward]] : [],

@@ -1,5 +1,5 @@
 /** The operator's own way in: an identity for a few checks, through the same door as everybody's. */
-import { generateKeyPair } from "../crypto/keys.ts";
+import { generateKeyPair, signingKey } from "../crypto/keys.ts";
 import { createSigningRequest } from "../crypto/signing-request.ts";
 import { join } from "../host/net/enrol-client.ts";
 import { collected, type CollectedAnswer, exchange, type HttpRequest } from "../host/net/http-exchange.ts";
@@ -31,15 +31,27 @@ export async function openOperatorTunnel(
   const { profile } = config;
   const token = readJoinToken(await makeJoinToken(config, { path: doctorPath, address }, clock));
   const key = generateKeyPair(profile.identity);
-  const enrolled = await join(token, createSigningRequest(key), profile);
+  const classicalKey = generateKeyPair(profile.classical);
+  const classicalCsr = createSigningRequest(classicalKey);
+  const enrolled = await join(token, createSigningRequest(key), profile, classicalCsr);
+  const { classical } = enrolled;
+  const own = classical && {
+    certificate: classical.certificate,
+    key: signingKey(classicalKey),
+    peerRoots: classical.server_roots,
+  };
+  const credentials = credentialsOf(key, enrolled.certificate, own);
   const pool = renewablePool(
     `https://${address}`,
-    clientTlsOptions({
-      profile,
-      serverRoots: enrolled.server_roots,
-      peerSpiffeId: enrolled.gateway,
-      credentials: credentialsOf(key, enrolled.certificate),
-    }),
+    {
+      tls: clientTlsOptions({
+        profile,
+        serverRoots: enrolled.server_roots,
+        peerSpiffeId: enrolled.gateway,
+        credentials,
+      }),
+      proof: own && { own, isDemanded: true, revokedSerials: () => new Set<string>(), clock },
+    },
     profile,
   );
   return {

@@ -6,10 +6,11 @@ import { sha256 } from "../crypto/hash.ts";
 import { readSigningRequest } from "../crypto/signing-request.ts";
 import type { SignatureSuite } from "../crypto/suites.ts";
 import type { Journal } from "../gate/ports.ts";
-import type { Enrolled, Registrar } from "../host/net/enrol-http.ts";
+import type { Enrolled, EnrolledClassical, Registrar } from "../host/net/enrol-http.ts";
 import type { StateStore } from "../host/store/state-sqlite.ts";
 import type { Trust } from "../identity/admission.ts";
 import { type Authority, issueSvid, type Purpose, type Svid } from "../identity/authority.ts";
+import { type ClassicalAuthority, issueClassicalSvid } from "../identity/classical-authority.ts";
 import { approveRenewal } from "../identity/renewal.ts";
 import { toBase64url } from "../kernel/bytes.ts";
 import type { Clock } from "../kernel/clock.ts";
@@ -19,6 +20,8 @@ import type { PublicKey } from "../crypto/keys.ts";
 export interface RegistrarOptions {
   readonly authority: Authority;
   readonly suite: SignatureSuite;
+  readonly classicalAuthority: ClassicalAuthority;
+  readonly classicalSuite: SignatureSuite;
   readonly gatewayId: string;
   readonly state: StateStore;
   readonly journal: Journal;
@@ -34,9 +37,11 @@ interface Approved {
 
 export function registrar(options: RegistrarOptions): Registrar {
   const { authority, suite, state, clock } = options;
-  const give = async (approved: Approved, how: string): Promise<Enrolled> => {
+  const give = async (approved: Approved, how: string, classicalKey?: PublicKey): Promise<Enrolled> => {
     const svid = await issueSvid(authority, approved, clock.nowUnixMs());
     await recordIssue(svid, approved, how, options);
+    const classical =
+      classicalKey && (await certifyClassical({ svid, ...approved, publicKey: classicalKey }, how, options));
     return {
       spiffe_id: svid.spiffeId,
       certificate: svid.certificate,
@@ -44,15 +49,20 @@ export function registrar(options: RegistrarOptions): Registrar {
       client_roots: [authority.roots.client.certificate],
       gateway: options.gatewayId,
       trust_domain: authority.trustDomain,
+      ...(classical && { classical }),
     };
   };
+  const classicalKeyOf = (csr: Uint8Array | undefined): PublicKey | undefined =>
+    csr && readSigningRequest(csr, options.classicalSuite);
   return {
-    join: async ({ secret, csr }) => {
+    join: async ({ secret, csr, classical_csr: classicalCsr }) => {
       const publicKey = readSigningRequest(csr, suite);
+      const classicalKey = classicalKeyOf(classicalCsr);
       const grant = state.takeGrant(toBase64url(sha256(secret)), clock.nowUnixMs());
-      return await give({ spiffeId: grant.spiffeId, purpose: grant.purpose, publicKey }, "join");
+      const approved = { spiffeId: grant.spiffeId, purpose: grant.purpose, publicKey };
+      return await give(approved, "join", classicalKey);
     },
-    renew: async ({ certificate, csr }) => {
+    renew: async ({ certificate, csr, classical_csr: classicalCsr }) => {
       const old = parseCertificate(certificate);
       if (old === undefined)
         throw new Refusal("bad_message", "Expected the certificate to be renewed, as PEM.");
@@ -61,25 +71,43 @@ export function registrar(options: RegistrarOptions): Registrar {
       return await give(
         approveRenewal(request, { roots, trust: options.trust() }, clock.nowUnixMs()),
         "renew",
+        classicalKeyOf(classicalCsr),
       );
     },
+  };
+}
+
+/** The second certificate of an identity that was just given one, for a key that signed its own request. */
+async function certifyClassical(
+  beside: Parameters<typeof issueClassicalSvid>[1],
+  how: string,
+  options: RegistrarOptions,
+): Promise<EnrolledClassical> {
+  const { roots } = options.classicalAuthority;
+  const svid = await issueClassicalSvid(options.classicalAuthority, beside);
+  await recordIssue(svid, { ...beside, isClassical: true }, how, options);
+  return {
+    certificate: svid.certificate,
+    server_roots: [roots.server.certificate],
+    client_roots: [roots.client.certificate],
   };
 }
 
 /** Certificate and entry are on disk before anybody holds the certificate. */
 export async function recordIssue(
   svid: Svid,
-  approved: { readonly purpose: Purpose },
+  approved: { readonly purpose: Purpose; readonly isClassical?: boolean },
   how: string,
   options: { readonly state: StateStore; readonly journal: Journal; readonly clock: Clock },
 ): Promise<void> {
   const parsed = parseCertificate(svid.certificate);
   if (parsed === undefined) throw new Error("issued an unreadable certificate");
-  const { serial } = certificateFacts(parsed);
+  const { serial, keyAlgorithm } = certificateFacts(parsed);
   options.state.addCertificate({
     serial,
     spiffeId: svid.spiffeId,
-    purpose: approved.purpose,
+    // Who revokes by serial number sees which of an identity's two certificates it is.
+    purpose: approved.isClassical === true ? `classical ${approved.purpose}` : approved.purpose,
     notAfterUnixMs: svid.notAfterUnixMs,
   });
   await options.journal.append({
@@ -89,7 +117,13 @@ export async function recordIssue(
     principal: svid.spiffeId,
     tool: null,
     outcome: "allowed",
-    facts: { serial, purpose: approved.purpose, how, not_after: new Date(svid.notAfterUnixMs).toISOString() },
+    facts: {
+      serial,
+      purpose: approved.purpose,
+      how,
+      key: keyAlgorithm,
+      not_after: new Date(svid.notAfterUnixMs).toISOString(),
+    },
   });
 }
 

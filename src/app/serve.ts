@@ -1,4 +1,6 @@
 /** The data plane, put together: front door, HTTP, the path of a call. `up` and `expose` share it. */
+import type { TLSSocket } from "node:tls";
+
 import type { Profile } from "../crypto/suites.ts";
 import { handle } from "../gate/handle.ts";
 import type { Ports } from "../gate/ports.ts";
@@ -8,7 +10,10 @@ import { frontDoor } from "../host/net/front-door.ts";
 import type { GrantsHttp } from "../host/net/grants-http.ts";
 import { listen } from "../host/net/listen.ts";
 import { mcpHttp } from "../host/net/mcp-http.ts";
+import { answerProof, type ClassicalCredentials, proofForNewcomer } from "../host/net/link-proof.ts";
 import { type Credentials, openDoors } from "../host/net/tls.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import type { Channel } from "../model/channel.ts";
 
 export interface ServeOptions {
   /** `host:port`; port 0 takes a free one. */
@@ -17,6 +22,8 @@ export interface ServeOptions {
   readonly credentials: Credentials;
   readonly serverRoot: string;
   readonly clientRoots: readonly string[];
+  /** Calls are taken only on links that prove a classical identity too. */
+  readonly demands?: Channel["demands"];
   readonly world: () => World;
   readonly ports: Ports;
   readonly maxBodyBytes: number;
@@ -38,14 +45,23 @@ export interface Serving {
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { ports, registrar } = options;
   const { log, clock } = ports;
+  let { classical } = options.credentials;
   const http = mcpHttp({
     maxBodyBytes: options.maxBodyBytes,
     clock,
     log,
     grants: options.grants,
     onCall: (received) => handle(received, options.world(), ports),
+    // INVARIANT: links come from openDoors alone, which opens TLS sockets.
+    onProof: (link, asked) =>
+      answerProof(link as TLSSocket, asked, {
+        own: offered(classical),
+        trust: options.world().trust,
+        nowUnixMs: clock.nowUnixMs(),
+      }),
   });
-  const enrol = registrar && enrolHttp(registrar, log);
+  const prove = (link: TLSSocket) => proofForNewcomer(link, offered(classical));
+  const enrol = registrar && enrolHttp(registrar, log, prove);
   const { doors, renew } = openDoors({
     profile: options.profile,
     credentials: options.credentials,
@@ -53,6 +69,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     clientRoots: options.clientRoots,
     trust: () => options.world().trust,
     log,
+    ...(options.demands && { demands: options.demands }),
     onLink: (link, channel) => {
       door.proven(channel.remote);
       http.serve(link, channel);
@@ -63,10 +80,19 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const address = await listen(door.server, options.listen);
   return {
     address,
-    renew,
+    renew: (credentials) => {
+      ({ classical } = credentials);
+      renew(credentials);
+    },
     drain: async (graceMs) => {
       door.server.close();
       await http.drain(graceMs);
     },
   };
+}
+
+/** Where there is nothing to prove, there is nothing under that address (403). */
+function offered(classical: ClassicalCredentials | undefined): ClassicalCredentials {
+  if (classical !== undefined) return classical;
+  throw new Refusal("no_such_server", "This end has no classical identity to prove.");
 }

@@ -1,8 +1,8 @@
 /** A sidecar's identity: joined once, kept sealed, renewed by itself. */
 import { z } from "zod";
 
-import { certificateFacts, parseCertificate } from "../crypto/certificate.ts";
-import type { KeyPair } from "../crypto/keys.ts";
+import { certificateFacts, isLeafFor, parseCertificate } from "../crypto/certificate.ts";
+import { type KeyPair, signingKey } from "../crypto/keys.ts";
 import { createSigningRequest } from "../crypto/signing-request.ts";
 import type { Profile } from "../crypto/suites.ts";
 import {
@@ -11,6 +11,7 @@ import {
   join,
   type KnownGateway,
   renew,
+  type SigningRequests,
 } from "../host/net/enrol-client.ts";
 import type { Credentials } from "../host/net/tls.ts";
 import { readJsonIfThere, writePrivateFile } from "../host/store/files.ts";
@@ -19,6 +20,7 @@ import { type JoinToken, readJoinToken } from "../identity/join-token.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import type { LinkAuthentication } from "./config/link.ts";
 import { credentialsOf, renewing } from "./credentials.ts";
 import { openKeys, statePaths } from "./state-folder.ts";
 
@@ -31,6 +33,8 @@ export interface SidecarOptions {
   /** Redeemed if this state folder has no identity yet. */
   readonly joinToken: string | undefined;
   readonly profile: Profile;
+  /** `hybrid-mtls` for what can't do without a classical identity. */
+  readonly authentication?: LinkAuthentication;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -49,36 +53,72 @@ export interface SidecarIdentity {
   readonly stop: () => Promise<void>;
 }
 
-/** @throws Refusal `bad_join_token` if there is neither an identity nor a token that gets one */
+/**
+ * @throws Refusal `bad_join_token` if there is neither an identity nor a token that gets one, `bad_state` if it lacks
+ * the classical part that is asked for
+ */
 export async function openSidecarIdentity(options: SidecarOptions): Promise<SidecarIdentity> {
   const { clock, log, profile } = options;
   const keys = await openKeys(options.state, undefined);
-  const key = await keys.key("identity", profile.identity.id as "ML-DSA-65");
-  let stored = await storedIdentity(options, key);
-  // Ended while nobody was running; one that still counts is renewed in the background.
-  if (notAfter(stored) <= clock.nowUnixMs()) stored = await renewed(stored, key, options);
+  const pair: IdentityKeys = {
+    key: await keys.key("identity", profile.identity.id as "ML-DSA-65"),
+    classicalKey: await keys.key("identity-classical", profile.classical.id as "Ed25519"),
+  };
+  const { key } = pair;
+  let stored = await usable(await storedIdentity(options, pair), pair, options);
+  if (options.authentication === "hybrid-mtls" && stored.classical === undefined) throw notHybrid(options);
   let use: (credentials: Credentials) => void = () => {};
   const renewal = renewing(notAfter(stored), { clock, log }, async () => {
-    stored = await renewed(stored, key, options);
-    use(credentialsOf(key, stored.certificate));
+    stored = await renewed(stored, pair, options);
+    use(credentials(stored, pair));
     log.info("identity.renewed", { spiffeId: stored.spiffe_id });
     return notAfter(stored);
   });
   return {
     spiffeId: stored.spiffe_id,
     trustDomain: stored.trust_domain,
-    gateway: gatewayOf(stored),
+    gateway: gatewayOf(stored, options),
     serverRoots: stored.server_roots,
     clientRoots: stored.client_roots,
     keys,
     key,
-    credentials: () => credentialsOf(key, stored.certificate),
+    credentials: () => credentials(stored, pair),
     onRenewed: (next) => (use = next),
     stop: renewal.stop,
   };
 }
 
-async function storedIdentity(options: SidecarOptions, key: KeyPair): Promise<Stored> {
+function notHybrid({ state }: SidecarOptions): Refusal {
+  return new Refusal(
+    "bad_state",
+    `The identity in ${state} has no classical part, which hybrid-mtls needs. Its gateway gives one when it is renewed: it must be up, and of this version.`,
+  );
+}
+
+/** The keys of one identity: ML-DSA, and the classical one beside it. */
+interface IdentityKeys {
+  readonly key: KeyPair;
+  readonly classicalKey: KeyPair;
+}
+
+/**
+ * Ended while nobody was running, it is renewed now; one that still counts, in the background. One from before there
+ * were classical identities is renewed now as well, into one that has both, if the gateway can be reached.
+ */
+async function usable(stored: Stored, pair: IdentityKeys, options: SidecarOptions): Promise<Stored> {
+  const hasEnded = notAfter(stored) <= options.clock.nowUnixMs();
+  if (hasEnded) return await renewed(stored, pair, options);
+  if (stored.classical !== undefined) return stored;
+  try {
+    return await renewed(stored, pair, options);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : "unknown";
+    options.log.warn("identity.renewal_failed", { reason });
+    return stored;
+  }
+}
+
+async function storedIdentity(options: SidecarOptions, pair: IdentityKeys): Promise<Stored> {
   const file = statePaths(options.state).identity;
   const content = await readJsonIfThere(file);
   const token = options.joinToken === undefined ? undefined : readJoinToken(options.joinToken);
@@ -89,7 +129,7 @@ async function storedIdentity(options: SidecarOptions, key: KeyPair): Promise<St
         `No identity in ${options.state}. Make a join token with "latticegate ca token --for agent/NAME" on the gateway and pass it with --join.`,
       );
     }
-    return await joined(token, key, options);
+    return await joined(token, pair, options);
   }
   const parsed = storedSchema.safeParse(content);
   if (!parsed.success) {
@@ -100,15 +140,16 @@ async function storedIdentity(options: SidecarOptions, key: KeyPair): Promise<St
   return parsed.data;
 }
 
-async function joined(token: JoinToken, key: KeyPair, options: SidecarOptions): Promise<Stored> {
-  const enrolled = await join(token, createSigningRequest(key), options.profile);
+async function joined(token: JoinToken, pair: IdentityKeys, options: SidecarOptions): Promise<Stored> {
+  const { csr, classicalCsr } = requestsFor(pair);
+  const enrolled = await join(token, csr, options.profile, classicalCsr);
   options.log.info("identity.joined", { spiffeId: enrolled.spiffe_id, gateway: token.address });
   return await keep({ ...enrolled, address: token.address }, options);
 }
 
-async function renewed(stored: Stored, key: KeyPair, options: SidecarOptions): Promise<Stored> {
-  const old = { certificate: stored.certificate, csr: createSigningRequest(key) };
-  const enrolled: EnrolledIdentity = await renew(gatewayOf(stored), options.profile, old);
+async function renewed(stored: Stored, pair: IdentityKeys, options: SidecarOptions): Promise<Stored> {
+  const old = { certificate: stored.certificate, ...requestsFor(pair) };
+  const enrolled: EnrolledIdentity = await renew(gatewayOf(stored, options), options.profile, old);
   return await keep({ ...enrolled, address: stored.address }, options);
 }
 
@@ -117,8 +158,34 @@ async function keep(identity: Stored, options: SidecarOptions): Promise<Stored> 
   return identity;
 }
 
-function gatewayOf(stored: Stored): KnownGateway {
-  return { address: stored.address, serverRoots: stored.server_roots, spiffeId: stored.gateway };
+function requestsFor({
+  key,
+  classicalKey,
+}: IdentityKeys): SigningRequests & { readonly classicalCsr: Uint8Array } {
+  return { csr: createSigningRequest(key), classicalCsr: createSigningRequest(classicalKey) };
+}
+
+function gatewayOf(stored: Stored, { profile, clock }: SidecarOptions): KnownGateway {
+  const { address, server_roots: serverRoots, gateway: spiffeId, classical } = stored;
+  // Nobody has told us of revocations of the gateway's own.
+  const trust = {
+    suite: profile.classical,
+    roots: classical?.server_roots ?? [],
+    revokedSerials: new Set<string>(),
+  };
+  return { address, serverRoots, spiffeId, classical: classical && { trust, clock } };
+}
+
+function credentials(stored: Stored, { key, classicalKey }: IdentityKeys): Credentials {
+  const { certificate, classical } = stored;
+  if (classical === undefined) return credentialsOf(key, certificate);
+  const parsed = parseCertificate(certificate);
+  const isServer = parsed !== undefined && isLeafFor(parsed, "server");
+  return credentialsOf(key, certificate, {
+    certificate: classical.certificate,
+    key: signingKey(classicalKey),
+    peerRoots: isServer ? classical.client_roots : classical.server_roots,
+  });
 }
 
 function notAfter(stored: Stored): number {

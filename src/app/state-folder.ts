@@ -17,6 +17,8 @@ const names = {
   signerSecret: "signer.key",
   serverRoot: "server-root.pem",
   clientRoot: "client-root.pem",
+  classicalServerRoot: "server-root-classical.pem",
+  classicalClientRoot: "client-root-classical.pem",
   trustDomain: "trust-domain",
   database: "state.sqlite",
   log: "log",

@@ -7,8 +7,9 @@ import type { Profile } from "../crypto/suites.ts";
 import { forwardUpstream } from "../host/net/forward-upstream.ts";
 import type { ExchangeLimits } from "../host/net/http-exchange.ts";
 import { httpUpstream } from "../host/net/http-upstream.ts";
-import { type RenewablePool, renewablePool } from "../host/net/renewable-pool.ts";
+import { type LinkOptions, type RenewablePool, renewablePool } from "../host/net/renewable-pool.ts";
 import { openSseLink, type SseLinkSpec } from "../host/net/sse-link.ts";
+import type { ProofOffer } from "../host/net/link-proof.ts";
 import { clientTlsOptions, type Credentials } from "../host/net/tls.ts";
 import type { UpstreamCredential } from "../host/net/upstream-credential.ts";
 import { namedUpstreams, type NamedUpstreams, type Upstream } from "../host/net/upstreams.ts";
@@ -42,6 +43,7 @@ export interface UpstreamOptions {
 interface ClientSide {
   readonly credentials: Credentials;
   readonly serverRoots: readonly string[];
+  readonly revokedSerials: ProofOffer["revokedSerials"];
 }
 
 export interface ConnectedServers {
@@ -58,6 +60,7 @@ interface Connections {
   readonly credential?: UpstreamCredential | undefined;
 }
 
+type ServerAtPeer = ServerAtUrl & { readonly peer: string };
 type StdioServer = Extract<ServerConfig, { command: unknown }>;
 
 /** What every program needs to run at all; anything else is named by the operator. */
@@ -67,8 +70,8 @@ export function connectServers(
   servers: Readonly<Record<string, ServerConfig>>,
   options: UpstreamOptions,
 ): ConnectedServers {
-  const pools: { readonly pool: RenewablePool; readonly peer: string }[] = [];
   const grants = new Map<string, UserGrants>();
+  const pools: { readonly pool: RenewablePool; readonly server: ServerAtPeer }[] = [];
   const adapters = Object.entries(servers).map(([name, server]): [string, Upstream] => {
     if ("command" in server) return [name, stdioServer(name, server, options)];
     if ("forward" in server) return [name, forwardUpstream(exchangeLimits(options))];
@@ -82,19 +85,19 @@ export function connectServers(
       return [name, overHttp(name, server, { ...connections, credential }, options)];
     }
     if (server.peer === undefined) return [name, plainServer(name, server, options)];
-    const pool = peerPool(name, server, server.peer, options);
-    pools.push({ pool, peer: server.peer });
+    const atPeer = { ...server, peer: server.peer };
+    const pool = peerPool(name, atPeer, options);
+    pools.push({ pool, server: atPeer });
     return [name, overHttp(name, server, pool, options)];
   });
   return {
     grants,
     upstreams: namedUpstreams(new Map([...adapters, ...(options.virtual ?? [])])),
     renew: (credentials) => {
-      const serverRoots = options.client?.serverRoots ?? [];
-      for (const { pool, peer } of pools) {
-        pool.renew(
-          clientTlsOptions({ profile: options.profile, serverRoots, peerSpiffeId: peer, credentials }),
-        );
+      const { client } = options;
+      if (client === undefined) return;
+      for (const { pool, server } of pools) {
+        pool.renew(peerLink(server, { ...client, credentials }, options));
       }
     },
   };
@@ -134,13 +137,27 @@ function plainServer(name: string, server: ServerAtUrl, options: UpstreamOptions
     : overHttp(name, server, connections, options);
 }
 
-function peerPool(name: string, server: ServerAtUrl, peer: string, options: UpstreamOptions): RenewablePool {
+function peerPool(name: string, server: ServerAtPeer, options: UpstreamOptions): RenewablePool {
   const { client, profile } = options;
   const url = new URL(server.url);
   if (client === undefined || url.protocol !== "https:") {
     throw new Refusal("bad_config", `servers.${name}: a server with a \`peer\` is reached over https.`);
   }
-  return renewablePool(url.origin, clientTlsOptions({ profile, peerSpiffeId: peer, ...client }), profile);
+  return renewablePool(url.origin, peerLink(server, client, options), profile);
+}
+
+/** Both ends' classical identities are proven where both have one, and must be where the config says so. */
+function peerLink(
+  { peer, link }: ServerAtPeer,
+  { credentials, serverRoots, revokedSerials }: ClientSide,
+  { profile, clock }: UpstreamOptions,
+): LinkOptions {
+  const isDemanded = link.authentication === "hybrid-mtls";
+  const { classical: own } = credentials;
+  return {
+    tls: clientTlsOptions({ profile, peerSpiffeId: peer, credentials, serverRoots }),
+    proof: own && { own, isDemanded, revokedSerials, clock },
+  };
 }
 
 function overHttp(

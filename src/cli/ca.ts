@@ -41,7 +41,7 @@ export const caList = {
   run: (call) => {
     for (const certificate of listCertificates(loadConfig(configFile(call)))) {
       const until = new Date(certificate.notAfterUnixMs).toISOString();
-      call.out(`${certificate.serial}  ${until}  ${certificate.purpose.padEnd(6)}  ${certificate.spiffeId}`);
+      call.out(`${certificate.serial}  ${until}  ${certificate.purpose.padEnd(16)}  ${certificate.spiffeId}`);
     }
     return Promise.resolve(0);
   },

@@ -1,6 +1,7 @@
 /** What a command is, and how its arguments and its help come from one description. */
 import { parseArgs } from "node:util";
 
+import { type LinkAuthentication, linkAuthentication } from "../app/config/link.ts";
 import { Refusal } from "../kernel/refusal.ts";
 
 export interface Option {
@@ -118,4 +119,24 @@ export const joinOption = {
 export function joinToken(call: CommandCall): { readonly joinToken?: string } {
   const token = call.text("join") ?? process.env["LATTICEGATE_JOIN"];
   return token === undefined ? {} : { joinToken: token };
+}
+
+/** The option that says what a sidecar's links have to prove. */
+export const authenticationOption = {
+  authentication: {
+    type: "string",
+    value: "HOW",
+    help: "hybrid-mtls uses only links on which both ends prove a classical identity beside the ML-DSA one.",
+  },
+} as const satisfies Record<string, Option>;
+
+export function authentication(call: CommandCall): { readonly authentication?: LinkAuthentication } {
+  const given = call.text("authentication");
+  if (given === undefined) return {};
+  const how = linkAuthentication.safeParse(given);
+  if (how.success) return { authentication: how.data };
+  throw new Refusal(
+    "bad_config",
+    `--authentication takes ${linkAuthentication.options.join(" or ")}, found "${given}".`,
+  );
 }

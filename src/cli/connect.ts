@@ -3,7 +3,15 @@ import { connectForward, connectHttp, connectStdio, type LoopbackConnection } fr
 import { sidecarState } from "../app/sidecar-state.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { type Command, type CommandCall, joinOption, joinToken, sidecarStateOption } from "./command.ts";
+import {
+  authentication,
+  authenticationOption,
+  type Command,
+  type CommandCall,
+  joinOption,
+  joinToken,
+  sidecarStateOption,
+} from "./command.ts";
 import { untilStopped } from "./signals.ts";
 
 export const connect = {
@@ -23,6 +31,7 @@ export const connect = {
       value: "PORT",
       help: "Serve as the HTTP proxy of clients that keep their servers' own http URLs; 0 takes a free port.",
     },
+    ...authenticationOption,
     peer: { type: "string", value: "SPIFFE-ID", help: "Who the other end must be; the gateway by default." },
     verbose: { type: "boolean", help: "Log what happens to stderr." },
   },
@@ -38,6 +47,7 @@ export const connect = {
       clock: systemClock,
       log: systemLog({ level: call.flag("verbose") ? "debug" : "warn" }),
       ...joinToken(call),
+      ...authentication(call),
       ...(peer !== undefined && { peer }),
     };
     const [http, forward] = [portOf(call, "http"), portOf(call, "forward")];

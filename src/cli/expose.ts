@@ -3,7 +3,15 @@ import { type ExposeOptions, startExpose } from "../app/expose.ts";
 import { sidecarState } from "../app/sidecar-state.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { type Command, type CommandCall, joinOption, joinToken, sidecarStateOption } from "./command.ts";
+import {
+  authentication,
+  authenticationOption,
+  type Command,
+  type CommandCall,
+  joinOption,
+  joinToken,
+  sidecarStateOption,
+} from "./command.ts";
 import { untilStopped } from "./signals.ts";
 
 export const expose = {
@@ -24,6 +32,7 @@ export const expose = {
       value: "SPIFFE-ID",
       help: 'Who may call, "*" for any run of characters; only the gateway by default.',
     },
+    ...authenticationOption,
     sse: {
       type: "boolean",
       help: "The server at URL speaks HTTP+SSE, the older transport of MCP 2024-11-05.",
@@ -40,6 +49,7 @@ export const expose = {
       clock: systemClock,
       log: systemLog({ level: call.flag("verbose") ? "debug" : "warn" }),
       ...joinToken(call),
+      ...authentication(call),
     });
     call.out(`${exposed.name} is at ${exposed.url} as ${exposed.spiffeId}`);
     call.out(

@@ -3,7 +3,7 @@
  * Received → Identified → Read → Confirmed → Located → Judged → Journaled → (answer) → recorded.
  */
 import type { Caller, TokenProof } from "../model/caller.ts";
-import type { Channel } from "../model/channel.ts";
+import { type Channel, nameOf } from "../model/channel.ts";
 import type { Receipt } from "../model/entry.ts";
 import type { Denial, Permit, Question } from "../policy/decide.ts";
 import type { Refusal } from "../kernel/refusal.ts";
@@ -63,8 +63,7 @@ export interface Identified extends Received {
 
 /** Who acted, as the log names it, however far the call came. */
 export function principalOf({ caller, channel, presented }: Received & Partial<Identified>): string {
-  if (caller !== undefined) return caller.id;
-  return channel.peer.kind === "svid" ? channel.peer.spiffeId : (presented?.id ?? "anonymous");
+  return (caller ?? presented)?.id ?? nameOf(channel);
 }
 
 /** + the message. */

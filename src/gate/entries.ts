@@ -1,5 +1,5 @@
 /** A call, however far it came, as the two audit entries it leaves: what was decided, and how it ended. */
-import type { Channel } from "../model/channel.ts";
+import { linkAuthentication } from "../identity/link-authentication.ts";
 import type { EntryDraft, EntryOutcome } from "../model/entry.ts";
 import { type Judged, principalOf, type Read, type Received } from "./call.ts";
 import type { World } from "./world.ts";
@@ -33,7 +33,7 @@ export function decisionEntry(call: Judged, world: World): EntryDraft {
       ...subject(call),
       rule: verdict.rule ?? "default-deny",
       world: world.digest,
-      ...linkFacts(call.channel),
+      ...linkFacts(call, world),
       ...(proof.kind === "token" && { proof: proof.binding }),
       request_bytes: String(call.body.length),
     },
@@ -62,11 +62,15 @@ export function outcomeEntry(call: Received & Partial<Read>, ending: Ending, now
   };
 }
 
-function linkFacts({ group, keyExchange, peer }: Channel): Record<string, string> {
+function linkFacts({ channel, atUnixMs }: Judged, world: World): Record<string, string> {
+  const { group, keyExchange, peer } = channel;
   return {
     "link.group": group,
     ...(keyExchange === "classical" && { "link.kind": keyExchange }),
-    ...(peer.kind === "svid" && { "link.peer_key": peer.keyAlgorithm }),
+    ...(peer.kind === "svid" && {
+      "link.peer_key": peer.keyAlgorithm,
+      "link.auth": linkAuthentication(peer, world.trust, atUnixMs),
+    }),
   };
 }
 

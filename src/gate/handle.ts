@@ -44,6 +44,7 @@ const denials: ReadonlySet<string> = new Set<RefusalCode>([
   "insufficient_scope",
   "classical_link",
   "no_identity",
+  "link_too_weak",
   "false_claim",
   "target_refused",
   "grant_needed",

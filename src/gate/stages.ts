@@ -1,5 +1,6 @@
 /** The stages before the upstream: identify, read, confirm, locate, judge, journal. Each takes what the last one proved. */
 import { callerOf } from "../identity/admission.ts";
+import { checkHybrid } from "../identity/link-authentication.ts";
 import { falseClaim } from "../identity/claims.ts";
 import { printable } from "../kernel/printable.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -17,12 +18,15 @@ import { openSessionId, ownerOf } from "./session-id.ts";
 import { checkVersion } from "./version-floor.ts";
 import type { World } from "./world.ts";
 
-/** @throws Refusal `no_identity` */
+/** @throws Refusal `no_identity`, `link_too_weak` */
 export function identify(received: Received, world: World): Identified {
   const { channel, presented, atUnixMs } = received;
   if (channel.peer.kind === "svid") {
-    return { ...received, caller: callerOf(channel, world.trust, atUnixMs) };
+    const caller = callerOf(channel, world.trust, atUnixMs);
+    checkLink(received, world);
+    return { ...received, caller };
   }
+  checkLink(received, world);
   // What a member of a virtual server is asked later stands on the same token.
   if (presented === undefined || presented.proof.notAfterUnixMs <= atUnixMs) {
     throw new Refusal("no_identity", "There is no access token with this call that is still good.");
@@ -53,7 +57,7 @@ export function confirm(call: Read, world: World): Confirmed {
 
 /**
  * @throws Refusal `header_mismatch`, `no_such_server`, `target_refused`, `unsupported_version`, `unsupported_handshake`,
- * `no_such_session`, `unknown_name`, `upstream_failed`
+ * `link_too_weak`, `no_such_session`, `unknown_name`, `upstream_failed`
  */
 export async function locate(call: Confirmed, world: World, ports: Ports): Promise<Located> {
   if (call.frame !== undefined) checkHeaders(call.frame, call.header);
@@ -67,11 +71,18 @@ export async function locate(call: Confirmed, world: World, ports: Ports): Promi
   if (members === undefined) return located;
   const routed = await ports.virtual.route(located);
   if (routed.server === call.server) return routed;
-  checkVersion(routed, world); // The member may ask for more than the whole.
+  checkVersion(routed, world); // The member may ask for more than the whole, of the link too.
+  checkLink(routed, world);
   return inSession(routed, ports.sessionKey);
 }
 
 /** @throws Refusal `insufficient_scope`, `classical_link` */
+/** What the listener or the server asks of the link a call comes on. */
+function checkLink({ channel, server, atUnixMs }: Received, world: World): void {
+  if (channel.demands === "hybrid-mtls") checkHybrid(channel, "This listener", world.trust, atUnixMs);
+  if (world.hybridLinks.has(server)) checkHybrid(channel, `"${server}"`, world.trust, atUnixMs);
+}
+
 export function judge(call: Located, world: World): Judged {
   const target = targetOf(call.frame);
   const question: Question = { caller: call.caller, server: call.server, ...(target && { target }) };

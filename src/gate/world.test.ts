@@ -26,6 +26,8 @@ const changes: readonly (readonly [string, Partial<Parts>])[] = [
   ["no minimum", { versions: { ofServers: new Map([["a", "2025-11-25"]]) } }],
   ["another minimum", { versions: { minimum: "2025-11-25", ofServers: new Map([["a", "2025-11-25"]]) } }],
   ["a minimum of a server's own", ofServers(["a", "2025-11-25"], ["b", "2025-11-25"])],
+  ["a server that asks for hybrid links", { hybridLinks: ["a"] }],
+  ["another server that does", { hybridLinks: ["b"] }],
   ["another server's minimum", ofServers(["b", "2025-11-25"])],
 ];
 test("each change of what calls are judged by is another world", () => {

@@ -33,6 +33,8 @@ export interface World {
   /** Keys in `_meta` that must name the caller whenever they are there, as `boundKey` has them. */
   readonly claims: ReadonlySet<string>;
   readonly versions: VersionFloor;
+  /** Servers whose calls come on links that prove a classical identity too, or not at all. */
+  readonly hybridLinks: ReadonlySet<string>;
   /** The forward servers among them, each with what says whether it leads to an origin. */
   readonly forward: ReadonlyMap<string, (origin: string) => boolean>;
   /** By the origin that clients know it by. */
@@ -55,9 +57,10 @@ export function makeWorld(parts: {
   readonly claims?: readonly string[];
   readonly versions?: VersionFloor;
   readonly webListeners?: Readonly<Record<string, WebReach>>;
+  readonly hybridLinks?: readonly string[];
 }): World {
   const { trust, rules, servers, virtualServers = new Map(), forward = {}, claims = [] } = parts;
-  const { versions = { ofServers: new Map() }, webListeners = {} } = parts;
+  const { versions = { ofServers: new Map() }, webListeners = {}, hybridLinks = [] } = parts;
   const content = JSON.stringify({
     trust: { ...trust, revokedSerials: [...trust.revokedSerials].sort() },
     rules,
@@ -65,6 +68,7 @@ export function makeWorld(parts: {
     virtualServers: [...virtualServers].sort(([a], [b]) => (a < b ? -1 : 1)),
     claims: [...claims].sort(),
     versions: { ...versions, ofServers: [...versions.ofServers].sort(([a], [b]) => (a < b ? -1 : 1)) },
+    hybridLinks: hybridLinks.toSorted(),
     forward: Object.entries(forward).toSorted(([a], [b]) => (a < b ? -1 : 1)),
     webListeners: Object.entries(webListeners).toSorted(([a], [b]) => (a < b ? -1 : 1)),
   });
@@ -75,6 +79,7 @@ export function makeWorld(parts: {
     virtualServers,
     claims: new Set(claims.map(boundKey)),
     versions,
+    hybridLinks: new Set(hybridLinks),
     forward: new Map(Object.entries(forward).map(([name, patterns]) => [name, originMatcher(patterns)])),
     webListeners: new Map(
       Object.entries(webListeners).map(([origin, { classicalServers, scopes }]) => [

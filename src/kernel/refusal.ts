@@ -37,6 +37,7 @@ const refusals = {
   denied: { rpc: -31403, http: 403 },
   insufficient_scope: { rpc: -31403, http: 403 },
   classical_link: { rpc: -31403, http: 403 },
+  link_too_weak: { rpc: -31403, http: 403 },
   false_claim: { rpc: -31403, http: 403 },
   target_refused: { rpc: -31403, http: 403 },
   /** The caller itself may, but a person has to consent at the server's authorization server first. */

@@ -7,6 +7,8 @@ export interface Channel {
   readonly peer: Peer;
   /** IP address and port, for the log. */
   readonly remote: string;
+  /** Its listener takes calls only on links that prove a classical identity too. */
+  readonly demands?: "hybrid-mtls";
 }
 
 /** What the other end proved in the handshake. */
@@ -29,4 +31,20 @@ export interface SvidPeer {
   /** Lower-case hex. */
   readonly serial: string;
   readonly notAfterUnixMs: number;
+  /** What it proved beside that on this link (docs/formats/link-proof.md). */
+  readonly classical?: ClassicalIdentity;
+}
+
+/** A certificate of the same SPIFFE ID under the classical roots, whose key signed for this very link. */
+export interface ClassicalIdentity {
+  /** E.g. `Ed25519`. */
+  readonly keyAlgorithm: string;
+  /** Lower-case hex. */
+  readonly serial: string;
+  readonly notAfterUnixMs: number;
+}
+
+/** Whom the log names for a link, before anybody said more than its handshake did. */
+export function nameOf({ peer }: Pick<Channel, "peer">): string {
+  return peer.kind === "svid" ? peer.spiffeId : "anonymous";
 }

@@ -118,7 +118,9 @@ test("an identity past its half-life is renewed by itself, and the tunnel goes o
   const options = await sidecar(t, gateway, "stub");
   await (await openTunnel(options)).close();
   const mine = () =>
-    listCertificates(gateway.config).filter(({ spiffeId }) => spiffeId.endsWith("agent/sidecar"));
+    listCertificates(gateway.config).filter(
+      ({ spiffeId, purpose }) => spiffeId.endsWith("agent/sidecar") && purpose === "client",
+    );
   assert.equal(mine().length, 1);
   const later: Clock = { ...systemClock, nowUnixMs: () => Date.now() + 31 * 60_000 };
   const connection = await connectHttp({ ...options, clock: later }, 0);

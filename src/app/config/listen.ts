@@ -5,6 +5,7 @@ import { z } from "zod";
 
 import { Refusal } from "../../kernel/refusal.ts";
 import { issuerName } from "./issuers.ts";
+import { type LinkAuthentication, linkAuthentication } from "./link.ts";
 import { serverName, serverNameHint } from "./servers.ts";
 import { address } from "./values.ts";
 
@@ -36,9 +37,11 @@ const target = z
 const sidecarListener = z.strictObject({
   address: address.describe("Host and port; port 0 takes a free one."),
   authentication: z
-    .literal("ml-dsa-mtls")
+    .enum(linkAuthentication.options)
     .default("ml-dsa-mtls")
-    .describe("Both ends prove themselves with certificates of this trust domain."),
+    .describe(
+      "Both ends prove themselves with certificates of this trust domain; `hybrid-mtls` takes calls only on links that prove a classical identity beside the ML-DSA one.",
+    ),
   key_exchange: z
     .literal("hybrid-required")
     .default("hybrid-required")
@@ -147,8 +150,12 @@ export type WebListener = z.output<typeof webListener>;
 export interface Listeners {
   /** `host:port` for sidecars. */
   readonly listen: string;
+  /** What the links of sidecars have to prove before calls are taken on them. */
+  readonly linkAuthentication: LinkAuthentication;
   readonly webListeners: readonly WebListener[];
 }
+
+type Sidecars = Pick<z.output<typeof sidecarListener>, "address" | "authentication">;
 
 /** What the rest of the config says that listeners speak of. */
 interface Around {
@@ -163,12 +170,16 @@ interface Around {
 /** @throws Refusal `bad_config` */
 export function readListeners(document: z.output<typeof listenSchema>, around: Around): Listeners {
   const entries = Array.isArray(document) ? document : [document];
-  const sidecars = entries.flatMap((entry) =>
-    typeof entry === "string" ? [entry] : entry.authentication === "ml-dsa-mtls" ? [entry.address] : [],
-  );
-  const [listen, ...more] = sidecars;
-  if (listen === undefined || more.length > 0) {
-    throw new Refusal("bad_config", "listen: expected exactly one address for sidecars (ml-dsa-mtls).");
+  const sidecars = entries.flatMap((entry): readonly Sidecars[] => {
+    if (typeof entry === "string") return [{ address: entry, authentication: "ml-dsa-mtls" }];
+    return entry.authentication === "web-certificate" ? [] : [entry];
+  });
+  const [sidecar, ...more] = sidecars;
+  if (sidecar === undefined || more.length > 0) {
+    throw new Refusal(
+      "bad_config",
+      "listen: expected exactly one address for sidecars (ml-dsa-mtls, hybrid-mtls).",
+    );
   }
   const web = entries.filter(
     (entry) => typeof entry !== "string" && entry.authentication === "web-certificate",
@@ -176,7 +187,7 @@ export function readListeners(document: z.output<typeof listenSchema>, around: A
   const webListeners = web.map((entry, i) =>
     checked(entry, `listen (${entry.url})`, web.slice(0, i), around),
   );
-  return { listen, webListeners };
+  return { listen: sidecar.address, linkAuthentication: sidecar.authentication, webListeners };
 }
 
 function checked(

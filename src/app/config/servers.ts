@@ -3,6 +3,7 @@ import { z } from "zod";
 
 import { isOriginPattern } from "../../policy/origins.ts";
 import { protocolVersions } from "../../wire/protocol-version.ts";
+import { linkSchema } from "./link.ts";
 import { type CertificateFiles, type UpstreamAuth, upstreamAuthSchema } from "./upstream-auth.ts";
 import { environmentName, secretSource } from "./values.ts";
 
@@ -41,6 +42,7 @@ export const stdioServerSchema = z.strictObject({
       "Names of the gateway's own environment variables the server may see, beside PATH, HOME, LANG and TZ.",
     ),
   minimum_protocol: minimumProtocol,
+  link: linkSchema,
   probe: probeSchema.optional(),
 });
 
@@ -71,6 +73,7 @@ export const httpServerSchema = z
       ),
     auth: upstreamAuthSchema.optional(),
     minimum_protocol: minimumProtocol,
+    link: linkSchema,
     probe: probeSchema.optional(),
   })
   .refine(({ peer, transport }) => peer === undefined || transport === "streamable-http", {
@@ -118,6 +121,7 @@ export const forwardServerSchema = z.strictObject({
       "Origins that clients may name by themselves, through `latticegate connect --forward`: `http://host:port`, where the host may be `*.` and a suffix, and the port `*`.",
     ),
   minimum_protocol: minimumProtocol,
+  link: linkSchema,
 });
 
 /** The client certificate that goes with an `auth`, if one does. */

@@ -22,7 +22,7 @@ export interface Connections {
 
 /** Connections to one MCP server. @throws Refusal `bad_config` if certificate and key don't go together */
 export function certifiedConnections(origin: string, own: ClientCertificate, profile: Profile): Connections {
-  return renewing(own, profile, (options) => makePool(origin, options, () => undefined));
+  return renewing(own, profile, (options) => makePool(origin, { tls: options }, () => undefined));
 }
 
 /** Connections to whatever origin is asked for: an authorization server and its endpoints. */

@@ -1,6 +1,6 @@
 /** The enrolment endpoint: JSON over the links that come with the enrolment ALPN (docs/formats/enrolment.md). */
 import http from "node:http";
-import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
 
 import { z } from "zod";
 
@@ -15,19 +15,30 @@ const maxBodyBytes = 64 * 1024;
 const base64 = z.string().transform((text, context) => decoded(fromBase64(text), context));
 const base64url = z.string().transform((text, context) => decoded(fromBase64url(text), context));
 
-const joinSchema = z.strictObject({ secret: base64url, csr: base64 });
-const renewSchema = z.strictObject({ certificate: z.string().max(32_768), csr: base64 });
+const classicalCsr = { classical_csr: base64.optional() };
+const joinSchema = z.strictObject({ secret: base64url, csr: base64, ...classicalCsr });
+const renewSchema = z.strictObject({ certificate: z.string().max(32_768), csr: base64, ...classicalCsr });
 
 interface JoinRequest {
   readonly secret: Uint8Array;
   /** DER, PKCS #10. */
   readonly csr: Uint8Array;
+  /** The same for a classical key, if the newcomer has one. */
+  readonly classical_csr?: Uint8Array | undefined;
 }
 
 interface RenewRequest {
   /** PEM of the certificate to be renewed. */
   readonly certificate: string;
   readonly csr: Uint8Array;
+  readonly classical_csr?: Uint8Array | undefined;
+}
+
+/** What a newcomer that asked for it gets beside its ML-DSA identity; all PEM. */
+export interface EnrolledClassical {
+  readonly certificate: string;
+  readonly server_roots: readonly string[];
+  readonly client_roots: readonly string[];
 }
 
 /** What a newcomer gets. */
@@ -41,6 +52,7 @@ export interface Enrolled {
   readonly client_roots: readonly string[];
   readonly gateway: string;
   readonly trust_domain: string;
+  readonly classical?: EnrolledClassical;
 }
 
 export interface Registrar {
@@ -51,13 +63,16 @@ export interface Registrar {
 /** All that a newcomer may take, from its handshake on: strangers hold nothing for long. */
 const linkLifeMs = 10_000;
 
+/** This end's proof of its classical identity on that link. */
+type ProveLink = (link: TLSSocket) => Promise<unknown>;
+
 /** Serves enrolment on links handed to the returned function. */
-export function enrolHttp(registrar: Registrar, log: Log): (link: Duplex) => void {
+export function enrolHttp(registrar: Registrar, log: Log, prove: ProveLink): (link: TLSSocket) => void {
   const server = http.createServer();
   const answer = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
-    const { status, body } = await serve(request, registrar).catch((error: unknown) =>
-      problem(error, request, log),
-    );
+    const { status, body } = await serve(request, registrar)
+      .then((enrolled) => proven(enrolled, request, prove))
+      .catch((error: unknown) => problem(error, request, log));
     response.writeHead(status, { "content-type": "application/json", connection: "close" });
     response.end(JSON.stringify(body));
   };
@@ -69,21 +84,30 @@ export function enrolHttp(registrar: Registrar, log: Log): (link: Duplex) => voi
   };
 }
 
+/** Who has a classical identity may ask for the gateway's before it takes a new one. */
+async function proven(
+  enrolled: Enrolled,
+  { socket }: http.IncomingMessage,
+  prove: ProveLink,
+): Promise<Served> {
+  const isHybrid = enrolled.classical !== undefined;
+  return {
+    status: 200,
+    body: isHybrid ? { ...enrolled, link_proof: await prove(socket as TLSSocket) } : enrolled,
+  };
+}
+
 interface Served {
   readonly status: number;
   readonly body: unknown;
 }
 
-async function serve(request: http.IncomingMessage, registrar: Registrar): Promise<Served> {
+async function serve(request: http.IncomingMessage, registrar: Registrar): Promise<Enrolled> {
   if (request.method !== "POST") throw new Refusal("method_not_allowed", "Enrolment is done with POST.");
   const body = parse(await readBody(request, maxBodyBytes));
-  if (request.url === "/identity/join") return ok(await registrar.join(checked(joinSchema, body)));
-  if (request.url === "/identity/renew") return ok(await registrar.renew(checked(renewSchema, body)));
+  if (request.url === "/identity/join") return await registrar.join(checked(joinSchema, body));
+  if (request.url === "/identity/renew") return await registrar.renew(checked(renewSchema, body));
   throw new Refusal("bad_message", "There are /identity/join and /identity/renew.");
-}
-
-function ok(body: Enrolled): Served {
-  return { status: 200, body };
 }
 
 function problem(error: unknown, request: http.IncomingMessage, log: Log): Served {

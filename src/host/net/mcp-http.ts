@@ -15,6 +15,8 @@ import { checkContent, checkEncoding, endWith, isBrief, readBody, writeTo } from
 import { checkNoBody } from "./forward-request.ts";
 import { filtered, goodbyeHeader, repeatsHeader, valueOf, withLength } from "./headers.ts";
 import { type GrantsHttp, isAboutGrants } from "./grants-http.ts";
+import { linkProofPath } from "./link-proof.ts";
+import { type OnProof, takeProof } from "./link-proof-http.ts";
 
 /** What stands before a call on links that prove nobody. */
 export interface Admission {
@@ -34,6 +36,8 @@ export interface McpHttpOptions {
   readonly onCall: (call: Received) => Promise<void>;
   /** Serves what callers ask of the gateway itself; absent where there is nothing. */
   readonly grants?: GrantsHttp | undefined;
+  /** Takes a link's proof of a classical identity; absent where this end has none to answer with. */
+  readonly onProof?: OnProof;
   readonly timeouts?: Pick<
     http.ServerOptions,
     "headersTimeout" | "requestTimeout" | "connectionsCheckingInterval" | "keepAliveTimeout" | "maxHeaderSize"
@@ -83,7 +87,13 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
     const reply = replyTo(response, options.admission);
     if (isListening(request)) listening.add(reply.over);
     // A call is over when its outcome is recorded, which may be after its caller left.
-    const settled = Promise.allSettled([closed, receive(request, response, { channel, reply }, options)]);
+    const work =
+      options.onProof !== undefined && request.url === linkProofPath
+        ? takeProof(request, response, { channel, reply, log: options.log, onProof: options.onProof }).then(
+            (proven) => channels.set(request.socket, proven),
+          )
+        : receive(request, response, { channel, reply }, options);
+    const settled = Promise.allSettled([closed, work]);
     void settled.finally(() => {
       listening.delete(reply.over);
       underWay -= 1;

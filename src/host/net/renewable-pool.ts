@@ -4,27 +4,32 @@ import tls from "node:tls";
 import { buildConnector, type Dispatcher, Pool } from "undici";
 
 import type { Profile } from "../../crypto/suites.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import { exchangeProofs, type ProofOffer } from "./link-proof.ts";
 import { negotiatedGroup } from "./tls.ts";
 
 export interface RenewablePool {
   /** For one request; the next may get another. */
   readonly dispatcher: () => Dispatcher;
   /** New requests use these; those under way finish on the old connections. */
-  readonly renew: (options: tls.ConnectionOptions) => void;
+  readonly renew: (options: LinkOptions) => void;
   /** TLS group of the newest link; undefined before the first. */
   readonly group: () => string | undefined;
   readonly close: () => Promise<void>;
 }
 
+/** What each link of a pool begins with. */
+export interface LinkOptions {
+  readonly tls: tls.ConnectionOptions;
+  /** Both ends prove classical identities before the first request; absent where this end has none. */
+  readonly proof?: ProofOffer | undefined;
+}
+
 const connectTimeoutMs = 10_000;
 
-export function renewablePool(
-  origin: string,
-  options: tls.ConnectionOptions,
-  profile: Profile,
-): RenewablePool {
+export function renewablePool(origin: string, options: LinkOptions, profile: Profile): RenewablePool {
   let group: string | undefined;
-  const make = (current: tls.ConnectionOptions): Pool =>
+  const make = (current: LinkOptions): Pool =>
     makePool(origin, current, (link) => (group = negotiatedGroup(link, profile)));
   let pool = make(options);
   let isClosed = false;
@@ -44,12 +49,43 @@ export function renewablePool(
   };
 }
 
-/** Connections to one origin with those options. @param check throws for a link that isn't what was asked for; offering only hybrid groups is what enforces them */
-export function makePool(
-  origin: string,
-  options: tls.ConnectionOptions,
-  check: (link: tls.TLSSocket) => void,
-): Pool {
+/** @param check throws for a link that isn't what was asked for; offering only hybrid groups is what enforces them */
+export function makePool(origin: string, options: LinkOptions, check: (link: tls.TLSSocket) => void): Pool {
+  const connect = linkConnector(options.tls);
+  let proof = options.proof;
+  const open = async (target: Target): Promise<tls.TLSSocket> => {
+    const link = await connect(target);
+    try {
+      check(link);
+      if (proof === undefined) return link;
+      const proven = await exchangeProofs(link, proof, connectTimeoutMs);
+      if (proven !== undefined) return link;
+    } catch (reason) {
+      link.destroy();
+      throw reason;
+    }
+    link.destroy(); // The other end closes it after a request it doesn't know.
+    if (proof.isDemanded) throw unproven();
+    proof = undefined; // Until the next renewal.
+    return await open(target);
+  };
+  return new Pool(origin, {
+    // Each stream holds a connection; a bound here would let streams starve the calls that end them.
+    connections: null,
+    pipelining: 1,
+    connect: (target, callback) => {
+      open(target).then(
+        // One that broke at the last moment would never say so again.
+        (link) => (link.destroyed ? callback(broken(), null) : callback(null, link)),
+        (reason: unknown) => callback(reason instanceof Error ? reason : new Error(String(reason)), null),
+      );
+    },
+  });
+}
+
+type Target = Parameters<ReturnType<typeof buildConnector>>[0];
+
+function linkConnector(options: tls.ConnectionOptions): (target: Target) => Promise<tls.TLSSocket> {
   const connect = buildConnector({
     ...(options as object),
     // One for all links: each of its own would read the keys and roots again, and hold them.
@@ -58,25 +94,22 @@ export function makePool(
     // A resumed session would skip the check of the peer's certificate.
     maxCachedSessions: 0,
   });
-  return new Pool(origin, {
-    // Each stream holds a connection; a bound here would let streams starve the calls that end them.
-    connections: null,
-    pipelining: 1,
-    connect: (target, callback) => {
-      connect(target, (error, socket) => {
-        if (error !== null) {
-          callback(error, null);
-          return;
-        }
-        try {
-          check(socket as tls.TLSSocket);
-        } catch (reason) {
-          socket.destroy();
-          callback(reason instanceof Error ? reason : new Error("The link isn't what was asked for."), null);
-          return;
-        }
-        callback(null, socket);
-      });
-    },
+  return (target) =>
+    new Promise((resolve, reject) => {
+      connect(target, (error, socket) => (error === null ? resolve(socket as tls.TLSSocket) : reject(error)));
+    });
+}
+
+function unproven(): Refusal {
+  return new Refusal(
+    "upstream_failed",
+    "The other end offers no proof of a classical identity, and this link demands one. If it runs an older version, update it; if it isn't the one you know, that is why nothing was sent.",
+    { facts: { sent: false, cause: "link_proof" } },
+  );
+}
+
+function broken(): Refusal {
+  return new Refusal("upstream_failed", "The link broke off.", {
+    facts: { sent: false, cause: "ECONNRESET" },
   });
 }

@@ -9,6 +9,7 @@ import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Channel } from "../../model/channel.ts";
 import { type Door, enrolAlpn, remoteOf } from "./front-door.ts";
+import type { ClassicalCredentials } from "./link-proof.ts";
 import { sessionGroupId } from "./session-group.ts";
 
 /** What this side shows of itself. */
@@ -17,6 +18,8 @@ export interface Credentials {
   readonly certificate: string;
   /** PEM, PKCS #8: TLS takes no key objects. */
   readonly privateKey: string;
+  /** What it proves beside that on a link; absent where it has no classical identity. */
+  readonly classical?: ClassicalCredentials;
 }
 
 export const handshakeTimeoutMs = 5000;
@@ -30,6 +33,8 @@ export interface DoorsOptions {
   readonly clientRoots: readonly string[];
   readonly trust: () => Trust;
   readonly log: Log;
+  /** Calls are taken only on links that prove a classical identity too. */
+  readonly demands?: Channel["demands"];
   /** A link whose peer is proven. */
   readonly onLink: (socket: tls.TLSSocket, channel: Channel) => void;
   /** A link of a peer that has no identity yet; absent where none are given out. */
@@ -161,7 +166,7 @@ function admit(socket: tls.TLSSocket, group: KeyExchangeSuite, options: DoorsOpt
   const remote = remoteOf(socket);
   try {
     const channel = provenChannel(socket, group, options.trust(), remote);
-    options.onLink(socket, channel);
+    options.onLink(socket, { ...channel, ...(options.demands && { demands: options.demands }) });
   } catch (error) {
     const refusal = error instanceof Refusal ? error : undefined;
     options.log.warn("link.refused", {

@@ -1,0 +1,59 @@
+/**
+ * Certificates of a second, classical key for identities that have an ML-DSA one: a link that proves both is worth
+ * what the stronger of the two algorithms is worth (docs/formats/link-proof.md).
+ */
+import { certificateFacts, issueLeaf, issueRoot, parseCertificate } from "../crypto/certificate.ts";
+import type { PublicKey, SigningKey } from "../crypto/keys.ts";
+import type { Purpose, Svid } from "./authority.ts";
+
+/** Clocks differ; a root is valid from a little before it was made. */
+const clockSkewMs = 60_000;
+/** As long as the ML-DSA roots. */
+const rootLifetimeMs = 5 * 365 * 24 * 3_600_000;
+
+/** Roots of their own, one per direction, so that no ML-DSA key vouches for a classical one or the other way round. */
+export interface ClassicalAuthority {
+  readonly trustDomain: string;
+  readonly roots: Readonly<Record<Purpose, { readonly key: SigningKey; readonly certificate: string }>>;
+}
+
+/** PEM of a new classical root for certificates of that purpose. */
+export function createClassicalRoot(
+  trustDomain: string,
+  purpose: Purpose,
+  key: SigningKey,
+  nowUnixMs: number,
+): Promise<string> {
+  return issueRoot({
+    commonName: rootName(trustDomain, purpose),
+    key,
+    trustDomain,
+    notBeforeUnixMs: nowUnixMs - clockSkewMs,
+    notAfterUnixMs: nowUnixMs + rootLifetimeMs,
+  });
+}
+
+/** A certificate of the same name, purpose and span as the ML-DSA one it stands beside. */
+export async function issueClassicalSvid(
+  authority: ClassicalAuthority,
+  beside: { readonly svid: Svid; readonly purpose: Purpose; readonly publicKey: PublicKey },
+): Promise<Svid> {
+  const { svid, purpose, publicKey } = beside;
+  const twin = parseCertificate(svid.certificate);
+  if (twin === undefined) throw new Error("issued an unreadable certificate");
+  const { notBeforeUnixMs, notAfterUnixMs } = certificateFacts(twin);
+  const certificate = await issueLeaf({
+    commonName: svid.spiffeId.slice(svid.spiffeId.lastIndexOf("/") + 1).slice(0, 64),
+    publicKey,
+    notBeforeUnixMs,
+    notAfterUnixMs,
+    issuer: { commonName: rootName(authority.trustDomain, purpose), key: authority.roots[purpose].key },
+    spiffeId: svid.spiffeId,
+    purpose,
+  });
+  return { spiffeId: svid.spiffeId, certificate, notAfterUnixMs };
+}
+
+function rootName(trustDomain: string, purpose: Purpose): string {
+  return `${trustDomain} classical ${purpose} root`;
+}
