@@ -55,8 +55,10 @@ export interface McpHttp {
   readonly underWay: () => number;
 }
 
+/** What is known of each link; more once it has proved more. */
+const channels = new WeakMap<Duplex, Channel>();
+
 export function mcpHttp(options: McpHttpOptions): McpHttp {
-  const channels = new WeakMap<Duplex, Channel>();
   /** Each link with its calls under way. */
   const links = new Map<Duplex, number>();
   /** Ends of the streams on which servers speak unasked: they have no end of their own. */
@@ -87,13 +89,7 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
     const reply = replyTo(response, options.admission);
     if (isListening(request)) listening.add(reply.over);
     // A call is over when its outcome is recorded, which may be after its caller left.
-    const work =
-      options.onProof !== undefined && request.url === linkProofPath
-        ? takeProof(request, response, { channel, reply, log: options.log, onProof: options.onProof }).then(
-            (proven) => channels.set(request.socket, proven),
-          )
-        : receive(request, response, { channel, reply }, options);
-    const settled = Promise.allSettled([closed, work]);
+    const settled = Promise.allSettled([closed, take(request, response, { channel, reply }, options)]);
     void settled.finally(() => {
       listening.delete(reply.over);
       underWay -= 1;
@@ -144,10 +140,28 @@ function keepTime(server: http.Server): void {
   server.emit("listening");
 }
 
+interface Origin {
+  readonly channel: Channel;
+  readonly reply: Reply;
+}
+
+/** A call, or the proof that the calls behind it come under. */
+async function take(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  from: Origin,
+  options: McpHttpOptions,
+): Promise<void> {
+  const { onProof, log } = options;
+  if (onProof !== undefined && request.url === linkProofPath) {
+    channels.set(request.socket, await takeProof(request, response, { ...from, log, onProof }));
+  } else await receive(request, response, from, options);
+}
+
 async function receive(
   request: http.IncomingMessage,
   response: http.ServerResponse,
-  from: { readonly channel: Channel; readonly reply: Reply },
+  from: Origin,
   options: McpHttpOptions,
 ): Promise<void> {
   if (options.grants !== undefined && isAboutGrants(request)) {

@@ -73,14 +73,18 @@ export function makePool(origin: string, options: LinkOptions, check: (link: tls
     // Each stream holds a connection; a bound here would let streams starve the calls that end them.
     connections: null,
     pipelining: 1,
-    connect: (target, callback) => {
-      open(target).then(
-        // One that broke at the last moment would never say so again.
-        (link) => (link.destroyed ? callback(broken(), null) : callback(null, link)),
-        (reason: unknown) => callback(reason instanceof Error ? reason : new Error(String(reason)), null),
-      );
-    },
+    connect: (target, callback) => void handOver(open(target), callback),
   });
+}
+
+async function handOver(opening: Promise<tls.TLSSocket>, callback: buildConnector.Callback): Promise<void> {
+  const opened = await opening.catch((reason: unknown) =>
+    reason instanceof Error ? reason : new Error(String(reason)),
+  );
+  if (opened instanceof Error) callback(opened, null);
+  // One that broke at the last moment would never say so again.
+  else if (opened.destroyed) callback(broken(), null);
+  else callback(null, opened);
 }
 
 type Target = Parameters<ReturnType<typeof buildConnector>>[0];
