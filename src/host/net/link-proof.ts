@@ -142,7 +142,7 @@ export function newcomersCheck(
 }
 
 /** @param role this side's */
-function bindingOf(link: tls.TLSSocket, role: Purpose): LinkBinding {
+export function bindingOf(link: tls.TLSSocket, role: Purpose): LinkBinding {
   const [own, peer] = [endOf(link.getX509Certificate()), endOf(link.getPeerX509Certificate())];
   return {
     exporter: link.exportKeyingMaterial(exporter.bytes, exporter.label, Buffer.alloc(0)),
