@@ -83,15 +83,16 @@ export async function falseGateway(
   const asked: string[] = [];
   const front = http.createServer((request, response) => {
     asked.push(request.url ?? "");
-    void Array.fromAsync(request).then(async (chunks) => {
-      const body = Buffer.concat(chunks as Buffer[]);
+    const answerOne = async (): Promise<void> => {
+      const body = Buffer.concat((await Array.fromAsync(request)) as Buffer[]);
       const answer = await answering(request.socket as tls.TLSSocket, request.url ?? "", body);
       const headers = {
         "content-type": "application/json",
         "content-length": Buffer.byteLength(answer.body),
       };
       response.writeHead(answer.status, headers).end(answer.body);
-    });
+    };
+    void answerOne();
   });
   const { profile } = gateway.config;
   const server = tls.createServer(
