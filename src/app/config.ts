@@ -201,7 +201,7 @@ export function parseConfig(text: string, file: string): Config {
       issuers: Object.keys(document.issuers),
       servers: Object.keys(document.servers),
       virtualServers: Object.keys(document.virtual_servers),
-      narrowsAlgorithms: document.p2p_connectivity?.allowed_algos !== undefined,
+      isPostQuantumOnly: document.p2p_connectivity !== undefined,
     }),
     ...(signer && { signer: { ...signer, socket: path.resolve(folder, signer.socket) } }),
     profile: resolveProfile(document.profile, document.p2p_connectivity?.allowed_algos),

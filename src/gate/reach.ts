@@ -25,16 +25,17 @@ export function outOfReach(call: Identified, question: Question, world: World): 
   if (listener.scopes === undefined) return undefined;
   const missing = missingScopes(listener.scopes, proof.scopes, question);
   if (missing === undefined) return undefined;
+  return insufficientScope(missing, metadataUri(proof.listener, call.via ?? call.server));
+}
+
+/** MCP 2026-07-28 authorization: one challenge, with scheme Bearer whatever the token is bound to; none if nothing would help. */
+function insufficientScope(scopes: readonly string[], resourceMetadata: string): Refusal {
   const description = "The token's scopes don't cover this.";
+  const problem = { scheme: "Bearer", error: "insufficient_scope", description } as const;
   return new Refusal("insufficient_scope", description, {
-    facts: { scopes: missing.join(" ") },
-    // MCP 2026-07-28 authorization: one challenge, with scheme Bearer whatever the token is bound to.
-    headers: challengeHeaders({
-      resourceMetadata: metadataUri(proof.listener, call.via ?? call.server),
-      scopes: missing,
-      proofAlgorithms: [],
-      problem: { scheme: "Bearer", error: "insufficient_scope", description },
-    }),
+    facts: { scopes: scopes.join(" ") },
+    headers:
+      scopes.length === 0 ? [] : challengeHeaders({ resourceMetadata, scopes, proofAlgorithms: [], problem }),
   });
 }
 

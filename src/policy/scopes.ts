@@ -22,7 +22,7 @@ export function compileScopes(documents: Readonly<Record<string, readonly string
 
 /**
  * The scopes a client is to ask for if what it was granted doesn't cover what it asks: those of ours that it has, so
- * that it loses none, and the first in the operator's order that covers it. Undefined if it is covered.
+ * that it loses none, and the first in the operator's order that covers it; none if none does. Undefined if it is covered.
  */
 export function missingScopes(
   scopes: readonly Scope[],
@@ -32,5 +32,5 @@ export function missingScopes(
   const held = scopes.filter(({ name }) => granted.includes(name));
   if (held.some((scope) => scope.covers(question))) return undefined;
   const first = scopes.find((scope) => scope.covers(question));
-  return [...held, ...(first === undefined ? [] : [first])].map(({ name }) => name);
+  return first === undefined ? [] : [...held, first].map(({ name }) => name);
 }

@@ -6,6 +6,7 @@ import { test, type TestContext } from "node:test";
 import { logged, recorded } from "../support/records.ts";
 import { enrol, toolCall } from "../support/gateway.ts";
 import {
+  clientsMayAll,
   filesResource,
   origin,
   type ProofKey,
@@ -404,7 +405,16 @@ test("a call beyond the token's scopes gets one challenge that names what it nee
   assert.equal((await post("read_file", undefined)).status, 403);
   assert.equal(all.files.seen.length, 2);
   const challenge = await all.client();
-  assert.match(challenge.challenges.join(), /scope="files:read files:write"/);
+  assert.match(challenge.challenges.join(), /scope="files:read"/);
+});
+
+test("what no scope is good for is refused, and nobody is sent to ask for one", async (t) => {
+  const policies = clientsMayAll.replaceAll('["files/*"]', '["*"]');
+  const all = await scene(t, { listener: scoped, policies });
+  const htu = `${origin}/mcp/other`;
+  const token = await all.bound({ aud: htu, scope: "files:write" });
+  const answer = await all.client({ path: "/mcp/other", headers: await all.key.headers(token, { htu }) });
+  assert.deepEqual([answer.status, answer.challenges], [403, []]);
 });
 
 test("what a rule denies is denied whatever the scopes, and scopes allow nothing by themselves", async (t) => {

@@ -163,8 +163,8 @@ interface Around {
   readonly issuers: readonly string[];
   readonly servers: readonly string[];
   readonly virtualServers: readonly string[];
-  /** Whether the operator allows certain algorithms only. */
-  readonly narrowsAlgorithms: boolean;
+  /** Whether `p2p_connectivity` says what every link must be. */
+  readonly isPostQuantumOnly: boolean;
 }
 
 /** @throws Refusal `bad_config` */
@@ -194,7 +194,7 @@ function checked(
   listener: WebListener,
   at: string,
   before: readonly WebListener[],
-  { folder, issuers, servers, virtualServers, narrowsAlgorithms }: Around,
+  { folder, issuers, servers, virtualServers, isPostQuantumOnly }: Around,
 ): WebListener {
   const { key_exchange: keyExchange, classical_servers: classical, scopes = {} } = listener;
   if (before.some(({ url }) => url === listener.url)) throw wrong(at, "another listener has that url");
@@ -209,8 +209,8 @@ function checked(
       "hybrid-preferred and classical_servers go together: name what clients without ML-KEM may reach",
     );
   }
-  if (keyExchange === "hybrid-preferred" && narrowsAlgorithms) {
-    throw wrong(at, "hybrid-preferred isn't among the algorithms that allowed_algos allows");
+  if (keyExchange === "hybrid-preferred" && isPostQuantumOnly) {
+    throw wrong(at, "hybrid-preferred lets links in that p2p_connectivity rules out");
   }
   const named = Object.values(scopes).flatMap((targets) =>
     targets.map((each) => each.split("/", 1)[0] ?? ""),

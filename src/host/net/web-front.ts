@@ -186,7 +186,8 @@ function challenged(refusal: Refusal, call: Received, options: WebFrontOptions):
   const error = errors[code];
   const headers = challengeHeaders({
     resourceMetadata: metadataUri(options.origin, call.server),
-    scopes: options.scopesFor(call.server),
+    // The narrowest: who needs more is told when it does (MCP 2026-07-28 authorization, step-up).
+    scopes: options.scopesFor(call.server).slice(0, 1),
     proofAlgorithms,
     ...(error !== undefined && { problem: { ...error, description: message } }),
   });
