@@ -28,6 +28,7 @@ export const up = {
       const lines = call.flag("self-check") ? await selfCheck(config, gateway) : [];
       for (const line of lines) call.out(line);
       call.out(`Latticegate is up at ${gateway.address}`);
+      for (const [url, address] of gateway.webAddresses) call.out(`Web       ${url} at ${address}`);
       if (gateway.dashboard !== undefined) call.out(`Page      ${gateway.dashboard}`);
       await stopped;
       call.out("Stopping: calls under way may finish.");

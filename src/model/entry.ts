@@ -22,7 +22,7 @@ export interface EntryDraft {
   readonly atUnixMs: number;
   /** The call's id; for events that aren't calls, an id of their own. */
   readonly callId: string;
-  /** SPIFFE ID of whoever acted. */
+  /** Whoever acted: a SPIFFE ID, or `oauth:…` as in `Caller`. */
   readonly principal: string;
   /** `server/tool`, if the event is about a tool. */
   readonly tool: string | null;

@@ -20,7 +20,9 @@ export const ruleSchema = z
       .string()
       .regex(/^[a-z0-9][a-z0-9._-]{0,127}$/)
       .describe("What the rule is called in decisions and the audit log; unique."),
-    callers: patterns.describe('SPIFFE IDs the rule is about; "*" stands for any run of characters.'),
+    callers: patterns.describe(
+      'Callers the rule is about: SPIFFE IDs, or `oauth:ISSUER/client/CLIENT` for those with access tokens; "*" stands for any run of characters.',
+    ),
     tools: targets.optional().describe("Tools as `server/tool`; `*` as above."),
     resources: targets.optional().describe("Resources as `server/uri`; `*` as above."),
     prompts: targets.optional().describe("Prompts as `server/prompt`; `*` as above."),

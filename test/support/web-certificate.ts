@@ -76,7 +76,7 @@ export function webCertificate(
   );
   return {
     certificate: parsed.toString(),
-    key: privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
+    key: privateKey.export({ format: "pem", type: "pkcs8" }),
     fingerprint: parsed.fingerprint256,
   };
 }

@@ -58,6 +58,13 @@ export interface McpHttp {
 /** What is known of each link; more once it has proved more. */
 const channels = new WeakMap<Duplex, Channel>();
 
+const defaultTimeouts = {
+  keepAliveTimeout: 0,
+  requestTimeout: 60_000,
+  headersTimeout: 15_000,
+  connectionsCheckingInterval: 1000,
+} as const;
+
 export function mcpHttp(options: McpHttpOptions): McpHttp {
   /** Each link with its calls under way. */
   const links = new Map<Duplex, number>();
@@ -66,13 +73,7 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
   let underWay = 0;
   let draining = false;
   let onIdle: (() => void) | undefined;
-  const server = http.createServer({
-    keepAliveTimeout: 0,
-    requestTimeout: 60_000,
-    headersTimeout: 15_000,
-    connectionsCheckingInterval: 1000,
-    ...options.timeouts,
-  });
+  const server = http.createServer({ ...defaultTimeouts, ...options.timeouts });
   keepTime(server);
   server.on("request", (request, response) => {
     const channel = channels.get(request.socket);

@@ -61,35 +61,41 @@ function answerBeside(
   options: WebFrontOptions,
 ): boolean {
   const [path = ""] = (request.url ?? "").split("?", 1);
-  const server = serverIn(path, mcpPath);
   if (!isForUs(request, options)) return end(request, response, 403);
-  if (server === undefined) {
-    const metadata = metadataAt(path, options);
-    if (metadata === undefined || (request.method !== "GET" && request.method !== "OPTIONS")) {
-      return end(request, response, 404);
-    }
-    response.setHeader("access-control-allow-origin", "*");
-    if (request.method === "OPTIONS") return preflight(request, response);
-    response.setHeader("content-type", "application/json");
-    response.setHeader("cache-control", "max-age=300");
-    return end(request, response, 200, JSON.stringify(metadata));
+  if (serverIn(path, mcpPath) === undefined) {
+    return answerMetadata(request, response, metadataAt(path, options));
   }
   // RFC 9449 §8.2: with every answer, so that no request is refused only to hand out another one.
   if (options.nonce !== undefined && request.headers["dpop"] !== undefined) {
     response.setHeader("dpop-nonce", options.nonce());
   }
+  const isPreflight = request.method === "OPTIONS";
   const { origin } = request.headers;
   if (origin === undefined || !options.allowedOrigins.includes(origin)) {
-    return request.method === "OPTIONS" ? end(request, response, 403) : false;
+    return isPreflight ? end(request, response, 403) : false;
   }
   response.setHeader("access-control-allow-origin", origin);
   response.setHeader("vary", "Origin");
   response.setHeader("access-control-expose-headers", exposedHeaders);
-  return request.method === "OPTIONS" ? preflight(request, response) : false;
+  return isPreflight ? preflight(request, response) : false;
+}
+
+function answerMetadata(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  metadata: object | undefined,
+): true {
+  const isAsked = request.method === "GET" || request.method === "OPTIONS";
+  if (metadata === undefined || !isAsked) return end(request, response, 404);
+  response.setHeader("access-control-allow-origin", "*");
+  if (request.method === "OPTIONS") return preflight(request, response);
+  response.setHeader("content-type", "application/json");
+  response.setHeader("cache-control", "max-age=300");
+  return end(request, response, 200, JSON.stringify(metadata));
 }
 
 function preflight(request: http.IncomingMessage, response: http.ServerResponse): true {
-  const asked = String(request.headers["access-control-request-headers"] ?? "")
+  const asked = (request.headers["access-control-request-headers"] ?? "")
     .split(",")
     .map((name) => name.trim().toLowerCase());
   response.setHeader("access-control-allow-methods", "GET, POST, DELETE");

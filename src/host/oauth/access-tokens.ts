@@ -121,7 +121,7 @@ function confirmationIn(cnf: unknown): Readonly<Record<string, string>> {
   if (entries.length === 0 || entries.some(([, value]) => typeof value !== "string")) {
     throw badToken("it is bound in a way that isn't known here");
   }
-  return Object.fromEntries(entries) as Record<string, string>;
+  return Object.fromEntries(entries);
 }
 
 function checkCertificate(expected: string, shown: string | undefined): void {

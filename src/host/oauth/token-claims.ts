@@ -21,7 +21,7 @@ export function whose({ issuer, claims }: VerifiedToken): Pick<Caller, "id" | "c
 /** RFC 6749 §3.3; some issuers give a list, or call it `scp`. */
 export function scopesOf(claims: JWTPayload): readonly string[] {
   const scope = claims["scope"] ?? claims["scp"] ?? "";
-  const names: readonly unknown[] = Array.isArray(scope) ? scope : String(scope).split(" ");
+  const names: readonly unknown[] = typeof scope === "string" ? scope.split(" ") : [scope].flat();
   if (names.length > maxScopes) throw badToken(`it has more than ${maxScopes} scopes`);
   return names.filter((name): name is string => typeof name === "string" && name !== "");
 }
