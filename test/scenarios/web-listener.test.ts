@@ -305,12 +305,15 @@ test("a client with a token can't have a forward server take it along", async (t
   const scene = await webScene(t, {
     listener: "dpop_nonce: false",
     policies: clientsMayAll.replaceAll('["files/*"]', '["*"]'),
+    servers: `anywhere: { forward: ["http://127.0.0.1:*"] }`,
   });
   const client = webClient(t, scene);
   const key = await proofKey();
-  const token = await scene.token({ cnf: { jkt: key.thumbprint } });
+  const htu = `${origin}/mcp/anywhere`;
+  const token = await scene.token({ aud: htu, cnf: { jkt: key.thumbprint } });
   const answer = await client({
-    headers: { "latticegate-target": scene.files.url, ...(await key.headers(token)) },
+    path: "/mcp/anywhere",
+    headers: { "latticegate-target": scene.files.url, ...(await key.headers(token, { htu })) },
   });
   assert.equal(answer.status, 403);
   assert.equal(logged(scene.gateway, "call.refused").at(-1)?.["code"], "target_refused");

@@ -151,6 +151,25 @@ test("an audience the operator named counts for each server of the listener", as
   assert.equal((await all.client({ headers: await all.key.headers(token) })).status, 200);
 });
 
+test("a token that is no JWT counts where its issuer says so, with all that a JWT would have to say", async (t) => {
+  const all = await scene(t, { introspects: true });
+  const cnf = { jkt: all.key.thumbprint };
+  const good = all.issuer.opaque({ aud: filesResource, client_id: "app", sub: "alice", cnf });
+  const answer = await all.client({ headers: await all.key.headers(good) });
+  assert.equal(answer.status, 200, answer.text);
+  const [decision] = await recorded(all.gateway);
+  assert.deepEqual([decision?.principal, decision?.facts["proof"]], ["oauth:corp/client/app", "dpop"]);
+  for (const [claims, reason] of [
+    [{ aud: `${origin}/mcp/other`, client_id: "app", cnf }, /aud/],
+    [{ aud: filesResource, client_id: "app" }, /bound to no key/],
+    [{ aud: filesResource, cnf }, /client_id/],
+  ] as const) {
+    const refusal = await all.client({ headers: await all.key.headers(all.issuer.opaque(claims)) });
+    assert.match(refusal.challenges.join(), /invalid_token/);
+    assert.match(refusal.challenges.join(), reason);
+  }
+});
+
 test("a stolen token is worth nothing without its key", async (t) => {
   const all = await scene(t);
   const token = await all.bound();
@@ -264,8 +283,11 @@ test("a proof without the gateway's nonce is refused with one, and counts with i
   assert.notEqual(stale.headers["dpop-nonce"], nonce);
   const [step = "", mac = ""] = String(stale.headers["dpop-nonce"]).split(".");
   const ahead = `${(Number.parseInt(step, 36) + 1).toString(36)}.${mac}`;
-  const forged = await all.client({ headers: await all.key.headers(token, { ...at(), nonce: ahead }) });
-  assert.match(forged.challenges.join(), /use_dpop_nonce/);
+  const forged = `${step}.${nonce.split(".")[1]}`;
+  for (const other of [ahead, forged, step, "", 1]) {
+    const answer = await all.client({ headers: await all.key.headers(token, { ...at(), nonce: other }) });
+    assert.match(answer.challenges.join(), /use_dpop_nonce/);
+  }
 });
 
 test("a token that is bound to nothing is refused, or where it is tolerated recorded as such", async (t) => {
@@ -281,9 +303,11 @@ test("a token that is bound to nothing is refused, or where it is tolerated reco
   assert.equal((await client({ headers })).status, 200);
   const [decision] = await recorded(tolerant.gateway);
   assert.equal(decision?.facts["proof"], "bearer");
-  const odd = await all.token({ cnf: { jwk: {} } });
-  const unknown = await client({ headers: { authorization: `Bearer ${odd}` } });
-  assert.match(unknown.challenges.join(), /invalid_token.*isn't known/);
+  for (const cnf of [{ jwk: {} }, { kid: "1" }, {}, [], "x", null, { jkt: "x", kid: "1" }]) {
+    const odd = await all.token({ cnf });
+    const unknown = await client({ headers: { authorization: `Bearer ${odd}` } });
+    assert.match(unknown.challenges.join(), /invalid_token.*isn't known/, JSON.stringify(cnf));
+  }
   const asBound = await client({ headers: await all.key.headers(token) });
   assert.match(asBound.challenges.join(), /invalid_token.*bound to no key/);
 });

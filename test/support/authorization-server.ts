@@ -4,9 +4,35 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 
 import { exportJWK, generateKeyPair } from "jose";
-import { Provider } from "oidc-provider";
+// @ts-expect-error it brings no types
+import OidcProvider from "oidc-provider";
 
 import { atEnd, type Cleanup } from "./cleanup.ts";
+
+interface Grant {
+  readonly addOIDCScope: (scope: string) => void;
+  readonly addResourceScope: (resource: string, scope: string) => void;
+  readonly save: () => Promise<string>;
+}
+
+/** What of oidc-provider is used here. */
+interface Provider {
+  readonly Grant: new (of: { readonly accountId: string; readonly clientId: string }) => Grant;
+  readonly callback: () => (request: http.IncomingMessage, response: http.ServerResponse) => void;
+  readonly interactionDetails: (
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+  ) => Promise<{
+    readonly prompt: { readonly name: string };
+    readonly params: Readonly<Record<string, unknown>>;
+    readonly session?: { readonly accountId: string };
+  }>;
+  readonly interactionFinished: (
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+    result: object,
+  ) => Promise<void>;
+}
 
 export const redirectUri = "http://127.0.0.1:3000/callback";
 
@@ -44,7 +70,7 @@ export async function authorizationServer(
   });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const { privateKey } = await generateKeyPair("ES256", { extractable: true });
-  const provider = new Provider(url, {
+  const provider = new (OidcProvider as new (issuer: string, configuration: object) => Provider)(url, {
     jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: "ES256", use: "sig", kid: "1" }] },
     clients: [{ client_id: registeredClient, ...metadata }],
     clientDefaults: { id_token_signed_response_alg: "ES256" },

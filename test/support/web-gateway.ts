@@ -27,8 +27,10 @@ export interface WebScene {
 export interface WebSceneOptions {
   /** Lines of the listener, beside what every listener needs. */
   readonly listener?: string;
-  /** Lines at the top of the config. */
-  readonly config?: string;
+  /** Further servers. */
+  readonly servers?: string;
+  /** Whether the issuer is asked about tokens that are no JWT. */
+  readonly introspects?: boolean;
   readonly policies?: string;
   /** Instead of the token issuer of the fixture. */
   readonly issuerUrl?: string;
@@ -55,17 +57,19 @@ export async function webScene(t: Cleanup, options: WebSceneOptions = {}): Promi
   const files = await stubServer(t);
   for (const [i, { certificate, key }] of certificates.entries())
     await writeCertificate(folder, i, { certificate, key });
+  const introspection = `, introspection: { url: "${issuer.url}/introspect", client_id: gateway, client_secret: { file: secret } }`;
+  await writeFile(path.join(folder, "secret"), "secret");
   const listed = certificates.map((_, i) => `{ certificate: web${i}.pem, key: web${i}.key }`).join(", ");
   const gateway = await testGateway(
     t,
     `
 issuers:
-  corp: { issuer: "${options.issuerUrl ?? issuer.url}" }
+  corp: { issuer: "${options.issuerUrl ?? issuer.url}"${options.introspects === true ? introspection : ""} }
 servers:
   files: { url: "${options.filesUrl ?? files.url}" }
   other: { url: "${files.url}" }
-${options.policies ?? clientsMayAll}
-${options.config ?? ""}`,
+${(options.servers ?? "").replace(/^(?=.)/gm, "  ")}
+${options.policies ?? clientsMayAll}`,
     {
       folder,
       ...(options.clock && { clock: options.clock }),

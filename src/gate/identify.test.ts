@@ -1,0 +1,58 @@
+/** Who a call is from, judged again when it comes: what its listener found out may be older. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Refusal } from "../kernel/refusal.ts";
+import type { Received, TokenCaller } from "./call.ts";
+import { identify } from "./stages.ts";
+import { makeWorld } from "./world.ts";
+
+const world = makeWorld({
+  trust: { domain: "acme.test", identityAlgorithm: "ML-DSA-65", revokedSerials: new Set() },
+  rules: [],
+  servers: ["files"],
+});
+
+const presented: TokenCaller = {
+  id: "oauth:corp/client/app",
+  chain: [],
+  proof: {
+    kind: "token",
+    issuer: "corp",
+    binding: "dpop",
+    listener: "https://mcp.acme.test",
+    scopes: [],
+    notAfterUnixMs: 1000,
+  },
+};
+
+const received: Received = {
+  id: "1",
+  atUnixMs: 999,
+  channel: { group: "g", keyExchange: "hybrid", peer: { kind: "anonymous" }, remote: "r" },
+  server: "files",
+  verb: "POST",
+  header: () => undefined,
+  headers: [],
+  body: new Uint8Array(0),
+  reply: {
+    whole: () => undefined,
+    open: () => undefined,
+    write: () => Promise.resolve(),
+    close: () => undefined,
+    cut: () => undefined,
+    gone: new AbortController().signal,
+  },
+};
+
+const refused = (error: unknown): boolean => error instanceof Refusal && error.code === "no_identity";
+
+test("a call is from whom its token proves, for as long as that lasts", async () => {
+  const call = await identify({ ...received, presented }, world);
+  assert.equal(call.caller.id, "oauth:corp/client/app");
+  await assert.rejects(async () => identify({ ...received, presented, atUnixMs: 1000 }, world), refused);
+});
+
+test("a call from nobody is refused", async () => {
+  await assert.rejects(async () => identify(received, world), refused);
+});
