@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Refusal } from "../kernel/refusal.ts";
-import type { Channel } from "../model/channel.ts";
+import type { Channel, SvidPeer } from "../model/channel.ts";
 import { checkHybrid, linkAuthentication } from "./link-authentication.ts";
 
 const trust = { domain: "acme.test", identityAlgorithm: "ML-DSA-65", revokedSerials: new Set(["0bad"]) };
@@ -15,24 +15,30 @@ const peer = {
   serial: "01",
   notAfterUnixMs: now + 10,
 } as const;
-const channel = (classical?: { readonly serial: string; readonly notAfterUnixMs: number }): Channel => ({
-  group: "X25519MLKEM768",
-  remote: "127.0.0.1:1",
-  peer: { ...peer, ...(classical && { classical: { keyAlgorithm: "Ed25519", ...classical } }) },
+const peerWith = (classical?: { readonly serial: string; readonly notAfterUnixMs: number }): SvidPeer => ({
+  ...peer,
+  ...(classical && { classical: { keyAlgorithm: "Ed25519", ...classical } }),
 });
 
-const table: readonly (readonly [string, Channel, string, RegExp | undefined])[] = [
-  ["no classical identity", channel(), "ML-DSA-65", /this one has none/],
-  ["one", channel({ serial: "02", notAfterUnixMs: now + 1 }), "ML-DSA-65+Ed25519", undefined],
+const linkOf = (peer: SvidPeer): Channel => ({
+  group: "X25519MLKEM768",
+  keyExchange: "hybrid",
+  remote: "127.0.0.1:1",
+  peer,
+});
+
+const table: readonly (readonly [string, SvidPeer, string, RegExp | undefined])[] = [
+  ["no classical identity", peerWith(), "ML-DSA-65", /this one has none/],
+  ["one", peerWith({ serial: "02", notAfterUnixMs: now + 1 }), "ML-DSA-65+Ed25519", undefined],
   [
     "one that ends now",
-    channel({ serial: "02", notAfterUnixMs: now }),
+    peerWith({ serial: "02", notAfterUnixMs: now }),
     "ML-DSA-65",
     /has ended or was revoked/,
   ],
   [
     "one that was revoked",
-    channel({ serial: "0bad", notAfterUnixMs: now + 1 }),
+    peerWith({ serial: "0bad", notAfterUnixMs: now + 1 }),
     "ML-DSA-65",
     /has ended or was/,
   ],
@@ -43,11 +49,11 @@ for (const [what, link, name, reason] of table) {
 
   test(`a link with ${what} ${reason === undefined ? "passes" : "is refused"} where both are asked for`, () => {
     if (reason === undefined) {
-      checkHybrid(link, "This listener", trust, now);
+      checkHybrid(linkOf(link), "This listener", trust, now);
       return;
     }
     assert.throws(
-      () => checkHybrid(link, "This listener", trust, now),
+      () => checkHybrid(linkOf(link), "This listener", trust, now),
       (error: unknown) =>
         error instanceof Refusal && error.code === "link_too_weak" && reason.test(error.message),
     );
