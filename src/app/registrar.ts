@@ -11,6 +11,7 @@ import type { StateStore } from "../host/store/state-sqlite.ts";
 import type { Trust } from "../identity/admission.ts";
 import { type Authority, issueSvid, type Purpose, type Svid } from "../identity/authority.ts";
 import { type ClassicalAuthority, issueClassicalSvid } from "../identity/classical-authority.ts";
+import { approveClassicalRenewal } from "../identity/classical-renewal.ts";
 import { approveRenewal } from "../identity/renewal.ts";
 import { toBase64url } from "../kernel/bytes.ts";
 import type { Clock } from "../kernel/clock.ts";
@@ -28,6 +29,9 @@ export interface RegistrarOptions {
   readonly trust: () => Trust;
   readonly clock: Clock;
 }
+
+/** How the purposes of classical certificates begin in the state. */
+const classicalPurpose = "classical";
 
 interface Approved {
   readonly spiffeId: string;
@@ -62,17 +66,22 @@ export function registrar(options: RegistrarOptions): Registrar {
       const approved = { spiffeId: grant.spiffeId, purpose: grant.purpose, publicKey };
       return await give(approved, "join", classicalKey);
     },
-    renew: async ({ certificate, csr, classical_csr: classicalCsr }) => {
+    renew: async ({ certificate, csr, ...classical }) => {
       const old = parseCertificate(certificate);
       if (old === undefined)
         throw new Refusal("bad_message", "Expected the certificate to be renewed, as PEM.");
       const request = { certificate: old, purpose: purposeOf(old), key: readSigningRequest(csr, suite) };
       const roots = { server: root(authority, "server"), client: root(authority, "client") };
-      return await give(
-        approveRenewal(request, { roots, trust: options.trust() }, clock.nowUnixMs()),
-        "renew",
-        classicalKeyOf(classicalCsr),
-      );
+      const [trust, nowUnixMs] = [options.trust(), clock.nowUnixMs()];
+      const approved = approveRenewal(request, { roots, trust }, nowUnixMs);
+      const classicalKey = classicalKeyOf(classical.classical_csr);
+      if (classicalKey !== undefined) {
+        const asked = { ...approved, key: classicalKey, old: classical.classical_certificate };
+        const hadOne = state.wasCertified(approved.spiffeId, classicalPurpose);
+        const known = { authority: options.classicalAuthority, trust, hadOne };
+        approveClassicalRenewal(asked, known, nowUnixMs);
+      }
+      return await give(approved, "renew", classicalKey);
     },
   };
 }
@@ -107,7 +116,7 @@ export async function recordIssue(
     serial,
     spiffeId: svid.spiffeId,
     // Who revokes by serial number sees which of an identity's two certificates it is.
-    purpose: approved.isClassical === true ? `classical ${approved.purpose}` : approved.purpose,
+    purpose: approved.isClassical === true ? `${classicalPurpose} ${approved.purpose}` : approved.purpose,
     notAfterUnixMs: svid.notAfterUnixMs,
   });
   await options.journal.append({

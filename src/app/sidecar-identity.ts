@@ -148,7 +148,8 @@ async function joined(token: JoinToken, pair: IdentityKeys, options: SidecarOpti
 }
 
 async function renewed(stored: Stored, pair: IdentityKeys, options: SidecarOptions): Promise<Stored> {
-  const old = { certificate: stored.certificate, ...requestsFor(pair) };
+  const { certificate, classical } = stored;
+  const old = { certificate, classicalCertificate: classical?.certificate, ...requestsFor(pair) };
   const enrolled: EnrolledIdentity = await renew(gatewayOf(stored, options), options.profile, old);
   return await keep({ ...enrolled, address: stored.address }, options);
 }

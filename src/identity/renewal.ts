@@ -9,7 +9,7 @@ import { provenSpiffeId, type Trust } from "./admission.ts";
  * A sidecar that was off may come back this long after its certificate ended, if it still holds the
  * key and wasn't revoked. Such a certificate opens no link; it only asks for the next one.
  */
-const renewalGraceMs = 30 * 24 * 3_600_000;
+export const renewalGraceMs = 30 * 24 * 3_600_000;
 
 /**
  * @param old the certificate that is to be renewed; @param key the key the request was signed with

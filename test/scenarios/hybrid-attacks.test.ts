@@ -9,7 +9,7 @@ import { credentialsOf } from "../../src/app/credentials.ts";
 import { certificateFacts, parseCertificate } from "../../src/crypto/certificate.ts";
 import { generateKeyPair, signingKey } from "../../src/crypto/keys.ts";
 import { createSigningRequest } from "../../src/crypto/signing-request.ts";
-import { join } from "../../src/host/net/enrol-client.ts";
+import { join, renew } from "../../src/host/net/enrol-client.ts";
 import { bindingOf, linkProofPath } from "../../src/host/net/link-proof.ts";
 import { postOnLink } from "../../src/host/net/post-on-link.ts";
 import { systemClock } from "../../src/host/system.ts";
@@ -289,6 +289,38 @@ test("a man in the middle who breaks ML-DSA can't put roots of his own into a re
   assert.equal(man.asked.length, answers.length);
   assert.deepEqual(await editIdentity(options, (identity) => identity), before);
 });
+
+const classicalOfOthers: readonly (readonly [string, (all: Scene) => Promise<string | undefined>, RegExp])[] =
+  [
+    ["without the one there was", () => Promise.resolve(undefined), /had one, which must be shown/],
+    [
+      "with the victim's own, which isn't for that key",
+      ({ own }) => Promise.resolve(own.certificate),
+      /another key/,
+    ],
+    [
+      "with one under roots of their own",
+      async ({ gateway }) => (await forgedClassical(gateway, agent, "own")).certificate,
+      /didn't issue it/,
+    ],
+  ];
+for (const [what, old, reason] of classicalOfOthers) {
+  test(`who breaks ML-DSA gets no classical identity of a victim by a renewal ${what}`, async (t) => {
+    const all = await scene(t);
+    const { gateway, enrolment } = all;
+    const { profile } = gateway.config;
+    const [key, classicalKey] = [generateKeyPair(profile.identity), generateKeyPair(profile.classical)];
+    const { certificate } = await forgedMlDsa(gateway, agent, key);
+    const { server_roots: serverRoots, gateway: spiffeId } = enrolment.identity;
+    const asked = renew({ address: gateway.address, serverRoots, spiffeId }, profile, {
+      certificate,
+      csr: createSigningRequest(key),
+      classicalCsr: createSigningRequest(classicalKey),
+      classicalCertificate: await old(all),
+    });
+    await assert.rejects(asked, reason);
+  });
+}
 
 test("a sidecar that had the gateway's classical identity isn't asked to do without by one of before", async (t) => {
   const gateway = await testGateway(t, openPolicy);

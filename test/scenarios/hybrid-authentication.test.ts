@@ -1,13 +1,18 @@
 /** Links that prove a classical identity beside the ML-DSA one: what they are needed for, and how they come about. */
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { test, type TestContext } from "node:test";
 
 import { listCertificates } from "../../src/app/certificate-authority.ts";
 import { type ConnectOptions, openTunnel } from "../../src/app/connect.ts";
 import { type Exposed, startExpose } from "../../src/app/expose.ts";
-import { statePaths } from "../../src/app/state-folder.ts";
+import { openKeys, statePaths } from "../../src/app/state-folder.ts";
+import { createSigningRequest } from "../../src/crypto/signing-request.ts";
+import { enrolledSchema, join } from "../../src/host/net/enrol-client.ts";
 import { valueOf } from "../../src/host/net/headers.ts";
+import { writePrivateFile } from "../../src/host/store/files.ts";
 import { openLogReader } from "../../src/host/store/log-reader.ts";
+import { readJoinToken } from "../../src/identity/join-token.ts";
 import type { Clock } from "../../src/kernel/clock.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
 import { atEnd } from "../support/cleanup.ts";
@@ -199,6 +204,18 @@ test("a sidecar and an exposed server prove both identities where each asks for 
   assert.deepEqual(await exposedAuths(there), [both]);
 });
 
+test("an exposed server that asks for both identities takes no call on a link with one", async (t) => {
+  const there = await behind(t, { authentication: "hybrid-mtls", allow: agent.spiffeId });
+  const gateway = await testGateway(t, openPolicy, { folder: there.first.folder });
+  const enrolment = await enrol(gateway);
+  const identity = { ...enrolment.identity, gateway: there.exposed.spiffeId };
+  const at = { ...gateway, address: new URL(there.exposed.url).host };
+  const refused = await clientOf(t, at, { ...enrolment, identity }).post("pipe", toolCall("echo"));
+  assert.equal(refused.status, 403);
+  assert.match(refused.text, /This listener asks for a link/);
+  assert.deepEqual(await exposedAuths(there), []);
+});
+
 test("a sidecar that asks for both identities sends nothing to an exposed server with one", async (t) => {
   const there = await behind(t, { isOld: true, allow: agent.spiffeId });
   const gateway = await testGateway(t, openPolicy, { folder: there.first.folder });
@@ -208,13 +225,38 @@ test("a sidecar that asks for both identities sends nothing to an exposed server
   assert.deepEqual(await exposedAuths(there), []);
 });
 
+/** What a sidecar of before joined with: its state folder has one identity, and the gateway gave it one. */
+async function sidecarOfBefore(
+  t: TestContext,
+  gateway: TestGateway,
+  target: string,
+): Promise<ConnectOptions> {
+  const { joinToken = "", ...options } = await sidecar(t, gateway, target);
+  const key = await (await openKeys(options.state, undefined)).key("identity", "ML-DSA-65");
+  const identity = await join(readJoinToken(joinToken), createSigningRequest(key), gateway.config.profile);
+  await writePrivateFile(
+    statePaths(options.state).identity,
+    JSON.stringify({ ...identity, address: gateway.address }),
+  );
+  return options;
+}
+
 test("an identity from before there were classical ones is renewed into one that has both", async (t) => {
   const stub = await stubServer(t);
   const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}", ${hybrid} } }\n${openPolicy}`);
-  const options = await sidecar(t, gateway, "stub");
+  assert.equal((await call(await tunnelOf(t, await sidecarOfBefore(t, gateway, "stub")))).status, 200);
+});
+
+test("an identity that lost its classical part gets no other by its ML-DSA key alone, and goes on without", async (t) => {
+  const stub = await stubServer(t);
+  const servers = `servers: { dear: { url: "${stub.url}", ${hybrid} }, plain: { url: "${stub.url}" } }`;
+  const gateway = await testGateway(t, `${servers}\n${openPolicy}`);
+  const options = await sidecar(t, gateway, "dear");
   await (await openTunnel(options)).close();
   await editIdentity(options, withoutClassical);
-  assert.equal((await call(await tunnelOf(t, options))).status, 200);
+  assert.equal((await call(await tunnelOf(t, options))).status, 403);
+  assert.equal((await call(await tunnelOf(t, { ...options, target: "plain" }))).status, 200);
+  assert.match(gateway.log.join(""), /this identity had one, which must be shown/);
 });
 
 test("both certificates are renewed at half-life, together, and end together", async (t) => {
@@ -228,11 +270,9 @@ test("both certificates are renewed at half-life, together, and end together", a
   const mine = listed();
   const purposes = mine.map(({ purpose }) => purpose).toSorted();
   assert.deepEqual(purposes, ["classical client", "classical client", "client", "client"]);
-  const ends = (purpose: string): readonly number[] =>
-    mine
-      .filter((each) => each.purpose === purpose)
-      .map(({ notAfterUnixMs }) => Math.floor(notAfterUnixMs / 1000));
-  assert.deepEqual(ends("classical client"), ends("client"));
+  const { certificate, classical } = enrolledSchema.parse(await editIdentity(options, (same) => same));
+  const endOf = (pem = ""): number => Date.parse(new X509Certificate(pem).validTo);
+  assert.equal(endOf(classical?.certificate), endOf(certificate));
 });
 
 test("a sidecar that must have a classical identity and can't get one says what to do", async (t) => {

@@ -26,11 +26,14 @@ export interface ForgedClassical {
 }
 
 /** What breaking ML-DSA gives: TLS credentials of whomever one likes. */
-export async function forgedMlDsa(gateway: TestGateway, victim: Victim): Promise<Credentials> {
-  const { state, profile, trust_domain: domain } = gateway.config;
+export async function forgedMlDsa(
+  gateway: TestGateway,
+  victim: Victim,
+  key = generateKeyPair(gateway.config.profile.identity),
+): Promise<Credentials> {
+  const { state, trust_domain: domain } = gateway.config;
   const keys = await openKeys(state, undefined);
   const authority = await openAuthority(state, keys, domain, gateway.clock);
-  const key = generateKeyPair(profile.identity);
   const asked = { ...victim, publicKey: key.publicKey };
   const svid = await issueSvid(authority, asked, gateway.clock.nowUnixMs());
   return credentialsOf(key, svid.certificate);

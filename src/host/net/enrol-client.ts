@@ -83,9 +83,14 @@ export async function join(
 export async function renew(
   gateway: KnownGateway,
   profile: Profile,
-  old: { readonly certificate: string } & SigningRequests,
+  old: { readonly certificate: string; readonly classicalCertificate?: string | undefined } & SigningRequests,
 ): Promise<EnrolledIdentity> {
-  return await post(gateway, profile, "/identity/renew", { certificate: old.certificate, ...written(old) });
+  const { certificate, classicalCertificate } = old;
+  return await post(gateway, profile, "/identity/renew", {
+    certificate,
+    ...(classicalCertificate !== undefined && { classical_certificate: classicalCertificate }),
+    ...written(old),
+  });
 }
 
 interface WrittenRequests {

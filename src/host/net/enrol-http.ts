@@ -17,7 +17,12 @@ const base64url = z.string().transform((text, context) => decoded(fromBase64url(
 
 const classicalCsr = { classical_csr: base64.optional() };
 const joinSchema = z.strictObject({ secret: base64url, csr: base64, ...classicalCsr });
-const renewSchema = z.strictObject({ certificate: z.string().max(32_768), csr: base64, ...classicalCsr });
+const renewSchema = z.strictObject({
+  certificate: z.string().max(32_768),
+  csr: base64,
+  ...classicalCsr,
+  classical_certificate: z.string().max(8192).optional(),
+});
 
 interface JoinRequest {
   readonly secret: Uint8Array;
@@ -32,6 +37,8 @@ interface RenewRequest {
   readonly certificate: string;
   readonly csr: Uint8Array;
   readonly classical_csr?: Uint8Array | undefined;
+  /** PEM of the classical certificate to be renewed, if there is one. */
+  readonly classical_certificate?: string | undefined;
 }
 
 /** What a newcomer that asked for it gets beside its ML-DSA identity; all PEM. */

@@ -20,6 +20,8 @@ export interface StateStore {
   readonly takeGrant: (secretHash: string, nowUnixMs: number) => JoinGrant;
   readonly addCertificate: (certificate: IssuedCertificate) => void;
   readonly certificates: () => readonly IssuedCertificate[];
+  /** Whether that SPIFFE ID was ever given a certificate whose purpose begins like that. */
+  readonly wasCertified: (spiffeId: string, purposePrefix: string) => boolean;
   /** Revokes a serial number, or all certificates of a SPIFFE ID; returns the serials now revoked. */
   readonly revoke: (what: string, nowUnixMs: number) => readonly string[];
   readonly revokedSerials: () => ReadonlySet<string>;
@@ -79,7 +81,7 @@ function joinGrants(db: DatabaseSync): Pick<StateStore, "addGrant" | "takeGrant"
 
 function certificateRecords(
   db: DatabaseSync,
-): Pick<StateStore, "addCertificate" | "certificates" | "revoke" | "revokedSerials"> {
+): Pick<StateStore, "addCertificate" | "certificates" | "wasCertified" | "revoke" | "revokedSerials"> {
   return {
     addCertificate: ({ serial, spiffeId, purpose, notAfterUnixMs }) => {
       db.prepare("insert into certificates values (?, ?, ?, ?, null)").run(
@@ -101,6 +103,10 @@ function certificateRecords(
           purpose: String(row["purpose"]),
           notAfterUnixMs: Number(row["not_after_unix_ms"]),
         })),
+    wasCertified: (spiffeId, purposePrefix) =>
+      db
+        .prepare("select 1 from certificates where spiffe_id = ? and instr(purpose, ?) = 1 limit 1")
+        .get(spiffeId, purposePrefix) !== undefined,
     revoke: (what, nowUnixMs) => {
       // An identity that is revoked can't come back with a token that was made for it before.
       db.prepare("update join_grants set used_unix_ms = ? where spiffe_id = ? and used_unix_ms is null").run(
