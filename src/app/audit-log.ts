@@ -1,6 +1,7 @@
 /** A state folder's audit log: opened with its keys, with what the last run left open brought to its end. */
 import { fingerprint } from "../crypto/keys.ts";
 import { formatLogKey, noteSigner } from "../crypto/note-keys.ts";
+import { logSuites } from "../crypto/suites.ts";
 import { writePrivateFile } from "../host/store/files.ts";
 import { type FileJournal, openJournal } from "../host/store/journal-files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
@@ -20,10 +21,10 @@ export async function openAuditLog(
   options: { readonly trustDomain: string; readonly clock: Clock; readonly log: Log },
 ): Promise<AuditLog> {
   const paths = statePaths(state);
-  const ed25519 = await keys.signing("log-ed25519", "Ed25519");
-  const mlDsa65 = await keys.signing("log-ml-dsa-65", "ML-DSA-65");
-  const mlDsa44 = await keys.signing("log-ml-dsa-44", "ML-DSA-44");
-  const slhDsa = await keys.signing("log-slh-dsa", "SLH-DSA-SHA2-128s");
+  const ed25519 = await keys.signing("log-ed25519", logSuites.classical);
+  const mlDsa65 = await keys.signing("log-ml-dsa-65", logSuites.main);
+  const mlDsa44 = await keys.signing("log-ml-dsa-44", logSuites.cosignature);
+  const slhDsa = await keys.signing("log-slh-dsa", logSuites.daily);
   const origin = `${options.trustDomain}/log/${fingerprint(mlDsa65.publicKey).slice(0, 8)}`;
   const signers = [
     noteSigner("ed25519", origin, ed25519),

@@ -1,17 +1,19 @@
 /** The operator's side of the authority: commands that work on a state folder, whether its gateway runs or not. */
 import { z } from "zod";
 
-import { parseCertificate } from "../crypto/certificate.ts";
+import type { ParsedCertificate } from "../crypto/certificate.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { randomSecret } from "../crypto/keys.ts";
 import { readIfThere, readJsonIfThere } from "../host/store/files.ts";
 import { type IssuedCertificate, openState, type StateStore } from "../host/store/state-sqlite.ts";
+import { openRoots, type RootStore } from "../host/store/state-roots.ts";
 import { writeJoinToken } from "../identity/join-token.ts";
 import { isGatewayId, spiffeId } from "../identity/spiffe-id.ts";
 import { toBase64url } from "../kernel/bytes.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Config } from "./config.ts";
+import { readRoot, trustedOf } from "./roots.ts";
 import { statePaths } from "./state-folder.ts";
 
 /** Long enough to paste it, short enough to be worthless in a shell history. */
@@ -36,8 +38,7 @@ export async function makeJoinToken(
   grant: { readonly path: string; readonly address?: string },
   clock: Clock,
 ): Promise<string> {
-  const root = parseCertificate((await readIfThere(statePaths(config.state).serverRoot)) ?? "");
-  if (root === undefined) throw neverStarted(config);
+  const root = await newcomersRoot(config);
   const secret = randomSecret(32);
   const id = spiffeId(config.trust_domain, grant.path);
   if (isGatewayId(id)) {
@@ -56,7 +57,25 @@ export async function makeJoinToken(
     }),
   );
   const address = grant.address ?? (await runningGateway(config.state))?.listen ?? config.listen;
-  return writeJoinToken({ address, secret, serverRootHash: sha256(root.raw) });
+  return writeJoinToken({ address, secret, serverRootHash: sha256(root.raw), profile: config.profile.name });
+}
+
+/** The root that newcomers are shown: the oldest that is trusted. The exported file serves a folder that has no table yet. */
+async function newcomersRoot(config: Config): Promise<ParsedCertificate> {
+  const paths = statePaths(config.state);
+  const exported = await readIfThere(paths.serverRoot);
+  if (exported === undefined) throw neverStarted(config);
+  const [oldest] = withRoots(config, (store) => trustedOf(store.roots(), "server"));
+  return readRoot(oldest?.certificate ?? exported);
+}
+
+function withRoots<T>(config: Config, work: (store: RootStore) => T): T {
+  const store = openRoots(statePaths(config.state).database);
+  try {
+    return work(store);
+  } finally {
+    store.close();
+  }
 }
 
 export function listCertificates(config: Config): readonly IssuedCertificate[] {

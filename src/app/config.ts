@@ -5,7 +5,7 @@ import path from "node:path";
 import { parseDocument } from "yaml";
 import { z } from "zod";
 
-import { type Profile, resolveProfile } from "../crypto/suites.ts";
+import { defaultProfile, type Profile, profileNames, resolveProfile } from "../crypto/suites.ts";
 import { isTrustDomain } from "../identity/spiffe-id.ts";
 import { memberName } from "../virtual/names.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -60,7 +60,12 @@ export const configSchema = z.strictObject({
     .describe(
       "The process that holds the root and log keys, so that this one never does. By default the gateway holds them itself.",
     ),
-  profile: z.string().default("hybrid").describe('Algorithms in use; "hybrid" is the one there is.'),
+  profile: z
+    .enum(profileNames)
+    .default(defaultProfile)
+    .describe(
+      "Algorithms in use: `hybrid` (X25519MLKEM768 and stronger, ML-DSA-65), or `cnsa-2.0` (SecP384r1MLKEM1024, ML-DSA-87 and AES-256 alone); fixed at the first start.",
+    ),
   listen: listenSchema,
   dashboard: z
     .union([z.literal("off"), address])

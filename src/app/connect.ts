@@ -4,7 +4,6 @@ import { once } from "node:events";
 import type http from "node:http";
 import type { Readable, Writable } from "node:stream";
 
-import { resolveProfile } from "../crypto/suites.ts";
 import { forwardFront } from "../host/net/forward-front.ts";
 import { collected, exchange, type HttpAnswer, type HttpRequest } from "../host/net/http-exchange.ts";
 import { type FrontOptions, loopbackFront } from "../host/net/loopback-front.ts";
@@ -55,18 +54,22 @@ const endGraceMs = 5000;
 
 export async function openTunnel(options: ConnectOptions): Promise<Tunnel> {
   await using opening = new AsyncDisposableStack();
-  const profile = resolveProfile("hybrid");
-  const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken, profile });
+  const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken });
+  const { profile } = identity;
   opening.defer(identity.stop);
   const url = targetUrl(options.target, identity);
   const peerSpiffeId = options.peer ?? identity.gateway.spiffeId;
-  const link = (credentials: Credentials): LinkOptions => ({
-    tls: clientTlsOptions({ profile, serverRoots: identity.serverRoots, peerSpiffeId, credentials }),
-    proof: proofOffer(credentials, peerSpiffeId === identity.gateway.spiffeId, options),
-  });
-  const pool = renewablePool(url.origin, link(identity.credentials()), profile);
+  const link = (): LinkOptions => {
+    const { serverRoots } = identity;
+    const credentials = identity.credentials();
+    return {
+      tls: clientTlsOptions({ profile, serverRoots, peerSpiffeId, credentials }),
+      proof: proofOffer(credentials, peerSpiffeId === identity.gateway.spiffeId, options),
+    };
+  };
+  const pool = renewablePool(url.origin, link(), profile);
   opening.defer(() => pool.close());
-  identity.onRenewed((credentials) => pool.renew(link(credentials)));
+  identity.onRenewed(() => pool.renew(link()));
   const path = url.pathname + url.search;
   const once: Send = (request) => exchange(pool.dispatcher(), request, limits).catch(explained);
   const send = patientSend(once, options.patienceMs ?? patienceMs, options.log);

@@ -3,7 +3,6 @@ import { statSync } from "node:fs";
 
 import { certificateFacts, parseCertificate } from "../crypto/certificate.ts";
 import { generateKeyPair } from "../crypto/keys.ts";
-import { signatureSuite } from "../crypto/suites.ts";
 import { hostAndPort } from "../host/net/listen.ts";
 import { readIfThere } from "../host/store/files.ts";
 import type { Clock } from "../kernel/clock.ts";
@@ -32,7 +31,7 @@ interface Examination {
 
 /** Each check on its own: one that fails tells, and doesn't keep the others from being made. */
 export async function* examine(examination: Examination): AsyncGenerator<Finding> {
-  yield runtime();
+  yield runtime(examination.config);
   yield stateFolder(examination.config);
   yield* await attempt("certificates", () => certificates(examination));
   yield* await attempt("signer", () => signerFindings(examination.config));
@@ -62,10 +61,10 @@ async function attempt(what: string, check: () => Promise<readonly Finding[]>): 
   }
 }
 
-function runtime(): Finding {
+function runtime({ profile }: Config): Finding {
   const { node, openssl } = process.versions;
   try {
-    generateKeyPair(signatureSuite("ML-DSA-65"));
+    generateKeyPair(profile.identity);
   } catch {
     return {
       level: "wrong",

@@ -1,8 +1,8 @@
 /** `latticegate expose`: an existing MCP server behind a post-quantum endpoint. The gateway's data plane with one upstream. */
-import { resolveProfile } from "../crypto/suites.ts";
-import { makeWorld } from "../gate/world.ts";
+import { makeWorld, type World } from "../gate/world.ts";
 import { mcpPath } from "../wire/protected-resource.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
+import type { ServerSide } from "../host/net/tls.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -11,7 +11,8 @@ import { openAuditLog } from "./audit-log.ts";
 import { configSchema, type ServerAtUrl } from "./config.ts";
 import type { LinkAuthentication } from "./config/link.ts";
 import { serve } from "./serve.ts";
-import { openSidecarIdentity } from "./sidecar-identity.ts";
+import { hashesOf } from "./roots.ts";
+import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts";
 import { statePaths } from "./state-folder.ts";
 import { connectServers } from "./upstreams.ts";
 
@@ -42,20 +43,26 @@ export interface Exposed {
 export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   const { clock, log } = options;
   await using opening = new AsyncDisposableStack();
-  const profile = resolveProfile("hybrid");
-  const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken, profile });
+  const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken });
   opening.defer(identity.stop);
-  const { trustDomain, keys, clientRoots } = identity;
+  const { trustDomain, keys, profile } = identity;
   const name = serverName(identity.spiffeId);
   const { servers, limits } = configSchema.parse({ servers: { [name]: options.server } });
   const { journal } = await openAuditLog(options.state, keys, { trustDomain, clock, log });
   opening.defer(journal.close);
   const allow = options.allow.length > 0 ? options.allow : [identity.gateway.spiffeId];
-  const world = makeWorld({
-    trust: { domain: trustDomain, identityAlgorithm: profile.identity.id, revokedSerials: new Set() },
-    rules: [allowRule(name, allow)],
-    servers: [name],
-  });
+  const worldNow = (): World =>
+    makeWorld({
+      trust: {
+        domain: trustDomain,
+        identityAlgorithm: profile.identity.id,
+        revokedSerials: new Set(),
+        issuers: hashesOf(identity.clientRoots),
+      },
+      rules: [allowRule(name, allow)],
+      servers: [name],
+    });
+  let world = worldNow();
   const { upstreams } = connectServers(servers, {
     folder: process.cwd(),
     stderrFolder: statePaths(options.state).servers,
@@ -69,9 +76,7 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
     listen: options.listen,
     ...(options.authentication === "hybrid-mtls" && { demands: options.authentication }),
     profile,
-    credentials: identity.credentials(),
-    serverRoot: identity.serverRoots.join(""),
-    clientRoots,
+    side: sideOf(identity),
     world: () => world,
     ports: {
       journal,
@@ -84,10 +89,17 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
     maxBodyBytes: limits.request,
   });
   opening.defer(() => serving.drain(limits.drain));
-  identity.onRenewed(serving.renew);
+  identity.onRenewed(() => {
+    serving.renew(sideOf(identity));
+    world = worldNow();
+  });
   const opened = opening.move();
   const url = `https://${serving.address}${mcpPath}${name}`;
   return { url, name, spiffeId: identity.spiffeId, stop: () => opened.disposeAsync() };
+}
+
+function sideOf(identity: SidecarIdentity): ServerSide {
+  return { credentials: identity.credentials(), clientRoots: identity.clientRoots };
 }
 
 /** `spiffe://domain/server/<name>` → `<name>` */

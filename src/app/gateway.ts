@@ -2,22 +2,17 @@
 import { rm } from "node:fs/promises";
 import { randomUUIDv7 } from "node:crypto";
 
-import { generateKeyPair, signingKey } from "../crypto/keys.ts";
 import { handle } from "../gate/handle.ts";
 import type { Journal, Ports } from "../gate/ports.ts";
 import { makeWorld, type VersionFloor, type World } from "../gate/world.ts";
 import { grantsHttp } from "../host/net/grants-http.ts";
-import type { Credentials } from "../host/net/tls.ts";
 import type { NamedUpstreams } from "../host/net/upstreams.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
 import { writePrivateFile } from "../host/store/files.ts";
-import type { KeyFolder } from "../host/store/key-folder.ts";
 import { openIssuers } from "../host/oauth/issuers.ts";
 import { openProofs } from "../host/oauth/proofs.ts";
 import { openGrants } from "../host/store/state-grants.ts";
 import { openState, type StateStore } from "../host/store/state-sqlite.ts";
-import { type Authority, issueSvid, type Purpose } from "../identity/authority.ts";
-import { type ClassicalAuthority, issueClassicalSvid } from "../identity/classical-authority.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
@@ -26,14 +21,16 @@ import { type AuditLog, openAuditLog } from "./audit-log.ts";
 import { openClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
 import { issuerSpecs } from "./config/issuers.ts";
-import { credentialsOf, renewing } from "./credentials.ts";
+import { renewing } from "./credentials.ts";
 import { doctorRule } from "./doctor-rule.ts";
 import { grantsDesk } from "./grants.ts";
 import { openPage } from "./page.ts";
-import { recordIssue, registrar } from "./registrar.ts";
+import { type OwnIdentity, ownStanding, recordEvents, watchRoots } from "./own-identity.ts";
+import { registrar } from "./registrar.ts";
+import { issuersOf, loadAuthority } from "./roots.ts";
 import { serve, type Serving } from "./serve.ts";
 import { signerOf } from "./signer/gateway-signer.ts";
-import { openAuthority, openKeys, statePaths } from "./state-folder.ts";
+import { openAuthorityRoots, openKeys, statePaths } from "./state-folder.ts";
 import { connectServers } from "./upstreams.ts";
 import { joinServers } from "./virtual-servers.ts";
 import { version } from "./version.ts";
@@ -85,12 +82,11 @@ export async function startGateway(config: Config, environment: Environment): Pr
 
 interface Base {
   readonly environment: Environment;
-  readonly keys: KeyFolder;
   readonly audit: AuditLog;
   readonly recent: RecentCalls;
-  readonly world: { readonly current: () => World };
+  readonly world: WatchedWorld;
   readonly gatewayId: string;
-  readonly own: Omit<OwnIdentity, "purpose">;
+  readonly own: OwnIdentity;
 }
 
 /** Keys, authority, state and log: what there is before anybody is let in. */
@@ -104,7 +100,10 @@ async function openBase(
   // Closed last: the log's last head is still to be signed.
   if (signer !== undefined) opening.defer(signer.close);
   const keys = await openKeys(config.state, config.unlock, signer);
-  const authority = await openAuthority(config.state, keys, config.trust_domain, clock);
+  const suite = config.profile.identity;
+  const making = { trustDomain: config.trust_domain, suite: suite.id, clock };
+  const roots = await openAuthorityRoots(config.state, keys, making);
+  opening.defer(roots.close);
   const classicalAuthority = await openClassicalAuthority(
     { state: config.state, keys },
     { trustDomain: config.trust_domain, profile: config.profile },
@@ -119,15 +118,18 @@ async function openBase(
   const recent = recentCalls();
   const journal = observed(audit.journal, recent);
   const gatewayId = gatewayIdOf(config.trust_domain);
-  const world = watchedWorld(config, state, log);
+  const world = watchedWorld(config, { ...state, issuers: () => issuersOf(roots.roots()) }, log);
   opening.defer(world.stop);
   const what = { principal: gatewayId, world: world.current().digest, clock };
   await announce(journal, "gateway.start", what);
   opening.defer(() => announce(journal, "gateway.stop", what));
-  const { identity: suite, classical: classicalSuite } = config.profile;
-  const authorities = { authority, classicalAuthority };
-  const own = { ...authorities, state, journal, clock, spiffeId: gatewayId, suite, classicalSuite };
-  return { environment, keys, audit, recent, world, gatewayId, own };
+  const trustDomain = config.trust_domain;
+  const classical = { authority: classicalAuthority, suite: config.profile.classical };
+  const where = { trustDomain, spiffeId: gatewayId, suite, classical };
+  const revokedSerials = () => world.current().trust.revokedSerials;
+  const own = { keys, roots, state, journal, clock, log, revokedSerials, ...where };
+  await recordEvents(own);
+  return { environment, audit, recent, world, gatewayId, own };
 }
 
 /** The servers behind, the doors in front, and certificates that renew themselves. */
@@ -142,17 +144,16 @@ async function startDataPlane(
   }
 > {
   const { own, world, environment, gatewayId } = base;
-  const { authority, journal } = own;
+  const { journal } = own;
   const { profile, limits } = config;
-  const server = await ownCredentials({ ...own, purpose: "server" });
-  const client = await ownCredentials({ ...own, purpose: "client" });
-  const serverRoot = authority.roots.server.certificate;
+  const records = own.roots.roots();
+  const standing = await ownStanding(own, await loadAuthority(own.trustDomain, own.keys, records));
   const virtual = joinServers(config, {
     handle: (received) => handle(received, world.current(), ports),
     world: world.current,
     ports: environment,
   });
-  const store = openGrants(statePaths(config.state).database, await base.keys.secret("grants"));
+  const store = openGrants(statePaths(config.state).database, await own.keys.secret("grants"));
   opening.defer(store.close);
   const connected = connectServers(config.servers, {
     virtual,
@@ -161,24 +162,23 @@ async function startDataPlane(
     stderrFolder: statePaths(config.state).servers,
     limits,
     profile,
-    client: {
-      credentials: client.credentials,
-      serverRoots: [serverRoot],
-      revokedSerials: () => world.current().trust.revokedSerials,
-    },
+    client: standing.client,
     ...environment,
   });
   const { upstreams } = connected;
   opening.defer(upstreams.close);
-  const sessionKey = await base.keys.secret("sessions");
+  const sessionKey = await own.keys.secret("sessions");
   const ports = { journal, upstreams, virtual: namedVirtualServers(virtual), sessionKey, ...environment };
-  const serving = await serve({
+  const watch = watchRoots(own, { standing, records }, (next, old) => {
+    serving.renew(next.server);
+    connected.renew(next.client, old);
+  });
+  opening.defer(watch.stop);
+  const serving: Serving = await serve({
     listen: config.listen,
     ...(config.linkAuthentication === "hybrid-mtls" && { demands: config.linkAuthentication }),
     profile,
-    credentials: server.credentials,
-    serverRoot,
-    clientRoots: [authority.roots.client.certificate],
+    side: standing.server,
     world: world.current,
     ports,
     maxBodyBytes: limits.request,
@@ -186,16 +186,20 @@ async function startDataPlane(
       grantsDesk({ grants: connected.grants, store, world: world.current, journal, ...environment }),
       environment.log,
     ),
-    registrar: registrar({ ...own, gatewayId, trust: () => world.current().trust }),
+    registrar: registrar({
+      ...own,
+      authority: () => watch.authority(),
+      classicalAuthority: own.classical.authority,
+      classicalSuite: own.classical.suite,
+      gatewayId,
+      trust: () => world.current().trust,
+    }),
   });
   opening.defer(() => serving.drain(limits.drain));
   const webAddresses = await openWebListeners(config, { ports, world: world.current }, opening);
-  const renewal = renewing(server.notAfterUnixMs, environment, async () => {
-    const next = await ownCredentials({ ...own, purpose: "server" });
-    serving.renew(next.credentials);
-    connected.renew((await ownCredentials({ ...own, purpose: "client" })).credentials);
-    return next.notAfterUnixMs;
-  });
+  world.onChange(watch.refresh);
+  watch.refresh();
+  const renewal = renewing(standing.notAfterUnixMs, environment, watch.renew);
   opening.defer(renewal.stop);
   return { serving, webAddresses, counts: upstreams.counts };
 }
@@ -228,38 +232,6 @@ async function openWebListeners(
   return addresses;
 }
 
-interface OwnIdentity {
-  readonly authority: Authority;
-  readonly classicalAuthority: ClassicalAuthority;
-  readonly state: StateStore;
-  readonly journal: Journal;
-  readonly clock: Clock;
-  readonly spiffeId: string;
-  readonly suite: Config["profile"]["identity"];
-  readonly classicalSuite: Config["profile"]["classical"];
-  readonly purpose: Purpose;
-}
-
-/** Fresh keys and certificates of the gateway's own; they never touch the disk. */
-async function ownCredentials(
-  own: OwnIdentity,
-): Promise<{ readonly credentials: Credentials; readonly notAfterUnixMs: number }> {
-  const key = generateKeyPair(own.suite);
-  const svid = await issueSvid(own.authority, { ...own, publicKey: key.publicKey }, own.clock.nowUnixMs());
-  await recordIssue(svid, own, "own", own);
-  const classicalKey = generateKeyPair(own.classicalSuite);
-  const beside = { svid, purpose: own.purpose, publicKey: classicalKey.publicKey };
-  const { certificate } = await issueClassicalSvid(own.classicalAuthority, beside);
-  await recordIssue({ ...svid, certificate }, { ...own, isClassical: true }, "own", own);
-  const { server, client } = own.classicalAuthority.roots;
-  const peerRoots = [own.purpose === "server" ? client.certificate : server.certificate];
-  const classical = { certificate, key: signingKey(classicalKey), peerRoots };
-  return {
-    credentials: credentialsOf(key, svid.certificate, classical),
-    notAfterUnixMs: svid.notAfterUnixMs,
-  };
-}
-
 function hybridLinks({ servers }: Config): readonly string[] {
   return Object.entries(servers).flatMap(([name, { link }]) =>
     link.authentication === "hybrid-mtls" ? [name] : [],
@@ -276,18 +248,26 @@ function versionFloor({ protocol, servers }: Config): VersionFloor {
   };
 }
 
+interface WatchedWorld {
+  readonly current: () => World;
+  /** Called after each swap. */
+  readonly onChange: (told: () => void) => void;
+  readonly stop: () => void;
+}
+
+interface WatchedState extends Pick<StateStore, "revokedSerials" | "version"> {
+  readonly issuers: () => ReadonlySet<string>;
+}
+
 /** The world, swapped whole when the state database was changed by a command. */
-function watchedWorld(
-  config: Config,
-  state: StateStore,
-  log: Log,
-): { readonly current: () => World; readonly stop: () => void } {
+function watchedWorld(config: Config, state: WatchedState, log: Log): WatchedWorld {
   const make = (): World =>
     makeWorld({
       trust: {
         domain: config.trust_domain,
         identityAlgorithm: config.profile.identity.id,
         revokedSerials: state.revokedSerials(),
+        issuers: state.issuers(),
       },
       rules: [...config.policies, doctorRule(config)],
       servers: Object.keys(config.servers),
@@ -306,18 +286,24 @@ function watchedWorld(
     });
   let world = make();
   let seen = state.version();
+  let told = (): void => {};
   const timer = setInterval(() => {
     try {
       const now = state.version();
       if (now === seen) return;
       world = make();
       seen = now;
+      told();
     } catch (error) {
       // Tried again at the next tick; until then the calls are judged under the world there is.
       log.error("state.unreadable", { reason: error instanceof Error ? error.message : "unknown" });
     }
   }, stateWatchMs).unref();
-  return { current: () => world, stop: () => clearInterval(timer) };
+  return {
+    current: () => world,
+    onChange: (next) => (told = next),
+    stop: () => clearInterval(timer),
+  };
 }
 
 function observed(journal: Journal, recent: RecentCalls): Journal {

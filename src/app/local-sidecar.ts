@@ -6,7 +6,8 @@ import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { makeJoinToken } from "./certificate-authority.ts";
 import type { Config } from "./config.ts";
-import { openSidecarIdentity } from "./sidecar-identity.ts";
+import { trustedAnchors } from "./root-operations.ts";
+import { isHeldUnder, openSidecarIdentity } from "./sidecar-identity.ts";
 import { statePaths } from "./state-folder.ts";
 
 /** Leaves a usable identity in the sidecar's state folder: the one that is there, renewed, or a new one. */
@@ -16,17 +17,24 @@ export async function ensureLocalSidecar(
   environment: { readonly clock: Clock; readonly log: Log },
 ): Promise<void> {
   const { state } = identity;
-  const open = async (): Promise<void> => {
-    const joinToken = await makeJoinToken(config, identity, environment.clock);
-    const opened = await openSidecarIdentity({ state, joinToken, profile: config.profile, ...environment });
+  const file = statePaths(state).identity;
+  const open = async (joinToken: string | undefined): Promise<void> => {
+    const opened = await openSidecarIdentity({ state, joinToken, ...environment });
     await opened.stop();
   };
+  const join = async (): Promise<void> => open(await makeJoinToken(config, identity, environment.clock));
+  const roots = await trustedAnchors(config);
+  if (!(await isHeldUnder(state, roots))) {
+    await rm(file, { force: true });
+    await join();
+    return;
+  }
   try {
-    await open();
+    await open(undefined);
   } catch (error) {
     // The identity there is of an authority that is gone, revoked, or ended too long ago: begin anew.
     if (!(error instanceof Refusal) || error.code !== "bad_certificate") throw error;
-    await rm(statePaths(state).identity, { force: true });
-    await open();
+    await rm(file, { force: true });
+    await join();
   }
 }

@@ -9,7 +9,7 @@ import type { Journal } from "../gate/ports.ts";
 import type { Enrolled, EnrolledClassical, Registrar } from "../host/net/enrol-http.ts";
 import type { StateStore } from "../host/store/state-sqlite.ts";
 import type { Trust } from "../identity/admission.ts";
-import { type Authority, issueSvid, type Purpose, type Svid } from "../identity/authority.ts";
+import { type Authority, issueSvid, type Purpose, type Svid, trustedRoots } from "../identity/authority.ts";
 import { type ClassicalAuthority, issueClassicalSvid } from "../identity/classical-authority.ts";
 import { approveClassicalRenewal } from "../identity/classical-renewal.ts";
 import { approveRenewal } from "../identity/renewal.ts";
@@ -17,9 +17,10 @@ import { toBase64url } from "../kernel/bytes.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { PublicKey } from "../crypto/keys.ts";
+import { readRoot } from "./roots.ts";
 
 export interface RegistrarOptions {
-  readonly authority: Authority;
+  readonly authority: () => Authority;
   readonly suite: SignatureSuite;
   readonly classicalAuthority: ClassicalAuthority;
   readonly classicalSuite: SignatureSuite;
@@ -40,8 +41,9 @@ interface Approved {
 }
 
 export function registrar(options: RegistrarOptions): Registrar {
-  const { authority, suite, state, clock } = options;
+  const { suite, state, clock } = options;
   const give = async (approved: Approved, how: string, classicalKey?: PublicKey): Promise<Enrolled> => {
+    const authority = options.authority();
     const svid = await issueSvid(authority, approved, clock.nowUnixMs());
     await recordIssue(svid, approved, how, options);
     const classical =
@@ -49,8 +51,8 @@ export function registrar(options: RegistrarOptions): Registrar {
     return {
       spiffe_id: svid.spiffeId,
       certificate: svid.certificate,
-      server_roots: [authority.roots.server.certificate],
-      client_roots: [authority.roots.client.certificate],
+      server_roots: trustedRoots(authority, "server"),
+      client_roots: trustedRoots(authority, "client"),
       gateway: options.gatewayId,
       trust_domain: authority.trustDomain,
       ...(classical && { classical }),
@@ -71,7 +73,8 @@ export function registrar(options: RegistrarOptions): Registrar {
       if (old === undefined)
         throw new Refusal("bad_message", "Expected the certificate to be renewed, as PEM.");
       const request = { certificate: old, purpose: purposeOf(old), key: readSigningRequest(csr, suite) };
-      const roots = { server: root(authority, "server"), client: root(authority, "client") };
+      const rootsOf = (purpose: Purpose) => trustedRoots(options.authority(), purpose).map(readRoot);
+      const roots = { server: rootsOf("server"), client: rootsOf("client") };
       const [trust, nowUnixMs] = [options.trust(), clock.nowUnixMs()];
       const approved = approveRenewal(request, { roots, trust }, nowUnixMs);
       const classicalKey = classicalKeyOf(classical.classical_csr);
@@ -134,12 +137,6 @@ export async function recordIssue(
       not_after: new Date(svid.notAfterUnixMs).toISOString(),
     },
   });
-}
-
-function root(authority: Authority, purpose: Purpose): ParsedCertificate {
-  const certificate = parseCertificate(authority.roots[purpose].certificate);
-  if (certificate === undefined) throw new Refusal("bad_state", "A stored root certificate can't be read.");
-  return certificate;
 }
 
 /** id-kp-serverAuth (RFC 5280 §4.2.1.12) */

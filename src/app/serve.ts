@@ -11,7 +11,7 @@ import type { GrantsHttp } from "../host/net/grants-http.ts";
 import { listen } from "../host/net/listen.ts";
 import { mcpHttp } from "../host/net/mcp-http.ts";
 import { answerProof, type ClassicalCredentials, proofForNewcomer } from "../host/net/link-proof.ts";
-import { type Credentials, openDoors } from "../host/net/tls.ts";
+import { openDoors, type ServerSide } from "../host/net/tls.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Channel } from "../model/channel.ts";
 
@@ -19,9 +19,7 @@ export interface ServeOptions {
   /** `host:port`; port 0 takes a free one. */
   readonly listen: string;
   readonly profile: Profile;
-  readonly credentials: Credentials;
-  readonly serverRoot: string;
-  readonly clientRoots: readonly string[];
+  readonly side: ServerSide;
   /** Calls are taken only on links that prove a classical identity too. */
   readonly demands?: Channel["demands"];
   readonly world: () => World;
@@ -36,7 +34,8 @@ export interface ServeOptions {
 export interface Serving {
   /** `host:port` as bound. */
   readonly address: string;
-  readonly renew: (credentials: Credentials) => void;
+  /** For new links; those there are go on. */
+  readonly renew: (side: ServerSide) => void;
   /** Takes nothing new, lets calls under way finish for at most `graceMs`, then ends every link. */
   readonly drain: (graceMs: number) => Promise<void>;
 }
@@ -45,7 +44,7 @@ export interface Serving {
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { ports, registrar } = options;
   const { log, clock } = ports;
-  let { classical } = options.credentials;
+  let { classical } = options.side.credentials;
   const http = mcpHttp({
     maxBodyBytes: options.maxBodyBytes,
     clock,
@@ -64,9 +63,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const enrol = registrar && enrolHttp(registrar, log, prove);
   const { doors, renew } = openDoors({
     profile: options.profile,
-    credentials: options.credentials,
-    serverRoot: options.serverRoot,
-    clientRoots: options.clientRoots,
+    side: options.side,
     trust: () => options.world().trust,
     log,
     ...(options.demands && { demands: options.demands }),
@@ -80,9 +77,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const address = await listen(door.server, options.listen);
   return {
     address,
-    renew: (credentials) => {
-      ({ classical } = credentials);
-      renew(credentials);
+    renew: (side) => {
+      ({ classical } = side.credentials);
+      renew(side);
     },
     drain: async (graceMs) => {
       door.server.close();

@@ -1,10 +1,17 @@
 /** A sidecar's identity: joined once, kept sealed, renewed by itself. */
 import { z } from "zod";
 
-import { certificateFacts, isLeafFor, parseCertificate } from "../crypto/certificate.ts";
+import {
+  certificateFacts,
+  certificateHash,
+  isIssuedBy,
+  isLeafFor,
+  parseCertificate,
+} from "../crypto/certificate.ts";
+import { sha256 } from "../crypto/hash.ts";
 import { type KeyPair, signingKey } from "../crypto/keys.ts";
 import { createSigningRequest } from "../crypto/signing-request.ts";
-import type { Profile } from "../crypto/suites.ts";
+import { defaultProfile, type Profile, profileNames, resolveProfile } from "../crypto/suites.ts";
 import {
   enrolledSchema,
   type EnrolledIdentity,
@@ -17,6 +24,7 @@ import type { Credentials } from "../host/net/tls.ts";
 import { readJsonIfThere, writePrivateFile } from "../host/store/files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import { type JoinToken, readJoinToken } from "../identity/join-token.ts";
+import { toBase64url, utf8 } from "../kernel/bytes.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -25,14 +33,19 @@ import { credentialsOf, renewing } from "./credentials.ts";
 import { openKeys, statePaths } from "./state-folder.ts";
 
 /** What the gateway gave, and where it is. */
-const storedSchema = z.strictObject({ ...enrolledSchema.shape, address: z.string() });
+const storedSchema = z.strictObject({
+  ...enrolledSchema.shape,
+  address: z.string(),
+  profile: z.enum(profileNames).default(defaultProfile),
+  /** SHA-256 of the join token, base64url: another token is another wish. */
+  joined_with: z.string().optional(),
+});
 type Stored = z.output<typeof storedSchema>;
 
 export interface SidecarOptions {
   readonly state: string;
-  /** Redeemed if this state folder has no identity yet. */
+  /** Redeemed if this state folder has no identity yet, or one that was got with another token. */
   readonly joinToken: string | undefined;
-  readonly profile: Profile;
   /** `hybrid-mtls` for what can't do without a classical identity. */
   readonly authentication?: LinkAuthentication;
   readonly clock: Clock;
@@ -42,13 +55,16 @@ export interface SidecarOptions {
 export interface SidecarIdentity {
   readonly spiffeId: string;
   readonly trustDomain: string;
+  /** What the gateway speaks. */
+  readonly profile: Profile;
   readonly gateway: KnownGateway;
+  /** As of the last renewal. */
   readonly serverRoots: readonly string[];
   readonly clientRoots: readonly string[];
   readonly keys: KeyFolder;
   readonly key: KeyPair;
   readonly credentials: () => Credentials;
-  /** Called with the new credentials whenever they were renewed. */
+  /** Called with the new credentials whenever they were renewed; the roots are new then, too. */
   readonly onRenewed: (use: (credentials: Credentials) => void) => void;
   readonly stop: () => Promise<void>;
 }
@@ -58,14 +74,12 @@ export interface SidecarIdentity {
  * the classical part that is asked for
  */
 export async function openSidecarIdentity(options: SidecarOptions): Promise<SidecarIdentity> {
-  const { clock, log, profile } = options;
+  const { clock, log } = options;
   const keys = await openKeys(options.state, undefined);
-  const pair: IdentityKeys = {
-    key: await keys.key("identity", profile.identity.id as "ML-DSA-65"),
-    classicalKey: await keys.key("identity-classical", profile.classical.id as "Ed25519"),
-  };
+  let stored = await storedIdentity(options, keys);
+  const pair = await identityKeys(keys, resolveProfile(stored.profile));
   const { key } = pair;
-  let stored = await usable(await storedIdentity(options, pair), pair, options);
+  stored = await usable(stored, pair, options);
   if (options.authentication === "hybrid-mtls" && stored.classical === undefined) throw notHybrid(options);
   let use: (credentials: Credentials) => void = () => {};
   const renewal = renewing(notAfter(stored), { clock, log }, async () => {
@@ -77,9 +91,16 @@ export async function openSidecarIdentity(options: SidecarOptions): Promise<Side
   return {
     spiffeId: stored.spiffe_id,
     trustDomain: stored.trust_domain,
-    gateway: gatewayOf(stored, options),
-    serverRoots: stored.server_roots,
-    clientRoots: stored.client_roots,
+    profile: resolveProfile(stored.profile),
+    get gateway() {
+      return gatewayOf(stored, options);
+    },
+    get serverRoots() {
+      return stored.server_roots;
+    },
+    get clientRoots() {
+      return stored.client_roots;
+    },
     keys,
     key,
     credentials: () => credentials(stored, pair),
@@ -118,19 +139,41 @@ async function usable(stored: Stored, pair: IdentityKeys, options: SidecarOption
   }
 }
 
-async function storedIdentity(options: SidecarOptions, pair: IdentityKeys): Promise<Stored> {
-  const file = statePaths(options.state).identity;
-  const content = await readJsonIfThere(file);
-  const token = options.joinToken === undefined ? undefined : readJoinToken(options.joinToken);
-  if (content === undefined) {
-    if (token === undefined) {
-      throw new Refusal(
-        "bad_join_token",
-        `No identity in ${options.state}. Make a join token with "latticegate ca token --for agent/NAME" on the gateway and pass it with --join.`,
-      );
-    }
-    return await joined(token, pair, options);
+/** Two keys for each profile: an identity of another algorithm is another key. */
+async function identityKeys(keys: KeyFolder, profile: Profile): Promise<IdentityKeys> {
+  const suffix = profile.name === defaultProfile ? "" : `.${profile.name}`;
+  return {
+    key: await keys.key(`identity${suffix}`, profile.identity.id),
+    classicalKey: await keys.key(`identity-classical${suffix}`, profile.classical.id),
+  };
+}
+
+async function storedIdentity(options: SidecarOptions, keys: KeyFolder): Promise<Stored> {
+  const { joinToken } = options;
+  const stored = await readIdentity(options);
+  if (joinToken === undefined || stored?.joined_with === hashOf(joinToken)) {
+    if (stored !== undefined) return stored;
+    throw new Refusal(
+      "bad_join_token",
+      `No identity in ${options.state}. Make a join token with "latticegate ca token --for agent/NAME" on the gateway and pass it with --join.`,
+    );
   }
+  if (stored === undefined) return await joined(joinToken, keys, options);
+  if (stored.joined_with === undefined && knowsRoot(stored, readJoinToken(joinToken))) return stored;
+  try {
+    return await joined(joinToken, keys, options);
+  } catch (error) {
+    // A token that was used for something else, or a gateway that is away: the identity there is may do.
+    if (!(error instanceof Refusal)) throw error;
+    options.log.warn("identity.token_unused", { code: error.code, reason: error.message });
+    return stored;
+  }
+}
+
+async function readIdentity({ state }: SidecarOptions): Promise<Stored | undefined> {
+  const file = statePaths(state).identity;
+  const content = await readJsonIfThere(file);
+  if (content === undefined) return undefined;
   const parsed = storedSchema.safeParse(content);
   if (!parsed.success) {
     throw new Refusal("bad_state", `${file} can't be read; remove it and join again.`, {
@@ -140,18 +183,57 @@ async function storedIdentity(options: SidecarOptions, pair: IdentityKeys): Prom
   return parsed.data;
 }
 
-async function joined(token: JoinToken, pair: IdentityKeys, options: SidecarOptions): Promise<Stored> {
-  const { csr, classicalCsr } = requestsFor(pair);
-  const enrolled = await join(token, csr, options.profile, classicalCsr);
+/** Whether there is an identity whose certificate counts under these roots, and that knows the gateway by one of them. */
+export async function isHeldUnder(
+  state: string,
+  roots: { readonly server: readonly string[]; readonly client: readonly string[] },
+): Promise<boolean> {
+  const stored = storedSchema.safeParse(await readJsonIfThere(statePaths(state).identity)).data;
+  const certificate = stored && parseCertificate(stored.certificate);
+  if (certificate === undefined) return false;
+  const known = new Set(stored?.server_roots.map(trimmed));
+  return (
+    roots.server.some((root) => known.has(trimmed(root))) &&
+    roots.client.some((pem) => {
+      const root = parseCertificate(pem);
+      return root !== undefined && isIssuedBy(certificate, root);
+    })
+  );
+}
+
+function trimmed(pem: string): string {
+  return pem.trim();
+}
+
+/** Whether the token is of the authority this identity is of, as far as one can tell without asking. */
+function knowsRoot(stored: Stored, token: JoinToken): boolean {
+  const hash = toBase64url(token.serverRootHash);
+  return stored.server_roots.some((pem) => {
+    const root = parseCertificate(pem);
+    return root !== undefined && certificateHash(root) === hash;
+  });
+}
+
+async function joined(text: string, keys: KeyFolder, options: SidecarOptions): Promise<Stored> {
+  const token = readJoinToken(text);
+  const profile = resolveProfile(token.profile);
+  const { csr, classicalCsr } = requestsFor(await identityKeys(keys, profile));
+  const enrolled = await join(token, csr, profile, classicalCsr);
   options.log.info("identity.joined", { spiffeId: enrolled.spiffe_id, gateway: token.address });
-  return await keep({ ...enrolled, address: token.address }, options);
+  const { address } = token;
+  return await keep({ ...enrolled, address, profile: profile.name, joined_with: hashOf(text) }, options);
 }
 
 async function renewed(stored: Stored, pair: IdentityKeys, options: SidecarOptions): Promise<Stored> {
   const { certificate, classical } = stored;
   const old = { certificate, classicalCertificate: classical?.certificate, ...requestsFor(pair) };
-  const enrolled: EnrolledIdentity = await renew(gatewayOf(stored, options), options.profile, old);
-  return await keep({ ...enrolled, address: stored.address }, options);
+  const profile = resolveProfile(stored.profile);
+  const enrolled: EnrolledIdentity = await renew(gatewayOf(stored, options), profile, old);
+  return await keep({ ...stored, ...enrolled }, options);
+}
+
+function hashOf(token: string): string {
+  return toBase64url(sha256(utf8(token)));
 }
 
 async function keep(identity: Stored, options: SidecarOptions): Promise<Stored> {
@@ -166,11 +248,11 @@ function requestsFor({
   return { csr: createSigningRequest(key), classicalCsr: createSigningRequest(classicalKey) };
 }
 
-function gatewayOf(stored: Stored, { profile, clock }: SidecarOptions): KnownGateway {
+function gatewayOf(stored: Stored, { clock }: SidecarOptions): KnownGateway {
   const { address, server_roots: serverRoots, gateway: spiffeId, classical } = stored;
   // Nobody has told us of revocations of the gateway's own.
   const trust = {
-    suite: profile.classical,
+    suite: resolveProfile(stored.profile).classical,
     roots: classical?.server_roots ?? [],
     revokedSerials: new Set<string>(),
   };

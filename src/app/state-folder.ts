@@ -5,10 +5,9 @@ import { type KeyFolder, ensureUnlockFile, openKeyFolder } from "../host/store/k
 import { ensurePrivateFolder, readIfThere, writePrivateFile } from "../host/store/files.ts";
 import type { SecretSource } from "../host/store/secret-source.ts";
 import type { Signer } from "../host/signer/signer-client.ts";
-import { type Authority, createRoot, type Purpose } from "../identity/authority.ts";
-import { parseCertificate } from "../crypto/certificate.ts";
-import type { Clock } from "../kernel/clock.ts";
+import { openRoots, type RootStore } from "../host/store/state-roots.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import { ensureRoots, type RootMaking } from "./roots.ts";
 import { keyPurpose } from "./signer/purposes.ts";
 
 const names = {
@@ -71,14 +70,14 @@ export async function openKeys(
   };
 }
 
-/** The authority of this state folder; its roots are made once. */
-export async function openAuthority(
+/** The authority's roots in this state folder; they are made once. Whoever opens them closes them. */
+export async function openAuthorityRoots(
   state: string,
   keys: KeyFolder,
-  trustDomain: string,
-  clock: Clock,
-): Promise<Authority> {
+  making: RootMaking,
+): Promise<RootStore> {
   const paths = statePaths(state);
+  const { trustDomain } = making;
   const fixed = (await readIfThere(paths.trustDomain))?.trim();
   if (fixed !== undefined && fixed !== trustDomain) {
     throw new Refusal(
@@ -87,18 +86,12 @@ export async function openAuthority(
     );
   }
   if (fixed === undefined) await writePrivateFile(paths.trustDomain, `${trustDomain}\n`);
-  const root = async (purpose: Purpose, file: string): Promise<Authority["roots"][Purpose]> => {
-    const key = await keys.signing(`${purpose}-root`, "ML-DSA-65");
-    const stored = await readIfThere(file);
-    const certificate = stored ?? (await createRoot(trustDomain, purpose, key, clock.nowUnixMs()));
-    if (stored === undefined) await writePrivateFile(file, certificate);
-    if (parseCertificate(certificate)?.publicKey.equals(key.publicKey) !== true) {
-      throw new Refusal("bad_state", `${file} isn't the certificate of the root key there is; restore both.`);
-    }
-    return { key, certificate };
-  };
-  return {
-    trustDomain,
-    roots: { server: await root("server", paths.serverRoot), client: await root("client", paths.clientRoot) },
-  };
+  const store = openRoots(paths.database);
+  try {
+    await ensureRoots(paths, keys, store, making);
+    return store;
+  } catch (error) {
+    store.close();
+    throw error;
+  }
 }

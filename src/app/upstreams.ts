@@ -30,7 +30,7 @@ export interface UpstreamOptions {
   readonly stderrFolder: string;
   readonly limits: ConfigDocument["limits"];
   readonly profile: Profile;
-  /** What we show to servers behind `expose`; absent where none can be configured. */
+  /** Absent where no server behind `expose` can be configured. */
   readonly client?: ClientSide;
   /** Where callers' grants are kept; absent where there are none. */
   readonly grants?: GrantsOptions;
@@ -40,7 +40,8 @@ export interface UpstreamOptions {
   readonly log: Log;
 }
 
-interface ClientSide {
+/** What we show to servers behind `expose`, and whom we take for one. */
+export interface ClientSide {
   readonly credentials: Credentials;
   readonly serverRoots: readonly string[];
   readonly revokedSerials: ProofOffer["revokedSerials"];
@@ -50,8 +51,8 @@ export interface ConnectedServers {
   readonly upstreams: NamedUpstreams;
   /** The servers for which each caller needs a grant of its own. */
   readonly grants: ReadonlyMap<string, UserGrants>;
-  /** New links to servers behind `expose` show these credentials. */
-  readonly renew: (credentials: Credentials) => void;
+  /** For new links to servers behind `expose`; the old ones finish what is under way, unless they are cut. */
+  readonly renew: (client: ClientSide, old?: "finish" | "cut") => void;
 }
 
 interface Connections {
@@ -93,11 +94,9 @@ export function connectServers(
   return {
     grants,
     upstreams: namedUpstreams(new Map([...adapters, ...(options.virtual ?? [])])),
-    renew: (credentials) => {
-      const { client } = options;
-      if (client === undefined) return;
+    renew: (client, old) => {
       for (const { pool, server } of pools) {
-        pool.renew(peerLink(server, { ...client, credentials }, options));
+        pool.renew(peerLink(server, client, options), old);
       }
     },
   };

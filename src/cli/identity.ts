@@ -1,7 +1,6 @@
 /** `latticegate identity export` */
 import { openSidecarIdentity } from "../app/sidecar-identity.ts";
 import { sidecarState } from "../app/sidecar-state.ts";
-import { resolveProfile } from "../crypto/suites.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { type Command, sidecarStateOption } from "./command.ts";
 
@@ -14,7 +13,6 @@ export const identityExport = {
     const identity = await openSidecarIdentity({
       state: sidecarState(call.text("state")),
       joinToken: undefined,
-      profile: resolveProfile("hybrid"),
       clock: systemClock,
       log: systemLog({ level: "warn" }),
     });

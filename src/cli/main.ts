@@ -4,6 +4,7 @@ import { version } from "../app/version.ts";
 import { auditShow, auditTail, auditVerify } from "./audit.ts";
 import { caList, caRevoke, caToken } from "./ca.ts";
 import { clientConfig } from "./client-config.ts";
+import { caCompromised, caRetire, caRoots, caRotate } from "./ca-roots.ts";
 import { type Command, parseCall, usage } from "./command.ts";
 import { configCheck, configDocs } from "./config.ts";
 import { connect } from "./connect.ts";
@@ -29,6 +30,10 @@ const commands = [
   caToken,
   caList,
   caRevoke,
+  caRoots,
+  caRotate,
+  caRetire,
+  caCompromised,
   signer,
   signerInit,
   auditTail,

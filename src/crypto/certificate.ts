@@ -33,6 +33,8 @@ import {
   Version,
 } from "@peculiar/asn1-x509";
 
+import { toBase64url } from "../kernel/bytes.ts";
+import { sha256 } from "./hash.ts";
 import { algorithmOf, type PublicKey, type SigningKey } from "./keys.ts";
 
 /** A certificate as OpenSSL read it. */
@@ -43,8 +45,14 @@ interface CertificateRequest {
   readonly publicKey: PublicKey;
   readonly notBeforeUnixMs: number;
   readonly notAfterUnixMs: number;
-  readonly issuer: { readonly commonName: string; readonly key: SigningKey };
+  readonly issuer: Issuer;
 }
+
+/** Who signs: by the subject of its certificate (PEM), or by a name that has none yet. */
+type Issuer = { readonly key: SigningKey } & (
+  | { readonly certificate: string }
+  | { readonly commonName: string }
+);
 
 /** A workload's certificate: exactly one URI SAN, one purpose. */
 export interface LeafRequest extends CertificateRequest {
@@ -105,12 +113,12 @@ export function issueRoot(request: RootRequest): Promise<string> {
       publicKey: request.key.publicKey,
       issuer: { commonName: request.commonName, key: request.key },
     },
-    rootExtensions(request.trustDomain),
+    issuerExtensions(request.trustDomain),
   );
 }
 
-/** All that a root says beyond names, times and key. */
-export function rootExtensions(trustDomain: string): Extension[] {
+/** What makes a certificate one that may sign leafs of this trust domain and nothing else. */
+export function issuerExtensions(trustDomain: string): Extension[] {
   const uris = new GeneralSubtree({ base: new GeneralName({ uniformResourceIdentifier: trustDomain }) });
   return [
     extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: true, pathLenConstraint: 0 })),
@@ -152,6 +160,11 @@ export function isLeafFor(certificate: ParsedCertificate, purpose: LeafRequest["
   return !ca && keyUsage?.length === 1 && keyUsage[0] === usages[purpose];
 }
 
+/** SHA-256 of the certificate's DER, base64url. */
+export function certificateHash(certificate: ParsedCertificate): string {
+  return toBase64url(sha256(certificate.raw));
+}
+
 /** Whether `root`'s key signed `certificate` and names fit; validity and purpose are another question. */
 export function isIssuedBy(certificate: ParsedCertificate, root: ParsedCertificate): boolean {
   return certificate.checkIssued(root) && certificate.verify(root.publicKey);
@@ -163,7 +176,7 @@ async function issue(request: CertificateRequest, extensions: Extension[]): Prom
     version: Version.v3,
     serialNumber: freshSerial(),
     signature: algorithm,
-    issuer: name(request.issuer.commonName),
+    issuer: nameOf(request.issuer),
     validity: new Validity({
       notBefore: new Date(request.notBeforeUnixMs),
       notAfter: new Date(request.notAfterUnixMs),
@@ -191,7 +204,14 @@ function freshSerial(): ArrayBuffer {
   return toArrayBuffer(serial);
 }
 
-function name(commonName: string): Name {
+/** The subject as its certificate has it, byte for byte: names are compared as they are encoded. */
+function nameOf(issuer: Issuer): Name {
+  if ("commonName" in issuer) return name(issuer.commonName);
+  const { raw } = new X509Certificate(issuer.certificate);
+  return AsnConvert.parse(raw, Certificate).tbsCertificate.subject;
+}
+
+export function name(commonName: string): Name {
   return new Name([
     new RelativeDistinguishedName([
       new AttributeTypeAndValue({ type: "2.5.4.3", value: new AttributeValue({ utf8String: commonName }) }),

@@ -88,8 +88,18 @@ test("the profile is narrowed to what is allowed, and never widened", () => {
   );
 });
 
+test("cnsa-2.0 has nothing below NIST level 5, and AES-256 alone", () => {
+  const { groups, identity, ciphers } = resolveProfile("cnsa-2.0");
+  assert.deepEqual(
+    [groups.map(({ id }) => id), identity.id, ciphers],
+    [["SecP384r1MLKEM1024"], "ML-DSA-87", "TLS_AES_256_GCM_SHA384"],
+  );
+});
+
 const impossible: readonly (readonly [string, readonly string[] | undefined, string])[] = [
-  ["classical", undefined, "not_yet"],
+  ["classical", undefined, "bad_config"],
+  ["cnsa-2.0", ["ML-KEM-768", "ML-DSA-65"], "bad_config"],
+  ["cnsa-2.0", ["ML-KEM-1024", "ML-DSA-65"], "bad_config"],
   ["hybrid", [], "bad_config"],
   ["hybrid", ["ML-DSA-65"], "bad_config"],
   ["hybrid", ["ML-KEM-768"], "bad_config"],
@@ -130,12 +140,14 @@ test("a key that has no row is called by its own type", () => {
   assert.equal(algorithmOf(generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey), "ec");
 });
 
-for (const name of ["", "Hybrid", "hybrid ", "cnsa-2.0", "__proto__"]) {
-  test(`the profile ${JSON.stringify(name)} isn't there, and the one that is gets named`, () => {
+for (const name of ["", "Hybrid", "hybrid ", "cnsa-1.0", "__proto__"]) {
+  test(`the profile ${JSON.stringify(name)} isn't there, and those that are get named`, () => {
     assert.throws(
       () => resolveProfile(name),
       (error: unknown) =>
-        error instanceof Refusal && error.code === "not_yet" && error.message.endsWith('use "hybrid".'),
+        error instanceof Refusal &&
+        error.code === "bad_config" &&
+        error.message.endsWith("there are hybrid and cnsa-2.0."),
     );
   });
 }

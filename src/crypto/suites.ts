@@ -164,18 +164,50 @@ export function jwtAlgorithm({ id }: SignatureSuite): string {
 /** Proofs of possession (RFC 9449) are signed with what every authorization server has to know. */
 export const dpopSuite: JwtSuite = jwtSuites[4];
 
-/** AEADs offered in TLS 1.3, by IANA name. */
-const tlsCiphers = ["TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"] as const;
+/** What a deployment negotiates, by name; AEADs by IANA name, all in order of preference. */
+const profiles = [
+  {
+    name: "hybrid",
+    groups: ["X25519MLKEM768", "SecP384r1MLKEM1024", "SecP256r1MLKEM768"],
+    identity: "ML-DSA-65",
+    classical: "Ed25519",
+    ciphers: ["TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"],
+  },
+  {
+    name: "cnsa-2.0",
+    groups: ["SecP384r1MLKEM1024"],
+    identity: "ML-DSA-87",
+    classical: "ECDSA-P384",
+    ciphers: ["TLS_AES_256_GCM_SHA384"],
+  },
+] as const satisfies readonly {
+  readonly name: string;
+  readonly groups: readonly (typeof keyExchangeSuites)[number]["id"][];
+  readonly identity: (typeof signatureSuites)[number]["id"];
+  readonly classical: (typeof signatureSuites)[number]["id"];
+  readonly ciphers: readonly string[];
+}[];
+
+export type ProfileName = (typeof profiles)[number]["name"];
+
+/** What a join token or a stored identity that names none was made under. */
+export const defaultProfile = "hybrid" satisfies ProfileName;
+
+export const profileNames: readonly [ProfileName, ...ProfileName[]] = [profiles[0].name, profiles[1].name];
+
+export function isProfileName(name: string): name is ProfileName {
+  return profiles.some((row) => row.name === name);
+}
 
 /** What a deployment negotiates: named, so that a change of algorithm is a change of one word. */
 export interface Profile {
-  readonly name: "hybrid";
+  readonly name: ProfileName;
   /** In order of preference. */
   readonly groups: readonly KeyExchangeSuite[];
-  /** Algorithm of workload identities. */
-  readonly identity: SignatureSuite;
+  /** Algorithm of workload identities, and of the roots above them. */
+  readonly identity: SignatureSuite & { readonly id: SignatureSuiteId };
   /** Algorithm of the second, classical identity that a link may prove beside it. */
-  readonly classical: SignatureSuite;
+  readonly classical: SignatureSuite & { readonly id: SignatureSuiteId };
   /** Colon-separated, for `ciphers`. */
   readonly ciphers: string;
 }
@@ -183,10 +215,16 @@ export interface Profile {
 /**
  * The profile of that name, narrowed to the algorithms an operator allows.
  * @param allowed FIPS names such as `ML-KEM-768` and `ML-DSA-65`; undefined allows what the profile has.
- * @throws Refusal `bad_config` if nothing is left, `not_yet` for a profile that can't be had.
+ * @throws Refusal `bad_config` if nothing is left, or there is no such profile.
  */
 export function resolveProfile(name: string, allowed?: readonly string[]): Profile {
-  if (name !== "hybrid") throw new Refusal("not_yet", `Profile "${name}" can't be used yet; use "hybrid".`);
+  const profile = profiles.find((row) => row.name === name);
+  if (profile === undefined) {
+    throw new Refusal(
+      "bad_config",
+      `There is no profile "${name}"; there are ${profileNames.join(" and ")}.`,
+    );
+  }
   const known = new Set<string>([
     ...signatureSuites.map((suite) => suite.id),
     ...keyExchangeSuites.flatMap((suite) => [suite.id, suite.kem]),
@@ -195,27 +233,43 @@ export function resolveProfile(name: string, allowed?: readonly string[]): Profi
   if (unknown !== undefined) {
     throw new Refusal("bad_config", `Unknown algorithm "${unknown}"; known are ${[...known].join(", ")}.`);
   }
-  const groups = keyExchangeSuites.filter(
+  const all = profile.groups.flatMap((id) => keyExchangeSuites.filter((suite) => suite.id === id));
+  const groups = all.filter(
     (suite) => allowed === undefined || allowed.includes(suite.kem) || allowed.includes(suite.id),
   );
-  const identity = signatureSuite("ML-DSA-65");
+  const identity = signatureSuite(profile.identity);
   if (groups.length === 0 || (allowed !== undefined && !allowed.includes(identity.id))) {
+    const kems = [...new Set(all.map((suite) => suite.kem))].sort().join(", ");
     throw new Refusal(
       "bad_config",
-      `Profile "hybrid" needs ${identity.id} and one of ML-KEM-768, ML-KEM-1024 among the allowed algorithms.`,
+      `Profile "${name}" needs ${identity.id} and one of ${kems} among the allowed algorithms.`,
     );
   }
-  return { name, groups, identity, classical: signatureSuite("Ed25519"), ciphers: tlsCiphers.join(":") };
+  const classical = signatureSuite(profile.classical);
+  return { name: profile.name, groups, identity, classical, ciphers: profile.ciphers.join(":") };
 }
+
+/** What the log's signatures are made with: its format fixes them, whatever the profile (docs/formats/log.md). */
+export const logSuites = {
+  classical: "Ed25519",
+  main: "ML-DSA-65",
+  cosignature: "ML-DSA-44",
+  daily: "SLH-DSA-SHA2-128s",
+} as const satisfies Record<string, SignatureSuiteId>;
 
 export type SignatureSuiteId = (typeof signatureSuites)[number]["id"];
 
 export const signatureSuiteIds: readonly SignatureSuiteId[] = signatureSuites.map(({ id }) => id);
 
-export function signatureSuite(id: SignatureSuiteId): SignatureSuite {
+export function signatureSuite(id: SignatureSuiteId): Profile["identity"] {
   const suite = signatureSuites.find((row) => row.id === id);
   if (suite === undefined) throw new Error(`no signature suite ${id}`);
   return suite;
+}
+
+/** The suite of that name, if there is one; for names that come from a file. */
+export function isSignatureSuiteId(id: string): id is SignatureSuiteId {
+  return signatureSuites.some((row) => row.id === id);
 }
 
 /** The name of a key's algorithm as FIPS 204 and RFC 8032 spell it; the raw type if it has no row. */

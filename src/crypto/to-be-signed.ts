@@ -20,7 +20,7 @@ import {
 } from "@peculiar/asn1-x509";
 
 import { equalInConstantTime, toHex } from "../kernel/bytes.ts";
-import { leafExtensions, type ParsedCertificate, rootExtensions } from "./certificate.ts";
+import { leafExtensions, type ParsedCertificate, issuerExtensions } from "./certificate.ts";
 import type { PublicKey } from "./keys.ts";
 import type { SignatureSuite } from "./suites.ts";
 
@@ -78,7 +78,7 @@ function facts(tbs: TBSCertificate, bytes: Uint8Array): ToBeSigned {
     }),
     uris: urisOf(tbs),
     isLeaf: (suite, leaf) => fits(suite, leafExtensions(leaf)),
-    isRoot: (suite, trustDomain) => fits(suite, rootExtensions(trustDomain)),
+    isRoot: (suite, trustDomain) => fits(suite, issuerExtensions(trustDomain)),
   };
 }
 

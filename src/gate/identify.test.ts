@@ -8,7 +8,12 @@ import { identify } from "./stages.ts";
 import { makeWorld } from "./world.ts";
 
 const world = makeWorld({
-  trust: { domain: "acme.test", identityAlgorithm: "ML-DSA-65", revokedSerials: new Set() },
+  trust: {
+    domain: "acme.test",
+    identityAlgorithm: "ML-DSA-65",
+    revokedSerials: new Set(),
+    issuers: new Set(["root"]),
+  },
   rules: [],
   servers: ["files"],
 });

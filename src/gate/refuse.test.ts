@@ -24,6 +24,7 @@ const received: Received = {
       keyAlgorithm: "ML-DSA-65",
       spiffeId: "spiffe://acme.test/agent/a",
       serial: "01ab",
+      issuer: "root",
       notAfterUnixMs: 1,
     },
     remote: "127.0.0.1:1",

@@ -11,7 +11,12 @@ const ofServers = (...entries: readonly (readonly [string, ProtocolVersion])[]) 
   versions: { ofServers: new Map(entries) },
 });
 const parts: Parts = {
-  trust: { domain: "acme.test", identityAlgorithm: "ML-DSA-65", revokedSerials: new Set(["01"]) },
+  trust: {
+    domain: "acme.test",
+    identityAlgorithm: "ML-DSA-65",
+    revokedSerials: new Set(["01"]),
+    issuers: new Set(["root"]),
+  },
   rules: [],
   servers: ["a", "b"],
   claims: ["com.acme/agent", "x"],

@@ -62,7 +62,11 @@ export function makeWorld(parts: {
   const { trust, rules, servers, virtualServers = new Map(), forward = {}, claims = [] } = parts;
   const { versions = { ofServers: new Map() }, webListeners = {}, hybridLinks = [] } = parts;
   const content = JSON.stringify({
-    trust: { ...trust, revokedSerials: [...trust.revokedSerials].sort() },
+    trust: {
+      ...trust,
+      revokedSerials: [...trust.revokedSerials].sort(),
+      issuers: [...trust.issuers].sort(),
+    },
     rules,
     servers: [...servers].sort(),
     virtualServers: [...virtualServers].sort(([a], [b]) => (a < b ? -1 : 1)),

@@ -10,6 +10,7 @@ const trust: Trust = {
   domain: "acme.test",
   identityAlgorithm: "ML-DSA-65",
   revokedSerials: new Set(["dead"]),
+  issuers: new Set(["root"]),
 };
 const facts: CertificateFacts = {
   serial: "01ab",
@@ -54,17 +55,22 @@ const channel = {
     keyAlgorithm: "ML-DSA-65",
     spiffeId: "spiffe://acme.test/agent/a",
     serial: "01ab",
+    issuer: "root",
     notAfterUnixMs: 2000,
   },
   remote: "127.0.0.1:1",
 };
 const isNobody = (error: unknown): boolean => error instanceof Refusal && error.code === "no_identity";
 
-test("a link proves its caller until its certificate ends or is revoked, and not a moment longer", () => {
+test("a link proves its caller until its certificate ends or is revoked or its root isn't trusted, and not a moment longer", () => {
   assert.equal(callerOf(channel, trust, 1999).id, channel.peer.spiffeId);
   assert.throws(() => callerOf(channel, trust, 2000), isNobody);
   assert.throws(
     () => callerOf({ ...channel, peer: { ...channel.peer, serial: "dead" } }, trust, 1),
+    isNobody,
+  );
+  assert.throws(
+    () => callerOf({ ...channel, peer: { ...channel.peer, issuer: "a root that ended" } }, trust, 1),
     isNobody,
   );
 });

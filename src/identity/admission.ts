@@ -12,6 +12,8 @@ export interface Trust {
   readonly identityAlgorithm: string;
   /** Lower-case hex serial numbers. */
   readonly revokedSerials: ReadonlySet<string>;
+  /** SHA-256 of the roots under which callers' certificates count, base64url. */
+  readonly issuers: ReadonlySet<string>;
 }
 
 /**
@@ -33,7 +35,7 @@ export function provenSpiffeId(facts: CertificateFacts, trust: Trust): string {
 
 /**
  * The caller behind a link, judged again at every call: a link outlives neither its certificate nor
- * its revocation.
+ * its revocation, nor the trust in the root above it.
  * @throws Refusal `no_identity`
  */
 export function callerOf({ peer }: Pick<Channel, "peer">, trust: Trust, nowUnixMs: number): Caller {
@@ -42,6 +44,13 @@ export function callerOf({ peer }: Pick<Channel, "peer">, trust: Trust, nowUnixM
     throw new Refusal("no_identity", "The certificate of this link was revoked.", {
       facts: { serial: peer.serial },
     });
+  }
+  if (!trust.issuers.has(peer.issuer)) {
+    throw new Refusal(
+      "no_identity",
+      "The root above the certificate of this link isn't trusted any more; join again with a new token.",
+      { facts: { serial: peer.serial, issuer: peer.issuer } },
+    );
   }
   if (peer.notAfterUnixMs <= nowUnixMs) {
     throw new Refusal(

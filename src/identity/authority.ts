@@ -1,4 +1,4 @@
-/** The embedded certificate authority: which certificate follows from an approved request. */
+/** The embedded certificate authority: its roots by generation, and which certificate follows from an approved request. */
 import { issueLeaf, issueRoot } from "../crypto/certificate.ts";
 import type { PublicKey, SigningKey } from "../crypto/keys.ts";
 
@@ -8,13 +8,27 @@ export const svidLifetimeMs = 3_600_000;
 export const clockSkewMs = 60_000;
 /** Roots are replaced with overlap, long before they end. */
 export const rootLifetimeMs = 5 * 365 * 24 * 3_600_000;
+/** Within two lives of a certificate everybody whose certificate counts has renewed it, and heard of the new root. */
+export const overlapMs = 2 * svidLifetimeMs;
 
 export type Purpose = "server" | "client";
 
-/** One root per direction, leafs directly below: a peer then sends one certificate, not its root too. */
+export const purposes = ["server", "client"] as const satisfies readonly Purpose[];
+
+export interface Root {
+  readonly generation: number;
+  /** PEM: the trust anchor of what it issues. */
+  readonly certificate: string;
+  readonly key: SigningKey;
+  /** Until then the generation before it issues, since not everybody may know this one yet. */
+  readonly issuesFromUnixMs: number;
+}
+
+/** One root per direction and generation, leafs directly below: a peer then sends one certificate, not its root too. */
 export interface Authority {
   readonly trustDomain: string;
-  readonly roots: Readonly<Record<Purpose, { readonly key: SigningKey; readonly certificate: string }>>;
+  /** Those that are trusted, oldest first; at least one each. */
+  readonly roots: Readonly<Record<Purpose, readonly [Root, ...Root[]]>>;
 }
 
 export interface Svid {
@@ -27,12 +41,12 @@ export interface Svid {
 /** PEM of a new root for certificates of that purpose. */
 export function createRoot(
   trustDomain: string,
-  purpose: Purpose,
+  which: { readonly purpose: Purpose; readonly generation: number },
   key: SigningKey,
   nowUnixMs: number,
 ): Promise<string> {
   return issueRoot({
-    commonName: rootName(trustDomain, purpose),
+    commonName: rootName(trustDomain, which),
     key,
     trustDomain,
     notBeforeUnixMs: nowUnixMs - clockSkewMs,
@@ -40,11 +54,34 @@ export function createRoot(
   });
 }
 
-/** A certificate for an identity somebody with the right to do so has approved. */
+/**
+ * INVARIANT: no two roots share a name. OpenSSL finds a certificate's issuer by its name, and so do we when we
+ * ask which generation a link's certificate is of.
+ */
+export function rootName(
+  trustDomain: string,
+  { purpose, generation }: { readonly purpose: Purpose; readonly generation: number },
+): string {
+  return `${trustDomain} ${purpose} root${generation === 1 ? "" : ` ${generation}`}`;
+}
+
+/** The root that issues now: the newest that everybody can know. */
+export function issuingRoot(authority: Authority, purpose: Purpose, nowUnixMs: number): Root {
+  const roots = authority.roots[purpose];
+  return roots.findLast((root) => root.issuesFromUnixMs <= nowUnixMs) ?? roots[0];
+}
+
+/** PEM of all roots under which certificates of that purpose count. */
+export function trustedRoots(authority: Authority, purpose: Purpose): readonly string[] {
+  return authority.roots[purpose].map((root) => root.certificate);
+}
+
+/** A certificate for an identity somebody with the right to do so has approved; by the root that issues now, or `root`. */
 export async function issueSvid(
   authority: Authority,
   approved: { readonly spiffeId: string; readonly purpose: Purpose; readonly publicKey: PublicKey },
   nowUnixMs: number,
+  root: Root = issuingRoot(authority, approved.purpose, nowUnixMs),
 ): Promise<Svid> {
   const notAfterUnixMs = nowUnixMs + svidLifetimeMs;
   const certificate = await issueLeaf({
@@ -52,10 +89,7 @@ export async function issueSvid(
     publicKey: approved.publicKey,
     notBeforeUnixMs: nowUnixMs - clockSkewMs,
     notAfterUnixMs,
-    issuer: {
-      commonName: rootName(authority.trustDomain, approved.purpose),
-      key: authority.roots[approved.purpose].key,
-    },
+    issuer: root,
     spiffeId: approved.spiffeId,
     purpose: approved.purpose,
   });
@@ -70,8 +104,4 @@ export function renewAtUnixMs(notAfterUnixMs: number): number {
 /** What a certificate's subject says, for people; nobody decides by it. */
 export function svidCommonName(spiffeId: string): string {
   return spiffeId.slice(spiffeId.lastIndexOf("/") + 1).slice(0, 64);
-}
-
-export function rootName(trustDomain: string, purpose: Purpose): string {
-  return `${trustDomain} ${purpose} root`;
 }

@@ -46,7 +46,12 @@ function approve(
   } = {},
 ): void {
   const { key = holder, hadOne = true, revoked = [] } = options;
-  const trust = { domain: "acme.test", identityAlgorithm: "ML-DSA-65", revokedSerials: new Set(revoked) };
+  const trust = {
+    domain: "acme.test",
+    identityAlgorithm: "ML-DSA-65",
+    revokedSerials: new Set(revoked),
+    issuers: new Set(["root"]),
+  };
   const asked = { spiffeId, purpose: "client", key: key.publicKey, old: certificate } as const;
   approveClassicalRenewal(asked, { authority, trust, hadOne }, now);
 }

@@ -33,7 +33,7 @@ import {
 import { generateKeyPair, signingKey, type SigningKey } from "../crypto/keys.ts";
 import { signatureSuite } from "../crypto/suites.ts";
 import { subjectOf } from "../crypto/to-be-signed.ts";
-import { createRoot, issueSvid, rootName } from "./authority.ts";
+import { type Authority, createRoot, issueSvid, rootName } from "./authority.ts";
 import { judgeCertificate, type RootKey } from "./issuance-rules.ts";
 
 const now = Date.UTC(2026, 10, 21, 12);
@@ -48,7 +48,7 @@ const key: SigningKey = {
   ...signingKey(rootPair),
   sign: (message) => ((asked = message), signingKey(rootPair).sign(message)),
 };
-const rootPem = await createRoot(domain, "client", key, now);
+const rootPem = await createRoot(domain, { purpose: "client", generation: 1 }, key, now);
 const rootTbs = asked;
 const root = parseCertificate(rootPem);
 assert.ok(root);
@@ -67,7 +67,7 @@ async function leafTbs(change: Partial<LeafRequest> = {}): Promise<Uint8Array> {
   await issueLeaf({
     commonName: "a",
     publicKey: leafKey,
-    issuer: { commonName: rootName(domain, "client"), key },
+    issuer: { commonName: rootName(domain, { purpose: "client", generation: 1 }), key },
     spiffeId: `spiffe://${domain}/agent/a`,
     purpose: "client",
     notBeforeUnixMs: now - 60_000,
@@ -100,10 +100,8 @@ const uris = (...names: readonly string[]): SubjectAlternativeName =>
 test("what the authority issues is a leaf, with the name and number that are in it", async () => {
   for (const id of ["agent/a", "gateway", "agent/team.one/b_2", `agent/${"x".repeat(300)}`]) {
     const spiffeId = `spiffe://${domain}/${id}`;
-    const authority = {
-      trustDomain: domain,
-      roots: { client: { key, certificate: rootPem }, server: { key, certificate: rootPem } },
-    };
+    const root = { generation: 1, key, certificate: rootPem, issuesFromUnixMs: 0 };
+    const authority: Authority = { trustDomain: domain, roots: { client: [root], server: [root] } };
     const svid = await issueSvid(authority, { spiffeId, purpose: "client", publicKey: leafKey }, now);
     const serial = parseCertificate(svid.certificate)?.serialNumber.toLowerCase();
     const leaf = { kind: "leaf", spiffeId, serial, notAfterUnixMs: now + hour };
@@ -300,13 +298,14 @@ for (const [what, why, change] of roots) {
 }
 
 test("a root of another trust domain or purpose is refused, one of a later generation isn't", async () => {
-  for (const [name, trustDomain, expected] of [
-    [domain, "client", "root"],
-    ["evil.test", "client", "refused"],
-    [domain, "server", "refused"],
+  for (const [trustDomain, purpose, generation, expected] of [
+    [domain, "client", 1, "root"],
+    [domain, "client", 2, "root"],
+    ["evil.test", "client", 1, "refused"],
+    [domain, "server", 1, "refused"],
   ] as const) {
-    await createRoot(name, trustDomain, key, now);
-    assert.equal(judgeCertificate(asked, fresh, now).kind, expected, `${name} ${trustDomain}`);
+    await createRoot(trustDomain, { purpose, generation }, key, now);
+    assert.equal(judgeCertificate(asked, fresh, now).kind, expected, `${trustDomain} ${purpose}`);
   }
 });
 

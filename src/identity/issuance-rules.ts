@@ -90,7 +90,7 @@ function mayHave(spiffeId: string, purpose: Purpose): boolean {
 
 /** The root's name, or that of a later generation of it. */
 function isRootName(name: string | undefined, { trustDomain, purpose }: RootKey): boolean {
-  const first = rootName(trustDomain, purpose);
+  const first = rootName(trustDomain, { purpose, generation: 1 });
   return name === first || (name?.startsWith(`${first} `) === true && name.length <= 64);
 }
 

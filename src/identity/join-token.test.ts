@@ -5,6 +5,8 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 
 import { toBase64url } from "../kernel/bytes.ts";
+import { profileNames } from "../crypto/suites.ts";
+import { concat, utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type JoinGrant, readJoinToken, redeem, writeJoinToken } from "./join-token.ts";
 
@@ -17,11 +19,12 @@ test("a token is read as it was written", () => {
       bytes32,
       bytes32,
       fc.constantFrom("127.0.0.1:8443", "[::1]:1", "gate.example:65535"),
-      (secret, hash, address) => {
-        const read = readJoinToken(writeJoinToken({ secret, serverRootHash: hash, address }));
+      fc.constantFrom(...profileNames),
+      (secret, hash, address, profile) => {
+        const read = readJoinToken(writeJoinToken({ secret, serverRootHash: hash, address, profile }));
         assert.deepEqual(
-          [Buffer.from(read.secret), Buffer.from(read.serverRootHash), read.address],
-          [Buffer.from(secret), Buffer.from(hash), address],
+          [Buffer.from(read.secret), Buffer.from(read.serverRootHash), read.address, read.profile],
+          [Buffer.from(secret), Buffer.from(hash), address, profile],
         );
       },
     ),
@@ -78,7 +81,7 @@ test("a grant is redeemed once and in time; who fails isn't told why, the operat
 test("a token that was bent or cut is refused without a word of its secret", () => {
   fc.assert(
     fc.property(bytes32, fc.nat(80), (secret, cut) => {
-      const token = writeJoinToken({ secret, serverRootHash: secret, address: "h:1" });
+      const token = writeJoinToken({ secret, serverRootHash: secret, address: "h:1", profile: "hybrid" });
       for (const bent of [token.slice(0, 8 + cut), `${token}=`, ` ${token}`, token.slice(1)]) {
         assert.throws(
           () => readJoinToken(bent),
@@ -96,7 +99,18 @@ test("a token that was bent or cut is refused without a word of its secret", () 
 
 for (const address of ["", "nonsense", "h:99999", "h:", ":1", "h\0:1", "h:1 ", "\uFFFD:1"]) {
   test(`a token that leads to ${JSON.stringify(address)} is none`, () => {
-    const token = writeJoinToken({ secret: new Uint8Array(32), serverRootHash: new Uint8Array(32), address });
-    assert.throws(() => readJoinToken(token), isBad);
+    const nothing = new Uint8Array(32);
+    for (const profile of profileNames) {
+      const token = writeJoinToken({ secret: nothing, serverRootHash: nothing, address, profile });
+      assert.throws(() => readJoinToken(token), isBad);
+    }
   });
 }
+
+test("a token that names no profile there is, or the one that goes without saying, is none", () => {
+  const known = new Uint8Array(64);
+  for (const name of ["", "hybrid", "cnsa-3.0", "__proto__", "\uFFFD"]) {
+    const named = concat([known, Uint8Array.of(utf8(name).length), utf8(name), utf8("h:1")]);
+    assert.throws(() => readJoinToken(`lgjoin2.${toBase64url(named)}`), isBad, name);
+  }
+});

@@ -6,13 +6,19 @@ import { Refusal } from "../kernel/refusal.ts";
 import type { Channel, SvidPeer } from "../model/channel.ts";
 import { checkHybrid, linkAuthentication } from "./link-authentication.ts";
 
-const trust = { domain: "acme.test", identityAlgorithm: "ML-DSA-65", revokedSerials: new Set(["0bad"]) };
+const trust = {
+  domain: "acme.test",
+  identityAlgorithm: "ML-DSA-65",
+  revokedSerials: new Set(["0bad"]),
+  issuers: new Set(["root"]),
+};
 const now = 1_000_000;
 const peer = {
   kind: "svid",
   keyAlgorithm: "ML-DSA-65",
   spiffeId: "spiffe://acme.test/agent/a",
   serial: "01",
+  issuer: "root",
   notAfterUnixMs: now + 10,
 } as const;
 const peerWith = (classical?: { readonly serial: string; readonly notAfterUnixMs: number }): SvidPeer => ({

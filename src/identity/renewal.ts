@@ -17,7 +17,7 @@ export const renewalGraceMs = 30 * 24 * 3_600_000;
  */
 export function approveRenewal(
   old: { readonly certificate: ParsedCertificate; readonly purpose: Purpose; readonly key: PublicKey },
-  world: { readonly roots: Readonly<Record<Purpose, ParsedCertificate>>; readonly trust: Trust },
+  world: { readonly roots: Readonly<Record<Purpose, readonly ParsedCertificate[]>>; readonly trust: Trust },
   nowUnixMs: number,
 ): { readonly spiffeId: string; readonly purpose: Purpose; readonly publicKey: PublicKey } {
   const facts = certificateFacts(old.certificate);
@@ -25,7 +25,8 @@ export function approveRenewal(
     new Refusal("bad_certificate", `The certificate can't be renewed: ${reason}.`, {
       facts: { reason, serial: facts.serial },
     });
-  if (!isIssuedBy(old.certificate, world.roots[old.purpose])) throw refuse("this authority didn't issue it");
+  if (!world.roots[old.purpose].some((root) => isIssuedBy(old.certificate, root)))
+    throw refuse("no root that is trusted now issued it");
   if (!old.certificate.publicKey.equals(old.key)) throw refuse("the request is for another key");
   if (facts.notBeforeUnixMs > nowUnixMs) throw refuse("it isn't valid yet");
   if (facts.notAfterUnixMs + renewalGraceMs <= nowUnixMs) throw refuse("it ended too long ago; join again");

@@ -30,6 +30,8 @@ export interface SvidPeer {
   readonly spiffeId: string;
   /** Lower-case hex. */
   readonly serial: string;
+  /** SHA-256 of the root that issued the certificate, base64url. */
+  readonly issuer: string;
   readonly notAfterUnixMs: number;
   /** What it proved beside that on this link (docs/formats/link-proof.md). */
   readonly classical?: ClassicalIdentity;

@@ -15,7 +15,8 @@ type EntryEvent =
   | "identity.revoke"
   | "identity.refuse"
   | "grant.store"
-  | "grant.remove";
+  | "grant.remove"
+  | "identity.root";
 
 export interface EntryDraft {
   readonly event: EntryEvent;

@@ -6,7 +6,6 @@ import tls from "node:tls";
 
 import { makeJoinToken, revokeCertificates } from "../../src/app/certificate-authority.ts";
 import { credentialsOf } from "../../src/app/credentials.ts";
-import { openAuthority, openKeys } from "../../src/app/state-folder.ts";
 import { issueLeaf } from "../../src/crypto/certificate.ts";
 import { generateKeyPair } from "../../src/crypto/keys.ts";
 import { createSigningRequest } from "../../src/crypto/signing-request.ts";
@@ -30,6 +29,7 @@ import {
   type TestGateway,
   toolCall,
 } from "../support/gateway.ts";
+import { authorityOf } from "../support/authority.ts";
 import { newSigningKey } from "../support/keys.ts";
 
 function endpoint(gateway: TestGateway): { readonly host: string; readonly port: number } {
@@ -191,11 +191,18 @@ test("a certificate of another authority opens no link, though it bears the same
   const foreignKey = newSigningKey("ml-dsa-65");
   const foreign = {
     key: foreignKey,
-    certificate: await createRoot("latticegate.local", "client", foreignKey, Date.now()),
+    certificate: await createRoot(
+      "latticegate.local",
+      { purpose: "client", generation: 1 },
+      foreignKey,
+      Date.now(),
+    ),
+    generation: 1,
+    issuesFromUnixMs: 0,
   };
   const key = generateKeyPair(suite);
   const svid = await issueSvid(
-    { trustDomain: "latticegate.local", roots: { client: foreign, server: foreign } },
+    { trustDomain: "latticegate.local", roots: { client: [foreign], server: [foreign] } },
     { spiffeId: "spiffe://latticegate.local/agent/test", purpose: "client", publicKey: key.publicKey },
     Date.now(),
   );
@@ -358,7 +365,8 @@ test("a join token that isn't one is refused with what to do", () => {
     address: "127.0.0.1:1",
     secret: new Uint8Array(32),
     serverRootHash: new Uint8Array(32).fill(7),
-  };
+    profile: "hybrid",
+  } as const;
   const again = readJoinToken(writeJoinToken(token));
   assert.equal(again.address, token.address);
   assert.deepEqual(Buffer.from(again.serverRootHash), Buffer.from(token.serverRootHash));
@@ -409,8 +417,7 @@ async function leafOf(
     notAfterUnixMs?: number;
   },
 ): Promise<Credentials> {
-  const keys = await openKeys(gateway.config.state, undefined);
-  const authority = await openAuthority(gateway.config.state, keys, "latticegate.local", systemClock);
+  const authority = await authorityOf(gateway);
   const key = generateKeyPair(signatureSuite("ML-DSA-65"));
   const certificate = await issueLeaf({
     commonName: "test",
@@ -419,7 +426,7 @@ async function leafOf(
     purpose: "client",
     notBeforeUnixMs: Date.now() - 60_000,
     notAfterUnixMs: Date.now() + 3_600_000,
-    issuer: { commonName: "latticegate.local client root", key: authority.roots.client.key },
+    issuer: authority.roots.client[0],
     ...override,
   });
   return credentialsOf(key, certificate);

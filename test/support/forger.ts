@@ -6,12 +6,13 @@ import tls from "node:tls";
 
 import { openClassicalAuthority } from "../../src/app/classical-authority.ts";
 import { credentialsOf } from "../../src/app/credentials.ts";
-import { openAuthority, openKeys } from "../../src/app/state-folder.ts";
+import { openKeys } from "../../src/app/state-folder.ts";
 import { generateKeyPair, type SigningKey, signingKey } from "../../src/crypto/keys.ts";
 import { enrolAlpn } from "../../src/host/net/front-door.ts";
 import type { Credentials } from "../../src/host/net/tls.ts";
 import { issueSvid, type Purpose } from "../../src/identity/authority.ts";
 import { createClassicalRoot, issueClassicalSvid } from "../../src/identity/classical-authority.ts";
+import { authorityOf } from "./authority.ts";
 import { atEnd, type Cleanup } from "./cleanup.ts";
 import type { TestGateway } from "./gateway.ts";
 
@@ -31,9 +32,7 @@ export async function forgedMlDsa(
   victim: Victim,
   key = generateKeyPair(gateway.config.profile.identity),
 ): Promise<Credentials> {
-  const { state, trust_domain: domain } = gateway.config;
-  const keys = await openKeys(state, undefined);
-  const authority = await openAuthority(state, keys, domain, gateway.clock);
+  const authority = await authorityOf(gateway);
   const asked = { ...victim, publicKey: key.publicKey };
   const svid = await issueSvid(authority, asked, gateway.clock.nowUnixMs());
   return credentialsOf(key, svid.certificate);

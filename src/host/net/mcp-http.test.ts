@@ -16,6 +16,7 @@ const channel = {
     keyAlgorithm: "ML-DSA-65",
     spiffeId: "spiffe://acme.test/agent/a",
     serial: "1",
+    issuer: "root",
     notAfterUnixMs: 0,
   },
   remote: "127.0.0.1:1",

@@ -11,8 +11,8 @@ import { negotiatedGroup } from "./tls.ts";
 export interface RenewablePool {
   /** For one request; the next may get another. */
   readonly dispatcher: () => Dispatcher;
-  /** New requests use these; those under way finish on the old connections. */
-  readonly renew: (options: LinkOptions) => void;
+  /** New requests use these; those under way finish on the old connections, unless these are to be cut. */
+  readonly renew: (options: LinkOptions, old?: "finish" | "cut") => void;
   /** TLS group of the newest link; undefined before the first. */
   readonly group: () => string | undefined;
   readonly close: () => Promise<void>;
@@ -35,11 +35,11 @@ export function renewablePool(origin: string, options: LinkOptions, profile: Pro
   let isClosed = false;
   return {
     dispatcher: () => pool,
-    renew: (next) => {
+    renew: (next, fate = "finish") => {
       if (isClosed) return; // The certificate came after the end.
       const old = pool;
       pool = make(next);
-      old.close().catch(() => undefined); // Its last requests failed, and their callers know.
+      (fate === "cut" ? old.destroy() : old.close()).catch(() => undefined); // Its last requests failed, and their callers know.
     },
     group: () => group,
     close: async () => {

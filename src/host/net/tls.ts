@@ -2,7 +2,12 @@
 import { constants } from "node:crypto";
 import tls from "node:tls";
 
-import { certificateFacts } from "../../crypto/certificate.ts";
+import {
+  certificateFacts,
+  certificateHash,
+  type ParsedCertificate,
+  parseCertificate,
+} from "../../crypto/certificate.ts";
 import { type KeyExchangeSuite, type Profile } from "../../crypto/suites.ts";
 import { provenSpiffeId, type Trust } from "../../identity/admission.ts";
 import type { Log } from "../../kernel/log.ts";
@@ -24,13 +29,18 @@ export interface Credentials {
 
 export const handshakeTimeoutMs = 5000;
 
-export interface DoorsOptions {
-  readonly profile: Profile;
+/** What a server shows, and whom it lets in. */
+export interface ServerSide {
   readonly credentials: Credentials;
-  /** PEM of the root above `credentials`; shown to newcomers, who know its hash. */
-  readonly serverRoot: string;
   /** PEM of the roots under which clients are issued. */
   readonly clientRoots: readonly string[];
+  /** What newcomers are shown, who know the root's hash, and those who were away and know no newer root. */
+  readonly newcomers?: { readonly credentials: Credentials; readonly serverRoot: string };
+}
+
+export interface DoorsOptions {
+  readonly profile: Profile;
+  readonly side: ServerSide;
   readonly trust: () => Trust;
   readonly log: Log;
   /** Calls are taken only on links that prove a classical identity too. */
@@ -43,26 +53,38 @@ export interface DoorsOptions {
 
 export interface Doors {
   readonly doors: readonly Door[];
-  /** New connections show these; old ones go on. */
-  readonly renew: (credentials: Credentials) => void;
+  /** For new connections; old ones go on. */
+  readonly renew: (side: ServerSide) => void;
+}
+
+/** What a door needs to know of the side it is on now. */
+interface Standing {
+  readonly side: ServerSide;
+  readonly issuers: readonly ParsedCertificate[];
 }
 
 export function openDoors(options: DoorsOptions): Doors {
-  const { onEnrol } = options;
-  const doors = options.profile.groups.map((group): Door => ({
+  const { onEnrol, profile } = options;
+  let standing = standingOf(options.side);
+  const doors = profile.groups.map((group): Door => ({
     group,
-    admitted: admittedServer(options, group),
+    admitted: admittedServer(options, group, () => standing),
     ...(onEnrol !== undefined && { enrol: enrolServer(options, group, onEnrol) }),
   }));
   return {
     doors,
-    renew: (credentials) => {
+    renew: (side) => {
+      standing = standingOf(side);
       for (const door of doors) {
-        door.admitted.setSecureContext(serverContext({ ...options, credentials }, door.group));
-        door.enrol?.setSecureContext(enrolContext({ ...options, credentials }, door.group));
+        door.admitted.setSecureContext(serverContext(profile, side, door.group));
+        door.enrol?.setSecureContext(enrolContext(profile, side, door.group));
       }
     },
   };
+}
+
+function standingOf(side: ServerSide): Standing {
+  return { side, issuers: side.clientRoots.flatMap((pem) => parseCertificate(pem) ?? []) };
 }
 
 /** Options of a client that offers only what the profile has, and takes only `peerSpiffeId` for its peer. */
@@ -80,6 +102,7 @@ export function clientTlsOptions(options: {
     ecdhCurve: profile.groups.map((group) => group.id).join(":"),
     sigalgs: profile.identity.tlsName ?? "",
     ca: [...options.serverRoots],
+    allowPartialTrustChain: true,
     ...(credentials && { cert: credentials.certificate, key: credentials.privateKey }),
     ...(options.alpn !== undefined && { ALPNProtocols: [options.alpn] }),
     rejectUnauthorized: true,
@@ -106,17 +129,21 @@ export function negotiatedGroup(socket: tls.TLSSocket, profile: Profile): string
   return group.id;
 }
 
-function admittedServer(options: DoorsOptions, group: KeyExchangeSuite): tls.Server {
+function admittedServer(
+  options: DoorsOptions,
+  group: KeyExchangeSuite,
+  standing: () => Standing,
+): tls.Server {
   const server = tls.createServer(
     {
-      ...serverContext(options, group),
+      ...serverContext(options.profile, options.side, group),
       requestCert: true,
       // The reason would be lost if OpenSSL cut the link itself; `admit` is the one place that judges.
       rejectUnauthorized: false,
       handshakeTimeout: handshakeTimeoutMs,
       ALPNProtocols: ["http/1.1"],
     },
-    (socket) => admit(socket, group, options),
+    (socket) => admit(socket, group, { ...options, issuers: standing().issuers }),
   );
   return withLoggedErrors(server, options.log);
 }
@@ -127,7 +154,11 @@ function enrolServer(
   onEnrol: (socket: tls.TLSSocket) => void,
 ): tls.Server {
   const server = tls.createServer(
-    { ...enrolContext(options, group), handshakeTimeout: handshakeTimeoutMs, ALPNProtocols: [enrolAlpn] },
+    {
+      ...enrolContext(options.profile, options.side, group),
+      handshakeTimeout: handshakeTimeoutMs,
+      ALPNProtocols: [enrolAlpn],
+    },
     (socket) => {
       socket.on("error", () => socket.destroy());
       if (socket.alpnProtocol === enrolAlpn && sessionGroupId(socket.getSession()) === group.groupId)
@@ -138,17 +169,19 @@ function enrolServer(
   return withLoggedErrors(server, options.log);
 }
 
-function serverContext(options: DoorsOptions, group: KeyExchangeSuite): tls.TlsOptions {
+function serverContext(profile: Profile, side: ServerSide, group: KeyExchangeSuite): tls.TlsOptions {
   return {
-    cert: options.credentials.certificate,
-    key: options.credentials.privateKey,
+    cert: side.credentials.certificate,
+    key: side.credentials.privateKey,
     // INVARIANT: only the clients' roots stand here. With the issuer of `cert` among them OpenSSL would
     // send its own root along: 5 KB more in each handshake and one round trip.
-    ca: [...options.clientRoots],
+    ca: [...side.clientRoots],
+    // An authority whose certificate somebody else signed is a trust anchor all the same.
+    allowPartialTrustChain: true,
     minVersion: "TLSv1.3",
-    ciphers: options.profile.ciphers,
+    ciphers: profile.ciphers,
     ecdhCurve: group.id,
-    sigalgs: options.profile.identity.tlsName ?? "",
+    sigalgs: profile.identity.tlsName ?? "",
     honorCipherOrder: true,
     // A ticket would carry 5.7 KB of certificate and let a link skip the revocation check.
     secureOptions: constants.SSL_OP_NO_TICKET,
@@ -156,16 +189,25 @@ function serverContext(options: DoorsOptions, group: KeyExchangeSuite): tls.TlsO
 }
 
 /** Newcomers have no root yet, so it is sent along; they compare it with the hash they were given. */
-function enrolContext(options: DoorsOptions, group: KeyExchangeSuite): tls.TlsOptions {
-  return { ...serverContext(options, group), cert: options.credentials.certificate + options.serverRoot };
+function enrolContext(profile: Profile, side: ServerSide, group: KeyExchangeSuite): tls.TlsOptions {
+  const { credentials, serverRoot } = side.newcomers ?? { credentials: side.credentials, serverRoot: "" };
+  return {
+    ...serverContext(profile, { ...side, credentials }, group),
+    cert: credentials.certificate + serverRoot,
+  };
+}
+
+interface Admitting extends DoorsOptions {
+  readonly issuers: Standing["issuers"];
 }
 
 /** The one place where a link is let in or cut, before a byte of HTTP is read. */
-function admit(socket: tls.TLSSocket, group: KeyExchangeSuite, options: DoorsOptions): void {
+function admit(socket: tls.TLSSocket, group: KeyExchangeSuite, options: Admitting): void {
   socket.on("error", () => socket.destroy());
   const remote = remoteOf(socket);
   try {
-    const channel = provenChannel(socket, group, options.trust(), remote);
+    const judging = { trust: options.trust(), issuers: options.issuers };
+    const channel = provenChannel(socket, group, judging, remote);
     options.onLink(socket, { ...channel, ...(options.demands && { demands: options.demands }) });
   } catch (error) {
     const refusal = error instanceof Refusal ? error : undefined;
@@ -181,7 +223,7 @@ function admit(socket: tls.TLSSocket, group: KeyExchangeSuite, options: DoorsOpt
 function provenChannel(
   socket: tls.TLSSocket,
   group: KeyExchangeSuite,
-  trust: Trust,
+  { trust, issuers }: { readonly trust: Trust; readonly issuers: Admitting["issuers"] },
   remote: string,
 ): Channel {
   if (sessionGroupId(socket.getSession()) !== group.groupId) {
@@ -195,6 +237,11 @@ function provenChannel(
       `The peer's certificate isn't accepted: ${String(socket.authorizationError)}.`,
     );
   }
+  // OpenSSL has verified the signature; of which root it was, names tell, since no two roots share one.
+  const issuer = issuers.find((root) => peer.checkIssued(root));
+  if (issuer === undefined) {
+    throw new Refusal("bad_certificate", "The peer's certificate isn't of a root that is trusted now.");
+  }
   const facts = certificateFacts(peer);
   return {
     group: group.id,
@@ -204,6 +251,7 @@ function provenChannel(
       keyAlgorithm: facts.keyAlgorithm,
       spiffeId: provenSpiffeId(facts, trust),
       serial: facts.serial,
+      issuer: certificateHash(issuer),
       notAfterUnixMs: facts.notAfterUnixMs,
     },
     remote,

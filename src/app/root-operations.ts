@@ -1,0 +1,267 @@
+/** What an operator does with the roots: rotate, retire, declare compromised. The running gateway follows by itself. */
+import { readIfThere } from "../host/store/files.ts";
+import { openState } from "../host/store/state-sqlite.ts";
+import { openRoots, type RootChange, type RootRecord, type RootStore } from "../host/store/state-roots.ts";
+import { createRoot, overlapMs, type Purpose, svidLifetimeMs } from "../identity/authority.ts";
+import { gatewayIdOf } from "../identity/spiffe-id.ts";
+import type { Clock } from "../kernel/clock.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { certificateHash, certificateFacts } from "../crypto/certificate.ts";
+import type { Config } from "./config.ts";
+import { exportRoots, readRoot, rootKeyName, trustedOf, type TrustedRoot } from "./roots.ts";
+import { openAuthorityRoots, openKeys, statePaths } from "./state-folder.ts";
+
+/** A generation as an operator sees it. */
+export interface RootReport {
+  readonly purpose: Purpose;
+  readonly generation: number;
+  readonly state: "issuing" | "trusted" | "announced" | "requested" | "retired" | "compromised";
+  readonly suite: string;
+  /** SHA-256 of the certificate, base64url; undefined before there is one. */
+  readonly fingerprint: string | undefined;
+  readonly createdUnixMs: number;
+  readonly issuesFromUnixMs: number;
+  readonly notAfterUnixMs: number | undefined;
+  readonly endedUnixMs: number | undefined;
+}
+
+export async function listRoots(config: Config, clock: Clock): Promise<readonly RootReport[]> {
+  await requireAuthority(config);
+  const nowUnixMs = clock.nowUnixMs();
+  return withRoots(config, (store) => {
+    const roots = store.roots();
+    return roots.map((root) => reportOf(root, roots, nowUnixMs));
+  });
+}
+
+/** PEM of the roots that are trusted now. @throws Refusal `bad_state` before the first start */
+export async function trustedAnchors(config: Config): Promise<Readonly<Record<Purpose, readonly string[]>>> {
+  await requireAuthority(config);
+  return withRoots(config, (store) => {
+    const roots = store.roots();
+    const of = (purpose: Purpose) => trustedOf(roots, purpose).map(({ certificate }) => certificate);
+    return { server: of("server"), client: of("client") };
+  });
+}
+
+/**
+ * A new generation beside the old one. A server root issues once everybody can know it; a client root at once,
+ * unless there are exposed servers, which have to hear of it as everybody else does.
+ */
+export async function rotateRoot(config: Config, purpose: Purpose, clock: Clock): Promise<RootReport> {
+  const store = await openStore(config, clock);
+  try {
+    const root = await newRoot(config, purpose, store, clock);
+    const issuesFromUnixMs = issuesFrom(config, purpose, clock.nowUnixMs());
+    store.change((roots, change) => {
+      mustBeNext(roots, root);
+      if (trustedOf(roots, purpose).length > 1) throw stillRotating(purpose);
+      change.add({ ...root, issuesFromUnixMs });
+      change.tell(eventOf("rotate", root, clock));
+    });
+    await exportRoots(statePaths(config.state), store);
+    return reportOf({ ...root, issuesFromUnixMs, ended: null }, store.roots(), clock.nowUnixMs());
+  } finally {
+    store.close();
+  }
+}
+
+/**
+ * Ends all generations but the newest.
+ * @param isEarly also if certificates of them may still be in use
+ * @returns the generations that ended
+ */
+export async function retireRoots(
+  config: Config,
+  purpose: Purpose,
+  options: { readonly isEarly: boolean; readonly clock: Clock },
+): Promise<readonly number[]> {
+  const { clock } = options;
+  const store = await openStore(config, clock);
+  try {
+    const ended = store.change((roots, change) => {
+      const old = trustedOf(roots, purpose);
+      const newest = old.at(-1);
+      if (newest === undefined || old.length === 1) {
+        throw new Refusal("bad_state", `There is one ${purpose} root; rotate before one is retired.`);
+      }
+      const freeUnixMs = newest.issuesFromUnixMs + svidLifetimeMs;
+      if (freeUnixMs > clock.nowUnixMs() && !options.isEarly) throw tooEarly(purpose, freeUnixMs);
+      return endAll(old.slice(0, -1), "retired", change, clock);
+    });
+    await exportRoots(statePaths(config.state), store);
+    return ended;
+  } finally {
+    store.close();
+  }
+}
+
+export interface Compromise {
+  readonly root: RootReport;
+  readonly ended: readonly number[];
+  /** SPIFFE IDs whose certificates were made void, as far as the authority gave them out. */
+  readonly void: readonly string[];
+}
+
+/** Distrusts every root of that purpose at once, and makes a new one that issues at once. */
+export async function replaceCompromised(
+  config: Config,
+  purpose: Purpose,
+  clock: Clock,
+): Promise<Compromise> {
+  const store = await openStore(config, clock);
+  try {
+    const root = await newRoot(config, purpose, store, clock);
+    const ended = store.change((roots, change) => {
+      mustBeNext(roots, root);
+      // One that was to be signed outside was made on the same machine.
+      const open = roots.filter((each) => each.purpose === purpose && each.ended === null);
+      const numbers = endAll(open, "compromised", change, clock);
+      change.add(root);
+      change.tell(eventOf("replace", root, clock));
+      return numbers;
+    });
+    await exportRoots(statePaths(config.state), store);
+    const report = reportOf({ ...root, ended: null }, store.roots(), clock.nowUnixMs());
+    return { root: report, ended, void: holders(config, purpose, clock.nowUnixMs()) };
+  } finally {
+    store.close();
+  }
+}
+
+/** The next number of that purpose: above everything there was. */
+export function nextGeneration(roots: readonly RootRecord[], purpose: Purpose): number {
+  return 1 + Math.max(0, ...roots.filter((root) => root.purpose === purpose).map((root) => root.generation));
+}
+
+/** When a new root may issue. */
+export function issuesFrom(config: Config, purpose: Purpose, nowUnixMs: number): number {
+  const mustWait = purpose === "server" || holders(config, "server", nowUnixMs).length > 0;
+  return nowUnixMs + (mustWait ? overlapMs : 0);
+}
+
+export function openStore(config: Config, clock: Clock): Promise<RootStore> {
+  return requireAuthority(config).then(async () => {
+    const keys = await openKeys(config.state, config.unlock);
+    const { trust_domain: trustDomain, profile } = config;
+    return await openAuthorityRoots(config.state, keys, { trustDomain, suite: profile.identity.id, clock });
+  });
+}
+
+export function stillRotating(purpose: Purpose): Refusal {
+  return new Refusal(
+    "bad_state",
+    `Two ${purpose} roots are trusted already; end the old one with "latticegate ca retire --for ${purpose}" first.`,
+  );
+}
+
+export function eventOf(
+  what: string,
+  { purpose, generation, certificate }: Pick<RootRecord, "purpose" | "generation" | "certificate">,
+  clock: Clock,
+): Parameters<RootChange["tell"]>[0] {
+  return {
+    atUnixMs: clock.nowUnixMs(),
+    what,
+    facts: {
+      purpose,
+      generation: String(generation),
+      ...(certificate !== null && { root: certificateHash(readRoot(certificate)) }),
+    },
+  };
+}
+
+export function mustBeNext(
+  roots: readonly RootRecord[],
+  { purpose, generation }: Pick<RootRecord, "purpose" | "generation">,
+): void {
+  if (nextGeneration(roots, purpose) === generation) return;
+  throw new Refusal("bad_state", "Another command changed the roots meanwhile; look at them and try again.");
+}
+
+async function newRoot(
+  config: Config,
+  purpose: Purpose,
+  store: RootStore,
+  clock: Clock,
+): Promise<Omit<TrustedRoot, "ended">> {
+  const keys = await openKeys(config.state, config.unlock);
+  const which = { purpose, generation: nextGeneration(store.roots(), purpose) };
+  const suite = config.profile.identity.id;
+  const key = await keys.signing(rootKeyName(which), suite);
+  const now = clock.nowUnixMs();
+  const certificate = await createRoot(config.trust_domain, which, key, now);
+  return { ...which, suite, certificate, createdUnixMs: now, issuesFromUnixMs: now };
+}
+
+function endAll(
+  roots: readonly RootRecord[],
+  how: "retired" | "compromised",
+  change: RootChange,
+  clock: Clock,
+): readonly number[] {
+  for (const root of roots) {
+    change.end(root, { how, atUnixMs: clock.nowUnixMs() });
+    change.tell(eventOf(how === "retired" ? "retire" : "compromised", root, clock));
+  }
+  return roots.map(({ generation }) => generation);
+}
+
+/** Who holds a certificate of that purpose that hasn't ended, the gateway's own left out. */
+function holders(config: Config, purpose: Purpose, nowUnixMs: number): readonly string[] {
+  const state = openState(statePaths(config.state).database);
+  try {
+    const own = gatewayIdOf(config.trust_domain);
+    const live = state
+      .certificates()
+      .filter((each) => each.purpose === purpose && each.notAfterUnixMs > nowUnixMs && each.spiffeId !== own);
+    return [...new Set(live.map(({ spiffeId }) => spiffeId))].sort();
+  } finally {
+    state.close();
+  }
+}
+
+function reportOf(root: RootRecord, roots: readonly RootRecord[], nowUnixMs: number): RootReport {
+  const certificate = root.certificate === null ? undefined : readRoot(root.certificate);
+  return {
+    purpose: root.purpose,
+    generation: root.generation,
+    state: stateOf(root, roots, nowUnixMs),
+    suite: root.suite,
+    fingerprint: certificate && certificateHash(certificate),
+    createdUnixMs: root.createdUnixMs,
+    issuesFromUnixMs: root.issuesFromUnixMs,
+    notAfterUnixMs: certificate && certificateFacts(certificate).notAfterUnixMs,
+    endedUnixMs: root.ended?.atUnixMs,
+  };
+}
+
+function stateOf(root: RootRecord, roots: readonly RootRecord[], nowUnixMs: number): RootReport["state"] {
+  if (root.ended !== null) return root.ended.how;
+  if (root.certificate === null) return "requested";
+  const trusted = trustedOf(roots, root.purpose);
+  const issuing = trusted.findLast((each) => each.issuesFromUnixMs <= nowUnixMs) ?? trusted[0];
+  if (issuing?.generation === root.generation) return "issuing";
+  return root.generation > (issuing?.generation ?? 0) ? "announced" : "trusted";
+}
+
+async function requireAuthority(config: Config): Promise<void> {
+  if ((await readIfThere(statePaths(config.state).trustDomain)) !== undefined) return;
+  throw new Refusal("bad_state", `There is no authority in ${config.state} yet; run "latticegate up" once.`);
+}
+
+function tooEarly(purpose: Purpose, freeUnixMs: number): Refusal {
+  return new Refusal(
+    "bad_state",
+    `Certificates of the old ${purpose} root may be in use until ${new Date(freeUnixMs).toISOString()}. Wait, or end it now with --danger-early: whoever wasn't renewed since the rotation must join again.`,
+  );
+}
+
+function withRoots<T>(config: Config, work: (store: RootStore) => T): T {
+  const store = openRoots(statePaths(config.state).database);
+  try {
+    return work(store);
+  } finally {
+    store.close();
+  }
+}

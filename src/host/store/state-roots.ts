@@ -1,0 +1,189 @@
+/**
+ * The authority's roots by generation, and what was done with them, in the state database. Keys aren't here:
+ * they stay sealed in the key folder. Commands and the running gateway open the same file; each change is one
+ * transaction together with its line in `root_events`, which the gateway copies into the audit log.
+ */
+import { DatabaseSync } from "node:sqlite";
+
+import { isSignatureSuiteId, type SignatureSuiteId } from "../../crypto/suites.ts";
+import type { Purpose } from "../../identity/authority.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+
+export interface RootRecord {
+  readonly purpose: Purpose;
+  /** From 1, never used twice. */
+  readonly generation: number;
+  readonly suite: SignatureSuiteId;
+  /** PEM; null while an outside authority is asked to sign it. */
+  readonly certificate: string | null;
+  readonly createdUnixMs: number;
+  readonly issuesFromUnixMs: number;
+  readonly ended: RootEnd | null;
+}
+
+export interface RootEnd {
+  readonly how: "retired" | "compromised";
+  readonly atUnixMs: number;
+}
+
+/** What was done, for the audit log; no secret. */
+export interface RootEvent {
+  readonly atUnixMs: number;
+  readonly what: string;
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+export interface RootStore {
+  /** By purpose, oldest generation first. */
+  readonly roots: () => readonly RootRecord[];
+  /** Looks, decides and changes as one: nobody else changes anything between. */
+  readonly change: <T>(work: (roots: readonly RootRecord[], change: RootChange) => T) => T;
+  /** Those the audit log doesn't have yet, oldest first. */
+  readonly unrecorded: () => readonly (RootEvent & { readonly id: number })[];
+  readonly recorded: (id: number) => void;
+  readonly close: () => void;
+}
+
+export interface RootChange {
+  readonly add: (root: Omit<RootRecord, "ended">) => void;
+  /** Gives a requested generation its certificate. */
+  readonly complete: (
+    root: Pick<RootRecord, "purpose" | "generation">,
+    certificate: string,
+    issuesFromUnixMs: number,
+  ) => void;
+  readonly end: (root: Pick<RootRecord, "purpose" | "generation">, end: RootEnd) => void;
+  readonly tell: (event: RootEvent) => void;
+}
+
+const schema = `
+  create table if not exists roots (
+    purpose text not null check (purpose in ('server', 'client')), generation integer not null,
+    suite text not null, certificate text, created_unix_ms integer not null,
+    issues_from_unix_ms integer not null,
+    ended text check (ended in ('retired', 'compromised')), ended_unix_ms integer,
+    primary key (purpose, generation)
+  ) strict;
+  create table if not exists root_events (
+    id integer primary key, at_unix_ms integer not null, what text not null, facts text not null,
+    recorded integer not null default 0
+  ) strict;
+`;
+
+/** @throws Refusal `bad_state` if the file can't be opened or isn't ours */
+export function openRoots(file: string): RootStore {
+  const db = open(file);
+  const roots = (): readonly RootRecord[] =>
+    db.prepare("select * from roots order by purpose, generation").all().map(recordOf);
+  return {
+    roots,
+    change: (work) => transaction(db, () => work(roots(), changeOf(db))),
+    unrecorded: () =>
+      db
+        .prepare("select id, at_unix_ms, what, facts from root_events where recorded = 0 order by id")
+        .all()
+        .map((row) => ({
+          id: Number(row["id"]),
+          atUnixMs: Number(row["at_unix_ms"]),
+          what: String(row["what"]),
+          facts: JSON.parse(String(row["facts"])) as Readonly<Record<string, string>>,
+        })),
+    recorded: (id) => void db.prepare("update root_events set recorded = 1 where id = ?").run(id),
+    close: () => db.close(),
+  };
+}
+
+/** Writes a consistent copy of the whole state database, also while others write to it. */
+export function copyState(file: string, to: string): void {
+  const db = open(file);
+  try {
+    db.prepare("vacuum into ?").run(to);
+  } finally {
+    db.close();
+  }
+}
+
+function changeOf(db: DatabaseSync): RootChange {
+  return {
+    add: (root) => {
+      db.prepare("insert into roots values (?, ?, ?, ?, ?, ?, null, null)").run(
+        root.purpose,
+        root.generation,
+        root.suite,
+        root.certificate,
+        root.createdUnixMs,
+        root.issuesFromUnixMs,
+      );
+    },
+    complete: ({ purpose, generation }, certificate, issuesFromUnixMs) => {
+      db.prepare(
+        "update roots set certificate = ?, issues_from_unix_ms = ? where purpose = ? and generation = ?",
+      ).run(certificate, issuesFromUnixMs, purpose, generation);
+    },
+    end: ({ purpose, generation }, { how, atUnixMs }) => {
+      db.prepare("update roots set ended = ?, ended_unix_ms = ? where purpose = ? and generation = ?").run(
+        how,
+        atUnixMs,
+        purpose,
+        generation,
+      );
+    },
+    tell: ({ atUnixMs, what, facts }) => {
+      db.prepare("insert into root_events (at_unix_ms, what, facts) values (?, ?, ?)").run(
+        atUnixMs,
+        what,
+        JSON.stringify(facts),
+      );
+    },
+  };
+}
+
+function recordOf(row: Record<string, unknown>): RootRecord {
+  const suite = String(row["suite"]);
+  if (!isSignatureSuiteId(suite)) {
+    throw new Refusal(
+      "bad_state",
+      `The state database has a root of an algorithm that isn't known, ${suite}.`,
+    );
+  }
+  const certificate = row["certificate"];
+  const ended = row["ended"];
+  return {
+    purpose: row["purpose"] === "server" ? "server" : "client",
+    generation: Number(row["generation"]),
+    suite,
+    certificate: certificate === null ? null : String(certificate),
+    createdUnixMs: Number(row["created_unix_ms"]),
+    issuesFromUnixMs: Number(row["issues_from_unix_ms"]),
+    ended:
+      ended === null
+        ? null
+        : {
+            how: ended === "compromised" ? "compromised" : "retired",
+            atUnixMs: Number(row["ended_unix_ms"]),
+          },
+  };
+}
+
+function open(file: string): DatabaseSync {
+  try {
+    const db = new DatabaseSync(file, { timeout: 5000 });
+    db.exec("pragma journal_mode = wal; pragma synchronous = full;");
+    db.exec(schema);
+    return db;
+  } catch (cause) {
+    throw new Refusal("bad_state", `${file} can't be opened as the state database.`, { cause });
+  }
+}
+
+function transaction<T>(db: DatabaseSync, work: () => T): T {
+  db.exec("begin immediate");
+  try {
+    const result = work();
+    db.exec("commit");
+    return result;
+  } catch (error) {
+    db.exec("rollback");
+    throw error;
+  }
+}
