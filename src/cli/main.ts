@@ -4,6 +4,8 @@ import { version } from "../app/version.ts";
 import { auditShow, auditTail, auditVerify } from "./audit.ts";
 import { caList, caRevoke, caToken } from "./ca.ts";
 import { clientConfig } from "./client-config.ts";
+import { caBackup, caRestore } from "./ca-backup.ts";
+import { caDrill } from "./ca-drill.ts";
 import { caCompromised, caRetire, caRoots, caRotate } from "./ca-roots.ts";
 import { type Command, parseCall, usage } from "./command.ts";
 import { configCheck, configDocs } from "./config.ts";
@@ -34,6 +36,9 @@ const commands = [
   caRotate,
   caRetire,
   caCompromised,
+  caDrill,
+  caBackup,
+  caRestore,
   signer,
   signerInit,
   auditTail,

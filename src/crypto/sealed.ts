@@ -17,6 +17,9 @@ export interface SealedSecret {
   readonly sealed: string;
 }
 
+const nonceBytes = 12;
+const tagBytes = 16;
+
 /** RFC 9106 §4, second recommended option: 64 MiB, 3 passes, 4 lanes. */
 export function freshKdfParameters(): KdfParameters {
   return { salt: toBase64url(randomBytes(16)), memoryKiB: 65_536, passes: 3, lanes: 4 };
@@ -44,10 +47,7 @@ export async function unlockKey(passphrase: Uint8Array, kdf: KdfParameters): Pro
 
 /** @param name what the secret is; bound to it, so that two sealed files can't be swapped. */
 export function sealSecret(key: Uint8Array, name: string, secret: Uint8Array): SealedSecret {
-  const nonce = randomBytes(12);
-  const cipher = createCipheriv("aes-256-gcm", key, nonce);
-  cipher.setAAD(utf8(name));
-  const sealed = concat([cipher.update(secret), cipher.final(), cipher.getAuthTag()]);
+  const { nonce, sealed } = sealBytes(key, utf8(name), secret);
   return { nonce: toBase64url(nonce), sealed: toBase64url(sealed) };
 }
 
@@ -55,21 +55,11 @@ export function sealSecret(key: Uint8Array, name: string, secret: Uint8Array): S
 export function openSecret(key: Uint8Array, name: string, secret: SealedSecret): Uint8Array {
   const nonce = fromBase64url(secret.nonce);
   const sealed = fromBase64url(secret.sealed);
-  if (nonce?.length !== 12 || sealed === undefined || sealed.length < 16) {
+  if (nonce?.length !== nonceBytes || sealed === undefined || sealed.length < tagBytes) {
     throw new Refusal("bad_state", `The sealed key "${name}" can't be read.`);
   }
   try {
-    const decipher = createDecipheriv("aes-256-gcm", key, nonce);
-    decipher.setAAD(utf8(name));
-    decipher.setAuthTag(sealed.subarray(-16));
-    const secret = decipher.update(sealed.subarray(0, -16));
-    try {
-      // Of a stream cipher nothing is left for the end, which only checks the tag.
-      decipher.final();
-      return Uint8Array.from(secret);
-    } finally {
-      secret.fill(0);
-    }
+    return openBytes(key, utf8(name), { nonce, sealed });
   } catch (cause) {
     throw new Refusal(
       "bad_state",
@@ -78,5 +68,46 @@ export function openSecret(key: Uint8Array, name: string, secret: SealedSecret):
         cause,
       },
     );
+  }
+}
+
+/** @param bound what is bound to the sealed bytes without being in them; `sealed` ends in the 16-byte tag */
+export function sealBytes(
+  key: Uint8Array,
+  bound: Uint8Array,
+  bytes: Uint8Array,
+): { readonly nonce: Uint8Array; readonly sealed: Uint8Array } {
+  const nonce = randomBytes(nonceBytes);
+  return { nonce, sealed: sealUnder(key, nonce, bound, bytes) };
+}
+
+/** The same under a nonce that was drawn before, because it is part of what is bound: never twice with one key. */
+export function sealUnder(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  bound: Uint8Array,
+  bytes: Uint8Array,
+): Uint8Array {
+  const cipher = createCipheriv("aes-256-gcm", key, nonce);
+  cipher.setAAD(bound);
+  return concat([cipher.update(bytes), cipher.final(), cipher.getAuthTag()]);
+}
+
+/** @throws Error if key, bound bytes or sealed bytes are others */
+export function openBytes(
+  key: Uint8Array,
+  bound: Uint8Array,
+  { nonce, sealed }: { readonly nonce: Uint8Array; readonly sealed: Uint8Array },
+): Uint8Array {
+  const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: tagBytes });
+  decipher.setAAD(bound);
+  decipher.setAuthTag(sealed.subarray(-tagBytes));
+  const secret = decipher.update(sealed.subarray(0, -tagBytes));
+  try {
+    // Of a stream cipher nothing is left for the end, which only checks the tag.
+    decipher.final();
+    return Uint8Array.from(secret);
+  } finally {
+    secret.fill(0);
   }
 }
