@@ -23,6 +23,8 @@ export interface RootReport {
   readonly issuesFromUnixMs: number;
   readonly notAfterUnixMs: number | undefined;
   readonly endedUnixMs: number | undefined;
+  /** PEM: the issuing certificate an outside authority signed, and what is above it; for who trusts that authority. */
+  readonly outside: string | undefined;
 }
 
 export async function listRoots(config: Config, clock: Clock): Promise<readonly RootReport[]> {
@@ -191,7 +193,7 @@ async function newRoot(
   const key = await keys.signing(rootKeyName(which), suite);
   const now = clock.nowUnixMs();
   const certificate = await createRoot(config.trust_domain, which, key, now);
-  return { ...which, suite, certificate, createdUnixMs: now, issuesFromUnixMs: now };
+  return { ...which, suite, certificate, outside: null, createdUnixMs: now, issuesFromUnixMs: now };
 }
 
 function endAll(
@@ -233,6 +235,7 @@ function reportOf(root: RootRecord, roots: readonly RootRecord[], nowUnixMs: num
     issuesFromUnixMs: root.issuesFromUnixMs,
     notAfterUnixMs: certificate && certificateFacts(certificate).notAfterUnixMs,
     endedUnixMs: root.ended?.atUnixMs,
+    outside: root.outside ?? undefined,
   };
 }
 

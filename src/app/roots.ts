@@ -77,7 +77,14 @@ async function firstRoot(
   const made = stored === undefined ? suite : suiteOfRoot(stored);
   const key = await keys.signing(rootKeyName(which), made);
   const certificate = stored ?? (await createRoot(trustDomain, which, key, nowUnixMs));
-  return { ...which, suite: made, certificate, createdUnixMs: nowUnixMs, issuesFromUnixMs: nowUnixMs };
+  return {
+    ...which,
+    suite: made,
+    certificate,
+    outside: null,
+    createdUnixMs: nowUnixMs,
+    issuesFromUnixMs: nowUnixMs,
+  };
 }
 
 /** Other programs read the trust anchors from these files; the database is what counts. */

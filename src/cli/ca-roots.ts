@@ -24,9 +24,14 @@ export const caRoots = {
   name: "ca roots",
   arguments: "",
   summary: "List the generations of the roots: state, fingerprint, dates.",
-  options: configOption,
+  options: {
+    ...configOption,
+    outside: { type: "boolean", help: "Print what outside authorities signed for our keys instead, as PEM." },
+  },
   run: async (call) => {
-    for (const root of await listRoots(loadConfig(configFile(call)), systemClock)) call.out(rootLine(root));
+    const roots = await listRoots(loadConfig(configFile(call)), systemClock);
+    if (call.flag("outside")) for (const { outside } of roots) call.out((outside ?? "").trimEnd());
+    else for (const root of roots) call.out(rootLine(root));
     return 0;
   },
 } as const satisfies Command;

@@ -6,6 +6,7 @@ import { caList, caRevoke, caToken } from "./ca.ts";
 import { clientConfig } from "./client-config.ts";
 import { caBackup, caRestore } from "./ca-backup.ts";
 import { caDrill } from "./ca-drill.ts";
+import { caImport, caRequest } from "./ca-outside.ts";
 import { caCompromised, caRetire, caRoots, caRotate } from "./ca-roots.ts";
 import { type Command, parseCall, usage } from "./command.ts";
 import { configCheck, configDocs } from "./config.ts";
@@ -39,6 +40,8 @@ const commands = [
   caDrill,
   caBackup,
   caRestore,
+  caRequest,
+  caImport,
   signer,
   signerInit,
   auditTail,

@@ -46,6 +46,8 @@ interface CertificateRequest {
   readonly notBeforeUnixMs: number;
   readonly notAfterUnixMs: number;
   readonly issuer: Issuer;
+  /** Instead of the common name, the subject of this certificate (PEM). */
+  readonly subjectOf?: string;
 }
 
 /** Who signs: by the subject of its certificate (PEM), or by a name that has none yet. */
@@ -117,6 +119,30 @@ export function issueRoot(request: RootRequest): Promise<string> {
   );
 }
 
+/**
+ * PEM of our own self-signed certificate for a key that an outside authority signed, with the same subject and span:
+ * a trust anchor is a name and a key (RFC 5280 §6.1.1), and TLS programs, Node's servers among them, take none that
+ * isn't self-signed. Constrained to its trust domain, whatever the outside authority allows.
+ */
+export function issueAnchor(
+  issuing: ParsedCertificate,
+  key: SigningKey,
+  trustDomain: string,
+): Promise<string> {
+  const certificate = issuing.toString();
+  return issue(
+    {
+      commonName: "",
+      subjectOf: certificate,
+      publicKey: key.publicKey,
+      notBeforeUnixMs: issuing.validFromDate.getTime(),
+      notAfterUnixMs: issuing.validToDate.getTime(),
+      issuer: { certificate, key },
+    },
+    issuerExtensions(trustDomain),
+  );
+}
+
 /** What makes a certificate one that may sign leafs of this trust domain and nothing else. */
 export function issuerExtensions(trustDomain: string): Extension[] {
   const uris = new GeneralSubtree({ base: new GeneralName({ uniformResourceIdentifier: trustDomain }) });
@@ -181,7 +207,7 @@ async function issue(request: CertificateRequest, extensions: Extension[]): Prom
       notBefore: new Date(request.notBeforeUnixMs),
       notAfter: new Date(request.notAfterUnixMs),
     }),
-    subject: name(request.commonName),
+    subject: request.subjectOf === undefined ? name(request.commonName) : subjectOf(request.subjectOf),
     subjectPublicKeyInfo: AsnConvert.parse(
       request.publicKey.export({ type: "spki", format: "der" }),
       SubjectPublicKeyInfo,
@@ -206,8 +232,11 @@ function freshSerial(): ArrayBuffer {
 
 /** The subject as its certificate has it, byte for byte: names are compared as they are encoded. */
 function nameOf(issuer: Issuer): Name {
-  if ("commonName" in issuer) return name(issuer.commonName);
-  const { raw } = new X509Certificate(issuer.certificate);
+  return "commonName" in issuer ? name(issuer.commonName) : subjectOf(issuer.certificate);
+}
+
+function subjectOf(certificate: string): Name {
+  const { raw } = new X509Certificate(certificate);
   return AsnConvert.parse(raw, Certificate).tbsCertificate.subject;
 }
 

@@ -3,10 +3,12 @@ import { createPublicKey, sign } from "node:crypto";
 
 import { AsnConvert } from "@peculiar/asn1-schema";
 import { Attributes, CertificationRequest, CertificationRequestInfo } from "@peculiar/asn1-csr";
-import { AlgorithmIdentifier, Name, SubjectPublicKeyInfo } from "@peculiar/asn1-x509";
+import { AlgorithmIdentifier, Attribute, Extensions, Name, SubjectPublicKeyInfo } from "@peculiar/asn1-x509";
 
+import { toBase64 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { isSignedBy, type KeyPair, type PublicKey } from "./keys.ts";
+import { issuerExtensions, name } from "./certificate.ts";
+import { isSignedBy, type KeyPair, type PublicKey, type SigningKey } from "./keys.ts";
 import type { SignatureSuite } from "./suites.ts";
 
 /** DER. The subject stays empty: the issuer decides the name. */
@@ -26,6 +28,35 @@ export function createSigningRequest(key: KeyPair): Uint8Array {
     signature: Uint8Array.from(signed).buffer,
   });
   return new Uint8Array(AsnConvert.serialize(request));
+}
+
+/** PEM: asks an outside authority to make a key of ours one that may issue for this trust domain (RFC 2985 §5.4.2). */
+export async function createIssuingRequest(
+  key: SigningKey,
+  { commonName, trustDomain }: { readonly commonName: string; readonly trustDomain: string },
+): Promise<string> {
+  const wished = new Attribute({
+    type: "1.2.840.113549.1.9.14",
+    values: [AsnConvert.serialize(new Extensions(issuerExtensions(trustDomain)))],
+  });
+  const info = new CertificationRequestInfo({
+    subject: name(commonName),
+    subjectPKInfo: AsnConvert.parse(
+      key.publicKey.export({ type: "spki", format: "der" }),
+      SubjectPublicKeyInfo,
+    ),
+    attributes: new Attributes([wished]),
+  });
+  const signed = await key.sign(new Uint8Array(AsnConvert.serialize(info)));
+  const request = new CertificationRequest({
+    certificationRequestInfo: info,
+    signatureAlgorithm: new AlgorithmIdentifier({ algorithm: key.suite.oid }),
+    signature: Uint8Array.from(signed).buffer,
+  });
+  const lines = toBase64(new Uint8Array(AsnConvert.serialize(request))).match(/.{1,64}/g) ?? [];
+  return ["-----BEGIN CERTIFICATE REQUEST-----", ...lines, "-----END CERTIFICATE REQUEST-----", ""].join(
+    "\n",
+  );
 }
 
 /**

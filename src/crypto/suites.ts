@@ -257,6 +257,46 @@ export const logSuites = {
   daily: "SLH-DSA-SHA2-128s",
 } as const satisfies Record<string, SignatureSuiteId>;
 
+/** With what an outside authority may sign, by OID; RSA-PSS is judged by its hash, which stands in its parameters. */
+const outsideSignatures = new Set([
+  "1.2.840.113549.1.1.11", // sha256WithRSAEncryption
+  "1.2.840.113549.1.1.12", // sha384WithRSAEncryption
+  "1.2.840.113549.1.1.13", // sha512WithRSAEncryption
+  "1.2.840.10045.4.3.2", // ecdsa-with-SHA256
+  "1.2.840.10045.4.3.3", // ecdsa-with-SHA384
+  "1.2.840.10045.4.3.4", // ecdsa-with-SHA512
+  ...signatureSuites.map(({ oid }) => oid as string),
+]);
+const rsaPss = "1.2.840.113549.1.1.10";
+/** hashAlgorithm [0] of RSASSA-PSS-params (RFC 8017 A.2.3), SHA-256, SHA-384 or SHA-512; left out it means SHA-1. */
+const strongPssHash = /^30..a0..30..060960864801650304020[123]/;
+const outsideCurves = new Set(["prime256v1", "secp384r1", "secp521r1"]);
+const leastRsaBits = 3072;
+
+/** Why an outside authority's signature doesn't count; undefined if it does. @param parameters DER, in hex */
+export function weaknessOfSignature(oid: string, parameters: string): string | undefined {
+  const isStrong = oid === rsaPss ? strongPssHash.test(parameters) : outsideSignatures.has(oid);
+  return isStrong ? undefined : `is signed with an algorithm that doesn't count (${oid})`;
+}
+
+/** Why an outside authority's key doesn't count; undefined if it does. */
+export function weaknessOfKey(key: {
+  readonly type: string | undefined;
+  readonly bits: number | undefined;
+  readonly curve: string | undefined;
+}): string | undefined {
+  if (key.type === "rsa" || key.type === "rsa-pss") {
+    const bits = key.bits ?? 0;
+    return bits >= leastRsaBits
+      ? undefined
+      : `has an RSA key of ${bits} bits, expected ${leastRsaBits} or more`;
+  }
+  if (key.type === "ec") return outsideCurves.has(key.curve ?? "") ? undefined : `has a key on ${key.curve}`;
+  return signatureSuites.some(({ keyType }) => keyType === key.type)
+    ? undefined
+    : `has a key of type ${key.type}`;
+}
+
 export type SignatureSuiteId = (typeof signatureSuites)[number]["id"];
 
 export const signatureSuiteIds: readonly SignatureSuiteId[] = signatureSuites.map(({ id }) => id);

@@ -87,7 +87,8 @@ test("restored on another machine, identities go on, revocations count, and a ne
   assert.equal((await readFile(path.join(report.oldLog, "log-key.txt"), "utf8")).trim(), oldLog);
   const told: string[] = [];
   for await (const { reading } of openLogReader(statePaths(second.config.state).log).forwards()) {
-    if (reading.kind === "entry" && reading.entry.event === "identity.root") told.push(String(reading.entry.facts["what"]));
+    if (reading.kind === "entry" && reading.entry.event === "identity.root")
+      told.push(String(reading.entry.facts["what"]));
   }
   assert.ok(told.includes("restore"), "the new log says where it comes from");
   for (const file of await filesUnder(second.config.state))
@@ -105,7 +106,10 @@ test("a log goes on under its keys only from its newest copy", async (t) => {
   const { log, logKey } = statePaths(first.config.state);
 
   const stale = configIn(await temporaryFolder(t));
-  await assert.rejects(restoreBackup(stale, restoring(kept, { log: early })), isRefused(/can't be continued/));
+  await assert.rejects(
+    restoreBackup(stale, restoring(kept, { log: early })),
+    isRefused(/can't be continued/),
+  );
   assert.deepEqual(await readdir(path.dirname(stale.state)), [], "nothing is left of a restore that failed");
 
   const folder = await temporaryFolder(t);
@@ -118,7 +122,10 @@ test("a log goes on under its keys only from its newest copy", async (t) => {
   assert.ok(continued.kind === "intact" && continued.size > before);
 
   const kepts = await restoreBackup(configIn(await temporaryFolder(t)), restoring(kept));
-  const verdict = await verifyLogFolder({ folder: kepts.oldLog, key: path.join(kepts.oldLog, "log-key.txt") });
+  const verdict = await verifyLogFolder({
+    folder: kepts.oldLog,
+    key: path.join(kepts.oldLog, "log-key.txt"),
+  });
   assert.equal(verdict.kind, "intact", "entries in the backup can be verified");
 });
 
@@ -137,8 +144,14 @@ test("a backup that was cut, changed, is another's or no backup is refused, and 
     ["empty", Buffer.alloc(0)],
     ["changed at its end", changed(bytes.length - 1)],
     ["changed in its middle", changed(bytes.length >> 1)],
-    ["of dearer passphrases", Buffer.from(bytes.toString("latin1").replace('"passes":3', '"passes":9'), "latin1")],
-    ["of boundless memory", Buffer.from(bytes.toString("latin1").replace('"memoryKiB":65536', '"memoryKiB":4294967295'), "latin1")],
+    [
+      "of dearer passphrases",
+      Buffer.from(bytes.toString("latin1").replace('"passes":3', '"passes":9'), "latin1"),
+    ],
+    [
+      "of boundless memory",
+      Buffer.from(bytes.toString("latin1").replace('"memoryKiB":65536', '"memoryKiB":4294967295'), "latin1"),
+    ],
     ["longer", Buffer.concat([bytes, Buffer.alloc(1)])],
     ["another format", Buffer.from(`latticegate-backup/2\n${"x".repeat(100)}`)],
   ] as const;
@@ -154,9 +167,15 @@ test("a backup that was cut, changed, is another's or no backup is refused, and 
   }
   await writeFile(kept.file, bytes);
   await writeFile(kept.passphrase.file, "another passphrase, not this one");
-  await assert.rejects(restoreBackup(configIn(await temporaryFolder(t)), restoring(kept)), isRefused(/passphrase/));
+  await assert.rejects(
+    restoreBackup(configIn(await temporaryFolder(t)), restoring(kept)),
+    isRefused(/passphrase/),
+  );
   await writeFile(kept.passphrase.file, "short");
-  await assert.rejects(restoreBackup(configIn(await temporaryFolder(t)), restoring(kept)), isRefused(/16 characters/));
+  await assert.rejects(
+    restoreBackup(configIn(await temporaryFolder(t)), restoring(kept)),
+    isRefused(/16 characters/),
+  );
 });
 
 test("what a backup holds goes where it belongs, and nowhere else", async (t) => {
@@ -179,7 +198,10 @@ test("what a backup holds goes where it belongs, and nowhere else", async (t) =>
 test("a state folder that isn't empty is left alone, or moved aside when that is asked for", async (t) => {
   const gateway = await testGateway(t, openPolicy);
   const kept = await backedUp(t, gateway.config);
-  await assert.rejects(restoreBackup(gateway.config, restoring(kept, { isReplacing: true })), isRefused(/gateway runs/));
+  await assert.rejects(
+    restoreBackup(gateway.config, restoring(kept, { isReplacing: true })),
+    isRefused(/gateway runs/),
+  );
   const config = configIn(await temporaryFolder(t));
   await mkdir(config.state);
   await writeFile(path.join(config.state, "mine"), "x");
@@ -188,7 +210,10 @@ test("a state folder that isn't empty is left alone, or moved aside when that is
   assert.equal(await readFile(path.join(replaced ?? "", "mine"), "utf8"), "x");
   const other = configIn(await temporaryFolder(t), "trust_domain: other.test\n");
   await assert.rejects(restoreBackup(other, restoring(kept)), isRefused(/trust domain/));
-  await assert.rejects(writeBackup(gateway.config, { ...kept, hasLog: false, clock: systemClock }), isRefused(/there already/));
+  await assert.rejects(
+    writeBackup(gateway.config, { ...kept, hasLog: false, clock: systemClock }),
+    isRefused(/there already/),
+  );
 });
 
 test("nothing secret stands in a backup in the clear", async (t) => {
@@ -198,7 +223,8 @@ test("nothing secret stands in a backup in the clear", async (t) => {
   const { files } = await openBackup(bytes, Buffer.from(phrase));
   const unlock = files.find((file) => file.path === "unlock.key");
   assert.ok(unlock !== undefined && unlock.bytes.length > 40);
-  for (const file of files) assert.equal(bytes.indexOf(Buffer.from(file.bytes).subarray(0, 40)), -1, file.path);
+  for (const file of files)
+    assert.equal(bytes.indexOf(Buffer.from(file.bytes).subarray(0, 40)), -1, file.path);
 });
 
 test("the drill goes through both roots beside a gateway that runs, and changes nothing of it", async (t) => {
@@ -206,7 +232,14 @@ test("the drill goes through both roots beside a gateway that runs, and changes 
   const keep = await enrol(gateway, "agent/keep");
   const steps = [];
   for await (const step of drill(gateway.config, { clock: systemClock, log: silent })) steps.push(step);
-  assert.deepEqual(steps.filter(({ isGood }) => !isGood), []);
+  assert.deepEqual(
+    steps.filter(({ isGood }) => !isGood),
+    [],
+  );
   assert.equal(steps.length, 11);
-  assert.equal((await clientOf(t, gateway, keep).post("none", toolCall("x"))).status, 403, "it is still known");
+  assert.equal(
+    (await clientOf(t, gateway, keep).post("none", toolCall("x"))).status,
+    403,
+    "it is still known",
+  );
 });

@@ -85,13 +85,19 @@ async function rootEntries(gateway: TestGateway): Promise<readonly string[]> {
   const found: string[] = [];
   for await (const { reading } of openLogReader(statePaths(gateway.config.state).log).forwards()) {
     if (reading.kind === "entry" && reading.entry.event === "identity.root")
-      found.push(`${reading.entry.facts["what"]} ${reading.entry.facts["purpose"]} ${reading.entry.facts["generation"]}`);
+      found.push(
+        `${reading.entry.facts["what"]} ${reading.entry.facts["purpose"]} ${reading.entry.facts["generation"]}`,
+      );
   }
   return found;
 }
 
 /** The generation whose root issued what the gateway shows at its door. */
-async function shownRoot(gateway: TestGateway, roots: readonly string[], enrolment: Enrolment): Promise<number> {
+async function shownRoot(
+  gateway: TestGateway,
+  roots: readonly string[],
+  enrolment: Enrolment,
+): Promise<number> {
   const socket = tls.connect({
     ...clientTlsOptions({
       profile: gateway.config.profile,
@@ -105,10 +111,13 @@ async function shownRoot(gateway: TestGateway, roots: readonly string[], enrolme
   await new Promise<void>((resolve, reject) => socket.once("secureConnect", resolve).once("error", reject));
   const leaf = socket.getPeerX509Certificate();
   socket.destroy();
-  return 1 + roots.findIndex((pem) => {
-    const root = parseCertificate(pem);
-    return leaf !== undefined && root !== undefined && leaf.checkIssued(root);
-  });
+  return (
+    1 +
+    roots.findIndex((pem) => {
+      const root = parseCertificate(pem);
+      return leaf !== undefined && root !== undefined && leaf.checkIssued(root);
+    })
+  );
 }
 
 test("a rotation drops no call: old and new roots are trusted until the old ones are retired", async (t) => {
@@ -122,14 +131,22 @@ test("a rotation drops no call: old and new roots are trusted until the old ones
   await eventually("the gateway took them up", async () => (await rootEntries(gateway)).length === 2);
 
   assert.equal(await statusOf(client), 200, "an open link goes on");
-  assert.equal(await statusOf(clientOf(t, gateway, before)), 200, "and so does a new one with the old certificate");
+  assert.equal(
+    await statusOf(clientOf(t, gateway, before)),
+    200,
+    "and so does a new one with the old certificate",
+  );
   const next = await renewed(gateway, before);
   assert.deepEqual([next.identity.server_roots.length, next.identity.client_roots.length], [2, 2]);
   const newRoot = parseCertificate(next.identity.client_roots[1] ?? "");
   const leaf = parseCertificate(next.identity.certificate);
   assert.ok(leaf && newRoot && leaf.checkIssued(newRoot), "clients are issued under the new root at once");
   assert.equal(await statusOf(clientOf(t, gateway, next)), 200);
-  assert.equal(await shownRoot(gateway, next.identity.server_roots, next), 1, "nobody need know the new server root yet");
+  assert.equal(
+    await shownRoot(gateway, next.identity.server_roots, next),
+    1,
+    "nobody need know the new server root yet",
+  );
 
   await assert.rejects(retireRoots(gateway.config, "server", { isEarly: false, clock }), /--danger-early/);
   await assert.rejects(rotateRoot(gateway.config, "server", clock), /two|Two/);
@@ -142,8 +159,15 @@ test("a rotation drops no call: old and new roots are trusted until the old ones
   const fresh = await enrol(gateway, "agent/fresh");
   assert.deepEqual([fresh.identity.server_roots.length, fresh.identity.client_roots.length], [1, 1]);
   assert.equal(await statusOf(clientOf(t, gateway, fresh)), 200);
-  assert.deepEqual(await rootEntries(gateway), ["rotate client 2", "rotate server 2", "retire server 1", "retire client 1"]);
-  const states = (await listRoots(gateway.config, clock)).map(({ purpose, generation, state }) => `${purpose} ${generation} ${state}`);
+  assert.deepEqual(await rootEntries(gateway), [
+    "rotate client 2",
+    "rotate server 2",
+    "retire server 1",
+    "retire client 1",
+  ]);
+  const states = (await listRoots(gateway.config, clock)).map(
+    ({ purpose, generation, state }) => `${purpose} ${generation} ${state}`,
+  );
   assert.deepEqual(states, ["client 1 retired", "client 2 issuing", "server 1 retired", "server 2 issuing"]);
 });
 
@@ -159,7 +183,11 @@ test("a new server root is shown once everybody can know it; who was away is met
 
 test("a sidecar's tunnel goes through a whole rotation of both roots without a restart", async (t) => {
   const gateway = await stubbed(t);
-  const token = await makeJoinToken(gateway.config, { path: "agent/a", address: gateway.address }, systemClock);
+  const token = await makeJoinToken(
+    gateway.config,
+    { path: "agent/a", address: gateway.address },
+    systemClock,
+  );
   const options: ConnectOptions = {
     target: "stub",
     state: path.join(await temporaryFolder(t), "sidecar"),
@@ -229,7 +257,11 @@ test("a compromised server root: nobody who knew it takes the gateway for itself
 test("an exposed server is called through a rotation, and not under a compromised root", async (t) => {
   const stub = await stubServer(t);
   const first = await testGateway(t, openPolicy);
-  const token = await makeJoinToken(first.config, { path: "server/stub", address: first.address }, systemClock);
+  const token = await makeJoinToken(
+    first.config,
+    { path: "server/stub", address: first.address },
+    systemClock,
+  );
   const state = path.join(await temporaryFolder(t), "exposed");
   const exposing = { state, clock: systemClock, log: silent, listen: "127.0.0.1:0", allow: [] };
   const exposed = await startExpose({ ...exposing, joinToken: token, server: { url: stub.url } });
@@ -247,7 +279,10 @@ test("an exposed server is called through a rotation, and not under a compromise
   const seen = rootsSeen(gateway);
   await replaceCompromised(gateway.config, "server", systemClock);
   await eventually("the gateway took that up", () => rootsSeen(gateway) > seen);
-  await eventually("the exposed server isn't called any more", async () => (await statusOf(clientOf(t, gateway, await enrol(gateway)))) !== 200);
+  await eventually(
+    "the exposed server isn't called any more",
+    async () => (await statusOf(clientOf(t, gateway, await enrol(gateway)))) !== 200,
+  );
 });
 
 for (const [purpose, id, leafPurpose] of [
@@ -276,7 +311,9 @@ for (const [purpose, id, leafPurpose] of [
     }
     const shown = { cert: credentials.certificate, key: credentials.privateKey };
     const impostor = tls.createServer({ ...shown, ecdhCurve: "X25519MLKEM768", minVersion: "TLSv1.3" });
-    impostor.on("tlsClientError", () => undefined).on("secureConnection", (socket) => socket.on("error", () => undefined));
+    impostor
+      .on("tlsClientError", () => undefined)
+      .on("secureConnection", (socket) => socket.on("error", () => undefined));
     await new Promise<void>((resolve) => impostor.listen(0, "127.0.0.1", resolve));
     atEnd(t, () => void impostor.close());
     const address = impostor.address();
@@ -304,9 +341,14 @@ for (const [purpose, id, leafPurpose] of [
 test("no two roots share a name, and each has a fingerprint", async (t) => {
   const gateway = await stubbed(t);
   await rotateRoot(gateway.config, "client", systemClock);
-  const [one, two] = (await authorityOf(gateway)).roots.client.map(({ certificate }) => parseCertificate(certificate));
+  const [one, two] = (await authorityOf(gateway)).roots.client.map(({ certificate }) =>
+    parseCertificate(certificate),
+  );
   assert.ok(one && two);
   assert.notEqual(one.subject, two.subject);
   const listed = (await listRoots(gateway.config, systemClock)).filter(({ purpose }) => purpose === "client");
-  assert.deepEqual(listed.map(({ fingerprint }) => fingerprint), [certificateHash(one), certificateHash(two)]);
+  assert.deepEqual(
+    listed.map(({ fingerprint }) => fingerprint),
+    [certificateHash(one), certificateHash(two)],
+  );
 });

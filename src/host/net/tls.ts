@@ -102,7 +102,6 @@ export function clientTlsOptions(options: {
     ecdhCurve: profile.groups.map((group) => group.id).join(":"),
     sigalgs: profile.identity.tlsName ?? "",
     ca: [...options.serverRoots],
-    allowPartialTrustChain: true,
     ...(credentials && { cert: credentials.certificate, key: credentials.privateKey }),
     ...(options.alpn !== undefined && { ALPNProtocols: [options.alpn] }),
     rejectUnauthorized: true,
@@ -176,8 +175,6 @@ function serverContext(profile: Profile, side: ServerSide, group: KeyExchangeSui
     // INVARIANT: only the clients' roots stand here. With the issuer of `cert` among them OpenSSL would
     // send its own root along: 5 KB more in each handshake and one round trip.
     ca: [...side.clientRoots],
-    // An authority whose certificate somebody else signed is a trust anchor all the same.
-    allowPartialTrustChain: true,
     minVersion: "TLSv1.3",
     ciphers: profile.ciphers,
     ecdhCurve: group.id,

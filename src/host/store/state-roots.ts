@@ -16,6 +16,8 @@ export interface RootRecord {
   readonly suite: SignatureSuiteId;
   /** PEM; null while an outside authority is asked to sign it. */
   readonly certificate: string | null;
+  /** PEM of what an outside authority signed for this key, issuing certificate first; null without one. */
+  readonly outside: string | null;
   readonly createdUnixMs: number;
   readonly issuesFromUnixMs: number;
   readonly ended: RootEnd | null;
@@ -49,8 +51,7 @@ export interface RootChange {
   /** Gives a requested generation its certificate. */
   readonly complete: (
     root: Pick<RootRecord, "purpose" | "generation">,
-    certificate: string,
-    issuesFromUnixMs: number,
+    signed: Pick<RootRecord, "outside" | "issuesFromUnixMs"> & { readonly certificate: string },
   ) => void;
   readonly end: (root: Pick<RootRecord, "purpose" | "generation">, end: RootEnd) => void;
   readonly tell: (event: RootEvent) => void;
@@ -59,7 +60,7 @@ export interface RootChange {
 const schema = `
   create table if not exists roots (
     purpose text not null check (purpose in ('server', 'client')), generation integer not null,
-    suite text not null, certificate text, created_unix_ms integer not null,
+    suite text not null, certificate text, outside text, created_unix_ms integer not null,
     issues_from_unix_ms integer not null,
     ended text check (ended in ('retired', 'compromised')), ended_unix_ms integer,
     primary key (purpose, generation)
@@ -106,19 +107,20 @@ export function copyState(file: string, to: string): void {
 function changeOf(db: DatabaseSync): RootChange {
   return {
     add: (root) => {
-      db.prepare("insert into roots values (?, ?, ?, ?, ?, ?, null, null)").run(
+      db.prepare("insert into roots values (?, ?, ?, ?, ?, ?, ?, null, null)").run(
         root.purpose,
         root.generation,
         root.suite,
         root.certificate,
+        root.outside,
         root.createdUnixMs,
         root.issuesFromUnixMs,
       );
     },
-    complete: ({ purpose, generation }, certificate, issuesFromUnixMs) => {
+    complete: ({ purpose, generation }, { certificate, outside, issuesFromUnixMs }) => {
       db.prepare(
-        "update roots set certificate = ?, issues_from_unix_ms = ? where purpose = ? and generation = ?",
-      ).run(certificate, issuesFromUnixMs, purpose, generation);
+        "update roots set certificate = ?, outside = ?, issues_from_unix_ms = ? where purpose = ? and generation = ?",
+      ).run(certificate, outside, issuesFromUnixMs, purpose, generation);
     },
     end: ({ purpose, generation }, { how, atUnixMs }) => {
       db.prepare("update roots set ended = ?, ended_unix_ms = ? where purpose = ? and generation = ?").run(
@@ -147,12 +149,14 @@ function recordOf(row: Record<string, unknown>): RootRecord {
     );
   }
   const certificate = row["certificate"];
+  const outside = row["outside"];
   const ended = row["ended"];
   return {
     purpose: row["purpose"] === "server" ? "server" : "client",
     generation: Number(row["generation"]),
     suite,
     certificate: certificate === null ? null : String(certificate),
+    outside: outside === null ? null : String(outside),
     createdUnixMs: Number(row["created_unix_ms"]),
     issuesFromUnixMs: Number(row["issues_from_unix_ms"]),
     ended:
