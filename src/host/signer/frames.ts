@@ -18,7 +18,8 @@ export function frame(message: object): Uint8Array {
 /** What arrives, one message after the other. @throws Refusal `too_large` or `bad_json`; the rest is unreadable then */
 export async function* framesOf(stream: Readable): AsyncGenerator<unknown, undefined> {
   let pending: Uint8Array = new Uint8Array(0);
-  for await (const chunk of stream) {
+  // Who sent what can't be read is still told so.
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
     pending = concat([pending, chunk as Uint8Array]);
     for (let body = firstBody(pending); body !== undefined; body = firstBody(pending)) {
       yield parse(body);

@@ -136,7 +136,7 @@ async function converse(link: net.Socket, options: SignerSocketOptions): Promise
     // Anything else is a link that broke, which its own end tells.
   } finally {
     clearTimeout(late);
-    link.end();
+    link.destroySoon();
   }
 }
 
