@@ -29,6 +29,10 @@ const parts = {
     what: "50 MiB answers, readers that stop, silent streams, 1,000 at once: memory is bounded",
     args: test("test/acceptance/big.test.ts"),
   },
+  signer: {
+    what: "no root or log seed in the gateway's memory when there is a signer",
+    args: test("test/acceptance/signer.test.ts"),
+  },
   start: { what: "npm start on a fresh copy", args: test("test/acceptance/start.test.ts") },
   pack: { what: "the packed package in an empty folder", args: test("test/acceptance/pack.test.ts") },
   browser: { what: "the page in Chromium", args: test("test/acceptance/browser.test.ts") },

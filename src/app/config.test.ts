@@ -249,3 +249,16 @@ test("a config file that isn't there is named, with what to do", () => {
       error.message.startsWith("/nowhere/latticegate.yaml can't be read. Write it"),
   );
 });
+
+test("what unlocks the keys is named: a file, a variable or a systemd credential, by a name without a path", () => {
+  for (const source of ["file: /run/secret", "env: LATTICEGATE_UNLOCK", "credential: latticegate.unlock"])
+    assert.ok(parse(`unlock: { ${source} }`).unlock);
+  for (const source of ["credential: ../secret", "credential: ''", "value: swordfish", "file: a, env: B"])
+    assert.throws(() => parse(`unlock: { ${source} }`), Refusal, source);
+});
+
+test("a signer's socket counts from the config's folder", () => {
+  assert.equal(parse("signer: { socket: run/s }").signer?.socket, "/etc/latticegate/run/s");
+  assert.throws(() => parse("signer: {}"), Refusal);
+  assert.throws(() => parse("signer: { socket: s, key: x }"), Refusal);
+});

@@ -166,6 +166,13 @@ test("a server sees the environment it was given, and nothing else of the gatewa
   assert.equal(env["NOT_FOR_SERVERS"], undefined);
 });
 
+test("what unlocked the keys reaches no server, not even one that asks for it by name", async (t) => {
+  process.env["PASSED"] = "an unlock secret of enough length";
+  const { client } = await setUp(t, "unlock: { env: PASSED }");
+  const env = valueIn((await (await open(client)).call("env")).text) as Record<string, string>;
+  assert.deepEqual([env["GIVEN"], env["PASSED"]], ["yes", undefined]);
+});
+
 test("what a server started ends with it when the gateway stops", async (t) => {
   const { client, stop } = await setUp(t);
   const session = await open(client);

@@ -41,7 +41,12 @@ export async function startProcess(
   t: Cleanup,
   command: readonly [string, ...string[]],
   ready: RegExp,
-  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  options: {
+    readonly cwd?: string;
+    readonly env?: NodeJS.ProcessEnv;
+    readonly uid?: number;
+    readonly gid?: number;
+  } = {},
 ): Promise<Started> {
   const [program, ...args] = command;
   const child = spawn(program, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });

@@ -55,6 +55,16 @@ export async function readJsonIfThere(file: string): Promise<unknown> {
   }
 }
 
+export async function isThere(file: string): Promise<boolean> {
+  try {
+    await stat(file);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
 /** For a listing of a folder that may not be there. */
 export function noneIfMissing(error: unknown): readonly string[] {
   if (isMissing(error)) return [];

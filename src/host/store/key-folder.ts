@@ -17,13 +17,7 @@ import { freshKdfParameters, openSecret, sealSecret, unlockKey } from "../../cry
 import { signatureSuite, type SignatureSuiteId } from "../../crypto/suites.ts";
 import { toBase64url } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import {
-  ensurePrivateFolder,
-  noneIfMissing,
-  readIfThere,
-  readJsonIfThere,
-  writePrivateFile,
-} from "./files.ts";
+import { ensurePrivateFolder, isThere, noneIfMissing, readJsonIfThere, writePrivateFile } from "./files.ts";
 import { readSecretSource, type SecretSource } from "./secret-source.ts";
 
 export interface KeyFolder {
@@ -153,7 +147,8 @@ async function readSealed(file: string): Promise<z.output<typeof sealedSchema> |
  * backup or on a stolen disk image that lacks it, and no more, since it lies on the same machine.
  */
 export async function ensureUnlockFile(file: string): Promise<void> {
-  if ((await readIfThere(file)) !== undefined) return;
+  // Looked at, not read: text that was read stays in memory for as long as it likes.
+  if (await isThere(file)) return;
   await ensurePrivateFolder(path.dirname(file));
   await writePrivateFile(file, `${toBase64url(randomSecret(32))}\n`);
 }
