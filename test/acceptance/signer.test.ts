@@ -173,7 +173,7 @@ const dimensions: Readonly<Record<string, readonly [number, number]>> = {
 function needlesOf(name: string, pair: KeyPair): readonly Needle[] {
   const secret = Buffer.from(exportSecret(pair));
   const seed = secret.subarray(0, 32);
-  const pem = pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString().split("\n");
+  const pem = pair.privateKey.export({ type: "pkcs8", format: "pem" }).split("\n");
   const forms: readonly (readonly [string, Buffer])[] = [
     ["raw", seed],
     ["hex", Buffer.from(seed.toString("hex"))],

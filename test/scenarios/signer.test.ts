@@ -91,7 +91,8 @@ test("a move that was broken off leaves a gateway that doesn't start, and is fin
   await copyFile(path.join(keys, "server-root.json"), kept);
   await scene.init();
   await copyFile(kept, path.join(keys, "server-root.json"));
-  await scene.start().then(({ stop }) => stop());
+  const signer = await scene.start();
+  await signer.stop();
   for (const yaml of [openPolicy, scene.yaml + openPolicy])
     await assert.rejects(testGateway(t, yaml, { folder: scene.folder }), isRefusal("bad_state"));
   assert.deepEqual(await scene.init(), ["server-root"]);
@@ -102,10 +103,9 @@ test("a move that was broken off leaves a gateway that doesn't start, and is fin
 test("a key of the same name that is another is never written over, on either side", async (t) => {
   const scene = await signerScene(t);
   await scene.init();
-  await scene.start().then(async ({ stop }) => {
-    await (await scene.client()).signing("server-root", "ML-DSA-65");
-    await stop();
-  });
+  const signer = await scene.start();
+  await (await scene.client()).signing("server-root", "ML-DSA-65");
+  await signer.stop();
   await rm(path.join(scene.folder, "state", "signer.key"));
   const before = await testGateway(t, openPolicy, { folder: scene.folder });
   await before.stop();

@@ -23,5 +23,3 @@ export const signerSchema = z.strictObject({
       "What the gateway and its signer prove themselves to each other with. By default the file `signer.key` in the state folder, made by `latticegate signer init`.",
     ),
 });
-
-export type SignerConfig = z.output<typeof signerSchema>;

@@ -31,7 +31,7 @@ export const requestSchema = z.discriminatedUnion("op", [
 ]);
 export type SignerRequest = z.output<typeof requestSchema>;
 
-export const errorCodes = [
+const errorCodes = [
   "signer_refused",
   "busy",
   "bad_message",

@@ -32,7 +32,7 @@ export async function readSecretSource(source: SecretSource, what: string): Prom
 }
 
 /** As it is told to an operator. */
-export function whereabouts(source: SecretSource): string {
+function whereabouts(source: SecretSource): string {
   if ("env" in source) return `the environment variable ${source.env}`;
   return "file" in source ? source.file : `the systemd credential ${source.credential}`;
 }
