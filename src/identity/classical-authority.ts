@@ -4,7 +4,7 @@
  */
 import { certificateFacts, issueLeaf, issueRoot, parseCertificate } from "../crypto/certificate.ts";
 import type { PublicKey, SigningKey } from "../crypto/keys.ts";
-import type { Purpose, Svid } from "./authority.ts";
+import { type Purpose, rootName, type Svid, svidCommonName } from "./authority.ts";
 
 /** Clocks differ; a root is valid from a little before it was made. */
 const clockSkewMs = 60_000;
@@ -25,7 +25,7 @@ export function createClassicalRoot(
   nowUnixMs: number,
 ): Promise<string> {
   return issueRoot({
-    commonName: rootName(trustDomain, purpose),
+    commonName: classicalRootName(trustDomain, purpose),
     key,
     trustDomain,
     notBeforeUnixMs: nowUnixMs - clockSkewMs,
@@ -43,17 +43,21 @@ export async function issueClassicalSvid(
   if (twin === undefined) throw new Error("issued an unreadable certificate");
   const { notBeforeUnixMs, notAfterUnixMs } = certificateFacts(twin);
   const certificate = await issueLeaf({
-    commonName: svid.spiffeId.slice(svid.spiffeId.lastIndexOf("/") + 1).slice(0, 64),
+    commonName: svidCommonName(svid.spiffeId),
     publicKey,
     notBeforeUnixMs,
     notAfterUnixMs,
-    issuer: { commonName: rootName(authority.trustDomain, purpose), key: authority.roots[purpose].key },
+    issuer: {
+      commonName: classicalRootName(authority.trustDomain, purpose),
+      key: authority.roots[purpose].key,
+    },
     spiffeId: svid.spiffeId,
     purpose,
   });
   return { spiffeId: svid.spiffeId, certificate, notAfterUnixMs };
 }
 
-function rootName(trustDomain: string, purpose: Purpose): string {
-  return `${trustDomain} classical ${purpose} root`;
+/** As the rules for root keys have it: the ML-DSA root's name, and more. */
+function classicalRootName(trustDomain: string, purpose: Purpose): string {
+  return `${rootName(trustDomain, purpose)} classical`;
 }

@@ -28,7 +28,7 @@ function old(part: Partial<Parameters<typeof issueLeaf>[0]> = {}): Promise<strin
   return issueLeaf({
     commonName: "a",
     publicKey: holder.publicKey,
-    issuer: { commonName: "acme.test classical client root", key: authority.roots.client.key },
+    issuer: { commonName: "acme.test client root classical", key: authority.roots.client.key },
     spiffeId,
     purpose: "client",
     notBeforeUnixMs: now - 3_600_000,
@@ -66,8 +66,8 @@ test("the first one of an identity takes its ML-DSA key, and only the first one"
   assert.throws(() => approve(undefined), /had one, which must be shown/);
 });
 
-const ours = { commonName: "acme.test classical client root", key: newKey() };
-const server = { commonName: "acme.test classical server root", key: authority.roots.server.key };
+const ours = { commonName: "acme.test client root classical", key: newKey() };
+const server = { commonName: "acme.test server root classical", key: authority.roots.server.key };
 const refused: readonly (readonly [string, string, RegExp])[] = [
   ["of another authority", await old({ issuer: ours }), /didn't issue it/],
   ["of the other direction", await old({ issuer: server, purpose: "server" }), /didn't issue it/],
