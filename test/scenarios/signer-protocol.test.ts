@@ -12,7 +12,7 @@ import { checkpointBody } from "../../src/audit/checkpoint.ts";
 import { frame, maxFrameBytes } from "../../src/host/signer/frames.ts";
 import { signerPaths } from "../../src/app/signer/signer-folder.ts";
 import type { Signer } from "../../src/host/signer/signer-client.ts";
-import { createRoot, issueSvid, rootName } from "../../src/identity/authority.ts";
+import { type Authority, createRoot, issueSvid, rootName } from "../../src/identity/authority.ts";
 import { toBase64, toBase64url, utf8 } from "../../src/kernel/bytes.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
 import { atEnd } from "../support/cleanup.ts";
@@ -163,21 +163,18 @@ test("of certificates, roots are signed once and then leafs of this authority al
   const { scene, signer } = await started(t);
   const key = await signer.signing("client-root", "ML-DSA-65");
   const now = Date.now();
-  const certificate = await createRoot(domain, "client", key, now);
+  const certificate = await createRoot(domain, { purpose: "client", generation: 1 }, key, now);
   const [publicKey, other] = [generateKeyPair(suite).publicKey, generateKeyPair(suite).publicKey];
   const spiffeId = `spiffe://${domain}/agent/a`;
-  const roots = { client: { key, certificate }, server: { key, certificate } };
-  const svid = await issueSvid(
-    { trustDomain: domain, roots },
-    { spiffeId, purpose: "client", publicKey },
-    now,
-  );
+  const root = { generation: 1, key, certificate, issuesFromUnixMs: 0 };
+  const authority: Authority = { trustDomain: domain, roots: { client: [root], server: [root] } };
+  const svid = await issueSvid(authority, { spiffeId, purpose: "client", publicKey }, now);
   assert.equal(svid.spiffeId, spiffeId);
   const leaf = (change: Partial<LeafRequest>): Promise<string> =>
     issueLeaf({
       commonName: "a",
       publicKey: other,
-      issuer: { commonName: rootName(domain, "client"), key },
+      issuer: { commonName: rootName(domain, { purpose: "client", generation: 1 }), key },
       spiffeId,
       purpose: "client",
       notBeforeUnixMs: now - 60_000,
@@ -185,7 +182,11 @@ test("of certificates, roots are signed once and then leafs of this authority al
       ...change,
     });
   await leaf({});
-  await assert.rejects(createRoot(domain, "client", key, now), isRefusal("signer_refused"), "a second root");
+  await assert.rejects(
+    createRoot(domain, { purpose: "client", generation: 1 }, key, now),
+    isRefusal("signer_refused"),
+    "a second root",
+  );
   await assert.rejects(
     leaf({ notAfterUnixMs: now + 7_200_000 }),
     isRefusal("signer_refused"),
