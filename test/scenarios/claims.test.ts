@@ -87,7 +87,7 @@ for (const [what, message, id, claim] of refused) {
     const answer = await client.post("stub", message, headers);
     assert.equal(answer.status, 403, "no client takes a 403 for a sign of the other era");
     const key = Object.values(claim)[0] as string;
-    const error = { code: -31403, message: `"${key}" in _meta contradicts the certificate of the caller.` };
+    const error = { code: -31403, message: `"${key}" in _meta contradicts what the caller has proven.` };
     assert.deepEqual(JSON.parse(answer.text), { jsonrpc: "2.0", id, error });
     assert.equal(stub.seen.length, 0);
     await assertRecorded(gateway, claim);
@@ -157,7 +157,7 @@ test("a client of the sidecar gets the refusal as the answer to its request, and
   const { gateway, stub } = await setUp(t);
   const client = await stdioClient(t, gateway, "stub");
   client.send(claiming({ ...modern, caller: other }));
-  const message = '"caller" in _meta contradicts the certificate of the caller.';
+  const message = '"caller" in _meta contradicts what the caller has proven.';
   assert.deepEqual(await client.next(), { jsonrpc: "2.0", id: 7, error: { code: -31403, message } });
   assert.equal(stub.seen.length, 0);
   client.send(claiming({ ...modern, caller: self }));

@@ -120,7 +120,7 @@ export interface WebAnswer {
   readonly challenges: readonly string[];
 }
 
-export interface WebRequest {
+interface WebRequest {
   readonly method?: string;
   readonly path?: string;
   /** A value, or several for as many headers. */
@@ -179,7 +179,7 @@ export function webClient(t: Cleanup, scene: WebScene, options: tls.ConnectionOp
     });
 }
 
-export const pingCall = JSON.stringify({
+const pingCall = JSON.stringify({
   jsonrpc: "2.0",
   id: 1,
   method: "tools/call",

@@ -25,7 +25,7 @@ export interface TokenTerms {
 }
 
 /** What came with a request. */
-export interface Presented {
+interface Presented {
   readonly server: string;
   readonly method: string;
   /** Values of the Authorization and DPoP headers, as many as there are. */

@@ -10,7 +10,7 @@ import { Refusal } from "../../kernel/refusal.ts";
 import { replayGuard } from "./replay-guard.ts";
 
 /** One request, as its proof must describe it. */
-export interface ProvenRequest {
+interface ProvenRequest {
   /** Value of the DPoP header. */
   readonly proof: string;
   readonly method: string;
