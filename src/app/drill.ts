@@ -177,12 +177,12 @@ async function within(condition: () => Promise<boolean>): Promise<boolean> {
 /** Keys and anchors of the state folder: what the drill must not touch. A gateway that runs goes on writing the rest. */
 async function fingerprintOf(config: Config): Promise<string> {
   const { keys, serverRoot, clientRoot, trustDomain } = statePaths(config.state);
-  const names = (await readdir(keys).catch(() => [])).sort().map((name) => path.join(keys, name));
+  const names = (await readdir(keys).catch(() => [])).map((name) => path.join(keys, name));
   const hashes = [serverRoot, clientRoot, trustDomain, ...names].map(async (file) => {
     const bytes = await readFile(file).catch(() => Buffer.alloc(0));
     return `${file} ${toBase64url(sha256(bytes))}`;
   });
-  return (await Promise.all(hashes)).join("\n");
+  return (await Promise.all(hashes)).toSorted((a, b) => (a < b ? -1 : 1)).join("\n");
 }
 
 function good(text: string): DrillStep {

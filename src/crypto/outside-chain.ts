@@ -104,6 +104,19 @@ function checkOne(certificate: ParsedCertificate, depth: number, question: Chain
   if (certificate.validToDate.getTime() <= question.nowUnixMs) throw bad(`${who} has ended`);
   const weakness = weaknessOf(certificate, written);
   if (weakness !== undefined) throw bad(`${who} ${weakness}`);
+  checkRights(who, find, { depth, purpose: question.purpose });
+  checkNames(who, find(id_ce_nameConstraints), question.trustDomain);
+  const unknown = extensions.find(({ critical, extnID }) => critical && !understood.has(extnID));
+  if (unknown !== undefined)
+    throw bad(`${who} has a critical extension that isn't understood, ${unknown.extnID}`);
+}
+
+/** Whether it may sign certificates of that direction, with so many authorities below it. */
+function checkRights(
+  who: string,
+  find: (id: string) => Extension | undefined,
+  { depth, purpose }: { readonly depth: number; readonly purpose: ChainQuestion["purpose"] },
+): void {
   const constraints = find(id_ce_basicConstraints);
   const basic = constraints && AsnConvert.parse(constraints.extnValue, BasicConstraints);
   if (basic?.cA !== true) throw bad(`${who} is no certificate authority's`);
@@ -115,16 +128,12 @@ function checkOne(certificate: ParsedCertificate, depth: number, question: Chain
     usage === undefined ? KeyUsageFlags.keyCertSign : AsnConvert.parse(usage.extnValue, KeyUsage).toNumber();
   if ((flags & KeyUsageFlags.keyCertSign) === 0) throw bad(`${who} may not sign certificates`);
   const purposes = find(id_ce_extKeyUsage);
-  const wanted = [question.purpose === "server" ? id_kp_serverAuth : id_kp_clientAuth, anyPurpose];
+  const wanted = [purpose === "server" ? id_kp_serverAuth : id_kp_clientAuth, anyPurpose];
   if (
     purposes &&
     !AsnConvert.parse(purposes.extnValue, ExtendedKeyUsage).some((each) => wanted.includes(each))
   )
-    throw bad(`${who} isn't for ${question.purpose} certificates`);
-  checkNames(who, find(id_ce_nameConstraints), question.trustDomain);
-  const unknown = extensions.find(({ critical, extnID }) => critical && !understood.has(extnID));
-  if (unknown !== undefined)
-    throw bad(`${who} has a critical extension that isn't understood, ${unknown.extnID}`);
+    throw bad(`${who} isn't for ${purpose} certificates`);
 }
 
 function weaknessOf(certificate: ParsedCertificate, { signatureAlgorithm }: Certificate): string | undefined {

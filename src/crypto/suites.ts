@@ -265,7 +265,7 @@ const outsideSignatures = new Set([
   "1.2.840.10045.4.3.2", // ecdsa-with-SHA256
   "1.2.840.10045.4.3.3", // ecdsa-with-SHA384
   "1.2.840.10045.4.3.4", // ecdsa-with-SHA512
-  ...signatureSuites.map(({ oid }) => oid as string),
+  ...signatureSuites.map(({ oid }): string => oid),
 ]);
 const rsaPss = "1.2.840.113549.1.1.10";
 /** hashAlgorithm [0] of RSASSA-PSS-params (RFC 8017 A.2.3), SHA-256, SHA-384 or SHA-512; left out it means SHA-1. */

@@ -66,7 +66,7 @@ export function rootName(
 }
 
 /** The root that issues now: the newest that everybody can know. */
-export function issuingRoot(authority: Authority, purpose: Purpose, nowUnixMs: number): Root {
+function issuingRoot(authority: Authority, purpose: Purpose, nowUnixMs: number): Root {
   const roots = authority.roots[purpose];
   return roots.findLast((root) => root.issuesFromUnixMs <= nowUnixMs) ?? roots[0];
 }

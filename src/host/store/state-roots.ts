@@ -23,7 +23,7 @@ export interface RootRecord {
   readonly ended: RootEnd | null;
 }
 
-export interface RootEnd {
+interface RootEnd {
   readonly how: "retired" | "compromised";
   readonly atUnixMs: number;
 }
@@ -155,8 +155,8 @@ function recordOf(row: Record<string, unknown>): RootRecord {
     purpose: row["purpose"] === "server" ? "server" : "client",
     generation: Number(row["generation"]),
     suite,
-    certificate: certificate === null ? null : String(certificate),
-    outside: outside === null ? null : String(outside),
+    certificate: typeof certificate === "string" ? certificate : null,
+    outside: typeof outside === "string" ? outside : null,
     createdUnixMs: Number(row["created_unix_ms"]),
     issuesFromUnixMs: Number(row["issues_from_unix_ms"]),
     ended:
