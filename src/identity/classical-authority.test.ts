@@ -6,7 +6,7 @@ import { certificateFacts, isIssuedBy, isLeafFor, parseCertificate } from "../cr
 import { generateKeyPair, type SigningKey, signingKey } from "../crypto/keys.ts";
 import { signatureSuite } from "../crypto/suites.ts";
 import { subjectOf } from "../crypto/to-be-signed.ts";
-import { issueSvid } from "./authority.ts";
+import { createRoot, issueSvid } from "./authority.ts";
 import { createClassicalRoot, issueClassicalSvid } from "./classical-authority.ts";
 import { judgeCertificate } from "./issuance-rules.ts";
 
@@ -23,9 +23,16 @@ for (const id of ["Ed25519", "ECDSA-P384"] as const) {
     const key: SigningKey = { ...plain, sign: (message) => (asked.push(message), plain.sign(message)) };
     const certificate = await createClassicalRoot(trustDomain, "client", key, now);
     const root = parseCertificate(certificate) ?? assert.fail("no certificate");
-    const mlDsa = { key: newKey("ML-DSA-65"), certificate: "" };
+    const mlDsaKey = newKey("ML-DSA-65");
+    const which = { purpose: "client", generation: 1 } as const;
+    const mlDsa = {
+      generation: 1,
+      key: mlDsaKey,
+      certificate: await createRoot(trustDomain, which, mlDsaKey, now),
+      issuesFromUnixMs: 0,
+    };
     const approved = { spiffeId, purpose: "client", publicKey: newKey("ML-DSA-65").publicKey } as const;
-    const svid = await issueSvid({ trustDomain, roots: { server: mlDsa, client: mlDsa } }, approved, now);
+    const svid = await issueSvid({ trustDomain, roots: { server: [mlDsa], client: [mlDsa] } }, approved, now);
     const roots = { server: { key, certificate }, client: { key, certificate } };
     const beside = { svid, purpose: "client", publicKey: newKey(id).publicKey } as const;
     const given = await issueClassicalSvid({ trustDomain, roots }, beside);

@@ -59,5 +59,5 @@ export async function issueClassicalSvid(
 
 /** As the rules for root keys have it: the ML-DSA root's name, and more. */
 function classicalRootName(trustDomain: string, purpose: Purpose): string {
-  return `${rootName(trustDomain, purpose)} classical`;
+  return `${rootName(trustDomain, { purpose, generation: 1 })} classical`;
 }

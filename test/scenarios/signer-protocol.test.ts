@@ -216,7 +216,7 @@ test("of heads, those of one log that grows are signed, and no past is signed tw
       [cosigning, cosignedMessage(of, { origin: of, size, root }, seconds)],
     ];
     const done = await Promise.allSettled(
-      asked.map(async ([key, message]) => isSignedBy(key.publicKey, message, await key.sign(message))),
+      asked.map(async ([key, message]) => isSignedBy(key, message, await key.sign(message))),
     );
     assert.equal(done[0]?.status, done[1]?.status, "both keys say the same");
     for (const each of done) {
