@@ -18,6 +18,7 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { type RecentCalls, recentCalls } from "../control/recent-calls.ts";
 import { type AuditLog, openAuditLog } from "./audit-log.ts";
+import { callerAssertions, publishAssertionKeys } from "./caller-assertions.ts";
 import { openClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
 import { issuerSpecs } from "./config/issuers.ts";
@@ -155,8 +156,10 @@ async function startDataPlane(
   });
   const store = openGrants(statePaths(config.state).database, await own.keys.secret("grants"));
   opening.defer(store.close);
+  await publishAssertionKeys(statePaths(config.state).assertionKeys, config.servers, own.keys);
   const connected = connectServers(config.servers, {
     virtual,
+    assertions: callerAssertions({ issuer: gatewayId, keys: own.keys, ...environment }),
     grants: { store, clientName: `Latticegate (${config.trust_domain})` },
     folder: config.folder,
     stderrFolder: statePaths(config.state).servers,

@@ -25,6 +25,7 @@ const names = {
   servers: "servers",
   run: "run.json",
   identity: "identity.json",
+  assertionKeys: "assertion-keys.json",
 } as const;
 
 export type StatePaths = Readonly<Record<keyof typeof names, string>>;

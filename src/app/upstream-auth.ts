@@ -14,6 +14,7 @@ import {
 import type { UpstreamCredential } from "../host/net/upstream-credential.ts";
 import { boundedFetch } from "../host/oauth/bounded-fetch.ts";
 import { type ClientProof, notAsked, type OauthClient } from "../host/oauth/client.ts";
+import { delegatedTokens, type IdentityProvider } from "../host/oauth/delegated-tokens.ts";
 import { type Located, locator } from "../host/oauth/locate.ts";
 import { serviceTokens } from "../host/oauth/service-tokens.ts";
 import { tokenCredential, type TokenSource } from "../host/oauth/token-source.ts";
@@ -23,6 +24,7 @@ import { type TextSource, type WatchedText, watchedText } from "../host/store/wa
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import type { Assertions } from "./caller-assertions.ts";
 import type { ServerAtUrl } from "./config.ts";
 import { certificateOf } from "./config/servers.ts";
 import type { UpstreamAuth } from "./config/upstream-auth.ts";
@@ -42,6 +44,8 @@ export interface AuthOptions {
   readonly log: Log;
   /** Absent where there can be none. */
   readonly grants?: GrantsOptions | undefined;
+  /** How callers are vouched for; absent where nobody is. */
+  readonly assertions?: Assertions | undefined;
 }
 
 export interface AuthorizedServer {
@@ -103,7 +107,14 @@ function tokenSource({ name, auth, base, locate }: Asking, options: AuthOptions)
   const { scopes, dpop } = auth;
   if (auth.kind !== "authorization_code") {
     const own: OauthClient = { ...base, clientId: auth.client_id, proof: proofOf(auth, at, options) };
-    return serviceTokens({ own, locate, scopes, dpop });
+    const service = { own, locate, scopes, dpop };
+    if (!("signed_with" in auth)) return serviceTokens(service);
+    if (options.assertions === undefined) {
+      throw new Refusal("bad_config", `${at}: callers are vouched for by a gateway alone.`);
+    }
+    const assertion = options.assertions(auth.signed_with);
+    const idp = auth.kind === "id_jag" ? identityProvider(auth.idp, base, `${at}.idp`, options) : undefined;
+    return delegatedTokens({ ...service, assertion, idp });
   }
   if (options.grants === undefined) {
     throw new Refusal("bad_config", `${at}: grants of callers are kept by a gateway alone.`);
@@ -123,21 +134,40 @@ function tokenSource({ name, auth, base, locate }: Asking, options: AuthOptions)
   });
 }
 
+function identityProvider(
+  idp: Extract<UpstreamAuth, { readonly kind: "id_jag" }>["idp"],
+  base: Asking["base"],
+  at: string,
+  options: AuthOptions,
+): IdentityProvider {
+  const { fetch, clock } = base;
+  const locate = locator({ url: new URL(idp.issuer), issuer: idp.issuer, fetch, clock });
+  return {
+    own: { ...base, clientId: idp.client_id, proof: proofOf(idp, at, options) },
+    metadata: async () => (await locate()).as,
+  };
+}
+
 function staticToken(token: WatchedText): TokenSource {
   return { token: () => Promise.resolve({ value: token.current() }), refused: () => undefined };
 }
 
-function proofOf(auth: OauthAuth, at: string, options: AuthOptions): ClientProof {
-  if ("key" in auth && auth.key !== undefined) {
+interface ProofConfig {
+  readonly secret?: TextSource | undefined;
+  readonly secret_in?: "basic" | "post";
+  readonly key?: TextSource | undefined;
+  readonly tls?: unknown;
+}
+
+function proofOf(auth: ProofConfig, at: string, options: AuthOptions): ClientProof {
+  if (auth.key !== undefined) {
     const key = watchedSecret(auth.key, `${at}.key`, options);
     jwtKeyFromPem(key.current(), `${at}.key`); // Now, rather than at the first call.
     return { kind: "key", key, at: `${at}.key` };
   }
-  if (!("secret" in auth) || auth.secret === undefined) {
-    return { kind: auth.tls === undefined ? "none" : "certificate" };
-  }
+  if (auth.secret === undefined) return { kind: auth.tls === undefined ? "none" : "certificate" };
   const secret = watchedSecret(auth.secret, `${at}.secret`, options);
-  return { kind: "secret", secret: secret.current, in: auth.secret_in };
+  return { kind: "secret", secret: secret.current, in: auth.secret_in ?? "basic" };
 }
 
 function clientCertificate(

@@ -20,6 +20,7 @@ import { linkedUpstream } from "../host/link/linked-upstream.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import type { Assertions } from "./caller-assertions.ts";
 import { secretFrom } from "./secret-source.ts";
 import type { ConfigDocument, ServerAtUrl, ServerConfig } from "./config.ts";
 import { authorizedServer, type GrantsOptions } from "./upstream-auth.ts";
@@ -34,6 +35,8 @@ export interface UpstreamOptions {
   readonly client?: ClientSide;
   /** Where callers' grants are kept; absent where there are none. */
   readonly grants?: GrantsOptions;
+  /** How callers are vouched for; absent where nobody is. */
+  readonly assertions?: Assertions;
   /** Servers that join others. */
   readonly virtual?: ReadonlyMap<string, Upstream>;
   readonly clock: Clock;

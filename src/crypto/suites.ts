@@ -161,6 +161,9 @@ export function jwtAlgorithm({ id }: SignatureSuite): string {
   return id === "Ed25519" ? "EdDSA" : id;
 }
 
+/** What assertions about callers may be signed with; the first one is what authorization servers know today. */
+export const assertionSuites = ["Ed25519", "ML-DSA-65"] as const satisfies readonly SignatureSuiteId[];
+
 /** Proofs of possession (RFC 9449) are signed with what every authorization server has to know. */
 export const dpopSuite: JwtSuite = jwtSuites[4];
 

@@ -1,6 +1,7 @@
 /** `servers.<name>.auth` in the config: what the gateway shows of itself to a protected server. */
 import { z } from "zod";
 
+import { assertionSuites } from "../../crypto/suites.ts";
 import { secretSource, secureUrl } from "./values.ts";
 
 /** RFC 6749 §3.3 */
@@ -115,8 +116,70 @@ const authorizationCode = z
     error: "expected a client_id with the secret or key",
   });
 
+const proof = { secret: secret.optional(), secret_in: secretIn, key: key.optional() };
+const signedWith = z
+  .enum(assertionSuites)
+  .default(assertionSuites[0])
+  .describe(
+    "What the gateway signs with when it says who calls; its public keys stand in `assertion-keys.json` in the state folder.",
+  );
+
+interface Proof {
+  readonly secret?: unknown;
+  readonly key?: unknown;
+  readonly tls?: unknown;
+}
+
+function hasOneProof({ secret, key, tls }: Proof): boolean {
+  return secret === undefined ? (key ?? tls) !== undefined : key === undefined;
+}
+
+const tokenExchange = z
+  .strictObject({
+    kind: z
+      .literal("token_exchange")
+      .describe(
+        "A token for each caller, in exchange for what the gateway says of it (RFC 8693): a short-lived JWT that names the caller and whom it acts for.",
+      ),
+    client_id: clientId,
+    ...proof,
+    signed_with: signedWith,
+    ...target,
+  })
+  .refine(hasOneProof, { path: ["secret"], error: "expected a secret, a key, or a certificate under tls" });
+
+const idJag = z
+  .strictObject({
+    kind: z
+      .literal("id_jag")
+      .describe(
+        "The same through an identity provider, whose identity assertion the server's own authorization server accepts (enterprise-managed authorization).",
+      ),
+    idp: z
+      .strictObject({
+        issuer: secureUrl.describe("The identity provider's issuer."),
+        client_id: clientId.describe("The gateway's client id there."),
+        ...proof,
+      })
+      .refine(hasOneProof, { path: ["secret"], error: "expected a secret or a key" })
+      .describe("The identity provider that is asked first."),
+    client_id: clientId,
+    ...proof,
+    signed_with: signedWith,
+    ...target,
+  })
+  .refine(hasOneProof, { path: ["secret"], error: "expected a secret, a key, or a certificate under tls" });
+
 export const upstreamAuthSchema = z
-  .discriminatedUnion("kind", [bearer, clientCredentials, privateKeyJwt, mtls, authorizationCode])
+  .discriminatedUnion("kind", [
+    bearer,
+    clientCredentials,
+    privateKeyJwt,
+    mtls,
+    authorizationCode,
+    tokenExchange,
+    idJag,
+  ])
   .describe("What the gateway shows of itself to the server; a caller's own token is never passed on.");
 
 export type UpstreamAuth = z.output<typeof upstreamAuthSchema>;
