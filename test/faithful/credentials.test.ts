@@ -135,3 +135,33 @@ test("a server's own token goes to that server alone, and is in no answer, log o
   assert.ok(!house.log.join("").includes(token), "the log");
   assert.ok(!(await written(path.join(house.folder, "state"))).includes(token), "what is on disk");
 });
+
+test("a caller's credentials reach no server that the gateway has a credential of its own for, whatever it answers", async (t) => {
+  const folder = await temporaryFolder(t);
+  await writeFile(path.join(folder, "token"), "own-token-77\n");
+  let status = 200;
+  const stub = await stubServer(t, (request, response, body) => {
+    if (status === 200) echoResult(request, response, body);
+    else response.writeHead(status, { "www-authenticate": 'Bearer error="invalid_token"' }).end();
+  });
+  const auth = `auth: { kind: bearer, token: { file: "${path.join(folder, "token")}" } }`;
+  const house = await testGateway(t, `servers: { own: { url: "${stub.url}", ${auth} } }\n${openPolicy}`);
+  const paths = await pathsTo(t, house, { server: "own", url: stub.url, enrolment: await enrol(house) });
+  for (const [next, expected] of [
+    [200, 200],
+    [401, 502],
+    [403, 403],
+  ] as const) {
+    status = next;
+    for (const way of [paths.gateway, paths.sidecar]) {
+      const answer = await way.ask({ headers: { ...json, ...kept }, body: legacyCall() });
+      assert.equal(answer.status, expected, way.name);
+      assert.equal(answer.headers["www-authenticate"], undefined);
+      assert.ok(!answer.bytes.includes("own-token-77"));
+    }
+  }
+  assert.ok(stub.seen.length >= 6);
+  assert.ok(stub.seen.every(({ headers }) => headers.authorization === "Bearer own-token-77"));
+  assert.ok(!JSON.stringify(stub.seen).includes(canary));
+  assert.ok(!house.log.join("").includes("own-token-77"), "the log");
+});

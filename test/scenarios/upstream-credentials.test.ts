@@ -80,7 +80,7 @@ async function machineScene(
   const upstream = await protectedServer(t, as, { dpop: options.dpop ?? false });
   const folder = await temporaryFolder(t);
   await secretFile(folder, "secret", `${secret}\n`);
-  const auth = `{ kind: client_credentials, client_id: gateway, secret: { file: secret } }`;
+  const auth = `{ kind: client_credentials, client_id: gateway, secret: { file: secret }, issuer: "${as.issuer}" }`;
   const made = await scene(t, folder, `s: { url: "${upstream.url}", auth: ${auth} }`, options);
   return { ...made, as, upstream, folder };
 }
@@ -107,7 +107,7 @@ test("a bearer token from a file is shown to the server, and another one as soon
   );
 });
 
-test("the gateway finds the server's authorization server by itself and shows a token for that very server", async (t) => {
+test("the gateway shows the server a token of its own for that very server, of the scopes it names, and keeps it", async (t) => {
   const { client, upstream, as, house } = await machineScene(t);
   const answer = await client.post("s", toolCall("a"), { authorization: "Bearer the-callers-own-token" });
   assert.equal(answer.status, 200, answer.text + house.log.join(""));
@@ -138,7 +138,7 @@ for (const [alg, make] of [
   ["PS256", () => generateKeyPairSync("rsa", { modulusLength: 2048 })],
   ["ML-DSA-65", () => generateKeyPairSync("ml-dsa-65")],
 ] as const) {
-  test(`a client proves itself by a JWT of its key: ${alg}`, async (t) => {
+  test(`at the authorization server that the server names, a client proves itself by a JWT of its key: ${alg}`, async (t) => {
     const { publicKey, privateKey } = make();
     const jwk = { ...publicKey.export({ format: "jwk" }), kid: "k", alg };
     const { client_secret: _, ...metadata } = machineClient;

@@ -107,7 +107,7 @@ for (const suite of ["Ed25519", "ML-DSA-65"] as const) {
       };
     });
     const upstream = await protectedServer(t, as);
-    const auth = `{ kind: token_exchange, client_id: gateway, secret: { file: secret }, signed_with: ${suite} }`;
+    const auth = `{ kind: token_exchange, issuer: "${as.issuer}", client_id: gateway, secret: { file: secret }, signed_with: ${suite} }`;
     const { house, call } = await scene(t, folder, `{ url: "${upstream.url}", auth: ${auth} }`);
     for (const name of ["agent/one", "agent/two", "agent/one"]) {
       const answer = await call(name);
@@ -135,7 +135,7 @@ test("a token of another type than was asked for isn't used", async (t) => {
     token_type: "Bearer",
   }));
   const upstream = await protectedServer(t, as);
-  const auth = "{ kind: token_exchange, client_id: gateway, secret: { file: secret } }";
+  const auth = `{ kind: token_exchange, issuer: "${as.issuer}", client_id: gateway, secret: { file: secret } }`;
   const { house, call } = await scene(t, folder, `{ url: "${upstream.url}", auth: ${auth} }`);
   assert.equal((await call("agent/one")).status, 502);
   assert.match(house.log.join(""), /"cause":"issued_token_type"/);
@@ -174,7 +174,7 @@ test("an identity provider turns what the gateway says into an assertion that th
   });
   const upstream = await protectedServer(t, as);
   const proof = "client_id: gateway, secret: { file: secret }";
-  const auth = `{ kind: id_jag, ${proof}, idp: { issuer: "${idp.issuer}", ${proof} } }`;
+  const auth = `{ kind: id_jag, issuer: "${as.issuer}", ${proof}, idp: { issuer: "${idp.issuer}", ${proof} } }`;
   const { house, call } = await scene(t, folder, `{ url: "${upstream.url}", auth: ${auth} }`);
   const answer = await call("agent/one");
   assert.equal(answer.status, 200, answer.text + house.log.join(""));
@@ -192,7 +192,7 @@ test("an identity provider that says no ends the call with a reason, and the ser
   takes(idp, exchangeType, () => Promise.reject(new Error("no")));
   const upstream = await protectedServer(t, as);
   const proof = "client_id: gateway, secret: { file: secret }";
-  const auth = `{ kind: id_jag, ${proof}, idp: { issuer: "${idp.issuer}", ${proof} } }`;
+  const auth = `{ kind: id_jag, issuer: "${as.issuer}", ${proof}, idp: { issuer: "${idp.issuer}", ${proof} } }`;
   const { house, call } = await scene(t, folder, `{ url: "${upstream.url}", auth: ${auth} }`);
   assert.equal((await call("agent/one")).status, 502);
   assert.match(house.log.join(""), new RegExp(`"cause":"invalid_grant","issuer":"${idp.issuer}"`));
@@ -212,7 +212,7 @@ for (const kind of ["token_exchange", "id_jag"]) {
   test(`${kind} without anything that proves the gateway is a config error`, () => {
     const idp =
       kind === "id_jag" ? 'idp: { issuer: "https://idp.test", client_id: a, secret: { env: HOME } },' : "";
-    const yaml = `servers: { s: { url: "https://s.test/mcp", auth: { kind: ${kind}, ${idp} client_id: a } } }`;
+    const yaml = `servers: { s: { url: "https://s.test/mcp", auth: { kind: ${kind}, issuer: "https://as.test", ${idp} client_id: a } } }`;
     assert.throws(() => parseConfig(yaml, "/nowhere/latticegate.yaml"), /a secret, a key, or a certificate/);
   });
 }

@@ -1,6 +1,7 @@
 /** Grants of callers at protected servers: asked for on the person's own machine, kept by the gateway, used for that caller alone. */
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
+import { once } from "node:events";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -18,9 +19,12 @@ import { systemClock, systemLog } from "../../src/host/system.ts";
 import type { Clock } from "../../src/kernel/clock.ts";
 import { type Person, person, type Visit } from "../support/browser-person.ts";
 import type { Cleanup } from "../support/cleanup.ts";
+import { cli, startCli } from "../support/cli.ts";
 import {
+  type Answering,
   type Client,
   clientOf,
+  echoResult,
   enrol,
   openPolicy,
   temporaryFolder,
@@ -49,11 +53,15 @@ interface SceneOptions {
   readonly clients?: readonly object[];
   readonly clock?: Clock;
   readonly dpop?: boolean;
+  readonly answer?: Answering;
 }
 
 async function scene(t: Cleanup, options: SceneOptions = {}): Promise<Scene> {
   const as = await authorizationServer(t, { clients: options.clients ?? [] });
-  const upstream = await protectedServer(t, as, { dpop: options.dpop ?? false });
+  const upstream = await protectedServer(t, as, {
+    dpop: options.dpop ?? false,
+    ...(options.answer && { answer: options.answer }),
+  });
   const auth = `{ kind: authorization_code, ${options.auth ?? ""} }`;
   const yaml = `servers: { s: { url: "${upstream.url}", auth: ${auth} } }\n${openPolicy}`;
   const house = await testGateway(t, yaml, options.clock === undefined ? {} : { clock: options.clock });
@@ -407,4 +415,98 @@ test("a server at another address under the same name gets nothing of a grant", 
   const client = clientOf(t, moved, await enrol(moved, "agent/one"));
   assert.match((await client.post("s", toolCall("a"))).text, /latticegate grant s/);
   assert.equal(upstream.admitted.length + other.admitted.length, 0);
+});
+
+test("a server that wants more than was consented to has more asked for the next time", async (t) => {
+  let wants = "";
+  const { sidecar, client, as, upstream } = await scene(t, {
+    answer: (request, response, body) => {
+      if (wants === "") return echoResult(request, response, body);
+      const challenge = `Bearer error="insufficient_scope", scope="${wants}"`;
+      response.writeHead(403, { "www-authenticate": challenge }).end();
+    },
+  });
+  await granted(sidecar);
+  wants = "tools:read tools:write";
+  const refused = await client.post("s", toolCall("a"));
+  assert.match(refused.text, /wants more than was consented to.*latticegate grant s/);
+  assert.equal(refused.headers["www-authenticate"], undefined);
+  wants = "";
+  assert.match((await granted(sidecar)).scope, /tools:write/);
+  await client.post("s", toolCall("a"));
+  assert.equal(upstream.admitted.at(-1)?.["scope"], "tools:read tools:write");
+  assert.equal(as.seen.filter(({ path }) => path === "/reg").length, 1);
+});
+
+test("a client id metadata document is the client id where the authorization server takes such", async (t) => {
+  const url = "https://gateway.test/client.json";
+  const { sidecar, as } = await scene(t, { auth: `client_metadata: "${url}"` });
+  as.intercept = (request, response) => {
+    if (request.url?.startsWith("/.well-known/") !== true) return false;
+    const metadata = {
+      issuer: as.issuer,
+      authorization_endpoint: `${as.issuer}/auth`,
+      token_endpoint: `${as.issuer}/token`,
+      registration_endpoint: `${as.issuer}/reg`,
+      code_challenge_methods_supported: ["S256"],
+      client_id_metadata_document_supported: true,
+    };
+    response.setHeader("content-type", "application/json").end(JSON.stringify(metadata));
+    return true;
+  };
+  const begun = await asked(sidecar, "begin", {
+    server: "s",
+    redirect_uri: "http://127.0.0.1:5555/callback",
+  });
+  const { authorize_url: authorize } = JSON.parse(begun.text) as { readonly authorize_url: string };
+  const query = new URL(authorize).searchParams;
+  assert.equal(query.get("client_id"), url);
+  assert.equal(query.get("code_challenge_method"), "S256");
+  assert.match(query.get("resource") ?? "", /\/mcp$/);
+  assert.equal(as.seen.filter(({ path }) => path === "/reg").length, 0);
+});
+
+test("an authorization server that doesn't say that it knows PKCE is asked for nothing", async (t) => {
+  const { sidecar, as } = await scene(t);
+  as.intercept = (request, response) => {
+    if (request.url?.startsWith("/.well-known/") !== true) return false;
+    const metadata = {
+      issuer: as.issuer,
+      authorization_endpoint: `${as.issuer}/auth`,
+      token_endpoint: `${as.issuer}/token`,
+    };
+    response.setHeader("content-type", "application/json").end(JSON.stringify(metadata));
+    return true;
+  };
+  const begun = await asked(sidecar, "begin", {
+    server: "s",
+    redirect_uri: "http://127.0.0.1:5555/callback",
+  });
+  assert.equal(begun.status, 502);
+  assert.match(begun.text, /PKCE/);
+});
+
+test("latticegate grant, grants and grant revoke, as a person types them", async (t) => {
+  const { sidecar, as, upstream, house } = await scene(t);
+  const opened = await openTunnel({ ...sidecar, target: "s" });
+  await opened.close(); // Joins; the commands find the identity.
+  const state = ["--state", sidecar.state];
+  const config = path.join(house.folder, "latticegate.yaml");
+  await writeFile(config, `state: ./state\n${yamlOf(upstream)}`);
+  const started = await startCli(t, ["grant", "s", ...state, "--print"], /^Open (http:\S+)$/);
+  const ended = once(started.process, "exit");
+  assert.match((await person().answer(started.groups[0] ?? "", "yes")).text, /may be used now/);
+  assert.deepEqual((await ended)[0], 0, started.stderr());
+  const holder = "spiffe://latticegate.local/agent/one";
+  assert.match((await cli(["grants", ...state])).stdout, new RegExp(`  s  ${as.issuer}  tools:read`));
+  assert.match(
+    (await cli(["grants", "--config", config])).stdout,
+    new RegExp(`  s  ${holder}  ${as.issuer}  `),
+  );
+  assert.equal((await cli(["grant", "revoke", "s", ...state])).stdout, "revoked: s\n");
+  const again = await cli(["grant", "revoke", "s", "--config", config, "--holder", holder]);
+  assert.deepEqual([again.code, again.stdout], [1, 'nothing to revoke: there is no grant for "s"\n']);
+  const unknown = await cli(["grant", "nobody", ...state]);
+  assert.equal(unknown.code, 1);
+  assert.match(unknown.stderr, /No rule lets this caller use "nobody"/);
 });

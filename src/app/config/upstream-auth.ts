@@ -27,7 +27,9 @@ const tls = z
 
 const issuer = secureUrl
   .optional()
-  .describe("The authorization server; by default the one that the server itself names (RFC 9728).");
+  .describe(
+    "The authorization server; by default the one that the server itself names (RFC 9728). Required wherever the gateway shows a secret or vouches for callers, so that no server can have that sent elsewhere.",
+  );
 const scopes = z
   .array(scope)
   .max(64)
@@ -58,6 +60,11 @@ const bearer = z.strictObject({
   tls,
 });
 
+const pinned = {
+  path: ["issuer"],
+  error: "expected an issuer: without it the server itself would say who is shown the secret",
+};
+
 const clientCredentials = z
   .strictObject({
     kind: z
@@ -71,7 +78,8 @@ const clientCredentials = z
   .refine(({ secret, tls }) => secret !== undefined || tls !== undefined, {
     path: ["secret"],
     error: "expected a secret, or a certificate under tls",
-  });
+  })
+  .refine(({ secret, issuer }) => secret === undefined || issuer !== undefined, pinned);
 
 const privateKeyJwt = z.strictObject({
   kind: z
@@ -114,7 +122,8 @@ const authorizationCode = z
   .refine((auth) => auth.client_id !== undefined || (auth.secret ?? auth.key) === undefined, {
     path: ["client_id"],
     error: "expected a client_id with the secret or key",
-  });
+  })
+  .refine(({ secret, issuer }) => secret === undefined || issuer !== undefined, pinned);
 
 const proof = { secret: secret.optional(), secret_in: secretIn, key: key.optional() };
 const signedWith = z
@@ -146,7 +155,8 @@ const tokenExchange = z
     signed_with: signedWith,
     ...target,
   })
-  .refine(hasOneProof, { path: ["secret"], error: "expected a secret, a key, or a certificate under tls" });
+  .refine(hasOneProof, { path: ["secret"], error: "expected a secret, a key, or a certificate under tls" })
+  .refine(({ issuer }) => issuer !== undefined, pinned);
 
 const idJag = z
   .strictObject({
@@ -168,7 +178,8 @@ const idJag = z
     signed_with: signedWith,
     ...target,
   })
-  .refine(hasOneProof, { path: ["secret"], error: "expected a secret, a key, or a certificate under tls" });
+  .refine(hasOneProof, { path: ["secret"], error: "expected a secret, a key, or a certificate under tls" })
+  .refine(({ issuer }) => issuer !== undefined, pinned);
 
 export const upstreamAuthSchema = z
   .discriminatedUnion("kind", [

@@ -66,7 +66,8 @@ class Asking {
   readonly concluded = Promise.withResolvers<string>();
   facts: ConsentFacts | undefined;
   readonly #formToken = secret();
-  readonly #browser = secret();
+  /** Of its own: browsers keep cookies by host, and another command may be asking on another port. */
+  readonly #cookie = `consent-${secret().slice(0, 8)}=${secret()}`;
   #step: "asking" | "consented" | "answered" = "asking";
 
   constructor() {
@@ -86,7 +87,7 @@ class Asking {
   }
 
   #ask(response: http.ServerResponse, facts: ConsentFacts): void {
-    const cookie = `consent=${this.#browser}; HttpOnly; SameSite=Lax; Path=/`;
+    const cookie = `${this.#cookie}; HttpOnly; SameSite=Lax; Path=/`;
     write(response, 200, question(facts, this.path, this.#formToken), { "set-cookie": cookie });
   }
 
@@ -96,7 +97,7 @@ class Asking {
     facts: ConsentFacts,
   ): Promise<void> {
     const form = new URLSearchParams(Buffer.from(await readBody(request, maxFormBytes)).toString());
-    checkBrowser(request, this.#browser);
+    checkBrowser(request, this.#cookie);
     if (request.method !== "POST" || !isSameSecret(form.get("token") ?? undefined, this.#formToken)) {
       throw new Refusal("denied", "Open the address that the command printed.");
     }
@@ -118,7 +119,7 @@ class Asking {
     { url, facts }: { readonly url: URL; readonly facts: ConsentFacts },
   ): Promise<void> {
     if (request.method !== "GET" || this.#step !== "consented") throw nothingHere();
-    checkBrowser(request, this.#browser);
+    checkBrowser(request, this.#cookie);
     if (!isSameSecret(url.searchParams.get("state") ?? undefined, facts.state)) {
       throw new Refusal("denied", "This is the answer to another question.");
     }
@@ -136,14 +137,13 @@ function nothingHere(): Refusal {
 }
 
 /** The browser that was shown the question is the one that answers: nobody else's answer is slipped in. */
-function checkBrowser(request: http.IncomingMessage, browser: string): void {
-  const [, cookie] = /(?:^|; )consent=([\w-]+)/.exec(request.headers.cookie ?? "") ?? [];
-  if (!isSameSecret(cookie, browser)) {
-    throw new Refusal(
-      "denied",
-      "Another browser began this; open the address that the command printed in this one.",
-    );
-  }
+function checkBrowser(request: http.IncomingMessage, cookie: string): void {
+  const shown = (request.headers.cookie ?? "").split("; ");
+  if (shown.some((each) => isSameSecret(each, cookie))) return;
+  throw new Refusal(
+    "denied",
+    "Another browser began this; open the address that the command printed in this one.",
+  );
 }
 
 function write(

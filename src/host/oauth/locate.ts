@@ -20,7 +20,7 @@ import { explained } from "./client.ts";
 export interface LocateOptions {
   /** The MCP server. */
   readonly url: URL;
-  /** The issuer the operator names; the server isn't asked then. */
+  /** The issuer the operator names, whatever the server says. */
   readonly issuer?: string | undefined;
   /** The resource indicator the operator names (RFC 8707). */
   readonly resource?: string | undefined;
@@ -64,26 +64,35 @@ export function locator(options: LocateOptions): () => Promise<Located> {
 }
 
 async function locate(options: LocateOptions): Promise<Located> {
-  const { url, issuer, resource } = options;
-  if (issuer !== undefined) {
-    const as = await metadataOf(issuer, options);
-    return { as, resource: resource ?? canonical(url), takesDpop: false };
-  }
+  const { url, issuer: pinned, resource } = options;
   const metadata = await resourceMetadata(options);
-  const [named = ""] = metadata.authorization_servers;
-  const issuerUrl = URL.parse(named);
-  // A server elsewhere that names an address on this machine would have us talk to what isn't for it.
-  if (issuerUrl === null || (isLoopbackHost(issuerUrl.hostname) && !isLoopbackHost(url.hostname))) {
-    throw unusable("The server names no authorization server that can be used.", "bad_issuer");
-  }
+  const issuer = pinned ?? namedIssuer(metadata, url);
+  const as = await metadataOf(issuer, options);
+  if (metadata === undefined) return { as, resource: resource ?? canonical(url), takesDpop: false };
   return {
-    as: await metadataOf(named, options),
+    as,
     resource: resource ?? metadata.resource,
     scope: metadata.challengedScope ?? metadata.scopes_supported?.join(" "),
     takesDpop:
       metadata.dpop_bound_access_tokens_required === true ||
       metadata.dpop_signing_alg_values_supported !== undefined,
   };
+}
+
+function namedIssuer(metadata: ResourceMetadata | undefined, url: URL): string {
+  if (metadata === undefined) {
+    throw unusable(
+      "The server doesn't say who gives out its tokens; name the issuer in the config.",
+      "no_resource_metadata",
+    );
+  }
+  const [named = ""] = metadata.authorization_servers;
+  const issuer = URL.parse(named);
+  // A server elsewhere that names an address on this machine would have us talk to what isn't for it.
+  if (issuer === null || (isLoopbackHost(issuer.hostname) && !isLoopbackHost(url.hostname))) {
+    throw unusable("The server names no authorization server that can be used.", "bad_issuer");
+  }
+  return named;
 }
 
 /** RFC 8414 first, then OpenID Connect Discovery; the issuer in it must be the one asked for. */
@@ -116,7 +125,8 @@ function checkEndpoints(as: AuthorizationServer, issuer: URL): void {
   }
 }
 
-async function resourceMetadata({ url, fetch }: LocateOptions): Promise<ResourceMetadata> {
+/** Undefined if the server has none; a server that can't be asked now is another matter. */
+async function resourceMetadata({ url, fetch }: LocateOptions): Promise<ResourceMetadata | undefined> {
   const challenge = await challengeOf(url, fetch);
   const path = url.pathname === "/" ? "" : url.pathname;
   const named = /resource_metadata="([^"]+)"/i.exec(challenge)?.[1];
@@ -130,6 +140,8 @@ async function resourceMetadata({ url, fetch }: LocateOptions): Promise<Resource
     // Only the server itself says who gives out its tokens.
     if (target?.origin !== url.origin) continue;
     const response = await fetch(place, { headers: { accept: "application/json" } });
+    if (response.status >= 500)
+      throw unusable("The server can't be asked who gives them out.", "server_error");
     if (response.status !== 200) continue;
     const metadata = resourceSchema.safeParse(await response.json().catch(() => undefined));
     if (!metadata.success || !covers(metadata.data.resource, url)) {
@@ -140,10 +152,7 @@ async function resourceMetadata({ url, fetch }: LocateOptions): Promise<Resource
     }
     return { ...metadata.data, challengedScope: /\bscope="([^"]+)"/i.exec(challenge)?.[1] };
   }
-  throw unusable(
-    "The server doesn't say who gives out its tokens; name the issuer in the config.",
-    "no_resource_metadata",
-  );
+  return undefined;
 }
 
 /** What the server says to somebody without a token; nothing of a caller's is sent along. */
