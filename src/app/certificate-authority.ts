@@ -5,6 +5,7 @@ import type { ParsedCertificate } from "../crypto/certificate.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { randomSecret } from "../crypto/keys.ts";
 import { readIfThere, readJsonIfThere } from "../host/store/files.ts";
+import { dropGrantsOf } from "../host/store/state-grants.ts";
 import { type IssuedCertificate, openState, type StateStore } from "../host/store/state-sqlite.ts";
 import { openRoots, type RootStore } from "../host/store/state-roots.ts";
 import { writeJoinToken } from "../identity/join-token.ts";
@@ -84,7 +85,9 @@ export function listCertificates(config: Config): readonly IssuedCertificate[] {
 
 /** @returns the serial numbers that were revoked by this call */
 export function revokeCertificates(config: Config, what: string, clock: Clock): readonly string[] {
-  return withState(config, (state) => state.revoke(what, clock.nowUnixMs()));
+  const serials = withState(config, (state) => state.revoke(what, clock.nowUnixMs()));
+  dropGrantsOf(statePaths(config.state).database, what);
+  return serials;
 }
 
 function withState<T>(config: Config, work: (state: StateStore) => T): T {

@@ -5,7 +5,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 
-import { makeJoinToken } from "../../src/app/certificate-authority.ts";
+import { makeJoinToken, revokeCertificates } from "../../src/app/certificate-authority.ts";
 import { openTunnel } from "../../src/app/connect.ts";
 import { removeGrant } from "../../src/app/operator-grants.ts";
 import {
@@ -26,6 +26,7 @@ import {
   clientOf,
   echoResult,
   enrol,
+  eventually,
   openPolicy,
   temporaryFolder,
   testGateway,
@@ -252,6 +253,22 @@ test("a grant the operator removes is used no more from the next call on", async
   assert.match((await client.post("s", toolCall("a"))).text, /latticegate grant s/);
 });
 
+test("who gets the name of a revoked identity inherits none of its grants", async (t) => {
+  const { sidecar, house } = await scene(t);
+  await granted(sidecar);
+  const other = await sidecarOf(t, house, "agent/two");
+  await granted(other);
+  revokeCertificates(house.config, "spiffe://latticegate.local/agent/one", house.clock);
+  await eventually("the revocation is in force", () =>
+    ownGrants(sidecar).then(
+      () => false,
+      () => true,
+    ),
+  );
+  assert.deepEqual(await ownGrants(await sidecarOf(t, house, "agent/one")), []);
+  assert.equal((await ownGrants(other)).length, 1);
+});
+
 test("a person who says no grants nothing", async (t) => {
   const { sidecar, as } = await scene(t);
   const { grant, visit } = await granting(sidecar, (url, who) => who.answer(url, "no"));
@@ -465,6 +482,29 @@ test("a client id metadata document is the client id where the authorization ser
   assert.match(query.get("resource") ?? "", /\/mcp$/);
   assert.equal(as.seen.filter(({ path }) => path === "/reg").length, 0);
 });
+
+for (const endpoint of ["http://login.test/auth", "javascript:alert(1)", "data:text/html,x"]) {
+  test(`nobody is sent to ${endpoint} to consent`, async (t) => {
+    const { sidecar, as } = await scene(t);
+    as.intercept = (request, response) => {
+      if (request.url?.startsWith("/.well-known/") !== true) return false;
+      const metadata = {
+        issuer: as.issuer,
+        authorization_endpoint: endpoint,
+        token_endpoint: `${as.issuer}/token`,
+        code_challenge_methods_supported: ["S256"],
+      };
+      response.setHeader("content-type", "application/json").end(JSON.stringify(metadata));
+      return true;
+    };
+    const begun = await asked(sidecar, "begin", {
+      server: "s",
+      redirect_uri: "http://127.0.0.1:5555/callback",
+    });
+    assert.equal(begun.status, 502);
+    assert.match(begun.text, /no page for people/);
+  });
+}
 
 test("an authorization server that doesn't say that it knows PKCE is asked for nothing", async (t) => {
   const { sidecar, as } = await scene(t);

@@ -8,7 +8,7 @@ import type { Log } from "../../kernel/log.ts";
 import { Refusal, refusalRow } from "../../kernel/refusal.ts";
 import type { Caller } from "../../model/caller.ts";
 import type { Channel } from "../../model/channel.ts";
-import type { Consent } from "../oauth/user-grants.ts";
+import type { Consent } from "../oauth/consent.ts";
 import type { GrantFacts } from "../store/state-grants.ts";
 import { checkContent, readBody } from "./body.ts";
 

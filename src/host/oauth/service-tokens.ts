@@ -29,15 +29,19 @@ export function serviceTokens(options: ServiceTokensOptions): TokenSource {
   };
 }
 
+/** Whether tokens are asked for that are bound to a key: where both ends say that they take them, if nobody said otherwise. */
+export function wantsDpop(use: DpopUse, { as, takesDpop }: Located): boolean {
+  if (use !== "auto") return use === "required";
+  return takesDpop && as.dpop_signing_alg_values_supported !== undefined;
+}
+
 /** One key for as long as the process lives; asked for where both the server and its authorization server want it. */
 export function dpopHandles(
   use: DpopUse,
 ): (located: Located) => Promise<{ readonly handle: DPoPHandle; readonly isRequired: boolean } | undefined> {
   let handle: DPoPHandle | undefined;
-  return async ({ as, takesDpop }) => {
-    if (use === "off") return undefined;
-    const isOffered = takesDpop && as.dpop_signing_alg_values_supported !== undefined;
-    if (use === "auto" && !isOffered) return undefined;
+  return async (located) => {
+    if (!wantsDpop(use, located)) return undefined;
     handle ??= dpopOf(await newDpopKeys());
     return { handle, isRequired: use === "required" };
   };

@@ -126,6 +126,19 @@ export function openGrants(file: string, key: Uint8Array): GrantStore {
   };
 }
 
+/** Drops what an identity holds, for itself or for others: who gets its name later inherits nothing. */
+export function dropGrantsOf(file: string, id: string): void {
+  const db = open(file);
+  try {
+    db.prepare("delete from upstream_grants where holder = ? or instr(holder, ?) > 0").run(
+      id,
+      JSON.stringify(id),
+    );
+  } finally {
+    db.close();
+  }
+}
+
 function registeredClients(
   db: DatabaseSync,
   key: Uint8Array,
