@@ -17,7 +17,7 @@ import { type ClientProof, notAsked, type OauthClient } from "../host/oauth/clie
 import { delegatedTokens, type IdentityProvider } from "../host/oauth/delegated-tokens.ts";
 import { type Located, locator } from "../host/oauth/locate.ts";
 import { serviceTokens } from "../host/oauth/service-tokens.ts";
-import { tokenCredential, type TokenSource } from "../host/oauth/token-source.ts";
+import { notAccepted, tokenCredential, type TokenSource } from "../host/oauth/token-source.ts";
 import { type UserGrants, userGrants } from "../host/oauth/user-grants.ts";
 import type { GrantStore } from "../host/store/state-grants.ts";
 import { type TextSource, type WatchedText, watchedText } from "../host/store/watched-text.ts";
@@ -149,7 +149,11 @@ function identityProvider(
 }
 
 function staticToken(token: WatchedText): TokenSource {
-  return { token: () => Promise.resolve({ value: token.current() }), refused: () => undefined };
+  return {
+    token: () => Promise.resolve({ value: token.current() }),
+    refused: () => undefined, // Whoever renews the file knows.
+    useless: notAccepted,
+  };
 }
 
 interface ProofConfig {

@@ -292,7 +292,8 @@ test("a token is renewed before it ends, without a call that waits for it", asyn
 });
 
 test("a token the server refuses with 401 leads to one fresh one and one more try, and to no loop", async (t) => {
-  const { client, as, upstream, house } = await machineScene(t);
+  const now = Date.now();
+  const { client, as, upstream, house } = await machineScene(t, { clock: { nowUnixMs: () => now } });
   await client.post("s", toolCall("a"));
   upstream.revoked.add(upstream.headers[0]?.authorization?.slice("Bearer ".length) ?? "");
   assert.equal((await client.post("s", toolCall("a"))).status, 200, "with a fresh one");
@@ -302,6 +303,8 @@ test("a token the server refuses with 401 leads to one fresh one and one more tr
   assert.equal(refused.status, 502);
   assert.equal(refused.headers["www-authenticate"], undefined, "no client takes it for its own affair");
   assert.equal(tokensAsked(as), 3);
+  assert.equal((await client.post("s", toolCall("a"))).status, 502);
+  assert.equal(tokensAsked(as), 3, "and for a moment none is asked for");
   assert.match(house.log.join(""), /"cause":"invalid_token"/);
 });
 

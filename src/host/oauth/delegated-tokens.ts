@@ -14,7 +14,7 @@ import { accessToken, explained, noToken, type OauthClient, partyOf, withNonce }
 import type { Located } from "./locate.ts";
 import { dpopHandles, type ServiceTokensOptions } from "./service-tokens.ts";
 import { type AccessToken, tokenCache } from "./token-cache.ts";
-import type { TokenSource } from "./token-source.ts";
+import { notAccepted, type TokenSource } from "./token-source.ts";
 
 /** A short-lived JWT of the gateway's that says who the caller is, for that authorization server alone. */
 export type CallerAssertion = (caller: Caller, audience: string) => Promise<string>;
@@ -45,6 +45,7 @@ export function delegatedTokens(options: DelegatedTokensOptions): TokenSource {
   return {
     token: (caller) => cache.get(holderOf(caller), () => fetchToken(caller, options, proofs)),
     refused: (caller, token) => cache.drop(holderOf(caller), token),
+    useless: (caller) => cache.useless(holderOf(caller), notAccepted()),
   };
 }
 

@@ -9,7 +9,7 @@ import { newDpopKeys } from "../../crypto/jwt-keys.ts";
 import { accessToken, dpopOf, explained, type OauthClient, partyOf, withNonce } from "./client.ts";
 import type { Located } from "./locate.ts";
 import { type AccessToken, tokenCache } from "./token-cache.ts";
-import type { TokenSource } from "./token-source.ts";
+import { notAccepted, type TokenSource } from "./token-source.ts";
 
 export type DpopUse = "auto" | "required" | "off";
 
@@ -26,6 +26,7 @@ export function serviceTokens(options: ServiceTokensOptions): TokenSource {
   return {
     token: () => cache.get("", () => fetchToken(options, proofs)),
     refused: (_caller, token) => cache.drop("", token),
+    useless: () => cache.useless("", notAccepted()),
   };
 }
 

@@ -21,6 +21,8 @@ export interface TokenCache {
   readonly get: (key: string, fetch: () => Promise<AccessToken>) => Promise<AccessToken>;
   /** Forgets this very token; one that came since stays. */
   readonly drop: (key: string, token: AccessToken) => void;
+  /** Fresh ones are refused too: for a moment none is asked for, and everybody gets this refusal. @returns it */
+  readonly useless: (key: string, refusal: Refusal) => Refusal;
   readonly forget: (key: string) => void;
 }
 
@@ -64,6 +66,12 @@ export function tokenCache(clock: Clock): TokenCache {
     drop: (key, token) => {
       const entry = entries.get(key);
       if (entry?.token?.value === token.value) entry.token = undefined;
+    },
+    useless: (key, refusal) => {
+      const entry = entryOf(key);
+      entry.token = undefined;
+      entry.failed = { refusal, untilUnixMs: clock.nowUnixMs() + firstBackOffMs };
+      return refusal;
     },
     forget: (key) => void entries.delete(key),
   };

@@ -15,15 +15,15 @@ export interface TokenSource {
   readonly refused: (caller: Caller, token: AccessToken) => void;
   /** The server wants more than the caller's token is good for: what it named (RFC 6750 §3.1). Absent where nobody can help it. */
   readonly insufficient?: (caller: Caller, scope: string | undefined) => Refusal;
-  /** The server refused a fresh token too. */
-  readonly useless?: (caller: Caller) => Refusal;
+  /** The server refused a fresh token too. @returns what the caller is told */
+  readonly useless: (caller: Caller) => Refusal;
 }
 
 /** Shows a source's tokens to the server at `url`; a refused one is dropped, and a fresh one tried once. */
 export function tokenCredential(source: TokenSource, url: URL): UpstreamCredential {
   const lend = async (caller: Caller, method: string, tried: Tried): Promise<Lent> => {
     const token = await source.token(caller);
-    if (token.value === tried.token) throw useless(source, caller);
+    if (token.value === tried.token) throw source.useless(caller);
     return await shown(token, method, tried, caller);
   };
   const shown = async (token: AccessToken, method: string, tried: Tried, caller: Caller): Promise<Lent> => ({
@@ -40,7 +40,7 @@ export function tokenCredential(source: TokenSource, url: URL): UpstreamCredenti
         return await shown(token, method, { ...tried, nonce: true }, caller);
       }
       source.refused(caller, token);
-      if (tried.token !== undefined) throw useless(source, caller);
+      if (tried.token !== undefined) throw source.useless(caller);
       return await lend(caller, method, { ...tried, token: token.value });
     },
   });
@@ -57,13 +57,11 @@ function scopeOf(challenge: string): string | undefined {
   return /\bscope="([^"]{1,1024})"/i.exec(challenge)?.[1];
 }
 
-function useless(source: TokenSource, caller: Caller): Refusal {
-  return (
-    source.useless?.(caller) ??
-    new Refusal("upstream_failed", "The server doesn't accept the gateway's credential.", {
-      facts: { cause: "invalid_token", sent: true },
-    })
-  );
+/** What a caller is told of a server that refuses fresh tokens too. */
+export function notAccepted(): Refusal {
+  return new Refusal("upstream_failed", "The server doesn't accept the gateway's credential.", {
+    facts: { cause: "invalid_token", sent: true },
+  });
 }
 
 /** Headers as the library writes them: it makes the proof, and would send the request if it were let. */

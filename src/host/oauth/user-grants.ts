@@ -42,7 +42,11 @@ export function userGrants(options: UserGrantsOptions): UserGrants {
       if (scope !== undefined) remember(wanted, holderOf(caller), scope);
       return grantNeeded(server, "wants more than was consented to");
     },
-    useless: () => grantNeeded(server, "doesn't accept what was consented to"),
+    useless: (caller) => {
+      const refusal = grantNeeded(server, "doesn't accept what was consented to");
+      const grant = store.facts(server, holderOf(caller));
+      return grant === undefined ? refusal : cache.useless(keyOf(grant), refusal);
+    },
     begin: async (caller, redirectUri) => {
       const holder = holderOf(caller);
       const begun = await beginConsent({ holder, redirectUri, wanted: wanted.get(holder) }, options);
