@@ -167,6 +167,35 @@ export const assertionSuites = ["Ed25519", "ML-DSA-65"] as const satisfies reado
 /** Proofs of possession (RFC 9449) are signed with what every authorization server has to know. */
 export const dpopSuite: JwtSuite = jwtSuites[4];
 
+/** A classical key of a workload that another authority vouches for: good for proving itself once, on a link of ours. */
+export interface OutsideKeySuite {
+  readonly id: string;
+  /** `asymmetricKeyType` in node:crypto. */
+  readonly keyType: "ec" | "rsa";
+  /** OpenSSL's name of the curve. */
+  readonly curve?: string;
+  /** Bits of the modulus. A longer one would cost whoever verifies. */
+  readonly modulus?: { readonly minBits: number; readonly maxBits: number };
+  /** Digest of the signatures it makes for us. */
+  readonly digest: "sha256" | "sha384";
+}
+
+export const outsideKeySuites = [
+  { id: "ECDSA-P-256", keyType: "ec", curve: "prime256v1", digest: "sha256" },
+  { id: "ECDSA-P-384", keyType: "ec", curve: "secp384r1", digest: "sha384" },
+  { id: "RSASSA-PSS", keyType: "rsa", modulus: { minBits: 2048, maxBits: 8192 }, digest: "sha256" },
+] as const satisfies readonly OutsideKeySuite[];
+
+/** Signature algorithms that certificates of outside authorities may have (RFC 5758, RFC 4055); none with SHA-1. */
+export const outsideSignatureOids: readonly string[] = [
+  "1.2.840.10045.4.3.2", // ecdsa-with-SHA256
+  "1.2.840.10045.4.3.3", // ecdsa-with-SHA384
+  "1.2.840.10045.4.3.4", // ecdsa-with-SHA512
+  "1.2.840.113549.1.1.11", // sha256WithRSAEncryption
+  "1.2.840.113549.1.1.12", // sha384WithRSAEncryption
+  "1.2.840.113549.1.1.13", // sha512WithRSAEncryption
+];
+
 /** What a deployment negotiates, by name; AEADs by IANA name, all in order of preference. */
 const profiles = [
   {

@@ -13,7 +13,7 @@ import { dpopKeysFromText, dpopKeysToText, newDpopKeys } from "../../crypto/jwt-
 import { printable } from "../../kernel/printable.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { GrantFacts, GrantTokens } from "../store/state-grants.ts";
-import { isLoopback } from "./bounded-fetch.ts";
+import { isLoopbackHost } from "../net/loopback.ts";
 import { accessToken, dpopOf, explained, noToken, partyOf, withNonce } from "./client.ts";
 import { tokensOf, type UserGrantsOptions } from "./kept-tokens.ts";
 import type { Located } from "./locate.ts";
@@ -93,7 +93,9 @@ function consentPageOf(as: Located["as"]): URL {
 function isSafe(endpoint: URL, issuer: string): boolean {
   return (
     endpoint.protocol === "https:" ||
-    (endpoint.protocol === "http:" && isLoopback(endpoint) && isLoopback(new URL(issuer)))
+    (endpoint.protocol === "http:" &&
+      isLoopbackHost(endpoint.hostname) &&
+      isLoopbackHost(new URL(issuer).hostname))
   );
 }
 
