@@ -6,10 +6,17 @@ import type { Purpose } from "./authority.ts";
 import { provenSpiffeId, type Trust } from "./admission.ts";
 
 /**
- * A sidecar that was off may come back this long after its certificate ended, if it still holds the
+ * Of an identity that an operator gave with a join token: a sidecar that was off may come back this long after its certificate ended, if it still holds the
  * key and wasn't revoked. Such a certificate opens no link; it only asks for the next one.
  */
 export const renewalGraceMs = 30 * 24 * 3_600_000;
+
+/** By which time an identity that its workload proved itself must be proven again; certificates of others aren't bound. */
+export interface RenewalBound {
+  /** How it was proven, as the audit log says it. */
+  readonly how: string;
+  readonly untilUnixMs: number;
+}
 
 /**
  * @param old the certificate that is to be renewed; @param key the key the request was signed with
@@ -17,7 +24,11 @@ export const renewalGraceMs = 30 * 24 * 3_600_000;
  */
 export function approveRenewal(
   old: { readonly certificate: ParsedCertificate; readonly purpose: Purpose; readonly key: PublicKey },
-  world: { readonly roots: Readonly<Record<Purpose, readonly ParsedCertificate[]>>; readonly trust: Trust },
+  world: {
+    readonly roots: Readonly<Record<Purpose, readonly ParsedCertificate[]>>;
+    readonly trust: Trust;
+    readonly bound?: RenewalBound | undefined;
+  },
   nowUnixMs: number,
 ): { readonly spiffeId: string; readonly purpose: Purpose; readonly publicKey: PublicKey } {
   const facts = certificateFacts(old.certificate);
@@ -29,6 +40,9 @@ export function approveRenewal(
     throw refuse("no root that is trusted now issued it");
   if (!old.certificate.publicKey.equals(old.key)) throw refuse("the request is for another key");
   if (facts.notBeforeUnixMs > nowUnixMs) throw refuse("it isn't valid yet");
+  if (world.bound !== undefined && world.bound.untilUnixMs <= nowUnixMs) {
+    throw refuse("its workload has to prove itself again");
+  }
   if (facts.notAfterUnixMs + renewalGraceMs <= nowUnixMs) throw refuse("it ended too long ago; join again");
   return { spiffeId: provenSpiffeId(facts, world.trust), purpose: old.purpose, publicKey: old.key };
 }

@@ -45,3 +45,8 @@ export function isGatewayId(id: string): boolean {
   const domain = trustDomainOf(id);
   return domain !== undefined && id === gatewayIdOf(domain);
 }
+
+/** Paths of what the gateway uses itself; nobody else gets one by proving who he is. */
+export function isReservedPath(path: string): boolean {
+  return /^(gateway|operator\/.*|agent\/local)$/.test(path);
+}

@@ -33,6 +33,7 @@ const refusals = {
   bad_proof: { rpc: -31401, http: 401 },
   proof_nonce: { rpc: -31401, http: 401 },
   bad_join_token: { rpc: -31401, http: 401 },
+  proof_refused: { rpc: -31401, http: 401 },
   bad_origin: { rpc: -31403, http: 403 },
   denied: { rpc: -31403, http: 403 },
   insufficient_scope: { rpc: -31403, http: 403 },

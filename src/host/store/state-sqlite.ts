@@ -6,6 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 
 import { type JoinGrant, redeem } from "../../identity/join-token.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import { type WorkloadRecords, workloadRecords } from "./state-tokens.ts";
 
 export interface IssuedCertificate {
   readonly serial: string;
@@ -14,7 +15,7 @@ export interface IssuedCertificate {
   readonly notAfterUnixMs: number;
 }
 
-export interface StateStore {
+export interface StateStore extends WorkloadRecords {
   readonly addGrant: (grant: JoinGrant) => void;
   /** Marks the grant as used. @throws Refusal `bad_join_token` if it can't be redeemed (any more) */
   readonly takeGrant: (secretHash: string, nowUnixMs: number) => JoinGrant;
@@ -25,6 +26,8 @@ export interface StateStore {
   /** Revokes a serial number, or all certificates of a SPIFFE ID; returns the serials now revoked. */
   readonly revoke: (what: string, nowUnixMs: number) => readonly string[];
   readonly revokedSerials: () => ReadonlySet<string>;
+  /** All that `work` writes, or nothing of it. */
+  readonly atomically: <T>(work: () => T) => T;
   /** Changes when another process has written. */
   readonly version: () => number;
   readonly close: () => void;
@@ -45,9 +48,12 @@ const schema = `
 /** @throws Refusal `bad_state` if the file can't be opened or isn't ours */
 export function openState(file: string): StateStore {
   const db = open(file);
+  const workloads = workloadRecords(db);
   return {
     ...joinGrants(db),
-    ...certificateRecords(db),
+    ...certificateRecords(db, workloads.shutOut),
+    ...workloads,
+    atomically: (work) => transaction(db, work),
     version: () => Number(db.prepare("pragma data_version").get()?.["data_version"]),
     close: () => db.close(),
   };
@@ -81,6 +87,7 @@ function joinGrants(db: DatabaseSync): Pick<StateStore, "addGrant" | "takeGrant"
 
 function certificateRecords(
   db: DatabaseSync,
+  shutOut: WorkloadRecords["shutOut"],
 ): Pick<StateStore, "addCertificate" | "certificates" | "wasCertified" | "revoke" | "revokedSerials"> {
   return {
     addCertificate: ({ serial, spiffeId, purpose, notAfterUnixMs }) => {
@@ -113,6 +120,8 @@ function certificateRecords(
         nowUnixMs,
         what,
       );
+      // Nor by proving itself anew, as workloads do by themselves.
+      if (what.startsWith("spiffe://")) shutOut(what, nowUnixMs);
       return db
         .prepare(
           `update certificates set revoked_unix_ms = ?
