@@ -8,6 +8,7 @@ import { readIfThere, readJsonIfThere } from "../host/store/files.ts";
 import { dropGrantsOf } from "../host/store/state-grants.ts";
 import { type IssuedCertificate, openState, type StateStore } from "../host/store/state-sqlite.ts";
 import { openRoots, type RootStore } from "../host/store/state-roots.ts";
+import { readAnchor, writeAnchor } from "../identity/anchor.ts";
 import { writeJoinToken } from "../identity/join-token.ts";
 import { isGatewayId, spiffeId } from "../identity/spiffe-id.ts";
 import { toBase64url } from "../kernel/bytes.ts";
@@ -39,7 +40,7 @@ export async function makeJoinToken(
   grant: { readonly path: string; readonly address?: string },
   clock: Clock,
 ): Promise<string> {
-  const root = await newcomersRoot(config);
+  const [root] = await serverRoots(config);
   const secret = randomSecret(32);
   const id = spiffeId(config.trust_domain, grant.path);
   if (isGatewayId(id)) {
@@ -57,17 +58,19 @@ export async function makeJoinToken(
       usedUnixMs: null,
     }),
   );
-  const address = grant.address ?? (await runningGateway(config.state))?.listen ?? config.listen;
+  const address = await addressOf(config, grant.address);
   return writeJoinToken({ address, secret, serverRootHash: sha256(root.raw), profile: config.profile.name });
 }
 
-/** The root that newcomers are shown: the oldest that is trusted. The exported file serves a folder that has no table yet. */
-async function newcomersRoot(config: Config): Promise<ParsedCertificate> {
-  const paths = statePaths(config.state);
-  const exported = await readIfThere(paths.serverRoot);
+/** Those that newcomers may be shown, the oldest that is trusted first. The exported file serves a folder that has no table yet. */
+async function serverRoots(config: Config): Promise<readonly [ParsedCertificate, ...ParsedCertificate[]]> {
+  const exported = await readIfThere(statePaths(config.state).serverRoot);
   if (exported === undefined) throw neverStarted(config);
-  const [oldest] = withRoots(config, (store) => trustedOf(store.roots(), "server"));
-  return readRoot(oldest?.certificate ?? exported);
+  const [oldest, ...newer] = withRoots(config, (store) => trustedOf(store.roots(), "server"));
+  return [
+    readRoot(oldest?.certificate ?? exported),
+    ...newer.map(({ certificate }) => readRoot(certificate)),
+  ];
 }
 
 function withRoots<T>(config: Config, work: (store: RootStore) => T): T {
@@ -79,6 +82,17 @@ function withRoots<T>(config: Config, work: (store: RootStore) => T): T {
   }
 }
 
+/**
+ * What workloads that enrol by themselves are given: it names all server roots there are.
+ * @throws Refusal `bad_state` before the first start, `bad_config` for an address that is none
+ */
+export async function gatewayAnchor(config: Config, address: string | undefined): Promise<string> {
+  const serverRootHashes = (await serverRoots(config)).map(({ raw }) => sha256(raw));
+  const anchor = writeAnchor({ address: await addressOf(config, address), serverRootHashes });
+  readAnchor(anchor);
+  return anchor;
+}
+
 export function listCertificates(config: Config): readonly IssuedCertificate[] {
   return withState(config, (state) => state.certificates());
 }
@@ -88,6 +102,15 @@ export function revokeCertificates(config: Config, what: string, clock: Clock): 
   const serials = withState(config, (state) => state.revoke(what, clock.nowUnixMs()));
   dropGrantsOf(statePaths(config.state).database, what);
   return serials;
+}
+
+/** @returns whether it was shut out */
+export function readmitIdentity(config: Config, spiffeId: string): boolean {
+  return withState(config, (state) => state.readmit(spiffeId));
+}
+
+async function addressOf(config: Config, given: string | undefined): Promise<string> {
+  return given ?? (await runningGateway(config.state))?.listen ?? config.listen;
 }
 
 function withState<T>(config: Config, work: (state: StateStore) => T): T {

@@ -10,6 +10,7 @@ import { isTrustDomain } from "../identity/spiffe-id.ts";
 import { memberName } from "../virtual/names.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { compileRules, type RuleDocument, ruleSchema } from "../policy/rules.ts";
+import { checkEnrolment, enrolmentSchema } from "./config/enrolment.ts";
 import { issuersSchema } from "./config/issuers.ts";
 import { type Listeners, listenSchema, readListeners } from "./config/listen.ts";
 import {
@@ -105,6 +106,7 @@ export const configSchema = z.strictObject({
       "Endpoints that join several servers. Policies and the audit log speak of the servers behind them.",
     ),
   issuers: issuersSchema,
+  enrolment: enrolmentSchema,
   policies: z
     .union([z.array(ruleSchema), z.string().min(1)])
     .default([])
@@ -197,6 +199,7 @@ export function parseConfig(text: string, file: string): Config {
   const document = validated(configSchema, parseYaml(text, file), file);
   checkVirtualServers(document);
   const { signer } = document;
+  checkEnrolment(document.enrolment, document.issuers, document.trust_domain);
   return {
     ...document,
     folder,

@@ -19,6 +19,7 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { asLine, lineReader } from "../wire/lines.ts";
+import type { Bootstrap } from "./bootstrap.ts";
 import type { LinkAuthentication } from "./config/link.ts";
 import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts";
 
@@ -31,6 +32,7 @@ export interface ConnectOptions {
   readonly joinToken?: string;
   /** `hybrid-mtls` demands a classical identity of the other end even if it isn't the gateway. */
   readonly authentication?: LinkAuthentication;
+  readonly bootstrap?: Bootstrap;
   /** How long the other end may be away; 30 seconds by default. */
   readonly patienceMs?: number;
   readonly clock: Clock;

@@ -8,6 +8,7 @@ import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { RuleDocument } from "../policy/rules.ts";
 import { openAuditLog } from "./audit-log.ts";
+import type { Bootstrap } from "./bootstrap.ts";
 import { configSchema, type ServerAtUrl } from "./config.ts";
 import type { LinkAuthentication } from "./config/link.ts";
 import { serve } from "./serve.ts";
@@ -28,6 +29,7 @@ export interface ExposeOptions {
   readonly authentication?: LinkAuthentication;
   readonly state: string;
   readonly joinToken?: string;
+  readonly bootstrap?: Bootstrap;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -108,7 +110,7 @@ function serverName(spiffeId: string): string {
   if (name === undefined) {
     throw new Refusal(
       "bad_join_token",
-      `This identity is ${spiffeId}; exposing needs one made with "latticegate ca token --for server/NAME".`,
+      `This identity is ${spiffeId}; exposing needs one such as "latticegate ca token --for server/NAME" makes.`,
     );
   }
   return name;

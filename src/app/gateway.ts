@@ -36,6 +36,7 @@ import { connectServers } from "./upstreams.ts";
 import { joinServers } from "./virtual-servers.ts";
 import { version } from "./version.ts";
 import { openWebListener, webReach } from "./web-listener.ts";
+import { workloadEnrolment } from "./workload-enrolment.ts";
 
 export interface Gateway {
   readonly address: string;
@@ -196,6 +197,7 @@ async function startDataPlane(
       classicalSuite: own.classical.suite,
       gatewayId,
       trust: () => world.current().trust,
+      workloads: workloadEnrolment(config, environment.clock),
     }),
   });
   opening.defer(() => serving.drain(limits.drain));

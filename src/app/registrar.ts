@@ -8,16 +8,19 @@ import type { SignatureSuite } from "../crypto/suites.ts";
 import type { Journal } from "../gate/ports.ts";
 import type { Enrolled, EnrolledClassical, Registrar } from "../host/net/enrol-http.ts";
 import type { StateStore } from "../host/store/state-sqlite.ts";
+import type { SpentToken } from "../host/store/state-tokens.ts";
 import type { Trust } from "../identity/admission.ts";
 import { type Authority, issueSvid, type Purpose, type Svid, trustedRoots } from "../identity/authority.ts";
 import { type ClassicalAuthority, issueClassicalSvid } from "../identity/classical-authority.ts";
 import { approveClassicalRenewal } from "../identity/classical-renewal.ts";
-import { approveRenewal } from "../identity/renewal.ts";
+import { approveRenewal, type RenewalBound } from "../identity/renewal.ts";
 import { toBase64url } from "../kernel/bytes.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { PublicKey } from "../crypto/keys.ts";
 import { readRoot } from "./roots.ts";
+import { proofRefusedText } from "../identity/workload.ts";
+import type { ProvenWorkload, WorkloadEnrolment } from "./workload-enrolment.ts";
 
 export interface RegistrarOptions {
   readonly authority: () => Authority;
@@ -28,16 +31,28 @@ export interface RegistrarOptions {
   readonly state: StateStore;
   readonly journal: Journal;
   readonly trust: () => Trust;
+  readonly workloads: WorkloadEnrolment;
   readonly clock: Clock;
 }
 
 /** How the purposes of classical certificates begin in the state. */
 const classicalPurpose = "classical";
 
-interface Approved {
+interface Approved extends Recorded {
   readonly spiffeId: string;
-  readonly purpose: Purpose;
   readonly publicKey: PublicKey;
+}
+
+/** What is on record of a certificate beside itself. */
+interface Recorded {
+  readonly purpose: Purpose;
+  readonly isClassical?: boolean;
+  /** Of an identity that its workload proved itself. */
+  readonly bound?: RenewalBound | undefined;
+  /** The token it was proven with just now. */
+  readonly token?: SpentToken;
+  /** Further facts for the audit log. */
+  readonly facts?: Readonly<Record<string, string>>;
 }
 
 export function registrar(options: RegistrarOptions): Registrar {
@@ -56,7 +71,16 @@ export function registrar(options: RegistrarOptions): Registrar {
       gateway: options.gatewayId,
       trust_domain: authority.trustDomain,
       ...(classical && { classical }),
+      ...(approved.bound && { renewable_until: new Date(approved.bound.untilUnixMs).toISOString() }),
     };
+  };
+  const giveProven = async (
+    publicKey: PublicKey,
+    proven: ProvenWorkload,
+    classicalKey: PublicKey | undefined,
+  ): Promise<Enrolled> => {
+    const { how, untilUnixMs } = proven;
+    return await give({ ...proven, publicKey, bound: { how, untilUnixMs } }, how, classicalKey);
   };
   const classicalKeyOf = (csr: Uint8Array | undefined): PublicKey | undefined =>
     csr && readSigningRequest(csr, options.classicalSuite);
@@ -76,7 +100,8 @@ export function registrar(options: RegistrarOptions): Registrar {
       const rootsOf = (purpose: Purpose) => trustedRoots(options.authority(), purpose).map(readRoot);
       const roots = { server: rootsOf("server"), client: rootsOf("client") };
       const [trust, nowUnixMs] = [options.trust(), clock.nowUnixMs()];
-      const approved = approveRenewal(request, { roots, trust }, nowUnixMs);
+      const bound = state.renewalBound(certificateFacts(old).serial);
+      const approved = approveRenewal(request, { roots, trust, bound }, nowUnixMs);
       const classicalKey = classicalKeyOf(classical.classical_csr);
       if (classicalKey !== undefined) {
         const asked = { ...approved, key: classicalKey, old: classical.classical_certificate };
@@ -84,7 +109,18 @@ export function registrar(options: RegistrarOptions): Registrar {
         const known = { authority: options.classicalAuthority, trust, hadOne };
         approveClassicalRenewal(asked, known, nowUnixMs);
       }
-      return await give(approved, "renew", classicalKey);
+      const facts = bound === undefined ? {} : { proven: bound.how };
+      return await give({ ...approved, bound, facts }, "renew", classicalKey);
+    },
+    token: async ({ token, csr, classical_csr: classicalCsr }) => {
+      const publicKey = readSigningRequest(csr, suite);
+      const classicalKey = classicalKeyOf(classicalCsr);
+      return await giveProven(publicKey, await options.workloads.byToken(token), classicalKey);
+    },
+    svid: async (request) => {
+      const publicKey = readSigningRequest(request.csr, suite);
+      const classicalKey = classicalKeyOf(request.classical_csr);
+      return await giveProven(publicKey, await options.workloads.bySvid(request), classicalKey);
     },
   };
 }
@@ -97,7 +133,7 @@ async function certifyClassical(
 ): Promise<EnrolledClassical> {
   const { roots } = options.classicalAuthority;
   const svid = await issueClassicalSvid(options.classicalAuthority, beside);
-  await recordIssue(svid, { ...beside, isClassical: true }, how, options);
+  await recordIssue(svid, { purpose: beside.purpose, isClassical: true }, how, options);
   return {
     certificate: svid.certificate,
     server_roots: [roots.server.certificate],
@@ -105,22 +141,32 @@ async function certifyClassical(
   };
 }
 
-/** Certificate and entry are on disk before anybody holds the certificate. */
+/**
+ * Certificate and entry are on disk before anybody holds the certificate.
+ * @throws Refusal `proof_refused` if its token was used meanwhile, or its identity shut out; nobody gets it then
+ */
 export async function recordIssue(
   svid: Svid,
-  approved: { readonly purpose: Purpose; readonly isClassical?: boolean },
+  approved: Recorded,
   how: string,
   options: { readonly state: StateStore; readonly journal: Journal; readonly clock: Clock },
 ): Promise<void> {
   const parsed = parseCertificate(svid.certificate);
   if (parsed === undefined) throw new Error("issued an unreadable certificate");
   const { serial, keyAlgorithm } = certificateFacts(parsed);
-  options.state.addCertificate({
-    serial,
-    spiffeId: svid.spiffeId,
+  const { state } = options;
+  const { spiffeId, notAfterUnixMs } = svid;
+  const { purpose, bound, token } = approved;
+  // One transaction: of two that come with one token, one alone gets a certificate.
+  state.atomically(() => {
+    if (token !== undefined) state.spendToken(token, options.clock.nowUnixMs());
+    if (bound !== undefined) {
+      if (state.isShutOut(spiffeId)) throw shutOut(spiffeId);
+      state.boundRenewal({ serial, notAfterUnixMs }, bound);
+    }
     // Who revokes by serial number sees which of an identity's two certificates it is.
-    purpose: approved.isClassical === true ? `${classicalPurpose} ${approved.purpose}` : approved.purpose,
-    notAfterUnixMs: svid.notAfterUnixMs,
+    const shown = approved.isClassical === true ? `${classicalPurpose} ${purpose}` : purpose;
+    state.addCertificate({ serial, spiffeId, purpose: shown, notAfterUnixMs });
   });
   await options.journal.append({
     event: "identity.issue",
@@ -131,11 +177,18 @@ export async function recordIssue(
     outcome: "allowed",
     facts: {
       serial,
-      purpose: approved.purpose,
+      purpose,
       how,
       key: keyAlgorithm,
-      not_after: new Date(svid.notAfterUnixMs).toISOString(),
+      not_after: new Date(notAfterUnixMs).toISOString(),
+      ...approved.facts,
     },
+  });
+}
+
+function shutOut(spiffeId: string): Refusal {
+  return new Refusal("proof_refused", proofRefusedText, {
+    facts: { reason: "the identity was revoked", spiffeId },
   });
 }
 

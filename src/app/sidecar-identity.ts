@@ -15,6 +15,7 @@ import { defaultProfile, type Profile, profileNames, resolveProfile } from "../c
 import {
   enrolledSchema,
   type EnrolledIdentity,
+  enrolWorkload,
   join,
   type KnownGateway,
   renew,
@@ -28,6 +29,7 @@ import { toBase64url, utf8 } from "../kernel/bytes.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import { type Bootstrap, readProof } from "./bootstrap.ts";
 import type { LinkAuthentication } from "./config/link.ts";
 import { credentialsOf, renewing } from "./credentials.ts";
 import { openKeys, statePaths } from "./state-folder.ts";
@@ -42,10 +44,15 @@ const storedSchema = z.strictObject({
 });
 type Stored = z.output<typeof storedSchema>;
 
+/** A proof may be refused for a while, e.g. until the platform has made the next token; two renewals' time is left for it. */
+const proveAheadMs = 3_600_000;
+
 export interface SidecarOptions {
   readonly state: string;
   /** Redeemed if this state folder has no identity yet, or one that was got with another token. */
   readonly joinToken: string | undefined;
+  /** Used if this state folder has no identity yet, or one that can't be renewed any more. */
+  readonly bootstrap?: Bootstrap | undefined;
   /** `hybrid-mtls` for what can't do without a classical identity. */
   readonly authentication?: LinkAuthentication;
   readonly clock: Clock;
@@ -149,13 +156,17 @@ async function identityKeys(keys: KeyFolder, profile: Profile): Promise<Identity
 }
 
 async function storedIdentity(options: SidecarOptions, keys: KeyFolder): Promise<Stored> {
-  const { joinToken } = options;
+  const { joinToken, bootstrap } = options;
   const stored = await readIdentity(options);
+  if (stored === undefined && bootstrap !== undefined) {
+    const profile = resolveProfile(defaultProfile);
+    return await enrolled(bootstrap, await identityKeys(keys, profile), profile, options);
+  }
   if (joinToken === undefined || stored?.joined_with === hashOf(joinToken)) {
     if (stored !== undefined) return stored;
     throw new Refusal(
       "bad_join_token",
-      `No identity in ${options.state}. Make a join token with "latticegate ca token --for agent/NAME" on the gateway and pass it with --join.`,
+      `No identity in ${options.state}. Make a join token with "latticegate ca token --for agent/NAME" on the gateway and pass it with --join; workloads that have a token of their own pass --gateway and --token-file.`,
     );
   }
   if (stored === undefined) return await joined(joinToken, keys, options);
@@ -224,12 +235,49 @@ async function joined(text: string, keys: KeyFolder, options: SidecarOptions): P
   return await keep({ ...enrolled, address, profile: profile.name, joined_with: hashOf(text) }, options);
 }
 
+/** A new identity for the proof as it stands now. */
+async function enrolled(
+  bootstrap: Bootstrap,
+  pair: IdentityKeys,
+  profile: Profile,
+  options: SidecarOptions,
+): Promise<Stored> {
+  const { anchor } = bootstrap;
+  const proof = await readProof(bootstrap);
+  const identity = await enrolWorkload(anchor, proof, requestsFor(pair), profile);
+  options.log.info("identity.enrolled", { spiffeId: identity.spiffe_id, gateway: anchor.address });
+  return await keep({ ...identity, address: anchor.address, profile: profile.name }, options);
+}
+
 async function renewed(stored: Stored, pair: IdentityKeys, options: SidecarOptions): Promise<Stored> {
+  const { bootstrap, clock, log } = options;
+  if (bootstrap === undefined) return await renewedAsIs(stored, pair, options);
+  const leftMs = Date.parse(stored.renewable_until ?? "9999-12-31") - clock.nowUnixMs();
+  if (leftMs <= proveAheadMs) {
+    try {
+      return await enrolled(bootstrap, pair, resolveProfile(stored.profile), options);
+    } catch (error) {
+      if (leftMs <= 0) throw error;
+      log.warn("identity.proof_failed", { reason: error instanceof Error ? error.message : "unknown" });
+    }
+  }
+  try {
+    return await renewedAsIs(stored, pair, options);
+  } catch (error) {
+    // Ended too long ago, or of an authority that is gone, so that no link to it is proven any more: who can prove
+    // itself begins anew. The anchor says whether the gateway is the right one.
+    if (!(error instanceof Refusal) || !["bad_certificate", "upstream_failed"].includes(error.code))
+      throw error;
+    return await enrolled(bootstrap, pair, resolveProfile(stored.profile), options);
+  }
+}
+
+async function renewedAsIs(stored: Stored, pair: IdentityKeys, options: SidecarOptions): Promise<Stored> {
   const { certificate, classical } = stored;
   const old = { certificate, classicalCertificate: classical?.certificate, ...requestsFor(pair) };
   const profile = resolveProfile(stored.profile);
-  const enrolled: EnrolledIdentity = await renew(gatewayOf(stored, options), profile, old);
-  return await keep({ ...stored, ...enrolled }, options);
+  const identity: EnrolledIdentity = await renew(gatewayOf(stored, options), profile, old);
+  return await keep({ ...stored, ...identity }, options);
 }
 
 function hashOf(token: string): string {

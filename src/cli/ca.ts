@@ -1,5 +1,11 @@
-/** `latticegate ca token | list | revoke` */
-import { listCertificates, makeJoinToken, revokeCertificates } from "../app/certificate-authority.ts";
+/** `latticegate ca token | anchor | list | revoke | readmit` */
+import {
+  gatewayAnchor,
+  listCertificates,
+  makeJoinToken,
+  readmitIdentity,
+  revokeCertificates,
+} from "../app/certificate-authority.ts";
 import { loadConfig } from "../app/config.ts";
 import { systemClock } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -33,6 +39,25 @@ export const caToken = {
   },
 } as const satisfies Command;
 
+export const caAnchor = {
+  name: "ca anchor",
+  arguments: "",
+  summary:
+    "Print where the gateway is and what proves it, for workloads that enrol by themselves; no secret.",
+  options: {
+    ...configOption,
+    address: {
+      type: "string",
+      value: "HOST:PORT",
+      help: "Where workloads find the gateway; as it listens by default.",
+    },
+  },
+  run: async (call) => {
+    call.out(await gatewayAnchor(loadConfig(configFile(call)), call.text("address")));
+    return 0;
+  },
+} as const satisfies Command;
+
 export const caList = {
   name: "ca list",
   arguments: "",
@@ -50,7 +75,8 @@ export const caList = {
 export const caRevoke = {
   name: "ca revoke",
   arguments: "SERIAL|SPIFFE-ID",
-  summary: "Revoke a certificate, or all of an identity; the running gateway refuses its next call.",
+  summary:
+    "Revoke a certificate, or all of an identity, which then can't prove itself anew; the running gateway refuses its next call.",
   options: configOption,
   run: (call) => {
     const [what] = call.positionals;
@@ -63,5 +89,19 @@ export const caRevoke = {
     for (const serial of serials) call.out(`revoked ${serial}`);
     if (serials.length === 0) call.out(`nothing to revoke: no valid certificate is or belongs to ${what}`);
     return Promise.resolve(serials.length === 0 ? 1 : 0);
+  },
+} as const satisfies Command;
+
+export const caReadmit = {
+  name: "ca readmit",
+  arguments: "SPIFFE-ID",
+  summary: "Let the workload of a revoked identity prove itself again; what was revoked stays revoked.",
+  options: configOption,
+  run: (call) => {
+    const [spiffeId] = call.positionals;
+    if (spiffeId === undefined) throw new Refusal("bad_config", "Name the SPIFFE ID that was revoked.");
+    const isChanged = readmitIdentity(loadConfig(configFile(call)), spiffeId);
+    call.out(isChanged ? `readmitted ${spiffeId}` : `nothing to do: ${spiffeId} isn't shut out`);
+    return Promise.resolve(isChanged ? 0 : 1);
   },
 } as const satisfies Command;

@@ -1,6 +1,7 @@
 /** What a command is, and how its arguments and its help come from one description. */
 import { parseArgs } from "node:util";
 
+import { type Bootstrap, bootstrapOf } from "../app/bootstrap.ts";
 import { type LinkAuthentication, linkAuthentication } from "../app/config/link.ts";
 import { Refusal } from "../kernel/refusal.ts";
 
@@ -107,18 +108,53 @@ export const sidecarStateOption = {
   },
 } as const satisfies Record<string, Option>;
 
-export const joinOption = {
+/** How a sidecar gets its identity. */
+export const identityOptions = {
   join: {
     type: "string",
     value: "TOKEN",
     help: "Join token; used once, ignored when an identity is there already. $LATTICEGATE_JOIN keeps it out of process lists.",
   },
+  gateway: {
+    type: "string",
+    value: "ANCHOR",
+    help: "The gateway a workload proves itself to, as `latticegate ca anchor` prints it; or $LATTICEGATE_GATEWAY.",
+  },
+  "token-file": {
+    type: "string",
+    value: "FILE",
+    help: "The workload's token (JWT of Kubernetes or a CI), read anew whenever needed; or $LATTICEGATE_TOKEN_FILE.",
+  },
+  svid: {
+    type: "string",
+    value: "FILE",
+    help: "Instead of a token: its X.509 SVID of another authority and the chain, PEM; or $LATTICEGATE_SVID.",
+  },
+  "svid-key": {
+    type: "string",
+    value: "FILE",
+    help: "The SVID's private key, PEM; or $LATTICEGATE_SVID_KEY.",
+  },
 } as const satisfies Record<string, Option>;
 
-/** The join token given, if one is. */
-export function joinToken(call: CommandCall): { readonly joinToken?: string } {
-  const token = call.text("join") ?? process.env["LATTICEGATE_JOIN"];
-  return token === undefined ? {} : { joinToken: token };
+/** @throws Refusal `bad_config` if there are two sources, or half of one */
+export function identitySource(call: CommandCall): {
+  readonly joinToken?: string;
+  readonly bootstrap?: Bootstrap;
+} {
+  const given = (option: string, variable: string): string | undefined =>
+    call.text(option) ?? process.env[variable];
+  const joinToken = given("join", "LATTICEGATE_JOIN");
+  const bootstrap = bootstrapOf({
+    gateway: given("gateway", "LATTICEGATE_GATEWAY"),
+    tokenFile: given("token-file", "LATTICEGATE_TOKEN_FILE"),
+    svid: given("svid", "LATTICEGATE_SVID"),
+    svidKey: given("svid-key", "LATTICEGATE_SVID_KEY"),
+  });
+  if (joinToken !== undefined && bootstrap !== undefined) {
+    throw new Refusal("bad_config", "Expected a join token or a proof of the workload's own, not both.");
+  }
+  return { ...(joinToken !== undefined && { joinToken }), ...(bootstrap && { bootstrap }) };
 }
 
 /** The option that says what a sidecar's links have to prove. */

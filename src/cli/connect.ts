@@ -8,8 +8,8 @@ import {
   authenticationOption,
   type Command,
   type CommandCall,
-  joinOption,
-  joinToken,
+  identityOptions,
+  identitySource,
   sidecarStateOption,
 } from "./command.ts";
 import { untilStopped } from "./signals.ts";
@@ -19,7 +19,7 @@ export const connect = {
   arguments: "SERVER|URL",
   summary: "Sidecar for a client: stdio or loopback HTTP in front, the post-quantum tunnel behind.",
   options: {
-    ...joinOption,
+    ...identityOptions,
     ...sidecarStateOption,
     http: {
       type: "string",
@@ -46,7 +46,7 @@ export const connect = {
       state: sidecarState(call.text("state")),
       clock: systemClock,
       log: systemLog({ level: call.flag("verbose") ? "debug" : "warn" }),
-      ...joinToken(call),
+      ...identitySource(call),
       ...authentication(call),
       ...(peer !== undefined && { peer }),
     };

@@ -8,8 +8,8 @@ import {
   authenticationOption,
   type Command,
   type CommandCall,
-  joinOption,
-  joinToken,
+  identityOptions,
+  identitySource,
   sidecarStateOption,
 } from "./command.ts";
 import { untilStopped } from "./signals.ts";
@@ -19,7 +19,7 @@ export const expose = {
   arguments: "(URL | -- COMMAND ...)",
   summary: "Sidecar for a server: puts a stdio or HTTP MCP server behind a post-quantum endpoint.",
   options: {
-    ...joinOption,
+    ...identityOptions,
     ...sidecarStateOption,
     listen: {
       type: "string",
@@ -48,7 +48,7 @@ export const expose = {
       state: sidecarState(call.text("state")),
       clock: systemClock,
       log: systemLog({ level: call.flag("verbose") ? "debug" : "warn" }),
-      ...joinToken(call),
+      ...identitySource(call),
       ...authentication(call),
     });
     call.out(`${exposed.name} is at ${exposed.url} as ${exposed.spiffeId}`);

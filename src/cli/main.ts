@@ -2,7 +2,7 @@
 import { Refusal } from "../kernel/refusal.ts";
 import { version } from "../app/version.ts";
 import { auditShow, auditTail, auditVerify } from "./audit.ts";
-import { caList, caRevoke, caToken } from "./ca.ts";
+import { caAnchor, caList, caReadmit, caRevoke, caToken } from "./ca.ts";
 import { clientConfig } from "./client-config.ts";
 import { caBackup, caRestore } from "./ca-backup.ts";
 import { caDrill } from "./ca-drill.ts";
@@ -31,8 +31,10 @@ const commands = [
   status,
   doctor,
   caToken,
+  caAnchor,
   caList,
   caRevoke,
+  caReadmit,
   caRoots,
   caRotate,
   caRetire,

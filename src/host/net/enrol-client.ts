@@ -1,20 +1,25 @@
 /** A sidecar's side of enrolment: the gateway is proven before a secret leaves this machine. */
 import type { X509Certificate } from "node:crypto";
-import https from "node:https";
+import { once } from "node:events";
+import http from "node:http";
 import tls from "node:tls";
 
 import { z } from "zod";
 
 import { certificateFacts } from "../../crypto/certificate.ts";
 import { sha256 } from "../../crypto/hash.ts";
+import { signWithOutsideKey } from "../../crypto/outside-key.ts";
 import type { Profile } from "../../crypto/suites.ts";
+import type { Anchor } from "../../identity/anchor.ts";
 import type { JoinToken } from "../../identity/join-token.ts";
 import { equalInConstantTime, toBase64, toBase64url } from "../../kernel/bytes.ts";
 import type { ClassicalTrust } from "../../identity/link-proof.ts";
 import { isGatewayId } from "../../identity/spiffe-id.ts";
 import type { Clock } from "../../kernel/clock.ts";
+import { svidProofText } from "../../identity/svid-proof.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { readBody } from "./body.ts";
+import { channelBinding } from "./channel-binding.ts";
 import { enrolAlpn } from "./front-door.ts";
 import { linkProofSchema, newcomersCheck } from "./link-proof.ts";
 import { hostAndPort } from "./listen.ts";
@@ -37,6 +42,7 @@ export const enrolledSchema = z.object({
       client_roots: z.array(z.string()).min(1),
     })
     .optional(),
+  renewable_until: z.iso.datetime().optional(),
 });
 const answerSchema = enrolledSchema.extend({ link_proof: linkProofSchema.optional() });
 
@@ -71,12 +77,43 @@ export async function join(
   profile: Profile,
   classicalCsr?: Uint8Array,
 ): Promise<EnrolledIdentity> {
-  const { root, spiffeId } = await presentedGateway(token, profile);
-  // A second connection, judged by OpenSSL under that root, carries the secret.
-  const gateway = { address: token.address, serverRoots: [root.toString()], spiffeId };
-  return await post(gateway, profile, "/identity/join", {
-    secret: toBase64url(token.secret),
-    ...written({ csr, classicalCsr }),
+  const { address, serverRootHash } = token;
+  const gateway = await provenGateway({ address, serverRootHashes: [serverRootHash] }, profile);
+  const secret = toBase64url(token.secret);
+  return await post(gateway, profile, "/identity/join", { secret, ...written({ csr, classicalCsr }) });
+}
+
+/** What a workload has that tells who it is. */
+export type WorkloadProof =
+  | { readonly kind: "token"; readonly token: string }
+  /** DER of the chain, the leaf first, and PEM of its key. */
+  | { readonly kind: "svid"; readonly chain: readonly Uint8Array[]; readonly key: string };
+
+/**
+ * Gets an identity for a proof, which leaves this machine when the gateway is proven.
+ * @throws Refusal `bad_join_token` if the gateway isn't the anchor's, `proof_refused` if it refuses,
+ * `bad_config` if the SVID's key can't be used
+ */
+export async function enrolWorkload(
+  anchor: Anchor,
+  proof: WorkloadProof,
+  requests: SigningRequests,
+  profile: Profile,
+): Promise<EnrolledIdentity> {
+  const gateway = await provenGateway(anchor, profile);
+  if (proof.kind === "token") {
+    const body = { token: proof.token, ...written(requests) };
+    return await post(gateway, profile, "/identity/token", body);
+  }
+  return await postOnce(gateway, profile, "/identity/svid", (link) => {
+    const signature = signWithOutsideKey(proof.key, svidProofText(channelBinding(link), requests.csr));
+    if (signature === undefined) {
+      throw new Refusal(
+        "bad_config",
+        "The SVID's key can't be used: expected PEM of an ECDSA P-256 or P-384 key, or RSA of 2048 bits or more.",
+      );
+    }
+    return { chain: proof.chain.map(toBase64), signature: toBase64(signature), ...written(requests) };
   });
 }
 
@@ -102,15 +139,21 @@ function written({ csr, classicalCsr }: SigningRequests): WrittenRequests {
   return { csr: toBase64(csr), ...(classicalCsr && { classical_csr: toBase64(classicalCsr) }) };
 }
 
-/** The root and name the endpoint presents, if the root's hash is the one in the token. Nothing is sent on this link. */
+/** The root the endpoint presents becomes the only one that counts on a second link, judged by OpenSSL; that one carries the secret. */
+async function provenGateway(anchor: Anchor, profile: Profile): Promise<KnownGateway> {
+  const { root, spiffeId } = await presentedGateway(anchor, profile);
+  return { address: anchor.address, serverRoots: [root.toString()], spiffeId };
+}
+
+/** The root and name the endpoint presents, if the root's hash is one of the anchor's. Nothing is sent on this link. */
 function presentedGateway(
-  token: JoinToken,
+  { address, serverRootHashes }: Anchor,
   profile: Profile,
 ): Promise<{ readonly root: X509Certificate; readonly spiffeId: string }> {
   return new Promise((resolve, reject) => {
     const socket = tls.connect({
       ...clientTlsOptions({ profile, serverRoots: [], peerSpiffeId: "", alpn: enrolAlpn }),
-      ...hostAndPort(token.address),
+      ...hostAndPort(address),
       rejectUnauthorized: false,
       timeout: timeoutMs,
     });
@@ -119,20 +162,21 @@ function presentedGateway(
       const root = leaf?.issuerCertificate;
       socket.end();
       const [spiffeId] = leaf === undefined ? [] : certificateFacts(leaf).uris;
-      const isProven = root !== undefined && equalInConstantTime(sha256(root.raw), token.serverRootHash);
+      const isProven =
+        root !== undefined && serverRootHashes.some((hash) => equalInConstantTime(sha256(root.raw), hash));
       // Other servers have certificates under that root too; only the gateway gives out identities.
       if (isProven && spiffeId !== undefined && isGatewayId(spiffeId)) resolve({ root, spiffeId });
-      else reject(notTheGateway(token.address));
+      else reject(notTheGateway(address));
     });
     socket.once("timeout", () => socket.destroy(new Error("timed out")));
-    socket.once("error", (cause) => reject(unreachable(token.address, cause)));
+    socket.once("error", (cause) => reject(unreachable(address, cause)));
   });
 }
 
 function notTheGateway(address: string): Refusal {
   return new Refusal(
     "bad_join_token",
-    `The gateway at ${address} isn't the one this join token was made by. Nothing was sent to it.`,
+    `The gateway at ${address} isn't the one this join token or anchor was made by. Nothing was sent to it.`,
   );
 }
 
@@ -144,51 +188,57 @@ async function post(
   body: WrittenRequests & Readonly<Record<string, string>>,
 ): Promise<EnrolledIdentity> {
   try {
-    return await postOnce(gateway, profile, path, body);
+    return await postOnce(gateway, profile, path, () => body);
   } catch (error) {
     const isUnknown = error instanceof Refusal && error.facts["refused"] === "bad_message";
     // Who is known to have a classical identity can't have forgotten it.
     if (!isUnknown || body.classical_csr === undefined || gateway.classical !== undefined) throw error;
     const { classical_csr: _, ...rest } = body;
-    return await postOnce(gateway, profile, path, rest);
+    return await postOnce(gateway, profile, path, () => rest);
   }
 }
 
-function postOnce(
+/** @param body made for the link it is sent on */
+async function postOnce(
   gateway: KnownGateway,
   profile: Profile,
   path: string,
-  body: unknown,
+  body: (link: tls.TLSSocket) => unknown,
 ): Promise<EnrolledIdentity> {
-  return new Promise((resolve, reject) => {
-    const request = https.request({
-      ...clientTlsOptions({
-        profile,
-        serverRoots: gateway.serverRoots,
-        peerSpiffeId: gateway.spiffeId,
-        alpn: enrolAlpn,
-      }),
-      ...hostAndPort(gateway.address),
-      agent: false,
+  const { serverRoots, spiffeId: peerSpiffeId } = gateway;
+  const to = hostAndPort(gateway.address);
+  const link = tls.connect({
+    ...clientTlsOptions({ profile, serverRoots, peerSpiffeId, alpn: enrolAlpn }),
+    ...to,
+    timeout: timeoutMs,
+  });
+  link.on("timeout", () => link.destroy(new Error("timed out")));
+  // Heard where it is waited for; what comes after the answer is of no interest.
+  link.on("error", () => undefined);
+  try {
+    await once(link, "secureConnect");
+    const request = http.request({
+      ...to,
+      createConnection: () => link,
       method: "POST",
       path,
       headers: { "content-type": "application/json" },
-      timeout: timeoutMs,
     });
-    request.on("response", (response) => {
-      // Its socket is gone once the answer is read.
-      const link = response.socket as tls.TLSSocket;
-      const { classical } = gateway;
-      const check = classical && newcomersCheck(link, classical.trust, classical.clock);
-      readBody(response, maxAnswerBytes)
-        .then((bytes) => enrolledFrom(response.statusCode ?? 0, bytes, check))
-        .then(resolve, reject);
-    });
-    request.on("timeout", () => request.destroy(new Error("timed out")));
-    request.on("error", (cause) => reject(unreachable(gateway.address, cause)));
-    request.end(JSON.stringify(body));
-  });
+    request.on("error", () => undefined).end(JSON.stringify(body(link)));
+    const [response] = (await once(request, "response")) as [http.IncomingMessage];
+    const { classical } = gateway;
+    // Asked for now: the link is gone once the answer is read.
+    const check = classical && newcomersCheck(link, classical.trust, classical.clock);
+    return enrolledFrom(response.statusCode ?? 0, await readBody(response, maxAnswerBytes), check);
+  } catch (error) {
+    throw error instanceof Refusal ? error : unreachable(gateway.address, error);
+  } finally {
+    link.destroy();
+  }
 }
+
+/** What the gateway may refuse with, as far as somebody here acts on it. */
+const refusedCodes = ["bad_certificate", "proof_refused", "issuer_unavailable", "busy"] as const;
 
 function enrolledFrom(
   status: number,
@@ -209,7 +259,7 @@ function enrolledFrom(
   }
   const problem = z.object({ error: z.string(), message: z.string() }).safeParse(body);
   const text = problem.success ? problem.data.message : `status ${status}`;
-  const code = problem.data?.error === "bad_certificate" ? "bad_certificate" : "bad_join_token";
+  const code = refusedCodes.find((each) => each === problem.data?.error) ?? "bad_join_token";
   throw new Refusal(code, `The gateway refused: ${text}`, {
     facts: { refused: problem.data?.error ?? "unknown" },
   });

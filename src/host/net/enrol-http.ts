@@ -4,10 +4,12 @@ import type { TLSSocket } from "node:tls";
 
 import { z } from "zod";
 
+import { maxCertificateBytes, maxPathLength } from "../../crypto/outside-path.ts";
 import { fromBase64, fromBase64url } from "../../kernel/bytes.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal, refusalRow } from "../../kernel/refusal.ts";
 import { readBody } from "./body.ts";
+import { channelBinding } from "./channel-binding.ts";
 
 /** A certificate and a request with ML-DSA-65 are about 13 KB in base64. */
 const maxBodyBytes = 64 * 1024;
@@ -22,6 +24,19 @@ const renewSchema = z.strictObject({
   csr: base64,
   ...classicalCsr,
   classical_certificate: z.string().max(8192).optional(),
+});
+
+/** As long as a JWT may be that is verified. */
+const maxTokenLength = 16 * 1024;
+/** DER of {@link maxCertificateBytes} in base64. */
+const maxCertificateLength = Math.ceil(maxCertificateBytes / 3) * 4;
+
+const tokenSchema = z.strictObject({ token: z.string().max(maxTokenLength), csr: base64, ...classicalCsr });
+const svidSchema = z.strictObject({
+  chain: z.array(z.string().max(maxCertificateLength).pipe(base64)).min(1).max(maxPathLength),
+  signature: base64,
+  csr: base64,
+  ...classicalCsr,
 });
 
 interface JoinRequest {
@@ -48,6 +63,24 @@ export interface EnrolledClassical {
   readonly client_roots: readonly string[];
 }
 
+interface TokenRequest {
+  /** JWT of the workload's own. */
+  readonly token: string;
+  readonly csr: Uint8Array;
+  readonly classical_csr?: Uint8Array | undefined;
+}
+
+export interface SvidRequest {
+  /** DER, the leaf first. */
+  readonly chain: readonly Uint8Array[];
+  /** By the leaf's key, over what docs/formats/enrolment.md says. */
+  readonly signature: Uint8Array;
+  readonly csr: Uint8Array;
+  readonly classical_csr?: Uint8Array | undefined;
+  /** Of the link it came on. */
+  readonly channelBinding: Uint8Array;
+}
+
 /** What a newcomer gets. */
 export interface Enrolled {
   readonly spiffe_id: string;
@@ -60,11 +93,15 @@ export interface Enrolled {
   readonly gateway: string;
   readonly trust_domain: string;
   readonly classical?: EnrolledClassical;
+  /** When the workload has to prove itself again, RFC 3339; absent if a person vouched for it. */
+  readonly renewable_until?: string;
 }
 
 export interface Registrar {
   readonly join: (request: JoinRequest) => Promise<Enrolled>;
   readonly renew: (request: RenewRequest) => Promise<Enrolled>;
+  readonly token: (request: TokenRequest) => Promise<Enrolled>;
+  readonly svid: (request: SvidRequest) => Promise<Enrolled>;
 }
 
 /** All that a newcomer may take, from its handshake on: strangers hold nothing for long. */
@@ -114,7 +151,12 @@ async function serve(request: http.IncomingMessage, registrar: Registrar): Promi
   const body = parse(await readBody(request, maxBodyBytes));
   if (request.url === "/identity/join") return await registrar.join(checked(joinSchema, body));
   if (request.url === "/identity/renew") return await registrar.renew(checked(renewSchema, body));
-  throw new Refusal("bad_message", "There are /identity/join and /identity/renew.");
+  if (request.url === "/identity/token") return await registrar.token(checked(tokenSchema, body));
+  if (request.url === "/identity/svid") {
+    const binding = channelBinding(request.socket);
+    return await registrar.svid({ ...checked(svidSchema, body), channelBinding: binding });
+  }
+  throw new Refusal("bad_message", "There are /identity/join, /renew, /token and /svid.");
 }
 
 function problem(error: unknown, request: http.IncomingMessage, log: Log): Served {
