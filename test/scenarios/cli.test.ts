@@ -1,5 +1,6 @@
 /** The commands as an operator types them: what they print, and the exit code. */
 import assert from "node:assert/strict";
+import { createHash, X509Certificate } from "node:crypto";
 import { copyFile, cp, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -41,6 +42,7 @@ const mistakes: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["expose without anything", ["expose"], /Expected either the URL/],
   ["a pipe that is to speak HTTP+SSE", ["expose", "--sse", "--", "server"], /Expected either the URL/],
   ["a join token for nobody", ["ca", "token"], /--for agent\/NAME/],
+  ["nobody to be readmitted", ["ca", "readmit"], /Name the SPIFFE ID/],
 ];
 for (const [what, args, expected] of mistakes) {
   test(`${what} ends with 2 and says what was expected`, async () => {
@@ -167,6 +169,18 @@ describe("a gateway that has served a few calls", () => {
     let status = await call();
     while (status === 200 && performance.now() < deadline) status = await call();
     assert.notEqual(status, 200);
+    const id = "spiffe://latticegate.local/agent/soon-gone";
+    assert.equal((await run("ca", "readmit", id)).stdout, `readmitted ${id}\n`);
+    assert.equal((await run("ca", "readmit", id)).code, 1, "it is no longer shut out");
+  });
+
+  test("ca anchor names where the gateway is and the digest of its root, as any tool computes it", async () => {
+    const pem = await readFile(path.join(gateway.folder, "state", "server-root.pem"), "utf8");
+    const digest = createHash("sha256").update(new X509Certificate(pem).raw).digest("hex");
+    assert.equal((await run("ca", "anchor")).stdout, `${gateway.address}@sha256:${digest}\n`);
+    const elsewhere = await run("ca", "anchor", "--address", "gateway.example:8443");
+    assert.equal(elsewhere.stdout, `gateway.example:8443@sha256:${digest}\n`);
+    assert.equal((await run("ca", "anchor", "--address", "nowhere")).code, 2);
   });
 
   test("a copied log verifies with nothing but the public key", async () => {

@@ -16,13 +16,16 @@ export interface Recorded {
   readonly facts: Readonly<Record<string, string>>;
 }
 
-/** The audit entries about calls, oldest first. */
-export async function recorded(gateway: TestGateway): Promise<readonly Recorded[]> {
+/** The audit entries about calls, oldest first; or about what else is named. */
+export async function recorded(
+  gateway: TestGateway,
+  about: "call" | "identity" = "call",
+): Promise<readonly Recorded[]> {
   const entries: Recorded[] = [];
   for await (const { bytes } of openLogReader(statePaths(gateway.config.state).log).forwards()) {
     const reading = readEntry(bytes);
     assert.equal(reading.kind, "entry");
-    if (reading.kind === "entry" && reading.entry.event.startsWith("call.")) entries.push(reading.entry);
+    if (reading.kind === "entry" && reading.entry.event.startsWith(`${about}.`)) entries.push(reading.entry);
   }
   return entries;
 }
