@@ -74,14 +74,6 @@ export function registrar(options: RegistrarOptions): Registrar {
       ...(approved.bound && { renewable_until: new Date(approved.bound.untilUnixMs).toISOString() }),
     };
   };
-  const giveProven = async (
-    publicKey: PublicKey,
-    proven: ProvenWorkload,
-    classicalKey: PublicKey | undefined,
-  ): Promise<Enrolled> => {
-    const { how, untilUnixMs } = proven;
-    return await give({ ...proven, publicKey, bound: { how, untilUnixMs } }, how, classicalKey);
-  };
   const classicalKeyOf = (csr: Uint8Array | undefined): PublicKey | undefined =>
     csr && readSigningRequest(csr, options.classicalSuite);
   return {
@@ -112,6 +104,27 @@ export function registrar(options: RegistrarOptions): Registrar {
       const facts = bound === undefined ? {} : { proven: bound.how };
       return await give({ ...approved, bound, facts }, "renew", classicalKey);
     },
+    ...provenBy(options, give),
+  };
+}
+
+/** The ways in for workloads that prove themselves. */
+function provenBy(
+  options: RegistrarOptions,
+  give: (approved: Approved, how: string, classicalKey?: PublicKey) => Promise<Enrolled>,
+): Pick<Registrar, "token" | "svid"> {
+  const { suite } = options;
+  const giveProven = async (
+    publicKey: PublicKey,
+    proven: ProvenWorkload,
+    classicalKey: PublicKey | undefined,
+  ): Promise<Enrolled> => {
+    const { how, untilUnixMs } = proven;
+    return await give({ ...proven, publicKey, bound: { how, untilUnixMs } }, how, classicalKey);
+  };
+  const classicalKeyOf = (csr: Uint8Array | undefined): PublicKey | undefined =>
+    csr && readSigningRequest(csr, options.classicalSuite);
+  return {
     token: async ({ token, csr, classical_csr: classicalCsr }) => {
       const publicKey = readSigningRequest(csr, suite);
       const classicalKey = classicalKeyOf(classicalCsr);
