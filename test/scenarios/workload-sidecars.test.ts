@@ -64,7 +64,6 @@ async function sidecarOf(
       const identity = await openSidecarIdentity({
         state,
         ...source,
-        profile,
         clock,
         log,
       });
