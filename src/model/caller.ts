@@ -8,6 +8,26 @@ export interface Caller {
   /** Those it acts for, who began first; empty if it acts for itself. Names like `id`, or `oauth:ISSUER/user/SUBJECT`. */
   readonly chain: readonly string[];
   readonly proof: CallerProof;
+  /** With what it acts for them, if that is a delegation of this gateway's. */
+  readonly delegation?: Delegation;
+}
+
+/** What a delegation bounds. Its holder may do no more than this, and nothing that one of the chain may not do. */
+export interface Delegation {
+  readonly id: string;
+  readonly scope: Scope;
+  /** How often it may be delegated on. */
+  readonly depth: number;
+  readonly notAfterUnixMs: number;
+  /** Serial numbers of the certificates with which those of the chain delegated, in its order. */
+  readonly serials: readonly string[];
+}
+
+/** Patterns as rules have them, by the kind of what they name. */
+export interface Scope {
+  readonly tools: readonly string[];
+  readonly resources: readonly string[];
+  readonly prompts: readonly string[];
 }
 
 type CallerProof = SvidProof | TokenProof;

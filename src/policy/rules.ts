@@ -2,15 +2,11 @@
 import { z } from "zod";
 
 import { Refusal } from "../kernel/refusal.ts";
+import { isTarget, type Matcher, matcher, serverPattern, targetMatcher } from "./patterns.ts";
 
 const pattern = z.string().min(1).max(2048);
 const patterns = z.array(pattern).min(1).max(1000);
-const targets = z
-  .array(
-    pattern.refine((text) => text === "*" || text.includes("/"), 'expected "server/name", or "*" for all'),
-  )
-  .min(1)
-  .max(1000);
+const targets = z.array(pattern.refine(isTarget, 'expected "server/name", or "*" for all')).min(1).max(1000);
 const laterEffects = ["hold", "read_only", "redact", "step_up", "cut"] as const;
 
 /** One rule of the `policies` list. */
@@ -23,6 +19,17 @@ export const ruleSchema = z
     callers: patterns.describe(
       'Callers the rule is about: SPIFFE IDs, or `oauth:ISSUER/client/CLIENT` for those with access tokens; "*" stands for any run of characters.',
     ),
+    on_behalf_of: patterns
+      .optional()
+      .describe(
+        "Only calls on behalf of others: for `allow`, who began must be one of these; for `deny`, anybody they are on behalf of.",
+      ),
+    delegated: z
+      .enum(["allowed", "never"])
+      .optional()
+      .describe(
+        "`allowed`, as without it; `never`: what this rule allows can't be done on behalf of others, nor by them through others.",
+      ),
     tools: targets.optional().describe("Tools as `server/tool`; `*` as above."),
     resources: targets.optional().describe("Resources as `server/uri`; `*` as above."),
     prompts: targets.optional().describe("Prompts as `server/prompt`; `*` as above."),
@@ -40,26 +47,37 @@ export const ruleSchema = z
   })
   .refine((rule) => rule.tools !== undefined || rule.resources !== undefined || rule.prompts !== undefined, {
     message: "a rule names tools, resources or prompts",
-  });
+  })
+  .refine(
+    (rule) => rule.delegated !== "never" || (rule.effect === "allow" && rule.on_behalf_of === undefined),
+    {
+      path: ["delegated"],
+      error:
+        '`never` belongs to rules that allow, without `on_behalf_of`; to deny what is delegated, write on_behalf_of: ["*"]',
+    },
+  );
 
 export type RuleDocument = z.infer<typeof ruleSchema>;
 
 /** What a rule speaks of; the kinds of thing a caller can name in a call. */
-export type TargetKind = "tools" | "resources" | "prompts";
+export type TargetKind = (typeof targetKindNames)[number];
+export const targetKindNames = ["tools", "resources", "prompts"] as const;
 
 export interface Rule {
   readonly name: string;
   readonly effect: "allow" | "deny";
   readonly because: string;
   readonly matchesCaller: Matcher;
+  /** On behalf of whom a call must be for the rule to count; absent where that doesn't matter. */
+  readonly matchesOnBehalfOf?: Matcher;
+  /** It allows nothing in a call on behalf of others. */
+  readonly neverDelegated: boolean;
   readonly matches: Readonly<Record<TargetKind, (server: string, name: string) => boolean>>;
   /** Whether anything of that server is named by the rule. */
   readonly namesServer: Matcher;
   /** Whether everything of that server is: its tools, its resources and its prompts. */
   readonly namesAllOfServer: Matcher;
 }
-
-type Matcher = (text: string) => boolean;
 
 /**
  * @throws Refusal `not_yet` for a part of the language that isn't built: ignoring a condition or a
@@ -89,6 +107,8 @@ function compileRule(document: RuleDocument): Rule {
     effect: document.effect,
     because: document.because,
     matchesCaller: matcher(document.callers),
+    ...(document.on_behalf_of && { matchesOnBehalfOf: matcher(document.on_behalf_of) }),
+    neverDelegated: document.delegated === "never",
     matches: {
       tools: targetMatcher(document.tools ?? []),
       resources: targetMatcher(document.resources ?? []),
@@ -97,27 +117,6 @@ function compileRule(document: RuleDocument): Rule {
     namesServer: matcher(lists.flat().map(serverPattern)),
     namesAllOfServer: (server) => whole.every((matches) => matches(server)),
   };
-}
-
-/** INVARIANT: a star never reaches across the slash, so a rule that names a server is about that server alone. */
-export function targetMatcher(targets: readonly string[]): (server: string, name: string) => boolean {
-  const exact = new Set(targets.filter((text) => !text.includes("*")));
-  const globs = targets
-    .filter((text) => text.includes("*"))
-    .map((text) => ({ server: glob(serverPattern(text)), name: glob(namePattern(text)) }));
-  return (server, name) =>
-    exact.has(`${server}/${name}`) || globs.some((each) => each.server(server) && each.name(name));
-}
-
-function namePattern(target: string): string {
-  const slash = target.indexOf("/");
-  return slash === -1 ? "*" : target.slice(slash + 1);
-}
-
-/** The server part of `server/name`. */
-export function serverPattern(target: string): string {
-  const slash = target.indexOf("/");
-  return slash === -1 ? target : target.slice(0, slash);
 }
 
 function isWholeServer(target: string): boolean {
@@ -129,30 +128,4 @@ function notYet(name: string, what: string): Refusal {
     "not_yet",
     `Policy "${name}" uses ${what}, which can't be enforced yet; it is not ignored.`,
   );
-}
-
-export function matcher(patterns: readonly string[]): Matcher {
-  const exact = new Set(patterns.filter((text) => !text.includes("*")));
-  const globs = patterns.filter((text) => text.includes("*")).map(glob);
-  return (text) => exact.has(text) || globs.some((matches) => matches(text));
-}
-
-/** "*" is any run of characters. Linear: no backtracking, whatever the text. */
-function glob(pattern: string): Matcher {
-  const pieces = pattern.split("*");
-  if (pieces.length === 1) return (text) => text === pattern;
-  const first = pieces[0] ?? "";
-  const last = pieces.at(-1) ?? "";
-  const middle = pieces.slice(1, -1);
-  return (text) => {
-    if (!text.startsWith(first) || !text.endsWith(last)) return false;
-    let at = first.length;
-    const end = text.length - last.length;
-    for (const piece of middle) {
-      const found = text.indexOf(piece, at);
-      if (found === -1) return false;
-      at = found + piece.length;
-    }
-    return at <= end;
-  };
 }

@@ -1,6 +1,6 @@
 /** What the scopes of an access token are good for. They narrow what the rules allow, and never widen it. */
 import type { Question } from "./decide.ts";
-import { matcher, serverPattern, targetMatcher } from "./rules.ts";
+import { matcher, serverPattern, targetMatcher } from "./patterns.ts";
 
 export interface Scope {
   readonly name: string;

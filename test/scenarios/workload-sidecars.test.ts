@@ -60,7 +60,6 @@ async function sidecarOf(
     rotate,
     bootstrap,
     start: async (source = { joinToken: undefined, bootstrap }) => {
-      const { profile } = gateway.config;
       const identity = await openSidecarIdentity({
         state,
         ...source,
