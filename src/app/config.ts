@@ -12,6 +12,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import { compileRules, type RuleDocument, ruleSchema } from "../policy/rules.ts";
 import { checkEnrolment, enrolmentSchema } from "./config/enrolment.ts";
 import { issuersSchema } from "./config/issuers.ts";
+import { delegationSchema } from "./config/delegation.ts";
 import { type Listeners, listenSchema, readListeners } from "./config/listen.ts";
 import {
   forwardServerSchema,
@@ -119,6 +120,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe("Which versions of MCP may be spoken."),
+  delegation: delegationSchema,
   caller_claims: z
     .array(claimKey)
     .max(64)

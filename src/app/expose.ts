@@ -1,5 +1,6 @@
 /** `latticegate expose`: an existing MCP server behind a post-quantum endpoint. The gateway's data plane with one upstream. */
 import { makeWorld, type World } from "../gate/world.ts";
+import { clientSessions } from "../host/client-sessions.ts";
 import { mcpPath } from "../wire/protected-resource.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
 import type { ServerSide } from "../host/net/tls.ts";
@@ -87,6 +88,7 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
       clock,
       log,
       sessionKey: await keys.secret("sessions"),
+      clientSessions: clientSessions(await keys.secret("client-sessions"), clock.nowUnixMs()),
     },
     maxBodyBytes: limits.request,
   });

@@ -5,6 +5,7 @@ import { randomUUIDv7 } from "node:crypto";
 import { handle } from "../gate/handle.ts";
 import type { Journal, Ports } from "../gate/ports.ts";
 import { makeWorld, type VersionFloor, type World } from "../gate/world.ts";
+import { clientSessions } from "../host/client-sessions.ts";
 import { grantsHttp } from "../host/net/grants-http.ts";
 import type { NamedUpstreams } from "../host/net/upstreams.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
@@ -172,7 +173,14 @@ async function startDataPlane(
   const { upstreams } = connected;
   opening.defer(upstreams.close);
   const sessionKey = await own.keys.secret("sessions");
-  const ports = { journal, upstreams, virtual: namedVirtualServers(virtual), sessionKey, ...environment };
+  const ports = {
+    journal,
+    upstreams,
+    virtual: namedVirtualServers(virtual),
+    sessionKey,
+    ...(await openStanding(own)),
+    ...environment,
+  };
   const watch = watchRoots(own, { standing, records }, (next, old) => {
     serving.renew(next.server);
     connected.renew(next.client, old);
@@ -237,6 +245,19 @@ async function openWebListeners(
   return addresses;
 }
 
+/** For whom callers act, and in which sessions. */
+async function openStanding({
+  keys,
+  suite,
+  clock,
+}: OwnIdentity): Promise<Required<Pick<Ports, "clientSessions" | "delegations">>> {
+  return {
+    clientSessions: clientSessions(await keys.secret("client-sessions"), clock.nowUnixMs()),
+    // Named after its algorithm: another profile's is another key.
+    delegations: await keys.signing(`delegation-${suite.id.toLowerCase()}`, suite.id),
+  };
+}
+
 function hybridLinks({ servers }: Config): readonly string[] {
   return Object.entries(servers).flatMap(([name, { link }]) =>
     link.authentication === "hybrid-mtls" ? [name] : [],
@@ -283,6 +304,10 @@ function watchedWorld(config: Config, state: WatchedState, log: Log): WatchedWor
       webListeners: webReach(config.webListeners),
       versions: versionFloor(config),
       hybridLinks: hybridLinks(config),
+      delegation: {
+        maxDepth: config.delegation.max_depth,
+        maxLifetimeMs: config.delegation.max_lifetime,
+      },
       forward: Object.fromEntries(
         Object.entries(config.servers).flatMap(([name, server]) =>
           "forward" in server ? [[name, server.forward]] : [],

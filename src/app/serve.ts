@@ -3,6 +3,7 @@ import type { TLSSocket } from "node:tls";
 
 import type { Profile } from "../crypto/suites.ts";
 import { handle } from "../gate/handle.ts";
+import { answerIdentity } from "../gate/identity-requests.ts";
 import type { Ports } from "../gate/ports.ts";
 import type { World } from "../gate/world.ts";
 import { enrolHttp, type Registrar } from "../host/net/enrol-http.ts";
@@ -58,6 +59,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
         trust: options.world().trust,
         nowUnixMs: clock.nowUnixMs(),
       }),
+    onIdentity: (path, received) => answerIdentity(path, received, options.world(), ports),
   });
   const prove = (link: TLSSocket) => proofForNewcomer(link, offered(classical));
   const enrol = registrar && enrolHttp(registrar, log, prove);

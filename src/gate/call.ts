@@ -1,6 +1,6 @@
 /**
  * The evidence types of one call. Each stage's output extends its input, so a stage can't be skipped:
- * Received → Identified → Read → Confirmed → Located → Judged → Journaled → (answer) → recorded.
+ * Received → Identified → Delegated → InSession → Read → Confirmed → Located → Judged → Journaled → (answer) → recorded.
  */
 import type { Caller, TokenProof } from "../model/caller.ts";
 import { type Channel, nameOf } from "../model/channel.ts";
@@ -61,13 +61,25 @@ export interface Identified extends Received {
   readonly caller: Caller;
 }
 
+/** + for whom. */
+export interface Delegated extends Identified {
+  /** INVARIANT: only `delegated` writes this: the caller acts for whom it has proven, and for nobody else. */
+  readonly delegation: "checked";
+}
+
+/** + in which of its clients' sessions. */
+export interface InSession extends Delegated {
+  /** As the log names it; never the token. Not MCP's session, which is `session`. */
+  readonly clientSession: string;
+}
+
 /** Who acted, as the log names it, however far the call came. */
 export function principalOf({ caller, channel, presented }: Received & Partial<Identified>): string {
   return (caller ?? presented)?.id ?? nameOf(channel);
 }
 
 /** + the message. */
-export interface Read extends Identified {
+export interface Read extends InSession {
   /** Absent for GET and DELETE, which carry none, and for what goes beside MCP. */
   readonly frame?: Frame;
   /** Through a forward server: nothing of MCP, but what clients need to come to speak it (OAuth). */

@@ -31,7 +31,7 @@ export function decisionEntry(call: Judged, world: World): EntryDraft {
     outcome: verdict.kind === "permit" ? "allowed" : "denied",
     facts: {
       ...subject(call),
-      rule: verdict.rule ?? "default-deny",
+      ...ruleOf(verdict),
       world: world.digest,
       ...linkFacts(call, world),
       ...(proof.kind === "token" && { proof: proof.binding }),
@@ -74,10 +74,33 @@ function linkFacts({ channel, atUnixMs }: Judged, world: World): Record<string, 
   };
 }
 
+function ruleOf(verdict: Judged["verdict"]): Record<string, string> {
+  if (verdict.kind === "permit") return { rule: verdict.rule };
+  const { rule, party, outOfScope } = verdict;
+  return {
+    rule: rule ?? (outOfScope ? "delegation-scope" : "default-deny"),
+    ...(party !== undefined && { "rule.party": party }),
+  };
+}
+
+/** For whom it was asked, and in which session of the caller's clients. */
+export function standing({ caller, clientSession }: Partial<Read>): Record<string, string> {
+  return {
+    ...(clientSession !== undefined && { session: clientSession }),
+    ...(caller !== undefined && caller.chain.length > 0 && { chain: JSON.stringify(caller.chain) }),
+    ...(caller?.delegation && { delegation: caller.delegation.id }),
+  };
+}
+
 function subject(call: Received & Partial<Read>): Record<string, string> {
   const { frame, server, via } = call;
   const target = call.targetUrl?.resource;
-  const where = { server, ...(via !== undefined && { via }), ...(target !== undefined && { target }) };
+  const where = {
+    ...standing(call),
+    server,
+    ...(via !== undefined && { via }),
+    ...(target !== undefined && { target }),
+  };
   if (frame === undefined) {
     const isBesideMcp = call.isBesideMcp === true && target !== undefined;
     return { ...where, method: call.verb, ...(isBesideMcp && { resource: target }) };

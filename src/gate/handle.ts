@@ -9,6 +9,7 @@ import type { Ports } from "./ports.ts";
 import { logRefusal, refusedAnswer } from "./refuse.ts";
 import { ownChallenges } from "./reach.ts";
 import { type Departure, relay } from "./relay.ts";
+import { delegated, inClientSession } from "./represent.ts";
 import { confirm, identify, journal, judge, locate, read } from "./stages.ts";
 import { checkOffer } from "./version-floor.ts";
 import type { World } from "./world.ts";
@@ -19,7 +20,9 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
   let departure: Departure;
   try {
     const identified = (call = identify(received, world));
-    const understood = (call = read(identified));
+    const represented = (call = delegated(identified, world, ports));
+    const attended = (call = inClientSession(represented, ports));
+    const understood = (call = read(attended));
     const confirmed = (call = confirm(understood, world));
     const located = (call = await locate(confirmed, world, ports));
     const judged = (call = judge(located, world));
@@ -48,6 +51,7 @@ const denials: ReadonlySet<string> = new Set<RefusalCode>([
   "false_claim",
   "target_refused",
   "grant_needed",
+  "delegation_refused",
 ]);
 
 /** The answer that says no, or that something broke. */

@@ -1,6 +1,8 @@
 /** The gate's ports, each with its contract in words. Only host/ implements them. */
+import type { SigningKey } from "../crypto/keys.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
+import type { Caller } from "../model/caller.ts";
 import type { EntryDraft, Receipt } from "../model/entry.ts";
 import type { Answer, Journaled, Located } from "./call.ts";
 
@@ -44,6 +46,24 @@ export interface VirtualServers {
   readonly route: (call: Located) => Promise<Located>;
 }
 
+/**
+ * The sessions of clients, which are not MCP's: a caller, for whom it acts, one process of a client.
+ *
+ * `mint` begins one and returns its token, which is worth nothing to another caller. `use` returns the session's id
+ * for the log and counts as its use; without a token, all that a caller asks for the same others is one session.
+ * It throws a Refusal `session_ended` for a token that is another's, unknown or ended, and `bad_message` for a
+ * part's name that can't be one. Both are immediate; what is remembered is bounded, and lost with the process:
+ * a session that may have been used shortly before goes on.
+ */
+export interface ClientSessions {
+  readonly mint: (caller: Caller, nowUnixMs: number) => string;
+  readonly use: (
+    caller: Caller,
+    named: { readonly token: string | undefined; readonly part: string | undefined },
+    nowUnixMs: number,
+  ) => string;
+}
+
 /** What the path of a call needs beside the call and the world. */
 export interface Ports {
   readonly journal: Journal;
@@ -53,4 +73,7 @@ export interface Ports {
   readonly log: Log;
   /** Binds a session id to its caller; 32 bytes. */
   readonly sessionKey: Uint8Array;
+  readonly clientSessions: ClientSessions;
+  /** What signs the delegations that count here; absent where none do. */
+  readonly delegations?: SigningKey;
 }

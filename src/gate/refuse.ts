@@ -3,6 +3,7 @@ import { utf8 } from "../kernel/bytes.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal, refusalRow } from "../kernel/refusal.ts";
 import type { RequestFrame } from "../wire/frame.ts";
+import { sessionHeader } from "../wire/identity-headers.ts";
 import { principalOf, type Read, type Received } from "./call.ts";
 
 const json = ["content-type", "application/json"] as const;
@@ -22,9 +23,11 @@ export function refusedAnswer(call: Received & Partial<Read>, error: unknown): R
   if (error.code === "denied" && request !== undefined) return deniedAnswer(request, error);
   if (error.code === "grant_needed" && request !== undefined) return grantAnswer(request, error);
   const { rpc, http } = refusalRow(error.code);
-  const { message, data, headers } = error;
+  const { message, data } = error;
   const said = rpcError(request, http, { code: rpc, message, ...(data !== undefined && { data }) });
-  return { ...said, headers: [...said.headers, ...headers] };
+  // Nothing came of the call, and its sidecar may make it again: only the gateway says so.
+  const ended = error.code === "session_ended" ? [sessionHeader, "ended"] : [];
+  return { ...said, headers: [...said.headers, ...error.headers, ...ended] };
 }
 
 /** Tells the operator, and in the log alone, what the caller may not know: the facts, the stack. */

@@ -1,5 +1,6 @@
 /** From the upstream's answer to what leaves: everything but the end is sent, the end waits for the log. */
 import { Refusal } from "../kernel/refusal.ts";
+import { sessionHeader } from "../wire/identity-headers.ts";
 import { type ResponseFrame, tryReadFrame } from "../wire/frame.ts";
 import type { RequestId } from "../wire/frame.ts";
 import type { SseEvent } from "../wire/sse.ts";
@@ -200,10 +201,16 @@ function responseIn(data: Uint8Array): ResponseFrame | undefined {
   return frame?.kind === "response" ? frame : undefined;
 }
 
-/** The upstream's headers, with its session id bound to the caller, however often it says one. */
+/**
+ * The upstream's headers, with its session id bound to the caller, however often it says one.
+ * INVARIANT: what sidecars take for the gateway's word of their session is never an upstream's.
+ */
 function outgoing(call: Journaled, headers: HeaderList, key: Uint8Array): HeaderList {
   const owner = ownerOf(call);
-  const isSession = (at: number): boolean =>
-    at % 2 === 1 && headers[at - 1]?.toLowerCase() === "mcp-session-id";
-  return headers.map((text, at) => (isSession(at) ? sealSessionId(key, owner, text) : text));
+  const nameAt = (at: number): string | undefined => headers[at - (at % 2)]?.toLowerCase();
+  return headers.flatMap((text, at) => {
+    const name = nameAt(at);
+    if (name === sessionHeader) return [];
+    return at % 2 === 1 && name === "mcp-session-id" ? sealSessionId(key, owner, text) : text;
+  });
 }

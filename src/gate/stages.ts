@@ -1,4 +1,4 @@
-/** The stages before the upstream: identify, read, confirm, locate, judge, journal. Each takes what the last one proved. */
+/** The stages before the upstream, with represent.ts: identify, read, confirm, locate, judge, journal. Each takes what the last one proved. */
 import { callerOf } from "../identity/admission.ts";
 import { checkHybrid } from "../identity/link-authentication.ts";
 import { falseClaim } from "../identity/claims.ts";
@@ -9,7 +9,7 @@ import type { Caller } from "../model/caller.ts";
 import type { TargetKind } from "../policy/rules.ts";
 import { checkHeaders } from "../wire/mcp-headers.ts";
 import { type Frame, namedBy, readFrame } from "../wire/frame.ts";
-import type { Confirmed, Identified, Journaled, Judged, Located, Read, Received } from "./call.ts";
+import type { Confirmed, Identified, InSession, Journaled, Judged, Located, Read, Received } from "./call.ts";
 import { decisionEntry } from "./entries.ts";
 import { checkTarget, readForwarded } from "./forward.ts";
 import type { Ports } from "./ports.ts";
@@ -35,7 +35,7 @@ export function identify(received: Received, world: World): Identified {
 }
 
 /** @throws Refusal `bad_json`, `bad_message`; for a forward server `bad_media_type`, `method_not_allowed` too */
-export function read(call: Identified): Read {
+export function read(call: InSession): Read {
   if (call.targetUrl !== undefined) return { ...call, ...readForwarded(call) };
   return call.verb === "POST" ? { ...call, frame: readFrame(call.body) } : call;
 }

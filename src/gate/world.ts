@@ -3,6 +3,7 @@ import { sha256 } from "../crypto/hash.ts";
 import { toBase64url, utf8 } from "../kernel/bytes.ts";
 import type { Trust } from "../identity/admission.ts";
 import { boundKey } from "../identity/claims.ts";
+import type { DelegationLimits } from "../identity/delegation.ts";
 import type { ProtocolVersion } from "../wire/protocol-version.ts";
 import { originMatcher } from "../policy/origins.ts";
 import type { Rule, RuleDocument } from "../policy/rules.ts";
@@ -35,6 +36,7 @@ export interface World {
   readonly versions: VersionFloor;
   /** Servers whose calls come on links that prove a classical identity too, or not at all. */
   readonly hybridLinks: ReadonlySet<string>;
+  readonly delegation: DelegationLimits;
   /** The forward servers among them, each with what says whether it leads to an origin. */
   readonly forward: ReadonlyMap<string, (origin: string) => boolean>;
   /** By the origin that clients know it by. */
@@ -58,9 +60,12 @@ export function makeWorld(parts: {
   readonly versions?: VersionFloor;
   readonly webListeners?: Readonly<Record<string, WebReach>>;
   readonly hybridLinks?: readonly string[];
+  /** By default nobody may act for others. */
+  readonly delegation?: DelegationLimits;
 }): World {
   const { trust, rules, servers, virtualServers = new Map(), forward = {}, claims = [] } = parts;
   const { versions = { ofServers: new Map() }, webListeners = {}, hybridLinks = [] } = parts;
+  const { delegation = { maxDepth: 0, maxLifetimeMs: 0 } } = parts;
   const content = JSON.stringify({
     trust: {
       ...trust,
@@ -73,6 +78,7 @@ export function makeWorld(parts: {
     claims: [...claims].sort(),
     versions: { ...versions, ofServers: [...versions.ofServers].sort(([a], [b]) => (a < b ? -1 : 1)) },
     hybridLinks: hybridLinks.toSorted(),
+    delegation,
     forward: Object.entries(forward).toSorted(([a], [b]) => (a < b ? -1 : 1)),
     webListeners: Object.entries(webListeners).toSorted(([a], [b]) => (a < b ? -1 : 1)),
   });
@@ -84,6 +90,7 @@ export function makeWorld(parts: {
     claims: new Set(claims.map(boundKey)),
     versions,
     hybridLinks: new Set(hybridLinks),
+    delegation,
     forward: new Map(Object.entries(forward).map(([name, patterns]) => [name, originMatcher(patterns)])),
     webListeners: new Map(
       Object.entries(webListeners).map(([origin, { classicalServers, scopes }]) => [

@@ -43,6 +43,9 @@ const refusals = {
   target_refused: { rpc: -31403, http: 403 },
   /** The caller itself may, but a person has to consent at the server's authorization server first. */
   grant_needed: { rpc: -31403, http: 403 },
+  delegation_refused: { rpc: -31403, http: 403 },
+  /** Of the client itself, not of MCP; its sidecar takes another and asks again. */
+  session_ended: { rpc: -31403, http: 403 },
   // Where it should go isn't there.
   no_such_server: { rpc: -31404, http: 403 },
   no_such_session: { rpc: -31404, http: 404 },

@@ -12,6 +12,7 @@ type EntryEvent =
   | "gateway.start"
   | "gateway.stop"
   | "identity.issue"
+  | "identity.delegate"
   | "identity.revoke"
   | "identity.refuse"
   | "grant.store"

@@ -100,6 +100,8 @@ export interface Client {
     server: string,
     options: {
       readonly method?: string;
+      /** Instead of the server's. */
+      readonly path?: string;
       readonly headers?: Record<string, string>;
       readonly body?: string | Buffer;
     },
@@ -139,9 +141,10 @@ export function clientOf(t: Cleanup, gateway: TestGateway, enrolment: Enrolment)
     }) as object,
   });
   atEnd(t, () => pool.destroy());
-  const request: Client["request"] = async (server, { method = "POST", headers = {}, body }) => {
+  const request: Client["request"] = async (server, options) => {
+    const { method = "POST", path = `/mcp/${server}`, headers = {}, body } = options;
     const answer = await pool.request({
-      path: `/mcp/${server}`,
+      path,
       method,
       headers,
       body: body ?? null,

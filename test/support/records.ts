@@ -21,11 +21,16 @@ export async function recorded(
   gateway: TestGateway,
   about: "call" | "identity" = "call",
 ): Promise<readonly Recorded[]> {
+  return (await entriesOf(gateway)).filter(({ event }) => event.startsWith(`${about}.`));
+}
+
+/** All audit entries, oldest first. */
+export async function entriesOf(gateway: TestGateway): Promise<readonly Recorded[]> {
   const entries: Recorded[] = [];
   for await (const { bytes } of openLogReader(statePaths(gateway.config.state).log).forwards()) {
     const reading = readEntry(bytes);
     assert.equal(reading.kind, "entry");
-    if (reading.kind === "entry" && reading.entry.event.startsWith(`${about}.`)) entries.push(reading.entry);
+    if (reading.kind === "entry") entries.push(reading.entry);
   }
   return entries;
 }

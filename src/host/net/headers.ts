@@ -91,7 +91,7 @@ export function repeatsHeader(raw: HeaderList): boolean {
   const seen = new Set<string>();
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i]?.toLowerCase() ?? "";
-    if (!name.startsWith("mcp-") && name !== "content-type") continue;
+    if (!/^(mcp-|latticegate-|content-type$)/.test(name)) continue;
     if (seen.has(name)) return true;
     seen.add(name);
   }

@@ -4,6 +4,7 @@ import http from "node:http";
 import type { Duplex } from "node:stream";
 
 import type { HeaderList, Received, Reply } from "../../gate/call.ts";
+import { maxIdentityRequestBytes } from "../../gate/identity-requests.ts";
 import { logRefusal, refusedAnswer } from "../../gate/refuse.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
@@ -28,6 +29,9 @@ export interface Admission {
   readonly hides: (lowerCaseName: string) => boolean;
 }
 
+/** Under which a proven peer asks the gateway itself. */
+const identityPath = "/identity/";
+
 export interface McpHttpOptions {
   readonly admission?: Admission;
   readonly maxBodyBytes: number;
@@ -38,6 +42,8 @@ export interface McpHttpOptions {
   readonly grants?: GrantsHttp | undefined;
   /** Takes a link's proof of a classical identity; absent where this end has none to answer with. */
   readonly onProof?: OnProof;
+  /** What is asked of the gateway itself, under that path. */
+  readonly onIdentity?: (path: string, request: Received) => Promise<void>;
   readonly timeouts?: Pick<
     http.ServerOptions,
     "headersTimeout" | "requestTimeout" | "connectionsCheckingInterval" | "keepAliveTimeout" | "maxHeaderSize"
@@ -179,7 +185,16 @@ async function receive(
     headers: request.rawHeaders,
     body: new Uint8Array(0),
   };
+  const path = pathOf(request);
   try {
+    checkHeaders(request);
+    if (path.startsWith(identityPath) && options.onIdentity !== undefined) {
+      if (request.method !== "POST") throw new Refusal("method_not_allowed", "This is asked for with POST.");
+      checkContent(request);
+      const body = await readBody(request, maxIdentityRequestBytes);
+      await options.onIdentity(path, { ...call, body });
+      return;
+    }
     checkRequest(request);
     const targetUrl = targetOf(request);
     if (targetUrl !== undefined) checkNoBody(request);
@@ -195,14 +210,15 @@ async function receive(
   }
 }
 
+function pathOf({ url = "" }: http.IncomingMessage): string {
+  return url.split("?", 1)[0] ?? "";
+}
+
 /** @throws Refusal for a request that can't be a call */
 function checkRequest(request: http.IncomingMessage): void {
   const { method } = request;
   if (method !== "POST" && method !== "GET" && method !== "DELETE") {
     throw new Refusal("method_not_allowed", `${String(method)} isn't part of MCP; use POST, GET or DELETE.`);
-  }
-  if (repeatsHeader(request.rawHeaders)) {
-    throw new Refusal("header_mismatch", "Expected Content-Type and each Mcp-* header once.");
   }
   if (!request.url?.startsWith(mcpPath)) {
     throw new Refusal("no_such_server", `Servers are found under ${mcpPath}<name>.`);
@@ -211,6 +227,16 @@ function checkRequest(request: http.IncomingMessage): void {
   // What else a forward server takes is read with the message.
   if (request.headers[targetHeader] === undefined) checkContent(request);
   else checkEncoding(request);
+}
+
+/** @throws Refusal for headers of which two readers could take two values */
+function checkHeaders(request: http.IncomingMessage): void {
+  if (repeatsHeader(request.rawHeaders)) {
+    throw new Refusal(
+      "header_mismatch",
+      "Expected Content-Type and each Mcp-* and Latticegate-* header once.",
+    );
+  }
 }
 
 /** @throws Refusal `target_refused` */

@@ -6,8 +6,9 @@ import { concat } from "../../kernel/bytes.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { tryReadFrame, type ResponseFrame } from "../../wire/frame.ts";
+import { identityHeaders } from "../../wire/identity-headers.ts";
 import { sseReader } from "../../wire/sse.ts";
-import { isEventStream, valueOf } from "../net/headers.ts";
+import { filtered, isEventStream, valueOf } from "../net/headers.ts";
 
 /** For whom it is asked, and how. */
 export interface Asking {
@@ -49,7 +50,12 @@ export async function askMember(asking: Asking, request: MemberRequest): Promise
 /** The call as its member gets it. */
 export function memberCall(asking: Asking, request: MemberRequest, reply: Reply): Received {
   const { call, clock } = asking;
-  const { member, verb, headers, body = new Uint8Array(0) } = request;
+  const { member, verb, body = new Uint8Array(0) } = request;
+  // Asked on the caller's behalf: in its session, and for whom it acts.
+  const headers = [
+    ...filtered(request.headers, (name) => !isOfCaller(name)),
+    ...filtered(call.headers, isOfCaller),
+  ];
   return {
     id: randomUUIDv7(),
     atUnixMs: clock.nowUnixMs(),
@@ -63,6 +69,10 @@ export function memberCall(asking: Asking, request: MemberRequest, reply: Reply)
     body,
     reply,
   };
+}
+
+function isOfCaller(lowerCaseName: string): boolean {
+  return identityHeaders.includes(lowerCaseName);
 }
 
 /** Takes a whole answer, or waits for the answer in a stream. */

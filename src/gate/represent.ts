@@ -1,0 +1,37 @@
+/** For whom a caller acts, and in which of its clients' sessions: what it brings beside its own identity. */
+import { openJws } from "../crypto/jws.ts";
+import { actingWith, delegationType, maxCredentialChars, readClaims } from "../identity/delegation.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { delegationHeader, sessionHeader, sessionPartHeader } from "../wire/identity-headers.ts";
+import type { Delegated, Identified, InSession } from "./call.ts";
+import type { Ports } from "./ports.ts";
+import type { World } from "./world.ts";
+
+/**
+ * Who acts with a credential acts for others; who brings none acts for itself, whatever credentials it has.
+ * @throws Refusal `delegation_refused`
+ */
+export function delegated(call: Identified, world: World, ports: Pick<Ports, "delegations">): Delegated {
+  const text = call.header(delegationHeader);
+  if (text === undefined) return { ...call, delegation: "checked" };
+  const { delegations: key } = ports;
+  if (key === undefined) throw new Refusal("delegation_refused", "Delegations aren't taken here.");
+  const claims = text.length > maxCredentialChars ? undefined : openJws(delegationType, text, key);
+  const credential = claims === undefined ? undefined : readClaims(claims, world.trust.domain);
+  if (credential === undefined) {
+    throw new Refusal("delegation_refused", "This delegation isn't one of this gateway's, or was changed.");
+  }
+  const under = { trust: world.trust, limits: world.delegation, nowUnixMs: call.atUnixMs };
+  return { ...call, caller: actingWith(call.caller, credential, under), delegation: "checked" };
+}
+
+/** @throws Refusal `session_ended` */
+export function inClientSession(
+  call: Delegated,
+  { clientSessions }: Pick<Ports, "clientSessions">,
+): InSession {
+  const token = call.header(sessionHeader);
+  const part = call.header(sessionPartHeader);
+  const clientSession = clientSessions.use(call.caller, { token, part }, call.atUnixMs);
+  return { ...call, clientSession };
+}
