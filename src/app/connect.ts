@@ -22,6 +22,7 @@ import { asLine, lineReader } from "../wire/lines.ts";
 import type { Bootstrap } from "./bootstrap.ts";
 import type { LinkAuthentication } from "./config/link.ts";
 import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts";
+import { standing, type StandingOptions } from "./sidecar-standing.ts";
 
 export interface ConnectOptions {
   /** Name of a server behind the gateway, or the https URL of an exposed one. */
@@ -35,14 +36,17 @@ export interface ConnectOptions {
   readonly bootstrap?: Bootstrap;
   /** How long the other end may be away; 30 seconds by default. */
   readonly patienceMs?: number;
+  /** Names a part of the client's session. */
+  readonly sessionPart?: string;
+  /** File of the delegation with which it acts for others. */
+  readonly onBehalfOf?: string;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 export interface Tunnel {
-  readonly send: (request: Omit<HttpRequest, "path">) => Promise<HttpAnswer>;
-  /** The same, to another path at the other end. */
-  readonly sendTo: (path: string, request: Omit<HttpRequest, "path">) => Promise<HttpAnswer>;
+  /** To the target, unless it names another path at the same place. */
+  readonly send: (request: Omit<HttpRequest, "path"> & { readonly path?: string }) => Promise<HttpAnswer>;
   readonly identity: SidecarIdentity;
   readonly close: () => Promise<void>;
 }
@@ -54,7 +58,11 @@ const patienceMs = 30_000;
 /** How long open calls may take after the client closed its end. */
 const endGraceMs = 5000;
 
-export async function openTunnel(options: ConnectOptions): Promise<Tunnel> {
+/** @param clients whether one client's process started this sidecar, or many use it */
+export async function openTunnel(
+  options: ConnectOptions,
+  clients: StandingOptions["clients"] = "one",
+): Promise<Tunnel> {
   await using opening = new AsyncDisposableStack();
   const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken });
   const { profile } = identity;
@@ -74,12 +82,13 @@ export async function openTunnel(options: ConnectOptions): Promise<Tunnel> {
   identity.onRenewed(() => pool.renew(link()));
   const path = url.pathname + url.search;
   const once: Send = (request) => exchange(pool.dispatcher(), request, limits).catch(explained);
-  const send = patientSend(once, options.patienceMs ?? patienceMs, options.log);
+  const patient = patientSend(once, options.patienceMs ?? patienceMs, options.log);
+  const about = [url.origin, peerSpiffeId, identity.spiffeId];
+  const send = standing(patient, about, { ...options, clients });
   const opened = opening.move();
   return {
     identity,
-    send: (request) => send({ ...request, path }),
-    sendTo: (path, request) => send({ ...request, path }),
+    send: (request) => send({ path, ...request }),
     close: () => opened.disposeAsync(),
   };
 }
@@ -172,7 +181,7 @@ async function listenOnLoopback(
   port: number,
   makeFront: (shared: FrontOptions) => Front,
 ): Promise<{ readonly bound: string; readonly token: string; readonly close: () => Promise<void> }> {
-  const tunnel = await openTunnel(options);
+  const tunnel = await openTunnel(options, "many");
   const token = randomBytes(24).toString("base64url");
   const { send } = tunnel;
   const front = makeFront({ send, token, maxBodyBytes: maxRequestBytes, log: options.log });

@@ -117,7 +117,8 @@ async function ask<T>(
   schema: z.ZodType<T>,
 ): Promise<T> {
   const answer = await collected(
-    await tunnel.sendTo(body === undefined ? "/grants" : `/grants/${what}`, {
+    await tunnel.send({
+      path: body === undefined ? "/grants" : `/grants/${what}`,
       method: body === undefined ? "GET" : "POST",
       headers: ["content-type", "application/json"],
       ...(body !== undefined && { body: utf8(JSON.stringify(body)) }),

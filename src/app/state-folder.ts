@@ -26,6 +26,7 @@ const names = {
   run: "run.json",
   identity: "identity.json",
   assertionKeys: "assertion-keys.json",
+  sessions: "sessions",
 } as const;
 
 export type StatePaths = Readonly<Record<keyof typeof names, string>>;

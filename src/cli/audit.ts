@@ -124,7 +124,7 @@ function what({ tool, facts }: Entry): string {
 }
 
 function details({ facts }: Entry): readonly string[] {
-  return (["rule", "reason", "status", "duration_ms"] as const).flatMap((name) => {
+  return (["rule", "reason", "status", "duration_ms", "chain", "to", "session"] as const).flatMap((name) => {
     const value = facts[name];
     return value === undefined ? [] : [`${name}=${value}`];
   });

@@ -176,3 +176,17 @@ export function authentication(call: CommandCall): { readonly authentication?: L
     `--authentication takes ${linkAuthentication.options.join(" or ")}, found "${given}".`,
   );
 }
+
+/** The option with which a sidecar acts for others. */
+export const onBehalfOfOption = {
+  "on-behalf-of": {
+    type: "string",
+    value: "FILE",
+    help: "Act for others with the delegation in this file; read again when it changes.",
+  },
+} as const satisfies Record<string, Option>;
+
+export function onBehalfOf(call: CommandCall): { readonly onBehalfOf?: string } {
+  const file = call.text("on-behalf-of");
+  return file === undefined ? {} : { onBehalfOf: file };
+}

@@ -3,6 +3,7 @@ import { connectForward, connectHttp, connectStdio, type LoopbackConnection } fr
 import { sidecarState } from "../app/sidecar-state.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import { sessionPartPattern } from "../wire/identity-headers.ts";
 import {
   authentication,
   authenticationOption,
@@ -10,6 +11,8 @@ import {
   type CommandCall,
   identityOptions,
   identitySource,
+  onBehalfOf,
+  onBehalfOfOption,
   sidecarStateOption,
 } from "./command.ts";
 import { untilStopped } from "./signals.ts";
@@ -33,6 +36,12 @@ export const connect = {
     },
     ...authenticationOption,
     peer: { type: "string", value: "SPIFFE-ID", help: "Who the other end must be; the gateway by default." },
+    session: {
+      type: "string",
+      value: "NAME",
+      help: "Name a part of the client's session, e.g. one conversation; $LATTICEGATE_SESSION does too.",
+    },
+    ...onBehalfOfOption,
     verbose: { type: "boolean", help: "Log what happens to stderr." },
   },
   run: async (call) => {
@@ -49,6 +58,8 @@ export const connect = {
       ...identitySource(call),
       ...authentication(call),
       ...(peer !== undefined && { peer }),
+      ...sessionPart(call),
+      ...onBehalfOf(call),
     };
     const [http, forward] = [portOf(call, "http"), portOf(call, "forward")];
     if (http !== undefined && forward !== undefined) {
@@ -65,6 +76,13 @@ export const connect = {
     return 0;
   },
 } as const satisfies Command;
+
+function sessionPart(call: CommandCall): { readonly sessionPart?: string } {
+  const part = call.text("session") ?? process.env["LATTICEGATE_SESSION"];
+  if (part === undefined || part === "") return {};
+  if (sessionPartPattern.test(part)) return { sessionPart: part };
+  throw new Refusal("bad_config", "--session takes 1 to 128 visible ASCII characters without spaces.");
+}
 
 function portOf(call: CommandCall, option: string): number | undefined {
   const port = call.text(option);

@@ -11,6 +11,7 @@ import { caCompromised, caRetire, caRoots, caRotate } from "./ca-roots.ts";
 import { type Command, parseCall, usage } from "./command.ts";
 import { configCheck, configDocs } from "./config.ts";
 import { connect } from "./connect.ts";
+import { delegate } from "./delegate.ts";
 import { doctor } from "./doctor.ts";
 import { expose } from "./expose.ts";
 import { grant, grantRevoke, grants } from "./grant.ts";
@@ -23,6 +24,7 @@ import { up } from "./up.ts";
 const commands = [
   up,
   connect,
+  delegate,
   expose,
   clientConfig,
   grant,

@@ -344,7 +344,8 @@ interface Answered {
 async function asked(sidecar: SidecarOptions, what: string, body: object): Promise<Answered> {
   const tunnel = await openTunnel({ ...sidecar, target: "s" });
   try {
-    const answer = await tunnel.sendTo(`/grants/${what}`, {
+    const answer = await tunnel.send({
+      path: `/grants/${what}`,
       method: "POST",
       headers: ["content-type", "application/json"],
       body: Buffer.from(JSON.stringify(body)),
