@@ -67,11 +67,12 @@ const launchers: ReadonlySet<string> = new Set([
   "nice",
   "nohup",
   "setsid",
-  "latticegate",
 ]);
 const shells: ReadonlySet<string> = new Set(["sh", "bash", "dash", "zsh", "ash", "ksh", "fish", "busybox"]);
 /** What Node, or another runtime, runs to launch something else. */
-const launcherScripts = /^(npx|npm|pnpm|pnpx|yarn|corepack)(-cli)?(\.c?js)?$|^latticegate(\.mjs)?$/;
+const launcherScripts = /^(npx|npm|pnpm|pnpx|yarn|corepack)(-cli)?(\.c?js)?$/;
+/** Our own, under another Node, launches a sidecar; a gateway isn't passed by. */
+const ownScript = /^latticegate(\.mjs)?$/;
 
 function isWrapper(argv: readonly string[]): boolean {
   // npm and others write over their own command line: one text, parted by spaces.
@@ -80,8 +81,10 @@ function isWrapper(argv: readonly string[]): boolean {
   if (launchers.has(name)) return true;
   // A shell that runs a command or a script launches; one that a person types into is the client.
   if (shells.has(name)) return args.some((arg) => /^-[a-z]*c$/.test(arg) || !arg.startsWith("-"));
-  const script = args.find((arg) => !arg.startsWith("-"));
-  return /^(node|bun|deno)(\d+)?$/.test(name) && launcherScripts.test(path.basename(script ?? ""));
+  if (!/^(node|bun|deno)(\d+)?$/.test(name)) return false;
+  const [script = "", command] = args.slice(args.findIndex((arg) => !arg.startsWith("-")));
+  const runs = path.basename(script);
+  return launcherScripts.test(runs) || (ownScript.test(runs) && command === "connect");
 }
 
 function asClient({ pid, started }: ProcessRow): ClientProcess {
