@@ -74,10 +74,8 @@ test("delegate prints the credential, and passes a part of one on", async (t) =>
   const stub = await stubServer(t);
   const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);
   const [a, b] = [await sidecar(t, gateway, "a"), await sidecar(t, gateway, "b")];
-  const printed = await cli([
-    ...["delegate", "--state", a.state, "--to", "spiffe://latticegate.local/agent/b"],
-    ...["--tools", "stub/*", "--depth", "1"],
-  ]);
+  const first = ["delegate", "--state", a.state, "--to", "spiffe://latticegate.local/agent/b"];
+  const printed = await cli([...first, "--tools", "stub/*", "--depth", "1"]);
   assert.match(printed.stdout, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
   const held = path.join(gateway.folder, "held.jwt");
   await writeFile(held, printed.stdout);
