@@ -139,7 +139,7 @@ function tokenIn(body: Uint8Array): string | undefined {
 }
 
 /** Reads a delegation, again whenever its file has changed. */
-export function credentialFile(file: string): () => Promise<string> {
+function credentialFile(file: string): () => Promise<string> {
   let seen = "";
   let text = "";
   return async () => {

@@ -4,7 +4,7 @@ import { isTarget, isWithin, matcher, serverPattern, targetMatcher } from "./pat
 import { type TargetKind, targetKindNames } from "./rules.ts";
 
 /** Names of one delegation's patterns, all together: its credential must fit into a header. */
-export const maxScopePatterns = 64;
+const maxScopePatterns = 64;
 const maxPatternLength = 512;
 /** RFC 6749 §3.3, scope-token: a credential says them in one text, parted by spaces. */
 const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/;

@@ -37,8 +37,15 @@ const sampled = {
 
 /** How a client reaches the server: a command it starts, or a URL. */
 type Front =
-  | { readonly kind: "stdio"; readonly args: readonly string[] }
+  | { readonly kind: "stdio"; readonly program?: string; readonly args: readonly string[] }
   | { readonly kind: "http"; readonly url: string };
+
+/** Of an audit entry, what is asked of it here. */
+interface LoggedCall {
+  readonly principal_id: string;
+  readonly tool_name: string | null;
+  readonly extensions: Readonly<Record<string, { readonly session?: string }>>;
+}
 
 interface ToolResult {
   readonly isError?: boolean | undefined;
@@ -202,6 +209,24 @@ virtual_servers: { virtual-http: { servers: [over-http] }, virtual-stdio: { serv
     }
   }
 
+  test("each inspector has a session of its own, in all that it asks through npx", async () => {
+    const args = await sidecarArguments(gateway, "over-http", "inspected");
+    const call = ["--method", "tools/call", "--tool-name", "test_simple_text"];
+    const npx: Front = { kind: "stdio", program: "npx", args: ["--no-install", "latticegate", ...args] };
+    await inspect(npx, "legacy", call); // It joins.
+    await Promise.all([inspect(npx, "legacy", call), inspect(npx, "auto", call)]);
+    const printed = await cli(["audit", "tail", "--config", gateway.configFile, "--lines", "1000", "--json"]);
+    const sessions = printed.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as LoggedCall)
+      .filter(({ principal_id: who, tool_name: tool }) => who.endsWith("/inspected") && tool !== null)
+      .map(({ extensions }) => extensions["dev.latticegate/entry"]?.session);
+    assert.equal(sessions.length, 6, "a decision and an outcome of each call");
+    assert.equal(new Set(sessions).size, 3);
+    assert.ok(!sessions.includes(undefined));
+  });
+
   test("after all that the gateway stops with 0 and its log verifies", async () => {
     assert.equal(await gateway.stop(), 0);
     const verified = await cli(["audit", "verify", "--config", gateway.configFile]);
@@ -218,7 +243,9 @@ virtual_servers: { virtual-http: { servers: [over-http] }, virtual-stdio: { serv
 async function inspect(front: Front, era: string, args: readonly string[]): Promise<string> {
   const inspector = path.join(root, "node_modules", "@modelcontextprotocol", "inspector");
   const target =
-    front.kind === "http" ? [front.url, "--transport", "http"] : [process.execPath, ...front.args];
+    front.kind === "http"
+      ? [front.url, "--transport", "http"]
+      : [front.program ?? process.execPath, ...front.args];
   const line = [
     path.join(inspector, "clients/launcher/build/index.js"),
     "--cli",
