@@ -1,4 +1,6 @@
 /** The operator's side of the authority: commands that work on a state folder, whether its gateway runs or not. */
+import { randomUUIDv7 } from "node:crypto";
+
 import { z } from "zod";
 
 import type { ParsedCertificate } from "../crypto/certificate.ts";
@@ -6,7 +8,9 @@ import { sha256 } from "../crypto/hash.ts";
 import { randomSecret } from "../crypto/keys.ts";
 import { readIfThere, readJsonIfThere } from "../host/store/files.ts";
 import { dropGrantsOf } from "../host/store/state-grants.ts";
-import { type IssuedCertificate, openState, type StateStore } from "../host/store/state-sqlite.ts";
+import type { ListedCertificate, Revocation } from "../host/store/certificate-records.ts";
+import { systemClock } from "../host/system.ts";
+import { openState, type StateStore } from "../host/store/state-sqlite.ts";
 import { openRoots, type RootStore } from "../host/store/state-roots.ts";
 import { readAnchor, writeAnchor } from "../identity/anchor.ts";
 import { writeJoinToken } from "../identity/join-token.ts";
@@ -93,15 +97,19 @@ export async function gatewayAnchor(config: Config, address: string | undefined)
   return anchor;
 }
 
-export function listCertificates(config: Config): readonly IssuedCertificate[] {
-  return withState(config, (state) => state.certificates());
+export function listCertificates(config: Config, clock: Clock = systemClock): readonly ListedCertificate[] {
+  return withState(config, (state) => state.certificates(clock.nowUnixMs()));
 }
 
-/** @returns the serial numbers that were revoked by this call */
-export function revokeCertificates(config: Config, what: string, clock: Clock): readonly string[] {
-  const serials = withState(config, (state) => state.revoke(what, clock.nowUnixMs()));
+/**
+ * @param what a serial number, for its whole family, or a SPIFFE ID
+ * @returns what was revoked; undefined if no certificate or join token is, or belongs to, `what`
+ */
+export function revokeCertificates(config: Config, what: string, clock: Clock): Revocation | undefined {
+  const at = { id: randomUUIDv7(), nowUnixMs: clock.nowUnixMs() };
+  const revocation = withState(config, (state) => state.revoke(what, at));
   dropGrantsOf(statePaths(config.state).database, what);
-  return serials;
+  return revocation;
 }
 
 /** @returns whether it was shut out */

@@ -18,12 +18,12 @@ export function credentialsOf(
 
 const retryMs = 60_000;
 
-/** Calls `renew` at half-life of what ends at `notAfterUnixMs`, again and again; a failure is tried anew in a minute. Once `stop` resolves, nothing is under way. */
+/** Calls `renew` at half-life of what ends at `notAfterUnixMs`, again and again, or at once with `now`; a failure is tried anew in a minute. Once `stop` resolves, nothing is under way. */
 export function renewing(
   notAfterUnixMs: number,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
   renew: () => Promise<number>,
-): { readonly stop: () => Promise<void> } {
+): { readonly now: () => void; readonly stop: () => Promise<void> } {
   let timer: NodeJS.Timeout;
   let underWay: Promise<void> | undefined;
   let isOver = false;
@@ -44,6 +44,10 @@ export function renewing(
   };
   schedule(renewAtUnixMs(notAfterUnixMs));
   return {
+    now: () => {
+      clearTimeout(timer);
+      schedule(clock.nowUnixMs());
+    },
     stop: async () => {
       isOver = true;
       clearTimeout(timer);

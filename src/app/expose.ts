@@ -1,4 +1,5 @@
 /** `latticegate expose`: an existing MCP server behind a post-quantum endpoint. The gateway's data plane with one upstream. */
+import type { Profile } from "../crypto/suites.ts";
 import { makeWorld, type World } from "../gate/world.ts";
 import { clientSessions } from "../host/client-sessions.ts";
 import { mcpPath } from "../wire/protected-resource.ts";
@@ -12,6 +13,7 @@ import { openAuditLog } from "./audit-log.ts";
 import type { Bootstrap } from "./bootstrap.ts";
 import { configSchema, type ServerAtUrl } from "./config.ts";
 import type { LinkAuthentication } from "./config/link.ts";
+import { followRevocations } from "./follow-revocations.ts";
 import { serve } from "./serve.ts";
 import { hashesOf } from "./roots.ts";
 import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts";
@@ -54,18 +56,11 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   const { journal } = await openAuditLog(options.state, keys, { trustDomain, clock, log });
   opening.defer(journal.close);
   const allow = options.allow.length > 0 ? options.allow : [identity.gateway.spiffeId];
-  const worldNow = (): World =>
-    makeWorld({
-      trust: {
-        domain: trustDomain,
-        identityAlgorithm: profile.identity.id,
-        revokedSerials: new Set(),
-        issuers: hashesOf(identity.clientRoots),
-      },
-      rules: [allowRule(name, allow)],
-      servers: [name],
-    });
-  let world = worldNow();
+  const revocations = await followRevocations({ identity, profile, state: options.state, clock, log });
+  opening.defer(revocations.stop);
+  const makeOurs = (): World =>
+    worldOf({ name, allow, identity, profile, revokedSerials: revocations.serials() });
+  let world = makeOurs();
   const { upstreams } = connectServers(servers, {
     folder: process.cwd(),
     stderrFolder: statePaths(options.state).servers,
@@ -93,10 +88,16 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
     maxBodyBytes: limits.request,
   });
   opening.defer(() => serving.drain(limits.drain));
+  const swap = (): void => {
+    world = makeOurs();
+    serving.review();
+  };
   identity.onRenewed(() => {
     serving.renew(sideOf(identity));
-    world = worldNow();
+    swap();
   });
+  revocations.onChange(swap);
+  swap(); // What came while the doors were opened.
   const opened = opening.move();
   const url = `https://${serving.address}${mcpPath}${name}`;
   return { url, name, spiffeId: identity.spiffeId, stop: () => opened.disposeAsync() };
@@ -104,6 +105,28 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
 
 function sideOf(identity: SidecarIdentity): ServerSide {
   return { credentials: identity.credentials(), clientRoots: identity.clientRoots };
+}
+
+/** One server, those who may call it, and nobody who is known to be revoked. */
+function worldOf(parts: {
+  readonly name: string;
+  readonly allow: readonly string[];
+  readonly identity: SidecarIdentity;
+  readonly profile: Profile;
+  readonly revokedSerials: ReadonlySet<string>;
+}): World {
+  const { name, allow, identity, profile, revokedSerials } = parts;
+  const issuers = hashesOf(identity.clientRoots);
+  return makeWorld({
+    trust: {
+      domain: identity.trustDomain,
+      identityAlgorithm: profile.identity.id,
+      revokedSerials,
+      issuers,
+    },
+    rules: [allowRule(name, allow)],
+    servers: [name],
+  });
 }
 
 /** `spiffe://domain/server/<name>` → `<name>` */

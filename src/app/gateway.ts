@@ -27,6 +27,7 @@ import { renewing } from "./credentials.ts";
 import { doctorRule } from "./doctor-rule.ts";
 import { grantsDesk } from "./grants.ts";
 import { openPage } from "./page.ts";
+import { identityRecords, type IdentityRecords } from "./identity-records.ts";
 import { type OwnIdentity, ownStanding, recordEvents, watchRoots } from "./own-identity.ts";
 import { registrar } from "./registrar.ts";
 import { issuersOf, loadAuthority } from "./roots.ts";
@@ -55,8 +56,8 @@ interface Environment {
   readonly log: Log;
 }
 
-/** How soon a change another process made to the state (a revocation) is in force. */
-const stateWatchMs = 500;
+/** How soon a change another process made to the state (a revocation) is in force; to look costs a few microseconds. */
+const stateWatchMs = 100;
 
 /** @throws Refusal that says what keeps it from starting; nothing is left open then */
 export async function startGateway(config: Config, environment: Environment): Promise<Gateway> {
@@ -88,6 +89,7 @@ interface Base {
   readonly audit: AuditLog;
   readonly recent: RecentCalls;
   readonly world: WatchedWorld;
+  readonly records: IdentityRecords;
   readonly gatewayId: string;
   readonly own: OwnIdentity;
 }
@@ -132,7 +134,9 @@ async function openBase(
   const revokedSerials = () => world.current().trust.revokedSerials;
   const own = { keys, roots, state, journal, clock, log, revokedSerials, ...where };
   await recordEvents(own);
-  return { environment, audit, recent, world, gatewayId, own };
+  const records = identityRecords({ state, journal, gatewayId, clock, log });
+  opening.defer(records.stop);
+  return { environment, audit, recent, world, records, gatewayId, own };
 }
 
 /** The servers behind, the doors in front, and certificates that renew themselves. */
@@ -146,11 +150,11 @@ async function startDataPlane(
     readonly counts: NamedUpstreams["counts"];
   }
 > {
-  const { own, world, environment, gatewayId } = base;
+  const { own, world, records, environment, gatewayId } = base;
   const { journal } = own;
   const { profile, limits } = config;
-  const records = own.roots.roots();
-  const standing = await ownStanding(own, await loadAuthority(own.trustDomain, own.keys, records));
+  const roots = own.roots.roots();
+  const standing = await ownStanding(own, await loadAuthority(own.trustDomain, own.keys, roots));
   const virtual = joinServers(config, {
     handle: (received) => handle(received, world.current(), ports),
     world: world.current,
@@ -181,7 +185,7 @@ async function startDataPlane(
     ...(await openStanding(own)),
     ...environment,
   };
-  const watch = watchRoots(own, { standing, records }, (next, old) => {
+  const watch = watchRoots(own, { standing, records: roots }, (next, old) => {
     serving.renew(next.server);
     connected.renew(next.client, old);
   });
@@ -206,14 +210,25 @@ async function startDataPlane(
       gatewayId,
       trust: () => world.current().trust,
       workloads: workloadEnrolment(config, environment.clock),
+      onRefused: records.refused,
     }),
+    revoked: () => own.state.revokedCertificates(environment.clock.nowUnixMs()),
+    onRefused: (refusal, remote) => records.refused("link", refusal, remote),
   });
   opening.defer(() => serving.drain(limits.drain));
   const webAddresses = await openWebListeners(config, { ports, world: world.current }, opening);
-  world.onChange(watch.refresh);
-  watch.refresh();
   const renewal = renewing(standing.notAfterUnixMs, environment, watch.renew);
   opening.defer(renewal.stop);
+  const enforce = (): void => {
+    watch.refresh();
+    serving.review();
+    connected.review();
+    // The gateway's identity can't be taken from it, only what may have been stolen of it.
+    if (watch.isRevoked(world.current().trust)) renewal.now();
+    void records.revoked();
+  };
+  world.onChange(enforce);
+  enforce(); // What was changed while no gateway ran, or while this one started.
   return { serving, webAddresses, counts: upstreams.counts };
 }
 
@@ -314,9 +329,9 @@ function watchedWorld(config: Config, state: WatchedState, log: Log): WatchedWor
         ),
       ),
     });
-  let world = make();
   let seen = state.version();
   let told = (): void => {};
+  let world = make();
   const timer = setInterval(() => {
     try {
       const now = state.version();

@@ -18,6 +18,7 @@ import {
   trustedRoots,
 } from "../identity/authority.ts";
 import { type ClassicalAuthority, issueClassicalSvid } from "../identity/classical-authority.ts";
+import type { Trust } from "../identity/admission.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { credentialsOf } from "./credentials.ts";
@@ -46,17 +47,21 @@ export interface Standing {
   readonly authority: Authority;
   readonly server: ServerSide;
   readonly client: ClientSide;
+  /** Of all its certificates. */
+  readonly serials: readonly string[];
   readonly notAfterUnixMs: number;
 }
 
 /** Fresh keys and certificates of the gateway's own; TLS keys never touch the disk. */
 export async function ownStanding(own: OwnIdentity, authority: Authority): Promise<Standing> {
+  const serials: string[] = [];
   const issue = async (purpose: Purpose, root?: Root) => {
     const key: KeyPair = generateKeyPair(own.suite);
     const approved = { spiffeId: own.spiffeId, purpose, publicKey: key.publicKey };
     const svid = await issueSvid(authority, approved, own.clock.nowUnixMs(), root);
-    await recordIssue(svid, approved, "own", own);
-    const credentials = credentialsOf(key, svid.certificate, await besideIt(own, svid, purpose));
+    const twinOf = await recordIssue(svid, approved, "own", own);
+    serials.push(twinOf);
+    const credentials = credentialsOf(key, svid.certificate, await besideIt(own, { svid, purpose, twinOf }));
     return { credentials, notAfterUnixMs: svid.notAfterUnixMs };
   };
   // Who joins or comes back after a while is met under the oldest root, which everybody knows who knows any.
@@ -69,6 +74,7 @@ export async function ownStanding(own: OwnIdentity, authority: Authority): Promi
     server: {
       credentials: server.credentials,
       clientRoots: trustedRoots(authority, "client"),
+      serverRoots: trustedRoots(authority, "server"),
       newcomers: { credentials: newcomers.credentials, serverRoot: oldest.certificate },
     },
     client: {
@@ -76,22 +82,29 @@ export async function ownStanding(own: OwnIdentity, authority: Authority): Promi
       serverRoots: trustedRoots(authority, "server"),
       revokedSerials: own.revokedSerials,
     },
+    serials,
     notAfterUnixMs: server.notAfterUnixMs,
   };
 }
 
 /** The classical certificate that goes with one. */
-async function besideIt(own: OwnIdentity, svid: Svid, purpose: Purpose): Promise<ClassicalCredentials> {
+async function besideIt(
+  own: OwnIdentity,
+  { svid, purpose, twinOf }: { readonly svid: Svid; readonly purpose: Purpose; readonly twinOf: string },
+): Promise<ClassicalCredentials> {
   const { authority, suite } = own.classical;
   const key = generateKeyPair(suite);
   const { certificate } = await issueClassicalSvid(authority, { svid, purpose, publicKey: key.publicKey });
-  await recordIssue({ ...svid, certificate }, { purpose, isClassical: true }, "own", own);
+  const beside = { purpose, isClassical: true, twinOf };
+  await recordIssue({ ...svid, certificate }, beside, "own", own);
   const peers = purpose === "server" ? authority.roots.client : authority.roots.server;
   return { certificate, key: signingKey(key), peerRoots: [peers.certificate] };
 }
 
 export interface RootWatch {
   readonly authority: () => Authority;
+  /** Whether one of the certificates in use was revoked. */
+  readonly isRevoked: (trust: Pick<Trust, "revokedSerials">) => boolean;
   /** Looks at the roots again; to be called when the state database changed. */
   readonly refresh: () => void;
   /** New certificates under the roots there are. @returns when they end */
@@ -108,7 +121,7 @@ export function watchRoots(
   first: { readonly standing: Standing; readonly records: readonly RootRecord[] },
   use: (standing: Standing, old: "finish" | "cut") => void,
 ): RootWatch {
-  let { authority } = first.standing;
+  let { authority, serials } = first.standing;
   let seen = first.records;
   let queue: Promise<void> = Promise.resolve();
   let isOver = false;
@@ -129,7 +142,7 @@ export function watchRoots(
       const standing = await ownStanding(own, next);
       use(standing, wasCompromised(seen, records) ? "cut" : "finish");
       // After the doors: nobody gets a certificate of a root that isn't let in yet.
-      authority = next;
+      ({ authority, serials } = standing);
       seen = records;
       own.log.info("identity.roots_changed", {
         server: next.roots.server.map(({ generation }) => generation).join(" "),
@@ -149,11 +162,13 @@ export function watchRoots(
   };
   return {
     authority: () => authority,
+    isRevoked: ({ revokedSerials }) => serials.some((serial) => revokedSerials.has(serial)),
     refresh,
     renew: () =>
       inTurn(async () => {
         const standing = await ownStanding(own, authority);
         use(standing, "finish");
+        ({ serials } = standing);
         return standing.notAfterUnixMs;
       }),
     stop: async () => {

@@ -10,7 +10,14 @@ import type { Enrolled, EnrolledClassical, Registrar } from "../host/net/enrol-h
 import type { StateStore } from "../host/store/state-sqlite.ts";
 import type { SpentToken } from "../host/store/state-tokens.ts";
 import type { Trust } from "../identity/admission.ts";
-import { type Authority, issueSvid, type Purpose, type Svid, trustedRoots } from "../identity/authority.ts";
+import {
+  type Authority,
+  isForServers,
+  issueSvid,
+  type Purpose,
+  type Svid,
+  trustedRoots,
+} from "../identity/authority.ts";
 import { type ClassicalAuthority, issueClassicalSvid } from "../identity/classical-authority.ts";
 import { approveClassicalRenewal } from "../identity/classical-renewal.ts";
 import { approveRenewal, type RenewalBound } from "../identity/renewal.ts";
@@ -33,6 +40,7 @@ export interface RegistrarOptions {
   readonly trust: () => Trust;
   readonly workloads: WorkloadEnrolment;
   readonly clock: Clock;
+  readonly onRefused: (how: "join" | "renew", refusal: Refusal) => void;
 }
 
 /** How the purposes of classical certificates begin in the state. */
@@ -41,11 +49,18 @@ const classicalPurpose = "classical";
 interface Approved extends Recorded {
   readonly spiffeId: string;
   readonly publicKey: PublicKey;
+  readonly asOf: number;
 }
 
 /** What is on record of a certificate beside itself. */
 interface Recorded {
   readonly purpose: Purpose;
+  /** `lastRevocation` before the right to this was looked at; absent for the gateway's own. */
+  readonly asOf?: number;
+  /** Serial of the certificate it takes the place of, whose family it belongs to. */
+  readonly renewedFrom?: string;
+  /** Serial of the certificate it stands beside, in one family. */
+  readonly twinOf?: string;
   readonly isClassical?: boolean;
   /** Of an identity that its workload proved itself. */
   readonly bound?: RenewalBound | undefined;
@@ -60,9 +75,9 @@ export function registrar(options: RegistrarOptions): Registrar {
   const give = async (approved: Approved, how: string, classicalKey?: PublicKey): Promise<Enrolled> => {
     const authority = options.authority();
     const svid = await issueSvid(authority, approved, clock.nowUnixMs());
-    await recordIssue(svid, approved, how, options);
-    const classical =
-      classicalKey && (await certifyClassical({ svid, ...approved, publicKey: classicalKey }, how, options));
+    const twinOf = await recordIssue(svid, approved, how, options);
+    const beside = classicalKey && { svid, purpose: approved.purpose, publicKey: classicalKey };
+    const classical = beside && (await certifyClassical(beside, { how, twinOf }, options));
     return {
       spiffe_id: svid.spiffeId,
       certificate: svid.certificate,
@@ -76,15 +91,17 @@ export function registrar(options: RegistrarOptions): Registrar {
   };
   const classicalKeyOf = (csr: Uint8Array | undefined): PublicKey | undefined =>
     csr && readSigningRequest(csr, options.classicalSuite);
-  return {
+  const ways: Registrar = {
     join: async ({ secret, csr, classical_csr: classicalCsr }) => {
+      const asOf = state.lastRevocation();
       const publicKey = readSigningRequest(csr, suite);
       const classicalKey = classicalKeyOf(classicalCsr);
       const grant = state.takeGrant(toBase64url(sha256(secret)), clock.nowUnixMs());
-      const approved = { spiffeId: grant.spiffeId, purpose: grant.purpose, publicKey };
+      const approved = { spiffeId: grant.spiffeId, purpose: grant.purpose, publicKey, asOf };
       return await give(approved, "join", classicalKey);
     },
     renew: async ({ certificate, csr, ...classical }) => {
+      const asOf = state.lastRevocation();
       const old = parseCertificate(certificate);
       if (old === undefined)
         throw new Refusal("bad_message", "Expected the certificate to be renewed, as PEM.");
@@ -92,7 +109,8 @@ export function registrar(options: RegistrarOptions): Registrar {
       const rootsOf = (purpose: Purpose) => trustedRoots(options.authority(), purpose).map(readRoot);
       const roots = { server: rootsOf("server"), client: rootsOf("client") };
       const [trust, nowUnixMs] = [options.trust(), clock.nowUnixMs()];
-      const bound = state.renewalBound(certificateFacts(old).serial);
+      const renewedFrom = certificateFacts(old).serial;
+      const bound = state.renewalBound(renewedFrom);
       const approved = approveRenewal(request, { roots, trust, bound }, nowUnixMs);
       const classicalKey = classicalKeyOf(classical.classical_csr);
       if (classicalKey !== undefined) {
@@ -102,9 +120,23 @@ export function registrar(options: RegistrarOptions): Registrar {
         approveClassicalRenewal(asked, known, nowUnixMs);
       }
       const facts = bound === undefined ? {} : { proven: bound.how };
-      return await give({ ...approved, bound, facts }, "renew", classicalKey);
+      return await give({ ...approved, bound, facts, asOf, renewedFrom }, "renew", classicalKey);
     },
     ...provenBy(options, give),
+  };
+  const told = async (how: "join" | "renew", work: () => Promise<Enrolled>): Promise<Enrolled> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof Refusal) options.onRefused(how, error);
+      throw error;
+    }
+  };
+  return {
+    join: (request) => told("join", () => ways.join(request)),
+    renew: (request) => told("renew", () => ways.renew(request)),
+    token: (request) => told("join", () => ways.token(request)),
+    svid: (request) => told("join", () => ways.svid(request)),
   };
 }
 
@@ -115,25 +147,27 @@ function provenBy(
 ): Pick<Registrar, "token" | "svid"> {
   const { suite } = options;
   const giveProven = async (
-    publicKey: PublicKey,
+    asked: Pick<Approved, "publicKey" | "asOf">,
     proven: ProvenWorkload,
     classicalKey: PublicKey | undefined,
   ): Promise<Enrolled> => {
     const { how, untilUnixMs } = proven;
-    return await give({ ...proven, publicKey, bound: { how, untilUnixMs } }, how, classicalKey);
+    return await give({ ...proven, ...asked, bound: { how, untilUnixMs } }, how, classicalKey);
   };
   const classicalKeyOf = (csr: Uint8Array | undefined): PublicKey | undefined =>
     csr && readSigningRequest(csr, options.classicalSuite);
   return {
     token: async ({ token, csr, classical_csr: classicalCsr }) => {
+      const asOf = options.state.lastRevocation();
       const publicKey = readSigningRequest(csr, suite);
       const classicalKey = classicalKeyOf(classicalCsr);
-      return await giveProven(publicKey, await options.workloads.byToken(token), classicalKey);
+      return await giveProven({ publicKey, asOf }, await options.workloads.byToken(token), classicalKey);
     },
     svid: async (request) => {
+      const asOf = options.state.lastRevocation();
       const publicKey = readSigningRequest(request.csr, suite);
       const classicalKey = classicalKeyOf(request.classical_csr);
-      return await giveProven(publicKey, await options.workloads.bySvid(request), classicalKey);
+      return await giveProven({ publicKey, asOf }, await options.workloads.bySvid(request), classicalKey);
     },
   };
 }
@@ -141,12 +175,12 @@ function provenBy(
 /** The second certificate of an identity that was just given one, for a key that signed its own request. */
 async function certifyClassical(
   beside: Parameters<typeof issueClassicalSvid>[1],
-  how: string,
+  { how, twinOf }: { readonly how: string; readonly twinOf: string },
   options: RegistrarOptions,
 ): Promise<EnrolledClassical> {
   const { roots } = options.classicalAuthority;
   const svid = await issueClassicalSvid(options.classicalAuthority, beside);
-  await recordIssue(svid, { purpose: beside.purpose, isClassical: true }, how, options);
+  await recordIssue(svid, { purpose: beside.purpose, isClassical: true, twinOf }, how, options);
   return {
     certificate: svid.certificate,
     server_roots: [roots.server.certificate],
@@ -156,20 +190,23 @@ async function certifyClassical(
 
 /**
  * Certificate and entry are on disk before anybody holds the certificate.
- * @throws Refusal `proof_refused` if its token was used meanwhile, or its identity shut out; nobody gets it then
+ * @returns its serial number
+ * @throws Refusal `proof_refused` if its token was used meanwhile, or its identity shut out; `bad_certificate` or
+ * `bad_join_token` if its family or identity was revoked meanwhile; nobody gets it then
  */
 export async function recordIssue(
   svid: Svid,
   approved: Recorded,
   how: string,
   options: { readonly state: StateStore; readonly journal: Journal; readonly clock: Clock },
-): Promise<void> {
+): Promise<string> {
   const parsed = parseCertificate(svid.certificate);
   if (parsed === undefined) throw new Error("issued an unreadable certificate");
   const { serial, keyAlgorithm } = certificateFacts(parsed);
   const { state } = options;
   const { spiffeId, notAfterUnixMs } = svid;
   const { purpose, bound, token } = approved;
+  const related = approved.renewedFrom ?? approved.twinOf;
   // One transaction: of two that come with one token, one alone gets a certificate.
   state.atomically(() => {
     if (token !== undefined) state.spendToken(token, options.clock.nowUnixMs());
@@ -179,7 +216,14 @@ export async function recordIssue(
     }
     // Who revokes by serial number sees which of an identity's two certificates it is.
     const shown = approved.isClassical === true ? `${classicalPurpose} ${purpose}` : purpose;
-    state.addCertificate({ serial, spiffeId, purpose: shown, notAfterUnixMs });
+    state.addCertificate({
+      serial,
+      spiffeId,
+      purpose: shown,
+      notAfterUnixMs,
+      ...(approved.asOf !== undefined && { asOf: approved.asOf }),
+      ...(related !== undefined && { renewedFrom: related }),
+    });
   });
   await options.journal.append({
     event: "identity.issue",
@@ -194,9 +238,11 @@ export async function recordIssue(
       how,
       key: keyAlgorithm,
       not_after: new Date(notAfterUnixMs).toISOString(),
+      ...(approved.renewedFrom !== undefined && { renewed_from: approved.renewedFrom }),
       ...approved.facts,
     },
   });
+  return serial;
 }
 
 function shutOut(spiffeId: string): Refusal {
@@ -205,7 +251,6 @@ function shutOut(spiffeId: string): Refusal {
   });
 }
 
-/** id-kp-serverAuth (RFC 5280 §4.2.1.12) */
 function purposeOf(certificate: ParsedCertificate): Purpose {
-  return certificate.keyUsage?.includes("1.3.6.1.5.5.7.3.1") ? "server" : "client";
+  return isForServers(certificate) ? "server" : "client";
 }

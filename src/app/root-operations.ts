@@ -215,7 +215,7 @@ function holders(config: Config, purpose: Purpose, nowUnixMs: number): readonly 
   try {
     const own = gatewayIdOf(config.trust_domain);
     const live = state
-      .certificates()
+      .certificates(nowUnixMs)
       .filter((each) => each.purpose === purpose && each.notAfterUnixMs > nowUnixMs && each.spiffeId !== own);
     return [...new Set(live.map(({ spiffeId }) => spiffeId))].sort();
   } finally {

@@ -12,7 +12,10 @@ import type { GrantsHttp } from "../host/net/grants-http.ts";
 import { listen } from "../host/net/listen.ts";
 import { mcpHttp } from "../host/net/mcp-http.ts";
 import { answerProof, type ClassicalCredentials, proofForNewcomer } from "../host/net/link-proof.ts";
+import { revocationFeed } from "../host/net/revocation-feed.ts";
 import { openDoors, type ServerSide } from "../host/net/tls.ts";
+import type { RevokedCertificate } from "../host/store/certificate-records.ts";
+import { whyEnded } from "../identity/admission.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Channel } from "../model/channel.ts";
 
@@ -30,6 +33,9 @@ export interface ServeOptions {
   readonly registrar?: Registrar;
   /** What callers were granted behind this gateway; absent where that can't be. */
   readonly grants?: GrantsHttp;
+  /** Every certificate that is revoked and hasn't ended, for exposed servers to ask; absent where nobody knows. */
+  readonly revoked?: () => readonly RevokedCertificate[];
+  readonly onRefused?: (refusal: Refusal, remote: string) => void;
 }
 
 export interface Serving {
@@ -37,9 +43,14 @@ export interface Serving {
   readonly address: string;
   /** For new links; those there are go on. */
   readonly renew: (side: ServerSide) => void;
+  /** Ends the links whose peers may be here no longer: for when the world was swapped. */
+  readonly review: () => void;
   /** Takes nothing new, lets calls under way finish for at most `graceMs`, then ends every link. */
   readonly drain: (graceMs: number) => Promise<void>;
 }
+
+/** A link outlives its certificate by no more than this. */
+const reviewMs = 500;
 
 /** @throws Refusal `bad_config` if the address can't be had */
 export async function serve(options: ServeOptions): Promise<Serving> {
@@ -63,28 +74,51 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   });
   const prove = (link: TLSSocket) => proofForNewcomer(link, offered(classical));
   const enrol = registrar && enrolHttp(registrar, log, prove);
+  const feed = options.revoked && revocationFeed(options.revoked, log);
+  const reviewLinks = (): void => {
+    const { trust } = options.world();
+    http.review((channel) => whyEnded(channel, trust, clock.nowUnixMs()));
+    // Servers are under roots of their own, which don't open calls.
+    feed?.review((channel) => whyEnded(channel, { ...trust, issuers: "any" }, clock.nowUnixMs()));
+  };
   const { doors, renew } = openDoors({
     profile: options.profile,
     side: options.side,
     trust: () => options.world().trust,
     log,
+    clock,
     ...(options.demands && { demands: options.demands }),
     onLink: (link, channel) => {
       door.proven(channel.remote);
       http.serve(link, channel);
     },
     ...(enrol && { onEnrol: enrol }),
+    ...(options.onRefused && { onRefused: options.onRefused }),
+    ...(feed && {
+      onServer: (link, channel) => {
+        door.proven(channel.remote);
+        feed.serve(link, channel);
+      },
+    }),
   });
   const door = frontDoor({ doors, log });
   const address = await listen(door.server, options.listen);
+  // Certificates end without anything having changed.
+  const timer = setInterval(reviewLinks, reviewMs).unref();
   return {
     address,
     renew: (side) => {
       ({ classical } = side.credentials);
       renew(side);
     },
+    review: () => {
+      reviewLinks();
+      feed?.changed();
+    },
     drain: async (graceMs) => {
       door.server.close();
+      clearInterval(timer);
+      feed?.close();
       await http.drain(graceMs);
     },
   };

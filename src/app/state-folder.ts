@@ -27,6 +27,7 @@ const names = {
   identity: "identity.json",
   assertionKeys: "assertion-keys.json",
   sessions: "sessions",
+  revoked: "revoked.json",
 } as const;
 
 export type StatePaths = Readonly<Record<keyof typeof names, string>>;

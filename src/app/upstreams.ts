@@ -56,6 +56,8 @@ export interface ConnectedServers {
   readonly grants: ReadonlyMap<string, UserGrants>;
   /** For new links to servers behind `expose`; the old ones finish what is under way, unless they are cut. */
   readonly renew: (client: ClientSide, old?: "finish" | "cut") => void;
+  /** Ends the links to servers that were revoked. */
+  readonly review: () => void;
 }
 
 interface Connections {
@@ -102,6 +104,9 @@ export function connectServers(
         pool.renew(peerLink(server, client, options), old);
       }
     },
+    review: () => {
+      for (const { pool } of pools) pool.review();
+    },
   };
 }
 
@@ -145,7 +150,9 @@ function peerPool(name: string, server: ServerAtPeer, options: UpstreamOptions):
   if (client === undefined || url.protocol !== "https:") {
     throw new Refusal("bad_config", `servers.${name}: a server with a \`peer\` is reached over https.`);
   }
-  return renewablePool(url.origin, peerLink(server, client, options), profile);
+  return renewablePool(url.origin, peerLink(server, client, options), profile, (serial) =>
+    client.revokedSerials().has(serial),
+  );
 }
 
 /** Both ends' classical identities are proven where both have one, and must be where the config says so. */

@@ -61,12 +61,13 @@ export const caAnchor = {
 export const caList = {
   name: "ca list",
   arguments: "",
-  summary: "List the certificates given out, newest first.",
+  summary: "List the certificates given out, newest first, and which still count.",
   options: configOption,
   run: (call) => {
-    for (const certificate of listCertificates(loadConfig(configFile(call)))) {
+    for (const certificate of listCertificates(loadConfig(configFile(call)), systemClock)) {
       const until = new Date(certificate.notAfterUnixMs).toISOString();
-      call.out(`${certificate.serial}  ${until}  ${certificate.purpose.padEnd(16)}  ${certificate.spiffeId}`);
+      const { serial, purpose, state, spiffeId } = certificate;
+      call.out(`${serial}  ${until}  ${purpose.padEnd(16)}  ${state.padEnd(10)}  ${spiffeId}`);
     }
     return Promise.resolve(0);
   },
@@ -76,7 +77,7 @@ export const caRevoke = {
   name: "ca revoke",
   arguments: "SERIAL|SPIFFE-ID",
   summary:
-    "Revoke a certificate, or all of an identity, which then can't prove itself anew; the running gateway refuses its next call.",
+    "Revoke an identity with its unused join tokens, or a certificate with all it was renewed to or from. A running gateway ends its links and calls within a second, and so do servers behind expose that reach it.",
   options: configOption,
   run: (call) => {
     const [what] = call.positionals;
@@ -85,10 +86,15 @@ export const caRevoke = {
         "bad_config",
         "Name a serial number or a SPIFFE ID; `latticegate ca list` shows them.",
       );
-    const serials = revokeCertificates(loadConfig(configFile(call)), what, systemClock);
-    for (const serial of serials) call.out(`revoked ${serial}`);
-    if (serials.length === 0) call.out(`nothing to revoke: no valid certificate is or belongs to ${what}`);
-    return Promise.resolve(serials.length === 0 ? 1 : 0);
+    const revoked = revokeCertificates(loadConfig(configFile(call)), what, systemClock);
+    if (revoked === undefined || revoked.certificates + revoked.joinTokens === 0) {
+      call.out(`nothing to revoke: no valid certificate or join token is or belongs to ${what}`);
+      return Promise.resolve(1);
+    }
+    const { spiffeId, certificates, joinTokens } = revoked;
+    const tokens = joinTokens === 0 ? "" : `, ${counted(joinTokens, "join token")}`;
+    call.out(`revoked ${spiffeId}: ${counted(certificates, "certificate")}${tokens}`);
+    return Promise.resolve(0);
   },
 } as const satisfies Command;
 
@@ -105,3 +111,6 @@ export const caReadmit = {
     return Promise.resolve(isChanged ? 0 : 1);
   },
 } as const satisfies Command;
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}

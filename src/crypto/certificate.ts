@@ -167,6 +167,12 @@ export function parseCertificate(certificate: string | Uint8Array): ParsedCertif
   }
 }
 
+/** The certificates of a PEM text, in order; what can't be read is left out. */
+export function certificatesIn(pem: string): readonly ParsedCertificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return blocks.flatMap((block) => parseCertificate(block) ?? []);
+}
+
 export function certificateFacts(certificate: ParsedCertificate): CertificateFacts {
   const names = (certificate.subjectAltName ?? "").split(", ").filter((name) => name !== "");
   const uris = names.filter((name) => name.startsWith("URI:")).map((name) => name.slice(4));

@@ -6,7 +6,7 @@ import type { Caller, TokenProof } from "../model/caller.ts";
 import { type Channel, nameOf } from "../model/channel.ts";
 import type { Receipt } from "../model/entry.ts";
 import type { Denial, Permit, Question } from "../policy/decide.ts";
-import type { Refusal } from "../kernel/refusal.ts";
+import { Refusal, type RefusalCode } from "../kernel/refusal.ts";
 import type { Frame, RequestId } from "../wire/frame.ts";
 import type { SseEvent } from "../wire/sse.ts";
 import type { TargetUrl } from "../wire/target-url.ts";
@@ -29,12 +29,18 @@ export interface Reply {
   readonly close: (last?: Uint8Array) => void;
   /** Breaks the stream off, so that the reader can't take it for complete. */
   readonly cut: () => void;
-  /** The caller went away. */
+  /** The caller went away; or was sent away, and the signal's reason is the Refusal that says why. */
   readonly gone: AbortSignal;
 }
 
 /** A caller that came with an access token. */
 export type TokenCaller = Caller & { readonly proof: TokenProof };
+/** Why nobody is there any more to take an answer; undefined while somebody is. */
+export function whyGone({ gone }: Pick<Reply, "gone">): "caller_gone" | RefusalCode | undefined {
+  if (!gone.aborted) return undefined;
+  const reason: unknown = gone.reason;
+  return reason instanceof Refusal ? reason.code : "caller_gone";
+}
 
 export interface Received {
   readonly id: string;

@@ -3,7 +3,7 @@
  * on one screen. Nothing is sent that ends a call before its outcome is in the log.
  */
 import { Refusal, type RefusalCode } from "../kernel/refusal.ts";
-import type { Read, Received } from "./call.ts";
+import { type Read, type Received, whyGone } from "./call.ts";
 import { type Ending, outcomeEntry } from "./entries.ts";
 import type { Ports } from "./ports.ts";
 import { logRefusal, refusedAnswer } from "./refuse.ts";
@@ -56,7 +56,7 @@ const denials: ReadonlySet<string> = new Set<RefusalCode>([
 
 /** The answer that says no, or that something broke. */
 function refused(call: Received & Partial<Read>, error: unknown, ports: Ports): Departure {
-  const code = call.reply.gone.aborted ? "caller_gone" : error instanceof Refusal ? error.code : "fault";
+  const code = whyGone(call.reply) ?? (error instanceof Refusal ? error.code : "fault");
   const answer = refusedAnswer(call, error);
   const ending: Ending = {
     outcome: denials.has(code) ? "denied" : "error",

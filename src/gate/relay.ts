@@ -11,6 +11,7 @@ import {
   inspectBytes,
   type Journaled,
   type ResumedCall,
+  whyGone,
 } from "./call.ts";
 import type { Ending } from "./entries.ts";
 import type { Ports } from "./ports.ts";
@@ -107,7 +108,10 @@ async function relayStream(
     void events.return?.();
     return { ending: { ...broken(call, status, bytes, error), ...resumed }, leave: reply.cut };
   }
-  return { ending: { ...ended(answers, status, bytes), ...resumed }, leave: () => reply.close() };
+  // Who was sent away reads no further, however well the stream ends.
+  const isSentAway = (whyGone(reply) ?? "caller_gone") !== "caller_gone";
+  const end = isSentAway ? broken(call, status, bytes, undefined) : ended(answers, status, bytes);
+  return { ending: { ...end, ...resumed }, leave: () => reply.close() };
 }
 
 /** The answer's event, then whatever the upstream still says on that stream. */
@@ -187,7 +191,7 @@ function ended(answers: RequestId | undefined, status: number, bytes: number): E
 }
 
 function broken(call: Journaled, status: number, bytes: number, error: unknown): Ending {
-  const reason = call.reply.gone.aborted ? "caller_gone" : reasonOf(error);
+  const reason = whyGone(call.reply) ?? reasonOf(error);
   return { outcome: "error", reason, status, answerBytes: bytes, answerFailed: true };
 }
 

@@ -34,8 +34,34 @@ export function provenSpiffeId(facts: CertificateFacts, trust: Trust): string {
 }
 
 /**
- * The caller behind a link, judged again at every call: a link outlives neither its certificate nor
- * its revocation, nor the trust in the root above it.
+ * Why a link must end, if it must: it outlives neither its certificate nor its revocation, nor the trust in the root
+ * above it. Judged for all links when the world is swapped and as time goes by.
+ */
+export function whyEnded(
+  { peer }: Pick<Channel, "peer">,
+  trust: Pick<Trust, "revokedSerials"> & { readonly issuers: Trust["issuers"] | "any" },
+  nowUnixMs: number,
+): Refusal | undefined {
+  if (peer.kind !== "svid") return undefined;
+  const facts = { serial: peer.serial };
+  if (trust.revokedSerials.has(peer.serial)) {
+    return new Refusal("identity_revoked", "The certificate of this link was revoked.", { facts });
+  }
+  if (trust.issuers !== "any" && !trust.issuers.has(peer.issuer)) {
+    return new Refusal(
+      "identity_revoked",
+      "The root above the certificate of this link isn't trusted any more.",
+      {
+        facts,
+      },
+    );
+  }
+  if (peer.notAfterUnixMs > nowUnixMs) return undefined;
+  return new Refusal("identity_expired", "The certificate of this link has expired.", { facts });
+}
+
+/**
+ * The caller behind a link, judged again at every call: the link may be about to end.
  * @throws Refusal `no_identity`
  */
 export function callerOf({ peer }: Pick<Channel, "peer">, trust: Trust, nowUnixMs: number): Caller {
@@ -69,7 +95,8 @@ export function callerOf({ peer }: Pick<Channel, "peer">, trust: Trust, nowUnixM
 }
 
 function misissued(reason: string, facts: CertificateFacts): Refusal {
+  const [id] = facts.uris;
   return new Refusal("bad_certificate", `The peer's certificate isn't accepted: ${reason}.`, {
-    facts: { reason, serial: facts.serial },
+    facts: { reason, serial: facts.serial, ...(id !== undefined && { spiffeId: id }) },
   });
 }

@@ -1,5 +1,5 @@
 /** The embedded certificate authority: its roots by generation, and which certificate follows from an approved request. */
-import { issueLeaf, issueRoot } from "../crypto/certificate.ts";
+import { issueLeaf, issueRoot, type ParsedCertificate } from "../crypto/certificate.ts";
 import type { PublicKey, SigningKey } from "../crypto/keys.ts";
 
 /** SPIFFE recommends short lives; an hour bounds what a stolen key is worth. */
@@ -94,6 +94,11 @@ export async function issueSvid(
     purpose: approved.purpose,
   });
   return { spiffeId: approved.spiffeId, certificate, notAfterUnixMs };
+}
+
+/** id-kp-serverAuth (RFC 5280 §4.2.1.12) */
+export function isForServers(certificate: ParsedCertificate): boolean {
+  return certificate.keyUsage?.includes("1.3.6.1.5.5.7.3.1") ?? false;
 }
 
 /** When to ask for the next one: at half-life, so that a gateway may be away for half an hour. */

@@ -32,12 +32,13 @@ export function approveRenewal(
   nowUnixMs: number,
 ): { readonly spiffeId: string; readonly purpose: Purpose; readonly publicKey: PublicKey } {
   const facts = certificateFacts(old.certificate);
+  const isOurs = world.roots[old.purpose].some((root) => isIssuedBy(old.certificate, root));
+  const [spiffeId] = isOurs ? facts.uris : [];
   const refuse = (reason: string): Refusal =>
     new Refusal("bad_certificate", `The certificate can't be renewed: ${reason}.`, {
-      facts: { reason, serial: facts.serial },
+      facts: { reason, serial: facts.serial, ...(spiffeId !== undefined && { spiffeId }) },
     });
-  if (!world.roots[old.purpose].some((root) => isIssuedBy(old.certificate, root)))
-    throw refuse("no root that is trusted now issued it");
+  if (!isOurs) throw refuse("no root that is trusted now issued it");
   if (!old.certificate.publicKey.equals(old.key)) throw refuse("the request is for another key");
   if (facts.notBeforeUnixMs > nowUnixMs) throw refuse("it isn't valid yet");
   if (world.bound !== undefined && world.bound.untilUnixMs <= nowUnixMs) {

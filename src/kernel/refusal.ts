@@ -27,6 +27,9 @@ const refusals = {
   method_not_allowed: { rpc: -32600, http: 405 },
   // Who sent it isn't who may.
   no_identity: { rpc: -31401, http: 401 },
+  /** While its call was under way. */
+  identity_revoked: { rpc: -31401, http: 401 },
+  identity_expired: { rpc: -31401, http: 401 },
   bad_certificate: { rpc: -31401, http: 401 },
   bad_token: { rpc: -31401, http: 401 },
   /** Proof of possession of a token's key (RFC 9449). */

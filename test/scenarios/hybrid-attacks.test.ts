@@ -176,7 +176,7 @@ test("a classical certificate that is revoked counts no more on a link that is o
   assert.equal(await postProof(link, await proofOn(link, own)), 200);
   assert.equal(await statusOfCall(link), 200);
   const parsed = parseCertificate(own.certificate) ?? assert.fail("no certificate");
-  assert.equal(revokeCertificates(gateway.config, certificateFacts(parsed).serial, systemClock).length, 1);
+  assert.ok(revokeCertificates(gateway.config, certificateFacts(parsed).serial, systemClock));
   await eventually("a refusal", async () => (await statusOfCall(link)) === 403);
 });
 

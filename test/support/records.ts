@@ -24,8 +24,13 @@ export async function recorded(
   return (await entriesOf(gateway)).filter(({ event }) => event.startsWith(`${about}.`));
 }
 
-/** All audit entries, oldest first. */
-export async function entriesOf(gateway: TestGateway): Promise<readonly Recorded[]> {
+/** All audit entries, or those of one event, oldest first. */
+export async function entriesOf(gateway: TestGateway, only?: string): Promise<readonly Recorded[]> {
+  const all = await allEntries(gateway);
+  return only === undefined ? all : all.filter(({ event }) => event === only);
+}
+
+async function allEntries(gateway: TestGateway): Promise<readonly Recorded[]> {
   const entries: Recorded[] = [];
   for await (const { bytes } of openLogReader(statePaths(gateway.config.state).log).forwards()) {
     const reading = readEntry(bytes);

@@ -7,7 +7,7 @@
 import { empty } from "../answers.ts";
 import { randomUUID } from "node:crypto";
 
-import type { Answer, Journaled } from "../../gate/call.ts";
+import { type Answer, type Journaled, whyGone } from "../../gate/call.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
@@ -184,7 +184,8 @@ async function ask(
     const giveUp = (): void =>
       server.giveUp(request, new Refusal("upstream_failed", "The caller went away."));
     // Legacy: going away doesn't mean cancel; but nobody waits for it for ever. Modern: it does.
-    if (request.era === "modern") giveUp();
+    // Who was sent away doesn't come back, though.
+    if (request.era === "modern" || whyGone(call.reply) !== "caller_gone") giveUp();
     else setTimeout(() => talk.isStream() || giveUp(), options.answerTimeoutMs).unref();
   });
   const probing = request.method === "server/discover";

@@ -13,12 +13,17 @@ import { type ClientHello, peekClientHello } from "../../wire/client-hello.ts";
 /** ALPN name of the enrolment protocol (docs/formats/enrolment.md). */
 export const enrolAlpn = "latticegate-enrol";
 
+/** ALPN name of the list of revoked certificates (docs/formats/revocations.md). */
+export const revocationsAlpn = "latticegate-revocations";
+
 export interface Door {
   readonly group: KeyExchangeSuite;
   /** For peers that prove who they are. */
   readonly admitted: tls.Server;
   /** For peers that come to get an identity; absent where none are given out. */
   readonly enrol?: tls.Server;
+  /** For servers that ask which certificates are revoked; absent where nobody knows. */
+  readonly revocations?: tls.Server;
 }
 
 export interface FrontDoorOptions {
@@ -178,6 +183,10 @@ function choose(
     const isOpen = doors.some(({ group }) => group.kind === "classical");
     const what = isOpen ? "no group offered that is taken here" : "no post-quantum group offered";
     return { reason: `${what} (${offered})`, alert: "handshakeFailure" };
+  }
+  if (hello.alpn.includes(revocationsAlpn)) {
+    if (door.revocations !== undefined) return { server: door.revocations };
+    return { reason: "asked for revocations where none are known", alert: "handshakeFailure" };
   }
   if (!hello.alpn.includes(enrolAlpn)) return { server: door.admitted };
   if (door.enrol !== undefined) return { server: door.enrol };

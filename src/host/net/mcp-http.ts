@@ -14,6 +14,7 @@ import { readTargetUrl, targetHeader, type TargetUrl } from "../../wire/target-u
 import { mcpPath } from "../../wire/protected-resource.ts";
 import { checkContent, checkEncoding, endWith, isBrief, readBody, writeTo } from "./body.ts";
 import { checkNoBody } from "./forward-request.ts";
+import { logEnded } from "./ended-links.ts";
 import { filtered, goodbyeHeader, repeatsHeader, valueOf, withLength } from "./headers.ts";
 import { type GrantsHttp, isAboutGrants } from "./grants-http.ts";
 import { linkProofPath } from "./link-proof.ts";
@@ -58,11 +59,10 @@ export interface McpHttp {
    * every call is over and recorded, or after `graceMs`.
    */
   readonly drain: (graceMs: number) => Promise<void>;
+  /** Ends each link for which there is a reason, with the calls under way on it. */
+  readonly review: (why: (channel: Channel) => Refusal | undefined) => void;
   readonly underWay: () => number;
 }
-
-/** What is known of each link; more once it has proved more. */
-const channels = new WeakMap<Duplex, Channel>();
 
 const defaultTimeouts = {
   keepAliveTimeout: 0,
@@ -71,9 +71,15 @@ const defaultTimeouts = {
   connectionsCheckingInterval: 1000,
 } as const;
 
+interface OpenLink {
+  /** What is known of it; more once it has proved more. */
+  channel: Channel;
+  /** What ends each call under way. */
+  readonly calls: Set<(why: Refusal) => void>;
+}
+
 export function mcpHttp(options: McpHttpOptions): McpHttp {
-  /** Each link with its calls under way. */
-  const links = new Map<Duplex, number>();
+  const links = new Map<Duplex, OpenLink>();
   /** Ends of the streams on which servers speak unasked: they have no end of their own. */
   const listening = new Set<() => void>();
   let underWay = 0;
@@ -82,28 +88,27 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
   const server = http.createServer({ ...defaultTimeouts, ...options.timeouts });
   keepTime(server);
   server.on("request", (request, response) => {
-    const channel = channels.get(request.socket);
-    const busy = links.get(request.socket);
-    if (channel === undefined || busy === undefined) {
+    const link = links.get(request.socket);
+    if (link === undefined) {
       request.socket.destroy(); // Not a link that was let in, or one that was said goodbye to.
       return;
     }
     if (draining) response.shouldKeepAlive = false;
     if (options.admission?.beside(request, response) === true) return;
+    const { calls } = link;
     underWay += 1;
-    links.set(request.socket, busy + 1);
     const closed = new Promise((resolve) => response.once("close", resolve));
     const reply = replyTo(response, options.admission);
+    calls.add(reply.sendAway);
     if (isListening(request)) listening.add(reply.over);
     // A call is over when its outcome is recorded, which may be after its caller left.
-    const settled = Promise.allSettled([closed, take(request, response, { channel, reply }, options)]);
+    const settled = Promise.allSettled([closed, take(request, response, { link, reply }, options)]);
     void settled.finally(() => {
       listening.delete(reply.over);
       underWay -= 1;
-      const others = links.get(request.socket);
-      if (others !== undefined) links.set(request.socket, others - 1);
+      calls.delete(reply.sendAway);
       // The head of a stream may have left before the end began, without saying that the link will close.
-      if (draining && others === 1) sayGoodbye(request.socket, links);
+      if (draining && calls.size === 0 && links.has(request.socket)) sayGoodbye(request.socket, links);
       if (underWay === 0) onIdle?.();
     });
   });
@@ -113,28 +118,43 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
         sayGoodbye(link, links);
         return;
       }
-      channels.set(link, channel);
-      links.set(link, 0);
+      links.set(link, { channel, calls: new Set() });
       link.once("close", () => links.delete(link));
       server.emit("connection", link);
     },
     drain: async (graceMs) => {
       draining = true;
-      for (const [link, busy] of links) if (busy === 0) sayGoodbye(link, links);
+      for (const [link, { calls }] of links) if (calls.size === 0) sayGoodbye(link, links);
       for (const over of listening) over();
       if (underWay > 0) await settledWithin(graceMs, (settle) => (onIdle = settle));
       for (const link of links.keys()) link.destroy();
       server.close();
     },
+    review: (why) => endLinks(links, why, options.log),
     underWay: () => underWay,
   };
+}
+
+function endLinks(
+  links: Map<Duplex, OpenLink>,
+  why: (channel: Channel) => Refusal | undefined,
+  log: Log,
+): void {
+  for (const [link, { channel, calls }] of links) {
+    const refusal = why(channel);
+    if (refusal === undefined) continue;
+    links.delete(link);
+    for (const sendAway of calls) sendAway(refusal);
+    link.destroy();
+    logEnded(channel, refusal, { calls: calls.size }, log);
+  }
 }
 
 /**
  * Ends an idle link so that a request that is on its way at this very moment is answered too: nothing came of
  * it, and it may be sent again (RFC 9110 §15.5.9).
  */
-function sayGoodbye(link: Duplex, links: Map<Duplex, number>): void {
+function sayGoodbye(link: Duplex, links: Map<Duplex, OpenLink>): void {
   links.delete(link);
   if (!link.writable) return; // The last answer said it.
   link.end(
@@ -156,12 +176,13 @@ interface Origin {
 async function take(
   request: http.IncomingMessage,
   response: http.ServerResponse,
-  from: Origin,
+  { link, reply }: { readonly link: OpenLink; readonly reply: Reply },
   options: McpHttpOptions,
 ): Promise<void> {
   const { onProof, log } = options;
+  const from: Origin = { channel: link.channel, reply };
   if (onProof !== undefined && request.url === linkProofPath) {
-    channels.set(request.socket, await takeProof(request, response, { ...from, log, onProof }));
+    link.channel = await takeProof(request, response, { ...from, log, onProof });
   } else await receive(request, response, from, options);
 }
 
@@ -261,11 +282,14 @@ function isListening({ method, rawHeaders }: http.IncomingMessage): boolean {
   return takesEvents && valueOf(rawHeaders, "last-event-id") === undefined;
 }
 
-/** `over` ends a stream from our side: its client may open another, elsewhere. */
-function replyTo(
-  response: http.ServerResponse,
-  admission: Admission | undefined,
-): Reply & { readonly over: () => void } {
+interface EndableReply extends Reply {
+  /** Ends a stream from our side: its client may open another, elsewhere. */
+  readonly over: () => void;
+  /** Nobody is to read it any more. */
+  readonly sendAway: (why: Refusal) => void;
+}
+
+function replyTo(response: http.ServerResponse, admission: Admission | undefined): EndableReply {
   const ours = (headers: HeaderList): HeaderList =>
     admission === undefined ? headers : filtered(headers, (name) => !admission.hides(name));
   const gone = new AbortController();
@@ -277,6 +301,7 @@ function replyTo(
       if (response.headersSent) response.end();
       gone.abort();
     },
+    sendAway: (why) => gone.abort(why),
     whole: (status, headers, body) => {
       if (response.headersSent || response.destroyed) return;
       response.writeHead(status, withLength(status, ours(headers), body.length));

@@ -13,6 +13,8 @@ export interface RenewablePool {
   readonly dispatcher: () => Dispatcher;
   /** New requests use these; those under way finish on the old connections, unless these are to be cut. */
   readonly renew: (options: LinkOptions, old?: "finish" | "cut") => void;
+  /** Ends the links whose peer has been revoked, with what is under way on them. */
+  readonly review: () => void;
   /** TLS group of the newest link; undefined before the first. */
   readonly group: () => string | undefined;
   readonly close: () => Promise<void>;
@@ -27,10 +29,28 @@ export interface LinkOptions {
 
 const connectTimeoutMs = 10_000;
 
-export function renewablePool(origin: string, options: LinkOptions, profile: Profile): RenewablePool {
+/** @param isRevoked whether the peer's certificate with that serial number counts no longer */
+export function renewablePool(
+  origin: string,
+  options: LinkOptions,
+  profile: Profile,
+  isRevoked: (serial: string) => boolean = () => false,
+): RenewablePool {
   let group: string | undefined;
+  const links = new Map<tls.TLSSocket, string>();
   const make = (current: LinkOptions): Pool =>
-    makePool(origin, current, (link) => (group = negotiatedGroup(link, profile)));
+    makePool(origin, current, (link) => {
+      const negotiated = negotiatedGroup(link, profile);
+      const serial = link.getPeerX509Certificate()?.serialNumber.toLowerCase() ?? "";
+      if (isRevoked(serial)) {
+        throw new Refusal("upstream_failed", "The server's identity was revoked.", {
+          facts: { serial, sent: false },
+        });
+      }
+      links.set(link, serial);
+      link.once("close", () => links.delete(link));
+      group = negotiated;
+    });
   let pool = make(options);
   let isClosed = false;
   return {
@@ -40,6 +60,11 @@ export function renewablePool(origin: string, options: LinkOptions, profile: Pro
       const old = pool;
       pool = make(next);
       (fate === "cut" ? old.destroy() : old.close()).catch(() => undefined); // Its last requests failed, and their callers know.
+    },
+    review: () => {
+      for (const [link, serial] of links) {
+        if (isRevoked(serial)) link.destroy(new Error("The server's certificate was revoked."));
+      }
     },
     group: () => group,
     close: async () => {

@@ -5,15 +5,18 @@ import tls from "node:tls";
 import {
   certificateFacts,
   certificateHash,
+  certificatesIn,
+  isIssuedBy,
   type ParsedCertificate,
-  parseCertificate,
 } from "../../crypto/certificate.ts";
 import { type KeyExchangeSuite, type Profile } from "../../crypto/suites.ts";
 import { provenSpiffeId, type Trust } from "../../identity/admission.ts";
+import { provenServerId } from "../../identity/server-proof.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Channel } from "../../model/channel.ts";
-import { type Door, enrolAlpn, remoteOf } from "./front-door.ts";
+import { type Door, enrolAlpn, remoteOf, revocationsAlpn } from "./front-door.ts";
 import type { ClassicalCredentials } from "./link-proof.ts";
 import { sessionGroupId } from "./session-group.ts";
 
@@ -34,6 +37,8 @@ export interface ServerSide {
   readonly credentials: Credentials;
   /** PEM of the roots under which clients are issued. */
   readonly clientRoots: readonly string[];
+  /** PEM of the roots under which servers are issued; absent where nobody asks for revocations. */
+  readonly serverRoots?: readonly string[];
   /** What newcomers are shown, who know the root's hash, and those who were away and know no newer root. */
   readonly newcomers?: { readonly credentials: Credentials; readonly serverRoot: string };
 }
@@ -49,6 +54,16 @@ export interface DoorsOptions {
   readonly onLink: (socket: tls.TLSSocket, channel: Channel) => void;
   /** A link of a peer that has no identity yet; absent where none are given out. */
   readonly onEnrol?: (socket: tls.TLSSocket) => void;
+  /** A link of a server that asks which certificates are revoked; absent where nobody knows. */
+  readonly onServer?: (socket: tls.TLSSocket, channel: Channel) => void;
+  /** Told of each certificate that is turned away. `spiffeId` stands in the facts if a root of ours issued it. */
+  readonly onRefused?: (refusal: Refusal, remote: string) => void;
+  readonly clock: Clock;
+}
+
+/** What a certificate is judged by. */
+interface Judging extends DoorsOptions {
+  readonly standing: () => Standing;
 }
 
 export interface Doors {
@@ -57,34 +72,54 @@ export interface Doors {
   readonly renew: (side: ServerSide) => void;
 }
 
-/** What a door needs to know of the side it is on now. */
-interface Standing {
-  readonly side: ServerSide;
-  readonly issuers: readonly ParsedCertificate[];
+/** The roots of the side a door is on now. */
+type Standing = Readonly<Record<"client" | "server", readonly ParsedCertificate[]>>;
+
+/** Whom a certificate proves, and the hash of the root above it. */
+interface ProvenPeer {
+  readonly spiffeId: string;
+  readonly issuer: string;
 }
 
-export function openDoors(options: DoorsOptions): Doors {
-  const { onEnrol, profile } = options;
-  let standing = standingOf(options.side);
+export function openDoors(given: DoorsOptions): Doors {
+  const { onEnrol, onServer, profile } = given;
+  let standing = standingOf(given.side);
+  const options: Judging = { ...given, standing: () => standing };
+  const { demands } = given;
   const doors = profile.groups.map((group): Door => ({
     group,
-    admitted: admittedServer(options, group, () => standing),
+    admitted: provingServer(options, group, ["http/1.1"], {
+      prove: (peer, socket) => provenClient(peer, socket, options),
+      onLink: (socket, channel) => given.onLink(socket, { ...channel, ...(demands && { demands }) }),
+    }),
     ...(onEnrol !== undefined && { enrol: enrolServer(options, group, onEnrol) }),
+    ...(onServer !== undefined && {
+      revocations: provingServer(options, group, [revocationsAlpn], {
+        prove: (peer) => {
+          const { server } = standing;
+          const spiffeId = provenServerId(peer, server, options.trust(), options.clock.nowUnixMs());
+          return { spiffeId, issuer: issuerHash(peer, server) };
+        },
+        onLink: onServer,
+      }),
+    }),
   }));
   return {
     doors,
     renew: (side) => {
       standing = standingOf(side);
       for (const door of doors) {
-        door.admitted.setSecureContext(serverContext(profile, side, door.group));
+        for (const server of [door.admitted, door.revocations]) {
+          server?.setSecureContext(serverContext(profile, side, door.group));
+        }
         door.enrol?.setSecureContext(enrolContext(profile, side, door.group));
       }
     },
   };
 }
 
-function standingOf(side: ServerSide): Standing {
-  return { side, issuers: side.clientRoots.flatMap((pem) => parseCertificate(pem) ?? []) };
+function standingOf({ clientRoots, serverRoots = [] }: ServerSide): Standing {
+  return { client: clientRoots.flatMap(certificatesIn), server: serverRoots.flatMap(certificatesIn) };
 }
 
 /** Options of a client that offers only what the profile has, and takes only `peerSpiffeId` for its peer. */
@@ -128,10 +163,18 @@ export function negotiatedGroup(socket: tls.TLSSocket, profile: Profile): string
   return group.id;
 }
 
-function admittedServer(
-  options: DoorsOptions,
+/** Who may come in through a door. */
+interface Admission {
+  /** @throws Refusal `bad_certificate` */
+  readonly prove: (peer: ParsedCertificate, socket: tls.TLSSocket) => ProvenPeer;
+  readonly onLink: (socket: tls.TLSSocket, channel: Channel) => void;
+}
+
+function provingServer(
+  options: Judging,
   group: KeyExchangeSuite,
-  standing: () => Standing,
+  protocols: string[],
+  admission: Admission,
 ): tls.Server {
   const server = tls.createServer(
     {
@@ -140,9 +183,9 @@ function admittedServer(
       // The reason would be lost if OpenSSL cut the link itself; `admit` is the one place that judges.
       rejectUnauthorized: false,
       handshakeTimeout: handshakeTimeoutMs,
-      ALPNProtocols: ["http/1.1"],
+      ALPNProtocols: protocols,
     },
-    (socket) => admit(socket, group, { ...options, issuers: standing().issuers }),
+    (socket) => admit(socket, group, admission, options),
   );
   return withLoggedErrors(server, options.log);
 }
@@ -194,33 +237,29 @@ function enrolContext(profile: Profile, side: ServerSide, group: KeyExchangeSuit
   };
 }
 
-interface Admitting extends DoorsOptions {
-  readonly issuers: Standing["issuers"];
-}
-
 /** The one place where a link is let in or cut, before a byte of HTTP is read. */
-function admit(socket: tls.TLSSocket, group: KeyExchangeSuite, options: Admitting): void {
+function admit(
+  socket: tls.TLSSocket,
+  group: KeyExchangeSuite,
+  { prove, onLink }: Admission,
+  { log, onRefused }: Judging,
+): void {
   socket.on("error", () => socket.destroy());
   const remote = remoteOf(socket);
   try {
-    const judging = { trust: options.trust(), issuers: options.issuers };
-    const channel = provenChannel(socket, group, judging, remote);
-    options.onLink(socket, { ...channel, ...(options.demands && { demands: options.demands }) });
+    onLink(socket, provenChannel(socket, group, prove, remote));
   } catch (error) {
     const refusal = error instanceof Refusal ? error : undefined;
-    options.log.warn("link.refused", {
-      remote,
-      reason: refusal?.message ?? String(error),
-      ...refusal?.facts,
-    });
+    log.warn("link.refused", { remote, ...refusal?.facts, reason: refusal?.message ?? String(error) });
     socket.destroy();
+    if (refusal !== undefined) onRefused?.(refusal, remote);
   }
 }
 
 function provenChannel(
   socket: tls.TLSSocket,
   group: KeyExchangeSuite,
-  { trust, issuers }: { readonly trust: Trust; readonly issuers: Admitting["issuers"] },
+  prove: Admission["prove"],
   remote: string,
 ): Channel {
   if (sessionGroupId(socket.getSession()) !== group.groupId) {
@@ -228,31 +267,34 @@ function provenChannel(
   }
   const peer = socket.getPeerX509Certificate();
   if (peer === undefined) throw new Refusal("bad_certificate", "The peer showed no certificate.");
-  if (!socket.authorized) {
-    throw new Refusal(
-      "bad_certificate",
-      `The peer's certificate isn't accepted: ${String(socket.authorizationError)}.`,
-    );
-  }
-  // OpenSSL has verified the signature; of which root it was, names tell, since no two roots share one.
-  const issuer = issuers.find((root) => peer.checkIssued(root));
-  if (issuer === undefined) {
-    throw new Refusal("bad_certificate", "The peer's certificate isn't of a root that is trusted now.");
-  }
+  const { keyAlgorithm, serial, notAfterUnixMs } = certificateFacts(peer);
+  const proven = { ...prove(peer, socket), keyAlgorithm, serial, notAfterUnixMs };
+  return { group: group.id, keyExchange: "hybrid", peer: { kind: "svid", ...proven }, remote };
+}
+
+/** A client's chain is OpenSSL's to verify; its names are ours. */
+function provenClient(
+  peer: ParsedCertificate,
+  { authorized, authorizationError }: tls.TLSSocket,
+  { trust, standing }: Judging,
+): ProvenPeer {
   const facts = certificateFacts(peer);
-  return {
-    group: group.id,
-    keyExchange: "hybrid",
-    peer: {
-      kind: "svid",
-      keyAlgorithm: facts.keyAlgorithm,
-      spiffeId: provenSpiffeId(facts, trust),
-      serial: facts.serial,
-      issuer: certificateHash(issuer),
-      notAfterUnixMs: facts.notAfterUnixMs,
-    },
-    remote,
-  };
+  const { client, server } = standing();
+  if (!authorized) {
+    const reason = String(authorizationError);
+    const [spiffeId] = [...client, ...server].some((root) => isIssuedBy(peer, root)) ? facts.uris : [];
+    throw new Refusal("bad_certificate", `The peer's certificate isn't accepted: ${reason}.`, {
+      facts: { reason, serial: facts.serial, ...(spiffeId !== undefined && { spiffeId }) },
+    });
+  }
+  return { spiffeId: provenSpiffeId(facts, trust()), issuer: issuerHash(peer, client) };
+}
+
+/** OpenSSL has verified the signature; of which root it was, names tell, since no two roots share one. */
+function issuerHash(peer: ParsedCertificate, roots: readonly ParsedCertificate[]): string {
+  const issuer = roots.find((root) => peer.checkIssued(root));
+  if (issuer !== undefined) return certificateHash(issuer);
+  throw new Refusal("bad_certificate", "The peer's certificate isn't of a root that is trusted now.");
 }
 
 export function withLoggedErrors(server: tls.Server, log: Log): tls.Server {

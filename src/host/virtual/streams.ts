@@ -130,7 +130,7 @@ function joinedStream(call: Journaled, turn: Turn, parts: StreamParts): JoinedSt
     },
   };
   view.listeners.add(listener);
-  onAbort(call.reply.gone, () => over.abort());
+  onAbort(call.reply.gone, () => over.abort(call.reply.gone.reason));
   onAbort(over.signal, () => {
     view.listeners.delete(listener);
     released.resolve();

@@ -1,0 +1,116 @@
+/** The list of revoked certificates for servers that admit peers by themselves (docs/formats/revocations.md). */
+import http from "node:http";
+import type { Duplex } from "node:stream";
+
+import { sha256 } from "../../crypto/hash.ts";
+import { toBase64url, utf8 } from "../../kernel/bytes.ts";
+import type { Log } from "../../kernel/log.ts";
+import type { Refusal } from "../../kernel/refusal.ts";
+import type { Channel } from "../../model/channel.ts";
+import type { RevokedCertificate } from "../store/certificate-records.ts";
+import { logEnded } from "./ended-links.ts";
+
+export const revocationsPath = "/identity/revocations";
+
+/** A longer wait would only make it later that a dead link is noticed. */
+export const longestWaitSeconds = 30;
+
+export interface RevocationFeed {
+  /** Serves a link of a server whose identity is proven. */
+  readonly serve: (link: Duplex, channel: Channel) => void;
+  /** The list may have changed: who waits for that is told. */
+  readonly changed: () => void;
+  readonly review: (why: (channel: Channel) => Refusal | undefined) => void;
+  readonly close: () => void;
+}
+
+interface Snapshot {
+  readonly tag: string;
+  readonly body: Uint8Array;
+}
+
+/** @param list every certificate that is revoked and hasn't ended */
+export function revocationFeed(list: () => readonly RevokedCertificate[], log: Log): RevocationFeed {
+  const links = new Map<Duplex, Channel>();
+  const waiting = new Set<() => void>();
+  const asking = new Set<Duplex>();
+  let current = snapshot(list());
+  const server = http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+    request.resume();
+    const answer = (): void => write(response, current, request.headers["if-none-match"]);
+    if (request.method !== "GET" || request.url !== revocationsPath) {
+      response.writeHead(404, { connection: "close" }).end();
+      return;
+    }
+    if (asking.has(request.socket)) {
+      request.socket.destroy(); // One question at a time: a peer doesn't heap them up here.
+      return;
+    }
+    const waitMs = waitIn(request.headers["prefer"]) * 1000;
+    if (request.headers["if-none-match"] !== current.tag || waitMs === 0) {
+      answer();
+      return;
+    }
+    const finish = (): void => {
+      clearTimeout(timer);
+      waiting.delete(finish);
+      asking.delete(request.socket);
+      if (!response.destroyed) answer();
+    };
+    const timer = setTimeout(finish, waitMs).unref();
+    waiting.add(finish);
+    asking.add(request.socket);
+    response.once("close", finish);
+  });
+  server.emit("listening"); // Node looks after timeouts only on servers that listen.
+  return {
+    serve: (link, channel) => {
+      links.set(link, channel);
+      link.once("close", () => links.delete(link));
+      server.emit("connection", link);
+    },
+    changed: () => {
+      const next = snapshot(list());
+      if (next.tag === current.tag) return;
+      current = next;
+      for (const finish of waiting) finish();
+    },
+    review: (why) => {
+      for (const [link, channel] of links) {
+        const refusal = why(channel);
+        if (refusal === undefined) continue;
+        link.destroy();
+        logEnded(channel, refusal, {}, log);
+      }
+    },
+    close: () => {
+      for (const link of links.keys()) link.destroy();
+      server.close();
+    },
+  };
+}
+
+function snapshot(list: readonly RevokedCertificate[]): Snapshot {
+  const revoked = list.map(({ serial, notAfterUnixMs }) => ({
+    serial,
+    not_after: new Date(notAfterUnixMs).toISOString(),
+  }));
+  const body = utf8(JSON.stringify({ revoked }));
+  return { tag: `"${toBase64url(sha256(body))}"`, body };
+}
+
+function write(response: http.ServerResponse, { tag, body }: Snapshot, known: string | undefined): void {
+  if (known === tag) {
+    response.writeHead(304, { etag: tag }).end();
+    return;
+  }
+  response
+    .writeHead(200, { "content-type": "application/json", "content-length": body.length, etag: tag })
+    .end(body);
+}
+
+/** The seconds of `Prefer: wait=N` (RFC 7240 §4.3), as far as we go. */
+function waitIn(prefer: string | string[] | undefined): number {
+  const seconds = /(?:^|,)\s*wait=(\d{1,4})(?:$|[\s,;])/.exec(String(prefer ?? ""))?.[1];
+  return Math.min(Number(seconds ?? 0), longestWaitSeconds);
+}

@@ -1,0 +1,254 @@
+/**
+ * Certificates given out, their families, and revocations. Each certificate knows the first one of the line of
+ * renewals it stands in: its family, which is revoked as a whole.
+ */
+import type { DatabaseSync } from "node:sqlite";
+
+import { Refusal } from "../../kernel/refusal.ts";
+import { transaction } from "./transaction.ts";
+
+export interface IssuedCertificate {
+  readonly serial: string;
+  readonly spiffeId: string;
+  readonly purpose: string;
+  readonly notAfterUnixMs: number;
+}
+
+export interface NewCertificate extends IssuedCertificate {
+  /** Serial of the certificate this one takes the place of; absent for the first of a family. */
+  readonly renewedFrom?: string;
+  /** `lastRevocation` as it was before the right to this certificate was looked at; absent for the gateway's own. */
+  readonly asOf?: number;
+}
+
+export interface ListedCertificate extends IssuedCertificate {
+  /** `superseded`: it was renewed, and still counts until it ends. */
+  readonly state: "valid" | "superseded" | "revoked" | "ended";
+}
+
+/** What one command revoked. */
+export interface Revocation {
+  /** UUID; the call id of its entry in the audit log. */
+  readonly id: string;
+  readonly spiffeId: string;
+  /** The serial that was named, if one was: then its family is revoked, and no other of the identity. */
+  readonly serial: string | undefined;
+  readonly atUnixMs: number;
+  /** Certificates that still counted. */
+  readonly certificates: number;
+  /** Join tokens that were still worth something. */
+  readonly joinTokens: number;
+}
+
+/** A revoked certificate that hasn't ended. */
+export interface RevokedCertificate {
+  readonly serial: string;
+  readonly notAfterUnixMs: number;
+}
+
+export interface CertificateRecords {
+  /** @throws Refusal `bad_certificate` or `bad_join_token` if its family or its identity was revoked meanwhile */
+  readonly addCertificate: (certificate: NewCertificate) => void;
+  /** Whether that SPIFFE ID was ever given a certificate whose purpose begins like that. */
+  readonly wasCertified: (spiffeId: string, purposePrefix: string) => boolean;
+  /** The newest thousand. */
+  readonly certificates: (nowUnixMs: number) => readonly ListedCertificate[];
+  /** Revokes the family of a serial number, or all of a SPIFFE ID and its unused join tokens; undefined for what isn't known. */
+  readonly revoke: (
+    what: string,
+    at: { readonly id: string; readonly nowUnixMs: number },
+  ) => Revocation | undefined;
+  /** Lower-case hex. */
+  readonly revokedSerials: () => ReadonlySet<string>;
+  readonly revokedCertificates: (nowUnixMs: number) => readonly RevokedCertificate[];
+  /** Grows with each revocation. */
+  readonly lastRevocation: () => number;
+  /** Revocations the audit log hasn't got yet, oldest first. */
+  readonly unrecorded: () => readonly Revocation[];
+  readonly markRecorded: (id: string, nowUnixMs: number) => void;
+}
+
+export const certificateSchema = `
+  create table if not exists certificates (
+    serial text primary key, spiffe_id text not null, purpose text not null,
+    not_after_unix_ms integer not null, revoked_unix_ms integer, family text not null default ''
+  ) strict;
+  create index if not exists certificates_by_id on certificates (spiffe_id);
+  create table if not exists revocations (
+    seq integer primary key autoincrement, id text not null unique, spiffe_id text not null,
+    serial text, at_unix_ms integer not null, certificates integer not null, join_tokens integer not null,
+    recorded_unix_ms integer
+  ) strict;
+`;
+
+/** Brings a database of before families to the present. */
+export function migrateCertificates(db: DatabaseSync): void {
+  const hasFamilies = (): boolean =>
+    db.prepare("select 1 from pragma_table_info('certificates') where name = 'family'").get() !== undefined;
+  if (!hasFamilies()) {
+    transaction(db, () => {
+      if (hasFamilies()) return; // Another process was quicker.
+      db.exec("alter table certificates add column family text not null default ''");
+      // Who was renewed from whom wasn't written down: what counts of an identity for one purpose is one family.
+      db.exec(`update certificates set family =
+        (select min(other.serial) from certificates other
+         where other.spiffe_id = certificates.spiffe_id and other.purpose = certificates.purpose
+         and (other.revoked_unix_ms is null) = (certificates.revoked_unix_ms is null))`);
+    });
+  }
+  db.exec("create index if not exists certificates_by_family on certificates (family)");
+}
+
+export function certificateRecords(db: DatabaseSync): CertificateRecords {
+  return { ...issued(db), ...revocations(db) };
+}
+
+type Issued = Pick<CertificateRecords, "addCertificate" | "wasCertified" | "certificates">;
+
+function issued(db: DatabaseSync): Issued {
+  const familyOf = db.prepare("select family from certificates where serial = ?");
+  const isFamilyRevoked = db.prepare(
+    "select 1 from certificates where family = ? and revoked_unix_ms is not null limit 1",
+  );
+  const isIdentityRevokedSince = db.prepare(
+    "select 1 from revocations where seq > ? and spiffe_id = ? and serial is null limit 1",
+  );
+  const insert = db.prepare(
+    "insert into certificates (serial, spiffe_id, purpose, not_after_unix_ms, family) values (?, ?, ?, ?, ?)",
+  );
+  return {
+    // INVARIANT: looking and writing are one transaction, so no revocation falls between them.
+    addCertificate: (certificate) =>
+      transaction(db, () => {
+        const { serial, spiffeId, purpose, notAfterUnixMs, renewedFrom, asOf } = certificate;
+        // A certificate that isn't known begins a family: the database may be an older one, restored.
+        const family =
+          renewedFrom === undefined ? serial : String(familyOf.get(renewedFrom)?.["family"] ?? renewedFrom);
+        const isRevoked =
+          isFamilyRevoked.get(family) !== undefined ||
+          (asOf !== undefined && isIdentityRevokedSince.get(asOf, spiffeId) !== undefined);
+        if (isRevoked) throw revokedMeanwhile(certificate);
+        insert.run(serial, spiffeId, purpose, notAfterUnixMs, family);
+      }),
+    wasCertified: (spiffeId, purposePrefix) =>
+      db
+        .prepare("select 1 from certificates where spiffe_id = ? and instr(purpose, ?) = 1 limit 1")
+        .get(spiffeId, purposePrefix) !== undefined,
+    certificates: (nowUnixMs) =>
+      db
+        .prepare(
+          `select serial, spiffe_id, purpose, not_after_unix_ms, case
+             when revoked_unix_ms is not null then 'revoked'
+             when not_after_unix_ms <= ? then 'ended'
+             when exists (select 1 from certificates newer where newer.family = certificates.family and newer.purpose = certificates.purpose
+                          and newer.rowid > certificates.rowid) then 'superseded'
+             else 'valid' end as state
+           from certificates order by not_after_unix_ms desc limit 1000`,
+        )
+        .all(nowUnixMs)
+        .map((row) => ({
+          serial: String(row["serial"]),
+          spiffeId: String(row["spiffe_id"]),
+          purpose: String(row["purpose"]),
+          notAfterUnixMs: Number(row["not_after_unix_ms"]),
+          state: String(row["state"]) as ListedCertificate["state"],
+        })),
+  };
+}
+
+function revocations(db: DatabaseSync): Omit<CertificateRecords, keyof Issued> {
+  const revokedSerials = db.prepare("select serial from certificates where revoked_unix_ms is not null");
+  const revokedCertificates = db.prepare(
+    `select serial, not_after_unix_ms from certificates
+     where revoked_unix_ms is not null and not_after_unix_ms > ? order by serial`,
+  );
+  const last = db.prepare("select coalesce(max(seq), 0) as seq from revocations");
+  const unrecorded = db.prepare("select * from revocations where recorded_unix_ms is null order by seq");
+  const markRecorded = db.prepare("update revocations set recorded_unix_ms = ? where id = ?");
+  return {
+    revoke: (what, at) => transaction(db, () => revoke(db, what, at)),
+    revokedSerials: () => new Set(revokedSerials.all().map((row) => String(row["serial"]))),
+    revokedCertificates: (nowUnixMs) =>
+      revokedCertificates.all(nowUnixMs).map((row) => ({
+        serial: String(row["serial"]),
+        notAfterUnixMs: Number(row["not_after_unix_ms"]),
+      })),
+    lastRevocation: () => Number(last.get()?.["seq"] ?? 0),
+    unrecorded: () => unrecorded.all().map(revocationOf),
+    markRecorded: (id, nowUnixMs) => void markRecorded.run(nowUnixMs, id),
+  };
+}
+
+function revoke(
+  db: DatabaseSync,
+  what: string,
+  { id, nowUnixMs }: { readonly id: string; readonly nowUnixMs: number },
+): Revocation | undefined {
+  const isIdentity = what.includes("://");
+  const named = isIdentity ? what : what.toLowerCase().replaceAll(":", "");
+  const known = isIdentity
+    ? db
+        .prepare(
+          "select spiffe_id from certificates where spiffe_id = ? union select spiffe_id from join_grants where spiffe_id = ?",
+        )
+        .get(named, named)
+    : db
+        .prepare("select spiffe_id, family from certificates where serial = ? or family = ?")
+        .get(named, named);
+  if (known === undefined) return undefined;
+  const ended = db
+    .prepare(
+      `update certificates set revoked_unix_ms = ?
+       where ${isIdentity ? "spiffe_id" : "family"} = ? and revoked_unix_ms is null returning not_after_unix_ms`,
+    )
+    .all(nowUnixMs, isIdentity ? named : String(known["family"]))
+    .map((row) => Number(row["not_after_unix_ms"]));
+  // An identity that is revoked can't come back with a token that was made for it before.
+  const voided = isIdentity
+    ? db
+        .prepare(
+          `update join_grants set used_unix_ms = ?
+           where spiffe_id = ? and used_unix_ms is null returning expires_unix_ms`,
+        )
+        .all(nowUnixMs, named)
+        .map((row) => Number(row["expires_unix_ms"]))
+    : [];
+  const counts = (ends: readonly number[]): number => ends.filter((end) => end > nowUnixMs).length;
+  const revocation: Revocation = {
+    id,
+    spiffeId: String(known["spiffe_id"]),
+    serial: isIdentity ? undefined : named,
+    atUnixMs: nowUnixMs,
+    certificates: counts(ended),
+    joinTokens: counts(voided),
+  };
+  const { spiffeId, serial = null, certificates, joinTokens } = revocation;
+  // Written even if nothing was left to revoke: a certificate on its way to this identity is then refused.
+  const recorded = ended.length + voided.length === 0 ? nowUnixMs : null;
+  db.prepare(
+    `insert into revocations (id, spiffe_id, serial, at_unix_ms, certificates, join_tokens, recorded_unix_ms)
+     values (?, ?, ?, ?, ?, ?, ?)`,
+  ).run(id, spiffeId, serial, nowUnixMs, certificates, joinTokens, recorded);
+  return revocation;
+}
+
+function revocationOf(row: Record<string, unknown>): Revocation {
+  const { serial } = row;
+  return {
+    id: String(row["id"]),
+    spiffeId: String(row["spiffe_id"]),
+    serial: typeof serial === "string" ? serial : undefined,
+    atUnixMs: Number(row["at_unix_ms"]),
+    certificates: Number(row["certificates"]),
+    joinTokens: Number(row["join_tokens"]),
+  };
+}
+
+function revokedMeanwhile({ spiffeId, renewedFrom }: NewCertificate): Refusal {
+  const facts = { reason: "revoked", spiffeId, ...(renewedFrom !== undefined && { serial: renewedFrom }) };
+  return renewedFrom === undefined
+    ? new Refusal("bad_join_token", "The identity was revoked meanwhile. Ask for a new join token.", {
+        facts,
+      })
+    : new Refusal("bad_certificate", "The certificate can't be renewed: it is revoked.", { facts });
+}
