@@ -24,7 +24,7 @@ export function renewing(
   { clock, log }: { readonly clock: Clock; readonly log: Log },
   renew: () => Promise<number>,
 ): { readonly now: () => void; readonly stop: () => Promise<void> } {
-  let timer: NodeJS.Timeout;
+  let timer: NodeJS.Timeout | undefined;
   let underWay: Promise<void> | undefined;
   let isOver = false;
   const attempt = async (): Promise<void> => {
@@ -37,6 +37,7 @@ export function renewing(
   };
   const schedule = (atUnixMs: number): void => {
     if (isOver) return;
+    clearTimeout(timer);
     const waitMs = Math.max(0, atUnixMs - clock.nowUnixMs());
     timer = setTimeout(() => {
       underWay = attempt();
@@ -44,10 +45,7 @@ export function renewing(
   };
   schedule(renewAtUnixMs(notAfterUnixMs));
   return {
-    now: () => {
-      clearTimeout(timer);
-      schedule(clock.nowUnixMs());
-    },
+    now: () => schedule(clock.nowUnixMs()),
     stop: async () => {
       isOver = true;
       clearTimeout(timer);

@@ -14,7 +14,7 @@ import { readTargetUrl, targetHeader, type TargetUrl } from "../../wire/target-u
 import { mcpPath } from "../../wire/protected-resource.ts";
 import { checkContent, checkEncoding, endWith, isBrief, readBody, writeTo } from "./body.ts";
 import { checkNoBody } from "./forward-request.ts";
-import { logEnded } from "./ended-links.ts";
+import { endLinks, type OpenLink, type WhyEnded } from "./ended-links.ts";
 import { filtered, goodbyeHeader, repeatsHeader, valueOf, withLength } from "./headers.ts";
 import { type GrantsHttp, isAboutGrants } from "./grants-http.ts";
 import { linkProofPath } from "./link-proof.ts";
@@ -60,7 +60,7 @@ export interface McpHttp {
    */
   readonly drain: (graceMs: number) => Promise<void>;
   /** Ends each link for which there is a reason, with the calls under way on it. */
-  readonly review: (why: (channel: Channel) => Refusal | undefined) => void;
+  readonly review: (why: WhyEnded) => void;
   readonly underWay: () => number;
 }
 
@@ -70,13 +70,6 @@ const defaultTimeouts = {
   headersTimeout: 15_000,
   connectionsCheckingInterval: 1000,
 } as const;
-
-interface OpenLink {
-  /** What is known of it; more once it has proved more. */
-  channel: Channel;
-  /** What ends each call under way. */
-  readonly calls: Set<(why: Refusal) => void>;
-}
 
 export function mcpHttp(options: McpHttpOptions): McpHttp {
   const links = new Map<Duplex, OpenLink>();
@@ -133,21 +126,6 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
     review: (why) => endLinks(links, why, options.log),
     underWay: () => underWay,
   };
-}
-
-function endLinks(
-  links: Map<Duplex, OpenLink>,
-  why: (channel: Channel) => Refusal | undefined,
-  log: Log,
-): void {
-  for (const [link, { channel, calls }] of links) {
-    const refusal = why(channel);
-    if (refusal === undefined) continue;
-    links.delete(link);
-    for (const sendAway of calls) sendAway(refusal);
-    link.destroy();
-    logEnded(channel, refusal, { calls: calls.size }, log);
-  }
 }
 
 /**

@@ -5,10 +5,9 @@ import type { Duplex } from "node:stream";
 import { sha256 } from "../../crypto/hash.ts";
 import { toBase64url, utf8 } from "../../kernel/bytes.ts";
 import type { Log } from "../../kernel/log.ts";
-import type { Refusal } from "../../kernel/refusal.ts";
 import type { Channel } from "../../model/channel.ts";
 import type { RevokedCertificate } from "../store/certificate-records.ts";
-import { logEnded } from "./ended-links.ts";
+import { endLinks, type OpenLink, type WhyEnded } from "./ended-links.ts";
 
 export const revocationsPath = "/identity/revocations";
 
@@ -20,7 +19,7 @@ export interface RevocationFeed {
   readonly serve: (link: Duplex, channel: Channel) => void;
   /** The list may have changed: who waits for that is told. */
   readonly changed: () => void;
-  readonly review: (why: (channel: Channel) => Refusal | undefined) => void;
+  readonly review: (why: WhyEnded) => void;
   readonly close: () => void;
 }
 
@@ -31,7 +30,7 @@ interface Snapshot {
 
 /** @param list every certificate that is revoked and hasn't ended */
 export function revocationFeed(list: () => readonly RevokedCertificate[], log: Log): RevocationFeed {
-  const links = new Map<Duplex, Channel>();
+  const links = new Map<Duplex, OpenLink>();
   const waiting = new Set<() => void>();
   const asking = new Set<Duplex>();
   let current = snapshot(list());
@@ -65,7 +64,7 @@ export function revocationFeed(list: () => readonly RevokedCertificate[], log: L
   server.emit("listening"); // Node looks after timeouts only on servers that listen.
   return {
     serve: (link, channel) => {
-      links.set(link, channel);
+      links.set(link, { channel, calls: new Set() });
       link.once("close", () => links.delete(link));
       server.emit("connection", link);
     },
@@ -75,14 +74,7 @@ export function revocationFeed(list: () => readonly RevokedCertificate[], log: L
       current = next;
       for (const finish of waiting) finish();
     },
-    review: (why) => {
-      for (const [link, channel] of links) {
-        const refusal = why(channel);
-        if (refusal === undefined) continue;
-        link.destroy();
-        logEnded(channel, refusal, {}, log);
-      }
-    },
+    review: (why) => endLinks(links, why, log),
     close: () => {
       for (const link of links.keys()) link.destroy();
       server.close();
