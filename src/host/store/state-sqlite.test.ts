@@ -1,0 +1,159 @@
+/** What the state database promises of revocations, whichever process writes first. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test, type TestContext } from "node:test";
+
+import { Refusal } from "../../kernel/refusal.ts";
+import { openState, type StateStore } from "./state-sqlite.ts";
+
+const spiffeId = "spiffe://acme.test/agent/a";
+const certificate = { spiffeId, purpose: "client", notAfterUnixMs: 2000 };
+const at = (id: string, nowUnixMs = 1000) => ({ id, nowUnixMs });
+
+function databaseFile(t: TestContext): string {
+  const folder = mkdtempSync(path.join(tmpdir(), "latticegate-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  return path.join(folder, "state.sqlite");
+}
+
+/** Opened twice, as by a gateway and a command. */
+function opened(t: TestContext): { readonly gateway: StateStore; readonly command: StateStore } {
+  const file = databaseFile(t);
+  const [gateway, command] = [openState(file), openState(file)];
+  t.after(() => (gateway.close(), command.close()));
+  return { gateway, command };
+}
+
+function refused(code: string): (error: unknown) => boolean {
+  return (error) => error instanceof Refusal && error.code === code && error.facts["spiffeId"] === spiffeId;
+}
+
+function grant(secretHash: string) {
+  return { secretHash, spiffeId, purpose: "client" as const, expiresUnixMs: 5000, usedUnixMs: null };
+}
+
+test("a revocation before the renewal is written refuses it, one after it takes it along", (t) => {
+  const { gateway, command } = opened(t);
+  gateway.addCertificate({ ...certificate, serial: "a1" });
+  const asOf = gateway.lastRevocation(); // The renewal is looked at, and approved.
+  assert.equal(command.revoke("a1", at("r1"))?.certificates, 1);
+  assert.throws(
+    () => gateway.addCertificate({ ...certificate, serial: "a2", renewedFrom: "a1", asOf }),
+    refused("bad_certificate"),
+  );
+  gateway.addCertificate({ ...certificate, serial: "b1" });
+  gateway.addCertificate({ ...certificate, serial: "b2", renewedFrom: "b1" });
+  assert.equal(command.revoke("b1", at("r2"))?.certificates, 2);
+  assert.deepEqual([...gateway.revokedSerials()].toSorted(), ["a1", "b1", "b2"]);
+});
+
+test("any serial of a family stands for all of it, however it is written", (t) => {
+  const { gateway, command } = opened(t);
+  gateway.addCertificate({ ...certificate, serial: "a1" });
+  gateway.addCertificate({ ...certificate, serial: "a2", renewedFrom: "a1" });
+  gateway.addCertificate({ ...certificate, serial: "a3", renewedFrom: "a2" });
+  gateway.addCertificate({ ...certificate, serial: "other" });
+  assert.equal(command.revoke("A:2", at("r1"))?.certificates, 3);
+  assert.deepEqual([...gateway.revokedSerials()].toSorted(), ["a1", "a2", "a3"]);
+  assert.equal(command.revoke("unknown", at("r2")), undefined);
+});
+
+test("an identity that is revoked between its token and its certificate gets none", (t) => {
+  const { gateway, command } = opened(t);
+  gateway.addGrant(grant("h1"));
+  const asOf = gateway.lastRevocation();
+  gateway.takeGrant("h1", 1000);
+  assert.equal(command.revoke(spiffeId, at("r1"))?.certificates, 0);
+  assert.throws(
+    () => gateway.addCertificate({ ...certificate, serial: "a1", asOf }),
+    refused("bad_join_token"),
+  );
+  // A token that is made afterwards counts.
+  gateway.addGrant(grant("h2"));
+  const later = gateway.lastRevocation();
+  gateway.takeGrant("h2", 1000);
+  gateway.addCertificate({ ...certificate, serial: "a2", asOf: later });
+  assert.equal(gateway.revokedSerials().size, 0);
+});
+
+test("the revocation of a family refuses no other certificate on its way to the identity", (t) => {
+  const { gateway, command } = opened(t);
+  gateway.addCertificate({ ...certificate, serial: "a1" });
+  const asOf = gateway.lastRevocation();
+  command.revoke("a1", at("r1"));
+  gateway.addCertificate({ ...certificate, serial: "b1", asOf });
+  assert.deepEqual([...gateway.revokedSerials()], ["a1"]);
+});
+
+test("unused tokens of an identity are revoked with it, and counted while they were worth something", (t) => {
+  const { gateway, command } = opened(t);
+  for (const hash of ["h1", "h2"]) gateway.addGrant(grant(hash));
+  gateway.addGrant({ ...grant("h3"), expiresUnixMs: 500 });
+  assert.equal(command.revoke(spiffeId, at("r1"))?.joinTokens, 2);
+  assert.throws(() => gateway.takeGrant("h1", 1000), Refusal);
+});
+
+test("each revocation that revoked something waits to be recorded, and then no more", (t) => {
+  const { gateway, command } = opened(t);
+  gateway.addCertificate({ ...certificate, serial: "a1" });
+  command.revoke("a1", at("r1"));
+  command.revoke("a1", at("r2")); // Nothing is left to revoke.
+  assert.deepEqual(gateway.unrecorded(), [
+    { id: "r1", spiffeId, serial: "a1", atUnixMs: 1000, certificates: 1, joinTokens: 0 },
+  ]);
+  gateway.markRecorded("r1", 1000);
+  assert.deepEqual(gateway.unrecorded(), []);
+});
+
+test("what is listed says which certificates still count", (t) => {
+  const { gateway, command } = opened(t);
+  gateway.addCertificate({ ...certificate, serial: "old", notAfterUnixMs: 500 });
+  gateway.addCertificate({ ...certificate, serial: "a1" });
+  gateway.addCertificate({ ...certificate, serial: "a2", renewedFrom: "a1", notAfterUnixMs: 3000 });
+  gateway.addCertificate({ ...certificate, serial: "gone", notAfterUnixMs: 1500 });
+  command.revoke("gone", at("r1"));
+  assert.deepEqual(
+    gateway.certificates(1000).map(({ serial, state }) => [serial, state]),
+    [
+      ["a2", "valid"],
+      ["a1", "superseded"],
+      ["gone", "revoked"],
+      ["old", "ended"],
+    ],
+  );
+  assert.deepEqual(gateway.revokedCertificates(1000), [{ serial: "gone", notAfterUnixMs: 1500 }]);
+  assert.deepEqual(gateway.revokedCertificates(1500), []);
+});
+
+test("a state file of before families keeps its certificates and revocations, and revokes by identity and purpose", (t) => {
+  const file = databaseFile(t);
+  const before = new DatabaseSync(file);
+  before.exec(`
+    create table join_grants (
+      secret_hash text primary key, spiffe_id text not null, purpose text not null,
+      expires_unix_ms integer not null, used_unix_ms integer
+    ) strict;
+    create table certificates (
+      serial text primary key, spiffe_id text not null, purpose text not null,
+      not_after_unix_ms integer not null, revoked_unix_ms integer
+    ) strict;
+    create index certificates_by_id on certificates (spiffe_id);
+    insert into certificates values ('a1', '${spiffeId}', 'client', 2000, null),
+      ('a2', '${spiffeId}', 'client', 3000, null), ('s1', '${spiffeId}', 'server', 2000, null),
+      ('gone', '${spiffeId}', 'client', 2000, 900), ('x1', 'spiffe://acme.test/agent/x', 'client', 2000, null);
+  `);
+  before.close();
+  const { gateway, command } = { gateway: openState(file), command: openState(file) };
+  t.after(() => (gateway.close(), command.close()));
+  assert.deepEqual([...gateway.revokedSerials()], ["gone"]);
+  gateway.addCertificate({ ...certificate, serial: "a3", renewedFrom: "a2" });
+  assert.equal(command.revoke("a2", at("r1"))?.certificates, 3);
+  assert.deepEqual([...gateway.revokedSerials()].toSorted(), ["a1", "a2", "a3", "gone"]);
+  assert.throws(
+    () => gateway.addCertificate({ ...certificate, serial: "g2", renewedFrom: "gone" }),
+    refused("bad_certificate"),
+  );
+});
