@@ -18,6 +18,7 @@ import { systemClock, systemLog } from "../../src/host/system.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
 import { atEnd } from "../support/cleanup.ts";
 import {
+  asked,
   clientOf,
   enrol,
   type Enrolment,
@@ -70,14 +71,6 @@ async function renewed(gateway: TestGateway, { identity, key }: Enrolment): Prom
   const csr = createSigningRequest(key);
   const next = await renew(known, gateway.config.profile, { certificate: identity.certificate, csr });
   return { identity: next, key, credentials: credentialsOf(key, next.certificate) };
-}
-
-/** Asks on a link; resolves with the status, or "cut". */
-async function asked(link: TLSSocket): Promise<string> {
-  if (link.closed) return "cut";
-  link.write("GET /mcp/none HTTP/1.1\r\nHost: x\r\n\r\n");
-  const answer = once(link, "data").then(([bytes]: Buffer[]) => String(bytes).slice(9, 12));
-  return await Promise.race([answer, once(link, "close").then(() => "cut")]).catch(() => "cut");
 }
 
 test("an idle link of a revoked identity is closed, and those of others go on", async (t) => {

@@ -195,6 +195,14 @@ export async function rawLink(gateway: TestGateway, enrolment: Enrolment): Promi
   return link.on("error", () => undefined);
 }
 
+/** Asks on a link; resolves with the status, or "cut". */
+export async function asked(link: tls.TLSSocket): Promise<string> {
+  if (link.closed) return "cut";
+  link.write("GET /mcp/none HTTP/1.1\r\nHost: x\r\n\r\n");
+  const answer = once(link, "data").then(([bytes]: Buffer[]) => String(bytes).slice(9, 12));
+  return await Promise.race([answer, once(link, "close").then(() => "cut")]).catch(() => "cut");
+}
+
 export interface StubServer {
   readonly url: string;
   /** What arrived, in order. */
