@@ -121,7 +121,7 @@ export async function oddCertificate(leaf: OddLeaf): Promise<string> {
 export async function oddCredentials(leaf: OddLeaf, ...more: readonly string[]): Promise<Credentials> {
   return {
     certificate: [await oddCertificate(leaf), ...more].join(""),
-    privateKey: leaf.key.export({ format: "pem", type: "pkcs8" }) as string,
+    privateKey: leaf.key.export({ format: "pem", type: "pkcs8" }),
   };
 }
 

@@ -7,14 +7,14 @@ import type { DatabaseSync } from "node:sqlite";
 import { Refusal } from "../../kernel/refusal.ts";
 import { transaction } from "./transaction.ts";
 
-export interface IssuedCertificate {
+interface IssuedCertificate {
   readonly serial: string;
   readonly spiffeId: string;
   readonly purpose: string;
   readonly notAfterUnixMs: number;
 }
 
-export interface NewCertificate extends IssuedCertificate {
+interface NewCertificate extends IssuedCertificate {
   /** Serial of the certificate this one takes the place of; absent for the first of a family. */
   readonly renewedFrom?: string;
   /** `lastRevocation` as it was before the right to this certificate was looked at; absent for the gateway's own. */
