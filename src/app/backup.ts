@@ -75,7 +75,7 @@ export async function writeBackup(
     );
   }
   await mustNotExist(options.file);
-  const passphrase = await readSecretSource(options.passphrase, "The backup\'s passphrase can\'t be read");
+  const passphrase = await readSecretSource(options.passphrase, "The backup's passphrase can't be read");
   // The database first: a key is never changed or removed, so those read later are all it speaks of.
   const database = await databaseCopy(paths.database);
   const keys = await filesIn(paths.keys, "keys", (name) => name.endsWith(".json"));
@@ -103,7 +103,7 @@ export async function restoreBackup(config: Config, options: RestoreOptions): Pr
       `${config.state} isn't empty. Restore into an empty folder, or move what is there aside with --danger-replace.`,
     );
   }
-  const passphrase = await readSecretSource(options.passphrase, "The backup\'s passphrase can\'t be read");
+  const passphrase = await readSecretSource(options.passphrase, "The backup's passphrase can't be read");
   const backup = await openBackup(await readBounded(options.file), passphrase);
   if (backup.trustDomain !== config.trust_domain) {
     throw new Refusal(

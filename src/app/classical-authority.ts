@@ -16,7 +16,7 @@ export async function openClassicalAuthority(
   const { trustDomain, profile } = config;
   const paths = statePaths(at.state);
   const root = async (purpose: Purpose, file: string): Promise<ClassicalAuthority["roots"][Purpose]> => {
-    const key = await at.keys.signing(`${purpose}-root-classical`, profile.classical.id as "Ed25519");
+    const key = await at.keys.signing(`${purpose}-root-classical`, profile.classical.id);
     const stored = await readIfThere(file);
     const certificate = stored ?? (await createClassicalRoot(trustDomain, purpose, key, clock.nowUnixMs()));
     if (stored === undefined) await writePrivateFile(file, certificate);

@@ -128,10 +128,7 @@ export function watchRoots(
   let retry: NodeJS.Timeout | undefined;
   const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
     const mine = queue.then(work);
-    queue = mine.then(
-      () => undefined,
-      () => undefined,
-    );
+    queue = mine.then(nothing, nothing);
     return await mine;
   };
   const takeUp = async (): Promise<void> => {
@@ -178,6 +175,8 @@ export function watchRoots(
     },
   };
 }
+
+function nothing(): void {}
 
 /** What commands did to the roots goes into the audit log; a crash in between writes it twice, never not at all. */
 export async function recordEvents({ roots, journal, spiffeId }: OwnIdentity): Promise<void> {

@@ -124,11 +124,16 @@ export function registrar(options: RegistrarOptions): Registrar {
     },
     ...provenBy(options, give),
   };
+  return tellingOf(ways, options.onRefused);
+}
+
+/** The same ways, with each refusal told to the operator too. */
+function tellingOf(ways: Registrar, onRefused: RegistrarOptions["onRefused"]): Registrar {
   const told = async (how: "join" | "renew", work: () => Promise<Enrolled>): Promise<Enrolled> => {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof Refusal) options.onRefused(how, error);
+      if (error instanceof Refusal) onRefused(how, error);
       throw error;
     }
   };

@@ -10,7 +10,7 @@ import { enrolHttp, type Registrar } from "../host/net/enrol-http.ts";
 import { frontDoor } from "../host/net/front-door.ts";
 import type { GrantsHttp } from "../host/net/grants-http.ts";
 import { listen } from "../host/net/listen.ts";
-import { mcpHttp } from "../host/net/mcp-http.ts";
+import { type McpHttp, mcpHttp } from "../host/net/mcp-http.ts";
 import { answerProof, type ClassicalCredentials, proofForNewcomer } from "../host/net/link-proof.ts";
 import { revocationFeed } from "../host/net/revocation-feed.ts";
 import { openDoors, type ServerSide } from "../host/net/tls.ts";
@@ -57,21 +57,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const { ports, registrar } = options;
   const { log, clock } = ports;
   let { classical } = options.side.credentials;
-  const http = mcpHttp({
-    maxBodyBytes: options.maxBodyBytes,
-    clock,
-    log,
-    grants: options.grants,
-    onCall: (received) => handle(received, options.world(), ports),
-    // INVARIANT: links come from openDoors alone, which opens TLS sockets.
-    onProof: (link, asked) =>
-      answerProof(link as TLSSocket, asked, {
-        own: offered(classical),
-        trust: options.world().trust,
-        nowUnixMs: clock.nowUnixMs(),
-      }),
-    onIdentity: (path, received) => answerIdentity(path, received, options.world(), ports),
-  });
+  const http = openHttp(options, () => classical);
   const prove = (link: TLSSocket) => proofForNewcomer(link, offered(classical));
   const enrol = registrar && enrolHttp(registrar, log, prove);
   const feed = options.revoked && revocationFeed(options.revoked, log);
@@ -122,6 +108,27 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       await http.drain(graceMs);
     },
   };
+}
+
+/** What is asked on links whose peers are proven: calls, and what stands beside them. */
+function openHttp(options: ServeOptions, classical: () => ClassicalCredentials | undefined): McpHttp {
+  const { ports, world } = options;
+  const { log, clock } = ports;
+  return mcpHttp({
+    maxBodyBytes: options.maxBodyBytes,
+    clock,
+    log,
+    grants: options.grants,
+    onCall: (received) => handle(received, world(), ports),
+    // INVARIANT: links come from openDoors alone, which opens TLS sockets.
+    onProof: (link, asked) =>
+      answerProof(link as TLSSocket, asked, {
+        own: offered(classical()),
+        trust: world().trust,
+        nowUnixMs: clock.nowUnixMs(),
+      }),
+    onIdentity: (path, received) => answerIdentity(path, received, world(), ports),
+  });
 }
 
 /** Where there is nothing to prove, there is nothing under that address (403). */

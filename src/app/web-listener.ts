@@ -11,15 +11,17 @@ import type { Credentials } from "../host/net/tls.ts";
 import { webFront } from "../host/net/web-front.ts";
 import { checkWebCertificate, openWebDoors } from "../host/net/web-tls.ts";
 import { accessTokens } from "../host/oauth/access-tokens.ts";
-import type { Issuers } from "../host/oauth/issuers.ts";
-import type { Proofs } from "../host/oauth/proofs.ts";
+import { type Issuers, openIssuers } from "../host/oauth/issuers.ts";
+import { openProofs, type Proofs } from "../host/oauth/proofs.ts";
 import { watchFiles } from "../host/store/watched-files.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { compileScopes } from "../policy/scopes.ts";
 import type { Profile } from "../crypto/suites.ts";
+import type { Config } from "./config.ts";
+import { issuerSpecs } from "./config/issuers.ts";
 import type { WebListener } from "./config/listen.ts";
 
-export interface WebListenerOptions {
+interface WebListenerOptions {
   readonly profile: Profile;
   readonly issuers: Issuers;
   /** Identifiers of the issuers, by name. */
@@ -30,7 +32,7 @@ export interface WebListenerOptions {
   readonly maxBodyBytes: number;
 }
 
-export interface OpenWebListener {
+interface OpenWebListener {
   /** `host:port` as bound. */
   readonly address: string;
   readonly drain: (graceMs: number) => Promise<void>;
@@ -46,10 +48,7 @@ const silentMs = 120_000;
 const maxHeaderBytes = 32 * 1024;
 
 /** @throws Refusal `bad_config` if its certificates can't be used or its address can't be had */
-export async function openWebListener(
-  listener: WebListener,
-  options: WebListenerOptions,
-): Promise<OpenWebListener> {
+async function openWebListener(listener: WebListener, options: WebListenerOptions): Promise<OpenWebListener> {
   const { ports } = options;
   const { log, clock } = ports;
   const strangers = new Map<string, NodeJS.Timeout>();
@@ -150,6 +149,34 @@ function admissionTo(
     ...(listener.dpop_nonce && { nonce: proofs.nonce }),
     onProven: ({ channel }) => onProven(channel.remote),
   });
+}
+
+/** Where clients with access tokens come in, if anywhere. */
+export async function openWebListeners(
+  config: Config,
+  { ports, world }: { readonly ports: Ports; readonly world: () => World },
+  opening: AsyncDisposableStack,
+): Promise<ReadonlyMap<string, string>> {
+  const { webListeners, profile, limits } = config;
+  const addresses = new Map<string, string>();
+  if (webListeners.length === 0) return addresses;
+  const specs = issuerSpecs(config.issuers, config.folder);
+  const shared = {
+    profile,
+    issuers: openIssuers(specs, ports.clock),
+    issuerUrls: new Map([...specs].map(([name, { issuer }]) => [name, issuer])),
+    proofs: openProofs(ports.clock),
+    world,
+    ports,
+    maxBodyBytes: limits.request,
+  };
+  for (const listener of webListeners) {
+    const { address, drain } = await openWebListener(listener, shared);
+    opening.defer(() => drain(limits.drain));
+    ports.log.info("listener.open", { url: listener.url, address });
+    addresses.set(listener.url, address);
+  }
+  return addresses;
 }
 
 function readCredentials({ url, certificates }: WebListener, nowUnixMs: number): readonly Credentials[] {

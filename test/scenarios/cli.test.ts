@@ -130,7 +130,10 @@ describe("a gateway that has served a few calls", () => {
     assert.equal(doctor.code, 0, doctor.stdout);
     assert.match(doctor.stdout, /ok +listener +\S+ refuses classical key exchange/);
     assert.match(doctor.stdout, /Everything works\./);
-    assert.match((await run("ca", "list")).stdout, /client +valid +spiffe:\/\/latticegate\.local\/agent\/cli/);
+    assert.match(
+      (await run("ca", "list")).stdout,
+      /client +valid +spiffe:\/\/latticegate\.local\/agent\/cli/,
+    );
   });
 
   test("audit tail shows each call in one line, and audit show all that is known of one", async () => {

@@ -146,6 +146,7 @@ function keepTime(server: http.Server): void {
 }
 
 interface Origin {
+  readonly response: http.ServerResponse;
   readonly channel: Channel;
   readonly reply: Reply;
 }
@@ -158,22 +159,19 @@ async function take(
   options: McpHttpOptions,
 ): Promise<void> {
   const { onProof, log } = options;
-  const from: Origin = { channel: link.channel, reply };
-  if (onProof !== undefined && request.url === linkProofPath) {
+  const from: Origin = { response, channel: link.channel, reply };
+  if (options.grants !== undefined && isAboutGrants(request)) {
+    await options.grants(request, response, link.channel);
+  } else if (onProof !== undefined && request.url === linkProofPath) {
     link.channel = await takeProof(request, response, { ...from, log, onProof });
-  } else await receive(request, response, from, options);
+  } else await receive(request, from, options);
 }
 
 async function receive(
   request: http.IncomingMessage,
-  response: http.ServerResponse,
-  from: Origin,
+  { response, ...from }: Origin,
   options: McpHttpOptions,
 ): Promise<void> {
-  if (options.grants !== undefined && isAboutGrants(request)) {
-    await options.grants(request, response, from.channel);
-    return;
-  }
   const call: Received = {
     id: randomUUIDv7(),
     atUnixMs: options.clock.nowUnixMs(),
@@ -188,10 +186,7 @@ async function receive(
   try {
     checkHeaders(request);
     if (path.startsWith(identityPath) && options.onIdentity !== undefined) {
-      if (request.method !== "POST") throw new Refusal("method_not_allowed", "This is asked for with POST.");
-      checkContent(request);
-      const body = await readBody(request, maxIdentityRequestBytes);
-      await options.onIdentity(path, { ...call, body });
+      await options.onIdentity(path, { ...call, body: await readIdentityRequest(request) });
       return;
     }
     checkRequest(request);
@@ -207,6 +202,12 @@ async function receive(
     if (status !== 401 || !isBrief(request)) response.shouldKeepAlive = false;
     call.reply.whole(status, headers, body);
   }
+}
+
+async function readIdentityRequest(request: http.IncomingMessage): Promise<Uint8Array> {
+  if (request.method !== "POST") throw new Refusal("method_not_allowed", "This is asked for with POST.");
+  checkContent(request);
+  return await readBody(request, maxIdentityRequestBytes);
 }
 
 function pathOf({ url = "" }: http.IncomingMessage): string {

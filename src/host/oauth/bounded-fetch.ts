@@ -45,7 +45,7 @@ export function boundedFetch({ dispatcher, timeoutMs, failed }: BoundedFetchOpti
         dispatcher: dispatcher(),
         method,
         headers: { ...headers },
-        body: body === undefined || body === null ? null : textOf(body),
+        body: textOf(body),
         signal,
       });
       if (answer.statusCode >= 300 && answer.statusCode < 400) {
@@ -101,7 +101,8 @@ function responseOf(answer: Dispatcher.ResponseData, bytes: Buffer): Response {
   return new Response(status === 204 ? null : new Uint8Array(bytes), { status, headers });
 }
 
-function textOf(body: unknown): string {
+function textOf(body: unknown): string | null {
+  if (body === undefined || body === null) return null;
   if (typeof body === "string") return body;
   if (body instanceof URLSearchParams) return body.toString();
   throw new TypeError("expected a form or a text");

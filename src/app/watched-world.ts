@@ -1,0 +1,88 @@
+/** The world that calls are judged under, as the config and the state database have it at every moment. */
+import { makeWorld, type VersionFloor, type World } from "../gate/world.ts";
+import type { StateStore } from "../host/store/state-sqlite.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Config } from "./config.ts";
+import { doctorRule } from "./doctor-rule.ts";
+import { webReach } from "./web-listener.ts";
+
+/** How soon a change another process made to the state (a revocation) is in force; to look costs a few microseconds. */
+const stateWatchMs = 100;
+
+export interface WatchedWorld {
+  readonly current: () => World;
+  /** Called after each swap. */
+  readonly onChange: (told: () => void) => void;
+  readonly stop: () => void;
+}
+
+interface WatchedState extends Pick<StateStore, "revokedSerials" | "version"> {
+  readonly issuers: () => ReadonlySet<string>;
+}
+
+/** The world, swapped whole when the state database was changed by a command. */
+export function watchedWorld(config: Config, state: WatchedState, log: Log): WatchedWorld {
+  const make = (): World =>
+    makeWorld({
+      trust: {
+        domain: config.trust_domain,
+        identityAlgorithm: config.profile.identity.id,
+        revokedSerials: state.revokedSerials(),
+        issuers: state.issuers(),
+      },
+      rules: [...config.policies, doctorRule(config)],
+      servers: Object.keys(config.servers),
+      virtualServers: new Map(
+        Object.entries(config.virtual_servers).map(([name, { servers }]) => [name, servers]),
+      ),
+      claims: config.caller_claims,
+      webListeners: webReach(config.webListeners),
+      versions: versionFloor(config),
+      hybridLinks: hybridLinks(config),
+      delegation: {
+        maxDepth: config.delegation.max_depth,
+        maxLifetimeMs: config.delegation.max_lifetime,
+      },
+      forward: Object.fromEntries(
+        Object.entries(config.servers).flatMap(([name, server]) =>
+          "forward" in server ? [[name, server.forward]] : [],
+        ),
+      ),
+    });
+  let seen = state.version();
+  let told = (): void => {};
+  let world = make();
+  const timer = setInterval(() => {
+    try {
+      const now = state.version();
+      if (now === seen) return;
+      world = make();
+      seen = now;
+      told();
+    } catch (error) {
+      // Tried again at the next tick; until then the calls are judged under the world there is.
+      log.error("state.unreadable", { reason: error instanceof Error ? error.message : "unknown" });
+    }
+  }, stateWatchMs).unref();
+  return {
+    current: () => world,
+    onChange: (next) => (told = next),
+    stop: () => clearInterval(timer),
+  };
+}
+
+function hybridLinks({ servers }: Config): readonly string[] {
+  return Object.entries(servers).flatMap(([name, { link }]) =>
+    link.authentication === "hybrid-mtls" ? [name] : [],
+  );
+}
+
+function versionFloor({ protocol, servers }: Config): VersionFloor {
+  const ofServers = Object.entries(servers).flatMap(([name, { minimum_protocol: own }]) =>
+    own === undefined ? [] : [[name, own] as const],
+  );
+  return {
+    ...(protocol.minimum !== undefined && { minimum: protocol.minimum }),
+    ofServers: new Map(ofServers),
+  };
+}
