@@ -62,6 +62,7 @@ export async function ensureRoots(
     });
   }
   checkSuite(store, making.suite);
+  await checkKeys(paths, keys, store);
   await exportRoots(paths, store);
 }
 
@@ -120,6 +121,16 @@ export async function loadAuthority(
     return [first, ...more];
   };
   return { trustDomain, roots: { server: await load("server"), client: await load("client") } };
+}
+
+/** Keys and certificates may come from two backups, or the keys from another signer. */
+async function checkKeys(paths: StatePaths, keys: KeyFolder, store: RootStore): Promise<void> {
+  for (const root of purposes.flatMap((purpose) => trustedOf(store.roots(), purpose))) {
+    const { publicKey } = await keys.signing(rootKeyName(root), root.suite);
+    if (readRoot(root.certificate).publicKey.equals(publicKey)) continue;
+    const file = rootFile(paths, root.purpose);
+    throw new Refusal("bad_state", `${file} isn't the certificate of the root key there is; restore both.`);
+  }
 }
 
 function checkSuite(store: RootStore, suite: SignatureSuiteId): void {

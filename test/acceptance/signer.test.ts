@@ -27,11 +27,13 @@ const skip = unreadable(process.pid) ?? false;
 
 const allKeys = [
   "client-root",
+  "client-root-classical",
   "log-ed25519",
   "log-ml-dsa-44",
   "log-ml-dsa-65",
   "log-slh-dsa",
   "server-root",
+  "server-root-classical",
 ];
 
 test(

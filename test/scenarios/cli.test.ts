@@ -157,7 +157,10 @@ describe("a gateway that has served a few calls", () => {
   test("a revoked identity is named, and its next call is refused", async () => {
     const { url } = await loopbackSidecar(t, gateway, "stub", "soon-gone");
     const revoked = await run("ca", "revoke", "spiffe://latticegate.local/agent/soon-gone");
-    assert.match(revoked.stdout, /^revoked spiffe:\/\/latticegate\.local\/agent\/soon-gone: 1 certificate$/m);
+    assert.match(
+      revoked.stdout,
+      /^revoked spiffe:\/\/latticegate\.local\/agent\/soon-gone: 2 certificates$/m,
+    );
     assert.equal(
       (await run("ca", "revoke", "spiffe://latticegate.local/agent/soon-gone")).code,
       1,

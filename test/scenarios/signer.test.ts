@@ -26,7 +26,18 @@ import {
 } from "../support/gateway.ts";
 import { signerScene } from "../support/signer.ts";
 
-const moved = ["client-root", "log-ed25519", "log-ml-dsa-44", "log-ml-dsa-65", "log-slh-dsa", "server-root"];
+const moved = [
+  "client-root",
+  "client-root-classical",
+  "log-ed25519",
+  "log-ml-dsa-44",
+  "log-ml-dsa-65",
+  "log-slh-dsa",
+  "server-root",
+  "server-root-classical",
+];
+/** What is a gateway's own to sign and seal with. */
+const kept = ["client-sessions", "delegation-ml-dsa-65", "grants", "sessions"];
 
 function isRefusal(code: string, text = /./): (error: unknown) => boolean {
   return (error) => error instanceof Refusal && error.code === code && text.test(error.message);
@@ -48,10 +59,10 @@ test("with a signer calls are served, newcomers join, the log verifies, and the 
   const client = clientOf(t, gateway, await enrol(gateway));
   assert.equal((await client.post("stub", toolCall("echo"))).status, 200);
   assert.equal(await verdict(gateway), "intact");
-  assert.deepEqual((await readdir(statePaths(gateway.config.state).keys)).toSorted(), [
-    "kdf.json",
-    "sessions.json",
-  ]);
+  assert.deepEqual(
+    (await readdir(statePaths(gateway.config.state).keys)).toSorted(),
+    ["kdf", ...kept].map((name) => `${name}.json`).toSorted(),
+  );
   assert.deepEqual(
     (await readdir(signerPaths(scene.state).keys)).toSorted(),
     [...moved.map((name) => `${name}.json`), "kdf.json"].toSorted(),
@@ -65,7 +76,7 @@ test("keys that are moved to a signer keep their roots and their log, and are go
   const enrolment = await enrol(before);
   await assert.rejects(scene.init(), isRefusal("bad_state", /Stop the gateway first/));
   await before.stop();
-  assert.deepEqual(await scene.init(), moved);
+  assert.deepEqual([...(await scene.init())].toSorted(), moved);
   assert.deepEqual(await scene.init(), [], "a second time there is nothing left to do");
   await assert.rejects(
     testGateway(t, openPolicy, { folder: scene.folder }),
@@ -191,7 +202,7 @@ test("the doctor says whether the signer answers, and whether the keys are with 
     return Object.fromEntries(findings.map(({ what, level, text }) => [what, `${level}: ${text}`]));
   };
   const well = await rows();
-  assert.match(well["signer"] ?? "", /^ok: .*6 keys, last head signed: \d+ entries$/);
+  assert.match(well["signer"] ?? "", /^ok: .*8 keys, last head signed: \d+ entries$/);
   assert.match(well["keys"] ?? "", /^ok: /);
   await signer.stop();
   await writeFile(
@@ -288,6 +299,9 @@ test("what a gateway seals besides stays its own, and opens without the signer",
   const { keys, unlock } = statePaths(gateway.config.state);
   await gateway.stop();
   const folder = await openKeyFolder(keys, { file: unlock });
-  assert.deepEqual(await folder.list(), [{ name: "sessions", kind: "secret" }]);
+  assert.deepEqual(
+    (await folder.list()).map(({ name }) => name),
+    kept,
+  );
   assert.equal((await folder.secret("sessions")).length, 32);
 });
