@@ -16,7 +16,7 @@ export interface WatchedWorld {
   readonly stop: () => void;
 }
 
-interface WatchedState extends Pick<StateStore, "revokedSerials" | "version"> {
+interface WatchedState extends Pick<StateStore, "revokedSerials" | "shutOutClients" | "version"> {
   readonly issuers: () => ReadonlySet<string>;
 }
 
@@ -39,6 +39,7 @@ export function watchedWorld(config: Config, state: WatchedState, log: Log): Wat
       webListeners: webReach(config.webListeners),
       versions: versionFloor(config),
       hybridLinks: hybridLinks(config),
+      shutOut: state.shutOutClients(),
       delegation: {
         maxDepth: config.delegation.max_depth,
         maxLifetimeMs: config.delegation.max_lifetime,

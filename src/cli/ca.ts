@@ -75,9 +75,9 @@ export const caList = {
 
 export const caRevoke = {
   name: "ca revoke",
-  arguments: "SERIAL|SPIFFE-ID",
+  arguments: "SERIAL|SPIFFE-ID|oauth:…",
   summary:
-    "Revoke an identity with its unused join tokens, or a certificate with all it was renewed to or from. A running gateway ends its links and calls within a second, and so do servers behind expose that reach it.",
+    "Revoke an identity with its unused join tokens, or a certificate with all it was renewed to or from. A running gateway ends its links and calls within a second, and so do servers behind expose that reach it. Of an OAuth client or user, named as in the audit log, access tokens count no more.",
   options: configOption,
   run: (call) => {
     const [what] = call.positionals;
@@ -87,6 +87,10 @@ export const caRevoke = {
         "Name a serial number or a SPIFFE ID; `latticegate ca list` shows them.",
       );
     const revoked = revokeCertificates(loadConfig(configFile(call)), what, systemClock);
+    if (revoked !== undefined && what.startsWith("oauth:")) {
+      call.out(`revoked ${what}: its access tokens count no more`);
+      return Promise.resolve(0);
+    }
     if (revoked === undefined || revoked.certificates + revoked.joinTokens === 0) {
       call.out(`nothing to revoke: no valid certificate or join token is or belongs to ${what}`);
       return Promise.resolve(1);
@@ -100,8 +104,9 @@ export const caRevoke = {
 
 export const caReadmit = {
   name: "ca readmit",
-  arguments: "SPIFFE-ID",
-  summary: "Let the workload of a revoked identity prove itself again; what was revoked stays revoked.",
+  arguments: "SPIFFE-ID|oauth:…",
+  summary:
+    "Let the workload of a revoked identity prove itself again, or a client's access tokens count; certificates that were revoked stay so.",
   options: configOption,
   run: (call) => {
     const [spiffeId] = call.positionals;

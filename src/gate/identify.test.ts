@@ -52,6 +52,19 @@ const received: Received = {
 
 const refused = (error: unknown): boolean => error instanceof Refusal && error.code === "no_identity";
 
+test("a token counts no more once its client, or whom it acts for, was revoked", () => {
+  const user = "oauth:corp/user/alice";
+  const forAlice = { ...received, presented: { ...presented, chain: [user] } };
+  for (const name of [presented.id, user]) {
+    const parts = { trust: world.trust, rules: [], servers: ["files"], shutOut: [name] };
+    assert.throws(() => identify(forAlice, makeWorld(parts)), refused);
+  }
+  identify(
+    forAlice,
+    makeWorld({ trust: world.trust, rules: [], servers: ["files"], shutOut: ["oauth:corp/user/a"] }),
+  );
+});
+
 test("a call is from whom its token proves, for as long as that lasts", () => {
   const call = identify({ ...received, presented }, world);
   assert.equal(call.caller.id, "oauth:corp/client/app");

@@ -31,6 +31,16 @@ export function identify(received: Received, world: World): Identified {
   if (presented === undefined || presented.proof.notAfterUnixMs <= atUnixMs) {
     throw new Refusal("no_identity", "There is no access token with this call that is still good.");
   }
+  const revoked = [presented.id, ...presented.chain].find((name) => world.shutOut.has(name));
+  if (revoked !== undefined) {
+    throw new Refusal(
+      "no_identity",
+      "The tokens of this client, or of whom it acts for, were revoked here.",
+      {
+        facts: { revoked },
+      },
+    );
+  }
   return { ...received, caller: presented };
 }
 

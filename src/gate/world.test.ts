@@ -33,6 +33,10 @@ const changes: readonly (readonly [string, Partial<Parts>])[] = [
   ["a minimum of a server's own", ofServers(["a", "2025-11-25"], ["b", "2025-11-25"])],
   ["a server that asks for hybrid links", { hybridLinks: ["a"] }],
   ["another server that does", { hybridLinks: ["b"] }],
+  ["a root that is trusted", { trust: { ...parts.trust, issuers: new Set(["root", "more"]) } }],
+  ["a client that was shut out", { shutOut: ["oauth:corp/client/app"] }],
+  ["delegation", { delegation: { maxDepth: 1, maxLifetimeMs: 1 } }],
+  ["more delegation", { delegation: { maxDepth: 2, maxLifetimeMs: 1 } }],
   ["another server's minimum", ofServers(["b", "2025-11-25"])],
 ];
 test("each change of what calls are judged by is another world", () => {

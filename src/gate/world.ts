@@ -37,6 +37,8 @@ export interface World {
   /** Servers whose calls come on links that prove a classical identity too, or not at all. */
   readonly hybridLinks: ReadonlySet<string>;
   readonly delegation: DelegationLimits;
+  /** Clients and users whose access tokens count no more here, by their names in `Caller`. */
+  readonly shutOut: ReadonlySet<string>;
   /** The forward servers among them, each with what says whether it leads to an origin. */
   readonly forward: ReadonlyMap<string, (origin: string) => boolean>;
   /** By the origin that clients know it by. */
@@ -60,12 +62,13 @@ export function makeWorld(parts: {
   readonly versions?: VersionFloor;
   readonly webListeners?: Readonly<Record<string, WebReach>>;
   readonly hybridLinks?: readonly string[];
+  readonly shutOut?: readonly string[];
   /** By default nobody may act for others. */
   readonly delegation?: DelegationLimits;
 }): World {
   const { trust, rules, servers, virtualServers = new Map(), forward = {}, claims = [] } = parts;
   const { versions = { ofServers: new Map() }, webListeners = {}, hybridLinks = [] } = parts;
-  const { delegation = { maxDepth: 0, maxLifetimeMs: 0 } } = parts;
+  const { delegation = { maxDepth: 0, maxLifetimeMs: 0 }, shutOut = [] } = parts;
   const content = JSON.stringify({
     trust: {
       ...trust,
@@ -79,6 +82,7 @@ export function makeWorld(parts: {
     versions: { ...versions, ofServers: [...versions.ofServers].sort(([a], [b]) => (a < b ? -1 : 1)) },
     hybridLinks: hybridLinks.toSorted(),
     delegation,
+    shutOut: shutOut.toSorted(),
     forward: Object.entries(forward).toSorted(([a], [b]) => (a < b ? -1 : 1)),
     webListeners: Object.entries(webListeners).toSorted(([a], [b]) => (a < b ? -1 : 1)),
   });
@@ -91,6 +95,7 @@ export function makeWorld(parts: {
     versions,
     hybridLinks: new Set(hybridLinks),
     delegation,
+    shutOut: new Set(shutOut),
     forward: new Map(Object.entries(forward).map(([name, patterns]) => [name, originMatcher(patterns)])),
     webListeners: new Map(
       Object.entries(webListeners).map(([origin, { classicalServers, scopes }]) => [

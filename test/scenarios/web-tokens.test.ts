@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { createHash, createHmac, X509Certificate } from "node:crypto";
 import { test, type TestContext } from "node:test";
 
-import { logged, recorded } from "../support/records.ts";
-import { enrol, toolCall } from "../support/gateway.ts";
+import { readmitIdentity, revokeCertificates } from "../../src/app/certificate-authority.ts";
+import { systemClock } from "../../src/host/system.ts";
+import { entriesOf, logged, recorded } from "../support/records.ts";
+import { enrol, eventually, toolCall } from "../support/gateway.ts";
 import {
   clientsMayAll,
   filesResource,
@@ -169,6 +171,24 @@ test("a token that is no JWT counts where its issuer says so, with all that a JW
     assert.match(refusal.challenges.join(), reason);
   }
 });
+
+for (const [what, name] of [
+  ["client", "oauth:corp/client/app"],
+  ["user", "oauth:corp/user/alice"],
+] as const) {
+  test(`access tokens of a ${what} that was revoked count no more, until it is readmitted`, async (t) => {
+    const { gateway, client, key, bound } = await scene(t);
+    const token = await bound();
+    const status = async (): Promise<number> => (await client({ headers: await key.headers(token) })).status;
+    assert.equal(await status(), 200);
+    assert.ok(revokeCertificates(gateway.config, name, systemClock));
+    await eventually("a refusal", async () => (await status()) === 401);
+    const entry = async () => (await entriesOf(gateway, "identity.revoke"))[0];
+    await eventually("its entry", async () => (await entry())?.principal === name);
+    assert.ok(readmitIdentity(gateway.config, name));
+    await eventually("being back", async () => (await status()) === 200);
+  });
+}
 
 test("a stolen token is worth nothing without its key", async (t) => {
   const all = await scene(t);

@@ -184,6 +184,12 @@ function revoke(
   what: string,
   { id, nowUnixMs }: { readonly id: string; readonly nowUnixMs: number },
 ): Revocation | undefined {
+  const atUnixMs = nowUnixMs;
+  if (what.startsWith("oauth:")) {
+    // Nobody here gave out its tokens: that they count no more is all there is to say.
+    const revocation = { id, spiffeId: what, serial: undefined, atUnixMs, certificates: 0, joinTokens: 0 };
+    return keep(db, revocation, false);
+  }
   const isIdentity = what.includes("://");
   const named = isIdentity ? what : what.toLowerCase().replaceAll(":", "");
   const known = isIdentity
@@ -218,17 +224,21 @@ function revoke(
     id,
     spiffeId: String(known["spiffe_id"]),
     serial: isIdentity ? undefined : named,
-    atUnixMs: nowUnixMs,
+    atUnixMs,
     certificates: counts(ended),
     joinTokens: counts(voided),
   };
-  const { spiffeId, serial = null, certificates, joinTokens } = revocation;
   // Written even if nothing was left to revoke: a certificate on its way to this identity is then refused.
-  const recorded = ended.length + voided.length === 0 ? nowUnixMs : null;
+  return keep(db, revocation, ended.length + voided.length === 0);
+}
+
+/** @param isEmpty whether nothing came of it, so that there is nothing for the audit log */
+function keep(db: DatabaseSync, revocation: Revocation, isEmpty: boolean): Revocation {
+  const { id, spiffeId, serial = null, atUnixMs, certificates, joinTokens } = revocation;
   db.prepare(
     `insert into revocations (id, spiffe_id, serial, at_unix_ms, certificates, join_tokens, recorded_unix_ms)
      values (?, ?, ?, ?, ?, ?, ?)`,
-  ).run(id, spiffeId, serial, nowUnixMs, certificates, joinTokens, recorded);
+  ).run(id, spiffeId, serial, atUnixMs, certificates, joinTokens, isEmpty ? atUnixMs : null);
   return revocation;
 }
 

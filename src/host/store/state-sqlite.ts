@@ -45,7 +45,7 @@ export function openState(file: string): StateStore {
     // Who is revoked can't come back by proving itself anew, as workloads do by themselves.
     revoke: (what, at) =>
       transaction(db, () => {
-        if (what.startsWith("spiffe://")) workloads.shutOut(what, at.nowUnixMs);
+        if (/^(spiffe:\/\/|oauth:)/.test(what)) workloads.shutOut(what, at.nowUnixMs);
         return certificates.revoke(what, at);
       }),
     ...workloads,

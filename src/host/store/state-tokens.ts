@@ -20,11 +20,13 @@ export interface WorkloadRecords {
   ) => void;
   /** Undefined for a certificate that isn't bound. */
   readonly renewalBound: (serial: string) => RenewalBound | undefined;
-  /** From now on no proof gets this identity. */
+  /** From now on no proof gets this identity, and no access token counts that names this client or user. */
   readonly shutOut: (spiffeId: string, nowUnixMs: number) => void;
   /** @returns whether it was shut out */
   readonly readmit: (spiffeId: string) => boolean;
   readonly isShutOut: (spiffeId: string) => boolean;
+  /** Those that come with access tokens, by their names `oauth:…`. */
+  readonly shutOutClients: () => readonly string[];
 }
 
 const schema = `
@@ -42,6 +44,7 @@ const keptAfterEndMs = 60 * 24 * 3_600_000;
 
 export function workloadRecords(db: DatabaseSync): WorkloadRecords {
   db.exec(schema);
+  const clients = db.prepare("select spiffe_id from shut_out where spiffe_id like 'oauth:%'");
   return {
     spendToken: ({ key, endsUnixMs }, nowUnixMs) => {
       db.prepare("delete from spent_tokens where ends_unix_ms <= ?").run(nowUnixMs);
@@ -73,5 +76,6 @@ export function workloadRecords(db: DatabaseSync): WorkloadRecords {
     readmit: (spiffeId) => db.prepare("delete from shut_out where spiffe_id = ?").run(spiffeId).changes > 0,
     isShutOut: (spiffeId) =>
       db.prepare("select 1 from shut_out where spiffe_id = ?").get(spiffeId) !== undefined,
+    shutOutClients: () => clients.all().map((row) => String(row["spiffe_id"])),
   };
 }
