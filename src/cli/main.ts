@@ -56,6 +56,11 @@ const commands = [
   identityExport,
 ] as const satisfies readonly Command[];
 
+// Who reads only the beginning of what is printed (`| head`) has all it wants.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+});
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {
