@@ -5,7 +5,7 @@
 import type { DatabaseSync } from "node:sqlite";
 
 import { Refusal } from "../../kernel/refusal.ts";
-import { transaction } from "./transaction.ts";
+import { transaction } from "./database.ts";
 
 interface IssuedCertificate {
   readonly serial: string;

@@ -2,13 +2,13 @@
  * What callers were granted at servers behind the gateway, in the state database: who and where stand in the clear,
  * tokens and keys are sealed under a key of the key folder, bound to holder and server.
  */
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 
 import { z } from "zod";
 
 import { openSecret, sealSecret } from "../../crypto/sealed.ts";
 import { fromUtf8, utf8 } from "../../kernel/bytes.ts";
-import { Refusal } from "../../kernel/refusal.ts";
+import { openDatabase } from "./database.ts";
 
 const tokensSchema = z.strictObject({
   clientId: z.string(),
@@ -80,7 +80,7 @@ const maxListed = 1000;
  * @throws Refusal `bad_state` if the file can't be opened
  */
 export function openGrants(file: string, key: Uint8Array): GrantStore {
-  const db = open(file);
+  const db = openDatabase(file, (db) => db.exec(schema));
   const find = db.prepare(`select ${columns} from upstream_grants where server = ? and holder = ?`);
   const sealedOf = db.prepare(
     "select nonce, sealed from upstream_grants where server = ? and holder = ? and id = ?",
@@ -128,7 +128,7 @@ export function openGrants(file: string, key: Uint8Array): GrantStore {
 
 /** Drops what an identity holds, for itself or for others: who gets its name later inherits nothing. */
 export function dropGrantsOf(file: string, id: string): void {
-  const db = open(file);
+  const db = openDatabase(file, (db) => db.exec(schema));
   try {
     db.prepare("delete from upstream_grants where holder = ? or instr(holder, ?) > 0").run(
       id,
@@ -177,15 +177,4 @@ function factsOf(row: Record<string, unknown>): GrantFacts {
     scope: text("scope"),
     grantedUnixMs: Number(row["granted_unix_ms"]),
   };
-}
-
-function open(file: string): DatabaseSync {
-  try {
-    const db = new DatabaseSync(file, { timeout: 5000 });
-    db.exec("pragma journal_mode = wal; pragma synchronous = full; pragma secure_delete = on;");
-    db.exec(schema);
-    return db;
-  } catch (cause) {
-    throw new Refusal("bad_state", `${file} can't be opened as the state database.`, { cause });
-  }
 }

@@ -3,11 +3,12 @@
  * they stay sealed in the key folder. Commands and the running gateway open the same file; each change is one
  * transaction together with its line in `root_events`, which the gateway copies into the audit log.
  */
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 
 import { isSignatureSuiteId, type SignatureSuiteId } from "../../crypto/suites.ts";
 import type { Purpose } from "../../identity/authority.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import { openDatabase, transaction } from "./database.ts";
 
 export interface RootRecord {
   readonly purpose: Purpose;
@@ -73,7 +74,7 @@ const schema = `
 
 /** @throws Refusal `bad_state` if the file can't be opened or isn't ours */
 export function openRoots(file: string): RootStore {
-  const db = open(file);
+  const db = openDatabase(file, (db) => db.exec(schema));
   const roots = (): readonly RootRecord[] =>
     db.prepare("select * from roots order by purpose, generation").all().map(recordOf);
   return {
@@ -96,7 +97,7 @@ export function openRoots(file: string): RootStore {
 
 /** Writes a consistent copy of the whole state database, also while others write to it. */
 export function copyState(file: string, to: string): void {
-  const db = open(file);
+  const db = openDatabase(file, (db) => db.exec(schema));
   try {
     db.prepare("vacuum into ?").run(to);
   } finally {
@@ -167,27 +168,4 @@ function recordOf(row: Record<string, unknown>): RootRecord {
             atUnixMs: Number(row["ended_unix_ms"]),
           },
   };
-}
-
-function open(file: string): DatabaseSync {
-  try {
-    const db = new DatabaseSync(file, { timeout: 5000 });
-    db.exec("pragma journal_mode = wal; pragma synchronous = full;");
-    db.exec(schema);
-    return db;
-  } catch (cause) {
-    throw new Refusal("bad_state", `${file} can't be opened as the state database.`, { cause });
-  }
-}
-
-function transaction<T>(db: DatabaseSync, work: () => T): T {
-  db.exec("begin immediate");
-  try {
-    const result = work();
-    db.exec("commit");
-    return result;
-  } catch (error) {
-    db.exec("rollback");
-    throw error;
-  }
 }

@@ -1,6 +1,6 @@
 /** What the state database promises of revocations, whichever process writes first. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -34,6 +34,13 @@ function refused(code: string): (error: unknown) => boolean {
 function grant(secretHash: string) {
   return { secretHash, spiffeId, purpose: "client" as const, expiresUnixMs: 5000, usedUnixMs: null };
 }
+
+test("the state database is its owner's alone, also one that was made before", (t) => {
+  const file = databaseFile(t);
+  writeFileSync(file, "", { mode: 0o644 });
+  openState(file).close();
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+});
 
 test("a revocation before the renewal is written refuses it, one after it takes it along", (t) => {
   const { gateway, command } = opened(t);

@@ -2,10 +2,9 @@
  * Small shared facts on node:sqlite: join grants, issued certificates, revocations. Commands and the
  * running gateway open the same file; each change is one transaction, on disk when the call returns.
  */
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 
 import { type JoinGrant, redeem } from "../../identity/join-token.ts";
-import { Refusal } from "../../kernel/refusal.ts";
 import {
   type CertificateRecords,
   certificateRecords,
@@ -13,7 +12,7 @@ import {
   migrateCertificates,
 } from "./certificate-records.ts";
 import { type WorkloadRecords, workloadRecords } from "./state-tokens.ts";
-import { transaction } from "./transaction.ts";
+import { openDatabase, transaction } from "./database.ts";
 
 export interface StateStore extends CertificateRecords, WorkloadRecords {
   readonly addGrant: (grant: JoinGrant) => void;
@@ -35,7 +34,10 @@ const schema = `
 
 /** @throws Refusal `bad_state` if the file can't be opened or isn't ours */
 export function openState(file: string): StateStore {
-  const db = open(file);
+  const db = openDatabase(file, (db) => {
+    db.exec(schema + certificateSchema);
+    migrateCertificates(db);
+  });
   const version = db.prepare("pragma data_version");
   const workloads = workloadRecords(db);
   const certificates = certificateRecords(db);
@@ -79,18 +81,6 @@ function joinGrants(db: DatabaseSync): Pick<StateStore, "addGrant" | "takeGrant"
         return grant;
       }),
   };
-}
-
-function open(file: string): DatabaseSync {
-  try {
-    const db = new DatabaseSync(file, { timeout: 5000 });
-    db.exec("pragma journal_mode = wal; pragma synchronous = full;");
-    db.exec(schema + certificateSchema);
-    migrateCertificates(db);
-    return db;
-  } catch (cause) {
-    throw new Refusal("bad_state", `${file} can't be opened as the state database.`, { cause });
-  }
 }
 
 function grantOf(secretHash: string, row: Record<string, unknown>): JoinGrant {

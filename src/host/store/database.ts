@@ -1,0 +1,46 @@
+/** The state database: one file on node:sqlite, in which each part of the state has tables of its own. */
+import { closeSync, fchmodSync, openSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+
+import { Refusal } from "../../kernel/refusal.ts";
+
+/** How long one change waits for another process's. */
+const patienceMs = 5000;
+
+/**
+ * For its owner alone; each change is on disk when it is done.
+ * @param prepare makes the tables that aren't there yet
+ * @throws Refusal `bad_state` if the file can't be opened or isn't ours
+ */
+export function openDatabase(file: string, prepare: (db: DatabaseSync) => void): DatabaseSync {
+  try {
+    keepPrivate(file);
+    const db = new DatabaseSync(file, { timeout: patienceMs });
+    db.exec("pragma journal_mode = wal; pragma synchronous = full; pragma secure_delete = on;");
+    prepare(db);
+    return db;
+  } catch (cause) {
+    throw new Refusal("bad_state", `${file} can't be opened as the state database.`, { cause });
+  }
+}
+
+/** Waits for its turn before it reads, so that nothing it has seen changes before it writes. Within another, it is a part of that one. */
+export function transaction<T>(db: DatabaseSync, work: () => T): T {
+  if (db.isTransaction) return work();
+  db.exec("begin immediate");
+  try {
+    const result = work();
+    db.exec("commit");
+    return result;
+  } catch (error) {
+    db.exec("rollback");
+    throw error;
+  }
+}
+
+/** SQLite gives its further files the mode of this one. */
+function keepPrivate(file: string): void {
+  const descriptor = openSync(file, "a", 0o600);
+  fchmodSync(descriptor, 0o600);
+  closeSync(descriptor);
+}
