@@ -45,7 +45,7 @@ export async function delegate(call: InSession, grant: Grant, world: World, port
     principal: call.caller.id,
     tool: null,
   } as const;
-  const facts = { ...standing(call), to: grant.to, asked: describe(grant.scope) };
+  const facts = { ...standing(call), to: printable(grant.to, 256), asked: describe(grant.scope) };
   try {
     if (ports.delegations === undefined) throw refused("Delegations aren't given out here.");
     const credential = narrowed(call, grant, world);
@@ -78,7 +78,7 @@ function narrowed({ caller, id, atUnixMs }: InSession, grant: Grant, world: Worl
   return {
     id,
     chain,
-    serials: serialsOf(caller),
+    ...certificatesOf(caller),
     holder,
     scope,
     depth: depthOf(grant, caller, world),
@@ -140,12 +140,12 @@ function endOf(
 }
 
 /** The certificates under which the chain stands: whoever has none can't be revoked here, and so can't delegate. */
-function serialsOf({ proof, chain, delegation }: Caller): readonly string[] {
-  const serial = "serial" in proof ? proof.serial : undefined;
-  if (serial === undefined || (chain.length > 0 && delegation === undefined)) {
+function certificatesOf({ proof, chain, delegation }: Caller): Pick<Credential, "serials" | "issuers"> {
+  if (proof.kind !== "svid" || (chain.length > 0 && delegation === undefined)) {
     throw refused("Only a caller with a certificate that acts for no token's user can delegate.");
   }
-  return [...(delegation?.serials ?? []), serial];
+  const { serials = [], issuers = [] } = delegation ?? {};
+  return { serials: [...serials, proof.serial], issuers: [...issuers, proof.issuer] };
 }
 
 /** A JWT counts in seconds; what is cut off makes it shorter. */

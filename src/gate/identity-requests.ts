@@ -3,12 +3,13 @@ import { z } from "zod";
 
 import { fromUtf8, utf8 } from "../kernel/bytes.ts";
 import { Refusal, refusalRow } from "../kernel/refusal.ts";
+import { covers } from "../policy/scope.ts";
 import type { Received } from "./call.ts";
 import { delegate } from "./delegate.ts";
 import type { Ports } from "./ports.ts";
 import { logRefusal } from "./refuse.ts";
 import { delegated, inClientSession } from "./represent.ts";
-import { identify } from "./stages.ts";
+import { checkLinkTo, identify } from "./stages.ts";
 import type { World } from "./world.ts";
 
 /** Where a caller asks for a session of its client's. */
@@ -70,6 +71,9 @@ async function answered(path: string, received: Received, world: World, ports: P
     ...(lifetime !== undefined && { lifetimeMs: lifetime * 1000 }),
     ...(depth !== undefined && { depth }),
   };
+  // Who may not call a server on this link may not have others call it either.
+  const covered = [...world.hybridLinks].filter((server) => covers(grant.scope, server));
+  checkLinkTo(covered, received, world);
   const { text, credential } = await delegate(inClientSession(represented, ports), grant, world, ports);
   // RFC 8693 §2.2.1
   return {

@@ -86,13 +86,24 @@ export async function locate(call: Confirmed, world: World, ports: Ports): Promi
   return inSession(routed, ports.sessionKey);
 }
 
-/** @throws Refusal `insufficient_scope`, `classical_link` */
 /** What the listener or the server asks of the link a call comes on. */
 function checkLink({ channel, server, atUnixMs }: Received, world: World): void {
   if (channel.demands === "hybrid-mtls") checkHybrid(channel, "This listener", world.trust, atUnixMs);
-  if (world.hybridLinks.has(server)) checkHybrid(channel, `"${server}"`, world.trust, atUnixMs);
+  checkLinkTo([server], { channel, atUnixMs }, world);
 }
 
+/** @throws Refusal `link_too_weak` if one of `servers` asks for more than the link proves */
+export function checkLinkTo(
+  servers: readonly string[],
+  { channel, atUnixMs }: Pick<Received, "channel" | "atUnixMs">,
+  world: World,
+): void {
+  for (const server of servers) {
+    if (world.hybridLinks.has(server)) checkHybrid(channel, `"${server}"`, world.trust, atUnixMs);
+  }
+}
+
+/** @throws Refusal `insufficient_scope`, `classical_link` */
 export function judge(call: Located, world: World): Judged {
   const target = targetOf(call.frame);
   const question: Question = { caller: call.caller, server: call.server, ...(target && { target }) };

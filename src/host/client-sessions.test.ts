@@ -11,7 +11,7 @@ const minute = 60_000;
 const caller = (id: string, ...chain: readonly string[]): Caller => ({
   id,
   chain,
-  proof: { kind: "svid", serial: "1", notAfterUnixMs: 1 },
+  proof: { kind: "svid", serial: "1", issuer: "root", notAfterUnixMs: 1 },
 });
 const [a, b, aForB] = [caller("a"), caller("b"), caller("a", "b")];
 const named = (token?: string, part?: string) => ({ token, part });

@@ -79,7 +79,7 @@ test("a caller is what its link proved, and says by which certificate", () => {
   assert.deepEqual(callerOf(channel, trust, 0), {
     id: "spiffe://acme.test/agent/a",
     chain: [],
-    proof: { kind: "svid", serial: "01ab", notAfterUnixMs: 2000 },
+    proof: { kind: "svid", serial: "01ab", issuer: "root", notAfterUnixMs: 2000 },
   });
 });
 

@@ -90,7 +90,7 @@ export function callerOf({ peer }: Pick<Channel, "peer">, trust: Trust, nowUnixM
   return {
     id: peer.spiffeId,
     chain: [],
-    proof: { kind: "svid", serial: peer.serial, notAfterUnixMs: peer.notAfterUnixMs },
+    proof: { kind: "svid", serial: peer.serial, issuer: peer.issuer, notAfterUnixMs: peer.notAfterUnixMs },
   };
 }
 

@@ -30,7 +30,7 @@ export interface DelegationLimits {
 
 /** The claims, as JSON. Times are whole seconds. */
 export function writeClaims(credential: Credential, domain: string): string {
-  const { id, chain, holder, scope, depth, serials } = credential;
+  const { id, chain, holder, scope, depth, serials, issuers } = credential;
   const [subject, ...actors] = [...chain, holder];
   return JSON.stringify({
     iss: gatewayIdOf(domain),
@@ -43,6 +43,7 @@ export function writeClaims(credential: Credential, domain: string): string {
     scope: scopeText(scope),
     "dev.latticegate/depth": depth,
     "dev.latticegate/serials": serials,
+    "dev.latticegate/issuers": issuers,
   });
 }
 
@@ -52,15 +53,18 @@ export function readClaims(text: string, domain: string): Credential | undefined
   if (claims?.["iss"] !== gatewayIdOf(domain) || claims["aud"] !== `spiffe://${domain}`) return undefined;
   const { sub, act, iat, exp, jti, scope } = claims;
   const { "dev.latticegate/depth": depth, "dev.latticegate/serials": serials } = claims;
+  const { "dev.latticegate/issuers": issuers } = claims;
   const [holder, ...before] = actorsIn(act);
   if (typeof sub !== "string" || typeof jti !== "string" || typeof scope !== "string") return undefined;
   if (holder === undefined || !isCount(iat) || !isCount(exp) || !isCount(depth)) return undefined;
   const chain = [sub, ...before.toReversed()];
   if (!isTexts(serials) || serials.length !== chain.length) return undefined;
+  if (!isTexts(issuers) || issuers.length !== chain.length) return undefined;
   return {
     id: jti,
     chain,
     serials,
+    issuers,
     holder,
     scope: scopeIn(scope),
     depth,
@@ -80,7 +84,7 @@ export function actingWith(
 ): Caller {
   const { trust, limits, nowUnixMs } = under;
   const { chain, holder, issuedUnixMs, ...delegation } = credential;
-  const { id, serials, notAfterUnixMs } = delegation;
+  const { id, serials, issuers, notAfterUnixMs } = delegation;
   const refuse = (text: string): Refusal =>
     new Refusal("delegation_refused", text, { facts: { delegation: id } });
   if (holder !== caller.id) throw refuse("This delegation is for another caller.");
@@ -89,6 +93,10 @@ export function actingWith(
   if (notAfterUnixMs <= nowUnixMs) throw refuse("This delegation has ended; ask for another.");
   if (serials.some((serial) => trust.revokedSerials.has(serial))) {
     throw refuse("Somebody on whose behalf this is was revoked.");
+  }
+  // Who has a root's key may have delegated as anybody, with certificates that nobody can revoke one by one.
+  if (!issuers.every((issuer) => trust.issuers.has(issuer))) {
+    throw refuse("Somebody delegated this with a certificate of a root that isn't trusted any more.");
   }
   if (chain.length > limits.maxDepth) {
     throw refuse(`This delegation is one of ${chain.length} in a row; ${limits.maxDepth} are allowed here.`);

@@ -21,6 +21,8 @@ export interface Delegation {
   readonly notAfterUnixMs: number;
   /** Serial numbers of the certificates with which those of the chain delegated, in its order. */
   readonly serials: readonly string[];
+  /** Hashes of the roots above those certificates, in the same order. */
+  readonly issuers: readonly string[];
 }
 
 /** Patterns as rules have them, by the kind of what they name. */
@@ -36,6 +38,8 @@ interface SvidProof {
   readonly kind: "svid";
   /** Lower-case hex serial number of the certificate. */
   readonly serial: string;
+  /** SHA-256 of the root above it, base64url. */
+  readonly issuer: string;
   readonly notAfterUnixMs: number;
 }
 

@@ -18,11 +18,11 @@ const rule = (part: Partial<RuleDocument>): RuleDocument => ({
   ...part,
 });
 const everything = { tools: ["*"], resources: ["*"], prompts: ["*"] };
-const delegation = { id: "d", scope: everything, depth: 0, notAfterUnixMs: 1, serials: [] };
+const delegation = { id: "d", scope: everything, depth: 0, notAfterUnixMs: 1, serials: [], issuers: [] };
 const caller = (id: string, chain: readonly string[], part: Partial<Caller> = {}): Caller => ({
   id,
   chain,
-  proof: { kind: "svid", serial: "1", notAfterUnixMs: 1 },
+  proof: { kind: "svid", serial: "1", issuer: "root", notAfterUnixMs: 1 },
   ...(chain.length > 0 && { delegation }),
   ...part,
 });

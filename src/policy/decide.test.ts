@@ -22,7 +22,7 @@ const ask = (
   caller = "spiffe://acme.test/agent/a",
   server = "files",
 ): Question => ({
-  caller: { id: caller, chain: [], proof: { kind: "svid", serial: "1", notAfterUnixMs: 1 } },
+  caller: { id: caller, chain: [], proof: { kind: "svid", serial: "1", issuer: "root", notAfterUnixMs: 1 } },
   server,
   ...(target && { target }),
 });

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { revokeCertificates } from "../../src/app/certificate-authority.ts";
+import { replaceCompromised } from "../../src/app/root-operations.ts";
 import { signJws } from "../../src/crypto/jws.ts";
 import { generateKeyPair, signingKey } from "../../src/crypto/keys.ts";
 import { signatureSuite } from "../../src/crypto/suites.ts";
@@ -14,6 +15,7 @@ import {
   clientOf,
   enrol,
   eventually,
+  openPolicy,
   stubServer,
   testGateway,
   type TestGateway,
@@ -263,6 +265,35 @@ test("whoever is revoked takes along what was delegated from it", async (t) => {
   assert.equal(await call(c, "read_x", fromB.token), "ok", "what B gives itself goes on");
   await enrol(gateway, "agent/a"); // A comes back, what it gave before doesn't.
   assert.match(await call(b, "read_x", toB.token), /revoked/);
+});
+
+test("what was delegated under a root that is no longer trusted counts no more", async (t) => {
+  const { gateway, agent } = await scene(t);
+  const [a, b] = [await agent("a"), await agent("b")];
+  const toB = await delegate(a, { to: "agent/b", tools: ["files/*"] });
+  assert.equal(await call(b, "read_x", toB.token), "ok");
+  await replaceCompromised(gateway.config, "client", systemClock);
+  await eventually("a new beginning for B", async () => {
+    const again = clientOf(t, gateway, await enrol(gateway, "agent/b"));
+    const said = await call(again, "read_x", toB.token).catch(() => "cut");
+    return /a root that isn't trusted any more/.test(said);
+  });
+});
+
+test("a link that may not call a server may have nobody else call it either", async (t) => {
+  const stub = await stubServer(t);
+  const servers = `servers:
+  dear: { url: "${stub.url}", link: { authentication: hybrid-mtls } }
+  mail: { url: "${stub.url}" }
+`;
+  const gateway = await testGateway(t, servers + openPolicy);
+  const a = clientOf(t, gateway, await enrol(gateway, "agent/a"));
+  for (const tools of [["dear/*"], ["mail/*", "dea*/read"], ["*"]]) {
+    const { status, message } = await delegate(a, { to: "agent/b", tools });
+    assert.equal(status, 403);
+    assert.match(message, /"dear" asks for a link that proves a classical identity/);
+  }
+  assert.equal((await delegate(a, { to: "agent/b", tools: ["mail/*"] })).status, 200);
 });
 
 test("limits that become narrower count for delegations there are", async (t) => {
