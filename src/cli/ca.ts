@@ -87,8 +87,11 @@ export const caRevoke = {
         "Name a serial number or a SPIFFE ID; `latticegate ca list` shows them.",
       );
     const revoked = revokeCertificates(loadConfig(configFile(call)), what, systemClock);
-    if (revoked !== undefined && what.startsWith("oauth:")) {
-      call.out(`revoked ${what}: its access tokens count no more`);
+    if (revoked?.isShutOut === true && revoked.certificates + revoked.joinTokens === 0) {
+      const end = revoked.spiffeId.startsWith("oauth:")
+        ? "its access tokens count no more"
+        : "it had nothing that counts, and can't prove itself anew";
+      call.out(`revoked ${revoked.spiffeId}: ${end}`);
       return Promise.resolve(0);
     }
     if (revoked === undefined || revoked.certificates + revoked.joinTokens === 0) {

@@ -58,8 +58,7 @@ export function readClaims(text: string, domain: string): Credential | undefined
   if (typeof sub !== "string" || typeof jti !== "string" || typeof scope !== "string") return undefined;
   if (holder === undefined || !isCount(iat) || !isCount(exp) || !isCount(depth)) return undefined;
   const chain = [sub, ...before.toReversed()];
-  if (!isTexts(serials) || serials.length !== chain.length) return undefined;
-  if (!isTexts(issuers) || issuers.length !== chain.length) return undefined;
+  if (!isTexts(serials, chain.length) || !isTexts(issuers, chain.length)) return undefined;
   return {
     id: jti,
     chain,
@@ -152,6 +151,6 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
-function isTexts(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((each) => typeof each === "string");
+function isTexts(value: unknown, count: number): value is readonly string[] {
+  return Array.isArray(value) && value.length === count && value.every((each) => typeof each === "string");
 }

@@ -24,15 +24,13 @@ import { fromBase64, toBase64, utf8 } from "../../kernel/bytes.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Channel, ClassicalIdentity } from "../../model/channel.ts";
+import { channelBinding } from "./channel-binding.ts";
 import { postOnLink } from "./post-on-link.ts";
 
 export const linkProofPath = "/identity/link-proof";
 
 /** A certificate with a P-384 key and its signature are about 1.5 KB. */
 export const maxProofBytes = 16 * 1024;
-
-/** RFC 9266 §4.2: `tls-exporter`. */
-const exporter = { label: "EXPORTER-Channel-Binding", bytes: 32 } as const;
 
 /** The classical identity this side shows, and whose it takes for the other end's. */
 export interface ClassicalCredentials {
@@ -145,7 +143,7 @@ export function newcomersCheck(
 export function bindingOf(link: tls.TLSSocket, role: Purpose): LinkBinding {
   const [own, peer] = [endOf(link.getX509Certificate()), endOf(link.getPeerX509Certificate())];
   return {
-    exporter: link.exportKeyingMaterial(exporter.bytes, exporter.label, Buffer.alloc(0)),
+    exporter: channelBinding(link),
     client: role === "client" ? own : peer,
     server: role === "server" ? own : peer,
   };

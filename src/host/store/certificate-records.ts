@@ -38,6 +38,8 @@ export interface Revocation {
   readonly certificates: number;
   /** Join tokens that were still worth something. */
   readonly joinTokens: number;
+  /** It could have proven itself anew until now, or come with access tokens. */
+  readonly isShutOut?: boolean;
 }
 
 /** A revoked certificate that hasn't ended. */
@@ -56,7 +58,7 @@ export interface CertificateRecords {
   /** Revokes the family of a serial number, or all of a SPIFFE ID and its unused join tokens; undefined for what isn't known. */
   readonly revoke: (
     what: string,
-    at: { readonly id: string; readonly nowUnixMs: number },
+    at: { readonly id: string; readonly nowUnixMs: number; readonly isShutOut?: boolean },
   ) => Revocation | undefined;
   /** Lower-case hex. */
   readonly revokedSerials: () => ReadonlySet<string>;
@@ -179,57 +181,53 @@ function revocations(db: DatabaseSync): Omit<CertificateRecords, keyof Issued> {
   };
 }
 
+const findIdentity =
+  "select spiffe_id from certificates where spiffe_id = ? union select spiffe_id from join_grants where spiffe_id = ?";
+const findFamily = "select spiffe_id, family from certificates where serial = ? or family = ?";
+
 function revoke(
   db: DatabaseSync,
   what: string,
-  { id, nowUnixMs }: { readonly id: string; readonly nowUnixMs: number },
+  { id, nowUnixMs, isShutOut = false }: Parameters<CertificateRecords["revoke"]>[1],
 ): Revocation | undefined {
   const atUnixMs = nowUnixMs;
-  if (what.startsWith("oauth:")) {
-    // Nobody here gave out its tokens: that they count no more is all there is to say.
-    const revocation = { id, spiffeId: what, serial: undefined, atUnixMs, certificates: 0, joinTokens: 0 };
-    return keep(db, revocation, false);
-  }
-  const isIdentity = what.includes("://");
+  // Nobody here gave out a client's tokens: of it there is nothing to be found, and only that they count no more to say.
+  const isIdentity = /:\/\/|^oauth:/.test(what);
   const named = isIdentity ? what : what.toLowerCase().replaceAll(":", "");
-  const known = isIdentity
-    ? db
-        .prepare(
-          "select spiffe_id from certificates where spiffe_id = ? union select spiffe_id from join_grants where spiffe_id = ?",
-        )
-        .get(named, named)
-    : db
-        .prepare("select spiffe_id, family from certificates where serial = ? or family = ?")
-        .get(named, named);
-  if (known === undefined) return undefined;
+  const known = db.prepare(isIdentity ? findIdentity : findFamily).get(named, named);
+  if (known === undefined && !isShutOut) return undefined;
   const ended = db
     .prepare(
       `update certificates set revoked_unix_ms = ?
        where ${isIdentity ? "spiffe_id" : "family"} = ? and revoked_unix_ms is null returning not_after_unix_ms`,
     )
-    .all(nowUnixMs, isIdentity ? named : String(known["family"]))
+    .all(nowUnixMs, isIdentity ? named : String(known?.["family"]))
     .map((row) => Number(row["not_after_unix_ms"]));
   // An identity that is revoked can't come back with a token that was made for it before.
-  const voided = isIdentity
-    ? db
-        .prepare(
-          `update join_grants set used_unix_ms = ?
-           where spiffe_id = ? and used_unix_ms is null returning expires_unix_ms`,
-        )
-        .all(nowUnixMs, named)
-        .map((row) => Number(row["expires_unix_ms"]))
-    : [];
+  const voided = isIdentity ? voidTokens(db, named, nowUnixMs) : [];
   const counts = (ends: readonly number[]): number => ends.filter((end) => end > nowUnixMs).length;
   const revocation: Revocation = {
     id,
-    spiffeId: String(known["spiffe_id"]),
+    spiffeId: isIdentity ? named : String(known?.["spiffe_id"]),
     serial: isIdentity ? undefined : named,
     atUnixMs,
     certificates: counts(ended),
     joinTokens: counts(voided),
+    isShutOut,
   };
   // Written even if nothing was left to revoke: a certificate on its way to this identity is then refused.
-  return keep(db, revocation, ended.length + voided.length === 0);
+  return keep(db, revocation, ended.length + voided.length === 0 && !isShutOut);
+}
+
+/** @returns when each would have ended */
+function voidTokens(db: DatabaseSync, spiffeId: string, nowUnixMs: number): readonly number[] {
+  return db
+    .prepare(
+      `update join_grants set used_unix_ms = ?
+       where spiffe_id = ? and used_unix_ms is null returning expires_unix_ms`,
+    )
+    .all(nowUnixMs, spiffeId)
+    .map((row) => Number(row["expires_unix_ms"]));
 }
 
 /** @param isEmpty whether nothing came of it, so that there is nothing for the audit log */

@@ -57,6 +57,19 @@ test("a revocation before the renewal is written refuses it, one after it takes 
   assert.deepEqual([...gateway.revokedSerials()].toSorted(), ["a1", "b1", "b2"]);
 });
 
+test("an identity that has nothing yet is shut out on record, once", (t) => {
+  const { gateway } = opened(t);
+  assert.deepEqual(gateway.revoke(spiffeId, at("r"))?.isShutOut, true);
+  assert.deepEqual(
+    gateway.unrecorded().map((each) => [each.id, each.spiffeId, each.certificates]),
+    [["r", spiffeId, 0]],
+  );
+  assert.equal(gateway.isShutOut(spiffeId), true);
+  assert.equal(gateway.revoke(spiffeId, at("again")), undefined);
+  assert.equal(gateway.revoke("oauth:corp/user/a", at("user"))?.isShutOut, true);
+  assert.equal(gateway.revoke("00ff", at("serial")), undefined);
+});
+
 test("any serial of a family stands for all of it, however it is written", (t) => {
   const { gateway, command } = opened(t);
   gateway.addCertificate({ ...certificate, serial: "a1" });

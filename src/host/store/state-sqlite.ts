@@ -47,8 +47,8 @@ export function openState(file: string): StateStore {
     // Who is revoked can't come back by proving itself anew, as workloads do by themselves.
     revoke: (what, at) =>
       transaction(db, () => {
-        if (/^(spiffe:\/\/|oauth:)/.test(what)) workloads.shutOut(what, at.nowUnixMs);
-        return certificates.revoke(what, at);
+        const isShutOut = /^(spiffe:\/\/|oauth:)/.test(what) && workloads.shutOut(what, at.nowUnixMs);
+        return certificates.revoke(what, { ...at, isShutOut });
       }),
     ...workloads,
     atomically: (work) => transaction(db, work),

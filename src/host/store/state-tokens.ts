@@ -20,8 +20,8 @@ export interface WorkloadRecords {
   ) => void;
   /** Undefined for a certificate that isn't bound. */
   readonly renewalBound: (serial: string) => RenewalBound | undefined;
-  /** From now on no proof gets this identity, and no access token counts that names this client or user. */
-  readonly shutOut: (spiffeId: string, nowUnixMs: number) => void;
+  /** From now on no proof gets this identity, and no access token counts that names this client or user. @returns false if that was so already */
+  readonly shutOut: (spiffeId: string, nowUnixMs: number) => boolean;
   /** @returns whether it was shut out */
   readonly readmit: (spiffeId: string) => boolean;
   readonly isShutOut: (spiffeId: string) => boolean;
@@ -70,9 +70,9 @@ export function workloadRecords(db: DatabaseSync): WorkloadRecords {
       const row = db.prepare("select how, until_unix_ms from renewal_bounds where serial = ?").get(serial);
       return row && { how: String(row["how"]), untilUnixMs: Number(row["until_unix_ms"]) };
     },
-    shutOut: (spiffeId, nowUnixMs) => {
-      db.prepare("insert into shut_out values (?, ?) on conflict do nothing").run(spiffeId, nowUnixMs);
-    },
+    shutOut: (spiffeId, nowUnixMs) =>
+      db.prepare("insert into shut_out values (?, ?) on conflict do nothing").run(spiffeId, nowUnixMs)
+        .changes > 0,
     readmit: (spiffeId) => db.prepare("delete from shut_out where spiffe_id = ?").run(spiffeId).changes > 0,
     isShutOut: (spiffeId) =>
       db.prepare("select 1 from shut_out where spiffe_id = ?").get(spiffeId) !== undefined,
