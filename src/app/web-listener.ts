@@ -15,7 +15,7 @@ import { type Issuers, openIssuers } from "../host/oauth/issuers.ts";
 import { openProofs, type Proofs } from "../host/oauth/proofs.ts";
 import { watchFiles } from "../host/store/watched-files.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { compileScopes } from "../policy/scopes.ts";
+import { compileScopes } from "../policy/token-scopes.ts";
 import type { Profile } from "../crypto/suites.ts";
 import type { Config } from "./config.ts";
 import { issuerSpecs } from "./config/issuers.ts";

@@ -5,7 +5,7 @@ import { isGatewayId, spiffeId, trustDomainOf } from "../identity/spiffe-id.ts";
 import { printable } from "../kernel/printable.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Caller, Scope } from "../model/caller.ts";
-import { firstBeyond, whyNoScope } from "../policy/scope.ts";
+import { firstBeyond, whyNoScope } from "../policy/delegation-scope.ts";
 import type { InSession } from "./call.ts";
 import { standing } from "./entries.ts";
 import type { Ports } from "./ports.ts";

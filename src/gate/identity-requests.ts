@@ -3,7 +3,7 @@ import { z } from "zod";
 
 import { fromUtf8, utf8 } from "../kernel/bytes.ts";
 import { Refusal, refusalRow } from "../kernel/refusal.ts";
-import { covers } from "../policy/scope.ts";
+import { covers } from "../policy/delegation-scope.ts";
 import type { Received } from "./call.ts";
 import { delegate } from "./delegate.ts";
 import type { Ports } from "./ports.ts";

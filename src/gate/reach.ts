@@ -1,7 +1,7 @@
 /** What keeps a call from what the rules allow: a link that isn't good enough for it, a token that wasn't granted for it. */
 import { Refusal } from "../kernel/refusal.ts";
 import type { Question } from "../policy/decide.ts";
-import { missingScopes } from "../policy/scopes.ts";
+import { missingScopes } from "../policy/token-scopes.ts";
 import { challengeHeaders, metadataUri } from "../wire/protected-resource.ts";
 import type { Answer, Identified } from "./call.ts";
 import type { World } from "./world.ts";

@@ -8,7 +8,7 @@ import type { ProtocolVersion } from "../wire/protocol-version.ts";
 import { originMatcher } from "../policy/origins.ts";
 import type { Rule, RuleDocument } from "../policy/rules.ts";
 import { compileRules } from "../policy/rules.ts";
-import { compileScopes, type Scope } from "../policy/scopes.ts";
+import { compileScopes, type TokenScope } from "../policy/token-scopes.ts";
 
 /** The oldest versions of the protocol that may be spoken; none where nothing is said. */
 export interface VersionFloor {
@@ -44,7 +44,7 @@ export interface World {
   /** By the origin that clients know it by. */
   readonly webListeners: ReadonlyMap<
     string,
-    { readonly classicalServers: ReadonlySet<string>; readonly scopes: readonly Scope[] | undefined }
+    { readonly classicalServers: ReadonlySet<string>; readonly scopes: readonly TokenScope[] | undefined }
   >;
   /** SHA-256 over everything above, base64url; stands in each decision's entry. */
   readonly digest: string;

@@ -4,7 +4,7 @@
  */
 import type { Caller } from "../model/caller.ts";
 import type { Rule, TargetKind } from "./rules.ts";
-import { covers } from "./scope.ts";
+import { covers } from "./delegation-scope.ts";
 
 /** What is asked for, era-neutral. */
 export interface Question {

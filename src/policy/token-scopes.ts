@@ -2,13 +2,13 @@
 import type { Question } from "./decide.ts";
 import { matcher, serverPattern, targetMatcher } from "./patterns.ts";
 
-export interface Scope {
+export interface TokenScope {
   readonly name: string;
   readonly covers: (question: Pick<Question, "server" | "target">) => boolean;
 }
 
 /** @param documents by the scope's name, the tools, resources and prompts it is good for, as rules name them */
-export function compileScopes(documents: Readonly<Record<string, readonly string[]>>): readonly Scope[] {
+export function compileScopes(documents: Readonly<Record<string, readonly string[]>>): readonly TokenScope[] {
   return Object.entries(documents).map(([name, targets]) => {
     const covers = targetMatcher(targets);
     const namesServer = matcher(targets.map(serverPattern));
@@ -25,7 +25,7 @@ export function compileScopes(documents: Readonly<Record<string, readonly string
  * that it loses none, and the first in the operator's order that covers it; none if none does. Undefined if it is covered.
  */
 export function missingScopes(
-  scopes: readonly Scope[],
+  scopes: readonly TokenScope[],
   granted: readonly string[],
   question: Pick<Question, "server" | "target">,
 ): readonly string[] | undefined {

@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 
 import type { Scope } from "../model/caller.ts";
 import { isWithin, targetMatcher } from "./patterns.ts";
-import { covers, firstBeyond, whyNoScope } from "./scope.ts";
+import { covers, firstBeyond, whyNoScope } from "./delegation-scope.ts";
 
 const scope = (part: Partial<Scope>): Scope => ({ tools: [], resources: [], prompts: [], ...part });
 const ofTools = (...tools: readonly string[]): Scope => scope({ tools });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { compileScopes, missingScopes } from "./scopes.ts";
+import { compileScopes, missingScopes } from "./token-scopes.ts";
 
 const scopes = compileScopes({
   "files:read": ["files/read_*", "files/file:///*"],
