@@ -5,7 +5,7 @@ import path from "node:path";
 /** A check's verdict by scenario, check id and how often that id came before. */
 export type Checks = ReadonlyMap<string, string>;
 
-interface Difference {
+export interface Difference {
   readonly check: string;
   readonly direct: string;
   readonly proxied: string;

@@ -78,12 +78,12 @@ export async function introspection(
     const { client, scope } = found;
     return { active: true, aud: audience, client_id: client, sub: client, scope };
   };
-  const server = http.createServer((request, response) => {
-    void answer(request).then((claims) => {
-      response.writeHead(200, { "content-type": "application/json" });
-      response.end(JSON.stringify(claims));
-    });
-  });
+  const answered = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
+    const claims = await answer(request);
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(JSON.stringify(claims));
+  };
+  const server = http.createServer((request, response) => void answered(request, response));
   await once(server.listen(0, "127.0.0.1"), "listening");
   atEnd(t, () => {
     server.closeAllConnections();
