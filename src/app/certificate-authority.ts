@@ -7,7 +7,6 @@ import type { ParsedCertificate } from "../crypto/certificate.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { randomSecret } from "../crypto/keys.ts";
 import { readIfThere, readJsonIfThere } from "../host/store/files.ts";
-import { dropGrantsOf } from "../host/store/state-grants.ts";
 import type { ListedCertificate, Revocation } from "../host/store/certificate-records.ts";
 import { systemClock } from "../host/system.ts";
 import { openState, type StateStore } from "../host/store/state-sqlite.ts";
@@ -107,9 +106,7 @@ export function listCertificates(config: Config, clock: Clock = systemClock): re
  */
 export function revokeCertificates(config: Config, what: string, clock: Clock): Revocation | undefined {
   const at = { id: randomUUIDv7(), nowUnixMs: clock.nowUnixMs() };
-  const revocation = withState(config, (state) => state.revoke(what, at));
-  dropGrantsOf(statePaths(config.state).database, what);
-  return revocation;
+  return withState(config, (state) => state.revoke(what, at));
 }
 
 /** @returns whether it was shut out */

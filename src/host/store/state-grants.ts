@@ -61,7 +61,7 @@ export interface GrantStore {
   readonly close: () => void;
 }
 
-const schema = `
+export const grantSchema = `
   create table if not exists upstream_grants (
     server text not null, holder text not null, id text not null, issuer text not null, resource text not null,
     scope text not null, granted_unix_ms integer not null, nonce text not null, sealed text not null,
@@ -80,7 +80,7 @@ const maxListed = 1000;
  * @throws Refusal `bad_state` if the file can't be opened
  */
 export function openGrants(file: string, key: Uint8Array): GrantStore {
-  const db = openDatabase(file, (db) => db.exec(schema));
+  const db = openDatabase(file, (db) => db.exec(grantSchema));
   const find = db.prepare(`select ${columns} from upstream_grants where server = ? and holder = ?`);
   const sealedOf = db.prepare(
     "select nonce, sealed from upstream_grants where server = ? and holder = ? and id = ?",
@@ -127,16 +127,11 @@ export function openGrants(file: string, key: Uint8Array): GrantStore {
 }
 
 /** Drops what an identity holds, for itself or for others: who gets its name later inherits nothing. */
-export function dropGrantsOf(file: string, id: string): void {
-  const db = openDatabase(file, (db) => db.exec(schema));
-  try {
-    db.prepare("delete from upstream_grants where holder = ? or instr(holder, ?) > 0").run(
-      id,
-      JSON.stringify(id),
-    );
-  } finally {
-    db.close();
-  }
+export function dropGrantsOf(db: DatabaseSync, id: string): void {
+  db.prepare("delete from upstream_grants where holder = ? or instr(holder, ?) > 0").run(
+    id,
+    JSON.stringify(id),
+  );
 }
 
 function registeredClients(

@@ -7,6 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 
 import { Refusal } from "../../kernel/refusal.ts";
+import { openGrants } from "./state-grants.ts";
 import { openState, type StateStore } from "./state-sqlite.ts";
 
 const spiffeId = "spiffe://acme.test/agent/a";
@@ -68,6 +69,29 @@ test("an identity that has nothing yet is shut out on record, once", (t) => {
   assert.equal(gateway.revoke(spiffeId, at("again")), undefined);
   assert.equal(gateway.revoke("oauth:corp/user/a", at("user"))?.isShutOut, true);
   assert.equal(gateway.revoke("00ff", at("serial")), undefined);
+});
+
+test("what an identity was granted goes in the transaction that revokes it, or stays with its certificates", (t) => {
+  const file = databaseFile(t);
+  const state = openState(file);
+  const grants = openGrants(file, new Uint8Array(32));
+  t.after(() => (state.close(), grants.close()));
+  const facts = { server: "s", id: "1", issuer: "i", resource: "r", scope: "", grantedUnixMs: 1 };
+  const holders = [spiffeId, JSON.stringify([spiffeId, "spiffe://acme.test/agent/b"]), `${spiffeId}2`];
+  for (const holder of holders) grants.put({ ...facts, holder, tokens: { clientId: "c" } });
+  state.addCertificate({ ...certificate, serial: "a1" });
+  const crash = (): never => {
+    state.revoke(spiffeId, at("r1"));
+    throw new Error("before the end");
+  };
+  assert.throws(() => state.atomically(crash), /before the end/);
+  assert.equal(state.revokedSerials().size, 0);
+  assert.equal(grants.list().length, 3);
+  assert.equal(state.revoke(spiffeId, at("r2"))?.certificates, 1);
+  assert.deepEqual(
+    grants.list().map(({ holder }) => holder),
+    [`${spiffeId}2`],
+  );
 });
 
 test("any serial of a family stands for all of it, however it is written", (t) => {

@@ -13,6 +13,7 @@ import {
 } from "./certificate-records.ts";
 import { type WorkloadRecords, workloadRecords } from "./state-tokens.ts";
 import { openDatabase, transaction } from "./database.ts";
+import { dropGrantsOf, grantSchema } from "./state-grants.ts";
 
 export interface StateStore extends CertificateRecords, WorkloadRecords {
   readonly addGrant: (grant: JoinGrant) => void;
@@ -35,7 +36,7 @@ const schema = `
 /** @throws Refusal `bad_state` if the file can't be opened or isn't ours */
 export function openState(file: string): StateStore {
   const db = openDatabase(file, (db) => {
-    db.exec(schema + certificateSchema);
+    db.exec(schema + certificateSchema + grantSchema);
     migrateCertificates(db);
   });
   const version = db.prepare("pragma data_version");
@@ -44,10 +45,11 @@ export function openState(file: string): StateStore {
   return {
     ...joinGrants(db),
     ...certificates,
-    // Who is revoked can't come back by proving itself anew, as workloads do by themselves.
+    // Who is revoked can't come back by proving itself anew, as workloads do by themselves, and leaves no grants behind.
     revoke: (what, at) =>
       transaction(db, () => {
         const isShutOut = /^(spiffe:\/\/|oauth:)/.test(what) && workloads.shutOut(what, at.nowUnixMs);
+        dropGrantsOf(db, what);
         return certificates.revoke(what, { ...at, isShutOut });
       }),
     ...workloads,
