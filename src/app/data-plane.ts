@@ -73,12 +73,13 @@ export async function openDataPlane(
     ...identityDesks(config, { ...base, watch, ...behind }),
   });
   opening.defer(() => serving.drain(config.limits.drain));
-  const webAddresses = await openWebListeners(config, { ports, world: world.current }, opening);
+  const web = await openWebListeners(config, { ports, world: world.current }, opening);
   const renewal = renewing(standing.notAfterUnixMs, environment, watch.renew);
   opening.defer(renewal.stop);
   const enforce = (): void => {
     watch.refresh();
     serving.review();
+    web.review();
     connected.review();
     // The gateway's identity can't be taken from it, only what may have been stolen of it.
     if (watch.isRevoked(world.current().trust)) renewal.now();
@@ -86,7 +87,7 @@ export async function openDataPlane(
   };
   world.onChange(enforce);
   enforce(); // What was changed while no gateway ran, or while this one started.
-  return { address: serving.address, webAddresses, counts: connected.upstreams.counts };
+  return { address: serving.address, webAddresses: web.addresses, counts: connected.upstreams.counts };
 }
 
 interface Behind {

@@ -2,11 +2,12 @@
 import { readFileSync } from "node:fs";
 
 import { handle } from "../gate/handle.ts";
+import { whyOver } from "../gate/stages.ts";
 import type { Ports } from "../gate/ports.ts";
 import type { WebReach, World } from "../gate/world.ts";
 import { frontDoor } from "../host/net/front-door.ts";
 import { listen } from "../host/net/listen.ts";
-import { mcpHttp } from "../host/net/mcp-http.ts";
+import { type McpHttp, mcpHttp } from "../host/net/mcp-http.ts";
 import type { Credentials } from "../host/net/tls.ts";
 import { webFront } from "../host/net/web-front.ts";
 import { checkWebCertificate, openWebDoors } from "../host/net/web-tls.ts";
@@ -35,7 +36,15 @@ interface WebListenerOptions {
 interface OpenWebListener {
   /** `host:port` as bound. */
   readonly address: string;
+  /** Ends calls whose tokens count no more: for when the world was swapped. */
+  readonly review: () => void;
   readonly drain: (graceMs: number) => Promise<void>;
+}
+
+interface OpenWebListeners {
+  /** `host:port` as bound, by the origin that clients know each by. */
+  readonly addresses: ReadonlyMap<string, string>;
+  readonly review: () => void;
 }
 
 /** How long a connection may take to come with a good token, from its handshake on. */
@@ -43,6 +52,9 @@ const strangerLifeMs = 30_000;
 
 /** How long one that did may be silent; clients are told, and open another. */
 const silentMs = 120_000;
+
+/** A call outlives its token by no more than this. */
+const reviewMs = 500;
 
 /** Tokens and proofs signed with ML-DSA-87 are 10 KB each. */
 const maxHeaderBytes = 32 * 1024;
@@ -84,6 +96,7 @@ async function openWebListener(listener: WebListener, options: WebListenerOption
   });
   const door = frontDoor({ doors: web.doors, log });
   const address = await listen(door.server, listener.address);
+  const reviews = reviewing(http, options);
   const watch = watchFiles(
     listener.certificates.flatMap(({ certificate, key }) => [certificate, key]),
     () => {
@@ -99,12 +112,26 @@ async function openWebListener(listener: WebListener, options: WebListenerOption
   );
   return {
     address,
+    review: reviews.now,
     drain: async (graceMs) => {
       watch.stop();
       door.server.close();
       await http.drain(graceMs);
+      reviews.stop();
     },
   };
+}
+
+/** Ends calls whose tokens count no more. */
+function reviewing(
+  http: McpHttp,
+  { world, ports }: WebListenerOptions,
+): { readonly now: () => void; readonly stop: () => void } {
+  const now = (): void =>
+    http.reviewCalls((presented) => whyOver(presented, world(), ports.clock.nowUnixMs()));
+  // Tokens end without anything having changed.
+  const timer = setInterval(now, reviewMs).unref();
+  return { now, stop: () => clearInterval(timer) };
 }
 
 /** What a listener lets its clients reach, as part of the world. */
@@ -156,10 +183,12 @@ export async function openWebListeners(
   config: Config,
   { ports, world }: { readonly ports: Ports; readonly world: () => World },
   opening: AsyncDisposableStack,
-): Promise<ReadonlyMap<string, string>> {
+): Promise<OpenWebListeners> {
   const { webListeners, profile, limits } = config;
   const addresses = new Map<string, string>();
-  if (webListeners.length === 0) return addresses;
+  const reviews: (() => void)[] = [];
+  const opened = { addresses, review: () => reviews.forEach((review) => review()) };
+  if (webListeners.length === 0) return opened;
   const specs = issuerSpecs(config.issuers, config.folder);
   const shared = {
     profile,
@@ -171,12 +200,13 @@ export async function openWebListeners(
     maxBodyBytes: limits.request,
   };
   for (const listener of webListeners) {
-    const { address, drain } = await openWebListener(listener, shared);
+    const { address, review, drain } = await openWebListener(listener, shared);
+    reviews.push(review);
     opening.defer(() => drain(limits.drain));
     ports.log.info("listener.open", { url: listener.url, address });
     addresses.set(listener.url, address);
   }
-  return addresses;
+  return opened;
 }
 
 function readCredentials({ url, certificates }: WebListener, nowUnixMs: number): readonly Credentials[] {

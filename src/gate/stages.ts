@@ -9,7 +9,17 @@ import type { Caller } from "../model/caller.ts";
 import type { TargetKind } from "../policy/rules.ts";
 import { checkHeaders } from "../wire/mcp-headers.ts";
 import { type Frame, namedBy, readFrame } from "../wire/frame.ts";
-import type { Confirmed, Identified, InSession, Journaled, Judged, Located, Read, Received } from "./call.ts";
+import type {
+  Confirmed,
+  Identified,
+  InSession,
+  Journaled,
+  Judged,
+  Located,
+  Read,
+  Received,
+  TokenCaller,
+} from "./call.ts";
 import { decisionEntry } from "./entries.ts";
 import { checkTarget, readForwarded } from "./forward.ts";
 import type { Ports } from "./ports.ts";
@@ -28,20 +38,23 @@ export function identify(received: Received, world: World): Identified {
   }
   checkLink(received, world);
   // What a member of a virtual server is asked later stands on the same token.
-  if (presented === undefined || presented.proof.notAfterUnixMs <= atUnixMs) {
+  const over = presented && whyOver(presented, world, atUnixMs);
+  if (presented === undefined || over?.code === "identity_expired") {
     throw new Refusal("no_identity", "There is no access token with this call that is still good.");
   }
+  if (over !== undefined) throw new Refusal("no_identity", over.message, { facts: over.facts });
+  return { ...received, caller: presented };
+}
+
+/** Why nothing may go on, or begin, for who came with that access token; undefined while it may. */
+export function whyOver(presented: TokenCaller, world: World, nowUnixMs: number): Refusal | undefined {
   const revoked = [presented.id, ...presented.chain].find((name) => world.shutOut.has(name));
   if (revoked !== undefined) {
-    throw new Refusal(
-      "no_identity",
-      "The tokens of this client, or of whom it acts for, were revoked here.",
-      {
-        facts: { revoked },
-      },
-    );
+    const message = "The tokens of this client, or of whom it acts for, were revoked here.";
+    return new Refusal("identity_revoked", message, { facts: { revoked } });
   }
-  return { ...received, caller: presented };
+  if (presented.proof.notAfterUnixMs > nowUnixMs) return undefined;
+  return new Refusal("identity_expired", "The access token of this call has ended.");
 }
 
 /** @throws Refusal `bad_json`, `bad_message`; for a forward server `bad_media_type`, `method_not_allowed` too */

@@ -14,7 +14,14 @@ import { readTargetUrl, targetHeader, type TargetUrl } from "../../wire/target-u
 import { mcpPath } from "../../wire/protected-resource.ts";
 import { checkContent, checkEncoding, endWith, isBrief, readBody, writeTo } from "./body.ts";
 import { checkNoBody } from "./forward-request.ts";
-import { endLinks, type OpenLink, type WhyEnded } from "./ended-links.ts";
+import {
+  endCalls,
+  endLinks,
+  type OpenCall,
+  type OpenLink,
+  type WhyEnded,
+  type WhyOver,
+} from "./ended-links.ts";
 import { filtered, goodbyeHeader, repeatsHeader, valueOf, withLength } from "./headers.ts";
 import { type GrantsHttp, isAboutGrants } from "./grants-http.ts";
 import { linkProofPath } from "./link-proof.ts";
@@ -61,6 +68,8 @@ export interface McpHttp {
   readonly drain: (graceMs: number) => Promise<void>;
   /** Ends each link for which there is a reason, with the calls under way on it. */
   readonly review: (why: WhyEnded) => void;
+  /** Ends each call for which there is a reason, judged by the access token it came with. */
+  readonly reviewCalls: (why: WhyOver) => void;
   readonly underWay: () => number;
 }
 
@@ -92,14 +101,15 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
     underWay += 1;
     const closed = new Promise((resolve) => response.once("close", resolve));
     const reply = replyTo(response, options.admission);
-    calls.add(reply.sendAway);
+    const open: OpenCall = { sendAway: reply.sendAway, cut: () => response.destroy() };
+    calls.add(open);
     if (isListening(request)) listening.add(reply.over);
     // A call is over when its outcome is recorded, which may be after its caller left.
-    const settled = Promise.allSettled([closed, take(request, response, { link, reply }, options)]);
+    const settled = Promise.allSettled([closed, take(request, response, { link, open, reply }, options)]);
     void settled.finally(() => {
       listening.delete(reply.over);
       underWay -= 1;
-      calls.delete(reply.sendAway);
+      calls.delete(open);
       // The head of a stream may have left before the end began, without saying that the link will close.
       if (draining && calls.size === 0 && links.has(request.socket)) sayGoodbye(request.socket, links);
       if (underWay === 0) onIdle?.();
@@ -124,6 +134,7 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
       server.close();
     },
     review: (why) => endLinks(links, why, options.log),
+    reviewCalls: (why) => endCalls(links, why, options.log),
     underWay: () => underWay,
   };
 }
@@ -155,7 +166,7 @@ interface Origin {
 async function take(
   request: http.IncomingMessage,
   response: http.ServerResponse,
-  { link, reply }: { readonly link: OpenLink; readonly reply: Reply },
+  { link, open, reply }: { readonly link: OpenLink; readonly open: OpenCall; readonly reply: Reply },
   options: McpHttpOptions,
 ): Promise<void> {
   const { onProof, log } = options;
@@ -164,12 +175,12 @@ async function take(
     await options.grants(request, response, link.channel);
   } else if (onProof !== undefined && request.url === linkProofPath) {
     link.channel = await takeProof(request, response, { ...from, log, onProof });
-  } else await receive(request, from, options);
+  } else await receive(request, { ...from, open }, options);
 }
 
 async function receive(
   request: http.IncomingMessage,
-  { response, ...from }: Origin,
+  { response, open, ...from }: Origin & { readonly open: OpenCall },
   options: McpHttpOptions,
 ): Promise<void> {
   const call: Received = {
@@ -193,6 +204,7 @@ async function receive(
     const targetUrl = targetOf(request);
     if (targetUrl !== undefined) checkNoBody(request);
     const admitted = (await options.admission?.admit(call, request)) ?? call;
+    open.presented = admitted.presented;
     const body = call.verb === "POST" ? await readBody(request, options.maxBodyBytes) : call.body;
     await options.onCall({ ...admitted, body, ...(targetUrl && { targetUrl }) });
   } catch (error) {
