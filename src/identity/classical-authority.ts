@@ -4,12 +4,14 @@
  */
 import { certificateFacts, issueLeaf, issueRoot, parseCertificate } from "../crypto/certificate.ts";
 import type { PublicKey, SigningKey } from "../crypto/keys.ts";
-import { type Purpose, rootName, type Svid, svidCommonName } from "./authority.ts";
-
-/** Clocks differ; a root is valid from a little before it was made. */
-const clockSkewMs = 60_000;
-/** As long as the ML-DSA roots. */
-const rootLifetimeMs = 5 * 365 * 24 * 3_600_000;
+import {
+  clockSkewMs,
+  type Purpose,
+  rootLifetimeMs,
+  rootName,
+  type Svid,
+  svidCommonName,
+} from "./authority.ts";
 
 /** Roots of their own, one per direction, so that no ML-DSA key vouches for a classical one or the other way round. */
 export interface ClassicalAuthority {
