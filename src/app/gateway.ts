@@ -16,8 +16,8 @@ import { identityRecords } from "./identity-records.ts";
 import { recordEvents } from "./own-identity.ts";
 import { openPage } from "./page.ts";
 import { issuersOf } from "./roots.ts";
-import { signerOf } from "./signer/gateway-signer.ts";
-import { openAuthorityRoots, openKeys, statePaths } from "./state-folder.ts";
+import { openConfigKeys } from "./signer/gateway-signer.ts";
+import { openAuthorityRoots, statePaths } from "./state-folder.ts";
 import { version } from "./version.ts";
 import { watchedWorld } from "./watched-world.ts";
 
@@ -63,10 +63,9 @@ async function openBase(
   opening: AsyncDisposableStack,
 ): Promise<Base & { readonly audit: AuditLog; readonly recent: RecentCalls }> {
   const { clock, log } = environment;
-  const signer = await signerOf(config, { log });
+  const { keys, close } = await openConfigKeys(config, log);
   // Closed last: the log's last head is still to be signed.
-  if (signer !== undefined) opening.defer(signer.close);
-  const keys = await openKeys(config.state, config.unlock, signer);
+  opening.defer(close);
   const suite = config.profile.identity;
   const making = { trustDomain: config.trust_domain, suite: suite.id, clock };
   const roots = await openAuthorityRoots(config.state, keys, making);

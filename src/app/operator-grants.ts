@@ -1,7 +1,8 @@
 /** Grants as the gateway's operator sees them: all, without secrets. */
 import { type GrantFacts, type GrantStore, openGrants } from "../host/store/state-grants.ts";
 import type { Config } from "./config.ts";
-import { openKeys, statePaths } from "./state-folder.ts";
+import { openConfigKeys } from "./signer/gateway-signer.ts";
+import { statePaths } from "./state-folder.ts";
 
 export async function listGrants(config: Config): Promise<readonly GrantFacts[]> {
   return await withStore(config, (store) => store.list());
@@ -16,11 +17,15 @@ export async function removeGrant(config: Config, server: string, holder: string
 }
 
 async function withStore<T>(config: Config, use: (store: GrantStore) => T): Promise<T> {
-  const keys = await openKeys(config.state, config.unlock);
-  const store = openGrants(statePaths(config.state).database, await keys.secret("grants"));
+  const { keys, close } = await openConfigKeys(config);
   try {
-    return use(store);
+    const store = openGrants(statePaths(config.state).database, await keys.secret("grants"));
+    try {
+      return use(store);
+    } finally {
+      store.close();
+    }
   } finally {
-    store.close();
+    close();
   }
 }

@@ -20,13 +20,12 @@ import {
   stillRotating,
 } from "./root-operations.ts";
 import { exportRoots, readRoot, rootKeyName, trustedOf } from "./roots.ts";
-import { openKeys, statePaths } from "./state-folder.ts";
+import { statePaths } from "./state-folder.ts";
 
 /** PEM of a PKCS #10 request for a new issuing key; the same one until it is imported or given up. */
 export async function requestIssuing(config: Config, purpose: Purpose, clock: Clock): Promise<string> {
-  const store = await openStore(config, clock);
+  const { store, keys, close } = await openStore(config, clock);
   try {
-    const keys = await openKeys(config.state, config.unlock);
     const open = requested(store.roots(), purpose);
     const generation = open?.generation ?? nextGeneration(store.roots(), purpose);
     const suite = open?.suite ?? config.profile.identity.id;
@@ -36,7 +35,7 @@ export async function requestIssuing(config: Config, purpose: Purpose, clock: Cl
     if (open === undefined) addRequested(store, { purpose, generation, suite }, clock);
     return request;
   } finally {
-    store.close();
+    close();
   }
 }
 
@@ -69,7 +68,7 @@ export async function importIssuing(
   const pem = await readFile(options.file, "utf8").catch((cause: unknown) => {
     throw new Refusal("bad_config", `${options.file} can't be read.`, { cause });
   });
-  const store = await openStore(config, clock);
+  const { store, keys, close } = await openStore(config, clock);
   try {
     const open = requested(store.roots(), purpose);
     if (open === undefined) {
@@ -78,7 +77,6 @@ export async function importIssuing(
         `Nothing was requested; run "latticegate ca request --for ${purpose}" first.`,
       );
     }
-    const keys = await openKeys(config.state, config.unlock);
     const key = await keys.signing(rootKeyName(open), open.suite);
     const nowUnixMs = clock.nowUnixMs();
     const trustDomain = config.trust_domain;
@@ -90,7 +88,7 @@ export async function importIssuing(
     await exportRoots(statePaths(config.state), store);
     return await reportOn(config, open, clock);
   } finally {
-    store.close();
+    close();
   }
 }
 

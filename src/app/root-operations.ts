@@ -1,5 +1,6 @@
 /** What an operator does with the roots: rotate, retire, declare compromised. The running gateway follows by itself. */
 import { readIfThere } from "../host/store/files.ts";
+import type { KeyFolder } from "../host/store/key-folder.ts";
 import { openState } from "../host/store/state-sqlite.ts";
 import { openRoots, type RootChange, type RootRecord, type RootStore } from "../host/store/state-roots.ts";
 import { createRoot, overlapMs, type Purpose, svidLifetimeMs } from "../identity/authority.ts";
@@ -9,7 +10,8 @@ import { Refusal } from "../kernel/refusal.ts";
 import { certificateHash, certificateFacts } from "../crypto/certificate.ts";
 import type { Config } from "./config.ts";
 import { exportRoots, readRoot, rootKeyName, trustedOf, type TrustedRoot } from "./roots.ts";
-import { openAuthorityRoots, openKeys, statePaths } from "./state-folder.ts";
+import { openConfigKeys } from "./signer/gateway-signer.ts";
+import { openAuthorityRoots, statePaths } from "./state-folder.ts";
 
 /** A generation as an operator sees it. */
 export interface RootReport {
@@ -51,9 +53,9 @@ export async function trustedAnchors(config: Config): Promise<Readonly<Record<Pu
  * unless there are exposed servers, which have to hear of it as everybody else does.
  */
 export async function rotateRoot(config: Config, purpose: Purpose, clock: Clock): Promise<RootReport> {
-  const store = await openStore(config, clock);
+  const { store, keys, close } = await openStore(config, clock);
   try {
-    const root = await newRoot(config, purpose, store, clock);
+    const root = await newRoot(config, purpose, { store, keys }, clock);
     const issuesFromUnixMs = issuesFrom(config, purpose, clock.nowUnixMs());
     store.change((roots, change) => {
       mustBeNext(roots, root);
@@ -64,7 +66,7 @@ export async function rotateRoot(config: Config, purpose: Purpose, clock: Clock)
     await exportRoots(statePaths(config.state), store);
     return reportOf({ ...root, issuesFromUnixMs, ended: null }, store.roots(), clock.nowUnixMs());
   } finally {
-    store.close();
+    close();
   }
 }
 
@@ -79,7 +81,7 @@ export async function retireRoots(
   options: { readonly isEarly: boolean; readonly clock: Clock },
 ): Promise<readonly number[]> {
   const { clock } = options;
-  const store = await openStore(config, clock);
+  const { store, close } = await openStore(config, clock);
   try {
     const ended = store.change((roots, change) => {
       const old = trustedOf(roots, purpose);
@@ -94,7 +96,7 @@ export async function retireRoots(
     await exportRoots(statePaths(config.state), store);
     return ended;
   } finally {
-    store.close();
+    close();
   }
 }
 
@@ -111,9 +113,9 @@ export async function replaceCompromised(
   purpose: Purpose,
   clock: Clock,
 ): Promise<Compromise> {
-  const store = await openStore(config, clock);
+  const { store, keys, close } = await openStore(config, clock);
   try {
-    const root = await newRoot(config, purpose, store, clock);
+    const root = await newRoot(config, purpose, { store, keys }, clock);
     const ended = store.change((roots, change) => {
       mustBeNext(roots, root);
       // One that was to be signed outside was made on the same machine.
@@ -127,7 +129,7 @@ export async function replaceCompromised(
     const report = reportOf({ ...root, ended: null }, store.roots(), clock.nowUnixMs());
     return { root: report, ended, void: holders(config, purpose, clock.nowUnixMs()) };
   } finally {
-    store.close();
+    close();
   }
 }
 
@@ -142,12 +144,31 @@ export function issuesFrom(config: Config, purpose: Purpose, nowUnixMs: number):
   return nowUnixMs + (mustWait ? overlapMs : 0);
 }
 
-export function openStore(config: Config, clock: Clock): Promise<RootStore> {
-  return requireAuthority(config).then(async () => {
-    const keys = await openKeys(config.state, config.unlock);
+export interface OpenStore {
+  readonly store: RootStore;
+  readonly keys: KeyFolder;
+  readonly close: () => void;
+}
+
+export async function openStore(config: Config, clock: Clock): Promise<OpenStore> {
+  await requireAuthority(config);
+  const { keys, close } = await openConfigKeys(config);
+  try {
     const { trust_domain: trustDomain, profile } = config;
-    return await openAuthorityRoots(config.state, keys, { trustDomain, suite: profile.identity.id, clock });
-  });
+    const store = await openAuthorityRoots(config.state, keys, {
+      trustDomain,
+      suite: profile.identity.id,
+      clock,
+    });
+    const closeBoth = (): void => {
+      store.close();
+      close();
+    };
+    return { store, keys, close: closeBoth };
+  } catch (error) {
+    close();
+    throw error;
+  }
 }
 
 export function stillRotating(purpose: Purpose): Refusal {
@@ -184,10 +205,9 @@ export function mustBeNext(
 async function newRoot(
   config: Config,
   purpose: Purpose,
-  store: RootStore,
+  { store, keys }: Pick<OpenStore, "store" | "keys">,
   clock: Clock,
 ): Promise<Omit<TrustedRoot, "ended">> {
-  const keys = await openKeys(config.state, config.unlock);
   const which = { purpose, generation: nextGeneration(store.roots(), purpose) };
   const suite = config.profile.identity.id;
   const key = await keys.signing(rootKeyName(which), suite);

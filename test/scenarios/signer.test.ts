@@ -6,12 +6,15 @@ import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
+import { listGrants } from "../../src/app/operator-grants.ts";
 import { examine } from "../../src/app/doctor.ts";
 import { verifyLogFolder } from "../../src/app/log-verification.ts";
+import { listRoots, replaceCompromised, retireRoots, rotateRoot } from "../../src/app/root-operations.ts";
 import { signerHealth } from "../../src/app/signer/gateway-signer.ts";
 import { signerPaths } from "../../src/app/signer/signer-folder.ts";
 import { statePaths } from "../../src/app/state-folder.ts";
 import { openKeyFolder } from "../../src/host/store/key-folder.ts";
+import { systemClock } from "../../src/host/system.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
 import { atEnd } from "../support/cleanup.ts";
 import {
@@ -304,4 +307,33 @@ test("what a gateway seals besides stays its own, and opens without the signer",
     kept,
   );
   assert.equal((await folder.secret("sessions")).length, 32);
+});
+
+test("an operator's commands make root keys with the signer, and none in the gateway's folder", async (t) => {
+  const scene = await signerScene(t);
+  await scene.init();
+  await scene.start();
+  const secret = path.join(scene.folder, "state", "signer.key");
+  const elsewhere = path.join(scene.folder, "shared-secret");
+  await rename(secret, elsewhere);
+  const yaml = `signer: { socket: ./run/s, secret: { file: ${elsewhere} } }\n${openPolicy}`;
+  const { config } = await testGateway(t, yaml, { folder: scene.folder });
+  const clock = systemClock;
+  await rotateRoot(config, "client", clock);
+  await retireRoots(config, "client", { isEarly: true, clock });
+  await replaceCompromised(config, "client", clock);
+  // As it lies by default.
+  await copyFile(elsewhere, secret);
+  await replaceCompromised(config, "client", clock);
+  assert.deepEqual(await listGrants(config), []);
+  const clients = (await listRoots(config, clock)).filter(({ purpose }) => purpose === "client");
+  assert.deepEqual(
+    clients.map(({ state }) => state),
+    ["retired", "compromised", "compromised", "issuing"],
+  );
+  const made = ["client-root.2.json", "client-root.3.json", "client-root.4.json"];
+  const inside = async (folder: string): Promise<readonly string[]> =>
+    (await readdir(folder)).filter((name) => name.startsWith("client-root.")).toSorted();
+  assert.deepEqual(await inside(signerPaths(scene.state).keys), ["client-root.json", ...made].toSorted());
+  assert.deepEqual(await inside(statePaths(config.state).keys), []);
 });
