@@ -26,6 +26,8 @@ export interface BackupReport {
   readonly bytes: number;
   /** Whether the secret that unlocks the keys is in it; else it must be kept beside it. */
   readonly hasUnlock: boolean;
+  /** Whether the root and log keys are in it; else a signer has them, whose folder is backed up beside it. */
+  readonly hasAuthorityKeys: boolean;
 }
 
 export interface RestoreReport {
@@ -48,7 +50,16 @@ export interface RestoreOptions {
   readonly isReplacing: boolean;
 }
 
-const topFiles = ["server-root.pem", "client-root.pem", "trust-domain", "log-key.txt", "unlock.key"] as const;
+const topFiles = [
+  "server-root.pem",
+  "client-root.pem",
+  "server-root-classical.pem",
+  "client-root-classical.pem",
+  "trust-domain",
+  "log-key.txt",
+  "unlock.key",
+  "signer.key",
+] as const;
 /** The log's head when the backup was made: a log that is continued may not be older. */
 const seenHead = "log-checkpoint";
 /** INVARIANT: the names under which `openAuditLog` has its keys, and of no others. */
@@ -88,7 +99,8 @@ export async function writeBackup(
   await writePrivateFile(options.file, sealed);
   if (options.isUnnoted !== true) noteBackup(paths.database, options.clock);
   const hasUnlock = config.unlock === undefined && files.some((file) => file.path === "unlock.key");
-  return { files: files.length, bytes: sealed.length, hasUnlock };
+  const hasAuthorityKeys = config.signer === undefined;
+  return { files: files.length, bytes: sealed.length, hasUnlock, hasAuthorityKeys };
 }
 
 /** Into a folder beside the state folder first, so that it is there whole or not at all. */

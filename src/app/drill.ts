@@ -176,9 +176,18 @@ async function within(condition: () => Promise<boolean>): Promise<boolean> {
 
 /** Keys and anchors of the state folder: what the drill must not touch. A gateway that runs goes on writing the rest. */
 async function fingerprintOf(config: Config): Promise<string> {
-  const { keys, serverRoot, clientRoot, trustDomain } = statePaths(config.state);
+  const { keys, serverRoot, clientRoot, classicalServerRoot, classicalClientRoot, trustDomain } = statePaths(
+    config.state,
+  );
   const names = (await readdir(keys).catch(() => [])).map((name) => path.join(keys, name));
-  const hashes = [serverRoot, clientRoot, trustDomain, ...names].map(async (file) => {
+  const hashes = [
+    serverRoot,
+    clientRoot,
+    classicalServerRoot,
+    classicalClientRoot,
+    trustDomain,
+    ...names,
+  ].map(async (file) => {
     const bytes = await readFile(file).catch(() => Buffer.alloc(0));
     return `${file} ${toBase64url(sha256(bytes))}`;
   });

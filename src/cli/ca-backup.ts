@@ -45,9 +45,17 @@ export const caBackup = {
       call.out(
         "The secret that unlocks the keys isn't in it, since it lies elsewhere; keep that too, apart from this file.",
       );
+    if (!report.hasAuthorityKeys) for (const line of aboutSigner) call.out(line);
     return 0;
   },
 } as const satisfies Command;
+
+/** A backup that is taken for the whole authority and isn't is noticed when it is too late. */
+const aboutSigner = [
+  "The root and log keys aren't in it: the signer has them. Without its folder too nothing can be issued under these",
+  "roots again. Stop the signer, copy its --state folder whole (sealed keys, memory.json), and keep the secret that",
+  'unlocks it apart from the copy; see docs/guide/signer.md, "Backup".',
+];
 
 export const caRestore = {
   name: "ca restore",

@@ -6,6 +6,7 @@ import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
+import { restoreBackup } from "../../src/app/backup.ts";
 import { listGrants } from "../../src/app/operator-grants.ts";
 import { examine } from "../../src/app/doctor.ts";
 import { verifyLogFolder } from "../../src/app/log-verification.ts";
@@ -17,6 +18,7 @@ import { openKeyFolder } from "../../src/host/store/key-folder.ts";
 import { systemClock } from "../../src/host/system.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
 import { atEnd } from "../support/cleanup.ts";
+import { cli } from "../support/cli.ts";
 import {
   clientOf,
   enrol,
@@ -336,4 +338,39 @@ test("an operator's commands make root keys with the signer, and none in the gat
     (await readdir(folder)).filter((name) => name.startsWith("client-root.")).toSorted();
   assert.deepEqual(await inside(signerPaths(scene.state).keys), ["client-root.json", ...made].toSorted());
   assert.deepEqual(await inside(statePaths(config.state).keys), []);
+});
+
+test("a backup beside a signer says what it lacks, and a gateway restored from it starts with that signer", async (t) => {
+  const scene = await signerScene(t);
+  await scene.init();
+  await scene.start();
+  const yaml = scene.yaml + openPolicy;
+  const first = await testGateway(t, yaml, { folder: scene.folder });
+  await first.stop();
+  const { config } = first;
+  const [file, phrase] = [path.join(scene.folder, "backup"), path.join(scene.folder, "passphrase")];
+  await writeFile(phrase, "a passphrase of the backup's own");
+  const kept = { file, passphrase: { file: phrase }, clock: systemClock };
+  const yamlFile = path.join(scene.folder, "latticegate.yaml");
+  await writeFile(yamlFile, `state: ./state\n${yaml}`);
+  const { code, stdout } = await cli([
+    ..."ca backup --config".split(" "),
+    yamlFile,
+    "--passphrase-file",
+    phrase,
+    file,
+  ]);
+  assert.equal(code, 0);
+  assert.match(stdout, /root and log keys aren't in it: the signer has them/);
+  const anchors = ["server-root-classical.pem", "client-root-classical.pem"];
+  const read = (): Promise<readonly string[]> =>
+    Promise.all(anchors.map((name) => readFile(path.join(config.state, name), "utf8")));
+  const before = await read();
+  const log = path.join(scene.folder, "log");
+  await rename(statePaths(config.state).log, log);
+  await restoreBackup(config, { ...kept, log, isReplacing: true });
+  assert.deepEqual(await read(), before);
+  const again = await testGateway(t, yaml, { folder: scene.folder });
+  await enrol(again);
+  assert.equal(await verdict(again), "intact");
 });
