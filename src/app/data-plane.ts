@@ -141,7 +141,15 @@ function identityDesks(
 ): Pick<ServeOptions, "grants" | "registrar" | "revoked" | "onRefused"> {
   const { own, world, records, environment, gatewayId, connected, store, watch } = parts;
   const { journal, classical } = own;
-  const desk = { grants: connected.grants, store, world: world.current, journal, ...environment };
+  const { revokedSerials } = own.state;
+  const desk = {
+    grants: connected.grants,
+    store,
+    world: world.current,
+    revokedSerials,
+    journal,
+    ...environment,
+  };
   return {
     grants: grantsHttp(grantsDesk(desk), environment.log),
     registrar: registrar({

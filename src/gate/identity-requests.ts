@@ -9,7 +9,7 @@ import { delegate } from "./delegate.ts";
 import type { Ports } from "./ports.ts";
 import { logRefusal } from "./refuse.ts";
 import { delegated, inClientSession } from "./represent.ts";
-import { checkLinkTo, identify } from "./stages.ts";
+import { checkLink, identify } from "./stages.ts";
 import type { World } from "./world.ts";
 
 /** Where a caller asks for a session of its client's. */
@@ -72,8 +72,9 @@ async function answered(path: string, received: Received, world: World, ports: P
     ...(depth !== undefined && { depth }),
   };
   // Who may not call a server on this link may not have others call it either.
-  const covered = [...world.hybridLinks].filter((server) => covers(grant.scope, server));
-  checkLinkTo(covered, received, world);
+  for (const server of world.hybridLinks) {
+    if (covers(grant.scope, server)) checkLink({ ...received, server }, world);
+  }
   const { text, credential } = await delegate(inClientSession(represented, ports), grant, world, ports);
   // RFC 8693 §2.2.1
   return {

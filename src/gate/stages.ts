@@ -99,21 +99,17 @@ export async function locate(call: Confirmed, world: World, ports: Ports): Promi
   return inSession(routed, ports.sessionKey);
 }
 
-/** What the listener or the server asks of the link a call comes on. */
-function checkLink({ channel, server, atUnixMs }: Received, world: World): void {
-  if (channel.demands === "hybrid-mtls") checkHybrid(channel, "This listener", world.trust, atUnixMs);
-  checkLinkTo([server], { channel, atUnixMs }, world);
-}
-
-/** @throws Refusal `link_too_weak` if one of `servers` asks for more than the link proves */
-export function checkLinkTo(
-  servers: readonly string[],
-  { channel, atUnixMs }: Pick<Received, "channel" | "atUnixMs">,
+/**
+ * What the listener, and the server if one is named, asks of the link a request comes on.
+ * @throws Refusal `link_too_weak`
+ */
+export function checkLink(
+  { channel, server, atUnixMs }: Pick<Received, "channel" | "atUnixMs"> & { readonly server?: string },
   world: World,
 ): void {
-  for (const server of servers) {
-    if (world.hybridLinks.has(server)) checkHybrid(channel, `"${server}"`, world.trust, atUnixMs);
-  }
+  if (channel.demands === "hybrid-mtls") checkHybrid(channel, "This listener", world.trust, atUnixMs);
+  if (server !== undefined && world.hybridLinks.has(server))
+    checkHybrid(channel, `"${server}"`, world.trust, atUnixMs);
 }
 
 /** @throws Refusal `insufficient_scope`, `classical_link` */

@@ -39,6 +39,7 @@ import {
   withoutClassical,
 } from "../support/hybrid.ts";
 import { checkLog, logged } from "../support/records.ts";
+import { authorizationServer, protectedServer } from "../support/upstream-authorization-server.ts";
 
 const both = "ML-DSA-65+Ed25519";
 
@@ -118,6 +119,44 @@ test("a listener that asks for both identities takes no call on a link with one"
   const tunnel = await tunnelOf(t, await sidecar(t, gateway, "stub", { name: "agent/new" }));
   assert.equal((await call(tunnel)).status, 200);
 });
+
+for (const [where, open] of [
+  ["listener", []],
+  ["server", ["GET /grants"]],
+] as const) {
+  test(`a ${where} that asks for both identities takes no question about grants on a link with one`, async (t) => {
+    const as = await authorizationServer(t);
+    const { url } = await protectedServer(t, as);
+    const link = where === "server" ? `, ${hybrid}` : "";
+    const servers = `servers: { s: { url: "${url}", auth: { kind: authorization_code }${link} } }`;
+    const listen = `{ address: "127.0.0.1:0", authentication: hybrid-mtls }`;
+    const gateway = await testGateway(t, `${servers}\n${openPolicy}`, where === "listener" ? { listen } : {});
+    const begin = { server: "s", redirect_uri: "http://127.0.0.1:5555/callback" };
+    const questions: Readonly<Record<string, object | undefined>> = {
+      "GET /grants": undefined,
+      "POST /grants/begin": begin,
+      "POST /grants/finish": { server: "s", parameters: "state=x" },
+      "POST /grants/revoke": { server: "s" },
+    };
+    const client = clientOf(t, gateway, await enrol(gateway));
+    const taken: string[] = [];
+    for (const [question, body] of Object.entries(questions)) {
+      const [method = "", at = ""] = question.split(" ");
+      const headers = { "content-type": "application/json" };
+      const text = body && { headers, body: JSON.stringify(body) };
+      const answer = await client.request("s", { method, path: at, ...text });
+      if (answer.status === 200) taken.push(question);
+      else assert.match(answer.text, /"error":"link_too_weak"/);
+    }
+    assert.deepEqual(taken, open);
+    assert.equal(as.seen.length, 0);
+    const tunnel = await tunnelOf(t, await sidecar(t, gateway, "s"));
+    const body = Buffer.from(JSON.stringify(begin));
+    const headers = ["content-type", "application/json"];
+    const begun = await tunnel.send({ path: "/grants/begin", method: "POST", headers, body });
+    assert.equal(begun.status, 200, "with both it is taken");
+  });
+}
 
 interface Behind {
   readonly exposed: Exposed;

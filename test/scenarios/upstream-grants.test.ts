@@ -7,7 +7,7 @@ import { test } from "node:test";
 
 import { makeJoinToken, revokeCertificates } from "../../src/app/certificate-authority.ts";
 import { openTunnel } from "../../src/app/connect.ts";
-import { removeGrant } from "../../src/app/operator-grants.ts";
+import { listGrants, removeGrant } from "../../src/app/operator-grants.ts";
 import {
   obtainGrant,
   type OwnGrant,
@@ -28,11 +28,13 @@ import {
   enrol,
   eventually,
   openPolicy,
+  rawLink,
   temporaryFolder,
   testGateway,
   type TestGateway,
   toolCall,
 } from "../support/gateway.ts";
+import { logged } from "../support/records.ts";
 import {
   type AuthorizationServer,
   authorizationServer,
@@ -267,6 +269,36 @@ test("who gets the name of a revoked identity inherits none of its grants", asyn
   );
   assert.deepEqual(await ownGrants(await sidecarOf(t, house, "agent/one")), []);
   assert.equal((await ownGrants(other)).length, 1);
+});
+
+test("a grant isn't kept for who was revoked while the authorization server was asked", async (t) => {
+  const { sidecar, as, house } = await scene(t);
+  const begun = await asked(sidecar, "begin", {
+    server: "s",
+    redirect_uri: "http://127.0.0.1:5555/callback",
+  });
+  const { authorize_url: url } = JSON.parse(begun.text) as { readonly authorize_url: string };
+  const back = new URL(await person().until(url));
+  as.intercept = ({ url: asks }) => {
+    if (asks === "/token")
+      revokeCertificates(house.config, "spiffe://latticegate.local/agent/one", house.clock);
+    return false;
+  };
+  // Its link may be cut before the answer.
+  await asked(sidecar, "finish", { server: "s", parameters: back.search.slice(1) }).catch(() => undefined);
+  await eventually("the refusal", () => logged(house, "grant.refused").length === 1);
+  assert.equal(logged(house, "grant.refused")[0]?.["code"], "no_identity");
+  assert.deepEqual(await listGrants(house.config), []);
+  assert.equal(as.seen.filter(({ path }) => path === "/token/revocation").length, 1, "nor kept there");
+});
+
+test("a question about grants with a header that comes twice is refused", async (t) => {
+  const { house } = await scene(t);
+  const link = await rawLink(house, await enrol(house, "agent/two"));
+  link.write("GET /grants HTTP/1.1\r\nHost: x\r\nMcp-Name: a\r\nMcp-Name: b\r\n\r\n");
+  const [answer] = (await once(link, "data")) as [Buffer];
+  assert.match(answer.toString(), /^HTTP\/1\.1 400 /);
+  link.destroy();
 });
 
 test("a person who says no grants nothing", async (t) => {

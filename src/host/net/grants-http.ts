@@ -11,19 +11,26 @@ import type { Channel } from "../../model/channel.ts";
 import type { Consent } from "../oauth/consent.ts";
 import type { GrantFacts } from "../store/state-grants.ts";
 import { checkContent, readBody } from "./body.ts";
+import { checkHeaders } from "./headers.ts";
 
 /** They are asked for beside the servers. */
 export function isAboutGrants({ url }: http.IncomingMessage): boolean {
   return url === "/grants" || url?.startsWith("/grants/") === true;
 }
 
+/** A caller, and the link it is on. */
+export interface Asker {
+  readonly caller: Caller;
+  readonly channel: Channel;
+}
+
 /** Who carries them out; each answers for one caller, and refuses what isn't its own. */
 export interface GrantsDesk {
-  readonly identify: (channel: Channel) => Caller;
-  readonly begin: (caller: Caller, server: string, redirectUri: string) => Promise<Consent>;
-  readonly finish: (caller: Caller, server: string, parameters: URLSearchParams) => Promise<GrantFacts>;
-  readonly list: (caller: Caller) => readonly GrantFacts[];
-  readonly revoke: (caller: Caller, server: string) => Promise<boolean>;
+  readonly identify: (channel: Channel) => Asker;
+  readonly begin: (asker: Asker, server: string, redirectUri: string) => Promise<Consent>;
+  readonly finish: (asker: Asker, server: string, parameters: URLSearchParams) => Promise<GrantFacts>;
+  readonly list: (asker: Asker) => readonly GrantFacts[];
+  readonly revoke: (asker: Asker, server: string) => Promise<boolean>;
 }
 
 export type GrantsHttp = (
@@ -47,6 +54,7 @@ export function grantsHttp(desk: GrantsDesk, log: Log): GrantsHttp {
     let status = 200;
     let body: object;
     try {
+      checkHeaders(request);
       body = await answer(request, desk, desk.identify(channel));
     } catch (error) {
       ({ status, body } = problem(error, channel, log));
@@ -58,14 +66,14 @@ export function grantsHttp(desk: GrantsDesk, log: Log): GrantsHttp {
   };
 }
 
-async function answer(request: http.IncomingMessage, desk: GrantsDesk, caller: Caller): Promise<object> {
+async function answer(request: http.IncomingMessage, desk: GrantsDesk, asker: Asker): Promise<object> {
   const what = `${String(request.method)} ${String(request.url)}`;
   switch (what) {
     case "GET /grants":
-      return { grants: desk.list(caller).map(described) };
+      return { grants: desk.list(asker).map(described) };
     case "POST /grants/begin": {
       const asked = await read(request, beginSchema);
-      const consent = await desk.begin(caller, asked.server, asked.redirect_uri);
+      const consent = await desk.begin(asker, asked.server, asked.redirect_uri);
       return {
         state: consent.state,
         authorize_url: consent.authorizeUrl,
@@ -74,15 +82,15 @@ async function answer(request: http.IncomingMessage, desk: GrantsDesk, caller: C
         client_name: consent.clientName,
         resource: consent.resource,
         scope: consent.scope,
-        caller: caller.id,
+        caller: asker.caller.id,
       };
     }
     case "POST /grants/finish": {
       const asked = await read(request, finishSchema);
-      return described(await desk.finish(caller, asked.server, new URLSearchParams(asked.parameters)));
+      return described(await desk.finish(asker, asked.server, new URLSearchParams(asked.parameters)));
     }
     case "POST /grants/revoke":
-      return { removed: await desk.revoke(caller, (await read(request, revokeSchema)).server) };
+      return { removed: await desk.revoke(asker, (await read(request, revokeSchema)).server) };
     default:
       throw new Refusal(
         "method_not_allowed",

@@ -1,4 +1,5 @@
 /** Which headers cross the gateway, and which end at it. */
+import { Refusal } from "../../kernel/refusal.ts";
 import type { HeaderList } from "../../gate/call.ts";
 
 /** W3C Trace Context and Baggage. */
@@ -86,8 +87,18 @@ export function valueOf(raw: HeaderList, lowerCaseName: string): string | undefi
   return undefined;
 }
 
+/** @throws Refusal for headers of which two readers could take two values */
+export function checkHeaders({ rawHeaders }: { readonly rawHeaders: HeaderList }): void {
+  if (repeatsHeader(rawHeaders)) {
+    throw new Refusal(
+      "header_mismatch",
+      "Expected Content-Type and each Mcp-* and Latticegate-* header once.",
+    );
+  }
+}
+
 /** Whether a header that says how to read the message, or what it is, comes twice: two readers could take two values. */
-export function repeatsHeader(raw: HeaderList): boolean {
+function repeatsHeader(raw: HeaderList): boolean {
   const seen = new Set<string>();
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i]?.toLowerCase() ?? "";

@@ -22,7 +22,7 @@ import {
   type WhyEnded,
   type WhyOver,
 } from "./ended-links.ts";
-import { filtered, goodbyeHeader, repeatsHeader, valueOf, withLength } from "./headers.ts";
+import { checkHeaders, filtered, goodbyeHeader, valueOf, withLength } from "./headers.ts";
 import { type GrantsHttp, isAboutGrants } from "./grants-http.ts";
 import { linkProofPath } from "./link-proof.ts";
 import { type OnProof, takeProof } from "./link-proof-http.ts";
@@ -239,16 +239,6 @@ function checkRequest(request: http.IncomingMessage): void {
   // What else a forward server takes is read with the message.
   if (request.headers[targetHeader] === undefined) checkContent(request);
   else checkEncoding(request);
-}
-
-/** @throws Refusal for headers of which two readers could take two values */
-function checkHeaders(request: http.IncomingMessage): void {
-  if (repeatsHeader(request.rawHeaders)) {
-    throw new Refusal(
-      "header_mismatch",
-      "Expected Content-Type and each Mcp-* and Latticegate-* header once.",
-    );
-  }
 }
 
 /** @throws Refusal `target_refused` */

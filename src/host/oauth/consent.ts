@@ -15,7 +15,7 @@ import { Refusal } from "../../kernel/refusal.ts";
 import type { GrantFacts, GrantTokens } from "../store/state-grants.ts";
 import { isLoopbackHost } from "../net/loopback.ts";
 import { accessToken, dpopOf, explained, noToken, partyOf, withNonce } from "./client.ts";
-import { tokensOf, type UserGrantsOptions } from "./kept-tokens.ts";
+import { tellRevoked, tokensOf, type UserGrantsOptions } from "./kept-tokens.ts";
 import type { Located } from "./locate.ts";
 import type { Pending } from "./pending-consents.ts";
 import { clientAt } from "./registration.ts";
@@ -106,15 +106,24 @@ function scopeFor({ as, scope }: Located, configured: readonly string[]): string
   return [...new Set([...asked, ...lasting])].join(" ");
 }
 
+/** With what a person came back. */
+export interface ConsentAnswer {
+  /** The query. */
+  readonly parameters: URLSearchParams;
+  /** Throws if its caller may have nothing any more: the authorization server may take its time. */
+  readonly check: () => void;
+}
+
 /**
  * Checks the answer, and turns its code into tokens that are kept.
  * @throws Refusal `denied`, `upstream_failed`
  */
 export async function redeem(
   begun: Pending,
-  parameters: URLSearchParams,
-  { server, store, base, registered }: UserGrantsOptions,
+  { parameters, check }: ConsentAnswer,
+  grants: UserGrantsOptions,
 ): Promise<GrantFacts> {
+  const { server, store, base, registered } = grants;
   const { located, client: own, redirectUri, verifier } = begun;
   const { as, resource } = located;
   const { client, auth, options } = partyOf(own);
@@ -155,7 +164,12 @@ export async function redeem(
     ...(begun.dpopKeys !== undefined && { dpopKeys: begun.dpopKeys }),
     ...tokensOf(answer, now),
   };
-  store.put({ ...facts, tokens });
+  try {
+    store.put({ ...facts, tokens }, check);
+  } catch (error) {
+    await tellRevoked({ ...facts, tokens }, grants);
+    throw error;
+  }
   return facts;
 }
 

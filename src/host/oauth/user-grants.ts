@@ -1,7 +1,7 @@
 /** One server's grants of its callers: begun for a caller, redeemed for that caller, used for nobody else. */
 import { type Caller, holderOf } from "../../model/caller.ts";
 import type { GrantFacts } from "../store/state-grants.ts";
-import { beginConsent, type Consent, redeem } from "./consent.ts";
+import { beginConsent, type Consent, type ConsentAnswer, redeem } from "./consent.ts";
 import { freshToken, grantNeeded, tellRevoked, type UserGrantsOptions } from "./kept-tokens.ts";
 import { pendingConsents } from "./pending-consents.ts";
 import { tokenCache } from "./token-cache.ts";
@@ -10,8 +10,8 @@ import type { TokenSource } from "./token-source.ts";
 export interface UserGrants extends TokenSource {
   /** @param redirectUri on loopback, of the process that will receive the code */
   readonly begin: (caller: Caller, redirectUri: string) => Promise<Consent>;
-  /** @param parameters the query with which the person came back. @throws Refusal `denied` if it isn't the answer to what this caller began */
-  readonly finish: (caller: Caller, parameters: URLSearchParams) => Promise<GrantFacts>;
+  /** @throws Refusal `denied` if it isn't the answer to what this caller began */
+  readonly finish: (caller: Caller, answer: ConsentAnswer) => Promise<GrantFacts>;
   /** @returns whether there was one */
   readonly revoke: (holder: string) => Promise<boolean>;
 }
@@ -53,9 +53,10 @@ export function userGrants(options: UserGrantsOptions): UserGrants {
       pending.add(begun.pending);
       return begun.consent;
     },
-    finish: async (caller, parameters) => {
+    finish: async (caller, answer) => {
       const holder = holderOf(caller);
-      const grant = await redeem(pending.take(parameters.get("state") ?? "", holder), parameters, options);
+      const begun = pending.take(answer.parameters.get("state") ?? "", holder);
+      const grant = await redeem(begun, answer, options);
       wanted.delete(holder);
       return grant;
     },

@@ -8,7 +8,7 @@ import { z } from "zod";
 
 import { openSecret, sealSecret } from "../../crypto/sealed.ts";
 import { fromUtf8, utf8 } from "../../kernel/bytes.ts";
-import { openDatabase } from "./database.ts";
+import { openDatabase, transaction } from "./database.ts";
 
 const tokensSchema = z.strictObject({
   clientId: z.string(),
@@ -44,8 +44,11 @@ const clientSchema = z.strictObject({ clientId: z.string(), clientSecret: z.stri
 type RegisteredClient = z.output<typeof clientSchema>;
 
 export interface GrantStore {
-  /** In place of what the holder had there before. */
-  readonly put: (grant: Grant) => void;
+  /**
+   * In place of what the holder had there before.
+   * @param check throws if it isn't to be kept; nobody changes the database between that and the keeping
+   */
+  readonly put: (grant: Grant, check?: () => void) => void;
   /** New tokens of a grant that is still there; of one that was removed meanwhile nothing is kept. */
   readonly renew: (grant: GrantFacts, tokens: GrantTokens) => void;
   readonly facts: (server: string, holder: string) => GrantFacts | undefined;
@@ -97,12 +100,15 @@ export function openGrants(file: string, key: Uint8Array): GrantStore {
       if (found === undefined || row === undefined) return undefined;
       return { ...found, tokens: opened(key, nameOf(found), row, tokensSchema) };
     },
-    put: ({ tokens, ...grant }) => {
+    put: ({ tokens, ...grant }, check) => {
       const { nonce, sealed } = sealSecret(key, nameOf(grant), utf8(JSON.stringify(tokens)));
       const { server, holder, id, issuer, resource, scope, grantedUnixMs } = grant;
-      db.prepare(
-        `insert or replace into upstream_grants (${columns}, nonce, sealed) values (?,?,?,?,?,?,?,?,?)`,
-      ).run(server, holder, id, issuer, resource, scope, grantedUnixMs, nonce, sealed);
+      transaction(db, () => {
+        check?.();
+        db.prepare(
+          `insert or replace into upstream_grants (${columns}, nonce, sealed) values (?,?,?,?,?,?,?,?,?)`,
+        ).run(server, holder, id, issuer, resource, scope, grantedUnixMs, nonce, sealed);
+      });
     },
     renew: (grant, tokens) => {
       const { nonce, sealed } = sealSecret(key, nameOf(grant), utf8(JSON.stringify(tokens)));
