@@ -234,10 +234,7 @@ function holders(config: Config, purpose: Purpose, nowUnixMs: number): readonly 
   const state = openState(statePaths(config.state).database);
   try {
     const own = gatewayIdOf(config.trust_domain);
-    const live = state
-      .certificates(nowUnixMs)
-      .filter((each) => each.purpose === purpose && each.notAfterUnixMs > nowUnixMs && each.spiffeId !== own);
-    return [...new Set(live.map(({ spiffeId }) => spiffeId))].sort();
+    return state.holders(purpose, nowUnixMs).filter((spiffeId) => spiffeId !== own);
   } finally {
     state.close();
   }

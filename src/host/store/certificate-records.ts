@@ -55,6 +55,8 @@ export interface CertificateRecords {
   readonly wasCertified: (spiffeId: string, purposePrefix: string) => boolean;
   /** The newest thousand. */
   readonly certificates: (nowUnixMs: number) => readonly ListedCertificate[];
+  /** SPIFFE IDs with a certificate for exactly that purpose that hasn't ended, all of them. */
+  readonly holders: (purpose: string, nowUnixMs: number) => readonly string[];
   /** Revokes the family of a serial number, or all of a SPIFFE ID and its unused join tokens; undefined for what isn't known. */
   readonly revoke: (
     what: string,
@@ -105,7 +107,7 @@ export function certificateRecords(db: DatabaseSync): CertificateRecords {
   return { ...issued(db), ...revocations(db) };
 }
 
-type Issued = Pick<CertificateRecords, "addCertificate" | "wasCertified" | "certificates">;
+type Issued = Pick<CertificateRecords, "addCertificate" | "wasCertified" | "certificates" | "holders">;
 
 function issued(db: DatabaseSync): Issued {
   const familyOf = db.prepare("select family from certificates where serial = ?");
@@ -155,6 +157,14 @@ function issued(db: DatabaseSync): Issued {
           notAfterUnixMs: Number(row["not_after_unix_ms"]),
           state: String(row["state"]) as ListedCertificate["state"],
         })),
+    holders: (purpose, nowUnixMs) =>
+      db
+        .prepare(
+          `select distinct spiffe_id from certificates
+           where purpose = ? and not_after_unix_ms > ? order by spiffe_id`,
+        )
+        .all(purpose, nowUnixMs)
+        .map((row) => String(row["spiffe_id"])),
   };
 }
 

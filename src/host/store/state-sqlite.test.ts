@@ -172,6 +172,19 @@ test("what is listed says which certificates still count", (t) => {
   assert.deepEqual(gateway.revokedCertificates(1500), []);
 });
 
+test("holders are everybody with a certificate that hasn't ended, however many others are newer", (t) => {
+  const { gateway } = opened(t);
+  gateway.addCertificate({ ...certificate, serial: "first", purpose: "server", notAfterUnixMs: 2000 });
+  gateway.addCertificate({ ...certificate, serial: "again", purpose: "server", notAfterUnixMs: 2001 });
+  for (let i = 0; i < 1000; i += 1) {
+    const other = { serial: `other${i}`, spiffeId: `${spiffeId}-${i}`, purpose: "client" };
+    gateway.addCertificate({ ...certificate, ...other, notAfterUnixMs: 3000 });
+  }
+  assert.deepEqual(gateway.holders("server", 1000), [spiffeId]);
+  assert.deepEqual(gateway.holders("server", 2001), []);
+  assert.equal(gateway.holders("client", 1000).length, 1000);
+});
+
 test("a state file of before families keeps its certificates and revocations, and revokes by identity and purpose", (t) => {
   const file = databaseFile(t);
   const before = new DatabaseSync(file);
