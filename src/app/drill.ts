@@ -37,8 +37,16 @@ interface Environment {
   readonly log: Log;
 }
 
+/** The signer's roots are the production's, and it would keep each key that a rehearsal asks it for. */
+const noDrillWithSigner =
+  "the root keys are with a signer, which a drill can't copy; rehearse on a second installation that has its own";
+
 /** Told step by step; it ends with the first that isn't good. Nothing outside a temporary folder is written. */
 export async function* drill(config: Config, environment: Environment): AsyncGenerator<DrillStep> {
+  if (config.signer !== undefined) {
+    yield { isGood: false, text: noDrillWithSigner };
+    return;
+  }
   const folder = await mkdtemp(path.join(tmpdir(), "latticegate-drill-"));
   try {
     const before = await fingerprintOf(config);
@@ -67,6 +75,7 @@ async function restoredCopy(config: Config, folder: string, { clock }: Environme
     ...config,
     state: path.join(folder, "state"),
     listen: "127.0.0.1:0",
+    webListeners: [],
     dashboard: "off",
     servers: {},
     virtual_servers: {},

@@ -24,6 +24,7 @@ import { statePaths } from "./state-folder.ts";
 
 /** PEM of a PKCS #10 request for a new issuing key; the same one until it is imported or given up. */
 export async function requestIssuing(config: Config, purpose: Purpose, clock: Clock): Promise<string> {
+  refuseWithSigner(config);
   const { store, keys, close } = await openStore(config, clock);
   try {
     const open = requested(store.roots(), purpose);
@@ -37,6 +38,15 @@ export async function requestIssuing(config: Config, purpose: Purpose, clock: Cl
   } finally {
     close();
   }
+}
+
+/** A signer signs what it can judge: leafs and roots of this trust domain, and neither requests nor anchors of others. */
+function refuseWithSigner({ signer }: Config): void {
+  if (signer === undefined) return;
+  throw new Refusal(
+    "bad_state",
+    "The root keys are with a signer, which signs no request for an outside authority; that needs a gateway without one.",
+  );
 }
 
 function addRequested(
@@ -64,6 +74,7 @@ export async function importIssuing(
   config: Config,
   options: { readonly purpose: Purpose; readonly file: string; readonly clock: Clock },
 ): Promise<RootReport> {
+  refuseWithSigner(config);
   const { purpose, clock } = options;
   const pem = await readFile(options.file, "utf8").catch((cause: unknown) => {
     throw new Refusal("bad_config", `${options.file} can't be read.`, { cause });

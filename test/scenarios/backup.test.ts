@@ -231,7 +231,13 @@ test("the drill goes through both roots beside a gateway that runs, and changes 
   const gateway = await testGateway(t, openPolicy);
   const keep = await enrol(gateway, "agent/keep");
   const steps = [];
-  for await (const step of drill(gateway.config, { clock: systemClock, log: silent })) steps.push(step);
+  // Its addresses are the production's, and its certificate is there only.
+  const listener = `{ address: ${gateway.address}, authentication: web-certificate, url: "https://mcp.acme.test", certificates: [{ certificate: none, key: none }], issuers: [corp] }`;
+  const more = `issuers: { corp: { issuer: "https://corp.test" } }\nlisten: [127.0.0.1:0, ${listener}]\n`;
+  const { webListeners } = parseConfig(more, path.join(gateway.config.folder, "latticegate.yaml"));
+  assert.equal(webListeners.length, 1);
+  const production = { ...gateway.config, webListeners };
+  for await (const step of drill(production, { clock: systemClock, log: silent })) steps.push(step);
   assert.deepEqual(
     steps.filter(({ isGood }) => !isGood),
     [],

@@ -8,6 +8,8 @@ import { test } from "node:test";
 
 import { restoreBackup } from "../../src/app/backup.ts";
 import { listGrants } from "../../src/app/operator-grants.ts";
+import { drill } from "../../src/app/drill.ts";
+import { importIssuing, requestIssuing } from "../../src/app/outside-authority.ts";
 import { examine } from "../../src/app/doctor.ts";
 import { verifyLogFolder } from "../../src/app/log-verification.ts";
 import { listRoots, replaceCompromised, retireRoots, rotateRoot } from "../../src/app/root-operations.ts";
@@ -15,7 +17,8 @@ import { signerHealth } from "../../src/app/signer/gateway-signer.ts";
 import { signerPaths } from "../../src/app/signer/signer-folder.ts";
 import { statePaths } from "../../src/app/state-folder.ts";
 import { openKeyFolder } from "../../src/host/store/key-folder.ts";
-import { systemClock } from "../../src/host/system.ts";
+import { systemClock, systemLog } from "../../src/host/system.ts";
+import { createRoot } from "../../src/identity/authority.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
 import { atEnd } from "../support/cleanup.ts";
 import { cli } from "../support/cli.ts";
@@ -373,4 +376,57 @@ test("a backup beside a signer says what it lacks, and a gateway restored from i
   const again = await testGateway(t, yaml, { folder: scene.folder });
   await enrol(again);
   assert.equal(await verdict(again), "intact");
+});
+
+test("what a signer can't sign is refused before any key is made: requests, imports, drills", async (t) => {
+  const scene = await signerScene(t);
+  await scene.init();
+  await scene.start();
+  const { config } = await testGateway(t, scene.yaml + openPolicy, { folder: scene.folder });
+  const before = await readdir(signerPaths(scene.state).keys);
+  const options = { purpose: "client", file: "none.pem", clock: systemClock } as const;
+  const refused = isRefusal("bad_state", /with a signer, which signs no request/);
+  await assert.rejects(requestIssuing(config, "client", systemClock), refused);
+  await assert.rejects(importIssuing(config, options), refused);
+  const log = systemLog({ level: "error", form: "json", write: () => undefined });
+  const steps = await Array.fromAsync(drill(config, { clock: systemClock, log }));
+  assert.deepEqual(
+    steps.map(({ isGood }) => isGood),
+    [false],
+  );
+  assert.match(steps[0]?.text ?? "", /with a signer, which a drill can't copy/);
+  assert.deepEqual(await readdir(signerPaths(scene.state).keys), before);
+});
+
+test("keys of generations that ended sign no fresh root after they were moved", async (t) => {
+  const scene = await signerScene(t);
+  const { config, stop } = await testGateway(t, openPolicy, { folder: scene.folder });
+  await rotateRoot(config, "client", systemClock);
+  await retireRoots(config, "client", { isEarly: true, clock: systemClock });
+  await requestIssuing(config, "server", systemClock);
+  await replaceCompromised(config, "server", systemClock);
+  await stop();
+  const names = await scene.init();
+  await scene.start();
+  const client = await scene.client();
+  const ended = [
+    ["client", 1, "client-root"],
+    ["server", 1, "server-root"],
+    ["server", 2, "server-root.2"],
+  ] as const;
+  for (const [purpose, generation, name] of ended) {
+    assert.ok(names.includes(name), name);
+    const key = await client.signing(name, "ML-DSA-65");
+    await assert.rejects(
+      createRoot(config.trust_domain, { purpose, generation }, key, Date.now()),
+      isRefusal("signer_refused"),
+      name,
+    );
+  }
+  for (const [, , name] of ended) {
+    const isSaid = (line: string): boolean => line.includes(`"${name}"`) && line.includes("was made already");
+    assert.ok(scene.log.some(isSaid), name);
+  }
+  const after = await testGateway(t, scene.yaml + openPolicy, { folder: scene.folder });
+  await enrol(after);
 });

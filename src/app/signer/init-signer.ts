@@ -13,11 +13,13 @@ import { ensurePrivateFolder, readIfThere, writePrivateFile } from "../../host/s
 import { type KeyFolder, listKeys, openKeyFolder } from "../../host/store/key-folder.ts";
 import { checkpointFile, lockFile } from "../../host/store/log-folder.ts";
 import type { SecretSource } from "../../host/store/secret-source.ts";
+import { openRoots, type RootRecord } from "../../host/store/state-roots.ts";
 import { takeWriterLock } from "../../host/store/writer-lock.ts";
 import { toBase64url } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { runningGateway } from "../certificate-authority.ts";
 import type { Config } from "../config.ts";
+import { readRoot, rootKeyName } from "../roots.ts";
 import { statePaths } from "../state-folder.ts";
 import { readMemory, type RootSeen, writeMemory } from "./memory.ts";
 import { keyPurpose } from "./purposes.ts";
@@ -111,10 +113,10 @@ async function carryMemory(config: Config, moved: readonly MovedKey[], file: str
   const theirs = statePaths(config.state);
   const known = await readMemory(file);
   const certificates = (await certificatesIn(config.state)).flatMap((pem) => parseCertificate(pem) ?? []);
-  const roots = new Map<string, RootSeen>(known.roots);
+  const roots = new Map<string, RootSeen>([...known.roots, ...(await generationsIn(theirs.database))]);
   for (const { name, publicKey } of moved) {
     const root = certificates.find((certificate) => certificate.publicKey.equals(publicKey));
-    if (root === undefined) continue;
+    if (root === undefined || roots.has(name)) continue;
     roots.set(name, { subject: subjectOf(root), notAfterUnixMs: root.validToDate.getTime(), isUsed: true });
   }
   const checkpoint = await readFile(path.join(theirs.log, checkpointFile)).catch(() => undefined);
@@ -131,6 +133,30 @@ async function carryMemory(config: Config, moved: readonly MovedKey[], file: str
   }
   const { origin, size, root } = reading.head;
   await writeMemory(file, { head: { origin, size, root }, roots });
+}
+
+/**
+ * Files hold the generations that are trusted; the database has those that ended too, and those an outside authority
+ * was to sign. Each of them is used up: a fresh root under a key that may be known would bring it back.
+ */
+async function generationsIn(database: string): Promise<ReadonlyMap<string, RootSeen>> {
+  if ((await stat(database).catch(() => undefined)) === undefined) return new Map();
+  const store = openRoots(database);
+  try {
+    return new Map(store.roots().map((root) => [rootKeyName(root), seenOf(root)]));
+  } finally {
+    store.close();
+  }
+}
+
+/** A generation that ended issues no more, and neither does one that was never signed. */
+function seenOf({ certificate, ended, createdUnixMs }: RootRecord): RootSeen {
+  if (certificate === null) {
+    return { subject: new Uint8Array(0), notAfterUnixMs: createdUnixMs, isUsed: true };
+  }
+  const root = readRoot(certificate);
+  const notAfterUnixMs = ended?.atUnixMs ?? root.validToDate.getTime();
+  return { subject: subjectOf(root), notAfterUnixMs, isUsed: true };
 }
 
 /** PEM of all that lies in the gateway's folder beside its keys. */
