@@ -12,7 +12,7 @@ import { openKeys, statePaths } from "../state-folder.ts";
 const quiet: Log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
 
 /** Undefined if the config has no signer. @throws Refusal `bad_state` without the secret they share */
-export async function signerOf(
+async function signerOf(
   config: Config,
   options: { readonly log: Log; readonly patienceMs?: number },
 ): Promise<Signer | undefined> {
