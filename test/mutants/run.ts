@@ -74,8 +74,8 @@ const mutants: readonly Mutant[] = [
   {
     name: "202 becomes 200",
     file: mcpHttp,
-    from: "response.writeHead(status, withLength(status, headers, body.length));",
-    to: "response.writeHead(status === 202 ? 200 : status, withLength(status, headers, body.length));",
+    from: "response.writeHead(status, withLength(status, ours(headers), body.length));",
+    to: "response.writeHead(status === 202 ? 200 : status, withLength(status, ours(headers), body.length));",
     killedBy: "server-initiated",
     tests: "roots/list reaches the client in a call",
   },
