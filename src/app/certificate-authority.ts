@@ -10,7 +10,6 @@ import { readIfThere, readJsonIfThere } from "../host/store/files.ts";
 import type { ListedCertificate, Revocation } from "../host/store/certificate-records.ts";
 import { systemClock } from "../host/system.ts";
 import { openState, type StateStore } from "../host/store/state-sqlite.ts";
-import { openRoots, type RootStore } from "../host/store/state-roots.ts";
 import { readAnchor, writeAnchor } from "../identity/anchor.ts";
 import { writeJoinToken } from "../identity/join-token.ts";
 import { isGatewayId, spiffeId } from "../identity/spiffe-id.ts";
@@ -19,7 +18,7 @@ import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Config } from "./config.ts";
 import { readRoot, trustedOf } from "./roots.ts";
-import { statePaths } from "./state-folder.ts";
+import { statePaths, withRoots } from "./state-folder.ts";
 
 /** Long enough to paste it, short enough to be worthless in a shell history. */
 const tokenLifetimeMs = 10 * 60_000;
@@ -69,20 +68,11 @@ export async function makeJoinToken(
 async function serverRoots(config: Config): Promise<readonly [ParsedCertificate, ...ParsedCertificate[]]> {
   const exported = await readIfThere(statePaths(config.state).serverRoot);
   if (exported === undefined) throw neverStarted(config);
-  const [oldest, ...newer] = withRoots(config, (store) => trustedOf(store.roots(), "server"));
+  const [oldest, ...newer] = withRoots(config.state, (store) => trustedOf(store.roots(), "server"));
   return [
     readRoot(oldest?.certificate ?? exported),
     ...newer.map(({ certificate }) => readRoot(certificate)),
   ];
-}
-
-function withRoots<T>(config: Config, work: (store: RootStore) => T): T {
-  const store = openRoots(statePaths(config.state).database);
-  try {
-    return work(store);
-  } finally {
-    store.close();
-  }
 }
 
 /**

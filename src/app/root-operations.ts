@@ -2,7 +2,7 @@
 import { readIfThere } from "../host/store/files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import { openState } from "../host/store/state-sqlite.ts";
-import { openRoots, type RootChange, type RootRecord, type RootStore } from "../host/store/state-roots.ts";
+import type { RootChange, RootRecord, RootStore } from "../host/store/state-roots.ts";
 import { createRoot, overlapMs, type Purpose, svidLifetimeMs } from "../identity/authority.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
 import type { Clock } from "../kernel/clock.ts";
@@ -11,7 +11,7 @@ import { certificateHash, certificateFacts } from "../crypto/certificate.ts";
 import type { Config } from "./config.ts";
 import { exportRoots, readRoot, rootKeyName, trustedOf, type TrustedRoot } from "./roots.ts";
 import { openConfigKeys } from "./signer/gateway-signer.ts";
-import { openAuthorityRoots, statePaths } from "./state-folder.ts";
+import { openAuthorityRoots, statePaths, withRoots } from "./state-folder.ts";
 
 /** A generation as an operator sees it. */
 export interface RootReport {
@@ -32,7 +32,7 @@ export interface RootReport {
 export async function listRoots(config: Config, clock: Clock): Promise<readonly RootReport[]> {
   await requireAuthority(config);
   const nowUnixMs = clock.nowUnixMs();
-  return withRoots(config, (store) => {
+  return withRoots(config.state, (store) => {
     const roots = store.roots();
     return roots.map((root) => reportOf(root, roots, nowUnixMs));
   });
@@ -41,7 +41,7 @@ export async function listRoots(config: Config, clock: Clock): Promise<readonly 
 /** PEM of the roots that are trusted now. @throws Refusal `bad_state` before the first start */
 export async function trustedAnchors(config: Config): Promise<Readonly<Record<Purpose, readonly string[]>>> {
   await requireAuthority(config);
-  return withRoots(config, (store) => {
+  return withRoots(config.state, (store) => {
     const roots = store.roots();
     const of = (purpose: Purpose) => trustedOf(roots, purpose).map(({ certificate }) => certificate);
     return { server: of("server"), client: of("client") };
@@ -275,13 +275,4 @@ function tooEarly(purpose: Purpose, freeUnixMs: number): Refusal {
     "bad_state",
     `Certificates of the old ${purpose} root may be in use until ${new Date(freeUnixMs).toISOString()}. Wait, or end it now with --danger-early: whoever wasn't renewed since the rotation must join again.`,
   );
-}
-
-function withRoots<T>(config: Config, work: (store: RootStore) => T): T {
-  const store = openRoots(statePaths(config.state).database);
-  try {
-    return work(store);
-  } finally {
-    store.close();
-  }
 }

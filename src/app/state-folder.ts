@@ -73,6 +73,16 @@ export async function openKeys(
   };
 }
 
+/** Lends the roots of an authority that stands already to `work`, and closes them after it. */
+export function withRoots<T>(state: string, work: (store: RootStore) => T): T {
+  const store = openRoots(statePaths(state).database);
+  try {
+    return work(store);
+  } finally {
+    store.close();
+  }
+}
+
 /** The authority's roots in this state folder; they are made once. Whoever opens them closes them. */
 export async function openAuthorityRoots(
   state: string,

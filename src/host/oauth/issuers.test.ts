@@ -29,6 +29,8 @@ async function scene(t: TestContext, part: Partial<IssuerSpec> = {}, algorithm?:
   return { issuer, issuers, clock };
 }
 
+const seconds = (clock: { readonly now: number }): number => Math.floor(clock.now / 1000);
+
 const because =
   (code: string, reason: RegExp) =>
   (error: unknown): boolean => {
@@ -47,33 +49,36 @@ for (const algorithm of ["ES256", "RS256", "PS384", "EdDSA", "ML-DSA-65"]) {
   });
 }
 
-const now = Math.floor(Date.now() / 1000);
+/** Claims as of `now`, in seconds: when the test runs, not when this file was read. */
+type ClaimsAt = (now: number) => Readonly<Record<string, unknown>>;
+
 const refused: readonly (readonly [
   string,
-  Readonly<Record<string, unknown>>,
+  ClaimsAt,
   RegExp,
   Partial<JWTHeaderParameters>?,
 ])[] = [
-  ["that has expired", { exp: now - 40, iat: now - 300 }, /expired/],
-  ["that isn't valid yet", { nbf: now + 40 }, /nbf/],
-  ["from the future", { iat: now + 40 }, /future/],
-  ["without an end", { exp: undefined }, /exp/],
-  ["for somebody else", { aud: "https://other.test" }, /aud/],
-  ["for nobody", { aud: undefined }, /aud/],
-  ["of another issuer", { iss: "https://evil.test" }, /issuer isn't accepted/],
-  ["without an issuer", { iss: undefined }, /issuer isn't accepted/],
-  ["signed with a key nobody knows", {}, /no such key/, { kid: "99" }],
+  ["that has expired", (now) => ({ exp: now - 40, iat: now - 300 }), /expired/],
+  ["that isn't valid yet", (now) => ({ nbf: now + 40 }), /nbf/],
+  ["from the future", (now) => ({ iat: now + 40 }), /future/],
+  ["without an end", () => ({ exp: undefined }), /exp/],
+  ["for somebody else", () => ({ aud: "https://other.test" }), /aud/],
+  ["for nobody", () => ({ aud: undefined }), /aud/],
+  ["of another issuer", () => ({ iss: "https://evil.test" }), /issuer isn't accepted/],
+  ["without an issuer", () => ({ iss: undefined }), /issuer isn't accepted/],
+  ["signed with a key nobody knows", () => ({}), /no such key/, { kid: "99" }],
 ];
 for (const [what, claims, reason, header] of refused) {
   test(`a token ${what} is refused, and the reason given`, async (t) => {
-    const { issuer, issuers } = await scene(t);
-    const token = await issuer.token({ aud: audience, ...claims }, header);
+    const { issuer, issuers, clock } = await scene(t);
+    const token = await issuer.token({ aud: audience, ...claims(seconds(clock)) }, header);
     await assert.rejects(issuers.verify(token, expected), because("bad_token", reason));
   });
 }
 
 test("clocks may differ by what the operator allows, and not by a second more", async (t) => {
   const { issuer, issuers, clock } = await scene(t);
+  const now = seconds(clock);
   const token = await issuer.token({ aud: audience, exp: now + 100 });
   clock.now = (now + 129) * 1000;
   await issuers.verify(token, expected);
@@ -154,13 +159,13 @@ test("an outage of the issuer is none here for an hour", async (t) => {
     t.mock.timers.tick(ms);
     clock.now += ms;
   };
-  const token = await issuer.token({ aud: audience, exp: now + 36_000 });
+  const token = await issuer.token({ aud: audience, exp: seconds(clock) + 36_000 });
   await issuers.verify(token, expected);
   issuer.answering((_request, response) => void response.writeHead(500).end());
   pass(3_500_000);
   await issuers.verify(token, expected);
   assert.equal(issuer.keysAsked(), 2);
-  const unknown = await issuer.token({ aud: audience, exp: now + 36_000 }, { kid: "2" });
+  const unknown = await issuer.token({ aud: audience, exp: seconds(clock) + 36_000 }, { kid: "2" });
   await assert.rejects(issuers.verify(unknown, expected), because("bad_token", /no such key/));
   pass(110_000);
   await assert.rejects(issuers.verify(token, expected), because("issuer_unavailable", /now/));
@@ -185,7 +190,7 @@ async function asking(t: TestContext): Promise<Scene> {
 
 test("what an opaque token is, its issuer is asked, and not again for a while", async (t) => {
   const { issuer, issuers, clock } = await asking(t);
-  const token = issuer.opaque({ aud: [audience, "other"], sub: "alice", exp: now + 300 });
+  const token = issuer.opaque({ aud: [audience, "other"], sub: "alice", exp: seconds(clock) + 300 });
   for (const _ of [1, 2, 3]) assert.equal((await issuers.verify(token, expected)).claims.sub, "alice");
   assert.equal(issuer.tokensAsked(), 1);
   clock.now += 11_000;
@@ -193,19 +198,19 @@ test("what an opaque token is, its issuer is asked, and not again for a while", 
   assert.equal(issuer.tokensAsked(), 2);
 });
 
-const inactive: readonly (readonly [string, Readonly<Record<string, unknown>>, RegExp])[] = [
-  ["for somebody else", { aud: "other" }, /aud/],
-  ["for nobody", { aud: undefined }, /aud/],
-  ["of another issuer", { iss: "https://evil.test" }, /issuer/],
-  ["that has expired", { exp: now - 40 }, /expired/],
-  ["that isn't valid yet", { nbf: now + 40 }, /valid yet/],
-  ["from the future", { iat: now + 40 }, /future/],
-  ["that isn't active", { active: false }, /active/],
+const inactive: readonly (readonly [string, ClaimsAt, RegExp])[] = [
+  ["for somebody else", () => ({ aud: "other" }), /aud/],
+  ["for nobody", () => ({ aud: undefined }), /aud/],
+  ["of another issuer", () => ({ iss: "https://evil.test" }), /issuer/],
+  ["that has expired", (now) => ({ exp: now - 40 }), /expired/],
+  ["that isn't valid yet", (now) => ({ nbf: now + 40 }), /valid yet/],
+  ["from the future", (now) => ({ iat: now + 40 }), /future/],
+  ["that isn't active", () => ({ active: false }), /active/],
 ];
 for (const [what, claims, reason] of inactive) {
   test(`an opaque token ${what} is refused, and the reason given`, async (t) => {
-    const { issuer, issuers } = await asking(t);
-    const token = issuer.opaque({ aud: audience, ...claims });
+    const { issuer, issuers, clock } = await asking(t);
+    const token = issuer.opaque({ aud: audience, ...claims(seconds(clock)) });
     await assert.rejects(issuers.verify(token, expected), because("bad_token", reason));
   });
 }
