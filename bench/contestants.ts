@@ -8,7 +8,8 @@ import { fileURLToPath } from "node:url";
 
 import { createSigningRequest } from "../src/crypto/signing-request.ts";
 import { generateKeyPair } from "../src/crypto/keys.ts";
-import { resolveProfile, signatureSuite } from "../src/crypto/suites.ts";
+import { resolveProfile } from "../src/crypto/suites/profiles.ts";
+import { signatureSuite } from "../src/crypto/suites/signatures.ts";
 import { credentialsOf } from "../src/app/credentials.ts";
 import { join } from "../src/host/net/enrol-client.ts";
 import { readJoinToken } from "../src/identity/join-token.ts";

@@ -10,7 +10,7 @@ import { credentialsOf } from "../src/app/credentials.ts";
 import { certificateFacts, parseCertificate } from "../src/crypto/certificate.ts";
 import { generateKeyPair } from "../src/crypto/keys.ts";
 import { createSigningRequest } from "../src/crypto/signing-request.ts";
-import { resolveProfile } from "../src/crypto/suites.ts";
+import { resolveProfile } from "../src/crypto/suites/profiles.ts";
 import { type EnrolledIdentity, join, renew } from "../src/host/net/enrol-client.ts";
 import { clientTlsOptions } from "../src/host/net/tls.ts";
 import { readJoinToken } from "../src/identity/join-token.ts";

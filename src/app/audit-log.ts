@@ -1,7 +1,7 @@
 /** A state folder's audit log: opened with its keys, with what the last run left open brought to its end. */
 import { fingerprint } from "../crypto/keys.ts";
 import { formatLogKey, noteSigner } from "../crypto/note-keys.ts";
-import { logSuites } from "../crypto/suites.ts";
+import { logSuites } from "../crypto/suites/signatures.ts";
 import { writePrivateFile } from "../host/store/files.ts";
 import { type FileJournal, openJournal } from "../host/store/journal-files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";

@@ -3,7 +3,8 @@ import { randomUUID } from "node:crypto";
 
 import { fingerprint, type SigningKey } from "../crypto/keys.ts";
 import { publicJwk, signJwt } from "../crypto/jwt-keys.ts";
-import { jwtAlgorithm, type SignatureSuiteId } from "../crypto/suites.ts";
+import { jwtAlgorithm } from "../crypto/suites/jose.ts";
+import type { SignatureSuiteId } from "../crypto/suites/signatures.ts";
 import { writePrivateFile } from "../host/store/files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import type { CallerAssertion } from "../host/oauth/delegated-tokens.ts";

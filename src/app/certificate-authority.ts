@@ -61,7 +61,12 @@ export async function makeJoinToken(
     }),
   );
   const address = await addressOf(config, grant.address);
-  return writeJoinToken({ address, secret, serverRootHash: sha256(root.raw), profile: config.profile.name });
+  return writeJoinToken({
+    address,
+    secret,
+    serverRootHash: sha256(root.raw),
+    profile: config.profile.document.based_on,
+  });
 }
 
 /** Those that newcomers may be shown, the oldest that is trusted first. The exported file serves a folder that has no table yet. */

@@ -1,5 +1,5 @@
 /** The classical roots of this state folder, made when they are first needed. */
-import type { Profile } from "../crypto/suites.ts";
+import type { Profile } from "../crypto/suites/profiles.ts";
 import { readIfThere, writePrivateFile } from "../host/store/files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import type { Purpose } from "../identity/authority.ts";

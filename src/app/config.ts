@@ -5,11 +5,12 @@ import path from "node:path";
 import { parseDocument } from "yaml";
 import { z } from "zod";
 
-import { defaultProfile, type Profile, profileNames, resolveProfile } from "../crypto/suites.ts";
+import type { Profile } from "../crypto/suites/profiles.ts";
 import { isTrustDomain } from "../identity/spiffe-id.ts";
 import { memberName } from "../virtual/names.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { compileRules, type RuleDocument, ruleSchema } from "../policy/rules.ts";
+import { cryptoSchema, namedProfile, profileName } from "./config/crypto.ts";
 import { checkEnrolment, enrolmentSchema } from "./config/enrolment.ts";
 import { issuersSchema } from "./config/issuers.ts";
 import { delegationSchema } from "./config/delegation.ts";
@@ -62,12 +63,8 @@ export const configSchema = z.strictObject({
     .describe(
       "The process that holds the root and log keys, so that this one never does. By default the gateway holds them itself.",
     ),
-  profile: z
-    .enum(profileNames)
-    .default(defaultProfile)
-    .describe(
-      "Algorithms in use: `hybrid` (X25519MLKEM768 and stronger, ML-DSA-65), or `cnsa-2.0` (SecP384r1MLKEM1024, ML-DSA-87 and AES-256 alone); fixed at the first start.",
-    ),
+  profile: profileName,
+  crypto: cryptoSchema,
   listen: listenSchema,
   dashboard: z
     .union([z.literal("off"), address])
@@ -214,7 +211,7 @@ export function parseConfig(text: string, file: string): Config {
       isPostQuantumOnly: document.p2p_connectivity !== undefined,
     }),
     ...(signer && { signer: { ...signer, socket: path.resolve(folder, signer.socket) } }),
-    profile: resolveProfile(document.profile, document.p2p_connectivity?.allowed_algos),
+    profile: namedProfile(document.profile, document.crypto, document.p2p_connectivity?.allowed_algos),
     policies: checkedRules(policyDocuments(document.policies, folder), Object.keys(document.virtual_servers)),
     notYet: notYetParts(document),
   };

@@ -1,5 +1,5 @@
 /** `latticegate expose`: an existing MCP server behind a post-quantum endpoint. The gateway's data plane with one upstream. */
-import type { Profile } from "../crypto/suites.ts";
+import type { Profile } from "../crypto/suites/profiles.ts";
 import { makeWorld, type World } from "../gate/world.ts";
 import { clientSessions } from "../host/client-sessions.ts";
 import { mcpPath } from "../wire/protected-resource.ts";
@@ -120,7 +120,7 @@ function worldOf(parts: {
   return makeWorld({
     trust: {
       domain: identity.trustDomain,
-      identityAlgorithm: profile.identity.id,
+      identityAlgorithms: profile.identities.map(({ id }) => id),
       revokedSerials,
       issuers,
     },

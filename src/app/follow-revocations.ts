@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import { z } from "zod";
 
-import type { Profile } from "../crypto/suites.ts";
+import type { Profile } from "../crypto/suites/profiles.ts";
 import { revocationsAlpn } from "../host/net/front-door.ts";
 import { askRevocations } from "../host/net/revocation-client.ts";
 import { clientTlsOptions } from "../host/net/tls.ts";

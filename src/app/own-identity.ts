@@ -2,7 +2,7 @@
 import { randomUUIDv7 } from "node:crypto";
 
 import { generateKeyPair, type KeyPair, signingKey } from "../crypto/keys.ts";
-import type { Profile } from "../crypto/suites.ts";
+import type { Profile } from "../crypto/suites/profiles.ts";
 import type { Journal } from "../gate/ports.ts";
 import type { ClassicalCredentials } from "../host/net/link-proof.ts";
 import type { ServerSide } from "../host/net/tls.ts";

@@ -4,7 +4,7 @@ import { randomUUIDv7 } from "node:crypto";
 import { certificateFacts, type ParsedCertificate, parseCertificate } from "../crypto/certificate.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { readSigningRequest } from "../crypto/signing-request.ts";
-import type { SignatureSuite } from "../crypto/suites.ts";
+import type { SignatureSuite } from "../crypto/suites/signatures.ts";
 import type { Journal } from "../gate/ports.ts";
 import type { Enrolled, EnrolledClassical, Registrar } from "../host/net/enrol-http.ts";
 import type { StateStore } from "../host/store/state-sqlite.ts";

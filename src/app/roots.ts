@@ -1,6 +1,10 @@
 /** The roots of a state folder: made at the first start, and taken into use with their keys. */
 import { certificateHash, type ParsedCertificate, parseCertificate } from "../crypto/certificate.ts";
-import { algorithmOfKeyType, isSignatureSuiteId, type SignatureSuiteId } from "../crypto/suites.ts";
+import {
+  algorithmOfKeyType,
+  isSignatureSuiteId,
+  type SignatureSuiteId,
+} from "../crypto/suites/signatures.ts";
 import { readIfThere, writePrivateFile } from "../host/store/files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import type { RootRecord, RootStore } from "../host/store/state-roots.ts";

@@ -1,7 +1,7 @@
 /** The data plane, put together: front door, HTTP, the path of a call. `up` and `expose` share it. */
 import type { TLSSocket } from "node:tls";
 
-import type { Profile } from "../crypto/suites.ts";
+import type { Profile } from "../crypto/suites/profiles.ts";
 import { handle } from "../gate/handle.ts";
 import { answerIdentity } from "../gate/identity-requests.ts";
 import type { Ports } from "../gate/ports.ts";

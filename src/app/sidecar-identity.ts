@@ -11,7 +11,7 @@ import {
 import { sha256 } from "../crypto/hash.ts";
 import { type KeyPair, signingKey } from "../crypto/keys.ts";
 import { createSigningRequest } from "../crypto/signing-request.ts";
-import { defaultProfile, type Profile, profileNames, resolveProfile } from "../crypto/suites.ts";
+import { defaultProfile, type Profile, profileNames, resolveProfile } from "../crypto/suites/profiles.ts";
 import {
   enrolledSchema,
   type EnrolledIdentity,
@@ -232,7 +232,10 @@ async function joined(text: string, keys: KeyFolder, options: SidecarOptions): P
   const enrolled = await join(token, csr, profile, classicalCsr);
   options.log.info("identity.joined", { spiffeId: enrolled.spiffe_id, gateway: token.address });
   const { address } = token;
-  return await keep({ ...enrolled, address, profile: profile.name, joined_with: hashOf(text) }, options);
+  return await keep(
+    { ...enrolled, address, profile: profile.document.based_on, joined_with: hashOf(text) },
+    options,
+  );
 }
 
 /** A new identity for the proof as it stands now. */
@@ -246,7 +249,7 @@ async function enrolled(
   const proof = await readProof(bootstrap);
   const identity = await enrolWorkload(anchor, proof, requestsFor(pair), profile);
   options.log.info("identity.enrolled", { spiffeId: identity.spiffe_id, gateway: anchor.address });
-  return await keep({ ...identity, address: anchor.address, profile: profile.name }, options);
+  return await keep({ ...identity, address: anchor.address, profile: profile.document.based_on }, options);
 }
 
 async function renewed(stored: Stored, pair: IdentityKeys, options: SidecarOptions): Promise<Stored> {

@@ -4,7 +4,7 @@ import path from "node:path";
 import { Agent, Pool } from "undici";
 
 import { jwtKeyFromPem } from "../crypto/jwt-keys.ts";
-import type { Profile } from "../crypto/suites.ts";
+import type { Profile } from "../crypto/suites/profiles.ts";
 import {
   certifiedAgent,
   certifiedConnections,

@@ -3,7 +3,7 @@ import path from "node:path";
 
 import { Pool } from "undici";
 
-import type { Profile } from "../crypto/suites.ts";
+import type { Profile } from "../crypto/suites/profiles.ts";
 import { forwardUpstream } from "../host/net/forward-upstream.ts";
 import type { ExchangeLimits } from "../host/net/http-exchange.ts";
 import { httpUpstream } from "../host/net/http-upstream.ts";

@@ -26,7 +26,7 @@ export function watchedWorld(config: Config, state: WatchedState, log: Log): Wat
     makeWorld({
       trust: {
         domain: config.trust_domain,
-        identityAlgorithm: config.profile.identity.id,
+        identityAlgorithms: config.profile.identities.map(({ id }) => id),
         revokedSerials: state.revokedSerials(),
         issuers: state.issuers(),
       },

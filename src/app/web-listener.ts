@@ -17,7 +17,7 @@ import { openProofs, type Proofs } from "../host/oauth/proofs.ts";
 import { watchFiles } from "../host/store/watched-files.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { compileScopes } from "../policy/token-scopes.ts";
-import type { Profile } from "../crypto/suites.ts";
+import type { Profile } from "../crypto/suites/profiles.ts";
 import type { Config } from "./config.ts";
 import { issuerSpecs } from "./config/issuers.ts";
 import type { WebListener } from "./config/listen.ts";

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 
 import { cosignedMessage, readCosignedMessage } from "../crypto/cosigned-message.ts";
-import { signatureSuite } from "../crypto/suites.ts";
+import { signatureSuite } from "../crypto/suites/signatures.ts";
 import { concat, utf8 } from "../kernel/bytes.ts";
 import { checkpointBody } from "./checkpoint.ts";
 import { type HeadSeen, judgeHead, type JudgedHead } from "./head-rules.ts";

@@ -4,7 +4,7 @@
  */
 import { readCosignedMessage } from "../crypto/cosigned-message.ts";
 import { signsCosignedMessage } from "../crypto/note-keys.ts";
-import type { SignatureSuite } from "../crypto/suites.ts";
+import type { SignatureSuite } from "../crypto/suites/signatures.ts";
 import { equalInConstantTime, fromUtf8 } from "../kernel/bytes.ts";
 import { readCheckpointBody } from "./checkpoint.ts";
 

@@ -15,7 +15,7 @@ import {
   parseCertificate,
 } from "./certificate.ts";
 import { generateKeyPair, signingKey } from "./keys.ts";
-import { signatureSuite } from "./suites.ts";
+import { signatureSuite } from "./suites/signatures.ts";
 
 const suite = signatureSuite("ML-DSA-65");
 const newKey = () => signingKey(generateKeyPair(suite));

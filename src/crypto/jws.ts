@@ -7,7 +7,7 @@ import { verify } from "node:crypto";
 
 import { concat, fromBase64url, fromUtf8, toBase64url, utf8 } from "../kernel/bytes.ts";
 import { fingerprint, type PublicKey, type SigningKey } from "./keys.ts";
-import type { SignatureSuite } from "./suites.ts";
+import type { SignatureSuite } from "./suites/signatures.ts";
 
 /** @param type for `typ` (RFC 8725 §3.11) */
 export async function signJws(type: string, payload: string, key: SigningKey): Promise<string> {

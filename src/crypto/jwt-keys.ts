@@ -4,7 +4,7 @@ import { createPrivateKey, type KeyObject, webcrypto } from "node:crypto";
 import { toBase64url, utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { PublicKey, SigningKey } from "./keys.ts";
-import { dpopSuite, jwtAlgorithm, jwtSuiteOf } from "./suites.ts";
+import { dpopSuite, jwtAlgorithm, jwtSuiteOf } from "./suites/jose.ts";
 
 export type JwtKey = webcrypto.CryptoKey;
 export type JwtKeyPair = webcrypto.CryptoKeyPair;

@@ -12,7 +12,7 @@ import {
 import { toBase64url } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { sha256 } from "./hash.ts";
-import { algorithmOfKeyType, type SignatureSuite } from "./suites.ts";
+import { algorithmOfKeyType, type SignatureSuite } from "./suites/signatures.ts";
 
 /** A public key as node:crypto holds it. */
 export type PublicKey = KeyObject;

@@ -10,7 +10,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import { cosignedMessage } from "./cosigned-message.ts";
 import { sha256 } from "./hash.ts";
 import type { SigningKey } from "./keys.ts";
-import { type SignatureSuite, signatureSuite } from "./suites.ts";
+import { type SignatureSuite, signatureSuite } from "./suites/signatures.ts";
 
 /** What a checkpoint says. `text` is the note's text with its final newline. */
 export interface CheckpointBody {

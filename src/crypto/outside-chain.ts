@@ -23,7 +23,7 @@ import { toHex } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { isIssuedBy, type ParsedCertificate, parseCertificate } from "./certificate.ts";
 import type { PublicKey } from "./keys.ts";
-import { weaknessOfKey, weaknessOfSignature } from "./suites.ts";
+import { weaknessOfKey, weaknessOfSignature } from "./suites/outside.ts";
 
 /** anyExtendedKeyUsage (RFC 5280 §4.2.1.12) */
 const anyPurpose = "2.5.29.37.0";

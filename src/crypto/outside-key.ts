@@ -2,7 +2,7 @@
 import { constants, createPrivateKey, type KeyObject, sign, verify } from "node:crypto";
 
 import type { PublicKey } from "./keys.ts";
-import { type OutsideKeySuite, outsideKeySuites } from "./suites.ts";
+import { type OutsideKeySuite, outsideKeySuites } from "./suites/outside.ts";
 
 /** The row of a key; undefined for a key that is too short, or of a kind that isn't accepted. */
 export function outsideKeySuite(key: PublicKey): OutsideKeySuite | undefined {

@@ -24,7 +24,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import { isIssuedBy, type ParsedCertificate, parseCertificate } from "./certificate.ts";
 import type { PublicKey } from "./keys.ts";
 import { outsideKeySuite } from "./outside-key.ts";
-import { outsideSignatureOids } from "./suites.ts";
+import { outsideSignatureOids } from "./suites/outside.ts";
 
 /** A leaf and what stands between it and the bundle; SPIRE has one or two, nested ones three. */
 export const maxPathLength = 4;

@@ -9,7 +9,7 @@ import { toBase64 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { issuerExtensions, name } from "./certificate.ts";
 import { isSignedBy, type KeyPair, type PublicKey, type SigningKey } from "./keys.ts";
-import type { SignatureSuite } from "./suites.ts";
+import type { SignatureSuite } from "./suites/signatures.ts";
 
 /** DER. The subject stays empty: the issuer decides the name. */
 export function createSigningRequest(key: KeyPair): Uint8Array {

@@ -22,7 +22,7 @@ import {
 import { equalInConstantTime, toHex } from "../kernel/bytes.ts";
 import { leafExtensions, type ParsedCertificate, issuerExtensions } from "./certificate.ts";
 import type { PublicKey } from "./keys.ts";
-import type { SignatureSuite } from "./suites.ts";
+import type { SignatureSuite } from "./suites/signatures.ts";
 
 export interface ToBeSigned {
   /** Lower-case hex of the integer's octets. */

@@ -10,7 +10,7 @@ import { makeWorld } from "./world.ts";
 const world = makeWorld({
   trust: {
     domain: "acme.test",
-    identityAlgorithm: "ML-DSA-65",
+    identityAlgorithms: ["ML-DSA-65"],
     revokedSerials: new Set(),
     issuers: new Set(["root"]),
   },

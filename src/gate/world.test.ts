@@ -13,7 +13,7 @@ const ofServers = (...entries: readonly (readonly [string, ProtocolVersion])[]) 
 const parts: Parts = {
   trust: {
     domain: "acme.test",
-    identityAlgorithm: "ML-DSA-65",
+    identityAlgorithms: ["ML-DSA-65"],
     revokedSerials: new Set(["01"]),
     issuers: new Set(["root"]),
   },

@@ -8,7 +8,7 @@ import { callerOf, provenSpiffeId, type Trust } from "./admission.ts";
 
 const trust: Trust = {
   domain: "acme.test",
-  identityAlgorithm: "ML-DSA-65",
+  identityAlgorithms: ["ML-DSA-65"],
   revokedSerials: new Set(["dead"]),
   issuers: new Set(["root"]),
 };

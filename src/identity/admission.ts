@@ -8,8 +8,8 @@ import { trustDomainOf } from "./spiffe-id.ts";
 /** Whose certificates count, now. */
 export interface Trust {
   readonly domain: string;
-  /** Signature algorithm that identities must have. */
-  readonly identityAlgorithm: string;
+  /** Signature algorithms that identities may have. */
+  readonly identityAlgorithms: readonly string[];
   /** Lower-case hex serial numbers. */
   readonly revokedSerials: ReadonlySet<string>;
   /** SHA-256 of the roots under which callers' certificates count, base64url. */
@@ -26,8 +26,9 @@ export function provenSpiffeId(facts: CertificateFacts, trust: Trust): string {
     throw misissued("expected exactly one URI name and no other", facts);
   }
   if (trustDomainOf(id) !== trust.domain) throw misissued("its name is not in this trust domain", facts);
-  if (facts.keyAlgorithm !== trust.identityAlgorithm) {
-    throw misissued(`its key is ${facts.keyAlgorithm}, not ${trust.identityAlgorithm}`, facts);
+  if (!trust.identityAlgorithms.includes(facts.keyAlgorithm)) {
+    const accepted = trust.identityAlgorithms.join(" or ");
+    throw misissued(`its key is ${facts.keyAlgorithm}, not ${accepted}`, facts);
   }
   if (trust.revokedSerials.has(facts.serial)) throw misissued("it is revoked", facts);
   return id;

@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { certificateFacts, isIssuedBy, isLeafFor, parseCertificate } from "../crypto/certificate.ts";
 import { generateKeyPair, type SigningKey, signingKey } from "../crypto/keys.ts";
-import { signatureSuite } from "../crypto/suites.ts";
+import { signatureSuite } from "../crypto/suites/signatures.ts";
 import { subjectOf } from "../crypto/to-be-signed.ts";
 import { createRoot, issueSvid } from "./authority.ts";
 import { createClassicalRoot, issueClassicalSvid } from "./classical-authority.ts";

@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { certificateFacts, issueLeaf, parseCertificate } from "../crypto/certificate.ts";
 import { generateKeyPair, type SigningKey, signingKey } from "../crypto/keys.ts";
-import { signatureSuite } from "../crypto/suites.ts";
+import { signatureSuite } from "../crypto/suites/signatures.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Purpose } from "./authority.ts";
 import { type ClassicalAuthority, createClassicalRoot } from "./classical-authority.ts";
@@ -48,7 +48,7 @@ function approve(
   const { key = holder, hadOne = true, revoked = [] } = options;
   const trust = {
     domain: "acme.test",
-    identityAlgorithm: "ML-DSA-65",
+    identityAlgorithms: ["ML-DSA-65"],
     revokedSerials: new Set(revoked),
     issuers: new Set(["root"]),
   };

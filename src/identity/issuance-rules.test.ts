@@ -31,7 +31,7 @@ import {
   parseCertificate,
 } from "../crypto/certificate.ts";
 import { generateKeyPair, signingKey, type SigningKey } from "../crypto/keys.ts";
-import { signatureSuite } from "../crypto/suites.ts";
+import { signatureSuite } from "../crypto/suites/signatures.ts";
 import { subjectOf } from "../crypto/to-be-signed.ts";
 import { type Authority, createRoot, issueSvid, rootName } from "./authority.ts";
 import { judgeCertificate, type RootKey } from "./issuance-rules.ts";

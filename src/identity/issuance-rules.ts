@@ -3,7 +3,7 @@
  * and, while it has given out none, the root's own certificate.
  */
 import type { PublicKey } from "../crypto/keys.ts";
-import type { SignatureSuite } from "../crypto/suites.ts";
+import type { SignatureSuite } from "../crypto/suites/signatures.ts";
 import { readToBeSigned, type ToBeSigned } from "../crypto/to-be-signed.ts";
 import { equalInConstantTime } from "../kernel/bytes.ts";
 import {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 
 import { toBase64url } from "../kernel/bytes.ts";
-import { profileNames } from "../crypto/suites.ts";
+import { profileNames } from "../crypto/suites/profiles.ts";
 import { concat, utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type JoinGrant, readJoinToken, redeem, writeJoinToken } from "./join-token.ts";

@@ -2,7 +2,7 @@
  * Join tokens (docs/formats/join-token.md): one secret for one identity, once, within minutes, and
  * the hash of the root that proves the gateway before the secret is sent.
  */
-import { defaultProfile, isProfileName, type ProfileName } from "../crypto/suites.ts";
+import { defaultProfile, isProfileName, type ProfileName } from "../crypto/suites/profiles.ts";
 import { isAddress } from "../kernel/address.ts";
 import { concat, fromBase64url, fromUtf8, toBase64url, utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";

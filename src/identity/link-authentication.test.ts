@@ -8,7 +8,7 @@ import { checkHybrid, linkAuthentication } from "./link-authentication.ts";
 
 const trust = {
   domain: "acme.test",
-  identityAlgorithm: "ML-DSA-65",
+  identityAlgorithms: ["ML-DSA-65"],
   revokedSerials: new Set(["0bad"]),
   issuers: new Set(["root"]),
 };

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { certificateFacts, issueLeaf, issueRoot, parseCertificate } from "../crypto/certificate.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { generateKeyPair, type SigningKey, signingKey } from "../crypto/keys.ts";
-import { signatureSuite, type SignatureSuiteId } from "../crypto/suites.ts";
+import { signatureSuite, type SignatureSuiteId } from "../crypto/suites/signatures.ts";
 import { fromBase64, toHex } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type LinkBinding, type LinkProof, proveLink, signedContent, verifyLinkProof } from "./link-proof.ts";

@@ -11,7 +11,7 @@ import {
 } from "../crypto/certificate.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { isSignedBy, type SigningKey } from "../crypto/keys.ts";
-import type { SignatureSuite } from "../crypto/suites.ts";
+import type { SignatureSuite } from "../crypto/suites/signatures.ts";
 import { concat, utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { ClassicalIdentity } from "../model/channel.ts";

@@ -19,7 +19,7 @@ import { statePaths } from "../../src/app/state-folder.ts";
 import { readEntry } from "../../src/audit/entry.ts";
 import { generateKeyPair } from "../../src/crypto/keys.ts";
 import { createSigningRequest } from "../../src/crypto/signing-request.ts";
-import { signatureSuite } from "../../src/crypto/suites.ts";
+import { signatureSuite } from "../../src/crypto/suites/signatures.ts";
 import { join } from "../../src/host/net/enrol-client.ts";
 import { clientTlsOptions } from "../../src/host/net/tls.ts";
 import { openLogReader } from "../../src/host/store/log-reader.ts";

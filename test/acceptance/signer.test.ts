@@ -13,7 +13,7 @@ import { signerKeysIn } from "../../src/app/signer/init-signer.ts";
 import { signerPaths } from "../../src/app/signer/signer-folder.ts";
 import { statePaths } from "../../src/app/state-folder.ts";
 import { exportSecret, type KeyPair } from "../../src/crypto/keys.ts";
-import type { SignatureSuiteId } from "../../src/crypto/suites.ts";
+import type { SignatureSuiteId } from "../../src/crypto/suites/signatures.ts";
 import { openKeyFolder } from "../../src/host/store/key-folder.ts";
 import { cli, latticegate, type Started, startProcess } from "../support/cli.ts";
 import { openPolicy, stubServer, temporaryFolder, toolCall } from "../support/gateway.ts";

@@ -9,7 +9,7 @@ import { credentialsOf } from "../../src/app/credentials.ts";
 import { issueLeaf } from "../../src/crypto/certificate.ts";
 import { generateKeyPair } from "../../src/crypto/keys.ts";
 import { createSigningRequest } from "../../src/crypto/signing-request.ts";
-import { signatureSuite } from "../../src/crypto/suites.ts";
+import { signatureSuite } from "../../src/crypto/suites/signatures.ts";
 import { join, renew } from "../../src/host/net/enrol-client.ts";
 import { clientTlsOptions, type Credentials } from "../../src/host/net/tls.ts";
 import { systemClock } from "../../src/host/system.ts";

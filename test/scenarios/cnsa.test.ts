@@ -8,7 +8,7 @@ import { makeJoinToken } from "../../src/app/certificate-authority.ts";
 import { connectHttp, openTunnel } from "../../src/app/connect.ts";
 import { startExpose } from "../../src/app/expose.ts";
 import { certificateFacts, parseCertificate } from "../../src/crypto/certificate.ts";
-import { resolveProfile } from "../../src/crypto/suites.ts";
+import { resolveProfile } from "../../src/crypto/suites/profiles.ts";
 import { clientTlsOptions } from "../../src/host/net/tls.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";

@@ -6,7 +6,7 @@ import { revokeCertificates } from "../../src/app/certificate-authority.ts";
 import { replaceCompromised } from "../../src/app/root-operations.ts";
 import { signJws } from "../../src/crypto/jws.ts";
 import { generateKeyPair, signingKey } from "../../src/crypto/keys.ts";
-import { signatureSuite } from "../../src/crypto/suites.ts";
+import { signatureSuite } from "../../src/crypto/suites/signatures.ts";
 import { delegationType } from "../../src/identity/delegation.ts";
 import { systemClock } from "../../src/host/system.ts";
 import type { Cleanup } from "../support/cleanup.ts";

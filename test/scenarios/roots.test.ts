@@ -14,7 +14,7 @@ import { openAuthorityRoots, openKeys, statePaths } from "../../src/app/state-fo
 import { certificateHash, issueLeaf, parseCertificate } from "../../src/crypto/certificate.ts";
 import { generateKeyPair } from "../../src/crypto/keys.ts";
 import { createSigningRequest } from "../../src/crypto/signing-request.ts";
-import { signatureSuite } from "../../src/crypto/suites.ts";
+import { signatureSuite } from "../../src/crypto/suites/signatures.ts";
 import { renew } from "../../src/host/net/enrol-client.ts";
 import { clientTlsOptions } from "../../src/host/net/tls.ts";
 import { openLogReader } from "../../src/host/store/log-reader.ts";

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { cosignedMessage } from "../../src/crypto/cosigned-message.ts";
 import { issueLeaf, type LeafRequest } from "../../src/crypto/certificate.ts";
 import { generateKeyPair, isSignedBy, type SigningKey } from "../../src/crypto/keys.ts";
-import { signatureSuite } from "../../src/crypto/suites.ts";
+import { signatureSuite } from "../../src/crypto/suites/signatures.ts";
 import { checkpointBody } from "../../src/audit/checkpoint.ts";
 import { frame, maxFrameBytes } from "../../src/host/signer/frames.ts";
 import { signerPaths } from "../../src/app/signer/signer-folder.ts";

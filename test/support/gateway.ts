@@ -15,7 +15,7 @@ import { credentialsOf } from "../../src/app/credentials.ts";
 import { type Gateway, startGateway } from "../../src/app/gateway.ts";
 import { generateKeyPair, type KeyPair } from "../../src/crypto/keys.ts";
 import { createSigningRequest } from "../../src/crypto/signing-request.ts";
-import { signatureSuite } from "../../src/crypto/suites.ts";
+import { signatureSuite } from "../../src/crypto/suites/signatures.ts";
 import { type EnrolledIdentity, join } from "../../src/host/net/enrol-client.ts";
 import { clientTlsOptions, type Credentials } from "../../src/host/net/tls.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";

@@ -2,7 +2,11 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 
 import { type SigningKey, signingKey } from "../../src/crypto/keys.ts";
-import { algorithmOfKeyType, signatureSuite, type SignatureSuiteId } from "../../src/crypto/suites.ts";
+import {
+  algorithmOfKeyType,
+  signatureSuite,
+  type SignatureSuiteId,
+} from "../../src/crypto/suites/signatures.ts";
 
 export function newSigningKey(keyType: string): SigningKey {
   return signingKeyOf(generateKeyPairSync(keyType as "ed25519").privateKey);

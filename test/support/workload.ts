@@ -5,7 +5,7 @@ import path from "node:path";
 import { gatewayAnchor } from "../../src/app/certificate-authority.ts";
 import { generateKeyPair, type KeyPair } from "../../src/crypto/keys.ts";
 import { createSigningRequest } from "../../src/crypto/signing-request.ts";
-import { signatureSuite } from "../../src/crypto/suites.ts";
+import { signatureSuite } from "../../src/crypto/suites/signatures.ts";
 import { type EnrolledIdentity, enrolWorkload, type WorkloadProof } from "../../src/host/net/enrol-client.ts";
 import { readAnchor } from "../../src/identity/anchor.ts";
 import type { Clock } from "../../src/kernel/clock.ts";

@@ -1,7 +1,7 @@
 /** `servers.<name>.auth` in the config: what the gateway shows of itself to a protected server. */
 import { z } from "zod";
 
-import { assertionSuites } from "../../crypto/suites.ts";
+import { assertionSuites } from "../../crypto/suites/jose.ts";
 import { secretSource, secureUrl } from "./values.ts";
 
 /** RFC 6749 §3.3 */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import type { SignatureSuiteId } from "../../crypto/suites.ts";
+import type { SignatureSuiteId } from "../../crypto/suites/signatures.ts";
 import { keyPurpose, maySignWith } from "./purposes.ts";
 
 const names: readonly (readonly [string, readonly SignatureSuiteId[]])[] = [

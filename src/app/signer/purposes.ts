@@ -1,5 +1,5 @@
 /** What a signer's key is for, by its name; a name that isn't here has no key. */
-import type { SignatureSuiteId } from "../../crypto/suites.ts";
+import type { SignatureSuiteId } from "../../crypto/suites/signatures.ts";
 import type { Purpose } from "../../identity/authority.ts";
 
 export type KeyPurpose =

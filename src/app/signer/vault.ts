@@ -1,7 +1,7 @@
 /** The keys a signer holds, and the one way to use them: each for its purpose, judged, counted and remembered. */
 import { judgeHead } from "../../audit/head-rules.ts";
 import type { SigningKey } from "../../crypto/keys.ts";
-import { type SignatureSuiteId, signatureSuiteIds } from "../../crypto/suites.ts";
+import { type SignatureSuiteId, signatureSuiteIds } from "../../crypto/suites/signatures.ts";
 import type { SignerAnswer, SignerRequest, SignerStatus } from "../../host/signer/messages.ts";
 import type { KeyFolder } from "../../host/store/key-folder.ts";
 import type { Purpose } from "../../identity/authority.ts";

@@ -3,7 +3,8 @@ import type tls from "node:tls";
 
 import { Agent, type Dispatcher } from "undici";
 
-import { classicalGroups, type Profile } from "../../crypto/suites.ts";
+import { classicalGroups } from "../../crypto/suites/key-exchange.ts";
+import type { Profile } from "../../crypto/suites/profiles.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { WatchedText } from "../store/watched-text.ts";
 import { makePool } from "./renewable-pool.ts";

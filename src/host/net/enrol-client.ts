@@ -9,7 +9,7 @@ import { z } from "zod";
 import { certificateFacts } from "../../crypto/certificate.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { signWithOutsideKey } from "../../crypto/outside-key.ts";
-import type { Profile } from "../../crypto/suites.ts";
+import type { Profile } from "../../crypto/suites/profiles.ts";
 import type { Anchor } from "../../identity/anchor.ts";
 import type { JoinToken } from "../../identity/join-token.ts";
 import { equalInConstantTime, toBase64, toBase64url } from "../../kernel/bytes.ts";

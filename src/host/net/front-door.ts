@@ -6,7 +6,7 @@
 import net from "node:net";
 import type tls from "node:tls";
 
-import type { KeyExchangeSuite } from "../../crypto/suites.ts";
+import type { KeyExchangeSuite } from "../../crypto/suites/key-exchange.ts";
 import type { Log } from "../../kernel/log.ts";
 import { type ClientHello, peekClientHello } from "../../wire/client-hello.ts";
 

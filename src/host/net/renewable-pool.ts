@@ -3,7 +3,7 @@ import tls from "node:tls";
 
 import { buildConnector, type Dispatcher, Pool } from "undici";
 
-import type { Profile } from "../../crypto/suites.ts";
+import type { Profile } from "../../crypto/suites/profiles.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { exchangeProofs, type ProofOffer } from "./link-proof.ts";
 import { negotiatedGroup } from "./tls.ts";

@@ -9,7 +9,8 @@ import {
   isIssuedBy,
   type ParsedCertificate,
 } from "../../crypto/certificate.ts";
-import { type KeyExchangeSuite, type Profile } from "../../crypto/suites.ts";
+import type { KeyExchangeSuite } from "../../crypto/suites/key-exchange.ts";
+import type { Profile } from "../../crypto/suites/profiles.ts";
 import { provenSpiffeId, type Trust } from "../../identity/admission.ts";
 import { provenServerId } from "../../identity/server-proof.ts";
 import type { Clock } from "../../kernel/clock.ts";

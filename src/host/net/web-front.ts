@@ -4,7 +4,7 @@
  */
 import type http from "node:http";
 
-import { proofAlgorithms } from "../../crypto/suites.ts";
+import { proofAlgorithms } from "../../crypto/suites/jose.ts";
 import type { Received } from "../../gate/call.ts";
 import { Refusal, type RefusalCode, refusalRow } from "../../kernel/refusal.ts";
 import {

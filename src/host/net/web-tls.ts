@@ -4,7 +4,8 @@ import net from "node:net";
 import tls from "node:tls";
 
 import { sha256 } from "../../crypto/hash.ts";
-import { classicalGroups, type KeyExchangeSuite, type Profile } from "../../crypto/suites.ts";
+import { classicalGroups, type KeyExchangeSuite } from "../../crypto/suites/key-exchange.ts";
+import type { Profile } from "../../crypto/suites/profiles.ts";
 import { toBase64url } from "../../kernel/bytes.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";

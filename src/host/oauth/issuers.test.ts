@@ -52,12 +52,7 @@ for (const algorithm of ["ES256", "RS256", "PS384", "EdDSA", "ML-DSA-65"]) {
 /** Claims as of `now`, in seconds: when the test runs, not when this file was read. */
 type ClaimsAt = (now: number) => Readonly<Record<string, unknown>>;
 
-const refused: readonly (readonly [
-  string,
-  ClaimsAt,
-  RegExp,
-  Partial<JWTHeaderParameters>?,
-])[] = [
+const refused: readonly (readonly [string, ClaimsAt, RegExp, Partial<JWTHeaderParameters>?])[] = [
   ["that has expired", (now) => ({ exp: now - 40, iat: now - 300 }), /expired/],
   ["that isn't valid yet", (now) => ({ nbf: now + 40 }), /nbf/],
   ["from the future", (now) => ({ iat: now + 40 }), /future/],

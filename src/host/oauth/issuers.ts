@@ -5,7 +5,7 @@ import { decodeJwt, errors, type JWTPayload, jwtVerify, type JWTHeaderParameters
 
 import { Agent } from "undici";
 
-import { joseAlgorithms } from "../../crypto/suites.ts";
+import { joseAlgorithms } from "../../crypto/suites/jose.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { boundedFetch, type FetchFailure } from "./bounded-fetch.ts";

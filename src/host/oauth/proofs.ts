@@ -3,7 +3,7 @@ import { calculateJwkThumbprint, decodeProtectedHeader, importJWK, type JWK, jwt
 
 import { hmacSha256, sha256 } from "../../crypto/hash.ts";
 import { randomSecret } from "../../crypto/keys.ts";
-import { proofAlgorithms } from "../../crypto/suites.ts";
+import { proofAlgorithms } from "../../crypto/suites/jose.ts";
 import { equalInConstantTime, toBase64url, utf8 } from "../../kernel/bytes.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";

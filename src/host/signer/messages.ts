@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 import { hmacSha256 } from "../../crypto/hash.ts";
-import { signatureSuiteIds } from "../../crypto/suites.ts";
+import { signatureSuiteIds } from "../../crypto/suites/signatures.ts";
 import { concat, fromBase64, fromBase64url, utf8 } from "../../kernel/bytes.ts";
 
 export const protocolVersion = 1;

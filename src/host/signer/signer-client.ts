@@ -7,7 +7,7 @@ import net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { importPublicKey, isSignedBy, type SigningKey } from "../../crypto/keys.ts";
-import { signatureSuite, type SignatureSuiteId } from "../../crypto/suites.ts";
+import { signatureSuite, type SignatureSuiteId } from "../../crypto/suites/signatures.ts";
 import { equalInConstantTime, toBase64, toBase64url } from "../../kernel/bytes.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";

@@ -14,7 +14,7 @@ import {
   signingKey,
 } from "../../crypto/keys.ts";
 import { freshKdfParameters, openSecret, sealSecret, unlockKey } from "../../crypto/sealed.ts";
-import { signatureSuite, type SignatureSuiteId } from "../../crypto/suites.ts";
+import { signatureSuite, type SignatureSuiteId } from "../../crypto/suites/signatures.ts";
 import { toBase64url } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { ensurePrivateFolder, isThere, noneIfMissing, readJsonIfThere, writePrivateFile } from "./files.ts";

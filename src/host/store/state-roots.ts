@@ -5,7 +5,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 
-import { isSignatureSuiteId, type SignatureSuiteId } from "../../crypto/suites.ts";
+import { isSignatureSuiteId, type SignatureSuiteId } from "../../crypto/suites/signatures.ts";
 import type { Purpose } from "../../identity/authority.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { openDatabase, transaction } from "./database.ts";

@@ -1,0 +1,73 @@
+/** `profile` and `crypto` in the config: which algorithms may be used. */
+import { z } from "zod";
+
+import {
+  builtInProfiles,
+  defaultProfile,
+  isProfileName,
+  narrowed,
+  type Profile,
+  profileNames,
+  profileOf,
+  resolveProfile,
+} from "../../crypto/suites/profiles.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+
+export const profileName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9.-]{0,63}$/, "expected a profile's name")
+  .default(defaultProfile)
+  .describe(
+    "Algorithms in use: `transition` (as `hybrid`, and links without ML-KEM where a listener takes them), `hybrid` (X25519MLKEM768 and stronger, ML-DSA-65), `cnsa-2.0` (SecP384r1MLKEM1024, ML-DSA-87 and AES-256 alone), or one of `crypto.profiles`. `latticegate crypto apply` changes it while the gateway runs.",
+  );
+
+const ownProfile = z.strictObject({
+  based_on: z.enum(profileNames).describe("The profile it narrows."),
+  allowed_algos: z
+    .array(z.string().min(1))
+    .min(1)
+    .max(32)
+    .describe(
+      "What is left of it, by FIPS names such as ML-KEM-1024 and ML-DSA-87, or names of TLS groups; classical groups only by name.",
+    ),
+});
+
+export const cryptoSchema = z
+  .strictObject({
+    profiles: z
+      .record(
+        z
+          .string()
+          .regex(/^[a-z0-9][a-z0-9.-]{0,63}$/)
+          .refine((name) => !isProfileName(name), "expected a name that no built-in profile has"),
+        ownProfile,
+      )
+      .default({})
+      .describe("Profiles of your own, by name: a built-in one, narrowed."),
+  })
+  .prefault({})
+  .describe("Which algorithms may be used, and what is remembered of peers.");
+
+type CryptoDocument = z.output<typeof cryptoSchema>;
+
+/**
+ * The profile of that name, built in or the operator's own.
+ * @param allowed narrows it further
+ * @throws Refusal `bad_config`
+ */
+export function namedProfile(
+  name: string,
+  { profiles }: CryptoDocument,
+  allowed: readonly string[] | undefined,
+): Profile {
+  const own = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
+  if (own === undefined) {
+    if (isProfileName(name)) return resolveProfile(name, allowed);
+    const all = [...profileNames, ...Object.keys(profiles)].join(", ");
+    throw new Refusal("bad_config", `There is no profile "${name}"; there are ${all}.`);
+  }
+  const base = builtInProfiles.find(({ document }) => document.name === own.based_on);
+  if (base === undefined) throw new Error("a profile based on none");
+  const document = narrowed({ ...base.document, name }, own.allowed_algos);
+  return profileOf(allowed === undefined ? document : narrowed(document, allowed));
+}

@@ -1,0 +1,85 @@
+/** Key exchange in TLS 1.3: the groups of RFC 10024 and RFC 8446, by their IANA names. */
+import { type Dated, classical2035 } from "./standing.ts";
+
+export interface KeyExchangeSuite extends Dated {
+  /** OpenSSL's and IANA's group name. */
+  readonly id: string;
+  readonly kind: "classical" | "hybrid";
+  readonly nistLevel: 1 | 3 | 5;
+  readonly groupId: number;
+  /** The KEM inside, by its FIPS 203 name. */
+  readonly kem: "ML-KEM-768" | "ML-KEM-1024" | null;
+  /** What a client and a server send of it, in bytes. */
+  readonly shareBytes: readonly [client: number, server: number];
+}
+
+const rows = [
+  {
+    id: "X25519MLKEM768",
+    kind: "hybrid",
+    nistLevel: 3,
+    groupId: 0x11ec,
+    kem: "ML-KEM-768",
+    shareBytes: [1216, 1120],
+    status: "allowed",
+  },
+  {
+    id: "SecP384r1MLKEM1024",
+    kind: "hybrid",
+    nistLevel: 5,
+    groupId: 0x11ed,
+    kem: "ML-KEM-1024",
+    shareBytes: [1665, 1665],
+    status: "allowed",
+  },
+  {
+    id: "SecP256r1MLKEM768",
+    kind: "hybrid",
+    nistLevel: 3,
+    groupId: 0x11eb,
+    kem: "ML-KEM-768",
+    shareBytes: [1249, 1153],
+    status: "allowed",
+  },
+  {
+    id: "X25519",
+    kind: "classical",
+    nistLevel: 1,
+    groupId: 0x001d,
+    kem: null,
+    shareBytes: [32, 32],
+    status: "deprecated",
+    ...classical2035,
+  },
+  {
+    id: "P-256",
+    kind: "classical",
+    nistLevel: 1,
+    groupId: 0x0017,
+    kem: null,
+    shareBytes: [65, 65],
+    status: "deprecated",
+    ...classical2035,
+  },
+] as const satisfies readonly KeyExchangeSuite[];
+
+type Row = (typeof rows)[number];
+export type HybridGroupId = Extract<Row, { readonly kind: "hybrid" }>["id"];
+export type ClassicalGroupId = Extract<Row, { readonly kind: "classical" }>["id"];
+
+export const keyExchangeSuites: readonly KeyExchangeSuite[] = rows;
+
+/** Groups with ML-KEM. */
+export const hybridGroups: readonly KeyExchangeSuite[] = rows.filter(({ kind }) => kind === "hybrid");
+
+/** Groups without ML-KEM: for links that are let in where an operator says so, and to servers that aren't ours. */
+export const classicalGroups: readonly KeyExchangeSuite[] = rows.filter(({ kind }) => kind === "classical");
+
+export function groupNamed(id: string): KeyExchangeSuite | undefined {
+  return rows.find((row) => row.id === id);
+}
+
+/** The group with that number in the IANA registry, if it has a row. */
+export function groupNumbered(groupId: number): KeyExchangeSuite | undefined {
+  return rows.find((row) => row.groupId === groupId);
+}

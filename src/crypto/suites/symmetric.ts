@@ -1,0 +1,39 @@
+/** Hashes (FIPS 180-4) and the AEADs of TLS 1.3 (RFC 8446 §B.4). */
+import type { Dated } from "./standing.ts";
+
+interface HashSuite extends Dated {
+  readonly id: string;
+  /** As node:crypto names it. */
+  readonly digest: string;
+  readonly digestBytes: number;
+  /** NIST's category for finding collisions. */
+  readonly nistLevel: 2 | 4 | 5;
+}
+
+interface AeadSuite extends Dated {
+  /** IANA's and OpenSSL's name of the cipher suite. */
+  readonly id: string;
+  readonly keyBytes: number;
+  readonly tagBytes: number;
+  /** NIST's category for finding the key. */
+  readonly nistLevel: 1 | 5;
+}
+
+const hashes = [
+  { id: "SHA-256", digest: "sha256", digestBytes: 32, nistLevel: 2, status: "allowed" },
+  { id: "SHA-384", digest: "sha384", digestBytes: 48, nistLevel: 4, status: "allowed" },
+  { id: "SHA-512", digest: "sha512", digestBytes: 64, nistLevel: 5, status: "allowed" },
+] as const satisfies readonly HashSuite[];
+
+const aeads = [
+  { id: "TLS_AES_256_GCM_SHA384", keyBytes: 32, tagBytes: 16, nistLevel: 5, status: "allowed" },
+  { id: "TLS_CHACHA20_POLY1305_SHA256", keyBytes: 32, tagBytes: 16, nistLevel: 5, status: "allowed" },
+] as const satisfies readonly AeadSuite[];
+
+export type HashId = (typeof hashes)[number]["id"];
+export type AeadId = (typeof aeads)[number]["id"];
+
+export const hashSuites: readonly HashSuite[] = hashes;
+export const aeadSuites: readonly AeadSuite[] = aeads;
+export const hashIds: readonly HashId[] = hashes.map(({ id }) => id);
+export const aeadIds: readonly AeadId[] = aeads.map(({ id }) => id);
