@@ -11,9 +11,10 @@ import { listen } from "../host/net/listen.ts";
 import { mcpPath } from "../wire/protected-resource.ts";
 import { patientSend, type Send } from "../host/net/patient-send.ts";
 import { sseFront } from "../host/net/sse-front.ts";
-import type { ProofOffer } from "../host/net/link-proof.ts";
+import { renewHeader, valueOf } from "../host/net/headers.ts";
+import type { ClassicalCredentials, ProofOffer } from "../host/net/link-proof.ts";
 import { type LinkOptions, renewablePool } from "../host/net/renewable-pool.ts";
-import { clientTlsOptions, type Credentials } from "../host/net/tls.ts";
+import { clientTlsOptions } from "../host/net/tls.ts";
 import { MessageFront } from "../host/message-front.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
@@ -65,23 +66,27 @@ export async function openTunnel(
 ): Promise<Tunnel> {
   await using opening = new AsyncDisposableStack();
   const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken });
-  const { profile } = identity;
   opening.defer(identity.stop);
   const url = targetUrl(options.target, identity);
   const peerSpiffeId = options.peer ?? identity.gateway.spiffeId;
   const link = (): LinkOptions => {
     const { serverRoots } = identity;
-    const credentials = identity.credentials();
+    const [credentials, terms] = [identity.credentials(), identity.terms()];
     return {
-      tls: clientTlsOptions({ profile, serverRoots, peerSpiffeId, credentials }),
-      proof: proofOffer(credentials, peerSpiffeId === identity.gateway.spiffeId, options),
+      terms,
+      tls: clientTlsOptions({ profile: terms, serverRoots, peerSpiffeId, credentials }),
+      proof: proofOffer(credentials[0]?.classical, peerSpiffeId === identity.gateway.spiffeId, options),
     };
   };
-  const pool = renewablePool(url.origin, link(), profile);
+  const pool = renewablePool(url.origin, link());
   opening.defer(() => pool.close());
   identity.onRenewed(() => pool.renew(link()));
   const path = url.pathname + url.search;
-  const once: Send = (request) => exchange(pool.dispatcher(), request, limits).catch(explained);
+  const once: Send = async (request) => {
+    const answer = await exchange(pool.dispatcher(), request, limits).catch(explained);
+    if (valueOf(answer.headers, renewHeader) !== undefined) identity.renewIfOlder(options.clock.nowUnixMs());
+    return answer;
+  };
   const patient = patientSend(once, options.patienceMs ?? patienceMs, options.log);
   const about = [url.origin, peerSpiffeId, identity.spiffeId];
   const send = standing(patient, about, { ...options, clients });
@@ -98,7 +103,7 @@ export async function openTunnel(
  * known, and the operator says whether it must.
  */
 function proofOffer(
-  { classical: own }: Credentials,
+  own: ClassicalCredentials | undefined,
   isGateway: boolean,
   { authentication, clock }: ConnectOptions,
 ): ProofOffer | undefined {

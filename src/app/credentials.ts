@@ -25,7 +25,8 @@ export function renewing(
   renew: () => Promise<number>,
 ): { readonly now: () => void; readonly stop: () => Promise<void> } {
   let timer: NodeJS.Timeout | undefined;
-  let underWay: Promise<void> | undefined;
+  /** One after the other: `now` may come while one is under way. */
+  let underWay: Promise<void> = Promise.resolve();
   let isOver = false;
   const attempt = async (): Promise<void> => {
     try {
@@ -40,7 +41,7 @@ export function renewing(
     clearTimeout(timer);
     const waitMs = Math.max(0, atUnixMs - clock.nowUnixMs());
     timer = setTimeout(() => {
-      underWay = attempt();
+      underWay = underWay.then(attempt);
     }, waitMs).unref();
   };
   schedule(renewAtUnixMs(notAfterUnixMs));

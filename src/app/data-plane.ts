@@ -1,19 +1,25 @@
 /** The gateway's data plane: the servers behind it, the doors in front, and its own certificates. */
+import { type InForce, type LinkTerms, termsAt, writtenInForce } from "../crypto/suites/in-force.ts";
 import { handle } from "../gate/handle.ts";
 import type { Ports } from "../gate/ports.ts";
 import { clientSessions } from "../host/client-sessions.ts";
+import type { EnrolmentProfile } from "../host/net/enrol-http.ts";
 import { grantsHttp } from "../host/net/grants-http.ts";
 import type { NamedUpstreams } from "../host/net/upstreams.ts";
 import { openGrants, type GrantStore } from "../host/store/state-grants.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
+import { svidLifetimeMs } from "../identity/authority.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
+import type { Channel } from "../model/channel.ts";
 import { callerAssertions, publishAssertionKeys } from "./caller-assertions.ts";
+import type { OpenClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
 import { renewing } from "./credentials.ts";
 import { grantsDesk } from "./grants.ts";
 import type { IdentityRecords } from "./identity-records.ts";
 import { type OwnIdentity, ownStanding, type RootWatch, type Standing, watchRoots } from "./own-identity.ts";
+import { withClassical } from "./profile-in-force.ts";
 import { registrar } from "./registrar.ts";
 import { loadAuthority } from "./roots.ts";
 import { serve, type ServeOptions, type Serving } from "./serve.ts";
@@ -36,6 +42,8 @@ export interface Base {
   readonly records: IdentityRecords;
   readonly gatewayId: string;
   readonly own: OwnIdentity;
+  /** Keys made before that should be replaced; 0 if nobody ever asked for that. */
+  readonly freshKeysSince: () => number;
 }
 
 export interface DataPlane {
@@ -54,19 +62,33 @@ export async function openDataPlane(
 ): Promise<DataPlane> {
   const { own, world, environment } = base;
   const roots = own.roots.roots();
-  const standing = await ownStanding(own, await loadAuthority(own.trustDomain, own.keys, roots));
-  const behind = await openServers(config, { ...base, standing }, opening);
+  const standing = await ownStanding(own, await loadAuthority(own.trustDomain, own.keys, roots), roots);
+  let { delegations } = standing;
+  // Who has an older certificate is told to renew it.
+  let renewBefore = Math.max(own.inForce().sinceUnixMs, ...roots.map(({ createdUnixMs }) => createdUnixMs));
+  const behind = await openServers(config, { ...base, standing, delegations: () => delegations }, opening);
   const { connected, ports } = behind;
-  const watch = watchRoots(own, { standing, records: roots }, (next, old) => {
+  const watch = watchRoots(own, { standing, records: roots }, (next, why) => {
+    ({ delegations } = next);
     serving.renew(next.server);
-    connected.renew(next.client, old);
+    connected.renew(next.client, why === "compromised" ? "cut" : "finish");
+    if (why === "renewed") return;
+    renewBefore = environment.clock.nowUnixMs();
+    serving.retire((channel) => !isOf(own.inForce().profile, channel));
+    serving.review(); // Exposed servers are told.
   });
+  const shouldRenewBefore = (): number => Math.max(renewBefore, base.freshKeysSince());
+
   opening.defer(watch.stop);
   const serving: Serving = await serve({
     listen: config.listen,
     ...(config.linkAuthentication === "hybrid-mtls" && { demands: config.linkAuthentication }),
-    profile: config.profile,
     side: standing.server,
+    shouldRenew: ({ peer }) =>
+      peer.kind === "svid" &&
+      (peer.keyAlgorithm !== world.current().trust.identityAlgorithms[0] ||
+        peer.notAfterUnixMs - svidLifetimeMs < inWholeSeconds(shouldRenewBefore())),
+    renewBefore: shouldRenewBefore,
     world: world.current,
     ports,
     maxBodyBytes: config.limits.request,
@@ -76,8 +98,11 @@ export async function openDataPlane(
   const web = await openWebListeners(config, { ports, world: world.current }, opening);
   const renewal = renewing(standing.notAfterUnixMs, environment, watch.renew);
   opening.defer(renewal.stop);
+  let freshKeys = base.freshKeysSince();
   const enforce = (): void => {
     watch.refresh();
+    if (base.freshKeysSince() > freshKeys) renewal.now();
+    freshKeys = base.freshKeysSince();
     serving.review();
     web.review();
     connected.review();
@@ -99,7 +124,14 @@ interface Behind {
 /** The servers behind, and all that the path of a call needs. */
 async function openServers(
   config: Config,
-  { own, world, environment, gatewayId, standing }: Base & { readonly standing: Standing },
+  {
+    own,
+    world,
+    environment,
+    gatewayId,
+    standing,
+    delegations,
+  }: Base & Required<Pick<Ports, "delegations">> & { readonly standing: Standing },
   opening: AsyncDisposableStack,
 ): Promise<Behind> {
   const { keys, journal } = own;
@@ -128,7 +160,8 @@ async function openServers(
     upstreams: connected.upstreams,
     virtual: namedVirtualServers(virtual),
     sessionKey: await keys.secret("sessions"),
-    ...(await openRepresentation(own)),
+    clientSessions: clientSessions(await keys.secret("client-sessions"), environment.clock.nowUnixMs()),
+    delegations,
     ...environment,
   };
   return { connected, store, ports };
@@ -155,6 +188,8 @@ function identityDesks(
     registrar: registrar({
       ...own,
       authority: watch.authority,
+      suites: () => termsAt(own.inForce(), environment.clock.nowUnixMs()).identities,
+      profile: () => enrolmentProfile(own.inForce(), { ...classical, ...parts }),
       classicalAuthority: classical.authority,
       classicalSuite: classical.suite,
       gatewayId,
@@ -167,15 +202,25 @@ function identityDesks(
   };
 }
 
-/** For whom callers act, and in which sessions. */
-async function openRepresentation({
-  keys,
-  suite,
-  clock,
-}: OwnIdentity): Promise<Required<Pick<Ports, "clientSessions" | "delegations">>> {
+/** What sidecars are told of the profile: the classical identity's algorithm is the one this authority certifies. */
+function enrolmentProfile(
+  inForce: InForce,
+  { suite, freshKeysSince }: OpenClassicalAuthority & Pick<Base, "freshKeysSince">,
+): EnrolmentProfile {
+  const since = freshKeysSince();
   return {
-    clientSessions: clientSessions(await keys.secret("client-sessions"), clock.nowUnixMs()),
-    // Named after its algorithm: another profile's is another key.
-    delegations: await keys.signing(`delegation-${suite.id.toLowerCase()}`, suite.id),
+    ...writtenInForce({ ...inForce, profile: withClassical(inForce.profile, suite) }),
+    ...(since > 0 && { fresh_keys_since: new Date(since).toISOString() }),
   };
+}
+
+/** Whether a link is of that profile, and not only of what is still taken beside it. */
+function isOf({ groups, identities }: LinkTerms, { group, peer }: Channel): boolean {
+  const isGroup = groups.some(({ id }) => id === group);
+  return isGroup && (peer.kind !== "svid" || identities.some(({ id }) => id === peer.keyAlgorithm));
+}
+
+/** As certificates say their times: one that was made just after that moment doesn't look older. */
+function inWholeSeconds(unixMs: number): number {
+  return Math.floor(unixMs / 1000) * 1000;
 }

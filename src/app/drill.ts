@@ -140,7 +140,7 @@ function openLink({ profile }: Config, { address }: Gateway, { key, identity }: 
     peerSpiffeId: identity.gateway,
     credentials: credentialsOf(key, identity.certificate),
   });
-  return renewablePool(`https://${address}`, { tls: options }, profile);
+  return renewablePool(`https://${address}`, { terms: profile, tls: options });
 }
 
 /** There is no server behind: whoever is known is told so, and nobody else is told anything. */

@@ -1,5 +1,4 @@
 /** `latticegate expose`: an existing MCP server behind a post-quantum endpoint. The gateway's data plane with one upstream. */
-import type { Profile } from "../crypto/suites/profiles.ts";
 import { makeWorld, type World } from "../gate/world.ts";
 import { clientSessions } from "../host/client-sessions.ts";
 import { mcpPath } from "../wire/protected-resource.ts";
@@ -50,22 +49,21 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   await using opening = new AsyncDisposableStack();
   const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken });
   opening.defer(identity.stop);
-  const { trustDomain, keys, profile } = identity;
+  const { trustDomain, keys } = identity;
   const name = serverName(identity.spiffeId);
   const { servers, limits } = configSchema.parse({ servers: { [name]: options.server } });
   const { journal } = await openAuditLog(options.state, keys, { trustDomain, clock, log });
   opening.defer(journal.close);
   const allow = options.allow.length > 0 ? options.allow : [identity.gateway.spiffeId];
-  const revocations = await followRevocations({ identity, profile, state: options.state, clock, log });
+  const revocations = await followRevocations({ identity, state: options.state, clock, log });
   opening.defer(revocations.stop);
-  const makeOurs = (): World =>
-    worldOf({ name, allow, identity, profile, revokedSerials: revocations.serials() });
+  const makeOurs = (): World => worldOf({ name, allow, identity, revokedSerials: revocations.serials() });
   let world = makeOurs();
   const { upstreams } = connectServers(servers, {
     folder: process.cwd(),
     stderrFolder: statePaths(options.state).servers,
     limits,
-    profile,
+    profile: identity.profile,
     clock,
     log,
   });
@@ -73,7 +71,6 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   const serving = await serve({
     listen: options.listen,
     ...(options.authentication === "hybrid-mtls" && { demands: options.authentication }),
-    profile,
     side: sideOf(identity),
     world: () => world,
     ports: {
@@ -104,7 +101,8 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
 }
 
 function sideOf(identity: SidecarIdentity): ServerSide {
-  return { credentials: identity.credentials(), clientRoots: identity.clientRoots };
+  const { clientRoots } = identity;
+  return { terms: identity.terms(), credentials: identity.credentials(), clientRoots };
 }
 
 /** One server, those who may call it, and nobody who is known to be revoked. */
@@ -112,15 +110,16 @@ function worldOf(parts: {
   readonly name: string;
   readonly allow: readonly string[];
   readonly identity: SidecarIdentity;
-  readonly profile: Profile;
   readonly revokedSerials: ReadonlySet<string>;
 }): World {
-  const { name, allow, identity, profile, revokedSerials } = parts;
+  const { name, allow, identity, revokedSerials } = parts;
+  const { groups, identities } = identity.terms();
   const issuers = hashesOf(identity.clientRoots);
   return makeWorld({
     trust: {
       domain: identity.trustDomain,
-      identityAlgorithms: profile.identities.map(({ id }) => id),
+      identityAlgorithms: identities.map(({ id }) => id),
+      groups: groups.map(({ id }) => id),
       revokedSerials,
       issuers,
     },

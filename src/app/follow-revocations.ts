@@ -4,11 +4,9 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import { z } from "zod";
 
-import type { Profile } from "../crypto/suites/profiles.ts";
 import { revocationsAlpn } from "../host/net/front-door.ts";
-import { askRevocations } from "../host/net/revocation-client.ts";
+import { askRevocations, type RevocationList } from "../host/net/revocation-client.ts";
 import { clientTlsOptions } from "../host/net/tls.ts";
-import type { RevokedCertificate } from "../host/store/certificate-records.ts";
 import { readJsonIfThere, writePrivateFile } from "../host/store/files.ts";
 import { within } from "../host/within.ts";
 import type { Clock } from "../kernel/clock.ts";
@@ -25,7 +23,6 @@ export interface FollowedRevocations {
 
 interface FollowOptions {
   readonly identity: SidecarIdentity;
-  readonly profile: Profile;
   readonly state: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -48,7 +45,8 @@ export async function followRevocations(options: FollowOptions): Promise<Followe
   const over = new AbortController();
   const first = Promise.withResolvers<void>();
   let changed: () => void = () => {};
-  const take = async (revoked: readonly RevokedCertificate[]): Promise<void> => {
+  const take = async ({ revoked, renewBeforeUnixMs }: RevocationList): Promise<void> => {
+    options.identity.renewIfOlder(renewBeforeUnixMs);
     const now = clock.nowUnixMs();
     for (const [serial, notAfterUnixMs] of known) if (notAfterUnixMs <= now) known.delete(serial);
     // INVARIANT: nothing is taken off the list but what has ended, whatever a gateway with a restored state says.
@@ -70,7 +68,7 @@ export async function followRevocations(options: FollowOptions): Promise<Followe
 }
 
 interface Following {
-  readonly take: (revoked: readonly RevokedCertificate[]) => Promise<void>;
+  readonly take: (list: RevocationList) => Promise<void>;
   /** The first question was answered, or failed. */
   readonly first: () => void;
   readonly signal: AbortSignal;
@@ -88,7 +86,7 @@ async function follow(options: FollowOptions, { take, first, signal }: Following
       if (failures > 1) options.log.info("revocations.reachable");
       failures = 0;
       if (list === undefined) continue;
-      await take(list.revoked);
+      await take(list);
       known = list.tag;
     } catch (error) {
       if (signal.aborted) break;
@@ -109,9 +107,9 @@ function retryMs(failures: number): number {
   return Math.min(firstRetryMs * 2 ** Math.min(failures - 1, 10), maxRetryMs);
 }
 
-function newAgent({ identity, profile }: FollowOptions): https.Agent {
+function newAgent({ identity }: FollowOptions): https.Agent {
   const tlsOptions = clientTlsOptions({
-    profile,
+    profile: identity.terms(),
     serverRoots: identity.serverRoots,
     peerSpiffeId: identity.gateway.spiffeId,
     credentials: identity.credentials(),

@@ -2,11 +2,16 @@
 import { rm } from "node:fs/promises";
 import { randomUUIDv7 } from "node:crypto";
 
+import { type InForce, type LinkTerms } from "../crypto/suites/in-force.ts";
+import { forbiddenIn } from "../crypto/suites/profiles.ts";
 import type { Journal } from "../gate/ports.ts";
 import { writePrivateFile } from "../host/store/files.ts";
+import { openProfiles } from "../host/store/state-profiles.ts";
+import type { RootRecord } from "../host/store/state-roots.ts";
 import { openState } from "../host/store/state-sqlite.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
 import type { Clock } from "../kernel/clock.ts";
+import { Refusal } from "../kernel/refusal.ts";
 import { type RecentCalls, recentCalls } from "../control/recent-calls.ts";
 import { type AuditLog, openAuditLog } from "./audit-log.ts";
 import { openClassicalAuthority } from "./classical-authority.ts";
@@ -15,9 +20,10 @@ import { type Base, type Environment, openDataPlane } from "./data-plane.ts";
 import { identityRecords } from "./identity-records.ts";
 import { recordEvents } from "./own-identity.ts";
 import { openPage } from "./page.ts";
+import { comebackTerms, followConfig, inForceOf } from "./profile-in-force.ts";
 import { issuersOf } from "./roots.ts";
 import { openConfigKeys } from "./signer/gateway-signer.ts";
-import { openAuthorityRoots, statePaths } from "./state-folder.ts";
+import { openAuthorityRoots, statePaths, withRoots } from "./state-folder.ts";
 import { version } from "./version.ts";
 import { watchedWorld } from "./watched-world.ts";
 
@@ -66,13 +72,22 @@ async function openBase(
   const { keys, close } = await openConfigKeys(config, log);
   // Closed last: the log's last head is still to be signed.
   opening.defer(close);
-  const suite = config.profile.identity;
-  const making = { trustDomain: config.trust_domain, suite: suite.id, clock };
+  const profiles = openProfiles(statePaths(config.state).database);
+  opening.defer(profiles.close);
+  followConfig(
+    profiles,
+    config,
+    withRoots(config.state, (store) => store.roots()),
+    clock,
+  );
+  const inForce = (): InForce => inForceOf(profiles.changes(), config, clock.nowUnixMs());
+  mustBeAllowed(inForce(), clock);
+  const making = { trustDomain: config.trust_domain, suite: inForce().profile.identity.id, clock };
   const roots = await openAuthorityRoots(config.state, keys, making);
   opening.defer(roots.close);
-  const classicalAuthority = await openClassicalAuthority(
+  const classical = await openClassicalAuthority(
     { state: config.state, keys },
-    { trustDomain: config.trust_domain, profile: config.profile },
+    { trustDomain: config.trust_domain, suite: inForce().profile.classical },
     clock,
   );
   const state = openState(statePaths(config.state).database);
@@ -84,20 +99,33 @@ async function openBase(
   const recent = recentCalls();
   const journal = observed(audit.journal, recent);
   const gatewayId = gatewayIdOf(config.trust_domain);
-  const world = watchedWorld(config, { ...state, issuers: () => issuersOf(roots.roots()) }, log);
+  const seen = { ...state, issuers: () => issuersOf(roots.roots()), inForce };
+  const world = watchedWorld(config, seen, { clock, log });
   opening.defer(world.stop);
   const what = { principal: gatewayId, world: world.current().digest, clock };
   await announce(journal, "gateway.start", what);
   opening.defer(() => announce(journal, "gateway.stop", what));
   const trustDomain = config.trust_domain;
-  const classical = { authority: classicalAuthority, suite: config.profile.classical };
-  const where = { trustDomain, spiffeId: gatewayId, suite, classical };
+  const comeback = (terms: LinkTerms, records: readonly RootRecord[]): LinkTerms =>
+    comebackTerms(terms, profiles.changes(), records);
+  const where = { trustDomain, spiffeId: gatewayId, inForce, comeback, classical };
   const revokedSerials = () => world.current().trust.revokedSerials;
   const own = { keys, roots, state, journal, clock, log, revokedSerials, ...where };
   await recordEvents(own);
   const records = identityRecords({ state, journal, gatewayId, clock, log });
   opening.defer(records.stop);
-  return { environment, audit, recent, world, records, gatewayId, own };
+  const freshKeysSince = profiles.freshKeysSinceUnixMs;
+  return { environment, audit, recent, world, records, gatewayId, own, freshKeysSince };
+}
+
+/** @throws Refusal `bad_config` for algorithms whose day has come */
+function mustBeAllowed({ profile }: InForce, clock: Clock): void {
+  const forbidden = forbiddenIn(profile, clock.nowUnixMs());
+  if (forbidden.length === 0) return;
+  throw new Refusal(
+    "bad_config",
+    `The profile ${profile.name} has ${forbidden.join(", ")}, which may not be used any more. Take another one.`,
+  );
 }
 
 function observed(journal: Journal, recent: RecentCalls): Journal {

@@ -7,7 +7,8 @@ import { Refusal } from "../kernel/refusal.ts";
 import { makeJoinToken } from "./certificate-authority.ts";
 import type { Config } from "./config.ts";
 import { trustedAnchors } from "./root-operations.ts";
-import { isHeldUnder, openSidecarIdentity } from "./sidecar-identity.ts";
+import { openSidecarIdentity } from "./sidecar-identity.ts";
+import { isHeldUnder } from "./stored-identity.ts";
 import { statePaths } from "./state-folder.ts";
 
 /** Leaves a usable identity in the sidecar's state folder: the one that is there, renewed, or a new one. */

@@ -8,6 +8,7 @@ import { renewablePool } from "../host/net/renewable-pool.ts";
 import { clientTlsOptions } from "../host/net/tls.ts";
 import { readJoinToken } from "../identity/join-token.ts";
 import type { Clock } from "../kernel/clock.ts";
+import { profileInForce } from "./profile-in-force.ts";
 import { makeJoinToken } from "./certificate-authority.ts";
 import type { Config } from "./config.ts";
 import { credentialsOf } from "./credentials.ts";
@@ -28,7 +29,7 @@ export async function openOperatorTunnel(
   address: string,
   clock: Clock,
 ): Promise<OperatorTunnel> {
-  const { profile } = config;
+  const { profile } = profileInForce(config, clock);
   const token = readJoinToken(await makeJoinToken(config, { path: doctorPath, address }, clock));
   const key = generateKeyPair(profile.identity);
   const classicalKey = generateKeyPair(profile.classical);
@@ -41,19 +42,16 @@ export async function openOperatorTunnel(
     peerRoots: classical.server_roots,
   };
   const credentials = credentialsOf(key, enrolled.certificate, own);
-  const pool = renewablePool(
-    `https://${address}`,
-    {
-      tls: clientTlsOptions({
-        profile,
-        serverRoots: enrolled.server_roots,
-        peerSpiffeId: enrolled.gateway,
-        credentials,
-      }),
-      proof: own && { own, isDemanded: true, revokedSerials: () => new Set<string>(), clock },
-    },
-    profile,
-  );
+  const pool = renewablePool(`https://${address}`, {
+    terms: profile,
+    tls: clientTlsOptions({
+      profile,
+      serverRoots: enrolled.server_roots,
+      peerSpiffeId: enrolled.gateway,
+      credentials,
+    }),
+    proof: own && { own, isDemanded: true, revokedSerials: () => new Set<string>(), clock },
+  });
   return {
     to: (server) => async (request) =>
       collected(await exchange(pool.dispatcher(), { ...request, path: mcpPath + server }, limits)),

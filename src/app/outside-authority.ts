@@ -9,27 +9,26 @@ import { type Purpose, rootName } from "../identity/authority.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Config } from "./config.ts";
+import { issuesFrom, listRoots, openStore, type RootReport, stillRotating } from "./root-operations.ts";
 import {
   eventOf,
-  issuesFrom,
-  listRoots,
+  exportRoots,
   mustBeNext,
   nextGeneration,
-  openStore,
-  type RootReport,
-  stillRotating,
-} from "./root-operations.ts";
-import { exportRoots, readRoot, rootKeyName, trustedOf } from "./roots.ts";
+  readRoot,
+  rootKeyName,
+  trustedOf,
+} from "./roots.ts";
 import { statePaths } from "./state-folder.ts";
 
 /** PEM of a PKCS #10 request for a new issuing key; the same one until it is imported or given up. */
 export async function requestIssuing(config: Config, purpose: Purpose, clock: Clock): Promise<string> {
   refuseWithSigner(config);
-  const { store, keys, close } = await openStore(config, clock);
+  const { store, keys, making, close } = await openStore(config, clock);
   try {
     const open = requested(store.roots(), purpose);
     const generation = open?.generation ?? nextGeneration(store.roots(), purpose);
-    const suite = open?.suite ?? config.profile.identity.id;
+    const suite = open?.suite ?? making.suite;
     const key = await keys.signing(rootKeyName({ purpose, generation }), suite);
     const commonName = rootName(config.trust_domain, { purpose, generation });
     const request = await createIssuingRequest(key, { commonName, trustDomain: config.trust_domain });

@@ -1,26 +1,29 @@
 /** The gateway's own certificates, and the roots they are under: followed while it runs. */
 import { randomUUIDv7 } from "node:crypto";
 
-import { generateKeyPair, type KeyPair, signingKey } from "../crypto/keys.ts";
-import type { Profile } from "../crypto/suites/profiles.ts";
+import { generateKeyPair, type KeyPair, type SigningKey, signingKey } from "../crypto/keys.ts";
+import { type InForce, type LinkTerms, termsAt } from "../crypto/suites/in-force.ts";
 import type { Journal } from "../gate/ports.ts";
 import type { ClassicalCredentials } from "../host/net/link-proof.ts";
-import type { ServerSide } from "../host/net/tls.ts";
+import type { Credentials, ServerSide } from "../host/net/tls.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import type { StateStore } from "../host/store/state-sqlite.ts";
 import type { RootRecord, RootStore } from "../host/store/state-roots.ts";
 import {
   type Authority,
   issueSvid,
+  issuingRoot,
   type Purpose,
   type Root,
   type Svid,
+  svidLifetimeMs,
   trustedRoots,
 } from "../identity/authority.ts";
-import { type ClassicalAuthority, issueClassicalSvid } from "../identity/classical-authority.ts";
+import { issueClassicalSvid } from "../identity/classical-authority.ts";
 import type { Trust } from "../identity/admission.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
+import type { OpenClassicalAuthority } from "./classical-authority.ts";
 import { credentialsOf } from "./credentials.ts";
 import { recordIssue } from "./registrar.ts";
 import { loadAuthority } from "./roots.ts";
@@ -36,9 +39,11 @@ export interface OwnIdentity {
   readonly trustDomain: string;
   /** The gateway's. */
   readonly spiffeId: string;
-  readonly suite: Profile["identity"];
+  readonly inForce: () => InForce;
+  /** What those may speak who were away for a while. */
+  readonly comeback: (terms: LinkTerms, roots: readonly RootRecord[]) => LinkTerms;
   /** What certifies the second, classical identity. */
-  readonly classical: { readonly authority: ClassicalAuthority; readonly suite: Profile["classical"] };
+  readonly classical: OpenClassicalAuthority;
   readonly revokedSerials: () => ReadonlySet<string>;
 }
 
@@ -47,44 +52,98 @@ export interface Standing {
   readonly authority: Authority;
   readonly server: ServerSide;
   readonly client: ClientSide;
+  /** Keys of the delegations that count, of which the first one signs. */
+  readonly delegations: readonly [SigningKey, ...SigningKey[]];
   /** Of all its certificates. */
   readonly serials: readonly string[];
   readonly notAfterUnixMs: number;
 }
 
-/** Fresh keys and certificates of the gateway's own; TLS keys never touch the disk. */
-export async function ownStanding(own: OwnIdentity, authority: Authority): Promise<Standing> {
+/** Fresh keys and certificates of the gateway's own, of each algorithm that counts; TLS keys never touch the disk. */
+export async function ownStanding(
+  own: OwnIdentity,
+  authority: Authority,
+  records: readonly RootRecord[],
+): Promise<Standing> {
   const serials: string[] = [];
-  const issue = async (purpose: Purpose, root?: Root) => {
-    const key: KeyPair = generateKeyPair(own.suite);
+  const nowUnixMs = own.clock.nowUnixMs();
+  const terms = termsAt(own.inForce(), nowUnixMs);
+  const issue = async (purpose: Purpose, root: Root) => {
+    const key: KeyPair = generateKeyPair(root.key.suite);
     const approved = { spiffeId: own.spiffeId, purpose, publicKey: key.publicKey };
-    const svid = await issueSvid(authority, approved, own.clock.nowUnixMs(), root);
+    const svid = await issueSvid(authority, approved, nowUnixMs, root);
     const twinOf = await recordIssue(svid, approved, "own", own);
     serials.push(twinOf);
     const credentials = credentialsOf(key, svid.certificate, await besideIt(own, { svid, purpose, twinOf }));
-    return { credentials, notAfterUnixMs: svid.notAfterUnixMs };
+    return { credentials };
   };
-  // Who joins or comes back after a while is met under the oldest root, which everybody knows who knows any.
-  const [oldest, ...newer] = authority.roots.server;
-  const server = await issue("server");
-  const newcomers = newer.length === 0 ? server : await issue("server", oldest);
-  const client = await issue("client");
+  const shown = new Map<Root, Issued>();
+  const issueAll = async (purpose: Purpose): Promise<readonly Credentials[]> => {
+    for (const { id: algorithm } of terms.identities) {
+      const root = issuingRoot(authority, { purpose, algorithm }, nowUnixMs);
+      if (root !== undefined) shown.set(root, await issue(purpose, root));
+    }
+    return inOrder(shown, authority.roots[purpose], terms);
+  };
+  const server = await issueAll("server");
+  const client = await issueAll("client");
+  const newcomers = [];
+  for (const root of oldestOfEach(authority.roots.server)) {
+    const issued = shown.get(root) ?? (await issue("server", root));
+    newcomers.push({ credentials: issued.credentials, serverRoot: root.certificate });
+  }
   return {
     authority,
     server: {
-      credentials: server.credentials,
+      terms,
+      credentials: server,
       clientRoots: trustedRoots(authority, "client"),
       serverRoots: trustedRoots(authority, "server"),
-      newcomers: { credentials: newcomers.credentials, serverRoot: oldest.certificate },
+      newcomers: { terms: own.comeback(terms, records), shown: newcomers },
     },
     client: {
-      credentials: client.credentials,
+      terms,
+      credentials: client,
       serverRoots: trustedRoots(authority, "server"),
       revokedSerials: own.revokedSerials,
     },
+    delegations: await delegationKeys(own.keys, terms),
     serials,
-    notAfterUnixMs: server.notAfterUnixMs,
+    notAfterUnixMs: nowUnixMs + svidLifetimeMs,
   };
+}
+
+/** Each named after its algorithm. */
+async function delegationKeys(
+  keys: KeyFolder,
+  { identities }: LinkTerms,
+): Promise<readonly [SigningKey, ...SigningKey[]]> {
+  const [first, ...more] = await Promise.all(
+    identities.map(({ id }) => keys.signing(`delegation-${id.toLowerCase()}`, id)),
+  );
+  if (first === undefined) throw new Error("no algorithm of identities counts");
+  return [first, ...more];
+}
+
+interface Issued {
+  readonly credentials: Credentials;
+}
+
+/** Of the roots of one purpose, in the order in which the terms prefer their algorithms. */
+function inOrder(
+  issued: ReadonlyMap<Root, Issued>,
+  roots: readonly Root[],
+  { identities }: LinkTerms,
+): readonly Credentials[] {
+  return identities.flatMap(({ id }) => {
+    const root = roots.find((each) => each.key.suite.id === id && issued.has(each));
+    return root === undefined ? [] : (issued.get(root)?.credentials ?? []);
+  });
+}
+
+/** Who joins or comes back after a while is met under the oldest root, which everybody knows who knows any of its algorithm. */
+function oldestOfEach(roots: readonly Root[]): readonly Root[] {
+  return roots.filter(({ key }, at) => roots.findIndex((each) => each.key.suite.id === key.suite.id) === at);
 }
 
 /** The classical certificate that goes with one. */
@@ -119,10 +178,11 @@ const retryMs = 5000;
 export function watchRoots(
   own: OwnIdentity,
   first: { readonly standing: Standing; readonly records: readonly RootRecord[] },
-  use: (standing: Standing, old: "finish" | "cut") => void,
+  use: (standing: Standing, why: "renewed" | "changed" | "compromised") => void,
 ): RootWatch {
   let { authority, serials } = first.standing;
-  let seen = first.records;
+  let known = first.records;
+  let seen = signatureOf(own, first.records);
   let queue: Promise<void> = Promise.resolve();
   let isOver = false;
   let retry: NodeJS.Timeout | undefined;
@@ -134,16 +194,20 @@ export function watchRoots(
   const takeUp = async (): Promise<void> => {
     const records = own.roots.roots();
     if (isOver) return;
-    if (JSON.stringify(records) !== JSON.stringify(seen)) {
+    const signature = signatureOf(own, records);
+    if (signature !== seen) {
       const next = await loadAuthority(own.trustDomain, own.keys, records);
-      const standing = await ownStanding(own, next);
-      use(standing, wasCompromised(seen, records) ? "cut" : "finish");
+      const standing = await ownStanding(own, next, records);
+      use(standing, wasCompromised(known, records) ? "compromised" : "changed");
       // After the doors: nobody gets a certificate of a root that isn't let in yet.
       ({ authority, serials } = standing);
-      seen = records;
+      [seen, known] = [signature, records];
       own.log.info("identity.roots_changed", {
         server: next.roots.server.map(({ generation }) => generation).join(" "),
         client: next.roots.client.map(({ generation }) => generation).join(" "),
+        profile: own.inForce().profile.name,
+        identities: standing.server.terms.identities.map(({ id }) => id).join(" "),
+        groups: standing.server.terms.groups.map(({ id }) => id).join(" "),
       });
     }
     await recordEvents(own);
@@ -163,8 +227,8 @@ export function watchRoots(
     refresh,
     renew: () =>
       inTurn(async () => {
-        const standing = await ownStanding(own, authority);
-        use(standing, "finish");
+        const standing = await ownStanding(own, authority, known);
+        use(standing, "renewed");
         ({ serials } = standing);
         return standing.notAfterUnixMs;
       }),
@@ -178,11 +242,19 @@ export function watchRoots(
 
 function nothing(): void {}
 
-/** What commands did to the roots goes into the audit log; a crash in between writes it twice, never not at all. */
+/** Another one whenever something else is to be shown or taken. */
+function signatureOf({ inForce, clock }: OwnIdentity, records: readonly RootRecord[]): string {
+  const now = inForce();
+  const { groups, identities } = termsAt(now, clock.nowUnixMs());
+  const names = [...groups, ...identities].map(({ id }) => id);
+  return JSON.stringify([records, now.sinceUnixMs, names]);
+}
+
+/** What commands did to roots and profiles goes into the audit log; a crash in between writes it twice, never not at all. */
 export async function recordEvents({ roots, journal, spiffeId }: OwnIdentity): Promise<void> {
-  for (const { id, atUnixMs, what, facts } of roots.unrecorded()) {
+  for (const { id, event, atUnixMs, what, facts } of roots.unrecorded()) {
     await journal.append({
-      event: "identity.root",
+      event,
       atUnixMs,
       callId: randomUUIDv7(),
       principal: spiffeId,

@@ -4,9 +4,9 @@ import { randomUUIDv7 } from "node:crypto";
 import { certificateFacts, type ParsedCertificate, parseCertificate } from "../crypto/certificate.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { readSigningRequest } from "../crypto/signing-request.ts";
-import type { SignatureSuite } from "../crypto/suites/signatures.ts";
+import { isSignatureSuiteId, type SignatureSuite, signatureSuite } from "../crypto/suites/signatures.ts";
 import type { Journal } from "../gate/ports.ts";
-import type { Enrolled, EnrolledClassical, Registrar } from "../host/net/enrol-http.ts";
+import type { Enrolled, EnrolledClassical, EnrolmentProfile, Registrar } from "../host/net/enrol-http.ts";
 import type { StateStore } from "../host/store/state-sqlite.ts";
 import type { SpentToken } from "../host/store/state-tokens.ts";
 import type { Trust } from "../identity/admission.ts";
@@ -21,17 +21,21 @@ import {
 import { type ClassicalAuthority, issueClassicalSvid } from "../identity/classical-authority.ts";
 import { approveClassicalRenewal } from "../identity/classical-renewal.ts";
 import { approveRenewal, type RenewalBound } from "../identity/renewal.ts";
+import { renewalProofText } from "../identity/renewal-proof.ts";
 import { toBase64url } from "../kernel/bytes.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import type { PublicKey } from "../crypto/keys.ts";
+import { isSignedBy, type PublicKey } from "../crypto/keys.ts";
 import { readRoot } from "./roots.ts";
 import { proofRefusedText } from "../identity/workload.ts";
 import type { ProvenWorkload, WorkloadEnrolment } from "./workload-enrolment.ts";
 
 export interface RegistrarOptions {
   readonly authority: () => Authority;
-  readonly suite: SignatureSuite;
+  /** What identities may be of now. */
+  readonly suites: () => readonly SignatureSuite[];
+  /** What sidecars are told of it. */
+  readonly profile: () => EnrolmentProfile;
   readonly classicalAuthority: ClassicalAuthority;
   readonly classicalSuite: SignatureSuite;
   readonly gatewayId: string;
@@ -71,7 +75,7 @@ interface Recorded {
 }
 
 export function registrar(options: RegistrarOptions): Registrar {
-  const { suite, state, clock } = options;
+  const { state, clock } = options;
   const give = async (approved: Approved, how: string, classicalKey?: PublicKey): Promise<Enrolled> => {
     const authority = options.authority();
     const svid = await issueSvid(authority, approved, clock.nowUnixMs());
@@ -90,25 +94,29 @@ export function registrar(options: RegistrarOptions): Registrar {
     };
   };
   const classicalKeyOf = (csr: Uint8Array | undefined): PublicKey | undefined =>
-    csr && readSigningRequest(csr, options.classicalSuite);
+    csr && readSigningRequest(csr, [options.classicalSuite]);
   const ways: Registrar = {
+    profile: options.profile,
     join: async ({ secret, csr, classical_csr: classicalCsr }) => {
       const asOf = state.lastRevocation();
-      const publicKey = readSigningRequest(csr, suite);
+      const publicKey = readSigningRequest(csr, options.suites());
       const classicalKey = classicalKeyOf(classicalCsr);
       const grant = state.takeGrant(toBase64url(sha256(secret)), clock.nowUnixMs());
       const approved = { spiffeId: grant.spiffeId, purpose: grant.purpose, publicKey, asOf };
       return await give(approved, "join", classicalKey);
     },
-    renew: async ({ certificate, csr, ...classical }) => {
+    renew: async ({ certificate, csr, signature, channelBinding, ...classical }) => {
       const asOf = state.lastRevocation();
       const old = parseCertificate(certificate);
       if (old === undefined)
         throw new Refusal("bad_message", "Expected the certificate to be renewed, as PEM.");
-      const request = { certificate: old, purpose: purposeOf(old), key: readSigningRequest(csr, suite) };
+      const text = renewalProofText(channelBinding, csr);
+      const signedFor = signature !== undefined && isSignedByHolder(old, text, signature);
+      const key = readSigningRequest(csr, options.suites());
+      const request = { certificate: old, purpose: purposeOf(old), key, signedFor };
       const rootsOf = (purpose: Purpose) => trustedRoots(options.authority(), purpose).map(readRoot);
       const roots = { server: rootsOf("server"), client: rootsOf("client") };
-      const [trust, nowUnixMs] = [options.trust(), clock.nowUnixMs()];
+      const [trust, nowUnixMs] = [comebackTrust(options), clock.nowUnixMs()];
       const renewedFrom = certificateFacts(old).serial;
       const bound = state.renewalBound(renewedFrom);
       const approved = approveRenewal(request, { roots, trust, bound }, nowUnixMs);
@@ -138,6 +146,7 @@ function tellingOf(ways: Registrar, onRefused: RegistrarOptions["onRefused"]): R
     }
   };
   return {
+    profile: ways.profile,
     join: (request) => told("join", () => ways.join(request)),
     renew: (request) => told("renew", () => ways.renew(request)),
     token: (request) => told("join", () => ways.token(request)),
@@ -150,7 +159,6 @@ function provenBy(
   options: RegistrarOptions,
   give: (approved: Approved, how: string, classicalKey?: PublicKey) => Promise<Enrolled>,
 ): Pick<Registrar, "token" | "svid"> {
-  const { suite } = options;
   const giveProven = async (
     asked: Pick<Approved, "publicKey" | "asOf">,
     proven: ProvenWorkload,
@@ -160,17 +168,17 @@ function provenBy(
     return await give({ ...proven, ...asked, bound: { how, untilUnixMs } }, how, classicalKey);
   };
   const classicalKeyOf = (csr: Uint8Array | undefined): PublicKey | undefined =>
-    csr && readSigningRequest(csr, options.classicalSuite);
+    csr && readSigningRequest(csr, [options.classicalSuite]);
   return {
     token: async ({ token, csr, classical_csr: classicalCsr }) => {
       const asOf = options.state.lastRevocation();
-      const publicKey = readSigningRequest(csr, suite);
+      const publicKey = readSigningRequest(csr, options.suites());
       const classicalKey = classicalKeyOf(classicalCsr);
       return await giveProven({ publicKey, asOf }, await options.workloads.byToken(token), classicalKey);
     },
     svid: async (request) => {
       const asOf = options.state.lastRevocation();
-      const publicKey = readSigningRequest(request.csr, suite);
+      const publicKey = readSigningRequest(request.csr, options.suites());
       const classicalKey = classicalKeyOf(request.classical_csr);
       return await giveProven({ publicKey, asOf }, await options.workloads.bySvid(request), classicalKey);
     },
@@ -248,6 +256,23 @@ export async function recordIssue(
     },
   });
   return serial;
+}
+
+/** Who comes back may be of any algorithm that a root is trusted for; calls ask for more. */
+function comebackTrust({ trust, authority }: RegistrarOptions): Trust {
+  const { roots } = authority();
+  const above = [...roots.server, ...roots.client].map(({ key }): string => key.suite.id);
+  return { ...trust(), identityAlgorithms: [...new Set(above)] };
+}
+
+function isSignedByHolder(certificate: ParsedCertificate, text: Uint8Array, signature: Uint8Array): boolean {
+  const { keyAlgorithm } = certificateFacts(certificate);
+  if (!isSignatureSuiteId(keyAlgorithm)) return false;
+  return isSignedBy(
+    { suite: signatureSuite(keyAlgorithm), publicKey: certificate.publicKey },
+    text,
+    signature,
+  );
 }
 
 function shutOut(spiffeId: string): Refusal {

@@ -3,13 +3,15 @@ import { readIfThere } from "../host/store/files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import { openState } from "../host/store/state-sqlite.ts";
 import type { RootChange, RootRecord, RootStore } from "../host/store/state-roots.ts";
-import { createRoot, overlapMs, type Purpose, svidLifetimeMs } from "../identity/authority.ts";
+import { overlapMs, type Purpose, svidLifetimeMs } from "../identity/authority.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { certificateHash, certificateFacts } from "../crypto/certificate.ts";
+import type { SignatureSuiteId } from "../crypto/suites/signatures.ts";
 import type { Config } from "./config.ts";
-import { exportRoots, readRoot, rootKeyName, trustedOf, type TrustedRoot } from "./roots.ts";
+import { eventOf, exportRoots, mustBeNext, newRoot, readRoot, type RootMaking, trustedOf } from "./roots.ts";
+import { profileInForce } from "./profile-in-force.ts";
 import { openConfigKeys } from "./signer/gateway-signer.ts";
 import { openAuthorityRoots, statePaths, withRoots } from "./state-folder.ts";
 
@@ -31,10 +33,10 @@ export interface RootReport {
 
 export async function listRoots(config: Config, clock: Clock): Promise<readonly RootReport[]> {
   await requireAuthority(config);
-  const nowUnixMs = clock.nowUnixMs();
+  const now = { suite: profileInForce(config, clock).profile.identity.id, unixMs: clock.nowUnixMs() };
   return withRoots(config.state, (store) => {
     const roots = store.roots();
-    return roots.map((root) => reportOf(root, roots, nowUnixMs));
+    return roots.map((root) => reportOf(root, roots, now));
   });
 }
 
@@ -53,25 +55,28 @@ export async function trustedAnchors(config: Config): Promise<Readonly<Record<Pu
  * unless there are exposed servers, which have to hear of it as everybody else does.
  */
 export async function rotateRoot(config: Config, purpose: Purpose, clock: Clock): Promise<RootReport> {
-  const { store, keys, close } = await openStore(config, clock);
+  const { store, keys, making, close } = await openStore(config, clock);
   try {
-    const root = await newRoot(config, purpose, { store, keys }, clock);
+    const root = await newRoot(keys, store.roots(), purpose, making);
     const issuesFromUnixMs = issuesFrom(config, purpose, clock.nowUnixMs());
     store.change((roots, change) => {
       mustBeNext(roots, root);
-      if (trustedOf(roots, purpose).length > 1) throw stillRotating(purpose);
+      if (trustedOf(roots, purpose).filter(({ suite }) => suite === root.suite).length > 1) {
+        throw stillRotating(purpose);
+      }
       change.add({ ...root, issuesFromUnixMs });
       change.tell(eventOf("rotate", root, clock));
     });
     await exportRoots(statePaths(config.state), store);
-    return reportOf({ ...root, issuesFromUnixMs, ended: null }, store.roots(), clock.nowUnixMs());
+    const now = { suite: making.suite, unixMs: clock.nowUnixMs() };
+    return reportOf({ ...root, issuesFromUnixMs, ended: null }, store.roots(), now);
   } finally {
     close();
   }
 }
 
 /**
- * Ends all generations but the newest.
+ * Ends all generations but the newest of the algorithm that is issued.
  * @param isEarly also if certificates of them may still be in use
  * @returns the generations that ended
  */
@@ -81,17 +86,23 @@ export async function retireRoots(
   options: { readonly isEarly: boolean; readonly clock: Clock },
 ): Promise<readonly number[]> {
   const { clock } = options;
-  const { store, close } = await openStore(config, clock);
+  const { store, making, close } = await openStore(config, clock);
   try {
+    const { sinceUnixMs } = profileInForce(config, clock);
     const ended = store.change((roots, change) => {
-      const old = trustedOf(roots, purpose);
-      const newest = old.at(-1);
-      if (newest === undefined || old.length === 1) {
+      const trusted = trustedOf(roots, purpose);
+      const newest = trusted.findLast(({ suite }) => suite === making.suite);
+      if (newest === undefined || trusted.length === 1) {
         throw new Refusal("bad_state", `There is one ${purpose} root; rotate before one is retired.`);
       }
-      const freeUnixMs = newest.issuesFromUnixMs + svidLifetimeMs;
+      const freeUnixMs = Math.max(newest.issuesFromUnixMs, sinceUnixMs) + svidLifetimeMs;
       if (freeUnixMs > clock.nowUnixMs() && !options.isEarly) throw tooEarly(purpose, freeUnixMs);
-      return endAll(old.slice(0, -1), "retired", change, clock);
+      return endAll(
+        trusted.filter((root) => root !== newest),
+        "retired",
+        change,
+        clock,
+      );
     });
     await exportRoots(statePaths(config.state), store);
     return ended;
@@ -113,9 +124,9 @@ export async function replaceCompromised(
   purpose: Purpose,
   clock: Clock,
 ): Promise<Compromise> {
-  const { store, keys, close } = await openStore(config, clock);
+  const { store, keys, making, close } = await openStore(config, clock);
   try {
-    const root = await newRoot(config, purpose, { store, keys }, clock);
+    const root = await newRoot(keys, store.roots(), purpose, making);
     const ended = store.change((roots, change) => {
       mustBeNext(roots, root);
       // One that was to be signed outside was made on the same machine.
@@ -126,16 +137,12 @@ export async function replaceCompromised(
       return numbers;
     });
     await exportRoots(statePaths(config.state), store);
-    const report = reportOf({ ...root, ended: null }, store.roots(), clock.nowUnixMs());
+    const now = { suite: making.suite, unixMs: clock.nowUnixMs() };
+    const report = reportOf({ ...root, ended: null }, store.roots(), now);
     return { root: report, ended, void: holders(config, purpose, clock.nowUnixMs()) };
   } finally {
     close();
   }
-}
-
-/** The next number of that purpose: above everything there was. */
-export function nextGeneration(roots: readonly RootRecord[], purpose: Purpose): number {
-  return 1 + Math.max(0, ...roots.filter((root) => root.purpose === purpose).map((root) => root.generation));
 }
 
 /** When a new root may issue. */
@@ -147,6 +154,7 @@ export function issuesFrom(config: Config, purpose: Purpose, nowUnixMs: number):
 export interface OpenStore {
   readonly store: RootStore;
   readonly keys: KeyFolder;
+  readonly making: RootMaking;
   readonly close: () => void;
 }
 
@@ -154,17 +162,14 @@ export async function openStore(config: Config, clock: Clock): Promise<OpenStore
   await requireAuthority(config);
   const { keys, close } = await openConfigKeys(config);
   try {
-    const { trust_domain: trustDomain, profile } = config;
-    const store = await openAuthorityRoots(config.state, keys, {
-      trustDomain,
-      suite: profile.identity.id,
-      clock,
-    });
+    const suite = profileInForce(config, clock).profile.identity.id;
+    const making = { trustDomain: config.trust_domain, suite, clock };
+    const store = await openAuthorityRoots(config.state, keys, making);
     const closeBoth = (): void => {
       store.close();
       close();
     };
-    return { store, keys, close: closeBoth };
+    return { store, keys, making, close: closeBoth };
   } catch (error) {
     close();
     throw error;
@@ -176,44 +181,6 @@ export function stillRotating(purpose: Purpose): Refusal {
     "bad_state",
     `Two ${purpose} roots are trusted already; end the old one with "latticegate ca retire --for ${purpose}" first.`,
   );
-}
-
-export function eventOf(
-  what: string,
-  { purpose, generation, certificate }: Pick<RootRecord, "purpose" | "generation" | "certificate">,
-  clock: Clock,
-): Parameters<RootChange["tell"]>[0] {
-  return {
-    atUnixMs: clock.nowUnixMs(),
-    what,
-    facts: {
-      purpose,
-      generation: String(generation),
-      ...(certificate !== null && { root: certificateHash(readRoot(certificate)) }),
-    },
-  };
-}
-
-export function mustBeNext(
-  roots: readonly RootRecord[],
-  { purpose, generation }: Pick<RootRecord, "purpose" | "generation">,
-): void {
-  if (nextGeneration(roots, purpose) === generation) return;
-  throw new Refusal("bad_state", "Another command changed the roots meanwhile; look at them and try again.");
-}
-
-async function newRoot(
-  config: Config,
-  purpose: Purpose,
-  { store, keys }: Pick<OpenStore, "store" | "keys">,
-  clock: Clock,
-): Promise<Omit<TrustedRoot, "ended">> {
-  const which = { purpose, generation: nextGeneration(store.roots(), purpose) };
-  const suite = config.profile.identity.id;
-  const key = await keys.signing(rootKeyName(which), suite);
-  const now = clock.nowUnixMs();
-  const certificate = await createRoot(config.trust_domain, which, key, now);
-  return { ...which, suite, certificate, outside: null, createdUnixMs: now, issuesFromUnixMs: now };
 }
 
 function endAll(
@@ -240,12 +207,18 @@ function holders(config: Config, purpose: Purpose, nowUnixMs: number): readonly 
   }
 }
 
-function reportOf(root: RootRecord, roots: readonly RootRecord[], nowUnixMs: number): RootReport {
+/** When it is, and the algorithm that is issued. */
+interface Now {
+  readonly suite: SignatureSuiteId;
+  readonly unixMs: number;
+}
+
+function reportOf(root: RootRecord, roots: readonly RootRecord[], now: Now): RootReport {
   const certificate = root.certificate === null ? undefined : readRoot(root.certificate);
   return {
     purpose: root.purpose,
     generation: root.generation,
-    state: stateOf(root, roots, nowUnixMs),
+    state: stateOf(root, roots, now),
     suite: root.suite,
     fingerprint: certificate && certificateHash(certificate),
     createdUnixMs: root.createdUnixMs,
@@ -256,11 +229,12 @@ function reportOf(root: RootRecord, roots: readonly RootRecord[], nowUnixMs: num
   };
 }
 
-function stateOf(root: RootRecord, roots: readonly RootRecord[], nowUnixMs: number): RootReport["state"] {
+function stateOf(root: RootRecord, roots: readonly RootRecord[], now: Now): RootReport["state"] {
   if (root.ended !== null) return root.ended.how;
   if (root.certificate === null) return "requested";
-  const trusted = trustedOf(roots, root.purpose);
-  const issuing = trusted.findLast((each) => each.issuesFromUnixMs <= nowUnixMs) ?? trusted[0];
+  const trusted = trustedOf(roots, root.purpose).filter(({ suite }) => suite === now.suite);
+  const issuing = trusted.findLast((each) => each.issuesFromUnixMs <= now.unixMs) ?? trusted[0];
+  if (root.suite !== now.suite) return "trusted";
   if (issuing?.generation === root.generation) return "issuing";
   return root.generation > (issuing?.generation ?? 0) ? "announced" : "trusted";
 }

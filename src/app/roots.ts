@@ -7,7 +7,7 @@ import {
 } from "../crypto/suites/signatures.ts";
 import { readIfThere, writePrivateFile } from "../host/store/files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
-import type { RootRecord, RootStore } from "../host/store/state-roots.ts";
+import type { RootChange, RootRecord, RootStore } from "../host/store/state-roots.ts";
 import { type Authority, createRoot, type Purpose, purposes, type Root } from "../identity/authority.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -51,7 +51,10 @@ export function readRoot(pem: string): ParsedCertificate {
   return certificate;
 }
 
-/** Makes the first generation where there is none; takes over roots that stand in files only. */
+/**
+ * Makes a generation of that algorithm where none is trusted: the first one, or one for a profile that was changed.
+ * Takes over roots that stand in files only.
+ */
 export async function ensureRoots(
   paths: StatePaths,
   keys: KeyFolder,
@@ -59,15 +62,84 @@ export async function ensureRoots(
   making: RootMaking,
 ): Promise<void> {
   for (const purpose of purposes) {
-    if (store.roots().some((root) => root.purpose === purpose)) continue;
-    const record = await firstRoot(paths, keys, purpose, making);
-    store.change((roots, change) => {
-      if (!roots.some((root) => root.purpose === purpose)) change.add(record);
-    });
+    if (store.roots().every((root) => root.purpose !== purpose)) {
+      const record = await firstRoot(paths, keys, purpose, making);
+      store.change((roots, change) => {
+        if (roots.every((root) => root.purpose !== purpose)) change.add(record);
+      });
+    }
+    await ensureRootOf(keys, store, purpose, making);
   }
-  checkSuite(store, making.suite);
   await checkKeys(paths, keys, store);
   await exportRoots(paths, store);
+}
+
+/** Who has certificates of both algorithms shows each peer what it can verify, so that this one may issue at once. */
+async function ensureRootOf(
+  keys: KeyFolder,
+  store: RootStore,
+  purpose: Purpose,
+  making: RootMaking,
+): Promise<void> {
+  const isThere = (roots: readonly RootRecord[]): boolean =>
+    trustedOf(roots, purpose).some(({ suite }) => suite === making.suite);
+  if (isThere(store.roots())) return;
+  const root = await newRoot(keys, store.roots(), purpose, making);
+  store.change((roots, change) => {
+    if (isThere(roots)) return;
+    mustBeNext(roots, root);
+    change.add(root);
+    change.tell(eventOf("rotate", root, making.clock));
+  });
+}
+
+/** The next generation, not yet in the store. */
+export async function newRoot(
+  keys: KeyFolder,
+  roots: readonly RootRecord[],
+  purpose: Purpose,
+  { trustDomain, suite, clock }: RootMaking,
+): Promise<Omit<TrustedRoot, "ended">> {
+  const which = { purpose, generation: nextGeneration(roots, purpose) };
+  const key = await keys.signing(rootKeyName(which), suite);
+  const now = clock.nowUnixMs();
+  const certificate = await createRoot(trustDomain, which, key, now);
+  return { ...which, suite, certificate, outside: null, createdUnixMs: now, issuesFromUnixMs: now };
+}
+
+/** The next number of that purpose: above everything there was. */
+export function nextGeneration(roots: readonly RootRecord[], purpose: Purpose): number {
+  return 1 + Math.max(0, ...roots.filter((root) => root.purpose === purpose).map((root) => root.generation));
+}
+
+export function mustBeNext(
+  roots: readonly RootRecord[],
+  { purpose, generation }: Pick<RootRecord, "purpose" | "generation">,
+): void {
+  if (nextGeneration(roots, purpose) === generation) return;
+  throw new Refusal("bad_state", "Another command changed the roots meanwhile; look at them and try again.");
+}
+
+export function eventOf(
+  what: string,
+  {
+    purpose,
+    generation,
+    certificate,
+    suite,
+  }: Pick<RootRecord, "purpose" | "generation" | "certificate" | "suite">,
+  clock: Clock,
+): Parameters<RootChange["tell"]>[0] {
+  return {
+    atUnixMs: clock.nowUnixMs(),
+    what,
+    facts: {
+      purpose,
+      generation: String(generation),
+      suite,
+      ...(certificate !== null && { root: certificateHash(readRoot(certificate)) }),
+    },
+  };
 }
 
 async function firstRoot(
@@ -135,17 +207,6 @@ async function checkKeys(paths: StatePaths, keys: KeyFolder, store: RootStore): 
     const file = rootFile(paths, root.purpose);
     throw new Refusal("bad_state", `${file} isn't the certificate of the root key there is; restore both.`);
   }
-}
-
-function checkSuite(store: RootStore, suite: SignatureSuiteId): void {
-  const other = purposes
-    .flatMap((purpose) => trustedOf(store.roots(), purpose))
-    .find((root) => root.suite !== suite);
-  if (other === undefined) return;
-  throw new Refusal(
-    "bad_state",
-    `This state folder's roots are ${other.suite}, the config's profile needs ${suite}. Use another state folder, or the profile it was made under.`,
-  );
 }
 
 function suiteOfRoot(pem: string): SignatureSuiteId {

@@ -1,7 +1,6 @@
 /** The data plane, put together: front door, HTTP, the path of a call. `up` and `expose` share it. */
 import type { TLSSocket } from "node:tls";
 
-import type { Profile } from "../crypto/suites/profiles.ts";
 import { handle } from "../gate/handle.ts";
 import { answerIdentity } from "../gate/identity-requests.ts";
 import type { Ports } from "../gate/ports.ts";
@@ -22,7 +21,6 @@ import type { Channel } from "../model/channel.ts";
 export interface ServeOptions {
   /** `host:port`; port 0 takes a free one. */
   readonly listen: string;
-  readonly profile: Profile;
   readonly side: ServerSide;
   /** Calls are taken only on links that prove a classical identity too. */
   readonly demands?: Channel["demands"];
@@ -36,6 +34,10 @@ export interface ServeOptions {
   /** Every certificate that is revoked and hasn't ended, for exposed servers to ask; absent where nobody knows. */
   readonly revoked?: () => readonly RevokedCertificate[];
   readonly onRefused?: (refusal: Refusal, remote: string) => void;
+  /** Servers whose certificate is older are told with the list to renew it. */
+  readonly renewBefore?: () => number;
+  /** Whether the peer of a link should renew its identity now; it is told with the next answer. */
+  readonly shouldRenew?: (channel: Channel) => boolean;
 }
 
 export interface Serving {
@@ -43,6 +45,8 @@ export interface Serving {
   readonly address: string;
   /** For new links; those there are go on. */
   readonly renew: (side: ServerSide) => void;
+  /** Asks the peers of such links to come again on others: what is under way goes on. */
+  readonly retire: McpHttp["retire"];
   /** Ends the links whose peers may be here no longer: for when the world was swapped. */
   readonly review: () => void;
   /** Takes nothing new, lets calls under way finish for at most `graceMs`, then ends every link. */
@@ -56,11 +60,12 @@ const reviewMs = 500;
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { ports, registrar } = options;
   const { log, clock } = ports;
-  let { classical } = options.side.credentials;
-  const http = openHttp(options, () => classical);
-  const prove = (link: TLSSocket) => proofForNewcomer(link, offered(classical));
+  let { side } = options;
+  const classical = (): ClassicalCredentials | undefined => side.credentials[0]?.classical;
+  const http = openHttp(options, classical);
+  const prove = (link: TLSSocket) => proofForNewcomer(link, offered(classical()));
   const enrol = registrar && enrolHttp(registrar, log, prove);
-  const feed = options.revoked && revocationFeed(options.revoked, log);
+  const feed = options.revoked && revocationFeed(options.revoked, options.renewBefore ?? (() => 0), log);
   const reviewLinks = (): void => {
     const { trust } = options.world();
     http.review((channel) => whyEnded(channel, trust, clock.nowUnixMs()));
@@ -68,8 +73,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     feed?.review((channel) => whyEnded(channel, { ...trust, issuers: "any" }, clock.nowUnixMs()));
   };
   const { doors, renew } = openDoors({
-    profile: options.profile,
-    side: options.side,
+    side,
     trust: () => options.world().trust,
     log,
     clock,
@@ -93,10 +97,11 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const timer = setInterval(reviewLinks, reviewMs).unref();
   return {
     address,
-    renew: (side) => {
-      ({ classical } = side.credentials);
-      renew(side);
+    renew: (next) => {
+      side = next;
+      renew(next);
     },
+    retire: http.retire,
     review: () => {
       reviewLinks();
       feed?.changed();
@@ -119,6 +124,7 @@ function openHttp(options: ServeOptions, classical: () => ClassicalCredentials |
     clock,
     log,
     grants: options.grants,
+    ...(options.shouldRenew && { shouldRenew: options.shouldRenew }),
     onCall: (received) => handle(received, world(), ports),
     // INVARIANT: links come from openDoors alone, which opens TLS sockets.
     onProof: (link, asked) =>

@@ -3,6 +3,7 @@ import path from "node:path";
 
 import { Pool } from "undici";
 
+import type { LinkTerms } from "../crypto/suites/in-force.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
 import { forwardUpstream } from "../host/net/forward-upstream.ts";
 import type { ExchangeLimits } from "../host/net/http-exchange.ts";
@@ -45,7 +46,9 @@ export interface UpstreamOptions {
 
 /** What we show to servers behind `expose`, and whom we take for one. */
 export interface ClientSide {
-  readonly credentials: Credentials;
+  readonly terms: LinkTerms;
+  /** Those of each algorithm, the best first. */
+  readonly credentials: readonly Credentials[];
   readonly serverRoots: readonly string[];
   readonly revokedSerials: ProofOffer["revokedSerials"];
 }
@@ -145,12 +148,12 @@ function plainServer(name: string, server: ServerAtUrl, options: UpstreamOptions
 }
 
 function peerPool(name: string, server: ServerAtPeer, options: UpstreamOptions): RenewablePool {
-  const { client, profile } = options;
+  const { client } = options;
   const url = new URL(server.url);
   if (client === undefined || url.protocol !== "https:") {
     throw new Refusal("bad_config", `servers.${name}: a server with a \`peer\` is reached over https.`);
   }
-  return renewablePool(url.origin, peerLink(server, client, options), profile, (serial) =>
+  return renewablePool(url.origin, peerLink(server, client, options), (serial) =>
     client.revokedSerials().has(serial),
   );
 }
@@ -158,13 +161,14 @@ function peerPool(name: string, server: ServerAtPeer, options: UpstreamOptions):
 /** Both ends' classical identities are proven where both have one, and must be where the config says so. */
 function peerLink(
   { peer, link }: ServerAtPeer,
-  { credentials, serverRoots, revokedSerials }: ClientSide,
-  { profile, clock }: UpstreamOptions,
+  { terms, credentials, serverRoots, revokedSerials }: ClientSide,
+  { clock }: UpstreamOptions,
 ): LinkOptions {
   const isDemanded = link.authentication === "hybrid-mtls";
-  const { classical: own } = credentials;
+  const own = credentials[0]?.classical;
   return {
-    tls: clientTlsOptions({ profile, peerSpiffeId: peer, credentials, serverRoots }),
+    terms,
+    tls: clientTlsOptions({ profile: terms, peerSpiffeId: peer, credentials, serverRoots }),
     proof: own && { own, isDemanded, revokedSerials, clock },
   };
 }

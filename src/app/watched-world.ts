@@ -1,6 +1,9 @@
 /** The world that calls are judged under, as the config and the state database have it at every moment. */
+import { type InForce, nextDeadline, termsAt } from "../crypto/suites/in-force.ts";
+import { classicalGroups as allClassical } from "../crypto/suites/key-exchange.ts";
 import { makeWorld, type VersionFloor, type World } from "../gate/world.ts";
 import type { StateStore } from "../host/store/state-sqlite.ts";
+import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Config } from "./config.ts";
 import { doctorRule } from "./doctor-rule.ts";
@@ -18,15 +21,29 @@ export interface WatchedWorld {
 
 interface WatchedState extends Pick<StateStore, "revokedSerials" | "shutOutClients" | "version"> {
   readonly issuers: () => ReadonlySet<string>;
+  readonly inForce: () => InForce;
 }
 
-/** The world, swapped whole when the state database was changed by a command. */
-export function watchedWorld(config: Config, state: WatchedState, log: Log): WatchedWorld {
-  const make = (): World =>
-    makeWorld({
+/** The world, swapped whole when the state database was changed by a command, or a profile's time is over. */
+export function watchedWorld(
+  config: Config,
+  state: WatchedState,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): WatchedWorld {
+  let deadline: number | undefined;
+  const make = (): World => {
+    const now = clock.nowUnixMs();
+    const inForce = state.inForce();
+    deadline = nextDeadline(inForce, now);
+    const { groups, classicalGroups, identities } = termsAt(inForce, now);
+    const marked = config.webListeners.some((listener) => listener.key_exchange === "hybrid-preferred")
+      ? allClassical
+      : [];
+    return makeWorld({
       trust: {
         domain: config.trust_domain,
-        identityAlgorithms: config.profile.identities.map(({ id }) => id),
+        identityAlgorithms: identities.map(({ id }) => id),
+        groups: [...groups, ...classicalGroups, ...marked].map(({ id }) => id),
         revokedSerials: state.revokedSerials(),
         issuers: state.issuers(),
       },
@@ -50,13 +67,15 @@ export function watchedWorld(config: Config, state: WatchedState, log: Log): Wat
         ),
       ),
     });
+  };
   let seen = state.version();
   let told = (): void => {};
   let world = make();
   const timer = setInterval(() => {
     try {
       const now = state.version();
-      if (now === seen) return;
+      const isOver = deadline !== undefined && deadline <= clock.nowUnixMs();
+      if (now === seen && !isOver) return;
       world = make();
       seen = now;
       told();

@@ -94,7 +94,7 @@ async function openWebListener(listener: WebListener, options: WebListenerOption
       http.serve(link, channel);
     },
   });
-  const door = frontDoor({ doors: web.doors, log });
+  const door = frontDoor({ doors: () => web.doors, log });
   const address = await listen(door.server, listener.address);
   const reviews = reviewing(http, options);
   const watch = watchFiles(

@@ -16,8 +16,9 @@ export const identityExport = {
       clock: systemClock,
       log: systemLog({ level: "warn" }),
     });
-    const { privateKey, certificate } = identity.credentials();
-    call.out([privateKey, certificate, ...identity.serverRoots].map((pem) => pem.trim()).join("\n"));
+    const [own] = identity.credentials();
+    const pems = own === undefined ? [] : [own.privateKey, own.certificate, ...identity.serverRoots];
+    call.out(pems.map((pem) => pem.trim()).join("\n"));
     await identity.stop();
     return 0;
   },

@@ -44,6 +44,11 @@ export function signingKey({ suite, publicKey, privateKey }: KeyPair): SigningKe
   };
 }
 
+/** Signs at once, for what is signed seldom. */
+export function signWith({ suite, privateKey }: KeyPair, message: Uint8Array): Uint8Array {
+  return sign(suite.digest, message, privateKey);
+}
+
 export function generateKeyPair(suite: SignatureSuite): KeyPair {
   // The overloads of generateKeyPairSync name each key type; a row's type is one of them.
   const { privateKey, publicKey } =

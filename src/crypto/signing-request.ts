@@ -61,17 +61,16 @@ export async function createIssuingRequest(
 
 /**
  * The public key of a request whose signature was checked against that key.
+ * @param suites those it may be of
  * @throws Refusal `bad_message` if it can't be read, is of another algorithm, or isn't self-signed.
  */
-export function readSigningRequest(der: Uint8Array, suite: SignatureSuite): PublicKey {
-  const key = verifiedKey(der, suite);
-  if (key === undefined) {
-    throw new Refusal(
-      "bad_message",
-      `Expected a PKCS #10 request signed by the ${suite.id} key it asks for.`,
-    );
+export function readSigningRequest(der: Uint8Array, suites: readonly SignatureSuite[]): PublicKey {
+  for (const suite of suites) {
+    const key = verifiedKey(der, suite);
+    if (key !== undefined) return key;
   }
-  return key;
+  const expected = suites.map(({ id }) => id).join(" or ");
+  throw new Refusal("bad_message", `Expected a PKCS #10 request signed by the ${expected} key it asks for.`);
 }
 
 function verifiedKey(der: Uint8Array, suite: SignatureSuite): PublicKey | undefined {

@@ -50,7 +50,7 @@ export async function delegate(call: InSession, grant: Grant, world: World, port
     if (ports.delegations === undefined) throw refused("Delegations aren't given out here.");
     const credential = narrowed(call, grant, world);
     const claims = writeClaims(credential, world.trust.domain);
-    const text = await signJws(delegationType, claims, ports.delegations);
+    const text = await signJws(delegationType, claims, ports.delegations()[0]);
     if (text.length > maxCredentialChars) throw refused("It would be too long for a header; name less.");
     const { holder, depth, notAfterUnixMs } = credential;
     const end = { depth: String(depth), not_after: new Date(notAfterUnixMs).toISOString() };

@@ -11,6 +11,7 @@ const world = makeWorld({
   trust: {
     domain: "acme.test",
     identityAlgorithms: ["ML-DSA-65"],
+    groups: ["X25519MLKEM768"],
     revokedSerials: new Set(),
     issuers: new Set(["root"]),
   },
@@ -34,7 +35,7 @@ const presented: TokenCaller = {
 const received: Received = {
   id: "1",
   atUnixMs: 999,
-  channel: { group: "g", keyExchange: "hybrid", peer: { kind: "anonymous" }, remote: "r" },
+  channel: { group: "X25519MLKEM768", keyExchange: "hybrid", peer: { kind: "anonymous" }, remote: "r" },
   server: "files",
   verb: "POST",
   header: () => undefined,

@@ -74,6 +74,6 @@ export interface Ports {
   /** Binds a session id to its caller; 32 bytes. */
   readonly sessionKey: Uint8Array;
   readonly clientSessions: ClientSessions;
-  /** What signs the delegations that count here; absent where none do. */
-  readonly delegations?: SigningKey;
+  /** The keys of delegations that count here, of which the first one signs; absent where none do. */
+  readonly delegations?: () => readonly [SigningKey, ...SigningKey[]];
 }

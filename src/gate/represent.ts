@@ -1,5 +1,6 @@
 /** For whom a caller acts, and in which of its clients' sessions: what it brings beside its own identity. */
 import { openJws } from "../crypto/jws.ts";
+import type { SigningKey } from "../crypto/keys.ts";
 import { actingWith, delegationType, maxCredentialChars, readClaims } from "../identity/delegation.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { delegationHeader, sessionHeader, sessionPartHeader } from "../wire/identity-headers.ts";
@@ -14,15 +15,23 @@ import type { World } from "./world.ts";
 export function delegated(call: Identified, world: World, ports: Pick<Ports, "delegations">): Delegated {
   const text = call.header(delegationHeader);
   if (text === undefined) return { ...call, delegation: "checked" };
-  const { delegations: key } = ports;
-  if (key === undefined) throw new Refusal("delegation_refused", "Delegations aren't taken here.");
-  const claims = text.length > maxCredentialChars ? undefined : openJws(delegationType, text, key);
+  const { delegations: keys } = ports;
+  if (keys === undefined) throw new Refusal("delegation_refused", "Delegations aren't taken here.");
+  const claims = text.length > maxCredentialChars ? undefined : opened(text, keys());
   const credential = claims === undefined ? undefined : readClaims(claims, world.trust.domain);
   if (credential === undefined) {
     throw new Refusal("delegation_refused", "This delegation isn't one of this gateway's, or was changed.");
   }
   const under = { trust: world.trust, limits: world.delegation, nowUnixMs: call.atUnixMs };
   return { ...call, caller: actingWith(call.caller, credential, under), delegation: "checked" };
+}
+
+function opened(text: string, keys: readonly SigningKey[]): string | undefined {
+  for (const key of keys) {
+    const claims = openJws(delegationType, text, key);
+    if (claims !== undefined) return claims;
+  }
+  return undefined;
 }
 
 /** @throws Refusal `session_ended` */

@@ -1,5 +1,5 @@
 /** The stages before the upstream, with represent.ts: identify, read, confirm, locate, judge, journal. Each takes what the last one proved. */
-import { callerOf } from "../identity/admission.ts";
+import { callerOf, whyForbidden } from "../identity/admission.ts";
 import { checkHybrid } from "../identity/link-authentication.ts";
 import { falseClaim } from "../identity/claims.ts";
 import { printable } from "../kernel/printable.ts";
@@ -28,7 +28,7 @@ import { openSessionId, ownerOf } from "./session-id.ts";
 import { checkVersion } from "./version-floor.ts";
 import type { World } from "./world.ts";
 
-/** @throws Refusal `no_identity`, `link_too_weak` */
+/** @throws Refusal `no_identity`, `suite_forbidden`, `link_too_weak` */
 export function identify(received: Received, world: World): Identified {
   const { channel, presented, atUnixMs } = received;
   if (channel.peer.kind === "svid") {
@@ -36,6 +36,8 @@ export function identify(received: Received, world: World): Identified {
     checkLink(received, world);
     return { ...received, caller };
   }
+  const forbidden = whyForbidden(channel, world.trust);
+  if (forbidden !== undefined) throw forbidden;
   checkLink(received, world);
   // What a member of a virtual server is asked later stands on the same token.
   const over = presented && whyOver(presented, world, atUnixMs);

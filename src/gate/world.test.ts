@@ -14,6 +14,7 @@ const parts: Parts = {
   trust: {
     domain: "acme.test",
     identityAlgorithms: ["ML-DSA-65"],
+    groups: ["X25519MLKEM768"],
     revokedSerials: new Set(["01"]),
     issuers: new Set(["root"]),
   },

@@ -9,6 +9,7 @@ import { callerOf, provenSpiffeId, type Trust } from "./admission.ts";
 const trust: Trust = {
   domain: "acme.test",
   identityAlgorithms: ["ML-DSA-65"],
+  groups: ["X25519MLKEM768"],
   revokedSerials: new Set(["dead"]),
   issuers: new Set(["root"]),
 };

@@ -10,6 +10,8 @@ export interface Trust {
   readonly domain: string;
   /** Signature algorithms that identities may have. */
   readonly identityAlgorithms: readonly string[];
+  /** TLS groups that links may have. */
+  readonly groups: readonly string[];
   /** Lower-case hex serial numbers. */
   readonly revokedSerials: ReadonlySet<string>;
   /** SHA-256 of the roots under which callers' certificates count, base64url. */
@@ -34,16 +36,34 @@ export function provenSpiffeId(facts: CertificateFacts, trust: Trust): string {
   return id;
 }
 
+/** Why a link's algorithms don't count here (any more); undefined while they do. */
+export function whyForbidden(
+  { group, peer }: Pick<Channel, "group" | "peer">,
+  { groups, identityAlgorithms }: Pick<Trust, "groups" | "identityAlgorithms">,
+): Refusal | undefined {
+  const suite =
+    (groups.includes(group) ? undefined : group) ??
+    (peer.kind === "svid" && !identityAlgorithms.includes(peer.keyAlgorithm) ? peer.keyAlgorithm : undefined);
+  if (suite === undefined) return undefined;
+  return new Refusal(
+    "suite_forbidden",
+    `This link uses ${suite}, which the profile in force doesn't have. Connect again; a sidecar renews its identity first.`,
+    { facts: { suite } },
+  );
+}
+
 /**
  * Why a link must end, if it must: it outlives neither its certificate nor its revocation, nor the trust in the root
  * above it. Judged for all links when the world is swapped and as time goes by.
  */
 export function whyEnded(
-  { peer }: Pick<Channel, "peer">,
-  trust: Pick<Trust, "revokedSerials"> & { readonly issuers: Trust["issuers"] | "any" },
+  channel: Pick<Channel, "group" | "peer">,
+  trust: Omit<Trust, "domain" | "issuers"> & { readonly issuers: Trust["issuers"] | "any" },
   nowUnixMs: number,
 ): Refusal | undefined {
-  if (peer.kind !== "svid") return undefined;
+  const forbidden = whyForbidden(channel, trust);
+  const { peer } = channel;
+  if (forbidden !== undefined || peer.kind !== "svid") return forbidden;
   const facts = { serial: peer.serial };
   if (trust.revokedSerials.has(peer.serial)) {
     return new Refusal("identity_revoked", "The certificate of this link was revoked.", { facts });
@@ -63,9 +83,12 @@ export function whyEnded(
 
 /**
  * The caller behind a link, judged again at every call: the link may be about to end.
- * @throws Refusal `no_identity`
+ * @throws Refusal `no_identity`, `suite_forbidden`
  */
-export function callerOf({ peer }: Pick<Channel, "peer">, trust: Trust, nowUnixMs: number): Caller {
+export function callerOf(channel: Pick<Channel, "group" | "peer">, trust: Trust, nowUnixMs: number): Caller {
+  const { peer } = channel;
+  const forbidden = whyForbidden(channel, trust);
+  if (forbidden !== undefined) throw forbidden;
   if (peer.kind !== "svid") throw new Refusal("no_identity", "This link proves nobody.");
   if (trust.revokedSerials.has(peer.serial)) {
     throw new Refusal("no_identity", "The certificate of this link was revoked.", {

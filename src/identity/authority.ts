@@ -1,6 +1,7 @@
 /** The embedded certificate authority: its roots by generation, and which certificate follows from an approved request. */
 import { issueLeaf, issueRoot, type ParsedCertificate } from "../crypto/certificate.ts";
-import type { PublicKey, SigningKey } from "../crypto/keys.ts";
+import { algorithmOf, type PublicKey, type SigningKey } from "../crypto/keys.ts";
+import { Refusal } from "../kernel/refusal.ts";
 
 /** SPIFFE recommends short lives; an hour bounds what a stolen key is worth. */
 export const svidLifetimeMs = 3_600_000;
@@ -65,9 +66,16 @@ export function rootName(
   return `${trustDomain} ${purpose} root${generation === 1 ? "" : ` ${generation}`}`;
 }
 
-/** The root that issues now: the newest that everybody can know. */
-function issuingRoot(authority: Authority, purpose: Purpose, nowUnixMs: number): Root {
-  const roots = authority.roots[purpose];
+/**
+ * The root that issues for keys of that algorithm now: the newest of the same one that everybody can know, since a
+ * certificate is worth no more than the weaker of the two. Undefined if no such root is trusted.
+ */
+export function issuingRoot(
+  authority: Authority,
+  which: { readonly purpose: Purpose; readonly algorithm: string },
+  nowUnixMs: number,
+): Root | undefined {
+  const roots = authority.roots[which.purpose].filter(({ key }) => key.suite.id === which.algorithm);
   return roots.findLast((root) => root.issuesFromUnixMs <= nowUnixMs) ?? roots[0];
 }
 
@@ -76,13 +84,26 @@ export function trustedRoots(authority: Authority, purpose: Purpose): readonly s
   return authority.roots[purpose].map((root) => root.certificate);
 }
 
-/** A certificate for an identity somebody with the right to do so has approved; by the root that issues now, or `root`. */
+/**
+ * A certificate for an identity somebody with the right to do so has approved; by the root that issues now, or `root`.
+ * @throws Refusal `bad_state` if no root of the key's algorithm is trusted
+ */
 export async function issueSvid(
   authority: Authority,
   approved: { readonly spiffeId: string; readonly purpose: Purpose; readonly publicKey: PublicKey },
   nowUnixMs: number,
-  root: Root = issuingRoot(authority, approved.purpose, nowUnixMs),
+  root: Root | undefined = issuingRoot(
+    authority,
+    { purpose: approved.purpose, algorithm: algorithmOf(approved.publicKey) },
+    nowUnixMs,
+  ),
 ): Promise<Svid> {
+  if (root === undefined) {
+    throw new Refusal(
+      "bad_state",
+      `No ${approved.purpose} root of ${algorithmOf(approved.publicKey)} is trusted.`,
+    );
+  }
   const notAfterUnixMs = nowUnixMs + svidLifetimeMs;
   const certificate = await issueLeaf({
     commonName: svidCommonName(approved.spiffeId),

@@ -49,6 +49,7 @@ function approve(
   const trust = {
     domain: "acme.test",
     identityAlgorithms: ["ML-DSA-65"],
+    groups: ["X25519MLKEM768"],
     revokedSerials: new Set(revoked),
     issuers: new Set(["root"]),
   };

@@ -9,6 +9,7 @@ import { checkHybrid, linkAuthentication } from "./link-authentication.ts";
 const trust = {
   domain: "acme.test",
   identityAlgorithms: ["ML-DSA-65"],
+  groups: ["X25519MLKEM768"],
   revokedSerials: new Set(["0bad"]),
   issuers: new Set(["root"]),
 };

@@ -19,11 +19,17 @@ export interface RenewalBound {
 }
 
 /**
- * @param old the certificate that is to be renewed; @param key the key the request was signed with
+ * @param old the certificate that is to be renewed; @param key the key the request was signed with, which is
+ * another only if the old one `signedFor` it
  * @throws Refusal `bad_certificate`
  */
 export function approveRenewal(
-  old: { readonly certificate: ParsedCertificate; readonly purpose: Purpose; readonly key: PublicKey },
+  old: {
+    readonly certificate: ParsedCertificate;
+    readonly purpose: Purpose;
+    readonly key: PublicKey;
+    readonly signedFor: boolean;
+  },
   world: {
     readonly roots: Readonly<Record<Purpose, readonly ParsedCertificate[]>>;
     readonly trust: Trust;
@@ -39,7 +45,9 @@ export function approveRenewal(
       facts: { reason, serial: facts.serial, ...(spiffeId !== undefined && { spiffeId }) },
     });
   if (!isOurs) throw refuse("no root that is trusted now issued it");
-  if (!old.certificate.publicKey.equals(old.key)) throw refuse("the request is for another key");
+  if (!old.signedFor && !old.certificate.publicKey.equals(old.key)) {
+    throw refuse("the request is for another key");
+  }
   if (facts.notBeforeUnixMs > nowUnixMs) throw refuse("it isn't valid yet");
   if (world.bound !== undefined && world.bound.untilUnixMs <= nowUnixMs) {
     throw refuse("its workload has to prove itself again");

@@ -42,6 +42,8 @@ const refusals = {
   insufficient_scope: { rpc: -31403, http: 403 },
   classical_link: { rpc: -31403, http: 403 },
   link_too_weak: { rpc: -31403, http: 403 },
+  /** An algorithm of the link that the profile in force doesn't have (any more). */
+  suite_forbidden: { rpc: -31403, http: 403 },
   false_claim: { rpc: -31403, http: 403 },
   target_refused: { rpc: -31403, http: 403 },
   /** The caller itself may, but a person has to consent at the server's authorization server first. */

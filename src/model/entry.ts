@@ -17,7 +17,8 @@ type EntryEvent =
   | "identity.refuse"
   | "grant.store"
   | "grant.remove"
-  | "identity.root";
+  | "identity.root"
+  | "crypto.change";
 
 export interface EntryDraft {
   readonly event: EntryEvent;

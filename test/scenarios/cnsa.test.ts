@@ -8,14 +8,17 @@ import { makeJoinToken } from "../../src/app/certificate-authority.ts";
 import { connectHttp, openTunnel } from "../../src/app/connect.ts";
 import { startExpose } from "../../src/app/expose.ts";
 import { certificateFacts, parseCertificate } from "../../src/crypto/certificate.ts";
+import { listRoots } from "../../src/app/root-operations.ts";
 import { resolveProfile } from "../../src/crypto/suites/profiles.ts";
 import { clientTlsOptions } from "../../src/host/net/tls.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
-import { Refusal } from "../../src/kernel/refusal.ts";
 import { atEnd } from "../support/cleanup.ts";
 import {
+  asked,
+  enrol,
   eventually,
   openPolicy,
+  rawLink,
   stubServer,
   temporaryFolder,
   testGateway,
@@ -68,7 +71,11 @@ test("a call under cnsa-2.0: SecP384r1MLKEM1024, and ML-DSA-87 on both ends and 
   atEnd(t, tunnel.close);
   const { identity } = tunnel;
   assert.equal(identity.profile.name, "cnsa-2.0");
-  const pems = [identity.credentials().certificate, ...identity.serverRoots, ...identity.clientRoots];
+  const pems = [
+    ...identity.credentials().map((own) => own.certificate),
+    ...identity.serverRoots,
+    ...identity.clientRoots,
+  ];
   for (const pem of pems) {
     const certificate = parseCertificate(pem);
     assert.ok(certificate);
@@ -112,16 +119,22 @@ test("under cnsa-2.0 a client of the profile hybrid gets no further than its hel
   );
 });
 
-test("a state folder goes on under the profile it was made under, and no other", async (t) => {
+test("a state folder whose config names another profile goes over to it, with what it had taken meanwhile", async (t) => {
   const first = await testGateway(t, openPolicy);
+  const enrolment = await enrol(first);
   await first.stop();
-  await assert.rejects(
-    testGateway(t, `${profile}${openPolicy}`, { folder: first.folder }),
-    (error: unknown) => {
-      assert.ok(error instanceof Refusal);
-      assert.match(error.message, /roots are ML-DSA-65, the config's profile needs ML-DSA-87/);
-      return true;
-    },
-  );
-  await (await testGateway(t, openPolicy, { folder: first.folder })).stop();
+  const second = await testGateway(t, `${profile}${openPolicy}`, { folder: first.folder });
+  const link = await rawLink({ ...second, config: first.config }, enrolment);
+  assert.equal(await asked(link), "403");
+  const suites = (await listRoots(second.config, systemClock)).map(({ purpose, suite, state }) => [
+    purpose,
+    suite,
+    state,
+  ]);
+  assert.deepEqual(suites, [
+    ["client", "ML-DSA-65", "trusted"],
+    ["client", "ML-DSA-87", "issuing"],
+    ["server", "ML-DSA-65", "trusted"],
+    ["server", "ML-DSA-87", "issuing"],
+  ]);
 });

@@ -335,7 +335,8 @@ test("a sidecar renews at a gateway of before, without a classical identity", as
   const identity = withoutClassical(await editIdentity(options, withoutClassical));
   const refusal = JSON.stringify({ error: "bad_message", message: "unknown member" });
   const bodies: string[] = [];
-  const old = await falseGateway(t, gateway, (_link, _path, body) => {
+  const old = await falseGateway(t, gateway, (_link, path, body) => {
+    if (path === "/identity/profile") return Promise.resolve({ status: 405, body: refusal });
     bodies.push(body.toString());
     const isKnown = !body.includes("classical_csr");
     const { address: _address, ...answer } = identity;

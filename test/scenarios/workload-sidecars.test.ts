@@ -94,7 +94,7 @@ test("a sidecar enrols with its token, and needs none as long as it can renew", 
   await rm(sidecar.tokenFile);
   const again = await sidecar.start();
   assert.equal(again.spiffeId, first.spiffeId);
-  assert.notEqual(again.credentials().certificate, first.credentials().certificate);
+  assert.notEqual(again.credentials()[0]?.certificate, first.credentials()[0]?.certificate);
 });
 
 for (const away of [2 * day, 40 * day]) {
@@ -125,7 +125,7 @@ test("a sidecar proves itself again before it must", async (t) => {
 test("a sidecar that can't prove itself yet renews meanwhile, as long as it may", async (t) => {
   const { scene, sidecar, first } = await enrolledBefore(t, day - hour / 2);
   const second = await sidecar.start();
-  assert.notEqual(second.credentials().certificate, first.credentials().certificate);
+  assert.notEqual(second.credentials()[0]?.certificate, first.credentials()[0]?.certificate);
   assert.equal(logged(scene.gateway, "identity.refused").length, 1, "it tried with the token there is");
 });
 

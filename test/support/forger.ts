@@ -47,7 +47,8 @@ export async function forgedClassical(
   const { state, profile, trust_domain: trustDomain } = gateway.config;
   const { clock } = gateway;
   const keys = await openKeys(state, undefined);
-  const theirs = await openClassicalAuthority({ state, keys }, { trustDomain, profile }, clock);
+  const made = { trustDomain, suite: profile.classical };
+  const { authority: theirs } = await openClassicalAuthority({ state, keys }, made, clock);
   const rootKey = signingKey(generateKeyPair(profile.classical));
   const { purpose, spiffeId } = victim;
   const root = {

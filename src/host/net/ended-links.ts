@@ -26,6 +26,8 @@ export interface OpenLink {
   channel: Channel;
   /** Those under way. */
   readonly calls: Set<OpenCall>;
+  /** It ends when nothing is under way on it. */
+  isRetired: boolean;
 }
 
 /** Ends each link for which there is a reason, its calls first, so that they know why. */

@@ -8,17 +8,20 @@ import { z } from "zod";
 
 import { certificateFacts } from "../../crypto/certificate.ts";
 import { sha256 } from "../../crypto/hash.ts";
+import { type KeyPair, signWith } from "../../crypto/keys.ts";
 import { signWithOutsideKey } from "../../crypto/outside-key.ts";
-import type { Profile } from "../../crypto/suites/profiles.ts";
+import { inForceSchema, type LinkTerms } from "../../crypto/suites/in-force.ts";
 import type { Anchor } from "../../identity/anchor.ts";
 import type { JoinToken } from "../../identity/join-token.ts";
 import { equalInConstantTime, toBase64, toBase64url } from "../../kernel/bytes.ts";
 import type { ClassicalTrust } from "../../identity/link-proof.ts";
+import { renewalProofText } from "../../identity/renewal-proof.ts";
 import { isGatewayId } from "../../identity/spiffe-id.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { svidProofText } from "../../identity/svid-proof.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { readBody } from "./body.ts";
+import { profilePath } from "./enrol-http.ts";
 import { channelBinding } from "./channel-binding.ts";
 import { enrolAlpn } from "./front-door.ts";
 import { linkProofSchema, newcomersCheck } from "./link-proof.ts";
@@ -74,13 +77,14 @@ export interface SigningRequests {
 export async function join(
   token: JoinToken,
   csr: Uint8Array,
-  profile: Profile,
+  profile: LinkTerms,
   classicalCsr?: Uint8Array,
 ): Promise<EnrolledIdentity> {
   const { address, serverRootHash } = token;
   const gateway = await provenGateway({ address, serverRootHashes: [serverRootHash] }, profile);
   const secret = toBase64url(token.secret);
-  return await post(gateway, profile, "/identity/join", { secret, ...written({ csr, classicalCsr }) });
+  const body = { secret, ...written({ csr, classicalCsr }) };
+  return await post(gateway, profile, "/identity/join", () => body);
 }
 
 /** What a workload has that tells who it is. */
@@ -98,12 +102,12 @@ export async function enrolWorkload(
   anchor: Anchor,
   proof: WorkloadProof,
   requests: SigningRequests,
-  profile: Profile,
+  profile: LinkTerms,
 ): Promise<EnrolledIdentity> {
   const gateway = await provenGateway(anchor, profile);
   if (proof.kind === "token") {
     const body = { token: proof.token, ...written(requests) };
-    return await post(gateway, profile, "/identity/token", body);
+    return await post(gateway, profile, "/identity/token", () => body);
   }
   return await postOnce(gateway, profile, "/identity/svid", (link) => {
     const signature = signWithOutsideKey(proof.key, svidProofText(channelBinding(link), requests.csr));
@@ -117,16 +121,50 @@ export async function enrolWorkload(
   });
 }
 
+/** What is to be renewed. */
+interface OldIdentity extends SigningRequests {
+  readonly certificate: string;
+  readonly classicalCertificate?: string | undefined;
+  /** The key of that certificate, where the request is for another one: it signs for it. */
+  readonly key?: KeyPair | undefined;
+}
+
 export async function renew(
   gateway: KnownGateway,
-  profile: Profile,
-  old: { readonly certificate: string; readonly classicalCertificate?: string | undefined } & SigningRequests,
+  profile: LinkTerms,
+  old: OldIdentity,
 ): Promise<EnrolledIdentity> {
-  const { certificate, classicalCertificate } = old;
-  return await post(gateway, profile, "/identity/renew", {
+  const { certificate, classicalCertificate, key, csr } = old;
+  return await post(gateway, profile, "/identity/renew", (link) => ({
     certificate,
     ...(classicalCertificate !== undefined && { classical_certificate: classicalCertificate }),
+    ...(key && { signature: toBase64(signWith(key, renewalProofText(channelBinding(link), csr))) }),
     ...written(old),
+  }));
+}
+
+const profileSchema = inForceSchema.extend({ fresh_keys_since: z.iso.datetime().optional() });
+
+/** What a gateway's next identities are of. */
+export type AskedProfile = z.output<typeof profileSchema>;
+
+/** @returns undefined for a gateway of before, which doesn't say. @throws Refusal `upstream_failed` */
+export async function askProfile(
+  gateway: KnownGateway,
+  profile: LinkTerms,
+): Promise<AskedProfile | undefined> {
+  return await onLink(gateway, profile, { method: "GET", path: profilePath }, async (response) => {
+    const body = jsonIn(await readBody(response, maxAnswerBytes));
+    if (response.statusCode !== 200) return undefined;
+    const asked = profileSchema.safeParse(body);
+    if (asked.success) return asked.data;
+    throw new Refusal(
+      "upstream_failed",
+      "The gateway's profile has algorithms that aren't known here. Update this sidecar.",
+      {
+        cause: asked.error,
+      },
+    );
   });
 }
 
@@ -140,7 +178,7 @@ function written({ csr, classicalCsr }: SigningRequests): WrittenRequests {
 }
 
 /** The root the endpoint presents becomes the only one that counts on a second link, judged by OpenSSL; that one carries the secret. */
-async function provenGateway(anchor: Anchor, profile: Profile): Promise<KnownGateway> {
+export async function provenGateway(anchor: Anchor, profile: LinkTerms): Promise<KnownGateway> {
   const { root, spiffeId } = await presentedGateway(anchor, profile);
   return { address: anchor.address, serverRoots: [root.toString()], spiffeId };
 }
@@ -148,7 +186,7 @@ async function provenGateway(anchor: Anchor, profile: Profile): Promise<KnownGat
 /** The root and name the endpoint presents, if the root's hash is one of the anchor's. Nothing is sent on this link. */
 function presentedGateway(
   { address, serverRootHashes }: Anchor,
-  profile: Profile,
+  profile: LinkTerms,
 ): Promise<{ readonly root: X509Certificate; readonly spiffeId: string }> {
   return new Promise((resolve, reject) => {
     const socket = tls.connect({
@@ -183,28 +221,57 @@ function notTheGateway(address: string): Refusal {
 /** Gateways of before don't know the second request, and take nothing with it: they are asked again without. */
 async function post(
   gateway: KnownGateway,
-  profile: Profile,
+  profile: LinkTerms,
   path: string,
-  body: WrittenRequests & Readonly<Record<string, string>>,
+  body: (link: tls.TLSSocket) => WrittenRequests & Readonly<Record<string, string>>,
 ): Promise<EnrolledIdentity> {
+  let isHybrid = false;
+  const known = (link: tls.TLSSocket): WrittenRequests => {
+    const whole = body(link);
+    isHybrid = whole.classical_csr !== undefined;
+    return whole;
+  };
   try {
-    return await postOnce(gateway, profile, path, () => body);
+    return await postOnce(gateway, profile, path, known);
   } catch (error) {
     const isUnknown = error instanceof Refusal && error.facts["refused"] === "bad_message";
     // Who is known to have a classical identity can't have forgotten it.
-    if (!isUnknown || body.classical_csr === undefined || gateway.classical !== undefined) throw error;
-    const { classical_csr: _, ...rest } = body;
-    return await postOnce(gateway, profile, path, () => rest);
+    if (!isUnknown || !isHybrid || gateway.classical !== undefined) throw error;
+    return await postOnce(gateway, profile, path, (link) => {
+      const { classical_csr: _, ...rest } = body(link);
+      return rest;
+    });
   }
 }
 
 /** @param body made for the link it is sent on */
-async function postOnce(
+function postOnce(
   gateway: KnownGateway,
-  profile: Profile,
+  profile: LinkTerms,
   path: string,
   body: (link: tls.TLSSocket) => unknown,
 ): Promise<EnrolledIdentity> {
+  return onLink(gateway, profile, { method: "POST", path, body }, async (response, link) => {
+    const { classical } = gateway;
+    // Asked for now: the link is gone once the answer is read.
+    const check = classical && newcomersCheck(link, classical.trust, classical.clock);
+    return enrolledFrom(response.statusCode ?? 0, await readBody(response, maxAnswerBytes), check);
+  });
+}
+
+interface Question {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly body?: (link: tls.TLSSocket) => unknown;
+}
+
+/** Asks on a link of its own. @throws Refusal `upstream_failed` if it can't be had */
+async function onLink<T>(
+  gateway: KnownGateway,
+  profile: LinkTerms,
+  { method, path, body }: Question,
+  read: (response: http.IncomingMessage, link: tls.TLSSocket) => Promise<T>,
+): Promise<T> {
   const { serverRoots, spiffeId: peerSpiffeId } = gateway;
   const to = hostAndPort(gateway.address);
   const link = tls.connect({
@@ -220,16 +287,13 @@ async function postOnce(
     const request = http.request({
       ...to,
       createConnection: () => link,
-      method: "POST",
+      method,
       path,
       headers: { "content-type": "application/json" },
     });
-    request.on("error", () => undefined).end(JSON.stringify(body(link)));
+    request.on("error", () => undefined).end(body && JSON.stringify(body(link)));
     const [response] = (await once(request, "response")) as [http.IncomingMessage];
-    const { classical } = gateway;
-    // Asked for now: the link is gone once the answer is read.
-    const check = classical && newcomersCheck(link, classical.trust, classical.clock);
-    return enrolledFrom(response.statusCode ?? 0, await readBody(response, maxAnswerBytes), check);
+    return await read(response, link);
   } catch (error) {
     throw error instanceof Refusal ? error : unreachable(gateway.address, error);
   } finally {

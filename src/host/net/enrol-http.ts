@@ -4,12 +4,16 @@ import type { TLSSocket } from "node:tls";
 
 import { z } from "zod";
 
+import type { WrittenInForce } from "../../crypto/suites/in-force.ts";
 import { maxCertificateBytes, maxPathLength } from "../../crypto/outside-path.ts";
 import { fromBase64, fromBase64url } from "../../kernel/bytes.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal, refusalRow } from "../../kernel/refusal.ts";
 import { readBody } from "./body.ts";
 import { channelBinding } from "./channel-binding.ts";
+
+/** Where the profile in force is asked for. */
+export const profilePath = "/identity/profile";
 
 /** A certificate and a request with ML-DSA-65 are about 13 KB in base64. */
 const maxBodyBytes = 64 * 1024;
@@ -22,6 +26,7 @@ const joinSchema = z.strictObject({ secret: base64url, csr: base64, ...classical
 const renewSchema = z.strictObject({
   certificate: z.string().max(32_768),
   csr: base64,
+  signature: base64.optional(),
   ...classicalCsr,
   classical_certificate: z.string().max(8192).optional(),
 });
@@ -51,6 +56,10 @@ interface RenewRequest {
   /** PEM of the certificate to be renewed. */
   readonly certificate: string;
   readonly csr: Uint8Array;
+  /** By the key of that certificate, where the request is for another one. */
+  readonly signature?: Uint8Array | undefined;
+  /** Of the link it came on. */
+  readonly channelBinding: Uint8Array;
   readonly classical_csr?: Uint8Array | undefined;
   /** PEM of the classical certificate to be renewed, if there is one. */
   readonly classical_certificate?: string | undefined;
@@ -97,7 +106,14 @@ export interface Enrolled {
   readonly renewable_until?: string;
 }
 
+/** What the next request for an identity has to be like. */
+export interface EnrolmentProfile extends WrittenInForce {
+  /** A key made before that moment is replaced at the next renewal; RFC 3339. */
+  readonly fresh_keys_since?: string;
+}
+
 export interface Registrar {
+  readonly profile: () => EnrolmentProfile;
   readonly join: (request: JoinRequest) => Promise<Enrolled>;
   readonly renew: (request: RenewRequest) => Promise<Enrolled>;
   readonly token: (request: TokenRequest) => Promise<Enrolled>;
@@ -114,6 +130,13 @@ type ProveLink = (link: TLSSocket) => Promise<unknown>;
 export function enrolHttp(registrar: Registrar, log: Log, prove: ProveLink): (link: TLSSocket) => void {
   const server = http.createServer();
   const answer = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
+    if (request.method === "GET" && request.url === profilePath) {
+      request.resume();
+      // The link stays: the request for an identity comes on it.
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(JSON.stringify(registrar.profile()));
+      return;
+    }
     const { status, body } = await serve(request, registrar)
       .then((enrolled) => proven(enrolled, request, prove))
       .catch((error: unknown) => problem(error, request, log));
@@ -150,13 +173,18 @@ async function serve(request: http.IncomingMessage, registrar: Registrar): Promi
   if (request.method !== "POST") throw new Refusal("method_not_allowed", "Enrolment is done with POST.");
   const body = parse(await readBody(request, maxBodyBytes));
   if (request.url === "/identity/join") return await registrar.join(checked(joinSchema, body));
-  if (request.url === "/identity/renew") return await registrar.renew(checked(renewSchema, body));
   if (request.url === "/identity/token") return await registrar.token(checked(tokenSchema, body));
+  const binding = channelBinding(request.socket);
+  if (request.url === "/identity/renew") {
+    return await registrar.renew({ ...checked(renewSchema, body), channelBinding: binding });
+  }
   if (request.url === "/identity/svid") {
-    const binding = channelBinding(request.socket);
     return await registrar.svid({ ...checked(svidSchema, body), channelBinding: binding });
   }
-  throw new Refusal("bad_message", "There are /identity/join, /renew, /token and /svid.");
+  throw new Refusal(
+    "bad_message",
+    "There are /identity/join, /renew, /token and /svid, and /profile to GET.",
+  );
 }
 
 function problem(error: unknown, request: http.IncomingMessage, log: Log): Served {

@@ -18,8 +18,8 @@ export const revocationsAlpn = "latticegate-revocations";
 
 export interface Door {
   readonly group: KeyExchangeSuite;
-  /** For peers that prove who they are. */
-  readonly admitted: tls.Server;
+  /** For peers that prove who they are; absent where only newcomers may use this group. */
+  readonly admitted?: tls.Server;
   /** For peers that come to get an identity; absent where none are given out. */
   readonly enrol?: tls.Server;
   /** For servers that ask which certificates are revoked; absent where nobody knows. */
@@ -27,8 +27,8 @@ export interface Door {
 }
 
 export interface FrontDoorOptions {
-  /** In order of preference. */
-  readonly doors: readonly Door[];
+  /** Those of the moment, in order of preference. */
+  readonly doors: () => readonly Door[];
   readonly log: Log;
   readonly limits?: Partial<HelloLimits>;
 }
@@ -161,7 +161,7 @@ function awaitHello(socket: net.Socket, limits: HelloLimits, done: (verdict: Ver
 
 function settle(socket: net.Socket, verdict: Verdict, options: FrontDoorOptions): void {
   const remote = remoteOf(socket);
-  const target = verdict.kind === "hello" ? choose(verdict.hello, options.doors) : verdict;
+  const target = verdict.kind === "hello" ? choose(verdict.hello, options.doors()) : verdict;
   if ("reason" in target) {
     options.log.warn("link.refused", { remote, reason: target.reason });
     refuse(socket, target.alert);
@@ -172,25 +172,35 @@ function settle(socket: net.Socket, verdict: Verdict, options: FrontDoorOptions)
   target.server.emit("connection", socket);
 }
 
+/** What a client comes for, by its ALPN. */
+type Errand = "admitted" | "enrol" | "revocations";
+
+const errands = [
+  { alpn: enrolAlpn, errand: "enrol", absent: "asked to enrol where no identities are given out" },
+  {
+    alpn: revocationsAlpn,
+    errand: "revocations",
+    absent: "asked for revocations where none are known",
+  },
+] as const satisfies readonly { readonly alpn: string; readonly errand: Errand; readonly absent: string }[];
+
 function choose(
   hello: ClientHello,
   doors: readonly Door[],
 ): { readonly server: tls.Server } | { readonly reason: string; readonly alert: Alert } {
-  if (!hello.versions.includes(0x0304)) return { reason: "no TLS 1.3 offered", alert: "handshakeFailure" };
-  const door = doors.find(({ group }) => hello.groups.includes(group.groupId));
-  if (door === undefined) {
-    const offered = hello.groups.map((id) => `0x${id.toString(16).padStart(4, "0")}`).join(" ");
-    const isOpen = doors.some(({ group }) => group.kind === "classical");
-    const what = isOpen ? "no group offered that is taken here" : "no post-quantum group offered";
-    return { reason: `${what} (${offered})`, alert: "handshakeFailure" };
-  }
-  if (hello.alpn.includes(revocationsAlpn)) {
-    if (door.revocations !== undefined) return { server: door.revocations };
-    return { reason: "asked for revocations where none are known", alert: "handshakeFailure" };
-  }
-  if (!hello.alpn.includes(enrolAlpn)) return { server: door.admitted };
-  if (door.enrol !== undefined) return { server: door.enrol };
-  return { reason: "asked to enrol where no identities are given out", alert: "handshakeFailure" };
+  const refused = (reason: string) => ({ reason, alert: "handshakeFailure" }) as const;
+  if (!hello.versions.includes(0x0304)) return refused("no TLS 1.3 offered");
+  const asked = errands.find(({ alpn }) => hello.alpn.includes(alpn));
+  const errand: Errand = asked?.errand ?? "admitted";
+  if (asked !== undefined && doors.every((door) => door[errand] === undefined)) return refused(asked.absent);
+  const server = doors
+    .filter(({ group }) => hello.groups.includes(group.groupId))
+    .find((door) => door[errand] !== undefined)?.[errand];
+  if (server !== undefined) return { server };
+  const offered = hello.groups.map((id) => `0x${id.toString(16).padStart(4, "0")}`).join(" ");
+  const isOpen = doors.some(({ group }) => group.kind === "classical");
+  const what = isOpen ? "no group offered that is taken here" : "no post-quantum group offered";
+  return refused(`${what} (${offered})`);
 }
 
 function refuse(socket: net.Socket, alert: Alert | undefined): void {

@@ -24,6 +24,9 @@ const forwardedNames: ReadonlySet<string> = new Set([
 /** The header of a 408 that says: nothing came of the request this answers (RFC 9110 §15.5.9). */
 export const goodbyeHeader = "latticegate-goodbye";
 
+/** The header of an answer that tells the peer of this link to renew its identity now (docs/formats/enrolment.md). */
+export const renewHeader = "latticegate-renew";
+
 const parameterPrefix = "mcp-param-";
 
 /** RFC 9110 §7.6.1, and what the writer of the message sets by itself. */
@@ -40,6 +43,7 @@ const hopNames: ReadonlySet<string> = new Set([
   "content-length",
   // INVARIANT: only the gateway itself says this; from a server it would have its call sent again.
   goodbyeHeader,
+  renewHeader,
 ]);
 
 /** Headers of a request that go on to the upstream, without its session id. */

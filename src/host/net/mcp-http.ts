@@ -22,7 +22,7 @@ import {
   type WhyEnded,
   type WhyOver,
 } from "./ended-links.ts";
-import { checkHeaders, filtered, goodbyeHeader, valueOf, withLength } from "./headers.ts";
+import { checkHeaders, filtered, goodbyeHeader, renewHeader, valueOf, withLength } from "./headers.ts";
 import { type GrantsHttp, isAboutGrants } from "./grants-http.ts";
 import { linkProofPath } from "./link-proof.ts";
 import { type OnProof, takeProof } from "./link-proof-http.ts";
@@ -52,6 +52,8 @@ export interface McpHttpOptions {
   readonly onProof?: OnProof;
   /** What is asked of the gateway itself, under that path. */
   readonly onIdentity?: (path: string, request: Received) => Promise<void>;
+  /** Whether the peer of a link is told with its next answer to renew its identity. */
+  readonly shouldRenew?: (channel: Channel) => boolean;
   readonly timeouts?: Pick<
     http.ServerOptions,
     "headersTimeout" | "requestTimeout" | "connectionsCheckingInterval" | "keepAliveTimeout" | "maxHeaderSize"
@@ -66,6 +68,8 @@ export interface McpHttp {
    * every call is over and recorded, or after `graceMs`.
    */
   readonly drain: (graceMs: number) => Promise<void>;
+  /** Says goodbye to such links once nothing is under way on them: their peers open others. */
+  readonly retire: (which: (channel: Channel) => boolean) => void;
   /** Ends each link for which there is a reason, with the calls under way on it. */
   readonly review: (why: WhyEnded) => void;
   /** Ends each call for which there is a reason, judged by the access token it came with. */
@@ -95,12 +99,13 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
       request.socket.destroy(); // Not a link that was let in, or one that was said goodbye to.
       return;
     }
-    if (draining) response.shouldKeepAlive = false;
+    if (draining || link.isRetired) response.shouldKeepAlive = false;
     if (options.admission?.beside(request, response) === true) return;
     const { calls } = link;
     underWay += 1;
     const closed = new Promise((resolve) => response.once("close", resolve));
-    const reply = replyTo(response, options.admission);
+    const notice = options.shouldRenew?.(link.channel) === true ? [renewHeader, "1"] : [];
+    const reply = replyTo(response, notice, options.admission);
     const open: OpenCall = { sendAway: reply.sendAway, cut: () => response.destroy() };
     calls.add(open);
     if (isListening(request)) listening.add(reply.over);
@@ -111,7 +116,8 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
       underWay -= 1;
       calls.delete(open);
       // The head of a stream may have left before the end began, without saying that the link will close.
-      if (draining && calls.size === 0 && links.has(request.socket)) sayGoodbye(request.socket, links);
+      const isLast = (draining || link.isRetired) && calls.size === 0;
+      if (isLast && links.has(request.socket)) sayGoodbye(request.socket, links);
       if (underWay === 0) onIdle?.();
     });
   });
@@ -121,7 +127,7 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
         sayGoodbye(link, links);
         return;
       }
-      links.set(link, { channel, calls: new Set() });
+      links.set(link, { channel, calls: new Set(), isRetired: false });
       link.once("close", () => links.delete(link));
       server.emit("connection", link);
     },
@@ -132,6 +138,13 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
       if (underWay > 0) await settledWithin(graceMs, (settle) => (onIdle = settle));
       for (const link of links.keys()) link.destroy();
       server.close();
+    },
+    retire: (which) => {
+      for (const [socket, link] of links) {
+        if (link.isRetired || !which(link.channel)) continue;
+        link.isRetired = true;
+        if (link.calls.size === 0) sayGoodbye(socket, links);
+      }
     },
     review: (why) => endLinks(links, why, options.log),
     reviewCalls: (why) => endCalls(links, why, options.log),
@@ -270,9 +283,17 @@ interface EndableReply extends Reply {
   readonly sendAway: (why: Refusal) => void;
 }
 
-function replyTo(response: http.ServerResponse, admission: Admission | undefined): EndableReply {
+function replyTo(
+  response: http.ServerResponse,
+  notice: HeaderList,
+  admission: Admission | undefined,
+): EndableReply {
   const ours = (headers: HeaderList): HeaderList =>
     admission === undefined ? headers : filtered(headers, (name) => !admission.hides(name));
+  const head = (status: number, headers: HeaderList, bodyBytes: number | undefined): string[] => [
+    ...withLength(status, ours(headers), bodyBytes),
+    ...notice,
+  ];
   const gone = new AbortController();
   response.once("close", () => {
     if (!response.writableFinished) gone.abort();
@@ -285,12 +306,12 @@ function replyTo(response: http.ServerResponse, admission: Admission | undefined
     sendAway: (why) => gone.abort(why),
     whole: (status, headers, body) => {
       if (response.headersSent || response.destroyed) return;
-      response.writeHead(status, withLength(status, ours(headers), body.length));
+      response.writeHead(status, head(status, headers, body.length));
       endWith(response, body);
     },
     open: (status, headers, bodyBytes) => {
       if (response.headersSent || response.destroyed) return;
-      response.writeHead(status, withLength(status, ours(headers), bodyBytes));
+      response.writeHead(status, head(status, headers, bodyBytes));
       response.flushHeaders();
     },
     write: (bytes) => writeTo(response, bytes),

@@ -3,7 +3,7 @@ import tls from "node:tls";
 
 import { buildConnector, type Dispatcher, Pool } from "undici";
 
-import type { Profile } from "../../crypto/suites/profiles.ts";
+import type { LinkTerms } from "../../crypto/suites/in-force.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { exchangeProofs, type ProofOffer } from "./link-proof.ts";
 import { negotiatedGroup } from "./tls.ts";
@@ -23,6 +23,8 @@ export interface RenewablePool {
 /** What each link of a pool begins with. */
 export interface LinkOptions {
   readonly tls: tls.ConnectionOptions;
+  /** What it may negotiate. */
+  readonly terms: LinkTerms;
   /** Both ends prove classical identities before the first request; absent where this end has none. */
   readonly proof?: ProofOffer | undefined;
 }
@@ -33,14 +35,13 @@ const connectTimeoutMs = 10_000;
 export function renewablePool(
   origin: string,
   options: LinkOptions,
-  profile: Profile,
   isRevoked: (serial: string) => boolean = () => false,
 ): RenewablePool {
   let group: string | undefined;
   const links = new Map<tls.TLSSocket, string>();
   const make = (current: LinkOptions): Pool =>
     makePool(origin, current, (link) => {
-      const negotiated = negotiatedGroup(link, profile);
+      const negotiated = negotiatedGroup(link, current.terms);
       const serial = link.getPeerX509Certificate()?.serialNumber.toLowerCase() ?? "";
       if (isRevoked(serial)) {
         throw new Refusal("upstream_failed", "The server's identity was revoked.", {
@@ -75,7 +76,11 @@ export function renewablePool(
 }
 
 /** @param check throws for a link that isn't what was asked for; offering only hybrid groups is what enforces them */
-export function makePool(origin: string, options: LinkOptions, check: (link: tls.TLSSocket) => void): Pool {
+export function makePool(
+  origin: string,
+  options: Omit<LinkOptions, "terms">,
+  check: (link: tls.TLSSocket) => void,
+): Pool {
   const connect = linkConnector(options.tls);
   let proof = options.proof;
   const open = async (target: Target): Promise<tls.TLSSocket> => {

@@ -20,12 +20,18 @@ const listSchema = z.object({
       not_after: z.iso.datetime().transform((text) => Date.parse(text)),
     }),
   ),
+  renew_before: z.iso
+    .datetime()
+    .transform((text) => Date.parse(text))
+    .default(0),
 });
 
 /** The list as it was sent; its tag is what the next question says is known. */
 export interface RevocationList {
   readonly tag: string;
   readonly revoked: readonly RevokedCertificate[];
+  /** Who was certified before that should renew now. */
+  readonly renewBeforeUnixMs: number;
 }
 
 export interface RevocationQuestion {
@@ -69,7 +75,7 @@ function listIn(status: number, tag: string | undefined, body: Uint8Array): Revo
     throw new Refusal("upstream_failed", `The gateway's list can't be read (status ${status}).`);
   }
   const revoked = list.data.revoked.map(({ serial, not_after }) => ({ serial, notAfterUnixMs: not_after }));
-  return { tag, revoked };
+  return { tag, revoked, renewBeforeUnixMs: list.data.renew_before };
 }
 
 function jsonIn(bytes: Uint8Array): unknown {

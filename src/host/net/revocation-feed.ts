@@ -28,12 +28,19 @@ interface Snapshot {
   readonly body: Uint8Array;
 }
 
-/** @param list every certificate that is revoked and hasn't ended */
-export function revocationFeed(list: () => readonly RevokedCertificate[], log: Log): RevocationFeed {
+/**
+ * @param list every certificate that is revoked and hasn't ended
+ * @param renewBefore who was certified before that moment should renew now
+ */
+export function revocationFeed(
+  list: () => readonly RevokedCertificate[],
+  renewBefore: () => number,
+  log: Log,
+): RevocationFeed {
   const links = new Map<Duplex, OpenLink>();
   const waiting = new Set<() => void>();
   const asking = new Set<Duplex>();
-  let current = snapshot(list());
+  let current = snapshot(list(), renewBefore());
   const server = http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     request.resume();
     const answer = (): void => write(response, current, request.headers["if-none-match"]);
@@ -64,12 +71,12 @@ export function revocationFeed(list: () => readonly RevokedCertificate[], log: L
   server.emit("listening"); // Node looks after timeouts only on servers that listen.
   return {
     serve: (link, channel) => {
-      links.set(link, { channel, calls: new Set() });
+      links.set(link, { channel, calls: new Set(), isRetired: false });
       link.once("close", () => links.delete(link));
       server.emit("connection", link);
     },
     changed: () => {
-      const next = snapshot(list());
+      const next = snapshot(list(), renewBefore());
       if (next.tag === current.tag) return;
       current = next;
       for (const finish of waiting) finish();
@@ -82,12 +89,12 @@ export function revocationFeed(list: () => readonly RevokedCertificate[], log: L
   };
 }
 
-function snapshot(list: readonly RevokedCertificate[]): Snapshot {
+function snapshot(list: readonly RevokedCertificate[], renewBeforeUnixMs: number): Snapshot {
   const revoked = list.map(({ serial, notAfterUnixMs }) => ({
     serial,
     not_after: new Date(notAfterUnixMs).toISOString(),
   }));
-  const body = utf8(JSON.stringify({ revoked }));
+  const body = utf8(JSON.stringify({ revoked, renew_before: new Date(renewBeforeUnixMs).toISOString() }));
   return { tag: `"${toBase64url(sha256(body))}"`, body };
 }
 

@@ -10,7 +10,7 @@ import {
   type ParsedCertificate,
 } from "../../crypto/certificate.ts";
 import type { KeyExchangeSuite } from "../../crypto/suites/key-exchange.ts";
-import type { Profile } from "../../crypto/suites/profiles.ts";
+import { joined, type LinkTerms } from "../../crypto/suites/in-force.ts";
 import { provenSpiffeId, type Trust } from "../../identity/admission.ts";
 import { provenServerId } from "../../identity/server-proof.ts";
 import type { Clock } from "../../kernel/clock.ts";
@@ -33,19 +33,27 @@ export interface Credentials {
 
 export const handshakeTimeoutMs = 5000;
 
-/** What a server shows, and whom it lets in. */
+/** What a server negotiates and shows, and whom it lets in. */
 export interface ServerSide {
-  readonly credentials: Credentials;
+  readonly terms: LinkTerms;
+  /** One for each algorithm a peer may know a root of, the best first; TLS picks by what the peer can verify. */
+  readonly credentials: readonly Credentials[];
   /** PEM of the roots under which clients are issued. */
   readonly clientRoots: readonly string[];
   /** PEM of the roots under which servers are issued; absent where nobody asks for revocations. */
   readonly serverRoots?: readonly string[];
-  /** What newcomers are shown, who know the root's hash, and those who were away and know no newer root. */
-  readonly newcomers?: { readonly credentials: Credentials; readonly serverRoot: string };
+  /** What is shown to newcomers, who know a root's hash, and to those who were away and know no newer root. */
+  readonly newcomers?: Newcomers;
+}
+
+interface Newcomers {
+  /** Those of the roots there are: who comes back speaks what it spoke when it went. */
+  readonly terms: LinkTerms;
+  /** The oldest root of each algorithm, oldest first. */
+  readonly shown: readonly { readonly credentials: Credentials; readonly serverRoot: string }[];
 }
 
 export interface DoorsOptions {
-  readonly profile: Profile;
   readonly side: ServerSide;
   readonly trust: () => Trust;
   readonly log: Log;
@@ -68,7 +76,8 @@ interface Judging extends DoorsOptions {
 }
 
 export interface Doors {
-  readonly doors: readonly Door[];
+  /** Those of this moment. */
+  readonly doors: () => readonly Door[];
   /** For new connections; old ones go on. */
   readonly renew: (side: ServerSide) => void;
 }
@@ -83,62 +92,71 @@ interface ProvenPeer {
 }
 
 export function openDoors(given: DoorsOptions): Doors {
-  const { onEnrol, onServer, profile } = given;
   let standing = standingOf(given.side);
-  const options: Judging = { ...given, standing: () => standing };
-  const { demands } = given;
-  const doors = profile.groups.map((group): Door => ({
-    group,
-    admitted: provingServer(options, group, ["http/1.1"], {
-      prove: (peer, socket) => provenClient(peer, socket, options),
-      onLink: (socket, channel) => given.onLink(socket, { ...channel, ...(demands && { demands }) }),
-    }),
-    ...(onEnrol !== undefined && { enrol: enrolServer(options, group, onEnrol) }),
-    ...(onServer !== undefined && {
-      revocations: provingServer(options, group, [revocationsAlpn], {
-        prove: (peer) => {
-          const { server } = standing;
-          const spiffeId = provenServerId(peer, server, options.trust(), options.clock.nowUnixMs());
-          return { spiffeId, issuer: issuerHash(peer, server) };
-        },
-        onLink: onServer,
-      }),
-    }),
-  }));
+  const options = { ...given, standing: () => standing };
+  let doors = doorsFor(options);
   return {
-    doors,
+    doors: () => doors,
     renew: (side) => {
       standing = standingOf(side);
-      for (const door of doors) {
-        for (const server of [door.admitted, door.revocations]) {
-          server?.setSecureContext(serverContext(profile, side, door.group));
-        }
-        door.enrol?.setSecureContext(enrolContext(profile, side, door.group));
-      }
+      // Handshakes under way end on the old ones, and are judged as of now all the same.
+      doors = doorsFor({ ...options, side });
     },
   };
+}
+
+/** One for each group that somebody may use; peers of each kind are led to those of their terms. */
+function doorsFor(options: Judging): readonly Door[] {
+  const { demands, onEnrol, onServer, side } = options;
+  const { terms, newcomers = { terms, shown: [] } } = side;
+  return joined(terms, newcomers.terms).groups.map((group): Door => {
+    const isIn = ({ groups }: LinkTerms): boolean => groups.some(({ id }) => id === group.id);
+    return {
+      group,
+      ...(isIn(terms) && {
+        admitted: provingServer(options, group, ["http/1.1"], {
+          prove: (peer, socket) => provenClient(peer, socket, options),
+          onLink: (socket, channel) => options.onLink(socket, { ...channel, ...(demands && { demands }) }),
+        }),
+      }),
+      ...(onEnrol !== undefined &&
+        isIn(newcomers.terms) && { enrol: enrolServer({ ...options, newcomers }, group, onEnrol) }),
+      ...(onServer !== undefined &&
+        isIn(terms) && {
+          revocations: provingServer(options, group, [revocationsAlpn], {
+            prove: (peer) => provenServer(peer, options),
+            onLink: onServer,
+          }),
+        }),
+    };
+  });
 }
 
 function standingOf({ clientRoots, serverRoots = [] }: ServerSide): Standing {
   return { client: clientRoots.flatMap(certificatesIn), server: serverRoots.flatMap(certificatesIn) };
 }
 
-/** Options of a client that offers only what the profile has, and takes only `peerSpiffeId` for its peer. */
+/**
+ * Options of a client that offers only what the profile has, and takes only `peerSpiffeId` for its peer. It says that it
+ * can verify the algorithms of the roots it knows, so that a server with certificates of several shows the right one.
+ */
 export function clientTlsOptions(options: {
-  readonly profile: Profile;
+  readonly profile: LinkTerms;
   readonly serverRoots: readonly string[];
   readonly peerSpiffeId: string;
-  readonly credentials?: Credentials;
+  /** Those of each algorithm, the best first; the server's roots decide. */
+  readonly credentials?: Credentials | readonly Credentials[];
   readonly alpn?: string;
 }): tls.ConnectionOptions {
-  const { profile, credentials } = options;
+  const { profile, serverRoots, credentials = [] } = options;
+  const shown = [credentials].flat();
   return {
     minVersion: "TLSv1.3",
     ciphers: profile.ciphers,
     ecdhCurve: profile.groups.map((group) => group.id).join(":"),
-    sigalgs: profile.identity.tlsName ?? "",
-    ca: [...options.serverRoots],
-    ...(credentials && { cert: credentials.certificate, key: credentials.privateKey }),
+    sigalgs: verifiable(profile, serverRoots),
+    ca: [...serverRoots],
+    ...(shown.length > 0 && pairs(shown)),
     ...(options.alpn !== undefined && { ALPNProtocols: [options.alpn] }),
     rejectUnauthorized: true,
     checkServerIdentity: (_host, certificate) =>
@@ -150,8 +168,25 @@ export function clientTlsOptions(options: {
   };
 }
 
+/** Signature algorithms of the profile that stand above one of these roots; all of them for who knows no root yet. */
+function verifiable({ identities }: LinkTerms, roots: readonly string[]): string {
+  const known = new Set(roots.flatMap(certificatesIn).map((root) => certificateFacts(root).keyAlgorithm));
+  return tlsNames(roots.length === 0 ? identities : identities.filter(({ id }) => known.has(id)));
+}
+
+function tlsNames(identities: LinkTerms["identities"]): string {
+  return identities.flatMap(({ tlsName }) => tlsName ?? []).join(":");
+}
+
+function pairs(shown: readonly Credentials[]): { readonly cert: string[]; readonly key: string[] } {
+  return {
+    cert: shown.map(({ certificate }) => certificate),
+    key: shown.map(({ privateKey }) => privateKey),
+  };
+}
+
 /** What a client link negotiated. @throws Refusal `bad_certificate` if the group isn't one of the profile's */
-export function negotiatedGroup(socket: tls.TLSSocket, profile: Profile): string {
+export function negotiatedGroup(socket: tls.TLSSocket, profile: LinkTerms): string {
   const info = socket.getEphemeralKeyInfo();
   const name = info !== null && "name" in info ? info.name : undefined;
   const group = profile.groups.find(({ id }) => id === name);
@@ -179,7 +214,7 @@ function provingServer(
 ): tls.Server {
   const server = tls.createServer(
     {
-      ...serverContext(options.profile, options.side, group),
+      ...serverContext(options.side, group),
       requestCert: true,
       // The reason would be lost if OpenSSL cut the link itself; `admit` is the one place that judges.
       rejectUnauthorized: false,
@@ -192,13 +227,13 @@ function provingServer(
 }
 
 function enrolServer(
-  options: DoorsOptions,
+  options: DoorsOptions & { readonly newcomers: Newcomers },
   group: KeyExchangeSuite,
   onEnrol: (socket: tls.TLSSocket) => void,
 ): tls.Server {
   const server = tls.createServer(
     {
-      ...enrolContext(options.profile, options.side, group),
+      ...enrolContext(options.side, options.newcomers, group),
       handshakeTimeout: handshakeTimeoutMs,
       ALPNProtocols: [enrolAlpn],
     },
@@ -212,17 +247,19 @@ function enrolServer(
   return withLoggedErrors(server, options.log);
 }
 
-function serverContext(profile: Profile, side: ServerSide, group: KeyExchangeSuite): tls.TlsOptions {
+function serverContext(
+  { terms, credentials, clientRoots }: ServerSide,
+  group: KeyExchangeSuite,
+): tls.TlsOptions {
   return {
-    cert: side.credentials.certificate,
-    key: side.credentials.privateKey,
+    ...pairs(credentials),
     // INVARIANT: only the clients' roots stand here. With the issuer of `cert` among them OpenSSL would
     // send its own root along: 5 KB more in each handshake and one round trip.
-    ca: [...side.clientRoots],
+    ca: [...clientRoots],
     minVersion: "TLSv1.3",
-    ciphers: profile.ciphers,
+    ciphers: terms.ciphers,
     ecdhCurve: group.id,
-    sigalgs: profile.identity.tlsName ?? "",
+    sigalgs: tlsNames(terms.identities),
     honorCipherOrder: true,
     // A ticket would carry 5.7 KB of certificate and let a link skip the revocation check.
     secureOptions: constants.SSL_OP_NO_TICKET,
@@ -230,12 +267,20 @@ function serverContext(profile: Profile, side: ServerSide, group: KeyExchangeSui
 }
 
 /** Newcomers have no root yet, so it is sent along; they compare it with the hash they were given. */
-function enrolContext(profile: Profile, side: ServerSide, group: KeyExchangeSuite): tls.TlsOptions {
-  const { credentials, serverRoot } = side.newcomers ?? { credentials: side.credentials, serverRoot: "" };
-  return {
-    ...serverContext(profile, { ...side, credentials }, group),
-    cert: credentials.certificate + serverRoot,
-  };
+function enrolContext(
+  side: ServerSide,
+  { terms, shown }: Newcomers,
+  group: KeyExchangeSuite,
+): tls.TlsOptions {
+  const credentials = shown.map(({ credentials: own, serverRoot }) => ({
+    ...own,
+    certificate: own.certificate + serverRoot,
+  }));
+  const algorithms = credentials.flatMap(({ certificate }) => certificatesIn(certificate).slice(0, 1));
+  const inOrder = algorithms.map((leaf) => certificateFacts(leaf).keyAlgorithm);
+  const rank = (id: string): number => (inOrder.includes(id) ? inOrder.indexOf(id) : inOrder.length);
+  const identities = terms.identities.toSorted((a, b) => rank(a.id) - rank(b.id));
+  return serverContext({ ...side, credentials, terms: { ...terms, identities } }, group);
 }
 
 /** The one place where a link is let in or cut, before a byte of HTTP is read. */
@@ -289,6 +334,13 @@ function provenClient(
     });
   }
   return { spiffeId: provenSpiffeId(facts, trust()), issuer: issuerHash(peer, client) };
+}
+
+/** A server's chain is ours to verify: its roots aren't those of clients. */
+function provenServer(peer: ParsedCertificate, { standing, trust, clock }: Judging): ProvenPeer {
+  const { server } = standing();
+  const spiffeId = provenServerId(peer, server, trust(), clock.nowUnixMs());
+  return { spiffeId, issuer: issuerHash(peer, server) };
 }
 
 /** OpenSSL has verified the signature; of which root it was, names tell, since no two roots share one. */

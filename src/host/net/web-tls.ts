@@ -66,7 +66,7 @@ export function openWebDoors(options: WebDoorsOptions): WebDoors {
   return {
     doors,
     renew: (credentials) => {
-      for (const { admitted, group } of doors) admitted.setSecureContext(context(credentials, group));
+      for (const { admitted, group } of doors) admitted?.setSecureContext(context(credentials, group));
     },
   };
 }

@@ -1,5 +1,5 @@
 /** Keys on disk: each secret sealed in a file of its own, under one key that a passphrase unlocks. */
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
 
 import { z } from "zod";
@@ -29,6 +29,8 @@ export interface KeyFolder {
   readonly adopt: (name: string, pair: KeyPair) => Promise<void>;
   /** 32 random bytes of that name, made and sealed at first use. */
   readonly secret: (name: string) => Promise<Uint8Array>;
+  /** Removes a key for good; one that isn't there is gone already. */
+  readonly forget: (name: string) => Promise<void>;
   /** What lies in the folder, unopened. */
   readonly list: () => Promise<readonly StoredKey[]>;
 }
@@ -108,6 +110,7 @@ export async function openKeyFolder(folder: string, unlock: SecretSource): Promi
       if (held.publicKey.equals(publicKey)) return;
       throw new Refusal("bad_state", `${folder} has another key named "${name}" already.`);
     },
+    forget: (name) => rm(path.join(folder, `${name}.json`), { force: true }),
     list: () => listKeys(folder),
   };
 }

@@ -1,29 +1,35 @@
 /** Which profile is in force, and which were before, in the state database: commands write, the running gateway follows. */
 import type { DatabaseSync } from "node:sqlite";
 
+import type { Applied } from "../../crypto/suites/in-force.ts";
 import { type ProfileDocument, profileSchema } from "../../crypto/suites/profiles.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { openDatabase, transaction } from "./database.ts";
+import { prepareEvents, type StateEvent, tellEvent } from "./state-events.ts";
 
-/** One change of profile; the first one of a state folder is what its config said at the first start. */
-export interface ProfileChange {
+/** A change of profile; the first one of a state folder is what its config said at the first start. */
+export interface ProfileChange extends Applied {
   /** From 1. */
   readonly id: number;
-  readonly atUnixMs: number;
-  readonly profile: ProfileDocument;
   /** What the config named when this was applied: a later edit of the file is a wish of its own. */
-  readonly configured: string;
-  /** Until then what the one before it had is still taken. */
-  readonly outgoingUntilUnixMs: number;
+  readonly configured: ProfileDocument;
 }
+
+/** What is told of a change. */
+export type ProfileEvent = Omit<StateEvent, "event">;
 
 export interface ProfileStore {
   /** Oldest first; empty before the first start. */
   readonly changes: () => readonly ProfileChange[];
-  /** Looks, decides and changes as one. */
+  /** Looks, decides and changes as one, together with what the audit log will say of it. */
   readonly apply: (
-    decide: (changes: readonly ProfileChange[]) => Omit<ProfileChange, "id"> | undefined,
+    decide: (
+      changes: readonly ProfileChange[],
+    ) => { readonly change: Omit<ProfileChange, "id">; readonly event: ProfileEvent } | undefined,
   ) => ProfileChange | undefined;
+  /** Since when sidecars and gateway have had to have fresh TLS keys; 0 if nobody ever asked for that. */
+  readonly freshKeysSinceUnixMs: () => number;
+  readonly askForFreshKeys: (atUnixMs: number, event: ProfileEvent) => void;
   readonly close: () => void;
 }
 
@@ -32,43 +38,61 @@ const schema = `
     id integer primary key, at_unix_ms integer not null, profile text not null,
     configured text not null, outgoing_until_unix_ms integer not null
   ) strict;
+  create table if not exists fresh_keys (at_unix_ms integer not null) strict;
 `;
 
 /** @throws Refusal `bad_state` if the file can't be opened or isn't ours */
 export function openProfiles(file: string): ProfileStore {
-  const db = openDatabase(file, (db) => db.exec(schema));
+  const db = openDatabase(file, (db) => {
+    db.exec(schema);
+    prepareEvents(db);
+  });
   const changes = (): readonly ProfileChange[] =>
     db.prepare("select * from profile_changes order by id").all().map(changeOf);
+  const newestKeys = db.prepare("select max(at_unix_ms) as at from fresh_keys");
   return {
     changes,
-    apply: (decide) => transaction(db, () => added(db, decide(changes()))),
+    apply: (decide) =>
+      transaction(db, () => {
+        const decided = decide(changes());
+        if (decided === undefined) return undefined;
+        tellEvent(db, { event: "crypto.change", ...decided.event });
+        return added(db, decided.change);
+      }),
+    freshKeysSinceUnixMs: () => Number(newestKeys.get()?.["at"] ?? 0),
+    askForFreshKeys: (atUnixMs, event) =>
+      transaction(db, () => {
+        db.prepare("insert into fresh_keys values (?)").run(atUnixMs);
+        tellEvent(db, { event: "crypto.change", ...event });
+      }),
     close: () => db.close(),
   };
 }
 
-function added(db: DatabaseSync, change: Omit<ProfileChange, "id"> | undefined): ProfileChange | undefined {
-  if (change === undefined) return undefined;
+function added(db: DatabaseSync, change: Omit<ProfileChange, "id">): ProfileChange {
   const { atUnixMs, profile, configured, outgoingUntilUnixMs } = change;
   const { lastInsertRowid } = db
     .prepare(
       "insert into profile_changes (at_unix_ms, profile, configured, outgoing_until_unix_ms) values (?, ?, ?, ?)",
     )
-    .run(atUnixMs, JSON.stringify(profile), configured, outgoingUntilUnixMs);
+    .run(atUnixMs, JSON.stringify(profile), JSON.stringify(configured), outgoingUntilUnixMs);
   return { ...change, id: Number(lastInsertRowid) };
 }
 
 function changeOf(row: Record<string, unknown>): ProfileChange {
-  const profile = profileSchema.safeParse(JSON.parse(String(row["profile"])));
-  if (!profile.success) {
-    throw new Refusal("bad_state", "The state database has a profile that can't be read.", {
-      cause: profile.error,
-    });
-  }
   return {
     id: Number(row["id"]),
     atUnixMs: Number(row["at_unix_ms"]),
-    profile: profile.data,
-    configured: String(row["configured"]),
+    profile: documentIn(row["profile"]),
+    configured: documentIn(row["configured"]),
     outgoingUntilUnixMs: Number(row["outgoing_until_unix_ms"]),
   };
+}
+
+function documentIn(text: unknown): ProfileDocument {
+  const document = profileSchema.safeParse(JSON.parse(String(text)));
+  if (document.success) return document.data;
+  throw new Refusal("bad_state", "The state database has a profile that can't be read.", {
+    cause: document.error,
+  });
 }

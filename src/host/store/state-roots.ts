@@ -1,7 +1,7 @@
 /**
  * The authority's roots by generation, and what was done with them, in the state database. Keys aren't here:
  * they stay sealed in the key folder. Commands and the running gateway open the same file; each change is one
- * transaction together with its line in `root_events`, which the gateway copies into the audit log.
+ * transaction together with its event, which the gateway copies into the audit log.
  */
 import type { DatabaseSync } from "node:sqlite";
 
@@ -9,6 +9,7 @@ import { isSignatureSuiteId, type SignatureSuiteId } from "../../crypto/suites/s
 import type { Purpose } from "../../identity/authority.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { openDatabase, transaction } from "./database.ts";
+import { prepareEvents, type StateEvent, stateEvents, type StateEvents, tellEvent } from "./state-events.ts";
 
 export interface RootRecord {
   readonly purpose: Purpose;
@@ -30,20 +31,13 @@ interface RootEnd {
 }
 
 /** What was done, for the audit log; no secret. */
-export interface RootEvent {
-  readonly atUnixMs: number;
-  readonly what: string;
-  readonly facts: Readonly<Record<string, string>>;
-}
+export type RootEvent = Omit<StateEvent, "event">;
 
-export interface RootStore {
+export interface RootStore extends StateEvents {
   /** By purpose, oldest generation first. */
   readonly roots: () => readonly RootRecord[];
   /** Looks, decides and changes as one: nobody else changes anything between. */
   readonly change: <T>(work: (roots: readonly RootRecord[], change: RootChange) => T) => T;
-  /** Those the audit log doesn't have yet, oldest first. */
-  readonly unrecorded: () => readonly (RootEvent & { readonly id: number })[];
-  readonly recorded: (id: number) => void;
   readonly close: () => void;
 }
 
@@ -66,31 +60,20 @@ const schema = `
     ended text check (ended in ('retired', 'compromised')), ended_unix_ms integer,
     primary key (purpose, generation)
   ) strict;
-  create table if not exists root_events (
-    id integer primary key, at_unix_ms integer not null, what text not null, facts text not null,
-    recorded integer not null default 0
-  ) strict;
 `;
 
 /** @throws Refusal `bad_state` if the file can't be opened or isn't ours */
 export function openRoots(file: string): RootStore {
-  const db = openDatabase(file, (db) => db.exec(schema));
+  const db = openDatabase(file, (db) => {
+    db.exec(schema);
+    prepareEvents(db);
+  });
   const roots = (): readonly RootRecord[] =>
     db.prepare("select * from roots order by purpose, generation").all().map(recordOf);
   return {
     roots,
     change: (work) => transaction(db, () => work(roots(), changeOf(db))),
-    unrecorded: () =>
-      db
-        .prepare("select id, at_unix_ms, what, facts from root_events where recorded = 0 order by id")
-        .all()
-        .map((row) => ({
-          id: Number(row["id"]),
-          atUnixMs: Number(row["at_unix_ms"]),
-          what: String(row["what"]),
-          facts: JSON.parse(String(row["facts"])) as Readonly<Record<string, string>>,
-        })),
-    recorded: (id) => void db.prepare("update root_events set recorded = 1 where id = ?").run(id),
+    ...stateEvents(db),
     close: () => db.close(),
   };
 }
@@ -131,13 +114,7 @@ function changeOf(db: DatabaseSync): RootChange {
         generation,
       );
     },
-    tell: ({ atUnixMs, what, facts }) => {
-      db.prepare("insert into root_events (at_unix_ms, what, facts) values (?, ?, ?)").run(
-        atUnixMs,
-        what,
-        JSON.stringify(facts),
-      );
-    },
+    tell: (event) => tellEvent(db, { event: "identity.root", ...event }),
   };
 }
 

@@ -1,0 +1,243 @@
+/** How a sidecar gets its identity and the next one: with a token, a proof of its own, or the identity it has. */
+import { sha256 } from "../crypto/hash.ts";
+import { createSigningRequest } from "../crypto/signing-request.ts";
+import type { LinkTerms } from "../crypto/suites/in-force.ts";
+import { defaultProfile, type Profile, profileOf, resolveProfile } from "../crypto/suites/profiles.ts";
+import type { SignatureSuiteId } from "../crypto/suites/signatures.ts";
+import {
+  askProfile,
+  type AskedProfile,
+  enrolWorkload,
+  join,
+  provenGateway,
+  renew,
+  type SigningRequests,
+} from "../host/net/enrol-client.ts";
+import type { KeyFolder } from "../host/store/key-folder.ts";
+import type { Anchor } from "../identity/anchor.ts";
+import { readJoinToken } from "../identity/join-token.ts";
+import { toBase64url, utf8 } from "../kernel/bytes.ts";
+import type { Clock } from "../kernel/clock.ts";
+import type { Log } from "../kernel/log.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { type Bootstrap, readProof } from "./bootstrap.ts";
+import {
+  gatewayOf,
+  type IdentityKeys,
+  keepIdentity,
+  keyNames,
+  keysOf,
+  knowsRoot,
+  readIdentity,
+  type StoredIdentity,
+  termsOfIdentity,
+} from "./stored-identity.ts";
+
+export interface EnrolmentOptions {
+  readonly state: string;
+  /** Redeemed if this state folder has no identity yet, or one that was got with another token. */
+  readonly joinToken: string | undefined;
+  /** Used if this state folder has no identity yet, or one that can't be renewed any more. */
+  readonly bootstrap?: Bootstrap | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A proof may be refused for a while, e.g. until the platform has made the next token; two renewals' time is left for it. */
+const proveAheadMs = 3_600_000;
+
+/** @throws Refusal `bad_join_token` if there is neither an identity nor a way to one */
+export async function firstIdentity(options: EnrolmentOptions, keys: KeyFolder): Promise<StoredIdentity> {
+  const { state, joinToken, bootstrap } = options;
+  const stored = await readIdentity(state);
+  if (stored === undefined && bootstrap !== undefined) return await enrolled(bootstrap, keys, options);
+  if (joinToken === undefined || stored?.joined_with === hashOf(joinToken)) {
+    if (stored !== undefined) return stored;
+    throw new Refusal(
+      "bad_join_token",
+      `No identity in ${state}. Make a join token with "latticegate ca token --for agent/NAME" on the gateway and pass it with --join; workloads that have a token of their own pass --gateway and --token-file.`,
+    );
+  }
+  if (stored === undefined) return await joined(joinToken, keys, options);
+  if (stored.joined_with === undefined && knowsRoot(stored, readJoinToken(joinToken))) return stored;
+  try {
+    return await joined(joinToken, keys, options);
+  } catch (error) {
+    // A token that was used for something else, or a gateway that is away: the identity there is may do.
+    if (!(error instanceof Refusal)) throw error;
+    options.log.warn("identity.token_unused", { code: error.code, reason: error.message });
+    return stored;
+  }
+}
+
+/** The next identity: renewed, or proven anew. */
+export async function nextIdentity(
+  stored: StoredIdentity,
+  keys: KeyFolder,
+  options: EnrolmentOptions,
+): Promise<StoredIdentity> {
+  const { bootstrap, clock, log } = options;
+  if (bootstrap === undefined) return await renewed(stored, keys, options);
+  const leftMs = Date.parse(stored.renewable_until ?? "9999-12-31") - clock.nowUnixMs();
+  if (leftMs <= proveAheadMs) {
+    try {
+      return await enrolled(bootstrap, keys, options);
+    } catch (error) {
+      if (leftMs <= 0) throw error;
+      log.warn("identity.proof_failed", { reason: error instanceof Error ? error.message : "unknown" });
+    }
+  }
+  try {
+    return await renewed(stored, keys, options);
+  } catch (error) {
+    // Ended too long ago, or of an authority that is gone, so that no link to it is proven any more: who can prove
+    // itself begins anew. The anchor says whether the gateway is the right one.
+    if (!(error instanceof Refusal) || !["bad_certificate", "upstream_failed"].includes(error.code))
+      throw error;
+    return await enrolled(bootstrap, keys, options);
+  }
+}
+
+async function joined(text: string, keys: KeyFolder, options: EnrolmentOptions): Promise<StoredIdentity> {
+  const token = readJoinToken(text);
+  const terms = resolveProfile(token.profile);
+  const { address, serverRootHash } = token;
+  const beginning = await begin({ address, serverRootHashes: [serverRootHash] }, terms, keys, options);
+  const { csr, classicalCsr } = requestsFor(beginning.pair);
+  const identity = await join(token, csr, terms, classicalCsr);
+  options.log.info("identity.joined", { spiffeId: identity.spiffe_id, gateway: address });
+  const joinedWith = hashOf(text);
+  return await keepIdentity(
+    { ...identity, address, ...beginning.stored, joined_with: joinedWith },
+    options.state,
+  );
+}
+
+/** A new identity for the proof as it stands now. */
+async function enrolled(
+  bootstrap: Bootstrap,
+  keys: KeyFolder,
+  options: EnrolmentOptions,
+): Promise<StoredIdentity> {
+  const { anchor } = bootstrap;
+  const terms = resolveProfile(defaultProfile);
+  // Before anything is asked: without a proof there is nothing to ask for.
+  const proof = await readProof(bootstrap);
+  const beginning = await begin(anchor, terms, keys, options);
+  const identity = await enrolWorkload(anchor, proof, requestsFor(beginning.pair), terms);
+  options.log.info("identity.enrolled", { spiffeId: identity.spiffe_id, gateway: anchor.address });
+  return await keepIdentity({ ...identity, address: anchor.address, ...beginning.stored }, options.state);
+}
+
+type Beginning = Pick<StoredIdentity, "profile" | "in_force" | "key" | "classical_key" | "key_since">;
+
+/** What the gateway's identities are of, asked before anything is shown to it, and keys for one. */
+async function begin(
+  anchor: Anchor,
+  terms: Profile,
+  keys: KeyFolder,
+  { clock }: EnrolmentOptions,
+): Promise<{ readonly stored: Beginning; readonly pair: IdentityKeys }> {
+  const asked = await askProfile(await provenGateway(anchor, terms), terms);
+  const profile = asked === undefined ? terms : profileOf(asked.profile);
+  const key = firstName("identity", profile.identity.id);
+  const classicalKey = firstName("identity-classical", profile.classical.id);
+  const pair = {
+    key: await keys.key(key, profile.identity.id),
+    classicalKey: await keys.key(classicalKey, profile.classical.id),
+  };
+  const stored = {
+    profile: profile.document.based_on,
+    key,
+    classical_key: classicalKey,
+    key_since: iso(clock.nowUnixMs()),
+    ...inForceIn(asked),
+  };
+  return { stored, pair };
+}
+
+async function renewed(
+  stored: StoredIdentity,
+  keys: KeyFolder,
+  options: EnrolmentOptions,
+): Promise<StoredIdentity> {
+  const { clock } = options;
+  const nowUnixMs = clock.nowUnixMs();
+  const terms: LinkTerms = termsOfIdentity(stored, nowUnixMs);
+  const gateway = gatewayOf(stored, clock);
+  const asked = await askProfile(gateway, terms);
+  const old = await keysOf(stored, keys);
+  const next = nextKeyName(stored, old, asked, nowUnixMs);
+  const key = next === undefined ? old.key : await keys.key(next.name, next.suite);
+  const { certificate, classical } = stored;
+  const identity = await renew(gateway, terms, {
+    certificate,
+    classicalCertificate: classical?.certificate,
+    ...requestsFor({ ...old, key }),
+    ...(next && { key: old.key }),
+  });
+  const { previous: _, ...before } = stored;
+  const isOther = next !== undefined && next.suite !== old.key.suite.id;
+  const previous = isOther ? { certificate, key: keyNames(stored).key } : stored.previous;
+  const kept = await keepIdentity(
+    {
+      ...before,
+      ...identity,
+      ...inForceIn(asked),
+      ...(next && { key: next.name, key_since: iso(nowUnixMs) }),
+      ...(previous && { previous }),
+    },
+    options.state,
+  );
+  await forgetUnused(kept, keys);
+  return kept;
+}
+
+/** Another key, if the profile asks for another algorithm or somebody for fresh ones. */
+function nextKeyName(
+  stored: StoredIdentity,
+  { key }: IdentityKeys,
+  asked: AskedProfile | undefined,
+  nowUnixMs: number,
+): { readonly name: string; readonly suite: SignatureSuiteId } | undefined {
+  if (asked === undefined) return undefined;
+  const suite = profileOf(asked.profile).identity.id;
+  const isStale = Date.parse(asked.fresh_keys_since ?? iso(0)) > Date.parse(stored.key_since ?? iso(0));
+  if (suite === key.suite.id && !isStale) return undefined;
+  return { name: `identity.${suite.toLowerCase()}.${nowUnixMs}`, suite };
+}
+
+/** INVARIANT: called when the identity that names the keys is on disk. */
+async function forgetUnused(stored: StoredIdentity, keys: KeyFolder): Promise<void> {
+  const { key, classicalKey } = keyNames(stored);
+  const used = new Set([key, classicalKey, stored.previous?.key]);
+  for (const { name } of await keys.list()) {
+    if (/^identity(\.|$)/.test(name) && !used.has(name)) await keys.forget(name);
+  }
+}
+
+function firstName(base: string, suite: SignatureSuiteId): string {
+  const { identity, classical } = resolveProfile(defaultProfile);
+  return suite === identity.id || suite === classical.id ? base : `${base}.${suite.toLowerCase()}`;
+}
+
+function inForceIn(asked: AskedProfile | undefined): Pick<StoredIdentity, "in_force"> {
+  if (asked === undefined) return {};
+  const { fresh_keys_since: _, ...inForce } = asked;
+  return { in_force: inForce };
+}
+
+function requestsFor({
+  key,
+  classicalKey,
+}: Pick<IdentityKeys, "key" | "classicalKey">): SigningRequests & { readonly classicalCsr: Uint8Array } {
+  return { csr: createSigningRequest(key), classicalCsr: createSigningRequest(classicalKey) };
+}
+
+function iso(unixMs: number): string {
+  return new Date(unixMs).toISOString();
+}
+
+function hashOf(token: string): string {
+  return toBase64url(sha256(utf8(token)));
+}
