@@ -83,7 +83,12 @@ export async function openTunnel(
   identity.onRenewed(() => pool.renew(link()));
   const path = url.pathname + url.search;
   const once: Send = async (request) => {
-    const answer = await exchange(pool.dispatcher(), request, limits).catch(explained);
+    const ask = (): Promise<HttpAnswer> => exchange(pool.dispatcher(), request, limits);
+    const answer = await ask().catch(async (error: unknown) => {
+      // Algorithms may have been changed while nobody called.
+      if (isHandshakeRefused(error) && (await identity.catchUp())) return await ask().catch(explained);
+      return explained(error);
+    });
     if (valueOf(answer.headers, renewHeader) !== undefined) identity.renewIfOlder(options.clock.nowUnixMs());
     return answer;
   };
@@ -213,6 +218,10 @@ function targetUrl(target: string, identity: SidecarIdentity): URL {
     throw new Refusal("bad_config", `Expected a server's name or an https URL, found "${target}".`);
   }
   return url;
+}
+
+function isHandshakeRefused(error: unknown): boolean {
+  return error instanceof Refusal && /TLS_ALERT/.test(String(error.facts["cause"]));
 }
 
 /** A gateway cuts a link it doesn't accept right after the handshake; TLS 1.3 gives it no word for why. */

@@ -23,7 +23,12 @@ export function renewing(
   notAfterUnixMs: number,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
   renew: () => Promise<number>,
-): { readonly now: () => void; readonly stop: () => Promise<void> } {
+): {
+  readonly now: () => void;
+  /** Resolves when that is done, or failed. */
+  readonly atOnce: () => Promise<void>;
+  readonly stop: () => Promise<void>;
+} {
   let timer: NodeJS.Timeout | undefined;
   /** One after the other: `now` may come while one is under way. */
   let underWay: Promise<void> = Promise.resolve();
@@ -47,6 +52,11 @@ export function renewing(
   schedule(renewAtUnixMs(notAfterUnixMs));
   return {
     now: () => schedule(clock.nowUnixMs()),
+    atOnce: () => {
+      clearTimeout(timer);
+      underWay = underWay.then(attempt);
+      return underWay;
+    },
     stop: async () => {
       isOver = true;
       clearTimeout(timer);

@@ -1,5 +1,6 @@
 /** The gateway's data plane: the servers behind it, the doors in front, and its own certificates. */
-import { type InForce, type LinkTerms, termsAt, writtenInForce } from "../crypto/suites/in-force.ts";
+import { type InForce, termsAt, writtenInForce } from "../crypto/suites/in-force.ts";
+import { isOf } from "../host/net/tls.ts";
 import { handle } from "../gate/handle.ts";
 import type { Ports } from "../gate/ports.ts";
 import { clientSessions } from "../host/client-sessions.ts";
@@ -11,14 +12,14 @@ import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
 import { svidLifetimeMs } from "../identity/authority.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
-import type { Channel } from "../model/channel.ts";
 import { callerAssertions, publishAssertionKeys } from "./caller-assertions.ts";
 import type { OpenClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
 import { renewing } from "./credentials.ts";
 import { grantsDesk } from "./grants.ts";
 import type { IdentityRecords } from "./identity-records.ts";
-import { type OwnIdentity, ownStanding, type RootWatch, type Standing, watchRoots } from "./own-identity.ts";
+import { type OwnIdentity, ownStanding, type Standing } from "./own-identity.ts";
+import { type RootWatch, watchRoots } from "./root-watch.ts";
 import { withClassical } from "./profile-in-force.ts";
 import { registrar } from "./registrar.ts";
 import { loadAuthority } from "./roots.ts";
@@ -65,7 +66,9 @@ export async function openDataPlane(
   const standing = await ownStanding(own, await loadAuthority(own.trustDomain, own.keys, roots), roots);
   let { delegations } = standing;
   // Who has an older certificate is told to renew it.
-  let renewBefore = Math.max(own.inForce().sinceUnixMs, ...roots.map(({ createdUnixMs }) => createdUnixMs));
+  let renewBefore = inWholeSeconds(
+    Math.max(own.inForce().sinceUnixMs, ...roots.map(({ createdUnixMs }) => createdUnixMs)),
+  );
   const behind = await openServers(config, { ...base, standing, delegations: () => delegations }, opening);
   const { connected, ports } = behind;
   const watch = watchRoots(own, { standing, records: roots }, (next, why) => {
@@ -87,7 +90,7 @@ export async function openDataPlane(
     shouldRenew: ({ peer }) =>
       peer.kind === "svid" &&
       (peer.keyAlgorithm !== world.current().trust.identityAlgorithms[0] ||
-        peer.notAfterUnixMs - svidLifetimeMs < inWholeSeconds(shouldRenewBefore())),
+        peer.notAfterUnixMs - svidLifetimeMs < shouldRenewBefore()),
     renewBefore: shouldRenewBefore,
     world: world.current,
     ports,
@@ -212,12 +215,6 @@ function enrolmentProfile(
     ...writtenInForce({ ...inForce, profile: withClassical(inForce.profile, suite) }),
     ...(since > 0 && { fresh_keys_since: new Date(since).toISOString() }),
   };
-}
-
-/** Whether a link is of that profile, and not only of what is still taken beside it. */
-function isOf({ groups, identities }: LinkTerms, { group, peer }: Channel): boolean {
-  const isGroup = groups.some(({ id }) => id === group);
-  return isGroup && (peer.kind !== "svid" || identities.some(({ id }) => id === peer.keyAlgorithm));
 }
 
 /** As certificates say their times: one that was made just after that moment doesn't look older. */

@@ -3,7 +3,7 @@ import { makeWorld, type World } from "../gate/world.ts";
 import { clientSessions } from "../host/client-sessions.ts";
 import { mcpPath } from "../wire/protected-resource.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
-import type { ServerSide } from "../host/net/tls.ts";
+import { isOf, type ServerSide } from "../host/net/tls.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -91,6 +91,7 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   };
   identity.onRenewed(() => {
     serving.renew(sideOf(identity));
+    serving.retire((channel) => !isOf(identity.profile, channel));
     swap();
   });
   revocations.onChange(swap);

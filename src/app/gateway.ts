@@ -18,7 +18,7 @@ import { openClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
 import { type Base, type Environment, openDataPlane } from "./data-plane.ts";
 import { identityRecords } from "./identity-records.ts";
-import { recordEvents } from "./own-identity.ts";
+import { recordEvents } from "./root-watch.ts";
 import { openPage } from "./page.ts";
 import { comebackTerms, followConfig, inForceOf } from "./profile-in-force.ts";
 import { issuersOf } from "./roots.ts";

@@ -58,7 +58,7 @@ export function followConfig(
   });
   store.apply((changes) => {
     const last = changes.at(-1);
-    if (last === undefined || isSame(last.configured, document)) return undefined;
+    if (last === undefined || isSameProfile(last.configured, document)) return undefined;
     const outgoingUntilUnixMs = nowUnixMs + overlapMs;
     const change = { atUnixMs: nowUnixMs, profile: document, configured: document, outgoingUntilUnixMs };
     return { change, event: changeEvent("configured", last.profile, change) };
@@ -112,7 +112,7 @@ function earlierProfile(
   )?.document;
 }
 
-function isSame(one: ProfileDocument, other: ProfileDocument): boolean {
+export function isSameProfile(one: ProfileDocument, other: ProfileDocument): boolean {
   // The schema puts the members in one order.
   return JSON.stringify(profileSchema.parse(one)) === JSON.stringify(profileSchema.parse(other));
 }

@@ -12,6 +12,7 @@ import type { SignatureSuiteId } from "../crypto/suites/signatures.ts";
 import type { Config } from "./config.ts";
 import { eventOf, exportRoots, mustBeNext, newRoot, readRoot, type RootMaking, trustedOf } from "./roots.ts";
 import { profileInForce } from "./profile-in-force.ts";
+import { stragglers } from "./stragglers.ts";
 import { openConfigKeys } from "./signer/gateway-signer.ts";
 import { openAuthorityRoots, statePaths, withRoots } from "./state-folder.ts";
 
@@ -95,8 +96,10 @@ export async function retireRoots(
       if (newest === undefined || trusted.length === 1) {
         throw new Refusal("bad_state", `There is one ${purpose} root; rotate before one is retired.`);
       }
-      const freeUnixMs = Math.max(newest.issuesFromUnixMs, sinceUnixMs) + svidLifetimeMs;
-      if (freeUnixMs > clock.nowUnixMs() && !options.isEarly) throw tooEarly(purpose, freeUnixMs);
+      const newUnixMs = Math.max(newest.issuesFromUnixMs, sinceUnixMs);
+      const freeUnixMs = newUnixMs + svidLifetimeMs;
+      const isFree = freeUnixMs <= clock.nowUnixMs() || isEverybodyNew(config, newUnixMs, clock);
+      if (!isFree && !options.isEarly) throw tooEarly(purpose, freeUnixMs);
       return endAll(
         trusted.filter((root) => root !== newest),
         "retired",
@@ -194,6 +197,19 @@ function endAll(
     change.tell(eventOf(how === "retired" ? "retire" : "compromised", root, clock));
   }
   return roots.map(({ generation }) => generation);
+}
+
+/** Whether nobody is left with a certificate of before that moment. */
+function isEverybodyNew(config: Config, sinceUnixMs: number, clock: Clock): boolean {
+  const state = openState(statePaths(config.state).database);
+  try {
+    return (
+      sinceUnixMs <= clock.nowUnixMs() &&
+      stragglers(state, config.trust_domain, sinceUnixMs, clock).length === 0
+    );
+  } finally {
+    state.close();
+  }
 }
 
 /** Who holds a certificate of that purpose that hasn't ended, the gateway's own left out. */

@@ -75,7 +75,7 @@ export async function ensureRoots(
 }
 
 /** Who has certificates of both algorithms shows each peer what it can verify, so that this one may issue at once. */
-async function ensureRootOf(
+export async function ensureRootOf(
   keys: KeyFolder,
   store: RootStore,
   purpose: Purpose,

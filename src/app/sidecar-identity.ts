@@ -1,10 +1,11 @@
 /** A sidecar's identity: joined once, kept sealed, renewed by itself and whenever its gateway asks for that. */
 import { type LinkTerms, nextDeadline } from "../crypto/suites/in-force.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
-import type { KnownGateway } from "../host/net/enrol-client.ts";
+import { askProfile, type KnownGateway } from "../host/net/enrol-client.ts";
 import type { Credentials } from "../host/net/tls.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import { svidLifetimeMs } from "../identity/authority.ts";
+import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { LinkAuthentication } from "./config/link.ts";
 import { renewing } from "./credentials.ts";
@@ -44,6 +45,8 @@ export interface SidecarIdentity {
   readonly onRenewed: (use: () => void) => void;
   /** Renews now if the certificate was made before that moment. */
   readonly renewIfOlder: (unixMs: number) => void;
+  /** Renews if the gateway has another profile in force than is known here. @returns whether it did */
+  readonly catchUp: () => Promise<boolean>;
   readonly stop: () => Promise<void>;
 }
 
@@ -74,7 +77,7 @@ export async function openSidecarIdentity(options: SidecarOptions): Promise<Side
     deadline = setTimeout(passed, Math.max(0, at - clock.nowUnixMs()) + 1).unref();
   };
   awaitDeadline();
-  const renewal = renewing(notAfterOf(stored), { clock, log }, async () => {
+  const renew = async (): Promise<number> => {
     renewedUnixMs = clock.nowUnixMs();
     stored = await nextIdentity(stored, keys, options);
     pair = await keysOf(stored, keys);
@@ -82,7 +85,16 @@ export async function openSidecarIdentity(options: SidecarOptions): Promise<Side
     awaitDeadline();
     log.info("identity.renewed", { spiffeId: stored.spiffe_id, profile: profileOfIdentity(stored).name });
     return notAfterOf(stored);
-  });
+  };
+  const renewal = renewing(notAfterOf(stored), { clock, log }, renew);
+  let catchingUp: Promise<boolean> | undefined;
+  const catchUp = async (): Promise<boolean> => {
+    const before = stored;
+    if (!(await hasChanged(before, clock).catch(() => false))) return false;
+    // Another one may have renewed it meanwhile.
+    if (stored === before) await renewal.atOnce();
+    return stored !== before;
+  };
   return {
     spiffeId: stored.spiffe_id,
     trustDomain: stored.trust_domain,
@@ -106,11 +118,18 @@ export async function openSidecarIdentity(options: SidecarOptions): Promise<Side
       const isOlder = notAfterOf(stored) - svidLifetimeMs <= unixMs;
       if (isOlder && clock.nowUnixMs() - renewedUnixMs > leastAgeMs) renewal.now();
     },
+    catchUp: () => (catchingUp ??= catchUp().finally(() => (catchingUp = undefined))),
     stop: async () => {
       clearTimeout(deadline);
       await renewal.stop();
     },
   };
+}
+
+/** Whether the gateway has put another profile in force since this identity was renewed. */
+async function hasChanged(stored: StoredIdentity, clock: Clock): Promise<boolean> {
+  const asked = await askProfile(gatewayOf(stored, clock), termsOfIdentity(stored, clock.nowUnixMs()));
+  return asked !== undefined && asked.since !== stored.in_force?.since;
 }
 
 /**

@@ -11,6 +11,7 @@ import { caCompromised, caRetire, caRoots, caRotate } from "./ca-roots.ts";
 import { type Command, parseCall, usage } from "./command.ts";
 import { configCheck, configDocs } from "./config.ts";
 import { connect } from "./connect.ts";
+import { cryptoApply, cryptoRollback } from "./crypto-apply.ts";
 import { delegate } from "./delegate.ts";
 import { doctor } from "./doctor.ts";
 import { expose } from "./expose.ts";
@@ -46,6 +47,8 @@ const commands = [
   caRestore,
   caRequest,
   caImport,
+  cryptoApply,
+  cryptoRollback,
   signer,
   signerInit,
   auditTail,

@@ -185,6 +185,12 @@ function pairs(shown: readonly Credentials[]): { readonly cert: string[]; readon
   };
 }
 
+/** Whether a link is of that profile, and not only of what is still taken beside it. */
+export function isOf({ groups, identities }: LinkTerms, { group, peer }: Channel): boolean {
+  const isGroup = groups.some(({ id }) => id === group);
+  return isGroup && (peer.kind !== "svid" || identities.some(({ id }) => id === peer.keyAlgorithm));
+}
+
 /** What a client link negotiated. @throws Refusal `bad_certificate` if the group isn't one of the profile's */
 export function negotiatedGroup(socket: tls.TLSSocket, profile: LinkTerms): string {
   const info = socket.getEphemeralKeyInfo();

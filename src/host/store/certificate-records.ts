@@ -57,6 +57,15 @@ export interface CertificateRecords {
   readonly certificates: (nowUnixMs: number) => readonly ListedCertificate[];
   /** SPIFFE IDs with a certificate for exactly that purpose that hasn't ended, all of them. */
   readonly holders: (purpose: string, nowUnixMs: number) => readonly string[];
+  /**
+   * Who holds a certificate that hasn't ended and wasn't revoked, whose family has none that was made since then.
+   * @param but SPIFFE IDs that don't count
+   */
+  readonly stragglers: (
+    since: { readonly unixMs: number; readonly lifetimeMs: number },
+    nowUnixMs: number,
+    but: readonly string[],
+  ) => readonly string[];
   /** Revokes the family of a serial number, or all of a SPIFFE ID and its unused join tokens; undefined for what isn't known. */
   readonly revoke: (
     what: string,
@@ -107,7 +116,10 @@ export function certificateRecords(db: DatabaseSync): CertificateRecords {
   return { ...issued(db), ...revocations(db) };
 }
 
-type Issued = Pick<CertificateRecords, "addCertificate" | "wasCertified" | "certificates" | "holders">;
+type Issued = Pick<
+  CertificateRecords,
+  "addCertificate" | "wasCertified" | "certificates" | "holders" | "stragglers"
+>;
 
 function issued(db: DatabaseSync): Issued {
   const familyOf = db.prepare("select family from certificates where serial = ?");
@@ -157,6 +169,18 @@ function issued(db: DatabaseSync): Issued {
           notAfterUnixMs: Number(row["not_after_unix_ms"]),
           state: String(row["state"]) as ListedCertificate["state"],
         })),
+    stragglers: ({ unixMs, lifetimeMs }, nowUnixMs, but) =>
+      db
+        .prepare(
+          `select distinct spiffe_id from certificates
+           where purpose in ('client', 'server') and revoked_unix_ms is null and not_after_unix_ms > ?
+           and not exists (select 1 from certificates newer where newer.family = certificates.family
+             and newer.purpose = certificates.purpose and newer.not_after_unix_ms >= ?)
+           order by spiffe_id`,
+        )
+        .all(nowUnixMs, unixMs + lifetimeMs)
+        .map((row) => String(row["spiffe_id"]))
+        .filter((spiffeId) => !but.includes(spiffeId)),
     holders: (purpose, nowUnixMs) =>
       db
         .prepare(

@@ -48,6 +48,8 @@ export interface RootChange {
     root: Pick<RootRecord, "purpose" | "generation">,
     signed: Pick<RootRecord, "outside" | "issuesFromUnixMs"> & { readonly certificate: string },
   ) => void;
+  /** A generation that was announced issues from then on. */
+  readonly issueFrom: (root: Pick<RootRecord, "purpose" | "generation">, unixMs: number) => void;
   readonly end: (root: Pick<RootRecord, "purpose" | "generation">, end: RootEnd) => void;
   readonly tell: (event: RootEvent) => void;
 }
@@ -105,6 +107,13 @@ function changeOf(db: DatabaseSync): RootChange {
       db.prepare(
         "update roots set certificate = ?, outside = ?, issues_from_unix_ms = ? where purpose = ? and generation = ?",
       ).run(certificate, outside, issuesFromUnixMs, purpose, generation);
+    },
+    issueFrom: ({ purpose, generation }, unixMs) => {
+      db.prepare("update roots set issues_from_unix_ms = ? where purpose = ? and generation = ?").run(
+        unixMs,
+        purpose,
+        generation,
+      );
     },
     end: ({ purpose, generation }, { how, atUnixMs }) => {
       db.prepare("update roots set ended = ?, ended_unix_ms = ? where purpose = ? and generation = ?").run(

@@ -1,0 +1,131 @@
+/** Follows roots and profile while the gateway runs: what a command changed is put in force, one change after the other. */
+import { randomUUIDv7 } from "node:crypto";
+
+import { termsAt } from "../crypto/suites/in-force.ts";
+import type { RootRecord } from "../host/store/state-roots.ts";
+import type { Trust } from "../identity/admission.ts";
+import type { Authority } from "../identity/authority.ts";
+import { type OwnIdentity, ownStanding, type Standing } from "./own-identity.ts";
+import { loadAuthority } from "./roots.ts";
+import { settlingRoots } from "./settling-roots.ts";
+
+export interface RootWatch {
+  readonly authority: () => Authority;
+  /** Whether one of the certificates in use was revoked. */
+  readonly isRevoked: (trust: Pick<Trust, "revokedSerials">) => boolean;
+  /** Looks at the roots again; to be called when the state database changed. */
+  readonly refresh: () => void;
+  /** New certificates under the roots there are. @returns when they end */
+  readonly renew: () => Promise<number>;
+  /** Once it resolves, nothing is under way. */
+  readonly stop: () => Promise<void>;
+}
+
+const retryMs = 5000;
+
+/** Follows the roots: what a command changed is put in force through `use`, one change after the other. */
+export function watchRoots(
+  own: OwnIdentity,
+  first: { readonly standing: Standing; readonly records: readonly RootRecord[] },
+  use: (standing: Standing, why: "renewed" | "changed" | "compromised") => void,
+): RootWatch {
+  let { authority, serials } = first.standing;
+  let known = first.records;
+  let seen = signatureOf(own, first.records);
+  let queue: Promise<void> = Promise.resolve();
+  let isOver = false;
+  let retry: NodeJS.Timeout | undefined;
+  const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = queue.then(work);
+    queue = mine.then(nothing, nothing);
+    return await mine;
+  };
+  const takeUp = async (): Promise<void> => {
+    const records = own.roots.roots();
+    if (isOver) return;
+    const signature = signatureOf(own, records);
+    if (signature !== seen) {
+      const next = await loadAuthority(own.trustDomain, own.keys, records);
+      const standing = await ownStanding(own, next, records);
+      use(standing, wasCompromised(known, records) ? "compromised" : "changed");
+      // After the doors: nobody gets a certificate of a root that isn't let in yet.
+      ({ authority, serials } = standing);
+      [seen, known] = [signature, records];
+      own.log.info("identity.roots_changed", {
+        server: next.roots.server.map(({ generation }) => generation).join(" "),
+        client: next.roots.client.map(({ generation }) => generation).join(" "),
+        profile: own.inForce().profile.name,
+        identities: standing.server.terms.identities.map(({ id }) => id).join(" "),
+        groups: standing.server.terms.groups.map(({ id }) => id).join(" "),
+      });
+    }
+    await recordEvents(own);
+  };
+  const refresh = (): void => {
+    clearTimeout(retry);
+    inTurn(takeUp).catch((error: unknown) => {
+      own.log.error("identity.roots_unusable", {
+        reason: error instanceof Error ? error.message : "unknown",
+      });
+      if (!isOver) retry = setTimeout(refresh, retryMs).unref();
+    });
+  };
+  const settling = settlingRoots(own, refresh);
+  return {
+    authority: () => authority,
+    isRevoked: ({ revokedSerials }) => serials.some((serial) => revokedSerials.has(serial)),
+    refresh,
+    renew: () =>
+      inTurn(async () => {
+        const standing = await ownStanding(own, authority, known);
+        use(standing, "renewed");
+        ({ serials } = standing);
+        return standing.notAfterUnixMs;
+      }),
+    stop: async () => {
+      isOver = true;
+      settling.stop();
+      clearTimeout(retry);
+      await queue;
+    },
+  };
+}
+
+function nothing(): void {}
+
+/** Another one whenever something else is to be shown or taken. */
+function signatureOf({ inForce, clock }: OwnIdentity, records: readonly RootRecord[]): string {
+  const now = inForce();
+  const { groups, identities } = termsAt(now, clock.nowUnixMs());
+  const names = [...groups, ...identities].map(({ id }) => id);
+  return JSON.stringify([records, now.sinceUnixMs, names]);
+}
+
+/** What commands did to roots and profiles goes into the audit log; a crash in between writes it twice, never not at all. */
+export async function recordEvents({ roots, journal, spiffeId }: OwnIdentity): Promise<void> {
+  for (const { id, event, atUnixMs, what, facts } of roots.unrecorded()) {
+    await journal.append({
+      event,
+      atUnixMs,
+      callId: randomUUIDv7(),
+      principal: spiffeId,
+      tool: null,
+      outcome: "allowed",
+      facts: { what, ...facts },
+    });
+    roots.recorded(id);
+  }
+}
+
+function wasCompromised(before: readonly RootRecord[], after: readonly RootRecord[]): boolean {
+  const known = new Set(before.filter(isCompromised).map(nameOf));
+  return after.some((root) => isCompromised(root) && !known.has(nameOf(root)));
+}
+
+function isCompromised({ ended }: RootRecord): boolean {
+  return ended?.how === "compromised";
+}
+
+function nameOf({ purpose, generation }: RootRecord): string {
+  return `${purpose} ${generation}`;
+}

@@ -1,0 +1,233 @@
+/** Another profile on a running gateway: sidecars, exposed servers and what is under way go over without a failed call. */
+import assert from "node:assert/strict";
+import path from "node:path";
+import { test, type TestContext } from "node:test";
+
+import { makeJoinToken } from "../../src/app/certificate-authority.ts";
+import { openTunnel, type Tunnel } from "../../src/app/connect.ts";
+import { startExpose } from "../../src/app/expose.ts";
+import { applyProfile, rollBack, rotateTlsKeys } from "../../src/app/profile-operations.ts";
+import { listRoots, retireRoots, rotateRoot } from "../../src/app/root-operations.ts";
+import { systemClock, systemLog } from "../../src/host/system.ts";
+import { Refusal } from "../../src/kernel/refusal.ts";
+import { atEnd } from "../support/cleanup.ts";
+import {
+  asked,
+  clientOf,
+  enrol,
+  eventually,
+  openPolicy,
+  rawLink,
+  stubServer,
+  temporaryFolder,
+  testGateway,
+  type TestGateway,
+  toolCall,
+} from "../support/gateway.ts";
+import { call, sidecar, tunnelOf } from "../support/hybrid.ts";
+import { checkLog, entriesOf, logged } from "../support/records.ts";
+
+const silent = systemLog({ level: "error", form: "json", write: () => undefined });
+const hybrid = { group: "X25519MLKEM768", key: "ML-DSA-65" };
+const cnsa = { group: "SecP384r1MLKEM1024", key: "ML-DSA-87" };
+
+interface Suites {
+  readonly group: string;
+  readonly key: string;
+}
+
+/** Of the last call there. */
+async function suitesOf(gateway: TestGateway): Promise<Suites> {
+  const last = (await entriesOf(gateway, "call.decision")).at(-1);
+  return { group: last?.facts["link.group"] ?? "", key: last?.facts["link.peer_key"] ?? "" };
+}
+
+/** Calls until the record says that they come on such links. */
+async function callsUntil(gateway: TestGateway, tunnel: Tunnel, suites: Suites): Promise<void> {
+  await eventually(
+    `calls on ${suites.group} with ${suites.key}`,
+    async () => {
+      assert.equal((await call(tunnel)).status, 200);
+      const now = await suitesOf(gateway);
+      return now.group === suites.group && now.key === suites.key;
+    },
+    20_000,
+  );
+}
+
+/** A gateway in front of an exposed server, and a sidecar before it. */
+async function scene(t: TestContext): Promise<{
+  readonly gateway: TestGateway;
+  readonly tunnel: Tunnel;
+  /** The exposed server, for its records. */
+  readonly exposed: TestGateway;
+}> {
+  const stub = await stubServer(t);
+  const first = await testGateway(t, openPolicy);
+  const state = path.join(await temporaryFolder(t), "exposed");
+  const joinToken = await makeJoinToken(
+    first.config,
+    { path: "server/stub", address: first.address },
+    systemClock,
+  );
+  const exposing = { state, joinToken, clock: systemClock, log: silent };
+  const exposed = await startExpose({
+    ...exposing,
+    server: { url: stub.url },
+    listen: "127.0.0.1:0",
+    allow: [],
+  });
+  atEnd(t, exposed.stop);
+  const { address } = first;
+  await first.stop();
+  const servers = `servers: { stub: { url: "${exposed.url}", peer: "${exposed.spiffeId}" } }`;
+  const gateway = await testGateway(t, `${servers}\n${openPolicy}`, {
+    folder: first.folder,
+    listen: address,
+  });
+  const tunnel = await tunnelOf(t, await sidecar(t, gateway, "stub"));
+  return { gateway, tunnel, exposed: { ...gateway, config: { ...gateway.config, state } } };
+}
+
+test("from hybrid to cnsa-2.0 and back, with an exposed server behind: no call fails, and both hops go over", async (t) => {
+  const { gateway, tunnel, exposed } = await scene(t);
+  assert.equal((await call(tunnel)).status, 200);
+  assert.deepEqual([await suitesOf(gateway), await suitesOf(exposed)], [hybrid, hybrid]);
+  const how = { overlapMs: 60_000, clock: systemClock };
+
+  await applyProfile(gateway.config, "cnsa-2.0", how);
+  await callsUntil(gateway, tunnel, cnsa);
+  assert.equal(tunnel.identity.profile.name, "cnsa-2.0");
+  await eventually("the link to the exposed server too", async () => {
+    assert.equal((await call(tunnel)).status, 200);
+    const behind = await suitesOf(exposed);
+    return behind.group === cnsa.group && behind.key === cnsa.key;
+  });
+
+  await rollBack(gateway.config, how);
+  await callsUntil(gateway, tunnel, hybrid);
+  await checkLog(gateway);
+  const changes = (await entriesOf(gateway, "crypto.change")).map(({ facts }) => [
+    facts["what"],
+    facts["before"],
+    facts["after"],
+  ]);
+  assert.deepEqual(changes, [
+    ["begin", undefined, "hybrid"],
+    ["apply", "hybrid", "cnsa-2.0"],
+    ["rollback", "cnsa-2.0", "hybrid"],
+  ]);
+});
+
+test("what only the old profile has is taken until the deadline, and refused from then on", async (t) => {
+  const stub = await stubServer(t);
+  const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);
+  const old = await enrol(gateway);
+  const client = clientOf(t, gateway, old);
+  const status = async (): Promise<number> => {
+    const answer = await client.post("stub", toolCall("echo"));
+    // Said goodbye to while it asked; a sidecar asks again by itself.
+    return answer.status === 408 ? await status() : answer.status;
+  };
+  assert.equal(await status(), 200);
+  await applyProfile(gateway.config, "cnsa-2.0", { overlapMs: 4000, clock: systemClock });
+  await eventually("new links are of the new group", async () => {
+    assert.equal(await status(), 200);
+    return (await suitesOf(gateway)).group === cnsa.group;
+  });
+  assert.equal((await suitesOf(gateway)).key, hybrid.key);
+  await eventually("the deadline", () => logged(gateway, "link.ended").length > 0, 10_000);
+  assert.equal(logged(gateway, "link.ended")[0]?.["reason"], "suite_forbidden");
+  await assert.rejects(status());
+  await eventually("a new link gets no further than its hello", () =>
+    rawLink(gateway, old).then(
+      () => false,
+      (error: unknown) => /alert/i.test(String(error)),
+    ),
+  );
+});
+
+test("without an overlap everything else ends at once", async (t) => {
+  const gateway = await testGateway(t, openPolicy);
+  const old = await enrol(gateway);
+  const held = await rawLink(gateway, old);
+  assert.equal(await asked(held), "403");
+  await applyProfile(gateway.config, "cnsa-2.0", { overlapMs: 0, clock: systemClock });
+  await eventually("it is cut", () => held.closed);
+});
+
+test("who was away comes back with its old identity, and gets one of the new algorithm", async (t) => {
+  const stub = await stubServer(t);
+  const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);
+  const options = await sidecar(t, gateway, "stub");
+  const tunnel = await openTunnel(options);
+  assert.equal((await call(tunnel)).status, 200);
+  await tunnel.close();
+  await applyProfile(gateway.config, "cnsa-2.0", { overlapMs: 0, clock: systemClock });
+  await eventually("the new one is in use", () => logged(gateway, "identity.roots_changed").length > 0);
+  const back = await tunnelOf(t, { ...options, patienceMs: 10_000 });
+  await callsUntil(gateway, back, cnsa);
+});
+
+test("TLS keys are replaced when somebody asks for it, without a failed call", async (t) => {
+  const { gateway, tunnel } = await scene(t);
+  const keyOf = (): string => tunnel.identity.credentials()[0]?.privateKey ?? "";
+  assert.equal((await call(tunnel)).status, 200);
+  const before = keyOf();
+  await rotateTlsKeys(gateway.config, systemClock);
+  await eventually("another key", async () => {
+    assert.equal((await call(tunnel)).status, 200);
+    return keyOf() !== before;
+  });
+});
+
+test("a new root issues as soon as everybody knows it, and the old one can be retired then", async (t) => {
+  const { gateway, tunnel } = await scene(t);
+  assert.equal((await call(tunnel)).status, 200);
+  for (const purpose of ["server", "client"] as const) {
+    await rotateRoot(gateway.config, purpose, systemClock);
+  }
+  const early = { isEarly: false, clock: systemClock };
+  await assert.rejects(retireRoots(gateway.config, "server", early), Refusal);
+  await eventually(
+    "they issue",
+    async () => {
+      assert.equal((await call(tunnel)).status, 200);
+      const roots = await listRoots(gateway.config, systemClock);
+      return roots.filter(({ state }) => state === "issuing").every(({ generation }) => generation === 2);
+    },
+    30_000,
+  );
+  for (const purpose of ["server", "client"] as const) {
+    await eventually(
+      `nobody needs the old ${purpose} root`,
+      async () => {
+        assert.equal((await call(tunnel)).status, 200);
+        return await retireRoots(gateway.config, purpose, early).then(
+          () => true,
+          (error: unknown) => {
+            assert.ok(error instanceof Refusal && /may be in use until/.test(error.message));
+            return false;
+          },
+        );
+      },
+      30_000,
+    );
+  }
+  for (let calls = 0; calls < 5; calls++) assert.equal((await call(tunnel)).status, 200);
+});
+
+for (const [name, refusal] of [
+  ["hybrid", /in force already/],
+  ["classical", /no profile "classical"; there are transition, hybrid, cnsa-2.0/],
+] as const) {
+  test(`applying ${name} to a hybrid gateway is refused, and nothing is changed`, async (t) => {
+    const gateway = await testGateway(t, openPolicy);
+    const how = { overlapMs: 1000, clock: systemClock };
+    await assert.rejects(
+      applyProfile(gateway.config, name, how),
+      (error: unknown) => error instanceof Refusal && refusal.test(error.message),
+    );
+    await assert.rejects(rollBack(gateway.config, how), /never changed/);
+  });
+}
