@@ -25,6 +25,10 @@ const parts = {
     what: "20 restarts under 200 calls a second",
     args: test("test/acceptance/restart.test.ts"),
   },
+  agility: {
+    what: "profile, roots and keys changed 5 times under 200 calls a second on 20 connections",
+    args: test("test/acceptance/agility.test.ts"),
+  },
   big: {
     what: "50 MiB answers, readers that stop, silent streams, 1,000 at once: memory is bounded",
     args: test("test/acceptance/big.test.ts"),

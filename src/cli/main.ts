@@ -12,6 +12,7 @@ import { type Command, parseCall, usage } from "./command.ts";
 import { configCheck, configDocs } from "./config.ts";
 import { connect } from "./connect.ts";
 import { cryptoApply, cryptoRollback } from "./crypto-apply.ts";
+import { cryptoRotate } from "./crypto-rotate.ts";
 import { delegate } from "./delegate.ts";
 import { doctor } from "./doctor.ts";
 import { expose } from "./expose.ts";
@@ -49,6 +50,7 @@ const commands = [
   caImport,
   cryptoApply,
   cryptoRollback,
+  cryptoRotate,
   signer,
   signerInit,
   auditTail,

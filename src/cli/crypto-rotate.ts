@@ -1,0 +1,58 @@
+/** `latticegate crypto rotate WHAT`: new keys for what has keys of its own, by name. */
+import { loadConfig } from "../app/config.ts";
+import { rotateTlsKeys } from "../app/profile-operations.ts";
+import { systemClock } from "../host/system.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { caRotate, forOption } from "./ca-roots.ts";
+import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
+
+interface Rotating {
+  readonly what: string;
+  /** One sentence, for the list. */
+  readonly help: string;
+  readonly run: (call: CommandCall) => Promise<number>;
+}
+
+/** What rotates; one row each. */
+const rotating = [
+  {
+    what: "ca",
+    help: "The roots, or one of them with --for: as `ca rotate`.",
+    run: caRotate.run,
+  },
+  {
+    what: "tls",
+    help: "The keys of the gateway's and the sidecars' certificates, with their next ones, which they take at once.",
+    run: async (call) => {
+      await rotateTlsKeys(loadConfig(configFile(call)), systemClock);
+      call.out(
+        "asked for; the gateway has fresh keys at once, sidecars with their next call, idle ones within the hour",
+      );
+      return 0;
+    },
+  },
+] as const satisfies readonly Rotating[];
+
+export const cryptoRotate = {
+  name: "crypto rotate",
+  arguments: rotating.map(({ what }) => what).join("|"),
+  summary: `Make new keys, while the gateway runs or not. ${rotating
+    .map(({ what, help }) => `${what}: ${help}`)
+    .join(" ")}`,
+  options: {
+    ...configOption,
+    for: { ...forOption.for, help: "Of ca: which root; both by default." },
+  },
+  run: async (call) => {
+    const [what, ...more] = call.positionals;
+    const row = rotating.find((each) => each.what === what);
+    if (row === undefined || more.length > 0) {
+      const known = rotating.map((each) => each.what).join(", ");
+      throw new Refusal("bad_config", `Say what to rotate: ${known}.`);
+    }
+    if (what !== "ca" && call.text("for") !== undefined) {
+      throw new Refusal("bad_config", "--for is for roots: crypto rotate ca --for server.");
+    }
+    return await row.run(call);
+  },
+} as const satisfies Command;
