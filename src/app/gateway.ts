@@ -22,6 +22,7 @@ import { recordEvents } from "./root-watch.ts";
 import { openPage } from "./page.ts";
 import { comebackTerms, followConfig, inForceOf } from "./profile-in-force.ts";
 import { issuersOf } from "./roots.ts";
+import { scheduledRotation } from "./scheduled-rotation.ts";
 import { openConfigKeys } from "./signer/gateway-signer.ts";
 import { openAuthorityRoots, statePaths, withRoots } from "./state-folder.ts";
 import { version } from "./version.ts";
@@ -44,6 +45,8 @@ export async function startGateway(config: Config, environment: Environment): Pr
   const base = await openBase(config, environment, opening);
   const { audit, recent, gatewayId } = base;
   const { address, webAddresses, counts } = await openDataPlane(config, base, opening);
+  const rotation = scheduledRotation(config, environment);
+  opening.defer(rotation.stop);
   const page = await openPage(config, { audit, recent, counts, address, ...environment });
   if (page !== undefined) opening.defer(page.close);
   const startedAtUnixMs = environment.clock.nowUnixMs();

@@ -51,13 +51,7 @@ export function watchRoots(
       // After the doors: nobody gets a certificate of a root that isn't let in yet.
       ({ authority, serials } = standing);
       [seen, known] = [signature, records];
-      own.log.info("identity.roots_changed", {
-        server: next.roots.server.map(({ generation }) => generation).join(" "),
-        client: next.roots.client.map(({ generation }) => generation).join(" "),
-        profile: own.inForce().profile.name,
-        identities: standing.server.terms.identities.map(({ id }) => id).join(" "),
-        groups: standing.server.terms.groups.map(({ id }) => id).join(" "),
-      });
+      own.log.info("identity.roots_changed", whatChanged(own, standing));
     }
     await recordEvents(own);
   };
@@ -88,6 +82,18 @@ export function watchRoots(
       clearTimeout(retry);
       await queue;
     },
+  };
+}
+
+function whatChanged(own: OwnIdentity, { authority, server }: Standing): Readonly<Record<string, string>> {
+  const { roots } = authority;
+  const list = (all: readonly (string | number)[]): string => all.join(" ");
+  return {
+    server: list(roots.server.map(({ generation }) => generation)),
+    client: list(roots.client.map(({ generation }) => generation)),
+    profile: own.inForce().profile.name,
+    identities: list(server.terms.identities.map(({ id }) => id)),
+    groups: list(server.terms.groups.map(({ id }) => id)),
   };
 }
 

@@ -18,6 +18,7 @@ import {
   keysOf,
   notAfterOf,
   profileOfIdentity,
+  readIdentity,
   type StoredIdentity,
   termsOfIdentity,
 } from "./stored-identity.ts";
@@ -65,24 +66,16 @@ export async function openSidecarIdentity(options: SidecarOptions): Promise<Side
   if (options.authentication === "hybrid-mtls" && stored.classical === undefined) throw notHybrid(options);
   let use: () => void = () => {};
   let renewedUnixMs = 0;
-  let deadline: NodeJS.Timeout | undefined;
-  const awaitDeadline = (): void => {
-    clearTimeout(deadline);
-    const at = nextDeadline(inForceOfIdentity(stored), clock.nowUnixMs());
-    if (at === undefined) return;
-    const passed = (): void => {
-      use();
-      awaitDeadline();
-    };
-    deadline = setTimeout(passed, Math.max(0, at - clock.nowUnixMs()) + 1).unref();
-  };
-  awaitDeadline();
+  const deadlines = atDeadlines(clock, {
+    next: () => nextDeadline(inForceOfIdentity(stored), clock.nowUnixMs()),
+    passed: () => use(),
+  });
   const renew = async (): Promise<number> => {
     renewedUnixMs = clock.nowUnixMs();
-    stored = await nextIdentity(stored, keys, options);
+    stored = (await renewedBesides(stored, options)) ?? (await nextIdentity(stored, keys, options));
     pair = await keysOf(stored, keys);
     use();
-    awaitDeadline();
+    deadlines.look();
     log.info("identity.renewed", { spiffeId: stored.spiffe_id, profile: profileOfIdentity(stored).name });
     return notAfterOf(stored);
   };
@@ -120,10 +113,45 @@ export async function openSidecarIdentity(options: SidecarOptions): Promise<Side
     },
     catchUp: () => (catchingUp ??= catchUp().finally(() => (catchingUp = undefined))),
     stop: async () => {
-      clearTimeout(deadline);
+      deadlines.stop();
       await renewal.stop();
     },
   };
+}
+
+interface Deadlines {
+  /** Looks when the next one is. */
+  readonly look: () => void;
+  readonly stop: () => void;
+}
+
+function atDeadlines(
+  clock: Clock,
+  { next, passed }: { readonly next: () => number | undefined; readonly passed: () => void },
+): Deadlines {
+  let timer: NodeJS.Timeout | undefined;
+  const look = (): void => {
+    clearTimeout(timer);
+    const at = next();
+    if (at === undefined) return;
+    const act = (): void => {
+      passed();
+      look();
+    };
+    timer = setTimeout(act, Math.max(0, at - clock.nowUnixMs()) + 1).unref();
+  };
+  look();
+  return { look, stop: () => clearTimeout(timer) };
+}
+
+/** What another process that shares this state folder has renewed it to; its keys may be others. */
+async function renewedBesides(
+  { spiffe_id: spiffeId, ...held }: StoredIdentity,
+  { state }: SidecarOptions,
+): Promise<StoredIdentity | undefined> {
+  const found = await readIdentity(state);
+  if (found === undefined || found.spiffe_id !== spiffeId) return undefined;
+  return notAfterOf(found) > notAfterOf({ spiffe_id: spiffeId, ...held }) ? found : undefined;
 }
 
 /** Whether the gateway has put another profile in force since this identity was renewed. */

@@ -1,5 +1,5 @@
 /** The world that calls are judged under, as the config and the state database have it at every moment. */
-import { type InForce, nextDeadline, termsAt } from "../crypto/suites/in-force.ts";
+import { type InForce, type LinkTerms, nextDeadline, termsAt } from "../crypto/suites/in-force.ts";
 import { classicalGroups as allClassical } from "../crypto/suites/key-exchange.ts";
 import { makeWorld, type VersionFloor, type World } from "../gate/world.ts";
 import type { StateStore } from "../host/store/state-sqlite.ts";
@@ -32,41 +32,10 @@ export function watchedWorld(
 ): WatchedWorld {
   let deadline: number | undefined;
   const make = (): World => {
-    const now = clock.nowUnixMs();
+    const nowUnixMs = clock.nowUnixMs();
     const inForce = state.inForce();
-    deadline = nextDeadline(inForce, now);
-    const { groups, classicalGroups, identities } = termsAt(inForce, now);
-    const marked = config.webListeners.some((listener) => listener.key_exchange === "hybrid-preferred")
-      ? allClassical
-      : [];
-    return makeWorld({
-      trust: {
-        domain: config.trust_domain,
-        identityAlgorithms: identities.map(({ id }) => id),
-        groups: [...groups, ...classicalGroups, ...marked].map(({ id }) => id),
-        revokedSerials: state.revokedSerials(),
-        issuers: state.issuers(),
-      },
-      rules: [...config.policies, doctorRule(config)],
-      servers: Object.keys(config.servers),
-      virtualServers: new Map(
-        Object.entries(config.virtual_servers).map(([name, { servers }]) => [name, servers]),
-      ),
-      claims: config.caller_claims,
-      webListeners: webReach(config.webListeners),
-      versions: versionFloor(config),
-      hybridLinks: hybridLinks(config),
-      shutOut: state.shutOutClients(),
-      delegation: {
-        maxDepth: config.delegation.max_depth,
-        maxLifetimeMs: config.delegation.max_lifetime,
-      },
-      forward: Object.fromEntries(
-        Object.entries(config.servers).flatMap(([name, server]) =>
-          "forward" in server ? [[name, server.forward]] : [],
-        ),
-      ),
-    });
+    deadline = nextDeadline(inForce, nowUnixMs);
+    return worldOf(config, state, termsAt(inForce, nowUnixMs));
   };
   let seen = state.version();
   let told = (): void => {};
@@ -89,6 +58,44 @@ export function watchedWorld(
     onChange: (next) => (told = next),
     stop: () => clearInterval(timer),
   };
+}
+
+function worldOf(
+  config: Config,
+  state: WatchedState,
+  { groups, classicalGroups, identities }: LinkTerms,
+): World {
+  const marked = config.webListeners.some((listener) => listener.key_exchange === "hybrid-preferred")
+    ? allClassical
+    : [];
+  return makeWorld({
+    trust: {
+      domain: config.trust_domain,
+      identityAlgorithms: identities.map(({ id }) => id),
+      groups: [...groups, ...classicalGroups, ...marked].map(({ id }) => id),
+      revokedSerials: state.revokedSerials(),
+      issuers: state.issuers(),
+    },
+    rules: [...config.policies, doctorRule(config)],
+    servers: Object.keys(config.servers),
+    virtualServers: new Map(
+      Object.entries(config.virtual_servers).map(([name, { servers }]) => [name, servers]),
+    ),
+    claims: config.caller_claims,
+    webListeners: webReach(config.webListeners),
+    versions: versionFloor(config),
+    hybridLinks: hybridLinks(config),
+    shutOut: state.shutOutClients(),
+    delegation: {
+      maxDepth: config.delegation.max_depth,
+      maxLifetimeMs: config.delegation.max_lifetime,
+    },
+    forward: Object.fromEntries(
+      Object.entries(config.servers).flatMap(([name, server]) =>
+        "forward" in server ? [[name, server.forward]] : [],
+      ),
+    ),
+  });
 }
 
 function hybridLinks({ servers }: Config): readonly string[] {

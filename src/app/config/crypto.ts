@@ -11,6 +11,7 @@ import {
   profileOf,
   resolveProfile,
 } from "../../crypto/suites/profiles.ts";
+import { durationMs } from "./values.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 
 export const profileName = z
@@ -20,6 +21,14 @@ export const profileName = z
   .describe(
     "Algorithms in use: `transition` (as `hybrid`, and links without ML-KEM where a listener takes them), `hybrid` (X25519MLKEM768 and stronger, ML-DSA-65), `cnsa-2.0` (SecP384r1MLKEM1024, ML-DSA-87 and AES-256 alone), or one of `crypto.profiles`. `latticegate crypto apply` changes it while the gateway runs.",
   );
+
+/** Shorter ones would let nothing settle. */
+const leastRotationMs = 24 * 3_600_000;
+
+const every = z.union([
+  z.literal("off"),
+  durationMs.refine((ms) => ms >= leastRotationMs, 'expected a day ("1d") or more, or "off"'),
+]);
 
 const ownProfile = z.strictObject({
   based_on: z.enum(profileNames).describe("The profile it narrows."),
@@ -44,6 +53,21 @@ export const cryptoSchema = z
       )
       .default({})
       .describe("Profiles of your own, by name: a built-in one, narrowed."),
+    rotation: z
+      .strictObject({
+        roots: every
+          .prefault("365d")
+          .describe("How old a root may become before the next generation is made."),
+        tls_keys: every
+          .prefault("30d")
+          .describe(
+            "How long a sidecar keeps the key of its certificates; the gateway's are new twice an hour.",
+          ),
+      })
+      .prefault({})
+      .describe(
+        'What is replaced by itself, and after which time; "off" for never. `latticegate crypto rotate` does it now.',
+      ),
   })
   .prefault({})
   .describe("Which algorithms may be used, and what is remembered of peers.");

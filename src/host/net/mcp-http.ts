@@ -139,13 +139,7 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
       for (const link of links.keys()) link.destroy();
       server.close();
     },
-    retire: (which) => {
-      for (const [socket, link] of links) {
-        if (link.isRetired || !which(link.channel)) continue;
-        link.isRetired = true;
-        if (link.calls.size === 0) sayGoodbye(socket, links);
-      }
-    },
+    retire: (which) => retireLinks(links, which),
     review: (why) => endLinks(links, why, options.log),
     reviewCalls: (why) => endCalls(links, why, options.log),
     underWay: () => underWay,
@@ -162,6 +156,14 @@ function sayGoodbye(link: Duplex, links: Map<Duplex, OpenLink>): void {
   link.end(
     `HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n${goodbyeHeader}: 1\r\n\r\n`,
   );
+}
+
+function retireLinks(links: Map<Duplex, OpenLink>, which: (channel: Channel) => boolean): void {
+  for (const [socket, link] of links) {
+    if (link.isRetired || !which(link.channel)) continue;
+    link.isRetired = true;
+    if (link.calls.size === 0) sayGoodbye(socket, links);
+  }
 }
 
 /** Node looks after the timeouts of requests only on servers that listen; ours is handed its connections. */

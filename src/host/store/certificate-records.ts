@@ -113,13 +113,10 @@ export function migrateCertificates(db: DatabaseSync): void {
 }
 
 export function certificateRecords(db: DatabaseSync): CertificateRecords {
-  return { ...issued(db), ...revocations(db) };
+  return { ...issued(db), stragglers: stragglersIn(db), ...revocations(db) };
 }
 
-type Issued = Pick<
-  CertificateRecords,
-  "addCertificate" | "wasCertified" | "certificates" | "holders" | "stragglers"
->;
+type Issued = Pick<CertificateRecords, "addCertificate" | "wasCertified" | "certificates" | "holders">;
 
 function issued(db: DatabaseSync): Issued {
   const familyOf = db.prepare("select family from certificates where serial = ?");
@@ -169,18 +166,6 @@ function issued(db: DatabaseSync): Issued {
           notAfterUnixMs: Number(row["not_after_unix_ms"]),
           state: String(row["state"]) as ListedCertificate["state"],
         })),
-    stragglers: ({ unixMs, lifetimeMs }, nowUnixMs, but) =>
-      db
-        .prepare(
-          `select distinct spiffe_id from certificates
-           where purpose in ('client', 'server') and revoked_unix_ms is null and not_after_unix_ms > ?
-           and not exists (select 1 from certificates newer where newer.family = certificates.family
-             and newer.purpose = certificates.purpose and newer.not_after_unix_ms >= ?)
-           order by spiffe_id`,
-        )
-        .all(nowUnixMs, unixMs + lifetimeMs)
-        .map((row) => String(row["spiffe_id"]))
-        .filter((spiffeId) => !but.includes(spiffeId)),
     holders: (purpose, nowUnixMs) =>
       db
         .prepare(
@@ -192,7 +177,22 @@ function issued(db: DatabaseSync): Issued {
   };
 }
 
-function revocations(db: DatabaseSync): Omit<CertificateRecords, keyof Issued> {
+function stragglersIn(db: DatabaseSync): CertificateRecords["stragglers"] {
+  return ({ unixMs, lifetimeMs }, nowUnixMs, but) =>
+    db
+      .prepare(
+        `select distinct spiffe_id from certificates
+         where purpose in ('client', 'server') and revoked_unix_ms is null and not_after_unix_ms > ?
+         and not exists (select 1 from certificates newer where newer.family = certificates.family
+           and newer.purpose = certificates.purpose and newer.not_after_unix_ms >= ?)
+         order by spiffe_id`,
+      )
+      .all(nowUnixMs, unixMs + lifetimeMs)
+      .map((row) => String(row["spiffe_id"]))
+      .filter((spiffeId) => !but.includes(spiffeId));
+}
+
+function revocations(db: DatabaseSync): Omit<CertificateRecords, keyof Issued | "stragglers"> {
   const revokedSerials = db.prepare("select serial from certificates where revoked_unix_ms is not null");
   const revokedCertificates = db.prepare(
     `select serial, not_after_unix_ms from certificates

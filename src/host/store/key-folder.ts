@@ -76,14 +76,7 @@ export async function openKeyFolder(folder: string, unlock: SecretSource): Promi
       secret.fill(0);
     }
   };
-  const underWay = new Map<string, Promise<unknown>>();
-  /** Two who ask for a new key at once get the same one. */
-  const once = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
-    const known =
-      (underWay.get(what) as Promise<T> | undefined) ?? work().finally(() => underWay.delete(what));
-    underWay.set(what, known);
-    return await known;
-  };
+  const once = sharing();
   const key = (name: string, suiteId: SignatureSuiteId): Promise<KeyPair> => {
     const suite = signatureSuite(suiteId);
     const make = (): Uint8Array => exportSecret(generateKeyPair(suite));
@@ -112,6 +105,17 @@ export async function openKeyFolder(folder: string, unlock: SecretSource): Promi
     },
     forget: (name) => rm(path.join(folder, `${name}.json`), { force: true }),
     list: () => listKeys(folder),
+  };
+}
+
+/** Two who ask for a new key at once get the same one. */
+function sharing(): <T>(what: string, work: () => Promise<T>) => Promise<T> {
+  const underWay = new Map<string, Promise<unknown>>();
+  return async <T>(what: string, work: () => Promise<T>): Promise<T> => {
+    const known =
+      (underWay.get(what) as Promise<T> | undefined) ?? work().finally(() => underWay.delete(what));
+    underWay.set(what, known);
+    return await known;
   };
 }
 
