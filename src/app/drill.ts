@@ -24,6 +24,7 @@ import { makeJoinToken } from "./certificate-authority.ts";
 import type { Config } from "./config.ts";
 import { credentialsOf } from "./credentials.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
+import { profileInForce } from "./profile-in-force.ts";
 import { replaceCompromised } from "./root-operations.ts";
 import { statePaths } from "./state-folder.ts";
 
@@ -73,6 +74,8 @@ async function restoredCopy(config: Config, folder: string, { clock }: Environme
   await writeBackup(config, { file, passphrase, hasLog: false, clock, isUnnoted: true });
   const copy: Config = {
     ...config,
+    // What is in force may be another one than the file names, in the copy too.
+    profile: profileInForce(config, clock).profile,
     state: path.join(folder, "state"),
     listen: "127.0.0.1:0",
     webListeners: [],

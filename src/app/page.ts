@@ -12,6 +12,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { Config, ServerConfig } from "./config.ts";
 import { listen } from "../host/net/listen.ts";
+import { profileInForce } from "./profile-in-force.ts";
 import { version } from "./version.ts";
 
 interface Shown {
@@ -77,6 +78,7 @@ function whereabouts(server: ServerConfig): { readonly transport: string; readon
 
 function status(config: Config, shown: Shown, startedAtUnixMs: number): unknown {
   const { journal, origin } = shown.audit;
+  const { profile } = profileInForce(config, shown.clock);
   const counted = (name: string) => shown.counts.get(name) ?? { calls: 0, failures: 0 };
   return {
     version,
@@ -85,9 +87,9 @@ function status(config: Config, shown: Shown, startedAtUnixMs: number): unknown 
     trustDomain: config.trust_domain,
     listener: {
       address: shown.address,
-      groups: config.profile.groups.map((group) => group.id),
-      profile: config.profile.name,
-      authentication: `${config.profile.identity.id} mutual TLS 1.3`,
+      groups: profile.groups.map((group) => group.id),
+      profile: profile.name,
+      authentication: `${profile.identity.id} mutual TLS 1.3`,
     },
     servers: [
       ...Object.entries(config.servers).map(([name, server]) => ({

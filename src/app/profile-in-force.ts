@@ -59,6 +59,10 @@ export function followConfig(
   store.apply((changes) => {
     const last = changes.at(-1);
     if (last === undefined || isSameProfile(last.configured, document)) return undefined;
+    if (isSameProfile(last.profile, document)) {
+      store.noteConfigured(document);
+      return undefined;
+    }
     const outgoingUntilUnixMs = nowUnixMs + overlapMs;
     const change = { atUnixMs: nowUnixMs, profile: document, configured: document, outgoingUntilUnixMs };
     return { change, event: changeEvent("configured", last.profile, change) };

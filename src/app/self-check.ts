@@ -5,6 +5,7 @@ import { type Config, fixedServers } from "./config.ts";
 import type { Gateway } from "./gateway.ts";
 import { verifyLogFolder } from "./log-verification.ts";
 import { probeServer } from "./mcp-probe.ts";
+import { profileInForce } from "./profile-in-force.ts";
 import { openOperatorTunnel } from "./operator-tunnel.ts";
 import { statePaths } from "./state-folder.ts";
 
@@ -27,7 +28,7 @@ export async function selfCheck(config: Config, gateway: Gateway): Promise<reado
       lines.push(`Server    ${name.padEnd(width)}  ${result.tools} tools${called}`);
     }
     lines.unshift(
-      `Link      ${tunnel.group() ?? "nothing"} negotiated, ${config.profile.identity.id} on both ends, TLS 1.3`,
+      `Link      ${tunnel.group() ?? "nothing"} negotiated, ${profileInForce(config, systemClock).profile.identity.id} on both ends, TLS 1.3`,
     );
   } finally {
     await tunnel.close();

@@ -27,6 +27,8 @@ export interface ProfileStore {
       changes: readonly ProfileChange[],
     ) => { readonly change: Omit<ProfileChange, "id">; readonly event: ProfileEvent } | undefined,
   ) => ProfileChange | undefined;
+  /** The file was edited to say what is in force already. */
+  readonly noteConfigured: (configured: ProfileDocument) => void;
   /** Since when sidecars and gateway have had to have fresh TLS keys; 0 if nobody ever asked for that. */
   readonly freshKeysSinceUnixMs: () => number;
   readonly askForFreshKeys: (atUnixMs: number, event: ProfileEvent) => void;
@@ -59,6 +61,11 @@ export function openProfiles(file: string): ProfileStore {
         tellEvent(db, { event: "crypto.change", ...decided.event });
         return added(db, decided.change);
       }),
+    noteConfigured: (configured) => {
+      db.prepare(
+        "update profile_changes set configured = ? where id = (select max(id) from profile_changes)",
+      ).run(JSON.stringify(configured));
+    },
     freshKeysSinceUnixMs: () => Number(newestKeys.get()?.["at"] ?? 0),
     askForFreshKeys: (atUnixMs, event) =>
       transaction(db, () => {
