@@ -191,8 +191,8 @@ function identityDesks(
     registrar: registrar({
       ...own,
       authority: watch.authority,
-      suites: () => termsAt(own.inForce(), environment.clock.nowUnixMs()).identities,
-      profile: () => enrolmentProfile(own.inForce(), { ...classical, ...parts }),
+      suites: () => termsAt(watch.inForce(), environment.clock.nowUnixMs()).identities,
+      profile: () => enrolmentProfile(watch.inForce(), { ...classical, ...parts }),
       classicalAuthority: classical.authority,
       classicalSuite: classical.suite,
       gatewayId,

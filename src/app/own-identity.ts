@@ -47,6 +47,7 @@ export interface OwnIdentity {
 /** What the gateway shows at its door and to servers behind `expose`, under the roots of that moment. */
 export interface Standing {
   readonly authority: Authority;
+  readonly inForce: InForce;
   readonly server: ServerSide;
   readonly client: ClientSide;
   /** Keys of the delegations that count, of which the first one signs. */
@@ -64,7 +65,8 @@ export async function ownStanding(
 ): Promise<Standing> {
   const serials: string[] = [];
   const nowUnixMs = own.clock.nowUnixMs();
-  const terms = termsAt(own.inForce(), nowUnixMs);
+  const inForce = own.inForce();
+  const terms = termsAt(inForce, nowUnixMs);
   const issue = async (purpose: Purpose, root: Root) => {
     const key: KeyPair = generateKeyPair(root.key.suite);
     const approved = { spiffeId: own.spiffeId, purpose, publicKey: key.publicKey };
@@ -91,6 +93,7 @@ export async function ownStanding(
   }
   return {
     authority,
+    inForce,
     server: {
       terms,
       credentials: server,
@@ -104,17 +107,19 @@ export async function ownStanding(
       serverRoots: trustedRoots(authority, "server"),
       revokedSerials: own.revokedSerials,
     },
-    delegations: await delegationKeys(own.keys, terms),
+    delegations: await delegationKeys(own.keys, authority, terms),
     serials,
     notAfterUnixMs: nowUnixMs + svidLifetimeMs,
   };
 }
 
-/** Each named after its algorithm. */
+/** One for each algorithm of identities that are given out, named after it. */
 async function delegationKeys(
   keys: KeyFolder,
-  { identities }: LinkTerms,
+  { roots }: Authority,
+  terms: LinkTerms,
 ): Promise<readonly [SigningKey, ...SigningKey[]]> {
+  const identities = terms.identities.filter(({ id }) => roots.client.some(({ key }) => key.suite.id === id));
   const [first, ...more] = await Promise.all(
     identities.map(({ id }) => keys.signing(`delegation-${id.toLowerCase()}`, id)),
   );

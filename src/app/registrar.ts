@@ -89,6 +89,7 @@ export function registrar(options: RegistrarOptions): Registrar {
       client_roots: trustedRoots(authority, "client"),
       gateway: options.gatewayId,
       trust_domain: authority.trustDomain,
+      in_force: inForceIn(options.profile()),
       ...(classical && { classical }),
       ...(approved.bound && { renewable_until: new Date(approved.bound.untilUnixMs).toISOString() }),
     };
@@ -256,6 +257,10 @@ export async function recordIssue(
     },
   });
   return serial;
+}
+
+function inForceIn({ fresh_keys_since: _, ...inForce }: EnrolmentProfile): Enrolled["in_force"] {
+  return inForce;
 }
 
 /** Who comes back may be of any algorithm that a root is trusted for; calls ask for more. */

@@ -1,7 +1,7 @@
 /** Follows roots and profile while the gateway runs: what a command changed is put in force, one change after the other. */
 import { randomUUIDv7 } from "node:crypto";
 
-import { termsAt } from "../crypto/suites/in-force.ts";
+import { type InForce, termsAt } from "../crypto/suites/in-force.ts";
 import type { RootRecord } from "../host/store/state-roots.ts";
 import type { Trust } from "../identity/admission.ts";
 import type { Authority } from "../identity/authority.ts";
@@ -11,6 +11,8 @@ import { settlingRoots } from "./settling-roots.ts";
 
 export interface RootWatch {
   readonly authority: () => Authority;
+  /** What the doors have taken up, which may be a moment behind the state. */
+  readonly inForce: () => InForce;
   /** Whether one of the certificates in use was revoked. */
   readonly isRevoked: (trust: Pick<Trust, "revokedSerials">) => boolean;
   /** Looks at the roots again; to be called when the state database changed. */
@@ -29,7 +31,7 @@ export function watchRoots(
   first: { readonly standing: Standing; readonly records: readonly RootRecord[] },
   use: (standing: Standing, why: "renewed" | "changed" | "compromised") => void,
 ): RootWatch {
-  let { authority, serials } = first.standing;
+  let { authority, inForce, serials } = first.standing;
   let known = first.records;
   let seen = signatureOf(own, first.records);
   let queue: Promise<void> = Promise.resolve();
@@ -49,7 +51,7 @@ export function watchRoots(
       const standing = await ownStanding(own, next, records);
       use(standing, wasCompromised(known, records) ? "compromised" : "changed");
       // After the doors: nobody gets a certificate of a root that isn't let in yet.
-      ({ authority, serials } = standing);
+      ({ authority, inForce, serials } = standing);
       [seen, known] = [signature, records];
       own.log.info("identity.roots_changed", whatChanged(own, standing));
     }
@@ -67,6 +69,7 @@ export function watchRoots(
   const settling = settlingRoots(own, refresh);
   return {
     authority: () => authority,
+    inForce: () => inForce,
     isRevoked: ({ revokedSerials }) => serials.some((serial) => revokedSerials.has(serial)),
     refresh,
     renew: () =>

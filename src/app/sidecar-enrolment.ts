@@ -129,7 +129,7 @@ async function enrolled(
   return await keepIdentity({ ...identity, address: anchor.address, ...beginning.stored }, options.state);
 }
 
-type Beginning = Pick<StoredIdentity, "profile" | "in_force" | "key" | "classical_key" | "key_since">;
+type Beginning = Pick<StoredIdentity, "profile" | "key" | "classical_key" | "key_since">;
 
 /** What the gateway's identities are of, asked before anything is shown to it, and keys for one. */
 async function begin(
@@ -151,7 +151,6 @@ async function begin(
     key,
     classical_key: classicalKey,
     key_since: iso(clock.nowUnixMs()),
-    ...inForceIn(asked),
   };
   return { stored, pair };
 }
@@ -183,7 +182,6 @@ async function renewed(
     {
       ...before,
       ...identity,
-      ...inForceIn(asked),
       ...(next && { key: next.name, key_since: iso(nowUnixMs) }),
       ...(previous && { previous }),
     },
@@ -219,12 +217,6 @@ async function forgetUnused(stored: StoredIdentity, keys: KeyFolder): Promise<vo
 function firstName(base: string, suite: SignatureSuiteId): string {
   const { identity, classical } = resolveProfile(defaultProfile);
   return suite === identity.id || suite === classical.id ? base : `${base}.${suite.toLowerCase()}`;
-}
-
-function inForceIn(asked: AskedProfile | undefined): Pick<StoredIdentity, "in_force"> {
-  if (asked === undefined) return {};
-  const { fresh_keys_since: _, ...inForce } = asked;
-  return { in_force: inForce };
 }
 
 function requestsFor({

@@ -9,13 +9,7 @@ import {
   parseCertificate,
 } from "../crypto/certificate.ts";
 import { type KeyPair, signingKey } from "../crypto/keys.ts";
-import {
-  type InForce,
-  inForceSchema,
-  type LinkTerms,
-  readInForce,
-  termsAt,
-} from "../crypto/suites/in-force.ts";
+import { type InForce, type LinkTerms, readInForce, termsAt } from "../crypto/suites/in-force.ts";
 import { defaultProfile, type Profile, profileNames, resolveProfile } from "../crypto/suites/profiles.ts";
 import { isSignatureSuiteId, type SignatureSuiteId } from "../crypto/suites/signatures.ts";
 import { enrolledSchema, type KnownGateway } from "../host/net/enrol-client.ts";
@@ -33,9 +27,8 @@ import { statePaths } from "./state-folder.ts";
 const storedSchema = z.strictObject({
   ...enrolledSchema.shape,
   address: z.string(),
+  /** Its gateway's, where that is of before and says nothing of what is in force. */
   profile: z.enum(profileNames).default(defaultProfile),
-  /** What the gateway said is in force; absent from one of before, which goes by `profile` alone. */
-  in_force: inForceSchema.optional(),
   /** Names of the keys in the key folder. */
   key: z.string().optional(),
   classical_key: z.string().optional(),

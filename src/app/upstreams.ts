@@ -67,10 +67,14 @@ interface Connections {
   readonly dispatcher: RenewablePool["dispatcher"];
   readonly close: () => Promise<void>;
   readonly credential?: UpstreamCredential | undefined;
+  readonly patience?: { readonly ms: number; readonly log: Log };
 }
 
 type ServerAtPeer = ServerAtUrl & { readonly peer: string };
 type StdioServer = Extract<ServerConfig, { command: unknown }>;
+
+/** An exposed server that goes over to other algorithms says goodbye on its links. */
+const peerPatienceMs = 2000;
 
 /** What every program needs to run at all; anything else is named by the operator. */
 const basicEnvironment = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"] as const;
@@ -97,7 +101,10 @@ export function connectServers(
     const atPeer = { ...server, peer: server.peer };
     const pool = peerPool(name, atPeer, options);
     pools.push({ pool, server: atPeer });
-    return [name, overHttp(name, server, pool, options)];
+    return [
+      name,
+      overHttp(name, server, { ...pool, patience: { ms: peerPatienceMs, log: options.log } }, options),
+    ];
   });
   return {
     grants,

@@ -85,7 +85,8 @@ async function scene(t: TestContext): Promise<{
     folder: first.folder,
     listen: address,
   });
-  const tunnel = await tunnelOf(t, await sidecar(t, gateway, "stub"));
+  const options = await sidecar(t, gateway, "stub");
+  const tunnel = await tunnelOf(t, { ...options, patienceMs: 10_000 });
   return { gateway, tunnel, exposed: { ...gateway, config: { ...gateway.config, state } } };
 }
 

@@ -45,6 +45,7 @@ export const enrolledSchema = z.object({
       client_roots: z.array(z.string()).min(1),
     })
     .optional(),
+  in_force: inForceSchema.optional(),
   renewable_until: z.iso.datetime().optional(),
 });
 const answerSchema = enrolledSchema.extend({ link_proof: linkProofSchema.optional() });

@@ -102,6 +102,8 @@ export interface Enrolled {
   readonly gateway: string;
   readonly trust_domain: string;
   readonly classical?: EnrolledClassical;
+  /** What is in force as of now. */
+  readonly in_force: WrittenInForce;
   /** When the workload has to prove itself again, RFC 3339; absent if a person vouched for it. */
   readonly renewable_until?: string;
 }

@@ -3,8 +3,10 @@ import type { Dispatcher } from "undici";
 
 import type { Answer, Journaled } from "../../gate/call.ts";
 import { type SseEvent, sseReader } from "../../wire/sse.ts";
+import type { Log } from "../../kernel/log.ts";
 import { exchange, type ExchangeLimits, type HttpAnswer } from "./http-exchange.ts";
 import { filtered, forwardable } from "./headers.ts";
+import { patientSend, type Send } from "./patient-send.ts";
 import type { Lent, UpstreamCredential } from "./upstream-credential.ts";
 import type { Upstream } from "./upstreams.ts";
 
@@ -15,6 +17,8 @@ export interface HttpUpstreamOptions {
   readonly headers: readonly string[];
   /** A credential that changes with time or caller. */
   readonly credential?: UpstreamCredential | undefined;
+  /** How long requests that can't have been carried out are sent again; absent where none is. */
+  readonly patience?: { readonly ms: number; readonly log: Log };
   /** The connections to use; whose they are stays with the caller. */
   readonly dispatcher: () => Dispatcher;
   readonly close: () => Promise<void>;
@@ -23,18 +27,17 @@ export interface HttpUpstreamOptions {
 export function httpUpstream(options: HttpUpstreamOptions): Upstream {
   const { url, limits, credential } = options;
   const path = url.pathname + url.search;
+  const once: Send = (request) => exchange(options.dispatcher(), request, limits);
+  const { patience } = options;
+  const sending = patience === undefined ? once : patientSend(once, patience.ms, patience.log);
   const send = (call: Journaled, headers: readonly string[]): Promise<HttpAnswer> =>
-    exchange(
-      options.dispatcher(),
-      {
-        method: call.verb,
-        path,
-        headers: outgoing(call, headers),
-        body: call.body,
-        gone: call.reply.gone,
-      },
-      limits,
-    );
+    sending({
+      method: call.verb,
+      path,
+      headers: outgoing(call, headers),
+      body: call.body,
+      gone: call.reply.gone,
+    });
   return {
     forward: async (call) => {
       const answer =
