@@ -99,11 +99,15 @@ test("from hybrid to cnsa-2.0 and back, with an exposed server behind: no call f
   await applyProfile(gateway.config, "cnsa-2.0", how);
   await callsUntil(gateway, tunnel, cnsa);
   assert.equal(tunnel.identity.profile.name, "cnsa-2.0");
-  await eventually("the link to the exposed server too", async () => {
-    assert.equal((await call(tunnel)).status, 200);
-    const behind = await suitesOf(exposed);
-    return behind.group === cnsa.group && behind.key === cnsa.key;
-  });
+  await eventually(
+    "the link to the exposed server too",
+    async () => {
+      assert.equal((await call(tunnel)).status, 200);
+      const behind = await suitesOf(exposed);
+      return behind.group === cnsa.group && behind.key === cnsa.key;
+    },
+    20_000,
+  );
 
   await rollBack(gateway.config, how);
   await callsUntil(gateway, tunnel, hybrid);
