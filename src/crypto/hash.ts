@@ -1,5 +1,7 @@
 /** Hashes by name; one-shot, because that is the fastest form in node:crypto. */
-import { createHmac, hash } from "node:crypto";
+import { createHmac, hash, hkdfSync } from "node:crypto";
+
+import type { HashSuite } from "./suites/symmetric.ts";
 
 export function sha256(bytes: Uint8Array): Uint8Array {
   return hash("sha256", bytes, "buffer");
@@ -13,4 +15,29 @@ export function sha256Hex(bytes: Uint8Array): string {
 /** HMAC-SHA-256 (RFC 2104). */
 export function hmacSha256(key: Uint8Array, bytes: Uint8Array): Uint8Array {
   return createHmac("sha256", key).update(bytes).digest();
+}
+
+/** A hash by its name in node:crypto. */
+export type Digest = HashSuite["digest"];
+
+export function hashBy(digest: Digest, bytes: Uint8Array): Uint8Array {
+  return hash(digest, bytes, "buffer");
+}
+
+/** HMAC (RFC 2104). */
+export function hmac(digest: Digest, key: Uint8Array, bytes: Uint8Array): Uint8Array {
+  return createHmac(digest, key).update(bytes).digest();
+}
+
+/** HKDF (RFC 5869): `length` bytes for that purpose. @param secret without structure, such as what a KEM yields */
+export function hkdf(
+  digest: Digest,
+  {
+    secret,
+    salt,
+    info,
+  }: { readonly secret: Uint8Array; readonly salt: Uint8Array; readonly info: Uint8Array },
+  length: number,
+): Uint8Array {
+  return new Uint8Array(hkdfSync(digest, secret, salt, info, length));
 }

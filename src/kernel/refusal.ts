@@ -36,6 +36,8 @@ const refusals = {
   bad_proof: { rpc: -31401, http: 401 },
   proof_nonce: { rpc: -31401, http: 401 },
   bad_join_token: { rpc: -31401, http: 401 },
+  /** Of a KEM, with one text for all there can be wrong with what a peer sent: a hint would be an oracle. */
+  bad_encapsulation: { rpc: -31401, http: 401 },
   proof_refused: { rpc: -31401, http: 401 },
   bad_origin: { rpc: -31403, http: 403 },
   denied: { rpc: -31403, http: 403 },
@@ -68,6 +70,8 @@ const refusals = {
   bad_state: { rpc: -31500, http: 500 },
   signer_refused: { rpc: -31500, http: 500 },
   bad_log: { rpc: -31500, http: 500 },
+  /** An algorithm doesn't do what its standard says. */
+  self_test_failed: { rpc: -31500, http: 500 },
   not_yet: { rpc: -31501, http: 501 },
 } as const satisfies Record<string, RefusalRow>;
 

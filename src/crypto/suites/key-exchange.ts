@@ -1,4 +1,5 @@
 /** Key exchange in TLS 1.3: the groups of RFC 10024 and RFC 8446, by their IANA names. */
+import type { KemSuiteId } from "./kem.ts";
 import { type Dated, classical2035 } from "./standing.ts";
 
 export interface KeyExchangeSuite extends Dated {
@@ -8,7 +9,7 @@ export interface KeyExchangeSuite extends Dated {
   readonly nistLevel: 1 | 3 | 5;
   readonly groupId: number;
   /** The KEM inside, by its FIPS 203 name. */
-  readonly kem: "ML-KEM-768" | "ML-KEM-1024" | null;
+  readonly kem: KemSuiteId | null;
   /** What a client and a server send of it, in bytes. */
   readonly shareBytes: readonly [client: number, server: number];
 }

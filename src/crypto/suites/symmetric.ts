@@ -1,18 +1,20 @@
 /** Hashes (FIPS 180-4) and the AEADs of TLS 1.3 (RFC 8446 §B.4). */
 import type { Dated } from "./standing.ts";
 
-interface HashSuite extends Dated {
+export interface HashSuite extends Dated {
   readonly id: string;
   /** As node:crypto names it. */
-  readonly digest: string;
+  readonly digest: "sha256" | "sha384" | "sha512";
   readonly digestBytes: number;
   /** NIST's category for finding collisions. */
   readonly nistLevel: 2 | 4 | 5;
 }
 
-interface AeadSuite extends Dated {
+export interface AeadSuite extends Dated {
   /** IANA's and OpenSSL's name of the cipher suite. */
   readonly id: string;
+  /** As node:crypto names the AEAD in it. */
+  readonly cipher: "aes-256-gcm" | "chacha20-poly1305";
   readonly keyBytes: number;
   readonly tagBytes: number;
   /** NIST's category for finding the key. */
@@ -26,8 +28,22 @@ const hashes = [
 ] as const satisfies readonly HashSuite[];
 
 const aeads = [
-  { id: "TLS_AES_256_GCM_SHA384", keyBytes: 32, tagBytes: 16, nistLevel: 5, status: "allowed" },
-  { id: "TLS_CHACHA20_POLY1305_SHA256", keyBytes: 32, tagBytes: 16, nistLevel: 5, status: "allowed" },
+  {
+    id: "TLS_AES_256_GCM_SHA384",
+    cipher: "aes-256-gcm",
+    keyBytes: 32,
+    tagBytes: 16,
+    nistLevel: 5,
+    status: "allowed",
+  },
+  {
+    id: "TLS_CHACHA20_POLY1305_SHA256",
+    cipher: "chacha20-poly1305",
+    keyBytes: 32,
+    tagBytes: 16,
+    nistLevel: 5,
+    status: "allowed",
+  },
 ] as const satisfies readonly AeadSuite[];
 
 export type HashId = (typeof hashes)[number]["id"];
