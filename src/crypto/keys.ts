@@ -81,11 +81,35 @@ export function importSecret(suite: SignatureSuite, secret: Uint8Array): KeyPair
   }
 }
 
-/** @returns undefined if `spki` (DER) is no public key of that suite */
+/**
+ * @returns undefined if `spki` (DER) is no public key of that suite, or isn't the one encoding it has: OpenSSL reads on
+ * over trailing bytes, and takes points in three forms (RFC 5480 §2.2 forbids one)
+ */
 export function importPublicKey(suite: SignatureSuite, spki: Uint8Array): PublicKey | undefined {
   try {
-    const key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
-    return algorithmOf(key) === suite.id ? key : undefined;
+    const read = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
+    if (algorithmOf(read) !== suite.id) return undefined;
+    const key = importRawPublicKey(suite, read.export({ format: "raw-public" }));
+    return key?.export({ format: "der", type: "spki" }).equals(spki) === true ? key : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * @returns undefined if `bytes` is no public key of that suite in the encoding of its standard; of an elliptic curve's
+ * that is the uncompressed point
+ */
+export function importRawPublicKey(suite: SignatureSuite, bytes: Uint8Array): PublicKey | undefined {
+  if (bytes.length !== suite.publicKeyBytes) return undefined;
+  try {
+    const key = createPublicKey({
+      key: Buffer.from(bytes),
+      format: "raw-public",
+      asymmetricKeyType: suite.keyType,
+      ...(suite.curve !== undefined && { namedCurve: suite.curve }),
+    });
+    return key.export({ format: "raw-public" }).equals(bytes) ? key : undefined;
   } catch {
     return undefined;
   }
@@ -96,13 +120,25 @@ export function algorithmOf(key: PublicKey): string {
   return algorithmOfKeyType(key.asymmetricKeyType, key.asymmetricKeyDetails?.namedCurve);
 }
 
-/** Whether `key`, if it is one of that suite at all, made `signature` over `message`. */
+/** FIPS 204 §5.2 and 205 §10.2: a longer context is no context. */
+const maxContextBytes = 255;
+
+/**
+ * Whether the key, if it is one of that suite at all, made `signature` over `message`.
+ * @param context of ML-DSA and SLH-DSA, as the signer had it; what we sign ourselves has none
+ */
 export function isSignedBy(
   { suite, publicKey }: { readonly suite: SignatureSuite; readonly publicKey: PublicKey },
   message: Uint8Array,
   signature: Uint8Array,
+  context?: Uint8Array,
 ): boolean {
-  return algorithmOf(publicKey) === suite.id && verify(suite.digest, message, publicKey, signature);
+  if (algorithmOf(publicKey) !== suite.id) return false;
+  if (context === undefined) return verify(suite.digest, message, publicKey, signature);
+  return (
+    context.length <= maxContextBytes &&
+    verify(suite.digest, message, { key: publicKey, context: Buffer.from(context) }, signature)
+  );
 }
 
 /** SHA-256 of the SubjectPublicKeyInfo, base64url. */

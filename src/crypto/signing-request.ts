@@ -1,5 +1,5 @@
 /** PKCS #10 certification requests (RFC 2986): proof that the asker holds the key it wants certified. */
-import { createPublicKey, sign } from "node:crypto";
+import { sign } from "node:crypto";
 
 import { AsnConvert } from "@peculiar/asn1-schema";
 import { Attributes, CertificationRequest, CertificationRequestInfo } from "@peculiar/asn1-csr";
@@ -8,7 +8,7 @@ import { AlgorithmIdentifier, Attribute, Extensions, Name, SubjectPublicKeyInfo 
 import { toBase64 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { issuerExtensions, name } from "./certificate.ts";
-import { isSignedBy, type KeyPair, type PublicKey, type SigningKey } from "./keys.ts";
+import { importPublicKey, isSignedBy, type KeyPair, type PublicKey, type SigningKey } from "./keys.ts";
 import type { SignatureSuite } from "./suites/signatures.ts";
 
 /** DER. The subject stays empty: the issuer decides the name. */
@@ -77,9 +77,10 @@ function verifiedKey(der: Uint8Array, suite: SignatureSuite): PublicKey | undefi
   try {
     const request = AsnConvert.parse(der, CertificationRequest);
     const spki = AsnConvert.serialize(request.certificationRequestInfo.subjectPKInfo);
-    const key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
+    const publicKey = importPublicKey(suite, new Uint8Array(spki));
+    if (publicKey === undefined) return undefined;
     const info = Buffer.from(AsnConvert.serialize(request.certificationRequestInfo));
-    return isSignedBy({ suite, publicKey: key }, info, Buffer.from(request.signature)) ? key : undefined;
+    return isSignedBy({ suite, publicKey }, info, Buffer.from(request.signature)) ? publicKey : undefined;
   } catch {
     return undefined;
   }
