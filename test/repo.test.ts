@@ -26,6 +26,17 @@ test("each source file begins by saying what it is", () => {
   );
 });
 
+test("nobody in the product is handed a KEM's secret that wasn't confirmed", () => {
+  const bare = /decapsulateUnconfirmed|node:crypto[\s\S]*?\b(en|de)capsulate\(|\bcrypto\.(en|de)capsulate\(/;
+  const users = typescript
+    .filter(({ path: name }) => name.startsWith("src/") && !name.endsWith(".test.ts"))
+    .filter(({ text }) => bare.test(text));
+  assert.deepEqual(users.map(({ path: name }) => name).toSorted(), [
+    "src/crypto/kem.ts",
+    "src/crypto/self-test.ts",
+  ]);
+});
+
 test("no file leaves work behind as a comment", () => {
   const marker = /\b(TO[D]O|FIX[M]E|X[X]X|HA[C]K)\b/; // Brackets, so that this line is none itself.
   const found = files.filter(({ path: name, text }) => name !== "package-lock.json" && marker.test(text));

@@ -9,6 +9,7 @@ import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { runningGateway } from "./certificate-authority.ts";
 import { type Config, fixedServers } from "./config.ts";
+import { cryptographyInForce } from "./cryptography.ts";
 import { verifyLogFolder } from "./log-verification.ts";
 import { probeServer } from "./mcp-probe.ts";
 import { openOperatorTunnel } from "./operator-tunnel.ts";
@@ -32,6 +33,7 @@ interface Examination {
 /** Each check on its own: one that fails tells, and doesn't keep the others from being made. */
 export async function* examine(examination: Examination): AsyncGenerator<Finding> {
   yield runtime(examination.config);
+  yield* await attempt("cryptography", () => cryptographyInForce(examination.config, examination.clock));
   yield stateFolder(examination.config);
   yield* await attempt("certificates", () => certificates(examination));
   yield* await attempt("signer", () => signerFindings(examination.config));

@@ -16,6 +16,7 @@ import { type RecentCalls, recentCalls } from "../control/recent-calls.ts";
 import { type AuditLog, openAuditLog } from "./audit-log.ts";
 import { openClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
+import { profilesIn, proveLinkCryptography } from "./cryptography.ts";
 import { type Base, type Environment, openDataPlane } from "./data-plane.ts";
 import { identityRecords } from "./identity-records.ts";
 import { recordEvents } from "./root-watch.ts";
@@ -41,6 +42,7 @@ export interface Gateway {
 
 /** @throws Refusal that says what keeps it from starting; nothing is left open then */
 export async function startGateway(config: Config, environment: Environment): Promise<Gateway> {
+  await proveLinkCryptography([config.profile]);
   await using opening = new AsyncDisposableStack();
   const base = await openBase(config, environment, opening);
   const { audit, recent, gatewayId } = base;
@@ -85,6 +87,7 @@ async function openBase(
   );
   const inForce = (): InForce => inForceOf(profiles.changes(), config, clock.nowUnixMs());
   mustBeAllowed(inForce(), clock);
+  await proveLinkCryptography(profilesIn(inForce()));
   const making = { trustDomain: config.trust_domain, suite: inForce().profile.identity.id, clock };
   const roots = await openAuthorityRoots(config.state, keys, making);
   opening.defer(roots.close);
