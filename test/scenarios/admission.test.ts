@@ -30,6 +30,7 @@ import {
   toolCall,
 } from "../support/gateway.ts";
 import { authorityOf } from "../support/authority.ts";
+import { helloOf } from "../support/hello.ts";
 import { newSigningKey } from "../support/keys.ts";
 
 function endpoint(gateway: TestGateway): { readonly host: string; readonly port: number } {
@@ -44,25 +45,6 @@ function rawAnswer(gateway: TestGateway, send: (socket: net.Socket) => void): Pr
     socket.on("data", (chunk: Buffer) => chunks.push(chunk));
     socket.on("error", () => {});
     socket.on("close", () => resolve(Buffer.concat(chunks)));
-  });
-}
-
-/** The ClientHello a TLS client with these options sends. */
-function helloOf(options: tls.ConnectionOptions): Promise<Buffer> {
-  return new Promise((resolve) => {
-    const server = net.createServer((socket) => {
-      socket.once("data", (hello: Buffer) => {
-        resolve(hello);
-        socket.destroy();
-        server.close();
-      });
-      socket.on("error", () => {});
-    });
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as net.AddressInfo;
-      const client = tls.connect({ host: "127.0.0.1", port, ...options });
-      client.on("error", () => {});
-    });
   });
 }
 
