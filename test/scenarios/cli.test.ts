@@ -129,6 +129,7 @@ describe("a gateway that has served a few calls", () => {
     const doctor = await run("doctor");
     assert.equal(doctor.code, 0, doctor.stdout);
     assert.match(doctor.stdout, /ok +listener +\S+ refuses classical key exchange/);
+    assert.match(doctor.stdout, /ok +cryptography +encapsulated and confirmed, .*: ML-KEM-768 \d/);
     assert.match(doctor.stdout, /Everything works\./);
     assert.match(
       (await run("ca", "list")).stdout,
