@@ -6,6 +6,7 @@ import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Config } from "./config.ts";
 import { namedProfile } from "./config/crypto.ts";
+import { proveLinkCryptography } from "./cryptography.ts";
 import { changeEvent, isSameProfile, withProfiles } from "./profile-in-force.ts";
 import { type OpenStore, openStore } from "./root-operations.ts";
 import { ensureRootOf, exportRoots } from "./roots.ts";
@@ -30,7 +31,10 @@ export function profileNamed(config: Config, name: string): Profile {
   return namedProfile(name, config.crypto, config.p2p_connectivity?.allowed_algos);
 }
 
-/** @throws Refusal `bad_config` for a profile that isn't there or may not be used, `bad_state` if it is in force already */
+/**
+ * @throws Refusal `bad_config` for a profile that isn't there or may not be used, `bad_state` if it is in force already,
+ * `self_test_failed` if this machine's algorithms don't do what it needs
+ */
 export async function applyProfile(config: Config, name: string, how: Applying): Promise<AppliedProfile> {
   return await change(config, "apply", () => profileNamed(config, name), how);
 }
@@ -66,6 +70,7 @@ async function change(
   try {
     const profile = wished();
     mayBeUsed(profile, clock);
+    await proveLinkCryptography([profile]);
     await makeRoots(config, profile, open);
     return withProfiles(config.state, (store) =>
       applied(store, { what, profile, configured: config.profile.document, overlapMs, clock }),
