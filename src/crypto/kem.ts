@@ -111,7 +111,7 @@ export function decapsulate(
 
 /**
  * ML-KEM.Decaps as FIPS 203 §7.3 has it: a secret for every ciphertext of the right length, tampered with or not.
- * INVARIANT: what it yields proves nothing, so nobody calls it but this file and the self-test.
+ * INVARIANT: what it yields proves nothing, so nobody calls it but this file, and who tests or measures it.
  * @throws Refusal `bad_encapsulation` if the ciphertext has another length, or OpenSSL fails
  */
 export function decapsulateUnconfirmed(
