@@ -9,7 +9,7 @@ import tls from "node:tls";
 
 import { Pool } from "undici";
 
-import { quantile } from "./machine.ts";
+import { quantile } from "../src/kernel/statistics.ts";
 
 /** Where to, and with which TLS; without `tls` in the clear. */
 export interface Target {

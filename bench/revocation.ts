@@ -14,9 +14,9 @@ import { resolveProfile } from "../src/crypto/suites/profiles.ts";
 import { type EnrolledIdentity, join, renew } from "../src/host/net/enrol-client.ts";
 import { clientTlsOptions } from "../src/host/net/tls.ts";
 import { readJoinToken } from "../src/identity/join-token.ts";
+import { median } from "../src/kernel/statistics.ts";
 import { cli } from "../test/support/cli.ts";
 import { gatewayProcess, type GatewayProcess } from "../test/support/gateway-process.ts";
-import { median } from "./machine.ts";
 
 const rounds = Number(process.argv[2] ?? 10);
 /** Beyond this something is broken, and a figure would hide it. */

@@ -12,6 +12,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
+import { median } from "../src/kernel/statistics.ts";
 import { installed } from "../test/support/debian.ts";
 import {
   classicalTls,
@@ -28,7 +29,7 @@ import {
   supergateway,
 } from "./contestants.ts";
 import type { Measured, Order } from "./load.ts";
-import { cpuMs, median, peakMiB } from "./machine.ts";
+import { cpuMs, peakMiB } from "./machine.ts";
 import { profile } from "./profile.ts";
 
 const rounds = Number(process.env["LATTICEGATE_BENCH_ROUNDS"] ?? 7);

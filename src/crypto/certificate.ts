@@ -50,8 +50,17 @@ interface CertificateRequest {
   readonly subjectOf?: string;
 }
 
+/** What certificates are signed with. */
+export interface IssuingKey extends Pick<SigningKey, "publicKey" | "sign"> {
+  readonly suite: {
+    readonly oid: string;
+    /** Whether NULL stands behind the OID (RFC 4055 §5); left out otherwise. */
+    readonly hasNullParameters?: boolean;
+  };
+}
+
 /** Who signs: by the subject of its certificate (PEM), or by a name that has none yet. */
-type Issuer = { readonly key: SigningKey } & (
+type Issuer = { readonly key: IssuingKey } & (
   | { readonly certificate: string }
   | { readonly commonName: string }
 );
@@ -67,7 +76,7 @@ const usages = { server: id_kp_serverAuth, client: id_kp_clientAuth } as const;
 /** A trust anchor that can only vouch for SPIFFE IDs of its trust domain. */
 export interface RootRequest {
   readonly commonName: string;
-  readonly key: SigningKey;
+  readonly key: IssuingKey;
   readonly trustDomain: string;
   readonly notBeforeUnixMs: number;
   readonly notAfterUnixMs: number;
@@ -203,7 +212,11 @@ export function isIssuedBy(certificate: ParsedCertificate, root: ParsedCertifica
 }
 
 async function issue(request: CertificateRequest, extensions: Extension[]): Promise<string> {
-  const algorithm = new AlgorithmIdentifier({ algorithm: request.issuer.key.suite.oid });
+  const { oid, hasNullParameters = false } = request.issuer.key.suite;
+  const algorithm = new AlgorithmIdentifier({
+    algorithm: oid,
+    ...(hasNullParameters && { parameters: null }),
+  });
   const tbs = new TBSCertificate({
     version: Version.v3,
     serialNumber: freshSerial(),
