@@ -8,6 +8,7 @@ import { caBackup, caRestore } from "./ca-backup.ts";
 import { caDrill } from "./ca-drill.ts";
 import { caImport, caRequest } from "./ca-outside.ts";
 import { caCompromised, caRetire, caRoots, caRotate } from "./ca-roots.ts";
+import { benchHandshake } from "./bench.ts";
 import { type Command, parseCall, usage } from "./command.ts";
 import { configCheck, configDocs } from "./config.ts";
 import { connect } from "./connect.ts";
@@ -59,6 +60,7 @@ const commands = [
   configCheck,
   configDocs,
   identityExport,
+  benchHandshake,
 ] as const satisfies readonly Command[];
 
 // Who reads only the beginning of what is printed (`| head`) has all it wants.

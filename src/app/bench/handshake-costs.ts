@@ -40,14 +40,18 @@ export interface HandshakeCosts {
   readonly handshakes: readonly HandshakeCost[];
 }
 
-interface Standing {
+interface Cost {
+  readonly name: string;
   /** Profiles that have all of it. */
   readonly profiles: readonly string[];
 }
 
-export interface KeyExchangeCost extends Standing {
-  readonly name: string;
+export interface KeyExchangeCost extends Cost {
   readonly kind: Kind;
+  /** Whether it is what the others are compared with. */
+  readonly isReference: boolean;
+  /** Of an exchange with a key of its own, the row with one that lasts. */
+  readonly withLastingKey?: string;
   readonly publicKeyBytes: number;
   readonly messageBytes: number;
   readonly totalBytes: number;
@@ -58,22 +62,23 @@ export interface KeyExchangeCost extends Standing {
   readonly timesReference: number;
 }
 
-export interface SignatureCost extends Standing {
-  readonly name: string;
+export interface SignatureCost extends Cost {
   readonly kind: Kind;
   readonly publicKeyBytes: number;
-  /** At most: ECDSA's differ by a few bytes. */
+  /** At most, if their length varies: ECDSA's is DER of two integers. */
   readonly signatureBytes: number;
+  readonly hasVaryingLength: boolean;
   readonly signsPerCpuSecond: Figure;
   readonly verifiesPerCpuSecond: Figure;
 }
 
-export interface HandshakeCost extends Standing {
-  readonly name: string;
+export interface HandshakeCost extends Cost {
   readonly identity: string;
   readonly identityKind: Kind;
   readonly group: string;
   readonly groupKind: Kind;
+  /** Whether it is what the others are compared with. */
+  readonly isReference: boolean;
   readonly clientHelloBytes: number;
   readonly clientBytes: number;
   readonly serverBytes: number;
@@ -152,8 +157,10 @@ function keyExchangeCost(
   const cpuUs = exchanging.samples.map((sample) => sample.cpuUs);
   return {
     name: row.id,
-    kind: row.kind,
     profiles: profilesWith({ group: row.id }),
+    kind: row.kind,
+    isReference: row.id === referenceExchange,
+    ...(row.withLastingKey !== undefined && { withLastingKey: row.withLastingKey }),
     publicKeyBytes,
     messageBytes,
     totalBytes: publicKeyBytes + messageBytes,
@@ -171,10 +178,11 @@ function signatureCost({ suite, signing, verifying }: SignatureContestants): Sig
     figureOf(samples.map(({ cpuUs }) => 1_000_000 / cpuUs));
   return {
     name: suite.id,
-    kind: suite.kind,
     profiles: profilesWith({ identity: suite.id }),
+    kind: suite.kind,
     publicKeyBytes: suite.publicKeyBytes,
     signatureBytes: suite.signatureBytes,
+    hasVaryingLength: suite.keyType === "ec",
     signsPerCpuSecond: perCpuSecond(signing.samples),
     verifiesPerCpuSecond: perCpuSecond(verifying.samples),
   };
@@ -194,11 +202,12 @@ function handshakeCost(
   const serverCpuUs = figureOf(figures(samples, "serverCpuUs"));
   return {
     name: handshakeName(row),
+    profiles: profilesWith({ group: row.group, identity: row.identity.id }),
+    isReference: handshakeName(row) === referenceHandshake,
     identity: row.identity.id,
     identityKind: row.identity.kind,
     group: row.group,
     groupKind: row.groupKind,
-    profiles: profilesWith({ group: row.group, identity: row.identity.id }),
     clientHelloBytes: bytes.hello,
     clientBytes: bytes.sentByClient,
     serverBytes: bytes.sentByServer,

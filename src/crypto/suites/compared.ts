@@ -32,6 +32,8 @@ interface Transport {
 export interface ComparedExchange {
   readonly id: string;
   readonly kind: Kind;
+  /** Of an exchange with a key of its own, the same with one that lasts. */
+  readonly withLastingKey?: string;
   readonly how:
     | { readonly kind: "transport"; readonly transport: Transport }
     | { readonly kind: "agreement"; readonly agreement?: Agreement; readonly kem?: Kem };
@@ -68,7 +70,10 @@ const rsa3072 = { modulusBits: 3072, digest: "sha256" } as const;
 
 export const comparedExchanges: readonly ComparedExchange[] = [
   transport("RSA-3072", { ...rsa3072, isEphemeral: false }),
-  transport("RSA-3072, key made for it", { ...rsa3072, isEphemeral: true }),
+  {
+    ...transport("RSA-3072, key made for it", { ...rsa3072, isEphemeral: true }),
+    withLastingKey: "RSA-3072",
+  },
   { id: "X25519", kind: "classical", how: { kind: "agreement", agreement: x25519 } },
   { id: "P-256", kind: "classical", how: { kind: "agreement", agreement: p256 } },
   { id: "ML-KEM-768", kind: "pq", how: { kind: "agreement", kem: mlkem768 } },
@@ -116,9 +121,6 @@ export const comparedSignatures: readonly ComparedSignature[] = [
   signatureSuite("ML-DSA-87"),
   signatureSuite("SLH-DSA-SHA2-128s"),
 ];
-
-/** Whose rates the others are compared with. */
-export const referenceSignature = ecdsaP256.id;
 
 /** A server's identity and a client's are of one algorithm, as they are under a profile. */
 export const comparedHandshakes: readonly ComparedHandshake[] = [
