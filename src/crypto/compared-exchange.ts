@@ -5,7 +5,6 @@
 import {
   constants,
   createPublicKey,
-  decapsulate,
   diffieHellman,
   encapsulate,
   generateKeyPairSync,
@@ -16,7 +15,9 @@ import {
 } from "node:crypto";
 
 import { equalInConstantTime } from "../kernel/bytes.ts";
+import { decapsulateUnconfirmed, generateKemKeyPair, importKemPublicKey } from "./kem.ts";
 import type { ComparedExchange } from "./suites/compared.ts";
+import type { KemSuite } from "./suites/kem.ts";
 
 export interface Exchanged {
   /** What the side that begins sends. */
@@ -44,7 +45,6 @@ interface Mechanism {
 }
 
 type Agreement = NonNullable<Extract<ComparedExchange["how"], { kind: "agreement" }>["agreement"]>;
-type Kem = NonNullable<Extract<ComparedExchange["how"], { kind: "agreement" }>["kem"]>;
 type Transport = Extract<ComparedExchange["how"], { kind: "transport" }>["transport"];
 
 const secretBytes = 32;
@@ -128,20 +128,18 @@ function agreeing({ keyType, curve }: Agreement): Mechanism {
   };
 }
 
-function encapsulating({ keyType }: Kem): Mechanism {
+/** Bare, as it stands in TLS, where the handshake confirms it. The secret is compared and thrown away. */
+function encapsulating(suite: KemSuite): Mechanism {
   return {
     begin: () => {
-      // The overloads name each key type; a row's type is one of them.
-      const { publicKey, privateKey } = generateKeyPairSync(keyType as "ml-kem-768");
+      const pair = generateKemKeyPair(suite);
       return {
-        publicKey: publicKey.export({ format: "raw-public" }),
-        secret: (message) => decapsulate(privateKey, message),
+        publicKey: pair.publicKey.bytes,
+        secret: (message) => decapsulateUnconfirmed(pair, message),
       };
     },
     answer: (bytes) => {
-      const key = Buffer.from(bytes);
-      const read = createPublicKey({ key, format: "raw-public", asymmetricKeyType: keyType });
-      const { ciphertext, sharedKey } = encapsulate(read);
+      const { ciphertext, sharedKey } = encapsulate(importKemPublicKey(suite, bytes).key);
       return { message: ciphertext, secret: sharedKey };
     },
   };

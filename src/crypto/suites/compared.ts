@@ -2,6 +2,7 @@
  * What costs are compared between: rows of the tables, and beside them the classical algorithms that everybody knows.
  * Those beside are for measuring alone: no profile has them, and no key or certificate is taken because they stand here.
  */
+import { kemSuite, type KemSuite } from "./kem.ts";
 import { builtInProfiles, profileOf, resolveProfile } from "./profiles.ts";
 import { signatureSuite, type SignatureSuite } from "./signatures.ts";
 
@@ -13,11 +14,6 @@ interface Agreement {
   readonly keyType: "x25519" | "ec";
   /** OpenSSL's name of the curve, where the key type has several. */
   readonly curve?: "prime256v1" | "secp384r1";
-}
-
-interface Kem {
-  /** `asymmetricKeyType` in node:crypto. */
-  readonly keyType: "ml-kem-768" | "ml-kem-1024";
 }
 
 /** A secret that is encrypted to a public key, as TLS did until 1.2. */
@@ -36,7 +32,7 @@ export interface ComparedExchange {
   readonly withLastingKey?: string;
   readonly how:
     | { readonly kind: "transport"; readonly transport: Transport }
-    | { readonly kind: "agreement"; readonly agreement?: Agreement; readonly kem?: Kem };
+    | { readonly kind: "agreement"; readonly agreement?: Agreement; readonly kem?: KemSuite };
 }
 
 /** How an end proves who it is. */
@@ -64,8 +60,8 @@ export interface ComparedHandshake {
 const x25519 = { keyType: "x25519" } as const satisfies Agreement;
 const p256 = { keyType: "ec", curve: "prime256v1" } as const satisfies Agreement;
 const p384 = { keyType: "ec", curve: "secp384r1" } as const satisfies Agreement;
-const mlkem768 = { keyType: "ml-kem-768" } as const satisfies Kem;
-const mlkem1024 = { keyType: "ml-kem-1024" } as const satisfies Kem;
+const mlkem768 = kemSuite("ML-KEM-768");
+const mlkem1024 = kemSuite("ML-KEM-1024");
 const rsa3072 = { modulusBits: 3072, digest: "sha256" } as const;
 
 export const comparedExchanges: readonly ComparedExchange[] = [
@@ -76,8 +72,8 @@ export const comparedExchanges: readonly ComparedExchange[] = [
   },
   { id: "X25519", kind: "classical", how: { kind: "agreement", agreement: x25519 } },
   { id: "P-256", kind: "classical", how: { kind: "agreement", agreement: p256 } },
-  { id: "ML-KEM-768", kind: "pq", how: { kind: "agreement", kem: mlkem768 } },
-  { id: "ML-KEM-1024", kind: "pq", how: { kind: "agreement", kem: mlkem1024 } },
+  { id: mlkem768.id, kind: "pq", how: { kind: "agreement", kem: mlkem768 } },
+  { id: mlkem1024.id, kind: "pq", how: { kind: "agreement", kem: mlkem1024 } },
   hybrid("X25519MLKEM768", x25519, mlkem768),
   hybrid("SecP256r1MLKEM768", p256, mlkem768),
   hybrid("SecP384r1MLKEM1024", p384, mlkem1024),
@@ -169,7 +165,7 @@ function transport(id: string, of: Transport): ComparedExchange {
   return { id, kind: "classical", how: { kind: "transport", transport: of } };
 }
 
-function hybrid(id: string, agreement: Agreement, kem: Kem): ComparedExchange {
+function hybrid(id: string, agreement: Agreement, kem: KemSuite): ComparedExchange {
   return { id, kind: "hybrid", how: { kind: "agreement", agreement, kem } };
 }
 
