@@ -18,12 +18,14 @@ export type Report =
       readonly kind: "settled";
       /** Since the process began. */
       readonly cpuUs: number;
+      /** Since then, those in which the client was proven: a client alone can't know. */
+      readonly handshakes: number;
       /** What the last link carried, TLS records and all. */
       readonly receivedBytes: number;
       readonly sentBytes: number;
     };
 
-const links = { open: 0, receivedBytes: 0, sentBytes: 0, onIdle: (): void => undefined };
+const links = { open: 0, handshakes: 0, receivedBytes: 0, sentBytes: 0, onIdle: (): void => undefined };
 
 process.on("message", (order: Order) => void carryOut(order));
 process.on("disconnect", () => process.exit());
@@ -36,6 +38,7 @@ async function carryOut(order: Order): Promise<void> {
 
 function serve(end: End): Promise<number> {
   const server = tls.createServer(serverOptions(end), (socket) => {
+    links.handshakes++;
     socket.on("error", () => socket.destroy());
     socket.resume().end(); // The client sees the end, and closes.
   });
@@ -59,8 +62,8 @@ function serve(end: End): Promise<number> {
 
 function settle(): void {
   links.onIdle = () => undefined;
-  const { receivedBytes, sentBytes } = links;
-  report({ kind: "settled", cpuUs: cpuUsOfProcess(), receivedBytes, sentBytes });
+  const { handshakes, receivedBytes, sentBytes } = links;
+  report({ kind: "settled", cpuUs: cpuUsOfProcess(), handshakes, receivedBytes, sentBytes });
 }
 
 function report(said: Report): void {

@@ -74,8 +74,9 @@ function rowOf(client: ClientEnd, port: number, settled: () => Promise<Settled>)
   const options = { ...clientOptions(client), host: "127.0.0.1", port };
   return {
     bytes: async () => {
+      const before = await settled();
       await handshakeUs(options, client.group);
-      const { receivedBytes, sentBytes } = await settled();
+      const { receivedBytes, sentBytes } = allDone(1, before, await settled());
       return {
         hello: await helloBytes(options),
         sentByClient: receivedBytes - closeNotifyBytes,
@@ -83,13 +84,20 @@ function rowOf(client: ClientEnd, port: number, settled: () => Promise<Settled>)
       };
     },
     sample: async (ms) => {
-      const { cpuUs: before } = await settled();
+      const before = await settled();
       const slice = { ms, leastOperations: leastHandshakes };
       const sample = await sampledAsync(() => handshakeUs(options, client.group), slice);
-      const { cpuUs: after } = await settled();
-      return { ...sample, serverCpuUs: (after - before) / sample.operations };
+      const { cpuUs } = allDone(sample.operations, before, await settled());
+      return { ...sample, serverCpuUs: (cpuUs - before.cpuUs) / sample.operations };
     },
   };
+}
+
+/** A client is done before the server has judged its certificate, so that a refusal would pass for a handshake. */
+function allDone(operations: number, before: Settled, after: Settled): Settled {
+  const done = after.handshakes - before.handshakes;
+  if (done === operations) return after;
+  throw new Error(`the server let in ${done} of ${operations} clients`);
 }
 
 /** From connecting until the client has verified the server and said so; resolves when the link is closed. */
