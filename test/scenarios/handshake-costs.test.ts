@@ -25,7 +25,7 @@ import { type Ends, openHandshakeLab } from "../../src/host/bench/handshakes.ts"
 import { clientTlsOptions } from "../../src/host/net/tls.ts";
 import { cli, type Ended } from "../support/cli.ts";
 import { temporaryFolder } from "../support/gateway.ts";
-import { parseXml } from "../support/xml.ts";
+import { type Element, parseXml } from "../support/xml.ts";
 
 const cpu = cpus()[0]?.model.trim() ?? "unknown";
 
@@ -189,13 +189,11 @@ describe("one short run of each format", () => {
   });
 
   test("the same handshake has the same bytes, but for ECDSA's signatures, in every run", async () => {
-    const again = await cli([
-      "bench",
-      "handshake",
-      ...["--only", "handshakes", "--seconds", "1", "--format", "json"],
-    ]);
+    const args = ["--only", "handshakes", "--seconds", "1", "--format", "json"];
+    const again = await cli(["bench", "handshake", ...args]);
     const other = JSON.parse(again.stdout) as HandshakeCosts;
     assert.deepEqual([other.keyExchanges, other.signatures], [[], []]);
+    assert.equal(other.handshakes.length, costs.handshakes.length);
     for (const [i, { name, identity, totalBytes, clientHelloBytes }] of other.handshakes.entries()) {
       const row = costs.handshakes[i];
       assert.equal(clientHelloBytes, row?.clientHelloBytes, name);
@@ -241,6 +239,40 @@ describe("one short run of each format", () => {
     }
   });
 
+  test("bars are as long as what they stand for", () => {
+    const bars = parseXml(svg).filter(
+      ({ attributes }) => attributes["class"] === "first" && attributes["rx"] === undefined,
+    );
+    const [longest] = costs.handshakes.toSorted((a, b) => b.totalBytes - a.totalBytes);
+    const longestBar = Math.max(...bars.slice(0, costs.handshakes.length).map(widthOf));
+    for (const [i, { name, clientBytes }] of costs.handshakes.entries()) {
+      const expected = (clientBytes / (longest?.clientBytes ?? 0)) * longestBar;
+      assert.ok(Math.abs(widthOf(bars[i]) - expected) < 0.2, name);
+    }
+  });
+
+  test("a bar that would dwarf the others is cut, and shows it; its figure is whole", () => {
+    const [row, second, third] = costs.keyExchanges;
+    assert.ok(row !== undefined && second !== undefined && third !== undefined);
+    const of = (median: number): HandshakeCosts["keyExchanges"][number] => ({
+      ...row,
+      latencyUs: { median, spread: 0 },
+      cpuUs: { median: 100, spread: 0 },
+    });
+    const drawn = costChart({
+      ...costs,
+      keyExchanges: [of(1000), of(500_000), of(2000)],
+      signatures: [],
+      handshakes: [],
+    });
+    const elements = parseXml(drawn);
+    const bars = elements.filter(({ attributes }) => attributes["class"] === "only").slice(0, 3);
+    const [short = 0, cut = 0, long = 0] = bars.map(widthOf);
+    assert.ok(Math.abs(long / short - 2) < 0.02 && cut > long && cut < 2 * long, `${short} ${cut} ${long}`);
+    assert.equal(elements.filter(({ attributes }) => attributes["class"] === "gap").length, 1);
+    assert.ok(elements.some(({ text }) => text === "500 ms"));
+  });
+
   test("names with characters of XML's own are escaped", () => {
     const [row] = costs.keyExchanges;
     assert.ok(row !== undefined);
@@ -249,6 +281,10 @@ describe("one short run of each format", () => {
     assert.ok(texts.some(({ text }) => text === odd.name));
   });
 });
+
+function widthOf(element: Element | undefined): number {
+  return Number(element?.attributes["width"]);
+}
 
 const primitives = `Key exchanges by themselves, both ends
 

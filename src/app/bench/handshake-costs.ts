@@ -93,7 +93,7 @@ export interface HandshakeCost extends Cost {
 }
 
 export const costParts = ["primitives", "handshakes"] as const;
-export type CostPart = (typeof costParts)[number];
+type CostPart = (typeof costParts)[number];
 
 export interface MeasuringOptions {
   /** All of it by default. */

@@ -55,14 +55,14 @@ test("slices are as the weights, and together as long as the budget", async () =
   assert.equal(Math.round(now), 800);
 });
 
-test("whoever is slow takes time from the others, and makes the run late by no more than its own turn", async () => {
+test("whoever is slow takes time from the others, and makes the run late by no more than its last turn", async () => {
   const { taken, now } = await run(
     { a: 1, slow: 1, b: 1 },
-    { rounds: 3, endMs: 1200, slowMs: { slow: 250 } },
+    { rounds: 6, endMs: 3600, slowMs: { slow: 450 } },
   );
-  assert.ok(now >= 1200 && now <= 1450, String(now));
+  assert.ok(now >= 3600 && now <= 3600 + 450, String(now)); // It is last in two rounds; one is made up for.
   const others = taken.filter(({ name }) => name !== "slow").map(({ sliceMs }) => sliceMs);
-  assert.ok(others.every((sliceMs) => sliceMs < 1200 / 9 + 1) && Math.min(...others) < 100, others.join(" "));
+  assert.ok(others.every((sliceMs) => sliceMs <= 201) && Math.min(...others) < 150, others.join(" "));
 });
 
 test("when the time is up, everybody still has a turn worth measuring", async () => {

@@ -6,7 +6,7 @@ import { constants } from "node:crypto";
 import tls from "node:tls";
 
 /** What both ends negotiate. Plain text and lists, since it goes to another process. */
-export interface Negotiated {
+interface Negotiated {
   /** OpenSSL's names. */
   readonly group: string;
   readonly signatures: string;

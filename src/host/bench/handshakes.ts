@@ -28,7 +28,7 @@ export interface HandshakeSample extends Sample {
   readonly serverCpuUs: number;
 }
 
-export interface HandshakeRow {
+interface HandshakeRow {
   readonly bytes: () => Promise<HandshakeBytes>;
   readonly sample: (sliceMs: number) => Promise<HandshakeSample>;
 }
