@@ -52,13 +52,15 @@ export const benchHandshake = {
     const file = call.text("svg");
     const forSeconds = secondsOf(call.text("seconds"));
     if (file !== undefined) await checkFolder(file); // Before the measuring, not after it.
+    const isShown = process.stderr.isTTY;
     const costs = await measureHandshakeCosts({
       seconds: forSeconds,
       clock: systemClock,
       ...(only !== undefined && { only }),
-      ...(process.stderr.isTTY && { onTurn: showTurn }),
+      ...(isShown && { onTurn: showTurn }),
+    }).finally(() => {
+      if (isShown) process.stderr.write(eraseLine);
     });
-    if (process.stderr.isTTY) process.stderr.write(eraseLine);
     if (file !== undefined) await write(file, costChart(costs));
     call.out(render(costs));
     return 0;
