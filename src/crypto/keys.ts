@@ -120,6 +120,16 @@ export function algorithmOf(key: PublicKey): string {
   return algorithmOfKeyType(key.asymmetricKeyType, key.asymmetricKeyDetails?.namedCurve);
 }
 
+/** The same for keys of others' too, as people name them: `RSA-2048`, `ECDSA-P-256`. */
+export function describedKey(key: PublicKey): string {
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
+  if (type === "rsa" || type === "rsa-pss") return `RSA-${details?.modulusLength ?? 0}`;
+  const known = algorithmOf(key);
+  if (type !== "ec" || known !== type) return known;
+  const { namedCurve = "unknown" } = details ?? {};
+  return `ECDSA-${namedCurve === "prime256v1" ? "P-256" : namedCurve}`;
+}
+
 /** FIPS 204 §5.2 and 205 §10.2: a longer context is no context. */
 const maxContextBytes = 255;
 

@@ -4,6 +4,12 @@ export interface Channel {
   readonly group: string;
   /** Whether the key exchange holds against a quantum computer. */
   readonly keyExchange: "hybrid" | "classical";
+  /** NIST security category of the key exchange; 0 without ML-KEM. */
+  readonly level: number;
+  /** As Node names it: `TLSv1.3`. */
+  readonly version: string;
+  /** Name of the profile that was in force when the link was let in. */
+  readonly profile: string;
   readonly peer: Peer;
   /** IP address and port, for the log. */
   readonly remote: string;
@@ -49,4 +55,36 @@ export interface ClassicalIdentity {
 /** Whom the log names for a link, before anybody said more than its handshake did. */
 export function nameOf({ peer }: Pick<Channel, "peer">): string {
   return peer.kind === "svid" ? peer.spiffeId : "anonymous";
+}
+
+/** The link on which a server behind the gateway was asked. */
+export type ServerLink =
+  | {
+      readonly kind: "tls";
+      readonly group: string;
+      readonly keyExchange: Channel["keyExchange"];
+      readonly level: number;
+      readonly version: string;
+      /** Algorithm of the key of the server's certificate, e.g. `ML-DSA-65`, `RSA-2048`. */
+      readonly certificate: string;
+    }
+  /** Plain HTTP to another machine. */
+  | { readonly kind: "plain" };
+
+/** What rules can ask of a link. */
+export interface LinkPosture {
+  readonly group: string;
+  readonly level: number;
+  readonly isPostQuantum: boolean;
+  /** Algorithm of the identity that the handshake proved; undefined where it proved none. */
+  readonly certificate: string | undefined;
+}
+
+export function postureOf({ group, level, keyExchange, peer }: Omit<Channel, "remote">): LinkPosture {
+  return {
+    group,
+    level,
+    isPostQuantum: keyExchange === "hybrid",
+    certificate: peer.kind === "svid" ? peer.keyAlgorithm : undefined,
+  };
 }

@@ -6,6 +6,7 @@ import * as fc from "fast-check";
 
 import type { Caller } from "../model/caller.ts";
 import { decide, type Question } from "./decide.ts";
+import { hybridLink } from "../../test/support/links.ts";
 import { compileRules, type RuleDocument, ruleSchema } from "./rules.ts";
 
 const rule = (part: Partial<RuleDocument>): RuleDocument => ({
@@ -28,6 +29,7 @@ const caller = (id: string, chain: readonly string[], part: Partial<Caller> = {}
 });
 const ask = (who: Caller, name = "read", server = "files"): Question => ({
   caller: who,
+  link: hybridLink,
   server,
   target: { kind: "tools", name },
 });
@@ -91,7 +93,7 @@ test("nothing but what the scope covers is permitted, and a rule's denial is tol
   assert.equal(verdict([allow("*")], ask(who, "read")), "permit by allow");
   assert.equal(verdict([allow("*")], ask(who, "write")), "denial by scope");
   assert.equal(verdict([rule({ name: "no", effect: "deny" })], ask(who, "write")), "denial by no for a");
-  const housekeeping = (server: string): Question => ({ caller: who, server });
+  const housekeeping = (server: string): Question => ({ caller: who, link: hybridLink, server });
   assert.equal(verdict([rule({ tools: ["*"] })], housekeeping("files")), "permit by r");
   assert.equal(verdict([rule({ tools: ["*"] })], housekeeping("mail")), "denial by scope");
 });

@@ -6,6 +6,7 @@ import * as fc from "fast-check";
 
 import { Refusal } from "../kernel/refusal.ts";
 import { decide, type Question } from "./decide.ts";
+import { hybridLink } from "../../test/support/links.ts";
 import { compileRules, type RuleDocument, ruleSchema } from "./rules.ts";
 
 const rule = (part: Partial<RuleDocument>): RuleDocument => ({
@@ -23,6 +24,7 @@ const ask = (
   server = "files",
 ): Question => ({
   caller: { id: caller, chain: [], proof: { kind: "svid", serial: "1", issuer: "root", notAfterUnixMs: 1 } },
+  link: hybridLink,
   server,
   ...(target && { target }),
 });

@@ -3,12 +3,15 @@
  * delegation covers and what every party of the chain may do itself.
  */
 import type { Caller } from "../model/caller.ts";
+import type { LinkPosture } from "../model/channel.ts";
 import type { Rule, TargetKind } from "./rules.ts";
 import { covers } from "./delegation-scope.ts";
 
 /** What is asked for, era-neutral. */
 export interface Question {
   readonly caller: Caller;
+  /** What the link it comes on negotiated; the parties of a chain are all judged on it. */
+  readonly link: LinkPosture;
   readonly server: string;
   /** What the call names; undefined for the protocol's own housekeeping (handshake, lists, ping, cancel). */
   readonly target?: { readonly kind: TargetKind; readonly name: string };
@@ -57,10 +60,17 @@ export function decide(question: Question, rules: readonly Rule[]): Permit | Den
   for (const party of parties) {
     const allowing = rules.find((each) => each.effect === "allow" && applies(each, question, party));
     if (allowing !== undefined) rule = allowing.name;
-    else if (party.isCaller || !isUser(party.id)) return nothingAllows(question, party);
+    else if (party.isCaller || !isUser(party.id)) {
+      const isLinks = rules.some(
+        (each) => each.effect === "allow" && applies({ ...each, matchesLink: anyLink }, question, party),
+      );
+      return nothingAllows(question, party, isLinks);
+    }
   }
   return new Permit(rule);
 }
+
+const anyLink = (): boolean => true;
 
 /** One of those whose call it is, as if it had made it itself, on behalf of those before it. */
 interface Party {
@@ -89,6 +99,7 @@ function isUser(party: string): boolean {
 
 function applies(rule: Rule, question: Question, party: Party): boolean {
   if (!rule.matchesCaller(party.id) || !countsFor(rule, party)) return false;
+  if (rule.matchesLink?.(question.link) === false) return false;
   const { target, server } = question;
   // INVARIANT: housekeeping is open to whoever may use anything of the server, and to nobody else.
   if (target === undefined) {
@@ -122,15 +133,19 @@ function outOfScope(question: Question): Denial {
 }
 
 /** The denial where no rule allows. */
-export function nothingAllows(question: Question, party?: Party): Denial {
+export function nothingAllows(question: Question, party?: Party, isForItsLink = false): Denial {
   const isOther = party !== undefined && !party.isCaller;
   const who = isOther ? `"${party.id}", on whose behalf this is asked,` : "this caller";
   return {
     kind: "denial",
     rule: null,
-    because: `No policy allows ${who} ${asked(question)}.`,
+    because: `No policy allows ${who} ${asked(question)}${isForItsLink ? onThisLink(question) : ""}.`,
     ...(party && named(question, party)),
   };
+}
+
+function onThisLink({ link: { group, level, certificate = "no certificate" } }: Question): string {
+  return ` on a link of ${group} (level ${level}) and ${certificate}`;
 }
 
 function asked({ server, target }: Question): string {

@@ -2,6 +2,8 @@
 import { z } from "zod";
 
 import { Refusal } from "../kernel/refusal.ts";
+import type { LinkPosture } from "../model/channel.ts";
+import { linkConditions, linkMatcher } from "./link-conditions.ts";
 import { isTarget, type Matcher, matcher, serverPattern, targetMatcher } from "./patterns.ts";
 
 const pattern = z.string().min(1).max(2048);
@@ -33,6 +35,11 @@ export const ruleSchema = z
     tools: targets.optional().describe("Tools as `server/tool`; `*` as above."),
     resources: targets.optional().describe("Resources as `server/uri`; `*` as above."),
     prompts: targets.optional().describe("Prompts as `server/prompt`; `*` as above."),
+    link: linkConditions
+      .optional()
+      .describe(
+        "Only calls on links of which all of this is true; what a rule allows elsewhere, it allows not there.",
+      ),
     when: z.string().optional().describe("A CEL condition on the call. Not yet: a rule with one is refused."),
     effect: z
       .enum(["allow", "deny", ...laterEffects])
@@ -70,6 +77,8 @@ export interface Rule {
   readonly matchesCaller: Matcher;
   /** On behalf of whom a call must be for the rule to count; absent where that doesn't matter. */
   readonly matchesOnBehalfOf?: Matcher;
+  /** Whether a link is one the rule counts for; absent where that doesn't matter. */
+  readonly matchesLink?: (link: LinkPosture) => boolean;
   /** It allows nothing in a call on behalf of others. */
   readonly neverDelegated: boolean;
   readonly matches: Readonly<Record<TargetKind, (server: string, name: string) => boolean>>;
@@ -108,6 +117,7 @@ function compileRule(document: RuleDocument): Rule {
     because: document.because,
     matchesCaller: matcher(document.callers),
     ...(document.on_behalf_of && { matchesOnBehalfOf: matcher(document.on_behalf_of) }),
+    ...(document.link && { matchesLink: linkMatcher(document.link) }),
     neverDelegated: document.delegated === "never",
     matches: {
       tools: targetMatcher(document.tools ?? []),

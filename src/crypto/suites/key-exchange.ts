@@ -14,6 +14,9 @@ export interface KeyExchangeSuite extends Dated {
   readonly shareBytes: readonly [client: number, server: number];
 }
 
+/** What `quantumLevel` says of a link. */
+export type LinkLevel = 0 | KeyExchangeSuite["nistLevel"];
+
 const rows = [
   {
     id: "X25519MLKEM768",
@@ -75,6 +78,14 @@ export const hybridGroups: readonly KeyExchangeSuite[] = rows.filter(({ kind }) 
 
 /** Groups without ML-KEM: for links that are let in where an operator says so, and to servers that aren't ours. */
 export const classicalGroups: readonly KeyExchangeSuite[] = rows.filter(({ kind }) => kind === "classical");
+
+/**
+ * NIST security category of the key exchange; 0 without ML-KEM, since the categories say what holds against a quantum
+ * computer (NIST PQC call for proposals §4.A.5).
+ */
+export function quantumLevel({ kind, nistLevel }: KeyExchangeSuite): LinkLevel {
+  return kind === "classical" ? 0 : nistLevel;
+}
 
 export function groupNamed(id: string): KeyExchangeSuite | undefined {
   return rows.find((row) => row.id === id);

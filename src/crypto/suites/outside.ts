@@ -59,3 +59,18 @@ export function weaknessOfKey(key: {
   if (key.type === "ec") return outsideCurves.has(key.curve ?? "") ? undefined : `has a key on ${key.curve}`;
   return isSignatureKeyType(key.type) ? undefined : `has a key of type ${key.type}`;
 }
+
+/** Why an access token may not be bound to a certificate with this key; undefined if it may. */
+export function weaknessOfTokenKey({
+  asymmetricKeyType: type,
+  asymmetricKeyDetails: details,
+}: {
+  readonly asymmetricKeyType?: string | undefined;
+  readonly asymmetricKeyDetails?: { readonly modulusLength?: number | undefined } | undefined;
+}): string | undefined {
+  if (type !== "rsa" && type !== "rsa-pss") return undefined;
+  const bits = details?.modulusLength ?? 0;
+  const { minBits, maxBits } = outsideKeySuites[2].modulus;
+  if (bits >= minBits && bits <= maxBits) return undefined;
+  return `its certificate has an RSA key of ${bits} bits, expected ${minBits} to ${maxBits}`;
+}
