@@ -13,6 +13,7 @@ import { compileRules, type RuleDocument, ruleSchema } from "../policy/rules.ts"
 import { cryptoSchema, namedProfile, profileName } from "./config/crypto.ts";
 import { checkEnrolment, enrolmentSchema } from "./config/enrolment.ts";
 import { issuersSchema } from "./config/issuers.ts";
+import { checkServerLinks } from "./config/server-links.ts";
 import { delegationSchema } from "./config/delegation.ts";
 import { type Listeners, listenSchema, readListeners } from "./config/listen.ts";
 import {
@@ -198,6 +199,9 @@ export function parseConfig(text: string, file: string): Config {
   const document = validated(configSchema, parseYaml(text, file), file);
   checkVirtualServers(document);
   const { signer } = document;
+  const profile = namedProfile(document.profile, document.crypto, document.p2p_connectivity?.allowed_algos);
+  const tolerating = { isPostQuantumOnly: document.p2p_connectivity !== undefined, profile };
+  checkServerLinks(document.servers, tolerating);
   checkEnrolment(document.enrolment, document.issuers, document.trust_domain);
   return {
     ...document,
@@ -208,10 +212,10 @@ export function parseConfig(text: string, file: string): Config {
       issuers: Object.keys(document.issuers),
       servers: Object.keys(document.servers),
       virtualServers: Object.keys(document.virtual_servers),
-      isPostQuantumOnly: document.p2p_connectivity !== undefined,
+      ...tolerating,
     }),
     ...(signer && { signer: { ...signer, socket: path.resolve(folder, signer.socket) } }),
-    profile: namedProfile(document.profile, document.crypto, document.p2p_connectivity?.allowed_algos),
+    profile,
     policies: checkedRules(policyDocuments(document.policies, folder), Object.keys(document.virtual_servers)),
     notYet: notYetParts(document),
   };

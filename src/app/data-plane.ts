@@ -86,6 +86,7 @@ export async function openDataPlane(
   const serving: Serving = await serve({
     listen: config.listen,
     ...(config.linkAuthentication === "hybrid-mtls" && { demands: config.linkAuthentication }),
+    allowsClassical: config.classicalServers !== undefined,
     side: standing.server,
     shouldRenew: ({ peer }) =>
       peer.kind === "svid" &&

@@ -11,7 +11,8 @@ import type { RuleDocument } from "../policy/rules.ts";
 import { openAuditLog } from "./audit-log.ts";
 import type { Bootstrap } from "./bootstrap.ts";
 import { configSchema, type ServerAtUrl } from "./config.ts";
-import type { LinkAuthentication } from "./config/link.ts";
+import type { KeyExchangeDial, LinkAuthentication } from "./config/link.ts";
+import { checkServerLinks } from "./config/server-links.ts";
 import { followRevocations } from "./follow-revocations.ts";
 import { serve } from "./serve.ts";
 import { hashesOf } from "./roots.ts";
@@ -23,7 +24,12 @@ export interface ExposeOptions {
   /** What is exposed: a stdio command, or the URL of an HTTP server. */
   readonly server:
     | { readonly command: readonly string[] }
-    | { readonly url: string; readonly transport?: ServerAtUrl["transport"] };
+    | {
+        readonly url: string;
+        readonly transport?: ServerAtUrl["transport"];
+        /** Of the link to an https URL; `hybrid-required` by default. */
+        readonly keyExchange?: KeyExchangeDial;
+      };
   readonly listen: string;
   /** SPIFFE IDs (patterns) that may call; by default the gateway only. */
   readonly allow: readonly string[];
@@ -51,7 +57,8 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   opening.defer(identity.stop);
   const { trustDomain, keys } = identity;
   const name = serverName(identity.spiffeId);
-  const { servers, limits } = configSchema.parse({ servers: { [name]: options.server } });
+  const { servers, limits } = configSchema.parse({ servers: { [name]: described(options.server) } });
+  checkServerLinks(servers, { isPostQuantumOnly: false, profile: identity.profile });
   const { journal } = await openAuditLog(options.state, keys, { trustDomain, clock, log });
   opening.defer(journal.close);
   const allow = options.allow.length > 0 ? options.allow : [identity.gateway.spiffeId];
@@ -101,9 +108,20 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   return { url, name, spiffeId: identity.spiffeId, stop: () => opened.disposeAsync() };
 }
 
+function described(server: ExposeOptions["server"]): object {
+  if ("command" in server) return server;
+  const { keyExchange, ...rest } = server;
+  return { ...rest, ...(keyExchange !== undefined && { link: { key_exchange: keyExchange } }) };
+}
+
 function sideOf(identity: SidecarIdentity): ServerSide {
   const { clientRoots } = identity;
-  return { terms: identity.terms(), credentials: identity.credentials(), clientRoots };
+  return {
+    profile: identity.profile.name,
+    terms: identity.terms(),
+    credentials: identity.credentials(),
+    clientRoots,
+  };
 }
 
 /** One server, those who may call it, and nobody who is known to be revoked. */

@@ -2,6 +2,7 @@
 import { randomUUIDv7 } from "node:crypto";
 
 import type { Journal } from "../gate/ports.ts";
+import { checkPostQuantum } from "../gate/reach.ts";
 import { checkLink, mayUse } from "../gate/stages.ts";
 import type { World } from "../gate/world.ts";
 import type { Asker, GrantsDesk } from "../host/net/grants-http.ts";
@@ -26,9 +27,10 @@ export interface DeskOptions {
 
 export function grantsDesk(options: DeskOptions): GrantsDesk {
   const { grants, store, world, journal, clock } = options;
-  /** @throws Refusal `no_identity`, `link_too_weak`, as for a call to that server */
+  /** @throws Refusal `no_identity`, `classical_link`, `link_too_weak`, as for a call to that server */
   const identify = (channel: Channel, now: World, server?: string): Asker => {
     const atUnixMs = clock.nowUnixMs();
+    checkPostQuantum(channel);
     const caller = callerOf(channel, now.trust, atUnixMs);
     checkLink({ channel, atUnixMs, ...(server !== undefined && { server }) }, now);
     return { caller, channel };
@@ -36,7 +38,7 @@ export function grantsDesk(options: DeskOptions): GrantsDesk {
   /** @throws Refusal `denied` for who may use nothing of that server; whether it has grants isn't theirs to know */
   const open = ({ caller, channel }: Asker, server: string): UserGrants => {
     identify(channel, world(), server);
-    if (!world().servers.has(server) || !mayUse(caller, server, world())) {
+    if (!world().servers.has(server) || !mayUse({ caller, channel }, server, world())) {
       throw new Refusal("denied", `No rule lets this caller use "${server}".`);
     }
     const found = grants.get(server);

@@ -95,6 +95,7 @@ export async function ownStanding(
     authority,
     inForce,
     server: {
+      profile: inForce.profile.name,
       terms,
       credentials: server,
       clientRoots: trustedRoots(authority, "client"),

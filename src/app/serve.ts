@@ -24,6 +24,8 @@ export interface ServeOptions {
   readonly side: ServerSide;
   /** Calls are taken only on links that prove a classical identity too. */
   readonly demands?: Channel["demands"];
+  /** Whether peers without ML-KEM are let in, to what the world opens to them. */
+  readonly allowsClassical?: boolean;
   readonly world: () => World;
   readonly ports: Ports;
   readonly maxBodyBytes: number;
@@ -78,6 +80,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     log,
     clock,
     ...(options.demands && { demands: options.demands }),
+    ...(options.allowsClassical === true && { allowsClassical: true }),
     onLink: (link, channel) => {
       door.proven(channel.remote);
       http.serve(link, channel);

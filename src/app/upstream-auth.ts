@@ -1,17 +1,21 @@
 /** From a server's `auth` in the config to the credentials and connections with which it is reached. */
 import path from "node:path";
 
-import { Agent, Pool } from "undici";
+import { Agent } from "undici";
 
 import { jwtKeyFromPem } from "../crypto/jwt-keys.ts";
-import type { Profile } from "../crypto/suites/profiles.ts";
 import {
   certifiedAgent,
   certifiedConnections,
   type ClientCertificate,
-  type Connections,
 } from "../host/net/certified-connections.ts";
 import type { UpstreamCredential } from "../host/net/upstream-credential.ts";
+import {
+  type Connections,
+  webConnections,
+  type WebLinkOptions,
+  type WebLinks,
+} from "../host/net/web-links.ts";
 import { boundedFetch } from "../host/oauth/bounded-fetch.ts";
 import { type ClientProof, notAsked, type OauthClient } from "../host/oauth/client.ts";
 import { delegatedTokens, type IdentityProvider } from "../host/oauth/delegated-tokens.ts";
@@ -38,7 +42,9 @@ export interface GrantsOptions {
 export interface AuthOptions {
   /** Relative paths count from here. */
   readonly folder: string;
-  readonly profile: Profile;
+  readonly webTerms: WebLinkOptions["terms"];
+  /** Where the links to MCP servers are noted. */
+  readonly webLinks: WebLinks;
   readonly answerTimeoutMs: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -68,13 +74,15 @@ export function authorizedServer(
   const url = new URL(server.url);
   const at = `servers.${name}.auth`;
   const own = clientCertificate(auth, at, options);
-  const connections = own === undefined ? plain(url) : certifiedConnections(url.origin, own, options.profile);
+  const link = webLink(server, options);
+  const connections =
+    own === undefined ? webConnections(url, link) : certifiedConnections(url.origin, own, link);
   if (auth.kind === "mtls") return { connections };
   if (auth.kind === "bearer") {
     const token = watchedSecret(auth.token, `${at}.token`, options);
     return { connections, credential: tokenCredential(staticToken(token), url) };
   }
-  const asking = own === undefined ? anyOrigin() : certifiedAgent(own, options.profile);
+  const asking = own === undefined ? anyOrigin() : certifiedAgent(own, options.webTerms);
   const timeoutMs = Math.min(askTimeoutMs, options.answerTimeoutMs);
   const fetch = boundedFetch({ dispatcher: asking.dispatcher, timeoutMs, failed: notAsked });
   const base = { fetch, showsCertificate: own !== undefined, clock: options.clock };
@@ -91,6 +99,14 @@ export function authorizedServer(
     credential: tokenCredential(source, url),
     ...("begin" in source && { grants: source }),
   };
+}
+
+/** What a link to a server that isn't ours may negotiate: by itself nothing without ML-KEM. */
+export function webLink(
+  { link }: Pick<ServerAtUrl, "link">,
+  { webTerms: terms, webLinks: links }: Pick<AuthOptions, "webTerms" | "webLinks">,
+): WebLinkOptions {
+  return { terms, keyExchange: link.key_exchange ?? "hybrid-required", links };
 }
 
 type OauthAuth = Exclude<UpstreamAuth, { readonly kind: "mtls" | "bearer" }>;
@@ -191,11 +207,6 @@ function clientCertificate(
 
 function watchedSecret(source: TextSource, at: string, { folder }: AuthOptions): WatchedText {
   return watchedText("env" in source ? source : { file: path.resolve(folder, source.file) }, at);
-}
-
-function plain(url: URL): Connections {
-  const pool = new Pool(url.origin, { connections: null, pipelining: 1 });
-  return { dispatcher: () => pool, close: () => pool.destroy() };
 }
 
 function anyOrigin(): Connections {

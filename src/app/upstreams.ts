@@ -1,18 +1,19 @@
 /** From the config's servers to the adapters that reach them. */
 import path from "node:path";
 
-import { Pool } from "undici";
-
 import type { LinkTerms } from "../crypto/suites/in-force.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
 import { forwardUpstream } from "../host/net/forward-upstream.ts";
 import type { ExchangeLimits } from "../host/net/http-exchange.ts";
 import { httpUpstream } from "../host/net/http-upstream.ts";
+import { plainLink } from "../host/net/link-facts.ts";
 import { type LinkOptions, type RenewablePool, renewablePool } from "../host/net/renewable-pool.ts";
 import { openSseLink, type SseLinkSpec } from "../host/net/sse-link.ts";
 import type { ProofOffer } from "../host/net/link-proof.ts";
 import { clientTlsOptions, type Credentials } from "../host/net/tls.ts";
 import type { UpstreamCredential } from "../host/net/upstream-credential.ts";
+import { endLinksBeyond, webConnections, type WebLinks } from "../host/net/web-links.ts";
+import type { DoorTerms } from "../host/net/web-tls.ts";
 import { namedUpstreams, type NamedUpstreams, type Upstream } from "../host/net/upstreams.ts";
 import type { UserGrants } from "../host/oauth/user-grants.ts";
 import { type ChildSpec, startChild } from "../host/stdio/child.ts";
@@ -24,7 +25,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import type { Assertions } from "./caller-assertions.ts";
 import { secretFrom } from "./secret-source.ts";
 import type { ConfigDocument, ServerAtUrl, ServerConfig } from "./config.ts";
-import { authorizedServer, type GrantsOptions } from "./upstream-auth.ts";
+import { authorizedServer, type AuthOptions, type GrantsOptions, webLink } from "./upstream-auth.ts";
 
 export interface UpstreamOptions {
   /** Relative paths count from here. */
@@ -61,7 +62,13 @@ export interface ConnectedServers {
   readonly renew: (client: ClientSide, old?: "finish" | "cut") => void;
   /** Ends the links to servers that were revoked. */
   readonly review: () => void;
+  /** What new links to servers that aren't ours negotiate from now on; the old ones finish what is under way. */
+  readonly setWebTerms: (terms: DoorTerms) => void;
+  /** Ends those of groups that aren't among these. */
+  readonly endWebLinksBeyond: (terms: Pick<LinkTerms, "groups" | "classicalGroups">) => void;
 }
+
+type Connecting = UpstreamOptions & Pick<AuthOptions, "webTerms" | "webLinks">;
 
 interface Connections {
   readonly dispatcher: RenewablePool["dispatcher"];
@@ -81,8 +88,11 @@ const basicEnvironment = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"] as const;
 
 export function connectServers(
   servers: Readonly<Record<string, ServerConfig>>,
-  options: UpstreamOptions,
+  given: UpstreamOptions,
 ): ConnectedServers {
+  const links: WebLinks = new Map();
+  let terms: DoorTerms = given.profile;
+  const options = { ...given, webTerms: () => terms, webLinks: links };
   const grants = new Map<string, UserGrants>();
   const pools: { readonly pool: RenewablePool; readonly server: ServerAtPeer }[] = [];
   const adapters = Object.entries(servers).map(([name, server]): [string, Upstream] => {
@@ -97,7 +107,7 @@ export function connectServers(
       const { connections, credential } = authorized;
       return [name, overHttp(name, server, { ...connections, credential }, options)];
     }
-    if (server.peer === undefined) return [name, plainServer(name, server, options)];
+    if (server.peer === undefined) return [name, webServer(name, server, options)];
     const atPeer = { ...server, peer: server.peer };
     const pool = peerPool(name, atPeer, options);
     pools.push({ pool, server: atPeer });
@@ -117,6 +127,8 @@ export function connectServers(
     review: () => {
       for (const { pool } of pools) pool.review();
     },
+    setWebTerms: (next) => (terms = next),
+    endWebLinksBeyond: (next) => endLinksBeyond(links, next),
   };
 }
 
@@ -146,9 +158,9 @@ function linked(link: LinkSpec, { limits, clock, log }: UpstreamOptions): Upstre
   });
 }
 
-function plainServer(name: string, server: ServerAtUrl, options: UpstreamOptions): Upstream {
-  const pool = new Pool(new URL(server.url).origin, { connections: null, pipelining: 1 });
-  const connections = { dispatcher: () => pool, close: () => pool.destroy() };
+/** A server that knows nothing of us. */
+function webServer(name: string, server: ServerAtUrl, options: Connecting): Upstream {
+  const connections = webConnections(new URL(server.url), webLink(server, options));
   return server.transport === "http+sse"
     ? overHttpSse(name, server, connections, options)
     : overHttp(name, server, connections, options);
@@ -190,6 +202,7 @@ function overHttp(
     url: new URL(server.url),
     limits: exchangeLimits(options),
     headers: credentialHeaders(name, server, options),
+    link: plainLink(server.url),
     ...connections,
   });
 }
@@ -201,7 +214,9 @@ function overHttpSse(
   options: UpstreamOptions,
 ): Upstream {
   const { limits, log } = options;
+  let link = plainLink(server.url);
   const spec: SseLinkSpec = {
+    onLink: (newest) => (link = newest),
     name,
     url: new URL(server.url),
     headers: credentialHeaders(name, server, options),
@@ -211,7 +226,13 @@ function overHttpSse(
     log,
   };
   const upstream = linked({ name, open: (events) => openSseLink(spec, events) }, options);
-  return { ...upstream, close: () => upstream.close().then(connections.close) };
+  return {
+    forward: async (call) => {
+      const answer = await upstream.forward(call);
+      return { ...answer, ...(link && { link }) };
+    },
+    close: () => upstream.close().then(connections.close),
+  };
 }
 
 function credentialHeaders(name: string, server: ServerAtUrl, options: UpstreamOptions): readonly string[] {

@@ -1,6 +1,5 @@
 /** The world that calls are judged under, as the config and the state database have it at every moment. */
 import { type InForce, type LinkTerms, nextDeadline, termsAt } from "../crypto/suites/in-force.ts";
-import { classicalGroups as allClassical } from "../crypto/suites/key-exchange.ts";
 import { makeWorld, type VersionFloor, type World } from "../gate/world.ts";
 import type { StateStore } from "../host/store/state-sqlite.ts";
 import type { Clock } from "../kernel/clock.ts";
@@ -65,14 +64,11 @@ function worldOf(
   state: WatchedState,
   { groups, classicalGroups, identities }: LinkTerms,
 ): World {
-  const marked = config.webListeners.some((listener) => listener.key_exchange === "hybrid-preferred")
-    ? allClassical
-    : [];
   return makeWorld({
     trust: {
       domain: config.trust_domain,
       identityAlgorithms: identities.map(({ id }) => id),
-      groups: [...groups, ...classicalGroups, ...marked].map(({ id }) => id),
+      groups: [...groups, ...classicalGroups].map(({ id }) => id),
       revokedSerials: state.revokedSerials(),
       issuers: state.issuers(),
     },
@@ -85,6 +81,7 @@ function worldOf(
     webListeners: webReach(config.webListeners),
     versions: versionFloor(config),
     hybridLinks: hybridLinks(config),
+    classicalServers: config.classicalServers ?? [],
     shutOut: state.shutOutClients(),
     delegation: {
       maxDepth: config.delegation.max_depth,

@@ -1,6 +1,4 @@
 /** A listener for clients that can't present an ML-DSA certificate: a web certificate in front, access tokens behind. */
-import { readFileSync } from "node:fs";
-
 import { handle } from "../gate/handle.ts";
 import { whyOver } from "../gate/stages.ts";
 import type { Ports } from "../gate/ports.ts";
@@ -8,19 +6,19 @@ import type { WebReach, World } from "../gate/world.ts";
 import { frontDoor } from "../host/net/front-door.ts";
 import { listen } from "../host/net/listen.ts";
 import { type McpHttp, mcpHttp } from "../host/net/mcp-http.ts";
-import type { Credentials } from "../host/net/tls.ts";
 import { webFront } from "../host/net/web-front.ts";
-import { checkWebCertificate, openWebDoors } from "../host/net/web-tls.ts";
+import { type DoorTerms, openWebDoors } from "../host/net/web-tls.ts";
 import { accessTokens } from "../host/oauth/access-tokens.ts";
 import { type Issuers, openIssuers } from "../host/oauth/issuers.ts";
 import { openProofs, type Proofs } from "../host/oauth/proofs.ts";
-import { watchFiles } from "../host/store/watched-files.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { compileScopes } from "../policy/token-scopes.ts";
+import type { LinkTerms } from "../crypto/suites/in-force.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
 import type { Config } from "./config.ts";
 import { issuerSpecs } from "./config/issuers.ts";
 import type { WebListener } from "./config/listen.ts";
+import { readCredentials, watchCertificates } from "./web-certificates.ts";
 
 interface WebListenerOptions {
   readonly profile: Profile;
@@ -38,13 +36,23 @@ interface OpenWebListener {
   readonly address: string;
   /** Ends calls whose tokens count no more: for when the world was swapped. */
   readonly review: () => void;
+  /** For new links; a group that isn't among these is shut at once. */
+  readonly setTerms: (terms: DoorTerms) => void;
+  /** Ends the links of groups that aren't among these. */
+  readonly endLinksBeyond: (terms: GroupTerms) => void;
   readonly drain: (graceMs: number) => Promise<void>;
 }
+
+type GroupTerms = Pick<LinkTerms, "groups" | "classicalGroups">;
 
 interface OpenWebListeners {
   /** `host:port` as bound, by the origin that clients know each by. */
   readonly addresses: ReadonlyMap<string, string>;
   readonly review: () => void;
+  /** For new links of each; a group that isn't among these is shut at once. */
+  readonly setTerms: (terms: DoorTerms) => void;
+  /** Ends the links of groups that aren't among these, with the calls on them. */
+  readonly endLinksBeyond: (terms: GroupTerms) => void;
 }
 
 /** How long a connection may take to come with a good token, from its handshake on. */
@@ -80,7 +88,7 @@ async function openWebListener(listener: WebListener, options: WebListenerOption
     onCall: (received) => handle(received, options.world(), ports),
   });
   const web = openWebDoors({
-    profile: options.profile,
+    terms: options.profile,
     credentials: readCredentials(listener, clock.nowUnixMs()),
     allowsClassical: listener.key_exchange === "hybrid-preferred",
     asksCertificates: listener.client_certificates,
@@ -94,25 +102,16 @@ async function openWebListener(listener: WebListener, options: WebListenerOption
       http.serve(link, channel);
     },
   });
-  const door = frontDoor({ doors: () => web.doors, log });
+  const door = frontDoor({ doors: web.doors, log });
   const address = await listen(door.server, listener.address);
   const reviews = reviewing(http, options);
-  const watch = watchFiles(
-    listener.certificates.flatMap(({ certificate, key }) => [certificate, key]),
-    () => {
-      try {
-        web.renew(readCredentials(listener, clock.nowUnixMs()));
-        log.info("listener.certificate_renewed", { url: listener.url });
-      } catch (error) {
-        // Half of what belongs together may be there; the rest comes as another change. The old one serves on.
-        const reason = error instanceof Error ? error.message : "unknown";
-        log.error("listener.certificate_refused", { url: listener.url, reason });
-      }
-    },
-  );
+  const watch = watchCertificates(listener, web, ports);
   return {
     address,
     review: reviews.now,
+    setTerms: web.setTerms,
+    endLinksBeyond: (terms) =>
+      http.review(({ group }) => (groupsOf(terms).includes(group) ? undefined : notAnyMore(group))),
     drain: async (graceMs) => {
       watch.stop();
       door.server.close();
@@ -120,6 +119,15 @@ async function openWebListener(listener: WebListener, options: WebListenerOption
       reviews.stop();
     },
   };
+}
+
+function groupsOf({ groups, classicalGroups }: GroupTerms): readonly string[] {
+  return [...groups, ...classicalGroups].map(({ id }) => id);
+}
+
+function notAnyMore(group: string): Refusal {
+  const message = "The profile in force doesn't have this link's key exchange any more; connect again.";
+  return new Refusal("classical_link", message, { facts: { group } });
 }
 
 /** Ends calls whose tokens count no more. */
@@ -186,8 +194,13 @@ export async function openWebListeners(
 ): Promise<OpenWebListeners> {
   const { webListeners, profile, limits } = config;
   const addresses = new Map<string, string>();
-  const reviews: (() => void)[] = [];
-  const opened = { addresses, review: () => reviews.forEach((review) => review()) };
+  const listeners: OpenWebListener[] = [];
+  const opened: OpenWebListeners = {
+    addresses,
+    review: () => listeners.forEach(({ review }) => review()),
+    setTerms: (terms) => listeners.forEach(({ setTerms }) => setTerms(terms)),
+    endLinksBeyond: (terms) => listeners.forEach(({ endLinksBeyond }) => endLinksBeyond(terms)),
+  };
   if (webListeners.length === 0) return opened;
   const specs = issuerSpecs(config.issuers, config.folder);
   const shared = {
@@ -200,27 +213,12 @@ export async function openWebListeners(
     maxBodyBytes: limits.request,
   };
   for (const listener of webListeners) {
-    const { address, review, drain } = await openWebListener(listener, shared);
-    reviews.push(review);
-    opening.defer(() => drain(limits.drain));
+    const open = await openWebListener(listener, shared);
+    const { address } = open;
+    listeners.push(open);
+    opening.defer(() => open.drain(limits.drain));
     ports.log.info("listener.open", { url: listener.url, address });
     addresses.set(listener.url, address);
   }
   return opened;
-}
-
-function readCredentials({ url, certificates }: WebListener, nowUnixMs: number): readonly Credentials[] {
-  return certificates.map((files) => {
-    const certificate = readText(files.certificate);
-    checkWebCertificate(certificate, new URL(url).hostname, nowUnixMs);
-    return { certificate, privateKey: readText(files.key) };
-  });
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new Refusal("bad_config", `${file} can't be read.`, { cause });
-  }
 }

@@ -1,4 +1,5 @@
 /** `latticegate expose` */
+import { type KeyExchangeDial, keyExchangeDial } from "../app/config/link.ts";
 import { type ExposeOptions, startExpose } from "../app/expose.ts";
 import { sidecarState } from "../app/sidecar-state.ts";
 import { systemClock, systemLog } from "../host/system.ts";
@@ -37,6 +38,11 @@ export const expose = {
       type: "boolean",
       help: "The server at URL speaks HTTP+SSE, the older transport of MCP 2024-11-05.",
     },
+    "key-exchange": {
+      type: "string",
+      value: "DIAL",
+      help: "Of the link to an https URL: hybrid-required, as by default, or hybrid-preferred, under the profile transition.",
+    },
     verbose: { type: "boolean", help: "Log what happens to stderr." },
   },
   run: async (call) => {
@@ -64,11 +70,29 @@ export const expose = {
 function exposedServer(call: CommandCall): ExposeOptions["server"] {
   const [url, ...more] = call.positionals;
   const isSse = call.flag("sse");
-  if (call.rest.length > 0 && url === undefined && !isSse) return { command: call.rest };
-  if (url !== undefined && more.length === 0 && call.rest.length === 0)
-    return { url, transport: isSse ? "http+sse" : "streamable-http" };
+  const keyExchange = keyExchangeOf(call);
+  if (call.rest.length > 0 && url === undefined && !isSse && keyExchange === undefined)
+    return { command: call.rest };
+  if (url !== undefined && more.length === 0 && call.rest.length === 0) {
+    return {
+      url,
+      transport: isSse ? "http+sse" : "streamable-http",
+      ...(keyExchange !== undefined && { keyExchange }),
+    };
+  }
   throw new Refusal(
     "bad_config",
-    "Expected either the URL of an HTTP server (with --sse if it speaks HTTP+SSE) or, behind --, the command of a stdio server.",
+    "Expected either the URL of an HTTP server (with --sse if it speaks HTTP+SSE, and --key-exchange if it is https) or, behind --, the command of a stdio server.",
+  );
+}
+
+function keyExchangeOf(call: CommandCall): KeyExchangeDial | undefined {
+  const text = call.text("key-exchange");
+  if (text === undefined) return undefined;
+  const read = keyExchangeDial.safeParse(text);
+  if (read.success) return read.data;
+  throw new Refusal(
+    "bad_config",
+    `--key-exchange is "${text}"; expected ${keyExchangeDial.options.join(" or ")}.`,
   );
 }

@@ -3,7 +3,7 @@
  * Received → Identified → Delegated → InSession → Read → Confirmed → Located → Judged → Journaled → (answer) → recorded.
  */
 import type { Caller, TokenProof } from "../model/caller.ts";
-import { type Channel, nameOf } from "../model/channel.ts";
+import { type Channel, nameOf, type ServerLink } from "../model/channel.ts";
 import type { Receipt } from "../model/entry.ts";
 import type { Denial, Permit, Question } from "../policy/decide.ts";
 import { Refusal, type RefusalCode } from "../kernel/refusal.ts";
@@ -128,7 +128,12 @@ export interface ResumedCall {
 }
 
 /** What came back from an upstream. */
-export type Answer =
+export type Answer = AnswerOf & {
+  /** The link it came on, where there is one that says something: none to a process, or within this machine. */
+  readonly link?: ServerLink;
+};
+
+type AnswerOf =
   | {
       readonly kind: "whole";
       readonly status: number;

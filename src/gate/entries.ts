@@ -1,5 +1,6 @@
 /** A call, however far it came, as the two audit entries it leaves: what was decided, and how it ended. */
 import { linkAuthentication } from "../identity/link-authentication.ts";
+import type { ServerLink } from "../model/channel.ts";
 import type { EntryDraft, EntryOutcome } from "../model/entry.ts";
 import { type Judged, principalOf, type Read, type Received } from "./call.ts";
 import type { World } from "./world.ts";
@@ -17,6 +18,8 @@ export interface Ending {
   readonly uninspected?: boolean;
   /** The call whose stream went on here. */
   readonly resumes?: string;
+  /** The link the answer came on. */
+  readonly link?: ServerLink;
 }
 
 export function decisionEntry(call: Judged, world: World): EntryDraft {
@@ -58,19 +61,36 @@ export function outcomeEntry(call: Received & Partial<Read>, ending: Ending, now
       ...(ending.uninspected === true && { inspected: "no" }),
       ...(ending.resumes !== undefined && { resumes: ending.resumes }),
       ...(ending.reason !== undefined && { reason: ending.reason }),
+      ...(ending.link && serverLinkFacts(ending.link)),
     },
   };
 }
 
 function linkFacts({ channel, atUnixMs }: Judged, world: World): Record<string, string> {
-  const { group, keyExchange, peer } = channel;
+  const { group, keyExchange, level, version, profile, peer } = channel;
   return {
     "link.group": group,
+    "link.level": String(level),
+    "link.pq": String(keyExchange === "hybrid"),
+    "link.profile": profile,
+    "link.version": version,
     ...(keyExchange === "classical" && { "link.kind": keyExchange }),
     ...(peer.kind === "svid" && {
-      "link.peer_key": peer.keyAlgorithm,
+      "peer.cert.alg": peer.keyAlgorithm,
       "link.auth": linkAuthentication(peer, world.trust, atUnixMs),
     }),
+  };
+}
+
+/** `upstream_link` marks what isn't as it should be in the end. */
+function serverLinkFacts(link: ServerLink): Record<string, string> {
+  if (link.kind === "plain") return { upstream_link: link.kind };
+  return {
+    ...(link.keyExchange === "classical" && { upstream_link: link.keyExchange }),
+    upstream_group: link.group,
+    upstream_level: String(link.level),
+    upstream_version: link.version,
+    upstream_cert: link.certificate,
   };
 }
 

@@ -35,7 +35,15 @@ const presented: TokenCaller = {
 const received: Received = {
   id: "1",
   atUnixMs: 999,
-  channel: { group: "X25519MLKEM768", keyExchange: "hybrid", peer: { kind: "anonymous" }, remote: "r" },
+  channel: {
+    group: "X25519MLKEM768",
+    keyExchange: "hybrid",
+    level: 3,
+    version: "TLSv1.3",
+    profile: "hybrid",
+    peer: { kind: "anonymous" },
+    remote: "r",
+  },
   server: "files",
   verb: "POST",
   header: () => undefined,

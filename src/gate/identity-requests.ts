@@ -7,6 +7,7 @@ import { covers } from "../policy/delegation-scope.ts";
 import type { Received } from "./call.ts";
 import { delegate } from "./delegate.ts";
 import type { Ports } from "./ports.ts";
+import { checkPostQuantum } from "./reach.ts";
 import { logRefusal } from "./refuse.ts";
 import { delegated, inClientSession } from "./represent.ts";
 import { checkLink, identify } from "./stages.ts";
@@ -55,6 +56,7 @@ export async function answerIdentity(
 }
 
 async function answered(path: string, received: Received, world: World, ports: Ports): Promise<unknown> {
+  checkPostQuantum(received.channel);
   const represented = delegated(identify(received, world), world, ports);
   if (path === sessionPath) {
     checked(sessionSchema, received.body);

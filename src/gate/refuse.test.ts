@@ -19,6 +19,9 @@ const received: Received = {
   channel: {
     group: "X25519MLKEM768",
     keyExchange: "hybrid",
+    level: 3,
+    version: "TLSv1.3",
+    profile: "hybrid",
     peer: {
       kind: "svid",
       keyAlgorithm: "ML-DSA-65",

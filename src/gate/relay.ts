@@ -28,6 +28,12 @@ export interface Departure {
 const headBytes = 1024;
 
 export async function relay(call: Journaled, answer: Answer, ports: Ports): Promise<Departure> {
+  const departure = await relayed(call, answer, ports);
+  const { link } = answer;
+  return link === undefined ? departure : { ...departure, ending: { ...departure.ending, link } };
+}
+
+async function relayed(call: Journaled, answer: Answer, ports: Ports): Promise<Departure> {
   const headers = outgoing(call, answer.headers, ports.sessionKey);
   if (answer.kind === "stream") return await relayStream(call, { ...answer, headers }, ports);
   if (answer.kind === "long") return await relayLong(call, { ...answer, headers }, ports);

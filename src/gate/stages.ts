@@ -5,7 +5,7 @@ import { falseClaim } from "../identity/claims.ts";
 import { printable } from "../kernel/printable.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { decide, nothingAllows, type Question } from "../policy/decide.ts";
-import type { Caller } from "../model/caller.ts";
+import { postureOf } from "../model/channel.ts";
 import type { TargetKind } from "../policy/rules.ts";
 import { checkHeaders } from "../wire/mcp-headers.ts";
 import { type Frame, namedBy, readFrame } from "../wire/frame.ts";
@@ -117,30 +117,36 @@ export function checkLink(
 /** @throws Refusal `insufficient_scope`, `classical_link` */
 export function judge(call: Located, world: World): Judged {
   const target = targetOf(call.frame);
-  const question: Question = { caller: call.caller, server: call.server, ...(target && { target }) };
+  const { caller } = call;
+  const link = postureOf(call.channel);
+  const question: Question = { caller, link, server: call.server, ...(target && { target }) };
   const members = world.virtualServers.get(call.server);
   if (members === undefined) return { ...call, question, verdict: reached(call, question, world) };
   // A call for all members is open to whoever may use one; each member is asked on the caller's behalf, and judges.
-  const allowed = members.filter((member) => mayUse(call.caller, member, world));
+  const allowed = members.filter((member) => mayUse(call, member, world));
   const member = openTo(call, members, world)[0] ?? allowed[0];
   const verdict =
-    member === undefined
-      ? nothingAllows(question)
-      : reached(call, { caller: call.caller, server: member }, world);
+    member === undefined ? nothingAllows(question) : reached(call, { caller, link, server: member }, world);
   return { ...call, question, verdict };
 }
 
 /** Those of `servers` of which the caller may use anything at all, on this link and with this proof. */
 export function openTo(call: Identified, servers: readonly string[], world: World): readonly string[] {
   const { caller } = call;
+  const link = postureOf(call.channel);
   return servers.filter(
-    (server) => mayUse(caller, server, world) && outOfReach(call, { caller, server }, world) === undefined,
+    (server) =>
+      mayUse(call, server, world) && outOfReach(call, { caller, link, server }, world) === undefined,
   );
 }
 
-/** Whether the rules allow the caller anything at all of that server. */
-export function mayUse(caller: Caller, server: string, world: World): boolean {
-  return decide({ caller, server }, world.rules).kind === "permit";
+/** Whether the rules allow the caller anything at all of that server, on the link it is on. */
+export function mayUse(
+  { caller, channel }: Pick<Identified, "caller" | "channel">,
+  server: string,
+  world: World,
+): boolean {
+  return decide({ caller, link: postureOf(channel), server }, world.rules).kind === "permit";
 }
 
 /** What the rules say; of what they allow, how the caller came and what it was granted can still keep it away. */

@@ -34,6 +34,8 @@ export interface World {
   /** Keys in `_meta` that must name the caller whenever they are there, as `boundKey` has them. */
   readonly claims: ReadonlySet<string>;
   readonly versions: VersionFloor;
+  /** Servers that sidecars' links without post-quantum key exchange may reach. */
+  readonly classicalServers: ReadonlySet<string>;
   /** Servers whose calls come on links that prove a classical identity too, or not at all. */
   readonly hybridLinks: ReadonlySet<string>;
   readonly delegation: DelegationLimits;
@@ -62,12 +64,15 @@ export function makeWorld(parts: {
   readonly versions?: VersionFloor;
   readonly webListeners?: Readonly<Record<string, WebReach>>;
   readonly hybridLinks?: readonly string[];
+  /** By default none. */
+  readonly classicalServers?: readonly string[];
   readonly shutOut?: readonly string[];
   /** By default nobody may act for others. */
   readonly delegation?: DelegationLimits;
 }): World {
   const { trust, rules, servers, virtualServers = new Map(), forward = {}, claims = [] } = parts;
   const { versions = { ofServers: new Map() }, webListeners = {}, hybridLinks = [] } = parts;
+  const { classicalServers = [] } = parts;
   const { delegation = { maxDepth: 0, maxLifetimeMs: 0 }, shutOut = [] } = parts;
   const content = JSON.stringify({
     trust: {
@@ -81,6 +86,7 @@ export function makeWorld(parts: {
     claims: [...claims].sort(),
     versions: { ...versions, ofServers: [...versions.ofServers].sort(([a], [b]) => (a < b ? -1 : 1)) },
     hybridLinks: hybridLinks.toSorted(),
+    classicalServers: classicalServers.toSorted(),
     delegation,
     shutOut: shutOut.toSorted(),
     forward: Object.entries(forward).toSorted(([a], [b]) => (a < b ? -1 : 1)),
@@ -94,6 +100,7 @@ export function makeWorld(parts: {
     claims: new Set(claims.map(boundKey)),
     versions,
     hybridLinks: new Set(hybridLinks),
+    classicalServers: new Set(classicalServers),
     delegation,
     shutOut: new Set(shutOut),
     forward: new Map(Object.entries(forward).map(([name, patterns]) => [name, originMatcher(patterns)])),

@@ -30,6 +30,9 @@ const peerWith = (classical?: { readonly serial: string; readonly notAfterUnixMs
 const linkOf = (peer: SvidPeer): Channel => ({
   group: "X25519MLKEM768",
   keyExchange: "hybrid",
+  level: 3,
+  version: "TLSv1.3",
+  profile: "hybrid",
   remote: "127.0.0.1:1",
   peer,
 });

@@ -37,6 +37,16 @@ const mistakes: readonly (readonly [string, readonly string[], RegExp])[] = [
     ["up", "--config", "/nowhere/latticegate.yaml"],
     /\/nowhere\/latticegate\.yaml/,
   ],
+  [
+    "a dial there is none of",
+    ["expose", "https://s.test/mcp", "--key-exchange", "maybe"],
+    /hybrid-required or hybrid-preferred/,
+  ],
+  [
+    "a dial of a command",
+    ["expose", "--key-exchange", "hybrid-required", "--", "true"],
+    /--key-exchange if it is https/,
+  ],
   ["connect without a server", ["connect"], /Expected one server/],
   ["a port that is none", ["connect", "x", "--http", "eighty"], /--http takes a port/],
   ["expose without anything", ["expose"], /Expected either the URL/],

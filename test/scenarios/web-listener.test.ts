@@ -63,7 +63,7 @@ dpop_nonce: false
 `;
 
 test("where hybrid is preferred, who can do it gets it, even if it predicts a classical group", async (t) => {
-  const scene = await webScene(t, { listener: preferred });
+  const scene = await webScene(t, { top: "profile: transition", listener: preferred });
   for (const ecdhCurve of ["X25519:X25519MLKEM768", "auto", "P-256:SecP256r1MLKEM768"]) {
     assert.match(groupOf(await connected(t, scene, { ecdhCurve })) ?? "", /MLKEM/, ecdhCurve);
   }
@@ -77,6 +77,7 @@ for (const [ecdhCurve, group] of [
 ] as const) {
   test(`a classical link over ${group} reaches the servers it may, is so recorded, and reaches no other`, async (t) => {
     const scene = await webScene(t, {
+      top: "profile: transition",
       listener: preferred,
       policies: clientsMayAll.replaceAll('["files/*"]', '["files/*", "other/*"]'),
     });

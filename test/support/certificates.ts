@@ -27,39 +27,53 @@ export interface Issued {
   readonly key: string;
 }
 
-export interface OutsideAuthority {
-  readonly certificate: string;
-  readonly issue: (commonName: string, keyType?: "ec" | "ml-dsa-65") => Issued;
+type KeyType = "ec" | "ml-dsa-65" | "rsa-2048" | "rsa-1024";
+
+/** What no authority that is one would do. */
+interface Wrong {
+  readonly endsUnixMs?: number;
+  readonly digest?: "sha1";
 }
 
-/** ecdsa-with-SHA256 (RFC 5758), as the authority itself signs. */
-const ecdsa = "1.2.840.10045.4.3.2";
+export interface OutsideAuthority {
+  readonly certificate: string;
+  readonly issue: (commonName: string, keyType?: KeyType, wrong?: Wrong) => Issued;
+}
+
+/** ecdsa-with-SHA256 and ecdsa-with-SHA1 (RFC 5758, RFC 3279), as the authority itself signs. */
+const ecdsa = { sha256: "1.2.840.10045.4.3.2", sha1: "1.2.840.10045.4.1" } as const;
 
 export function outsideAuthority(commonName: string): OutsideAuthority {
   const own = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
-  const write = (subject: string, publicKey: KeyObject, isAuthority: boolean): string =>
-    written({ subject, publicKey, isAuthority, issuer: commonName, issuerKey: own.privateKey });
+  const write = (subject: string, publicKey: KeyObject, isAuthority: boolean, wrong: Wrong = {}): string =>
+    written({ subject, publicKey, isAuthority, issuer: commonName, issuerKey: own.privateKey, ...wrong });
   return {
     certificate: write(commonName, own.publicKey, true),
-    issue: (subject, keyType = "ec") => {
-      const { publicKey, privateKey } =
-        keyType === "ec"
-          ? generateKeyPairSync("ec", { namedCurve: "prime256v1" })
-          : generateKeyPairSync("ml-dsa-65");
+    issue: (subject, keyType = "ec", wrong = {}) => {
+      const { publicKey, privateKey } = keyPair(keyType);
       const key = privateKey.export({ type: "pkcs8", format: "pem" });
-      return { certificate: write(subject, publicKey, false), key };
+      return { certificate: write(subject, publicKey, false, wrong), key };
     },
   };
 }
 
-function written(request: {
-  readonly subject: string;
-  readonly publicKey: KeyObject;
-  readonly isAuthority: boolean;
-  readonly issuer: string;
-  readonly issuerKey: KeyObject;
-}): string {
-  const algorithm = new AlgorithmIdentifier({ algorithm: ecdsa });
+function keyPair(keyType: KeyType): { readonly publicKey: KeyObject; readonly privateKey: KeyObject } {
+  if (keyType === "ec") return generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  if (keyType === "ml-dsa-65") return generateKeyPairSync("ml-dsa-65");
+  return generateKeyPairSync("rsa", { modulusLength: Number(keyType.slice(4)) });
+}
+
+function written(
+  request: Wrong & {
+    readonly subject: string;
+    readonly publicKey: KeyObject;
+    readonly isAuthority: boolean;
+    readonly issuer: string;
+    readonly issuerKey: KeyObject;
+  },
+): string {
+  const { digest = "sha256", endsUnixMs = Date.now() + 3_600_000 } = request;
+  const algorithm = new AlgorithmIdentifier({ algorithm: ecdsa[digest] });
   const names = new SubjectAlternativeName([new GeneralName({ iPAddress: "127.0.0.1" })]);
   const serial = randomBytes(16);
   serial[0] = 0x41;
@@ -69,8 +83,8 @@ function written(request: {
     signature: algorithm,
     issuer: name(request.issuer),
     validity: new Validity({
-      notBefore: new Date(Date.now() - 60_000),
-      notAfter: new Date(Date.now() + 3_600_000),
+      notBefore: new Date(Date.now() - 7_200_000),
+      notAfter: new Date(endsUnixMs),
     }),
     subject: name(request.subject),
     subjectPublicKeyInfo: AsnConvert.parse(
@@ -82,7 +96,7 @@ function written(request: {
       ...(request.isAuthority ? [] : [extension(id_ce_subjectAltName, names)]),
     ]),
   });
-  const signature = sign("sha256", Buffer.from(AsnConvert.serialize(tbs)), request.issuerKey);
+  const signature = sign(digest, Buffer.from(AsnConvert.serialize(tbs)), request.issuerKey);
   const certificate = new Certificate({
     tbsCertificate: tbs,
     signatureAlgorithm: algorithm,

@@ -15,7 +15,6 @@ import { credentialsOf } from "../../src/app/credentials.ts";
 import { type Gateway, startGateway } from "../../src/app/gateway.ts";
 import { generateKeyPair, type KeyPair } from "../../src/crypto/keys.ts";
 import { createSigningRequest } from "../../src/crypto/signing-request.ts";
-import { signatureSuite } from "../../src/crypto/suites/signatures.ts";
 import { type EnrolledIdentity, join } from "../../src/host/net/enrol-client.ts";
 import { clientTlsOptions, type Credentials } from "../../src/host/net/tls.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
@@ -89,7 +88,7 @@ export interface Enrolment {
 export async function enrol(gateway: TestGateway, spiffePath = "agent/test"): Promise<Enrolment> {
   const { config, clock, address } = gateway;
   const token = readJoinToken(await makeJoinToken(config, { path: spiffePath, address }, clock));
-  const key = generateKeyPair(signatureSuite("ML-DSA-65"));
+  const key = generateKeyPair(config.profile.identity);
   const identity = await join(token, createSigningRequest(key), config.profile);
   return { identity, key, credentials: credentialsOf(key, identity.certificate) };
 }
@@ -129,16 +128,24 @@ export interface Client {
   ) => ReturnType<Client["request"]>;
 }
 
-/** A client with that identity; its connections end with the test. */
-export function clientOf(t: Cleanup, gateway: TestGateway, enrolment: Enrolment): Client {
+/** A client with that identity, and TLS otherwise than sidecars have it; its connections end with the test. */
+export function clientOf(
+  t: Cleanup,
+  gateway: TestGateway,
+  enrolment: Enrolment,
+  otherwise: tls.ConnectionOptions = {},
+): Client {
   const pool = new Pool(`https://${gateway.address}`, {
     connections: 64,
-    connect: clientTlsOptions({
-      profile: gateway.config.profile,
-      serverRoots: enrolment.identity.server_roots,
-      peerSpiffeId: enrolment.identity.gateway,
-      credentials: enrolment.credentials,
-    }) as object,
+    connect: {
+      ...clientTlsOptions({
+        profile: gateway.config.profile,
+        serverRoots: enrolment.identity.server_roots,
+        peerSpiffeId: enrolment.identity.gateway,
+        credentials: enrolment.credentials,
+      }),
+      ...otherwise,
+    } as object,
   });
   atEnd(t, () => pool.destroy());
   const request: Client["request"] = async (server, options) => {

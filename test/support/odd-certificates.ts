@@ -39,6 +39,7 @@ const signatures: Readonly<Record<string, { readonly oid: string; readonly diges
   ec: { oid: "1.2.840.10045.4.3.2", digest: "sha256" },
   "ml-dsa-44": { oid: "2.16.840.1.101.3.4.3.17", digest: null },
   "ml-dsa-65": { oid: "2.16.840.1.101.3.4.3.18", digest: null },
+  "ml-dsa-87": { oid: "2.16.840.1.101.3.4.3.19", digest: null },
 };
 
 export interface OddIssuer {
@@ -71,7 +72,9 @@ export interface OddLeaf {
 
 export const testId = "spiffe://latticegate.local/agent/test";
 
-export function privateKey(kind: "rsa-1024" | "rsa-2048" | "ec" | "ml-dsa-44" | "ml-dsa-65"): KeyObject {
+export function privateKey(
+  kind: "rsa-1024" | "rsa-2048" | "ec" | "ml-dsa-44" | "ml-dsa-65" | "ml-dsa-87",
+): KeyObject {
   if (kind === "ec") return generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
   if (kind.startsWith("rsa")) {
     return generateKeyPairSync("rsa", { modulusLength: Number(kind.slice(4)) }).privateKey;

@@ -3,10 +3,10 @@ import { execFileSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
+export const repositoryRoot = fileURLToPath(new URL("../../", import.meta.url));
 
 export function repositoryPaths(): readonly string[] {
-  const options = { cwd: root, encoding: "utf8" } as const;
+  const options = { cwd: repositoryRoot, encoding: "utf8" } as const;
   const listed = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], options);
   return listed.split("\n").filter((name) => name !== "");
 }
@@ -17,6 +17,9 @@ export async function repositoryFiles(): Promise<
 > {
   const texts = repositoryPaths()
     .filter((name) => /\.(ts|tsx|mjs|json|md|yaml|css|html|txt)$/.test(name))
-    .map(async (name) => ({ path: name, text: await readFile(root + name, "utf8").catch(() => undefined) }));
+    .map(async (name) => ({
+      path: name,
+      text: await readFile(repositoryRoot + name, "utf8").catch(() => undefined),
+    }));
   return (await Promise.all(texts)).flatMap(({ path, text }) => (text === undefined ? [] : [{ path, text }]));
 }

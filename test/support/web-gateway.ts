@@ -37,6 +37,8 @@ export interface WebSceneOptions {
   readonly filesUrl?: string;
   readonly clock?: { readonly nowUnixMs: () => number };
   readonly certificates?: readonly WebCertificate[];
+  /** Lines at the top of the config, such as the profile. */
+  readonly top?: string;
 }
 
 export const clientsMayAll = `
@@ -62,7 +64,7 @@ export async function webScene(t: Cleanup, options: WebSceneOptions = {}): Promi
   const listed = certificates.map((_, i) => `{ certificate: web${i}.pem, key: web${i}.key }`).join(", ");
   const gateway = await testGateway(
     t,
-    `
+    `${options.top ?? ""}
 issuers:
   corp: { issuer: "${options.issuerUrl ?? issuer.url}"${options.introspects === true ? introspection : ""} }
 servers:

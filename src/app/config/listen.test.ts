@@ -53,10 +53,52 @@ test("a listener for clients with tokens asks for the most by default, and its f
   ]);
 });
 
+test("under a profile with classical groups a listener may let links without ML-KEM in, by name of servers", () => {
+  const more = "profile: transition";
+  const entry = "{ address: a:1, key_exchange: hybrid-preferred, classical_servers: [files] }";
+  assert.deepEqual(parsed({ listen: entry, more }).classicalServers, ["files"]);
+  assert.equal(parsed({ listen: "a:1", more }).classicalServers, undefined);
+  const [web] = parsed({
+    listener: ", key_exchange: hybrid-preferred, classical_servers: [files]",
+    more,
+  }).webListeners;
+  assert.deepEqual([web?.key_exchange, web?.classical_servers], ["hybrid-preferred", ["files"]]);
+});
+
 const wrong: readonly (readonly [string, Parts, RegExp])[] = [
   ["no address for sidecars", { listen: "[]" }, /listen/],
   ["two of them", { listen: "[127.0.0.1:1, 127.0.0.1:2]" }, /exactly one address for sidecars/],
-  ["sidecars without ML-KEM", { listen: "{ address: a:1, key_exchange: hybrid-preferred }" }, /listen/],
+  [
+    "sidecars without ML-KEM that may reach nothing",
+    { listen: "{ address: a:1, key_exchange: hybrid-preferred }", more: "profile: transition" },
+    /go together/,
+  ],
+  [
+    "sidecars without ML-KEM under a profile that has no classical groups",
+    { listen: "{ address: a:1, key_exchange: hybrid-preferred, classical_servers: [files] }" },
+    /listen \(a:1\).*profile "hybrid": classical is tolerated only under `transition`, where a listener/,
+  ],
+  [
+    "classical servers of sidecars that there aren't",
+    {
+      listen: "{ address: a:1, key_exchange: hybrid-preferred, classical_servers: [b] }",
+      more: "profile: transition",
+    },
+    /no server "b"/,
+  ],
+  [
+    "clients without ML-KEM under cnsa-2.0",
+    { listener: ", key_exchange: hybrid-preferred, classical_servers: [files]", more: "profile: cnsa-2.0" },
+    /profile "cnsa-2.0": classical is tolerated only under `transition`/,
+  ],
+  [
+    "clients without ML-KEM under a profile of one's own that left the classical groups out",
+    {
+      listener: ", key_exchange: hybrid-preferred, classical_servers: [files]",
+      more: "profile: own\ncrypto: { profiles: { own: { based_on: transition, allowed_algos: [ML-KEM-768, ML-DSA-65] } } }",
+    },
+    /profile "own"/,
+  ],
   [
     "an issuer nobody configured",
     {

@@ -4,8 +4,9 @@ import path from "node:path";
 import { z } from "zod";
 
 import { Refusal } from "../../kernel/refusal.ts";
+import { checkClassical, type Tolerating, wrong } from "./classical-links.ts";
 import { issuerName } from "./issuers.ts";
-import { type LinkAuthentication, linkAuthentication } from "./link.ts";
+import { keyExchangeDial, type LinkAuthentication, linkAuthentication } from "./link.ts";
 import { serverName, serverNameHint } from "./servers.ts";
 import { address } from "./values.ts";
 
@@ -34,6 +35,10 @@ const target = z
   .max(2048)
   .refine((text) => text === "*" || text.includes("/"), 'expected "server/name", or "*" for all');
 
+/** Within what the profile has. */
+const keyExchange = keyExchangeDial.default("hybrid-required");
+const classicalServers = z.array(someServer).default([]);
+
 const sidecarListener = z.strictObject({
   address: address.describe("Host and port; port 0 takes a free one."),
   authentication: z
@@ -42,10 +47,12 @@ const sidecarListener = z.strictObject({
     .describe(
       "Both ends prove themselves with certificates of this trust domain; `hybrid-mtls` takes calls only on links that prove a classical identity beside the ML-DSA one.",
     ),
-  key_exchange: z
-    .literal("hybrid-required")
-    .default("hybrid-required")
-    .describe("Sidecars all have ML-KEM: who doesn't offer it is refused."),
+  key_exchange: keyExchange.describe(
+    "`hybrid-required` refuses peers without ML-KEM, which every sidecar has; `hybrid-preferred`, under a profile with classical groups (`transition`), lets peers with an ML-DSA certificate in to `classical_servers` without it.",
+  ),
+  classical_servers: classicalServers.describe(
+    "Servers that peers without ML-KEM may reach, with `hybrid-preferred`; each call says so on record.",
+  ),
 });
 
 const webListener = z.strictObject({
@@ -53,18 +60,12 @@ const webListener = z.strictObject({
   authentication: z
     .literal("web-certificate")
     .describe("The gateway shows a web certificate, and clients come with access tokens."),
-  key_exchange: z
-    .enum(["hybrid-required", "hybrid-preferred"])
-    .default("hybrid-required")
-    .describe(
-      "`hybrid-required` refuses clients without ML-KEM; `hybrid-preferred` lets them in to `classical_servers`, over X25519 or P-256.",
-    ),
-  classical_servers: z
-    .array(someServer)
-    .default([])
-    .describe(
-      "Servers that clients without ML-KEM may reach, with `hybrid-preferred`; each call says so on record.",
-    ),
+  key_exchange: keyExchange.describe(
+    "`hybrid-required` refuses clients without ML-KEM; `hybrid-preferred`, under a profile with classical groups (`transition`), lets them in to `classical_servers`.",
+  ),
+  classical_servers: classicalServers.describe(
+    "Servers that clients without ML-KEM may reach, with `hybrid-preferred`; each call says so on record.",
+  ),
   url: httpsOrigin.describe(
     "Origin under which clients know this listener; a server is found at `<url>/mcp/<name>`, which is the audience of its tokens.",
   ),
@@ -152,26 +153,25 @@ export interface Listeners {
   readonly listen: string;
   /** What the links of sidecars have to prove before calls are taken on them. */
   readonly linkAuthentication: LinkAuthentication;
+  /** What of it is open to sidecars' links without ML-KEM; undefined where they aren't let in. */
+  readonly classicalServers: readonly string[] | undefined;
   readonly webListeners: readonly WebListener[];
 }
 
-type Sidecars = Pick<z.output<typeof sidecarListener>, "address" | "authentication">;
+type Sidecars = z.output<typeof sidecarListener>;
 
 /** What the rest of the config says that listeners speak of. */
-interface Around {
+interface Around extends Tolerating {
   readonly folder: string;
   readonly issuers: readonly string[];
-  readonly servers: readonly string[];
   readonly virtualServers: readonly string[];
-  /** Whether `p2p_connectivity` says what every link must be. */
-  readonly isPostQuantumOnly: boolean;
 }
 
 /** @throws Refusal `bad_config` */
 export function readListeners(document: z.output<typeof listenSchema>, around: Around): Listeners {
   const entries = Array.isArray(document) ? document : [document];
   const sidecars = entries.flatMap((entry): readonly Sidecars[] => {
-    if (typeof entry === "string") return [{ address: entry, authentication: "ml-dsa-mtls" }];
+    if (typeof entry === "string") return [sidecarListener.parse({ address: entry })];
     return entry.authentication === "web-certificate" ? [] : [entry];
   });
   const [sidecar, ...more] = sidecars;
@@ -187,31 +187,27 @@ export function readListeners(document: z.output<typeof listenSchema>, around: A
   const webListeners = web.map((entry, i) =>
     checked(entry, `listen (${entry.url})`, web.slice(0, i), around),
   );
-  return { listen: sidecar.address, linkAuthentication: sidecar.authentication, webListeners };
+  checkClassical(sidecar, `listen (${sidecar.address})`, around);
+  return {
+    listen: sidecar.address,
+    linkAuthentication: sidecar.authentication,
+    classicalServers: sidecar.key_exchange === "hybrid-preferred" ? sidecar.classical_servers : undefined,
+    webListeners,
+  };
 }
 
 function checked(
   listener: WebListener,
   at: string,
   before: readonly WebListener[],
-  { folder, issuers, servers, virtualServers, isPostQuantumOnly }: Around,
+  around: Around,
 ): WebListener {
-  const { key_exchange: keyExchange, classical_servers: classical, scopes = {} } = listener;
+  const { folder, issuers, virtualServers } = around;
+  const { scopes = {} } = listener;
   if (before.some(({ url }) => url === listener.url)) throw wrong(at, "another listener has that url");
   const unknown = listener.issuers.find((name) => !issuers.includes(name));
   if (unknown !== undefined) throw wrong(at, `there is no issuer "${unknown}" under issuers`);
-  const stranger = classical.find((name) => !servers.includes(name));
-  if (stranger !== undefined)
-    throw wrong(at, `classical_servers: there is no server "${stranger}" under servers`);
-  if ((keyExchange === "hybrid-preferred") !== classical.length > 0) {
-    throw wrong(
-      at,
-      "hybrid-preferred and classical_servers go together: name what clients without ML-KEM may reach",
-    );
-  }
-  if (keyExchange === "hybrid-preferred" && isPostQuantumOnly) {
-    throw wrong(at, "hybrid-preferred lets links in that p2p_connectivity rules out");
-  }
+  checkClassical(listener, at, around);
   const named = Object.values(scopes).flatMap((targets) =>
     targets.map((each) => each.split("/", 1)[0] ?? ""),
   );
@@ -227,8 +223,4 @@ function checked(
       key: absolute(key),
     })),
   };
-}
-
-function wrong(at: string, what: string): Refusal {
-  return new Refusal("bad_config", `${at}: ${what}.`);
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { helloOf } from "../../../test/support/knock.ts";
+import { helloOf } from "../../../test/support/hello.ts";
 import { peekClientHello } from "../../wire/client-hello.ts";
 import { signatureSuite } from "./signatures.ts";
 import { whyNoSignature } from "./tls-signatures.ts";

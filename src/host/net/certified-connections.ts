@@ -4,10 +4,15 @@ import type tls from "node:tls";
 import { Agent, type Dispatcher } from "undici";
 
 import { classicalGroups } from "../../crypto/suites/key-exchange.ts";
-import type { Profile } from "../../crypto/suites/profiles.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { WatchedText } from "../store/watched-text.ts";
-import { makePool } from "./renewable-pool.ts";
+import {
+  type Connections,
+  renewedConnections,
+  type WebLinkOptions,
+  webPool,
+  webTlsOptions,
+} from "./web-links.ts";
 
 export interface ClientCertificate {
   readonly certificate: WatchedText;
@@ -16,45 +21,35 @@ export interface ClientCertificate {
   readonly ca: WatchedText | undefined;
 }
 
-export interface Connections {
-  readonly dispatcher: () => Dispatcher;
-  readonly close: () => Promise<void>;
-}
-
-/** Connections to one MCP server. @throws Refusal `bad_config` if certificate and key don't go together */
-export function certifiedConnections(origin: string, own: ClientCertificate, profile: Profile): Connections {
-  return renewing(own, profile, (options) => makePool(origin, { tls: options }, () => undefined));
-}
-
-/** Connections to whatever origin is asked for: an authorization server and its endpoints. */
-export function certifiedAgent(own: ClientCertificate, profile: Profile): Connections {
-  return renewing(
-    own,
-    profile,
-    (connect) => new Agent({ connect: { ...(connect as object), maxCachedSessions: 0 } }),
-  );
-}
-
-function renewing(
+/** Connections to one MCP server. */
+export function certifiedConnections(
+  origin: string,
   own: ClientCertificate,
-  profile: Profile,
-  make: (options: tls.ConnectionOptions) => Dispatcher,
+  options: WebLinkOptions,
 ): Connections {
-  let shown = textsOf(own);
-  let dispatcher = made(shown, profile, make);
-  return {
-    dispatcher: () => {
-      const now = textsOf(own);
-      if (now.some((text, at) => text !== shown[at])) {
-        const old = dispatcher;
-        dispatcher = made(now, profile, make);
-        shown = now;
-        old.close().catch(() => undefined); // Its last requests failed, and their callers know.
-      }
-      return dispatcher;
-    },
-    close: () => dispatcher.destroy(),
-  };
+  return showing(own, options.terms, (shown) => webPool(origin, { ...options, tls: shown }));
+}
+
+/**
+ * Connections to whatever origin is asked for: an authorization server and its endpoints. They aren't MCP's and
+ * choose with whom else they speak, so groups without ML-KEM are taken where they have no other.
+ */
+export function certifiedAgent(own: ClientCertificate, terms: WebLinkOptions["terms"]): Connections {
+  const withClassical = (): ReturnType<WebLinkOptions["terms"]> => ({ ...terms(), classicalGroups });
+  return showing(own, terms, (shown) => {
+    const options = { terms: withClassical, keyExchange: "hybrid-preferred", tls: shown } as const;
+    return new Agent({ connect: { ...(webTlsOptions(options) as object), maxCachedSessions: 0 } });
+  });
+}
+
+function showing(
+  own: ClientCertificate,
+  terms: WebLinkOptions["terms"],
+  make: (shown: tls.ConnectionOptions) => Dispatcher,
+): Connections {
+  const { certificate, key, ca } = own;
+  const sources = [certificate.current, key.current, () => ca?.current(), terms];
+  return renewedConnections(sources, () => made(textsOf(own), make));
 }
 
 type Texts = readonly [certificate: string, key: string, ca: string | undefined];
@@ -63,21 +58,9 @@ function textsOf({ certificate, key, ca }: ClientCertificate): Texts {
   return [certificate.current(), key.current(), ca?.current()];
 }
 
-function made(
-  [cert, key, ca]: Texts,
-  profile: Profile,
-  make: (options: tls.ConnectionOptions) => Dispatcher,
-): Dispatcher {
+function made([cert, key, ca]: Texts, make: (shown: tls.ConnectionOptions) => Dispatcher): Dispatcher {
   try {
-    return make({
-      cert,
-      key,
-      ...(ca !== undefined && { ca }),
-      minVersion: "TLSv1.3",
-      ciphers: profile.ciphers,
-      ecdhCurve: [...profile.groups, ...classicalGroups].map(({ id }) => id).join(":"),
-      rejectUnauthorized: true,
-    });
+    return make({ cert, key, ...(ca !== undefined && { ca }) });
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
     throw new Refusal(

@@ -4,6 +4,7 @@ import { Pool } from "undici";
 import { Refusal } from "../../kernel/refusal.ts";
 import { exchange, type ExchangeLimits } from "./http-exchange.ts";
 import { forwardedHeaders } from "./forward-request.ts";
+import { plainLink } from "./link-facts.ts";
 import { asAnswer } from "./http-upstream.ts";
 import type { Upstream } from "./upstreams.ts";
 
@@ -39,7 +40,8 @@ export function forwardUpstream(limits: ExchangeLimits, bounds: Bounds = default
         },
         limits,
       );
-      return asAnswer(answer, limits.answerBytes);
+      const link = plainLink(targetUrl.origin);
+      return { ...asAnswer(answer, limits.answerBytes), ...(link && { link }) };
     },
     close: async () => {
       await Promise.all([...pools.values()].map((pool) => pool.destroy()));

@@ -6,7 +6,9 @@
 import net from "node:net";
 import type tls from "node:tls";
 
-import type { KeyExchangeSuite } from "../../crypto/suites/key-exchange.ts";
+import { groupNumbered, type KeyExchangeSuite } from "../../crypto/suites/key-exchange.ts";
+import type { SignatureSuite } from "../../crypto/suites/signatures.ts";
+import { whyNoSignature } from "../../crypto/suites/tls-signatures.ts";
 import type { Log } from "../../kernel/log.ts";
 import { type ClientHello, peekClientHello } from "../../wire/client-hello.ts";
 
@@ -18,6 +20,8 @@ export const revocationsAlpn = "latticegate-revocations";
 
 export interface Door {
   readonly group: KeyExchangeSuite;
+  /** What peers with an identity have to have one of; absent where certificates may be of any kind. */
+  readonly signatures?: readonly SignatureSuite[];
   /** For peers that prove who they are; absent where only newcomers may use this group. */
   readonly admitted?: tls.Server;
   /** For peers that come to get an identity; absent where none are given out. */
@@ -176,13 +180,24 @@ function settle(socket: net.Socket, verdict: Verdict, options: FrontDoorOptions)
 type Errand = "admitted" | "enrol" | "revocations";
 
 const errands = [
-  { alpn: enrolAlpn, errand: "enrol", absent: "asked to enrol where no identities are given out" },
+  {
+    alpn: enrolAlpn,
+    errand: "enrol",
+    what: "an identity",
+    absent: "asked to enrol where no identities are given out",
+  },
   {
     alpn: revocationsAlpn,
     errand: "revocations",
+    what: "revocations",
     absent: "asked for revocations where none are known",
   },
-] as const satisfies readonly { readonly alpn: string; readonly errand: Errand; readonly absent: string }[];
+] as const satisfies readonly {
+  readonly alpn: string;
+  readonly errand: Errand;
+  readonly what: string;
+  readonly absent: string;
+}[];
 
 function choose(
   hello: ClientHello,
@@ -193,14 +208,27 @@ function choose(
   const asked = errands.find(({ alpn }) => hello.alpn.includes(alpn));
   const errand: Errand = asked?.errand ?? "admitted";
   if (asked !== undefined && doors.every((door) => door[errand] === undefined)) return refused(asked.absent);
-  const server = doors
-    .filter(({ group }) => hello.groups.includes(group.groupId))
-    .find((door) => door[errand] !== undefined)?.[errand];
-  if (server !== undefined) return { server };
-  const offered = hello.groups.map((id) => `0x${id.toString(16).padStart(4, "0")}`).join(" ");
-  const isOpen = doors.some(({ group }) => group.kind === "classical");
-  const what = isOpen ? "no group offered that is taken here" : "no post-quantum group offered";
-  return refused(`${what} (${offered})`);
+  const offered = doors.filter(({ group }) => hello.groups.includes(group.groupId));
+  const door = offered.find((each) => each[errand] !== undefined);
+  const server = door?.[errand];
+  if (door === undefined || server === undefined) {
+    if (asked !== undefined && offered.length > 0)
+      return refused(`asked for ${asked.what} without a post-quantum group`);
+    const isOpen = doors.some(({ group }) => group.kind === "classical");
+    const what = isOpen ? "no group offered that is taken here" : "no post-quantum group offered";
+    return refused(`${what} (${hello.groups.map(groupName).join(", ")})`);
+  }
+  const weakness = errand === "enrol" ? undefined : whyNoIdentity(hello, door);
+  return weakness === undefined ? { server } : refused(weakness);
+}
+
+function groupName(groupId: number): string {
+  return groupNumbered(groupId)?.id ?? `0x${groupId.toString(16).padStart(4, "0")}`;
+}
+
+/** TLS would find out as well, after it had computed a key and without saying why. */
+function whyNoIdentity({ signatureSchemes }: ClientHello, { signatures }: Door): string | undefined {
+  return signatures === undefined ? undefined : whyNoSignature(signatureSchemes, signatures);
 }
 
 function refuse(socket: net.Socket, alert: Alert | undefined): void {

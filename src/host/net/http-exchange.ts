@@ -4,9 +4,11 @@ import type { Dispatcher } from "undici";
 import { inspectBytes } from "../../gate/call.ts";
 import { concat } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import type { ServerLink } from "../../model/channel.ts";
 import { type EventQueue, eventQueue } from "../event-queue.ts";
 import { onAbort } from "../on-abort.ts";
 import { isEventStream, valueOf } from "./headers.ts";
+import { linkOf } from "./server-links.ts";
 
 export interface HttpRequest {
   readonly method: "POST" | "GET" | "DELETE";
@@ -28,6 +30,8 @@ export interface ExchangeLimits {
 interface Head {
   readonly status: number;
   readonly headers: string[];
+  /** What it came on, where that is known. */
+  readonly link?: ServerLink;
 }
 
 export type HttpAnswer =
@@ -116,7 +120,8 @@ class Receiver implements Dispatcher.DispatchHandler {
     if (status < 200) return;
     const { limits, resolve } = this.#options;
     this.#sent = true;
-    this.#head = { status, headers: rawHeaders(controller) };
+    const link = linkOf(this);
+    this.#head = { status, headers: rawHeaders(controller), ...(link && { link }) };
     this.#isEvents = isEventStream(this.#head.headers);
     if (this.#isEvents) {
       resolve({ kind: "stream", ...this.#head, chunks: this.#handOn(controller) });

@@ -2,6 +2,7 @@
 import type { Dispatcher } from "undici";
 
 import type { Answer, Journaled } from "../../gate/call.ts";
+import type { ServerLink } from "../../model/channel.ts";
 import { type SseEvent, sseReader } from "../../wire/sse.ts";
 import type { Log } from "../../kernel/log.ts";
 import { exchange, type ExchangeLimits, type HttpAnswer } from "./http-exchange.ts";
@@ -19,6 +20,8 @@ export interface HttpUpstreamOptions {
   readonly credential?: UpstreamCredential | undefined;
   /** How long requests that can't have been carried out are sent again; absent where none is. */
   readonly patience?: { readonly ms: number; readonly log: Log };
+  /** What is known of them beforehand. */
+  readonly link?: ServerLink | undefined;
   /** The connections to use; whose they are stays with the caller. */
   readonly dispatcher: () => Dispatcher;
   readonly close: () => Promise<void>;
@@ -46,7 +49,7 @@ export function httpUpstream(options: HttpUpstreamOptions): Upstream {
           : await withCredential(await credential.lend(call.caller, call.verb), ({ headers }) =>
               send(call, [...options.headers, ...headers]),
             );
-      return asAnswer(answer, limits.answerBytes);
+      return { ...asAnswer(answer, limits.answerBytes), ...(options.link && { link: options.link }) };
     },
     close: options.close,
   };

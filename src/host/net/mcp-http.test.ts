@@ -11,6 +11,9 @@ import { type McpHttp, mcpHttp } from "./mcp-http.ts";
 const channel = {
   group: "X25519MLKEM768",
   keyExchange: "hybrid" as const,
+  level: 3,
+  version: "TLSv1.3",
+  profile: "hybrid",
   peer: {
     kind: "svid" as const,
     keyAlgorithm: "ML-DSA-65",

@@ -1,11 +1,14 @@
 /** Connections to one origin whose TLS credentials change while it is in use. */
 import tls from "node:tls";
 
-import { buildConnector, type Dispatcher, Pool } from "undici";
+import { buildConnector, Client, type Dispatcher, Pool } from "undici";
 
 import type { LinkTerms } from "../../crypto/suites/in-force.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import type { ServerLink } from "../../model/channel.ts";
+import { serverLink } from "./link-facts.ts";
 import { exchangeProofs, type ProofOffer } from "./link-proof.ts";
+import { withLink } from "./server-links.ts";
 import { negotiatedGroup } from "./tls.ts";
 
 export interface RenewablePool {
@@ -27,6 +30,8 @@ export interface LinkOptions {
   readonly terms: LinkTerms;
   /** Both ends prove classical identities before the first request; absent where this end has none. */
   readonly proof?: ProofOffer | undefined;
+  /** Puts into words why there is no link. */
+  readonly explain?: (reason: unknown) => Promise<unknown>;
 }
 
 const connectTimeoutMs = 10_000;
@@ -50,7 +55,8 @@ export function renewablePool(
       }
       links.set(link, serial);
       link.once("close", () => links.delete(link));
-      group = negotiated;
+      group = negotiated.id;
+      return serverLink(link, negotiated);
     });
   let pool = make(options);
   let isClosed = false;
@@ -75,21 +81,26 @@ export function renewablePool(
   };
 }
 
-/** @param check throws for a link that isn't what was asked for; offering only hybrid groups is what enforces them */
+/**
+ * @param check what was negotiated; throws for a link that isn't what was asked for: offering only hybrid groups is
+ * what enforces them
+ */
 export function makePool(
   origin: string,
   options: Omit<LinkOptions, "terms">,
-  check: (link: tls.TLSSocket) => void,
+  check: (link: tls.TLSSocket) => ServerLink,
 ): Pool {
   const connect = linkConnector(options.tls);
   let proof = options.proof;
-  const open = async (target: Target): Promise<tls.TLSSocket> => {
-    const link = await connect(target);
+  const open = async (target: Target): Promise<Opened> => {
+    const link = await connect(target).catch(async (reason: unknown) => {
+      throw (await options.explain?.(reason)) ?? reason;
+    });
     try {
-      check(link);
-      if (proof === undefined) return link;
+      const opened = { link, facts: check(link) };
+      if (proof === undefined) return opened;
       const proven = await exchangeProofs(link, proof, connectTimeoutMs);
-      if (proven !== undefined) return link;
+      if (proven !== undefined) return opened;
     } catch (reason) {
       link.destroy();
       throw reason;
@@ -103,8 +114,22 @@ export function makePool(
     // Each stream holds a connection; a bound here would let streams starve the calls that end them.
     connections: null,
     pipelining: 1,
-    connect: (target, callback) => void handOver(open(target), callback),
+    factory: (at, given) => {
+      let facts: ServerLink | undefined;
+      const dial = async (target: Target): Promise<tls.TLSSocket> => {
+        const opened = await open(target);
+        ({ facts } = opened);
+        return opened.link;
+      };
+      const connect: buildConnector.connector = (target, callback) => void handOver(dial(target), callback);
+      return withLink(new Client(at, { ...given, connect }), () => facts);
+    },
   });
+}
+
+interface Opened {
+  readonly link: tls.TLSSocket;
+  readonly facts: ServerLink;
 }
 
 async function handOver(opening: Promise<tls.TLSSocket>, callback: buildConnector.Callback): Promise<void> {

@@ -66,6 +66,7 @@ async function linked(
       name: "old",
       url: new URL(`${origin}/sse`),
       headers: [],
+      onLink: () => undefined,
       dispatcher: () => pool,
       answerTimeoutMs,
       maxEventBytes: 64 * 1024,

@@ -7,6 +7,7 @@ import type { Dispatcher } from "undici";
 import type { HeaderList } from "../../gate/call.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal, type RefusalCode } from "../../kernel/refusal.ts";
+import type { ServerLink } from "../../model/channel.ts";
 import { tryReadFrame } from "../../wire/frame.ts";
 import { type SseEvent, sseReader } from "../../wire/sse.ts";
 import type { Link, LinkEvents } from "../link/link.ts";
@@ -22,6 +23,8 @@ export interface SseLinkSpec {
   /** Our own credentials for that server, names and values in turn. */
   readonly headers: readonly string[];
   readonly dispatcher: () => Dispatcher;
+  /** Told of the link each answer came on. */
+  readonly onLink: (link: ServerLink) => void;
   /** How long the server may take to accept a message. */
   readonly answerTimeoutMs: number;
   readonly maxEventBytes: number;
@@ -146,6 +149,7 @@ async function delivered(spec: SseLinkSpec, { path, message, headers, gone }: Po
     },
     { answerTimeoutMs: spec.answerTimeoutMs, answerBytes: maxIgnoredBytes },
   );
+  if (answer.link !== undefined) spec.onLink(answer.link);
   await ignore(answer);
   return answer.status;
 }
@@ -166,6 +170,7 @@ async function read(
     },
     { answerTimeoutMs: openTimeoutMs, answerBytes: maxIgnoredBytes },
   );
+  if (answer.link !== undefined) spec.onLink(answer.link);
   if (answer.kind !== "stream" || answer.status !== 200) {
     await ignore(answer);
     throw failed(`opened no HTTP+SSE stream (${describe(answer.status)})`);

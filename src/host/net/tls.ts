@@ -18,6 +18,7 @@ import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Channel } from "../../model/channel.ts";
 import { type Door, enrolAlpn, remoteOf, revocationsAlpn } from "./front-door.ts";
+import { linkFacts } from "./link-facts.ts";
 import type { ClassicalCredentials } from "./link-proof.ts";
 import { sessionGroupId } from "./session-group.ts";
 
@@ -35,6 +36,8 @@ export const handshakeTimeoutMs = 5000;
 
 /** What a server negotiates and shows, and whom it lets in. */
 export interface ServerSide {
+  /** Name of the profile in force. */
+  readonly profile: string;
   readonly terms: LinkTerms;
   /** One for each algorithm a peer may know a root of, the best first; TLS picks by what the peer can verify. */
   readonly credentials: readonly Credentials[];
@@ -55,6 +58,8 @@ interface Newcomers {
 
 export interface DoorsOptions {
   readonly side: ServerSide;
+  /** Whether peers without ML-KEM are let in, marked; they get no identity here and are told nothing of others'. */
+  readonly allowsClassical?: boolean;
   readonly trust: () => Trust;
   readonly log: Log;
   /** Calls are taken only on links that prove a classical identity too. */
@@ -109,20 +114,22 @@ export function openDoors(given: DoorsOptions): Doors {
 function doorsFor(options: Judging): readonly Door[] {
   const { demands, onEnrol, onServer, side } = options;
   const { terms, newcomers = { terms, shown: [] } } = side;
-  return joined(terms, newcomers.terms).groups.map((group): Door => {
-    const isIn = ({ groups }: LinkTerms): boolean => groups.some(({ id }) => id === group.id);
+  const classical = options.allowsClassical === true ? terms.classicalGroups : [];
+  return [...joined(terms, newcomers.terms).groups, ...classical].map((group): Door => {
+    const isHybrid = ({ groups }: LinkTerms): boolean => groups.some(({ id }) => id === group.id);
     return {
       group,
-      ...(isIn(terms) && {
+      signatures: terms.identities,
+      ...((isHybrid(terms) || group.kind === "classical") && {
         admitted: provingServer(options, group, ["http/1.1"], {
           prove: (peer, socket) => provenClient(peer, socket, options),
           onLink: (socket, channel) => options.onLink(socket, { ...channel, ...(demands && { demands }) }),
         }),
       }),
       ...(onEnrol !== undefined &&
-        isIn(newcomers.terms) && { enrol: enrolServer({ ...options, newcomers }, group, onEnrol) }),
+        isHybrid(newcomers.terms) && { enrol: enrolServer({ ...options, newcomers }, group, onEnrol) }),
       ...(onServer !== undefined &&
-        isIn(terms) && {
+        isHybrid(terms) && {
           revocations: provingServer(options, group, [revocationsAlpn], {
             prove: (peer) => provenServer(peer, options),
             onLink: onServer,
@@ -192,7 +199,7 @@ export function isOf({ groups, identities }: LinkTerms, { group, peer }: Channel
 }
 
 /** What a client link negotiated. @throws Refusal `bad_certificate` if the group isn't one of the profile's */
-export function negotiatedGroup(socket: tls.TLSSocket, profile: LinkTerms): string {
+export function negotiatedGroup(socket: tls.TLSSocket, profile: LinkTerms): KeyExchangeSuite {
   const info = socket.getEphemeralKeyInfo();
   const name = info !== null && "name" in info ? info.name : undefined;
   const group = profile.groups.find(({ id }) => id === name);
@@ -202,7 +209,7 @@ export function negotiatedGroup(socket: tls.TLSSocket, profile: LinkTerms): stri
       `The link negotiated ${String(name)}, which the profile doesn't have.`,
     );
   }
-  return group.id;
+  return group;
 }
 
 /** Who may come in through a door. */
@@ -294,12 +301,13 @@ function admit(
   socket: tls.TLSSocket,
   group: KeyExchangeSuite,
   { prove, onLink }: Admission,
-  { log, onRefused }: Judging,
+  options: Judging,
 ): void {
+  const { log, onRefused } = options;
   socket.on("error", () => socket.destroy());
   const remote = remoteOf(socket);
   try {
-    onLink(socket, provenChannel(socket, group, prove, remote));
+    onLink(socket, provenChannel(socket, group, prove, options));
   } catch (error) {
     const refusal = error instanceof Refusal ? error : undefined;
     log.warn("link.refused", { remote, ...refusal?.facts, reason: refusal?.message ?? String(error) });
@@ -312,16 +320,23 @@ function provenChannel(
   socket: tls.TLSSocket,
   group: KeyExchangeSuite,
   prove: Admission["prove"],
-  remote: string,
+  { side: { profile, terms } }: Judging,
 ): Channel {
   if (sessionGroupId(socket.getSession()) !== group.groupId) {
     throw new Refusal("bad_certificate", `The session doesn't say that it used ${group.id}.`);
   }
   const peer = socket.getPeerX509Certificate();
-  if (peer === undefined) throw new Refusal("bad_certificate", "The peer showed no certificate.");
+  if (peer === undefined) {
+    const counting = terms.identities.map(({ id }) => id).join(" or ");
+    throw new Refusal("bad_certificate", `The peer showed no certificate with ${counting}; no other counts.`);
+  }
   const { keyAlgorithm, serial, notAfterUnixMs } = certificateFacts(peer);
   const proven = { ...prove(peer, socket), keyAlgorithm, serial, notAfterUnixMs };
-  return { group: group.id, keyExchange: "hybrid", peer: { kind: "svid", ...proven }, remote };
+  return {
+    ...linkFacts(socket, group, profile),
+    peer: { kind: "svid", ...proven },
+    remote: remoteOf(socket),
+  };
 }
 
 /** A client's chain is OpenSSL's to verify; its names are ours. */
@@ -356,11 +371,21 @@ function issuerHash(peer: ParsedCertificate, roots: readonly ParsedCertificate[]
   throw new Refusal("bad_certificate", "The peer's certificate isn't of a root that is trusted now.");
 }
 
+/** What OpenSSL's words for it mean here. */
+const handshakeReasons: Readonly<Record<string, string>> = {
+  ERR_SSL_NO_SUITABLE_SIGNATURE_ALGORITHM: "it can verify no certificate that is shown here",
+  ERR_SSL_NO_SHARED_CIPHER: "it offers no cipher suite of the profile",
+  ERR_SSL_CA_MD_TOO_WEAK: "its certificate is signed with a digest that doesn't count",
+  ERR_SSL_EE_KEY_TOO_SMALL: "the key of its certificate is too short",
+};
+
 export function withLoggedErrors(server: tls.Server, log: Log): tls.Server {
   return server.on("tlsClientError", (error, socket) => {
+    const code = "code" in error ? String(error.code) : error.message;
+    const meaning = handshakeReasons[code];
     log.warn("link.refused", {
       remote: remoteOf(socket),
-      reason: `handshake: ${"code" in error ? String(error.code) : error.message}`,
+      reason: `handshake: ${code}${meaning === undefined ? "" : `, ${meaning}`}`,
     });
     socket.destroy();
   });

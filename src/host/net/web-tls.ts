@@ -4,18 +4,26 @@ import net from "node:net";
 import tls from "node:tls";
 
 import { sha256 } from "../../crypto/hash.ts";
-import { classicalGroups, type KeyExchangeSuite } from "../../crypto/suites/key-exchange.ts";
-import type { Profile } from "../../crypto/suites/profiles.ts";
+import { weaknessOfTokenKey } from "../../crypto/suites/outside.ts";
+import type { LinkTerms } from "../../crypto/suites/in-force.ts";
+import type { KeyExchangeSuite } from "../../crypto/suites/key-exchange.ts";
 import { toBase64url } from "../../kernel/bytes.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Channel } from "../../model/channel.ts";
 import { type Door, remoteOf } from "./front-door.ts";
+import { linkFacts } from "./link-facts.ts";
 import { sessionGroupId } from "./session-group.ts";
 import { type Credentials, handshakeTimeoutMs, withLoggedErrors } from "./tls.ts";
 
+/** What the doors of a listener negotiate, under which profile. */
+export interface DoorTerms extends Omit<LinkTerms, "identities"> {
+  /** Name of the profile in force. */
+  readonly name: string;
+}
+
 export interface WebDoorsOptions {
-  readonly profile: Profile;
+  readonly terms: DoorTerms;
   /** One of each kind of key; clients that can verify ML-DSA are shown that one. */
   readonly credentials: readonly Credentials[];
   /** Whether links without ML-KEM are let in, to what they may reach. */
@@ -29,60 +37,95 @@ export interface WebDoorsOptions {
 
 export interface WebDoors {
   /** Hybrid ones first: a client that knows both is led through those. */
-  readonly doors: readonly Door[];
+  readonly doors: () => readonly Door[];
+  /** For new connections; a group that isn't among these any more is shut at once. */
+  readonly setTerms: (terms: DoorTerms) => void;
   /** New connections show these. Throws if a key isn't the one of its certificate, and nothing is changed then. */
   readonly renew: (credentials: readonly Credentials[]) => void;
 }
 
 /** @throws Refusal `bad_config` if a key isn't the one of its certificate */
 export function openWebDoors(options: WebDoorsOptions): WebDoors {
-  const groups = [...options.profile.groups, ...(options.allowsClassical ? classicalGroups : [])];
-  const context = (credentials: readonly Credentials[], group: KeyExchangeSuite): tls.TlsOptions => ({
-    cert: credentials.map(({ certificate }) => certificate),
-    key: credentials.map(({ privateKey }) => privateKey),
-    minVersion: "TLSv1.3",
-    ciphers: options.profile.ciphers,
-    // INVARIANT: one group each, so that which one it is is known by construction.
-    ecdhCurve: group.id,
-    honorCipherOrder: true,
-    // A resumed link would bring no certificate for a token to be bound to.
-    secureOptions: constants.SSL_OP_NO_TICKET,
-  });
-  checkContexts(options.credentials);
-  const doors = groups.map((group): Door => {
+  let { terms, credentials } = options;
+  checkContexts(credentials);
+  let doors = doorsFor(options, terms, credentials);
+  return {
+    doors: () => doors,
+    setTerms: (next) => {
+      // Handshakes under way end on the old ones, under the terms they began with.
+      terms = next;
+      doors = doorsFor(options, terms, credentials);
+    },
+    renew: (next) => {
+      checkContexts(next);
+      credentials = next;
+      for (const { admitted, group } of doors) {
+        admitted?.setSecureContext(contextOf(terms, credentials, group));
+      }
+    },
+  };
+}
+
+function doorsFor(
+  options: WebDoorsOptions,
+  terms: DoorTerms,
+  credentials: readonly Credentials[],
+): readonly Door[] {
+  const groups = [...terms.groups, ...(options.allowsClassical ? terms.classicalGroups : [])];
+  return groups.map((group): Door => {
     const server = tls.createServer(
       {
-        ...context(options.credentials, group),
+        ...contextOf(terms, credentials, group),
         // Nobody has to vouch for it: the token says which certificate it is bound to (RFC 8705 §3.1).
         requestCert: options.asksCertificates,
         rejectUnauthorized: false,
         handshakeTimeout: handshakeTimeoutMs,
         ALPNProtocols: ["http/1.1"],
       },
-      (socket) => admit(socket, group, options),
+      (socket) => admit(socket, group, terms.name, options),
     );
     return { group, admitted: withLoggedErrors(server, options.log) };
   });
+}
+
+function contextOf(
+  terms: DoorTerms,
+  credentials: readonly Credentials[],
+  group: KeyExchangeSuite,
+): tls.TlsOptions {
   return {
-    doors,
-    renew: (credentials) => {
-      for (const { admitted, group } of doors) admitted?.setSecureContext(context(credentials, group));
-    },
+    cert: credentials.map(({ certificate }) => certificate),
+    key: credentials.map(({ privateKey }) => privateKey),
+    minVersion: "TLSv1.3",
+    ciphers: terms.ciphers,
+    // INVARIANT: one group each, so that which one it is is known by construction.
+    ecdhCurve: group.id,
+    honorCipherOrder: true,
+    // A resumed link would bring no certificate for a token to be bound to.
+    secureOptions: constants.SSL_OP_NO_TICKET,
   };
 }
 
-function admit(socket: tls.TLSSocket, group: KeyExchangeSuite, options: WebDoorsOptions): void {
+function admit(
+  socket: tls.TLSSocket,
+  group: KeyExchangeSuite,
+  profile: string,
+  options: WebDoorsOptions,
+): void {
   socket.on("error", () => socket.destroy());
   const remote = remoteOf(socket);
-  if (sessionGroupId(socket.getSession()) !== group.groupId) {
-    options.log.warn("link.refused", { remote, reason: `the session doesn't say that it used ${group.id}` });
+  const certificate = options.asksCertificates ? socket.getPeerX509Certificate() : undefined;
+  const reason =
+    sessionGroupId(socket.getSession()) === group.groupId
+      ? certificate && weaknessOfTokenKey(certificate.publicKey)
+      : `the session doesn't say that it used ${group.id}`;
+  if (reason !== undefined) {
+    options.log.warn("link.refused", { remote, reason });
     socket.destroy();
     return;
   }
-  const certificate = options.asksCertificates ? socket.getPeerX509Certificate() : undefined;
   options.onLink(socket, {
-    group: group.id,
-    keyExchange: group.kind === "classical" ? "classical" : "hybrid",
+    ...linkFacts(socket, group, profile),
     peer: {
       kind: "anonymous",
       ...(certificate && { thumbprint: toBase64url(sha256(certificate.raw)) }),

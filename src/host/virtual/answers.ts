@@ -3,6 +3,7 @@ import { empty } from "../answers.ts";
 import type { Answer, Journaled } from "../../gate/call.ts";
 import { utf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import { postureOf } from "../../model/channel.ts";
 import { decide } from "../../policy/decide.ts";
 import {
   type Greeting,
@@ -142,13 +143,14 @@ const nameKinds = {
 
 /** What a caller may not use it doesn't see. A template names no resource yet: what comes of it is judged when it is read. */
 function maySee(
-  { caller, options }: Turn & { readonly options: VirtualServerOptions },
+  { caller, asking, options }: Turn & { readonly options: VirtualServerOptions },
   { member, method, key }: { readonly member: string; readonly method: ListMethod; readonly key: string },
 ): boolean {
   const kind = nameKinds[method];
   if (kind === "templates") return true;
   const target = { kind, name: key };
-  return decide({ caller, server: member, target }, options.world().rules).kind === "permit";
+  const link = postureOf(asking.call.channel);
+  return decide({ caller, link, server: member, target }, options.world().rules).kind === "permit";
 }
 
 async function tell(frame: NotificationFrame, turn: Turn): Promise<void> {
