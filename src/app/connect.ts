@@ -22,6 +22,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import { asLine, lineReader } from "../wire/lines.ts";
 import type { Bootstrap } from "./bootstrap.ts";
 import type { LinkAuthentication } from "./config/link.ts";
+import { keepPathFacts } from "./path-facts.ts";
 import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts";
 import { standing, type StandingOptions } from "./sidecar-standing.ts";
 
@@ -65,6 +66,7 @@ export async function openTunnel(
   clients: StandingOptions["clients"] = "one",
 ): Promise<Tunnel> {
   await using opening = new AsyncDisposableStack();
+  opening.defer(await keepPathFacts(options.state, options.log));
   const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken });
   opening.defer(identity.stop);
   const url = targetUrl(options.target, identity);

@@ -12,6 +12,7 @@ import { type Config, fixedServers } from "./config.ts";
 import { cryptographyInForce } from "./cryptography.ts";
 import { verifyLogFolder } from "./log-verification.ts";
 import { probeServer } from "./mcp-probe.ts";
+import { pathFactText, readPathFacts } from "./path-facts.ts";
 import { openOperatorTunnel } from "./operator-tunnel.ts";
 import { classicalVerdict } from "./classical-probe.ts";
 import { signerFindings } from "./signer/doctor-signer.ts";
@@ -50,6 +51,7 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
   }
   yield* await attempt("listener", () => listener(running.listen));
   yield* servers(examination, running.listen);
+  yield* await attempt("paths", () => paths(examination.config));
   for (const part of examination.config.notYet) {
     yield { level: "warn", what: "config", text: `${part.at} isn't carried out: ${part.because}` };
   }
@@ -80,6 +82,16 @@ function runtime({ profile }: Config): Finding {
     what: "runtime",
     text: `Node ${node}, OpenSSL ${openssl}: ML-KEM and ML-DSA work`,
   };
+}
+
+/** A path that needs a detour works, and costs a round trip or long packets; whoever runs it can repair it. */
+async function paths({ state }: Config): Promise<readonly Finding[]> {
+  return (await readPathFacts(state)).map((fact) => ({
+    level: "warn",
+    what: "path",
+    text: pathFactText(fact),
+    remedy: "see docs/guide/paths.md for what on the path does that",
+  }));
 }
 
 function stateFolder(config: Config): Finding {

@@ -14,6 +14,7 @@ import { configSchema, type ServerAtUrl } from "./config.ts";
 import type { KeyExchangeDial, LinkAuthentication } from "./config/link.ts";
 import { checkServerLinks } from "./config/server-links.ts";
 import { followRevocations } from "./follow-revocations.ts";
+import { keepPathFacts } from "./path-facts.ts";
 import { serve } from "./serve.ts";
 import { hashesOf } from "./roots.ts";
 import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts";
@@ -53,6 +54,7 @@ export interface Exposed {
 export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   const { clock, log } = options;
   await using opening = new AsyncDisposableStack();
+  opening.defer(await keepPathFacts(options.state, log));
   const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken });
   opening.defer(identity.stop);
   const { trustDomain, keys } = identity;

@@ -1,11 +1,12 @@
 /** An exposed server's own knowledge of what its gateway has revoked: asked for all the time, kept over restarts. */
-import https from "node:https";
+import type https from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { z } from "zod";
 
 import { revocationsAlpn } from "../host/net/front-door.ts";
-import { askRevocations, type RevocationList } from "../host/net/revocation-client.ts";
+import { hostAndPort } from "../host/net/listen.ts";
+import { askRevocations, linkAgent, type RevocationList } from "../host/net/revocation-client.ts";
 import { clientTlsOptions } from "../host/net/tls.ts";
 import { readJsonIfThere, writePrivateFile } from "../host/store/files.ts";
 import { within } from "../host/within.ts";
@@ -76,7 +77,7 @@ interface Following {
 
 /** One question after the other until the end; a link that broke is replaced, under the identity there is then. */
 async function follow(options: FollowOptions, { take, first, signal }: Following): Promise<void> {
-  let agent = newAgent(options);
+  let agent = newAgent(options, signal);
   let known: string | undefined;
   let failures = 0;
   while (!signal.aborted) {
@@ -91,7 +92,7 @@ async function follow(options: FollowOptions, { take, first, signal }: Following
     } catch (error) {
       if (signal.aborted) break;
       agent.destroy();
-      agent = newAgent(options);
+      agent = newAgent(options, signal);
       failures += 1;
       // A link that ends with its certificate breaks once; what fails twice in a row is told, and told once.
       if (failures === 2) options.log.warn("revocations.unreachable", { reason: reasonOf(error) });
@@ -107,7 +108,7 @@ function retryMs(failures: number): number {
   return Math.min(firstRetryMs * 2 ** Math.min(failures - 1, 10), maxRetryMs);
 }
 
-function newAgent({ identity }: FollowOptions): https.Agent {
+function newAgent({ identity }: FollowOptions, signal: AbortSignal): https.Agent {
   const tlsOptions = clientTlsOptions({
     profile: identity.terms(),
     serverRoots: identity.serverRoots,
@@ -115,7 +116,7 @@ function newAgent({ identity }: FollowOptions): https.Agent {
     credentials: identity.credentials(),
     alpn: revocationsAlpn,
   });
-  return new https.Agent({ ...tlsOptions, keepAlive: true, maxSockets: 1, maxCachedSessions: 0 });
+  return linkAgent(tlsOptions, hostAndPort(identity.gateway.address), signal);
 }
 
 function reasonOf(error: unknown): string {

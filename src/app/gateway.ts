@@ -21,6 +21,7 @@ import { type Base, type Environment, openDataPlane } from "./data-plane.ts";
 import { identityRecords } from "./identity-records.ts";
 import { recordEvents } from "./root-watch.ts";
 import { openPage } from "./page.ts";
+import { keepPathFacts } from "./path-facts.ts";
 import { comebackTerms, followConfig, inForceOf } from "./profile-in-force.ts";
 import { issuersOf } from "./roots.ts";
 import { scheduledRotation } from "./scheduled-rotation.ts";
@@ -46,6 +47,7 @@ export async function startGateway(config: Config, environment: Environment): Pr
   await using opening = new AsyncDisposableStack();
   const base = await openBase(config, environment, opening);
   const { audit, recent, gatewayId } = base;
+  opening.defer(await keepPathFacts(config.state, environment.log));
   const { address, webAddresses, counts } = await openDataPlane(config, base, opening);
   const rotation = scheduledRotation(config, environment);
   opening.defer(rotation.stop);

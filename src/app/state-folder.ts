@@ -28,6 +28,7 @@ const names = {
   assertionKeys: "assertion-keys.json",
   sessions: "sessions",
   revoked: "revoked.json",
+  paths: "paths.json",
 } as const;
 
 export type StatePaths = Readonly<Record<keyof typeof names, string>>;

@@ -9,6 +9,7 @@ import {
   certifiedConnections,
   type ClientCertificate,
 } from "../host/net/certified-connections.ts";
+import { pathConnector } from "../host/net/path-connector.ts";
 import type { UpstreamCredential } from "../host/net/upstream-credential.ts";
 import {
   type Connections,
@@ -210,6 +211,6 @@ function watchedSecret(source: TextSource, at: string, { folder }: AuthOptions):
 }
 
 function anyOrigin(): Connections {
-  const agent = new Agent();
+  const agent = new Agent({ connect: pathConnector() });
   return { dispatcher: () => agent, close: () => agent.destroy() };
 }

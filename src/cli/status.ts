@@ -1,6 +1,7 @@
 /** `latticegate status` */
 import { runningGateway } from "../app/certificate-authority.ts";
 import { loadConfig } from "../app/config.ts";
+import { pathFactText, readPathFacts } from "../app/path-facts.ts";
 import { signerHealth } from "../app/signer/gateway-signer.ts";
 import { type Command, configFile, configOption } from "./command.ts";
 
@@ -20,6 +21,7 @@ export const status = {
       `Latticegate runs at ${run.listen} since ${new Date(run.startedAtUnixMs).toISOString()} (process ${run.pid})`,
     );
     if (run.dashboard !== undefined) call.out(`Page      ${run.dashboard}`);
+    for (const fact of await readPathFacts(config.state)) call.out(`Path      to ${pathFactText(fact)}`);
     const signer = await signerHealth(config);
     if (signer.kind === "answers") call.out(`Signer    answers at ${signer.socket}`);
     if (signer.kind !== "away") return 0;

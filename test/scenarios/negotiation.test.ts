@@ -20,7 +20,8 @@ import {
 } from "../support/gateway.ts";
 import { assertGolden, GoldenTable } from "../support/golden.ts";
 import { type HttpsServer, httpsServer, publicAuthority } from "../support/https-server.ts";
-import { helloOf, knock, type Knocked, knockWithHello } from "../support/knock.ts";
+import { helloOf } from "../support/hello.ts";
+import { knock, type Knocked, knockWithHello } from "../support/knock.ts";
 import {
   issuerOf,
   issuerWith,

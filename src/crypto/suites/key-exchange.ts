@@ -95,3 +95,19 @@ export function groupNamed(id: string): KeyExchangeSuite | undefined {
 export function groupNumbered(groupId: number): KeyExchangeSuite | undefined {
   return rows.find((row) => row.groupId === groupId);
 }
+
+/**
+ * The groups of a small ClientHello: a key share of the first classical group alone, which is short, and every hybrid
+ * group of `curves`, so that a server that knows one asks for it (HelloRetryRequest, RFC 8446 §4.1.4).
+ * @param curves OpenSSL's list; undefined for its default
+ * @returns undefined where no hybrid group is offered, so that the hello is small as it is
+ */
+export function smallHello(
+  curves: string | undefined,
+): { readonly curves: string; readonly hybrids: readonly string[] } | undefined {
+  const offered = curves?.split(/[:/]/).map((name) => name.replace(/^[*?]+/, ""));
+  const hybrids = hybridGroups.map(({ id }) => id).filter((id) => offered?.includes(id) ?? true);
+  const [short] = classicalGroups;
+  if (hybrids.length === 0 || short === undefined) return undefined;
+  return { curves: [...hybrids, `*${short.id}`].join(":"), hybrids };
+}

@@ -6,6 +6,7 @@ import { Agent, type Dispatcher } from "undici";
 import { classicalGroups } from "../../crypto/suites/key-exchange.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { WatchedText } from "../store/watched-text.ts";
+import { pathConnector } from "./path-connector.ts";
 import {
   type Connections,
   renewedConnections,
@@ -38,7 +39,7 @@ export function certifiedAgent(own: ClientCertificate, terms: WebLinkOptions["te
   const withClassical = (): ReturnType<WebLinkOptions["terms"]> => ({ ...terms(), classicalGroups });
   return showing(own, terms, (shown) => {
     const options = { terms: withClassical, keyExchange: "hybrid-preferred", tls: shown } as const;
-    return new Agent({ connect: { ...(webTlsOptions(options) as object), maxCachedSessions: 0 } });
+    return new Agent({ connect: pathConnector(webTlsOptions(options)) });
   });
 }
 

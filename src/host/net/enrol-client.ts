@@ -2,7 +2,7 @@
 import type { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import http from "node:http";
-import tls from "node:tls";
+import type tls from "node:tls";
 
 import { z } from "zod";
 
@@ -26,6 +26,7 @@ import { channelBinding } from "./channel-binding.ts";
 import { enrolAlpn } from "./front-door.ts";
 import { linkProofSchema, newcomersCheck } from "./link-proof.ts";
 import { hostAndPort } from "./listen.ts";
+import { linkOpener } from "./open-link.ts";
 import { clientTlsOptions } from "./tls.ts";
 
 const timeoutMs = 10_000;
@@ -185,31 +186,29 @@ export async function provenGateway(anchor: Anchor, profile: LinkTerms): Promise
 }
 
 /** The root and name the endpoint presents, if the root's hash is one of the anchor's. Nothing is sent on this link. */
-function presentedGateway(
+async function presentedGateway(
   { address, serverRootHashes }: Anchor,
   profile: LinkTerms,
 ): Promise<{ readonly root: X509Certificate; readonly spiffeId: string }> {
-  return new Promise((resolve, reject) => {
-    const socket = tls.connect({
-      ...clientTlsOptions({ profile, serverRoots: [], peerSpiffeId: "", alpn: enrolAlpn }),
-      ...hostAndPort(address),
-      rejectUnauthorized: false,
-      timeout: timeoutMs,
-    });
-    socket.once("secureConnect", () => {
-      const leaf = socket.getPeerX509Certificate();
-      const root = leaf?.issuerCertificate;
-      socket.end();
-      const [spiffeId] = leaf === undefined ? [] : certificateFacts(leaf).uris;
-      const isProven =
-        root !== undefined && serverRootHashes.some((hash) => equalInConstantTime(sha256(root.raw), hash));
-      // Other servers have certificates under that root too; only the gateway gives out identities.
-      if (isProven && spiffeId !== undefined && isGatewayId(spiffeId)) resolve({ root, spiffeId });
-      else reject(notTheGateway(address));
-    });
-    socket.once("timeout", () => socket.destroy(new Error("timed out")));
-    socket.once("error", (cause) => reject(unreachable(address, cause)));
-  });
+  const options = clientTlsOptions({ profile, serverRoots: [], peerSpiffeId: "", alpn: enrolAlpn });
+  const link = await opened({ ...options, rejectUnauthorized: false }, address);
+  const leaf = link.getPeerX509Certificate();
+  const root = leaf?.issuerCertificate;
+  link.end();
+  const [spiffeId] = leaf === undefined ? [] : certificateFacts(leaf).uris;
+  const isProven =
+    root !== undefined && serverRootHashes.some((hash) => equalInConstantTime(sha256(root.raw), hash));
+  // Other servers have certificates under that root too; only the gateway gives out identities.
+  if (isProven && spiffeId !== undefined && isGatewayId(spiffeId)) return { root, spiffeId };
+  throw notTheGateway(address);
+}
+
+async function opened(options: tls.ConnectionOptions, address: string): Promise<tls.TLSSocket> {
+  try {
+    return await linkOpener(options)(hostAndPort(address), { timeoutMs });
+  } catch (error) {
+    throw error instanceof Refusal ? error : unreachable(address, error);
+  }
 }
 
 function notTheGateway(address: string): Refusal {
@@ -275,16 +274,12 @@ async function onLink<T>(
 ): Promise<T> {
   const { serverRoots, spiffeId: peerSpiffeId } = gateway;
   const to = hostAndPort(gateway.address);
-  const link = tls.connect({
-    ...clientTlsOptions({ profile, serverRoots, peerSpiffeId, alpn: enrolAlpn }),
-    ...to,
-    timeout: timeoutMs,
-  });
-  link.on("timeout", () => link.destroy(new Error("timed out")));
+  const options = clientTlsOptions({ profile, serverRoots, peerSpiffeId, alpn: enrolAlpn });
+  const link = await opened(options, gateway.address);
+  link.setTimeout(timeoutMs, () => link.destroy(new Error("timed out")));
   // Heard where it is waited for; what comes after the answer is of no interest.
   link.on("error", () => undefined);
   try {
-    await once(link, "secureConnect");
     const request = http.request({
       ...to,
       createConnection: () => link,

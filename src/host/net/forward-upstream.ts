@@ -6,6 +6,7 @@ import { exchange, type ExchangeLimits } from "./http-exchange.ts";
 import { forwardedHeaders } from "./forward-request.ts";
 import { plainLink } from "./link-facts.ts";
 import { asAnswer } from "./http-upstream.ts";
+import { pathConnector } from "./path-connector.ts";
 import type { Upstream } from "./upstreams.ts";
 
 interface Bounds {
@@ -16,6 +17,8 @@ interface Bounds {
 }
 
 const defaultBounds: Bounds = { origins: 64, underWay: 256 };
+
+const connector = pathConnector();
 
 export function forwardUpstream(limits: ExchangeLimits, bounds: Bounds = defaultBounds): Upstream {
   /** The least recently used comes first. */
@@ -56,7 +59,7 @@ function poolFor(origin: string, pools: Map<string, Pool>, { origins, underWay }
     throw new Refusal("busy", `${underWay} requests to ${origin} are under way; try again later.`);
   }
   if (known === undefined && pools.size >= origins) makeRoom(pools);
-  const pool = known ?? new Pool(origin, { connections: null, pipelining: 1 });
+  const pool = known ?? new Pool(origin, { connections: null, pipelining: 1, connect: connector });
   pools.delete(origin);
   pools.set(origin, pool);
   return pool;

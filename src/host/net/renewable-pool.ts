@@ -1,13 +1,15 @@
 /** Connections to one origin whose TLS credentials change while it is in use. */
-import tls from "node:tls";
+import type tls from "node:tls";
 
-import { buildConnector, Client, type Dispatcher, Pool } from "undici";
+import { type buildConnector, Client, type Dispatcher, Pool } from "undici";
 
 import type { LinkTerms } from "../../crypto/suites/in-force.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { ServerLink } from "../../model/channel.ts";
 import { serverLink } from "./link-facts.ts";
 import { exchangeProofs, type ProofOffer } from "./link-proof.ts";
+import { connectTimeoutMs, linkOpener } from "./open-link.ts";
+import { handingOver, targetOf } from "./path-connector.ts";
 import { withLink } from "./server-links.ts";
 import { negotiatedGroup } from "./tls.ts";
 
@@ -33,8 +35,6 @@ export interface LinkOptions {
   /** Puts into words why there is no link. */
   readonly explain?: (reason: unknown) => Promise<unknown>;
 }
-
-const connectTimeoutMs = 10_000;
 
 /** @param isRevoked whether the peer's certificate with that serial number counts no longer */
 export function renewablePool(
@@ -90,10 +90,10 @@ export function makePool(
   options: Omit<LinkOptions, "terms">,
   check: (link: tls.TLSSocket) => ServerLink,
 ): Pool {
-  const connect = linkConnector(options.tls);
+  const connect = linkOpener(options.tls);
   let proof = options.proof;
   const open = async (target: Target): Promise<Opened> => {
-    const link = await connect(target).catch(async (reason: unknown) => {
+    const link = await connect(targetOf(target)).catch(async (reason: unknown) => {
       throw (await options.explain?.(reason)) ?? reason;
     });
     try {
@@ -121,8 +121,7 @@ export function makePool(
         ({ facts } = opened);
         return opened.link;
       };
-      const connect: buildConnector.connector = (target, callback) => void handOver(dial(target), callback);
-      return withLink(new Client(at, { ...given, connect }), () => facts);
+      return withLink(new Client(at, { ...given, connect: handingOver(dial) }), () => facts);
     },
   });
 }
@@ -132,32 +131,7 @@ interface Opened {
   readonly facts: ServerLink;
 }
 
-async function handOver(opening: Promise<tls.TLSSocket>, callback: buildConnector.Callback): Promise<void> {
-  const opened = await opening.catch((reason: unknown) =>
-    reason instanceof Error ? reason : new Error(String(reason)),
-  );
-  if (opened instanceof Error) callback(opened, null);
-  // One that broke at the last moment would never say so again.
-  else if (opened.destroyed) callback(broken(), null);
-  else callback(null, opened);
-}
-
-type Target = Parameters<ReturnType<typeof buildConnector>>[0];
-
-function linkConnector(options: tls.ConnectionOptions): (target: Target) => Promise<tls.TLSSocket> {
-  const connect = buildConnector({
-    ...(options as object),
-    // One for all links: each of its own would read the keys and roots again, and hold them.
-    secureContext: tls.createSecureContext(options),
-    timeout: connectTimeoutMs,
-    // A resumed session would skip the check of the peer's certificate.
-    maxCachedSessions: 0,
-  });
-  return (target) =>
-    new Promise((resolve, reject) => {
-      connect(target, (error, socket) => (error === null ? resolve(socket as tls.TLSSocket) : reject(error)));
-    });
-}
+type Target = buildConnector.Options;
 
 function unproven(): Refusal {
   return new Refusal(
@@ -165,10 +139,4 @@ function unproven(): Refusal {
     "The other end offers no proof of a classical identity, and this link demands one. If it runs an older version, update it; if it isn't the one you know, that is why nothing was sent.",
     { facts: { sent: false, cause: "link_proof" } },
   );
-}
-
-function broken(): Refusal {
-  return new Refusal("upstream_failed", "The link broke off.", {
-    facts: { sent: false, cause: "ECONNRESET" },
-  });
 }

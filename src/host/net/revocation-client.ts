@@ -1,11 +1,14 @@
 /** The asking side of the list of revoked certificates (docs/formats/revocations.md). */
 import https from "node:https";
+import type tls from "node:tls";
 
 import { z } from "zod";
 
 import { Refusal } from "../../kernel/refusal.ts";
 import type { RevokedCertificate } from "../store/certificate-records.ts";
 import { readBody } from "./body.ts";
+import type { LinkTarget } from "./link-attempt.ts";
+import { linkOpener } from "./open-link.ts";
 import { longestWaitSeconds, revocationsPath } from "./revocation-feed.ts";
 
 /** Some 50,000 certificates, of those that live an hour. */
@@ -42,6 +45,32 @@ export interface RevocationQuestion {
   /** Answered when the list is another one; at once if absent. */
   readonly known?: string;
   readonly signal: AbortSignal;
+}
+
+/** Keeps one link to `target`, opened over whatever path there is. @param signal ends what is being opened */
+export function linkAgent(
+  options: tls.ConnectionOptions,
+  target: LinkTarget,
+  signal: AbortSignal,
+): https.Agent {
+  const open = linkOpener(options);
+  const agent = new https.Agent({ keepAlive: true, maxSockets: 1 });
+  agent.createConnection = (_options, done) => {
+    if (done !== undefined) void hand(open(target, { signal }), done);
+    return undefined;
+  };
+  return agent;
+}
+
+async function hand(
+  opening: Promise<tls.TLSSocket>,
+  done: (error: Error | null, link: tls.TLSSocket) => void,
+): Promise<void> {
+  try {
+    done(null, await opening);
+  } catch (error) {
+    (done as (error: unknown) => void)(error); // There is no link then, which its type doesn't know.
+  }
 }
 
 /**

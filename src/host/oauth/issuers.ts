@@ -6,6 +6,7 @@ import { decodeJwt, errors, type JWTPayload, jwtVerify, type JWTHeaderParameters
 import { Agent } from "undici";
 
 import { joseAlgorithms } from "../../crypto/suites/jose.ts";
+import { pathConnector } from "../net/path-connector.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { boundedFetch, type FetchFailure } from "./bounded-fetch.ts";
@@ -88,8 +89,8 @@ interface OpenIssuer {
 
 function openIssuer(name: string, spec: IssuerSpec, clock: Clock): OpenIssuer {
   const { issuer, keys, caFile, introspection } = spec;
-  const connect = { timeout: askTimeoutMs, ...(caFile !== undefined && { ca: readCa(name, caFile) }) };
-  const agent = new Agent({ connect });
+  const ca = caFile === undefined ? {} : { ca: readCa(name, caFile) };
+  const agent = new Agent({ connect: pathConnector(ca, askTimeoutMs) });
   const fetch = boundedFetch({
     dispatcher: () => agent,
     timeoutMs: askTimeoutMs,
