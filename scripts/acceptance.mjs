@@ -37,6 +37,10 @@ const parts = {
     what: "no root or log seed in the gateway's memory when there is a signer",
     args: test("test/acceptance/signer.test.ts"),
   },
+  paths: {
+    what: "loss, black holes and boxes that break hybrid hellos, between namespaces (needs root)",
+    args: test("test/acceptance/paths.test.ts"),
+  },
   start: { what: "npm start on a fresh copy", args: test("test/acceptance/start.test.ts") },
   pack: { what: "the packed package in an empty folder", args: test("test/acceptance/pack.test.ts") },
   browser: { what: "the page in Chromium", args: test("test/acceptance/browser.test.ts") },

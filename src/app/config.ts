@@ -16,6 +16,7 @@ import { issuersSchema } from "./config/issuers.ts";
 import { checkServerLinks } from "./config/server-links.ts";
 import { delegationSchema } from "./config/delegation.ts";
 import { type Listeners, listenSchema, readListeners } from "./config/listen.ts";
+import { pathsSchema } from "./config/paths.ts";
 import {
   forwardServerSchema,
   httpServerSchema,
@@ -158,6 +159,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe("Bounds on what peers may cost."),
+  paths: pathsSchema,
   ...plannedSections,
 });
 

@@ -85,6 +85,7 @@ export async function openDataPlane(
   opening.defer(watch.stop);
   const serving: Serving = await serve({
     listen: config.listen,
+    segmentBytes: config.paths.segment,
     ...(config.linkAuthentication === "hybrid-mtls" && { demands: config.linkAuthentication }),
     allowsClassical: config.classicalServers !== undefined,
     side: standing.server,

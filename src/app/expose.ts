@@ -32,6 +32,8 @@ export interface ExposeOptions {
         readonly keyExchange?: KeyExchangeDial;
       };
   readonly listen: string;
+  /** Longest TCP segment of its connections; the system's choice by default. */
+  readonly segmentBytes?: number | undefined;
   /** SPIFFE IDs (patterns) that may call; by default the gateway only. */
   readonly allow: readonly string[];
   /** What links have to prove before calls are taken on them; `ml-dsa-mtls` by default. */
@@ -79,6 +81,7 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   opening.defer(upstreams.close);
   const serving = await serve({
     listen: options.listen,
+    segmentBytes: options.segmentBytes,
     ...(options.authentication === "hybrid-mtls" && { demands: options.authentication }),
     side: sideOf(identity),
     world: () => world,

@@ -21,6 +21,8 @@ import type { Channel } from "../model/channel.ts";
 export interface ServeOptions {
   /** `host:port`; port 0 takes a free one. */
   readonly listen: string;
+  /** Longest TCP segment of its connections; the system's choice if absent. */
+  readonly segmentBytes?: number | undefined;
   readonly side: ServerSide;
   /** Calls are taken only on links that prove a classical identity too. */
   readonly demands?: Channel["demands"];
@@ -95,7 +97,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     }),
   });
   const door = frontDoor({ doors, log });
-  const address = await listen(door.server, options.listen);
+  const address = await listen(door.server, options.listen, options.segmentBytes);
   // Certificates end without anything having changed.
   const timer = setInterval(reviewLinks, reviewMs).unref();
   return {

@@ -29,6 +29,7 @@ interface WebListenerOptions {
   readonly world: () => World;
   readonly ports: Ports;
   readonly maxBodyBytes: number;
+  readonly segmentBytes: number | undefined;
 }
 
 interface OpenWebListener {
@@ -103,7 +104,7 @@ async function openWebListener(listener: WebListener, options: WebListenerOption
     },
   });
   const door = frontDoor({ doors: web.doors, log });
-  const address = await listen(door.server, listener.address);
+  const address = await listen(door.server, listener.address, options.segmentBytes);
   const reviews = reviewing(http, options);
   const watch = watchCertificates(listener, web, ports);
   return {
@@ -211,6 +212,7 @@ export async function openWebListeners(
     world,
     ports,
     maxBodyBytes: limits.request,
+    segmentBytes: config.paths.segment,
   };
   for (const listener of webListeners) {
     const open = await openWebListener(listener, shared);

@@ -1,6 +1,7 @@
 /** `latticegate expose` */
 import { type KeyExchangeDial, keyExchangeDial } from "../app/config/link.ts";
 import { type ExposeOptions, startExpose } from "../app/expose.ts";
+import { segmentBytes } from "../app/config/paths.ts";
 import { sidecarState } from "../app/sidecar-state.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -27,6 +28,11 @@ export const expose = {
       value: "HOST:PORT",
       help: "Where to listen; 127.0.0.1:0 by default, a free port.",
     },
+    segment: {
+      type: "string",
+      value: "BYTES",
+      help: "Longest TCP segment, for networks that lose long packets, e.g. 1180.",
+    },
     allow: {
       type: "string",
       multiple: true,
@@ -50,6 +56,7 @@ export const expose = {
     const exposed = await startExpose({
       server: exposedServer(call),
       listen: call.text("listen") ?? "127.0.0.1:0",
+      segmentBytes: segmentOf(call),
       allow: call.texts("allow"),
       state: sidecarState(call.text("state")),
       clock: systemClock,
@@ -95,4 +102,13 @@ function keyExchangeOf(call: CommandCall): KeyExchangeDial | undefined {
     "bad_config",
     `--key-exchange is "${text}"; expected ${keyExchangeDial.options.join(" or ")}.`,
   );
+}
+
+/** @throws Refusal `bad_config` */
+function segmentOf(call: CommandCall): number | undefined {
+  const text = call.text("segment");
+  if (text === undefined) return undefined;
+  const parsed = segmentBytes.safeParse(Number(text));
+  if (parsed.success) return parsed.data;
+  throw new Refusal("bad_config", `--segment: ${parsed.error.issues[0]?.message}, found "${text}".`);
 }

@@ -1,7 +1,7 @@
 /** Paths that break hybrid handshakes: what is tried, what is remembered and told, and that no link gets weaker for it. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
+import net, { type AddressInfo } from "node:net";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
 import tls from "node:tls";
@@ -18,6 +18,7 @@ import { clientTlsOptions, negotiatedGroup } from "../../src/host/net/tls.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
 import { atEnd } from "../support/cleanup.ts";
+import { cli } from "../support/cli.ts";
 import {
   clientOf,
   enrol,
@@ -29,7 +30,7 @@ import {
   type TestGateway,
   toolCall,
 } from "../support/gateway.ts";
-import { type FirstFlight, middlebox, type Treatment } from "../support/middlebox.ts";
+import { type FirstFlight, middlebox, segmentReader, type Treatment } from "../support/middlebox.ts";
 
 /** A hello with a hybrid key share is 1.3 KB and more, one without 0.3. */
 const isBig = ({ helloBytes }: FirstFlight): boolean => helloBytes > 1000;
@@ -318,4 +319,32 @@ test("a server that refuses is taken at its word: no other way is tried", async 
   assert.equal(seen.length, 1);
   await open(address, paths);
   assert.equal(seen.length, 2);
+});
+
+test(
+  "a listener with paths.segment has clients send short segments, whoever they are",
+  { skip: noSegments },
+  async (t) => {
+    const gateway = await testGateway(t, "paths: { segment: 1180 }");
+    const long = await testGateway(t, "");
+    for (const [address, isShort] of [
+      [long.address, false],
+      [gateway.address, true],
+    ] as const) {
+      const socket = net.connect(hostAndPort(address));
+      atEnd(t, () => socket.destroy());
+      await once(socket, "connect");
+      const segment = (await segmentReader())(socket) ?? 0;
+      assert.equal(segment <= 1180, isShort, `${segment} bytes`);
+    }
+  },
+);
+
+test("a segment that no path needs is refused with what is expected", async () => {
+  for (const segment of ["100", "9000", "soon"]) {
+    const args = ["expose", "http://127.0.0.1:1/mcp", "--segment", segment];
+    const { code, stderr } = await cli(args);
+    assert.notEqual(code, 0);
+    assert.match(stderr, new RegExp(`--segment: expected .*, found "${segment}"`));
+  }
 });

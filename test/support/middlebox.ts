@@ -76,7 +76,7 @@ function join(near: net.Socket, far: net.Socket, first: Buffer, treatment: "pass
 type SegmentReader = (socket: net.Socket) => number | undefined;
 
 /** TCP_MAXSEG of a connection that is open: no more than the other end announced. */
-async function segmentReader(): Promise<SegmentReader> {
+export async function segmentReader(): Promise<SegmentReader> {
   const ffi = await import("node:ffi").catch(() => undefined);
   if (ffi === undefined) return () => undefined;
   const { functions } = ffi.dlopen(null, {

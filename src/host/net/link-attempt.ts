@@ -21,12 +21,14 @@ export interface AttemptSpec {
   readonly patienceMs: number;
 }
 
-/** Each is called at most once; after `opened`, `reset` or `failed` nothing more is. */
+/** Each is called at most once; after `opened`, `reset`, `failed` or `gone` nothing more is. */
 export interface AttemptEvents {
   readonly opened: (link: tls.TLSSocket) => void;
   /** The connection was there, and ended before a byte came back. */
   readonly reset: () => void;
   readonly failed: (error: Error) => void;
+  /** It was in trouble, and the other end gave it up. */
+  readonly gone: () => void;
   /** Nothing comes, or nothing more; it goes on all the same. */
   readonly troubled: (met: Exclude<Met, "reset">) => void;
 }
@@ -35,6 +37,8 @@ export interface AttemptEvents {
 const roundTrips = 3;
 const maxPatienceMs = 3000;
 const watchMs = 50;
+/** A process that didn't get to look for that long has not read what came, either. */
+const ownPauseMs = 500;
 const keepAliveMs = 60_000;
 
 /** @returns gives it up, without a word */
@@ -44,6 +48,7 @@ export function attempt(spec: AttemptSpec, events: AttemptEvents): () => void {
   let link: tls.TLSSocket | undefined;
   let watch: NodeJS.Timeout | undefined;
   let isOver = false;
+  let isTroubled = false;
   const end = (act: () => void): void => {
     if (isOver) return;
     isOver = true;
@@ -59,7 +64,8 @@ export function attempt(spec: AttemptSpec, events: AttemptEvents): () => void {
       const hasConnected = link !== undefined;
       const hasHeard = (raw?.bytesRead ?? 0) > 0;
       drop();
-      if (hasConnected && !hasHeard && isConnectionLoss(error)) events.reset();
+      if (isTroubled && isConnectionLoss(error)) events.gone();
+      else if (hasConnected && !hasHeard && isConnectionLoss(error)) events.reset();
       else events.failed(error ?? new Error("The connection ended during the handshake."));
     });
   const begin = async (): Promise<void> => {
@@ -71,7 +77,10 @@ export function attempt(spec: AttemptSpec, events: AttemptEvents): () => void {
       secure.on("error", lost).on("close", () => lost());
       secure.once("secureConnect", () => end(() => events.opened(secure)));
       const waitMs = Math.min(Math.max(patienceMs, roundTrips * roundTripMs), maxPatienceMs);
-      watch = watchBytes(socket, waitMs, events.troubled);
+      watch = watchBytes(socket, waitMs, (met) => {
+        isTroubled = true;
+        events.troubled(met);
+      });
     });
   };
   begin().catch(lost);
@@ -109,9 +118,12 @@ function watchBytes(
 ): NodeJS.Timeout {
   let seenBytes = 0;
   let sinceMs = performance.now();
+  let lookedMs = sinceMs;
   const watch = setInterval(() => {
     const now = performance.now();
-    if (socket.bytesRead !== seenBytes) {
+    const wasBusy = now - lookedMs > ownPauseMs;
+    lookedMs = now;
+    if (socket.bytesRead !== seenBytes || wasBusy) {
       seenBytes = socket.bytesRead;
       sinceMs = now;
     } else if (now - sinceMs >= patienceMs) {

@@ -26,7 +26,7 @@ import { segmentRemedy, whySegmentsAreFixed } from "./segment-size.ts";
 /** How a link is opened that isn't told otherwise. */
 export const connectTimeoutMs = 10_000;
 
-export interface OpenLimits {
+interface OpenLimits {
   /** For all tries together; `connectTimeoutMs` by default. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -67,6 +67,12 @@ function helloKinds(options: tls.ConnectionOptions): Hellos {
   return { whole, small: { options: () => (small ??= make()), hybrids: retry.hybrids } };
 }
 
+interface Verdict {
+  readonly error: Error;
+  /** A server that refuses, or is down, says nothing about the path. */
+  readonly how: "by the other end" | "for its path";
+}
+
 /** The opening of one link, until the first try that succeeds or the end of them all. */
 class Opening {
   readonly #target: LinkTarget;
@@ -77,12 +83,15 @@ class Opening {
   readonly #running = new Map<() => void, Way>();
   readonly #tried: Tried[] = [];
   readonly #stopListening: (() => void) | undefined;
-  #deadline: NodeJS.Timeout;
+  readonly #deadline: NodeJS.Timeout;
+  #grace: NodeJS.Timeout | undefined;
   #attempts = 0;
   #fallback: Way | undefined;
   /** What no other try will make up for. */
-  #verdict: Error | undefined;
+  #verdict: Verdict | undefined;
   #isSearching = false;
+  /** There is no further way; what runs may still lead there. */
+  #isExhausted = false;
   #isOver = false;
   #found: ((way: Way | undefined) => void) | undefined;
 
@@ -120,10 +129,14 @@ class Opening {
         this.#running.delete(giveUp);
         void this.#goOn({ way, met: "reset" });
       },
+      gone: () => {
+        this.#running.delete(giveUp);
+        if (this.#isExhausted) this.#failIfAlone();
+      },
       troubled: (met) => void this.#goOn({ way, met }),
       failed: (error) => {
         this.#running.delete(giveUp);
-        this.#refused(error);
+        this.#refused(error, "by the other end");
       },
     });
     this.#running.set(giveUp, way);
@@ -135,7 +148,7 @@ class Opening {
     const weak = way.hello === "small" ? this.#weakness(link) : undefined;
     if (weak !== undefined) {
       link.destroy();
-      this.#refused(weak);
+      this.#refused(weak, "for its path");
       return;
     }
     this.#settle(() => {
@@ -169,19 +182,27 @@ class Opening {
     const other = this.#isSearching ? undefined : this.#paths.detourTo(this.#destination);
     if (other !== undefined) {
       const found = await other;
-      await this.#take(found);
+      this.#take(found);
       return;
     }
     if (!this.#isSearching) {
       this.#isSearching = true;
       this.#found = this.#paths.beginDetour(this.#destination);
     }
-    await this.#take(await this.#next(tried));
+    this.#take(await this.#next(tried));
   }
 
-  async #take(next: Way | undefined): Promise<void> {
-    if (next !== undefined) this.#begin(next);
-    else if (this.#running.size === 0) await this.#fail();
+  #take(next: Way | undefined): void {
+    if (next !== undefined) {
+      this.#begin(next);
+      return;
+    }
+    this.#isExhausted = true;
+    this.#failIfAlone();
+  }
+
+  #failIfAlone(): void {
+    if (this.#running.size === 0) void this.#fail();
   }
 
   async #next(tried: Tried): Promise<Way | undefined> {
@@ -199,21 +220,20 @@ class Opening {
     return way.hello === "whole" || this.#hellos.small !== undefined;
   }
 
-  /** The other end, or OpenSSL here, said no. */
-  #refused(error: Error): void {
-    this.#verdict ??= error;
-    if (this.#attempts === 1 || this.#running.size === 0) {
-      void this.#fail();
-      return;
-    }
-    clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => void this.#fail(), lastGraceMs);
+  #refused(error: Error, how: Verdict["how"]): void {
+    this.#verdict ??= { error, how };
+    this.#isExhausted = true;
+    // Besides the deadline there is; whichever comes first.
+    this.#grace ??= setTimeout(() => void this.#fail(), lastGraceMs);
+    this.#failIfAlone();
   }
 
   async #fail(): Promise<void> {
-    const error = this.#verdict ?? (await this.#noWay());
+    const { error, how } = this.#verdict ?? { error: await this.#noWay(), how: "for its path" };
     this.#settle(() => {
-      if (this.#tried.length > 0) this.#paths.gaveUp(this.#destination, this.#tried);
+      if (this.#tried.length > 0 && how === "for its path") {
+        this.#paths.gaveUp(this.#destination, this.#tried);
+      }
       this.#done.reject(error);
     });
   }
@@ -241,6 +261,7 @@ class Opening {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#deadline);
+    clearTimeout(this.#grace);
     this.#stopListening?.();
     act();
     this.#found?.(undefined); // Where nothing was found; else it has been said.
