@@ -193,7 +193,7 @@ class Opening {
   }
 
   #take(next: Way | undefined): void {
-    if (next !== undefined) {
+    if (next !== undefined && this.#attempts < maxAttempts) {
       this.#begin(next);
       return;
     }
@@ -206,7 +206,6 @@ class Opening {
   }
 
   async #next(tried: Tried): Promise<Way | undefined> {
-    if (this.#attempts >= maxAttempts) return undefined;
     const fallback = this.#fallback;
     this.#fallback = undefined;
     if (fallback !== undefined && this.#can(fallback)) return fallback;
