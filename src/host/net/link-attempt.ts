@@ -33,7 +33,7 @@ export interface AttemptEvents {
   readonly troubled: (met: Exclude<Met, "reset">) => void;
 }
 
-/** A peer that is silent while a machine between retries, rather than gone. */
+/** For that many nothing may come back; lost packets are sent again within one or two. */
 const roundTrips = 3;
 const maxPatienceMs = 3000;
 const watchMs = 50;

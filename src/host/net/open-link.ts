@@ -4,24 +4,21 @@
  */
 import tls from "node:tls";
 
-import { errors } from "undici";
-
 import { smallHello } from "../../crypto/suites/key-exchange.ts";
-import { Refusal } from "../../kernel/refusal.ts";
+import type { Refusal } from "../../kernel/refusal.ts";
 import { onAbort } from "../on-abort.ts";
 import {
   isSameWay,
   type KnownPaths,
   knownPaths,
-  type Met,
   type Tried,
-  triedText,
   type Way,
   wayAfter,
   ways,
 } from "./known-paths.ts";
 import { attempt, type LinkTarget } from "./link-attempt.ts";
-import { segmentRemedy, whySegmentsAreFixed } from "./segment-size.ts";
+import { noWay, tooWeak } from "./path-refusals.ts";
+import { whySegmentsAreFixed } from "./segment-size.ts";
 
 /** How a link is opened that isn't told otherwise. */
 export const connectTimeoutMs = 10_000;
@@ -168,11 +165,7 @@ class Opening {
     const info = link.getEphemeralKeyInfo();
     const group = info !== null && "name" in info ? String(info.name) : "an unknown group";
     if (this.#hellos.small?.hybrids.includes(group) === true) return undefined;
-    return new Refusal(
-      "upstream_failed",
-      `${this.#destination} negotiated ${group} when a hybrid key share didn't get through. A hybrid group was offered and is required, so nothing was sent.`,
-      { facts: { sent: false, cause: "classical_after_retry", tried: triedText(this.#tried) } },
-    );
+    return tooWeak(this.#destination, group, this.#tried);
   }
 
   /** The next way; links that are opened meanwhile wait for what is found. */
@@ -228,32 +221,16 @@ class Opening {
   }
 
   async #fail(): Promise<void> {
-    const { error, how } = this.#verdict ?? { error: await this.#noWay(), how: "for its path" };
+    const { error, how } = this.#verdict ?? {
+      error: await noWay(this.#destination, this.#tried),
+      how: "for its path",
+    };
     this.#settle(() => {
       if (this.#tried.length > 0 && how === "for its path") {
         this.#paths.gaveUp(this.#destination, this.#tried);
       }
       this.#done.reject(error);
     });
-  }
-
-  async #noWay(): Promise<Error> {
-    const tried = this.#tried;
-    if (tried.length === 0) {
-      return new errors.ConnectTimeoutError(`${this.#destination} didn't answer in time.`);
-    }
-    const isReset = tried.at(-1)?.met === "reset";
-    return new Refusal(
-      "upstream_failed",
-      `No TLS link to ${this.#destination} could be opened (${triedText(tried)}). ${await advice(tried)}`,
-      {
-        facts: {
-          sent: false,
-          cause: isReset ? "ECONNRESET" : "UND_ERR_CONNECT_TIMEOUT",
-          tried: triedText(tried),
-        },
-      },
-    );
   }
 
   #settle(act: () => void): void {
@@ -266,17 +243,4 @@ class Opening {
     this.#found?.(undefined); // Where nothing was found; else it has been said.
     for (const giveUp of this.#running.keys()) giveUp();
   }
-}
-
-const meanings: Readonly<Record<Met, string>> = {
-  reset: "The other end, or a machine on the path, closes connections at the hello.",
-  silence: "Nothing came back: the other end is down, or a machine on the path drops hellos.",
-  stall: "It begins and stops: the path loses long packets.",
-};
-
-async function advice(tried: readonly Tried[]): Promise<string> {
-  const { met } = tried.at(-1) ?? { met: "silence" as const };
-  const why = met === "reset" ? undefined : await whySegmentsAreFixed();
-  if (why === undefined) return meanings[met];
-  return `${meanings[met]} TCP segments can't be lowered here (${why}); ${segmentRemedy}.`;
 }

@@ -11,6 +11,9 @@ import { Refusal } from "../../kernel/refusal.ts";
 const tcp = 6;
 const maxSegment = 2;
 const platforms: readonly string[] = ["linux", "darwin"];
+/** Systems differ in what they take before a connection is there. */
+const probeBytes = 1180;
+const refused = "the system refuses it";
 
 /** What an operator can do where this process can't. */
 export const segmentRemedy =
@@ -43,7 +46,7 @@ export async function boundSocket(
   const bound = new net.BoundSocket(address);
   if (ability.set(bound.fd(), segmentBytes)) return bound;
   bound.close();
-  throw fixed("the system refused it");
+  throw fixed(refused);
 }
 
 /** The numeric address that is connected to first. */
@@ -73,7 +76,8 @@ async function findAbility(): Promise<Ability> {
       value.writeInt32LE(bytes);
       return functions.setsockopt(descriptor, tcp, maxSegment, value, value.length) === 0;
     };
-    return { kind: "able", set };
+    using probe = new net.BoundSocket({ host: "127.0.0.1" });
+    return set(probe.fd(), probeBytes) ? { kind: "able", set } : { kind: "unable", why: refused };
   } catch {
     return { kind: "unable", why: "this Node has no node:ffi, or isn't allowed to use it" };
   }
