@@ -1,6 +1,7 @@
 /** Paths that break hybrid handshakes: what is tried, what is remembered and told, and that no link gets weaker for it. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
 import net, { type AddressInfo } from "node:net";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
@@ -8,6 +9,7 @@ import tls from "node:tls";
 
 import { makeJoinToken } from "../../src/app/certificate-authority.ts";
 import { connectHttp } from "../../src/app/connect.ts";
+import { examine } from "../../src/app/doctor.ts";
 import { startExpose } from "../../src/app/expose.ts";
 import { pathFactText, readPathFacts } from "../../src/app/path-facts.ts";
 import { KnownPaths, type PathEvent, triedText, wayText } from "../../src/host/net/known-paths.ts";
@@ -347,4 +349,31 @@ test("a segment that no path needs is refused with what is expected", async () =
     assert.notEqual(code, 0);
     assert.match(stderr, new RegExp(`--segment: expected .*, found "${segment}"`));
   }
+});
+
+test("doctor and status tell which paths need a detour; a file that can't be read tells nothing", async (t) => {
+  const gateway = await testGateway(t, "");
+  const { config, folder } = gateway;
+  const file = path.join(folder, "state", "paths.json");
+  const fact = {
+    destination: "files.example:8443",
+    way: { hello: "whole", segment_bytes: 1180 },
+    tried: [{ way: { hello: "whole" }, met: "stall" }],
+    found: new Date().toISOString(),
+  };
+  const text = "files.example:8443: segments of 1180 bytes (as configured: stall)";
+  const told = async (): Promise<readonly unknown[]> => {
+    const findings = await Array.fromAsync(examine({ config, clock: systemClock }));
+    return findings.filter(({ what }) => what === "path").map((finding) => [finding.level, finding.text]);
+  };
+  const state = async (): Promise<string> => {
+    await writeFile(path.join(folder, "latticegate.yaml"), `state: ./state\nlisten: ${gateway.address}\n`);
+    return (await cli(["status", "--config", path.join(folder, "latticegate.yaml")])).stdout;
+  };
+  await writeFile(file, JSON.stringify([fact]));
+  assert.deepEqual(await told(), [["warn", text]]);
+  assert.ok((await state()).includes(`Path      to ${text}`));
+  await writeFile(file, JSON.stringify([{ ...fact, way: { hello: "loud" } }]));
+  assert.deepEqual(await told(), []);
+  assert.ok(!(await state()).includes("Path "));
 });

@@ -4,7 +4,10 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -14,7 +17,8 @@ import type { WireConduct, WireCounts } from "./wire.ts";
 
 const wireScript = fileURLToPath(new URL("./wire.ts", import.meta.url));
 const tunDevice = "/dev/net/tun";
-const labName = /^lgpath-(\d+)-[ab]$/;
+/** Of namespaces and of folders. */
+const labName = /^lgpath-(\d+)-\w+$/;
 
 export type Side = "a" | "b";
 
@@ -48,6 +52,13 @@ export function whyNoLab(): string | undefined {
   if (made.status !== 0) return `network namespaces can't be made here: ${made.stderr.trim()}`;
   ip("netns", "del", probe);
   return undefined;
+}
+
+/** A temporary folder that goes with the lab's other things. */
+export async function labFolder(t: Cleanup): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), `lgpath-${process.pid}-`));
+  atEnd(t, () => rm(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 export async function openLab(t: Cleanup): Promise<Lab> {
@@ -107,11 +118,16 @@ function ip(...args: string[]): void {
 /** Of labs whose process is gone. */
 function removeLeftOvers(): void {
   const listed = spawnSync("ip", ["netns", "list"], { encoding: "utf8" }).stdout ?? "";
-  for (const line of listed.split("\n")) {
-    const [name = ""] = line.split(" ");
-    const owner = labName.exec(name)?.[1];
-    if (owner !== undefined && !existsSync(`/proc/${owner}`)) removeSpace(name);
+  const spaces = listed.split("\n").map((line) => line.split(" ", 1)[0] ?? "");
+  spaces.filter(isLeftOver).forEach(removeSpace);
+  for (const name of readdirSync(tmpdir()).filter(isLeftOver)) {
+    rmSync(path.join(tmpdir(), name), { recursive: true, force: true });
   }
+}
+
+function isLeftOver(name: string): boolean {
+  const owner = labName.exec(name)?.[1];
+  return owner !== undefined && !existsSync(`/proc/${owner}`);
 }
 
 /** With what still runs in it, which is a lab's own. */

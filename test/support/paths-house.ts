@@ -1,16 +1,15 @@
 /** Gateways, exposed servers and sidecars as real processes on the two sides of a lab. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { atEnd, type Cleanup } from "./cleanup.ts";
+import type { Cleanup } from "./cleanup.ts";
 import { cli, latticegate, type Started, startProcess } from "./cli.ts";
 import type { CallOutcome } from "./concurrent-calls.ts";
 import { openPolicy } from "./gateway.ts";
-import { type Lab, openLab, type Side } from "./lab.ts";
+import { type Lab, labFolder, openLab, type Side } from "./lab.ts";
 
 export interface House {
   readonly lab: Lab;
@@ -106,8 +105,7 @@ interface GatewaySpec {
 }
 
 async function gatewayOn(t: Cleanup, lab: Lab, { port, peers, yaml }: GatewaySpec): Promise<House> {
-  const folder = await mkdtemp(path.join(tmpdir(), "latticegate-"));
-  atEnd(t, () => rm(folder, { recursive: true, force: true }));
+  const folder = await labFolder(t);
   const configFile = path.join(folder, "latticegate.yaml");
   const address = `${lab.addresses.b}:${port}`;
   const near = `near: { command: ["${process.execPath}", "${scripted}"] }`;
