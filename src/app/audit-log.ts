@@ -1,43 +1,104 @@
 /** A state folder's audit log: opened with its keys, with what the last run left open brought to its end. */
-import { fingerprint } from "../crypto/keys.ts";
-import { formatLogKey, noteSigner } from "../crypto/note-keys.ts";
-import { logSuites } from "../crypto/suites/signatures.ts";
-import { writePrivateFile } from "../host/store/files.ts";
+import { randomUUIDv7 } from "node:crypto";
+
+import { crossingsFolder } from "../audit/crossing.ts";
+import { formatLogKey, type LogGeneration } from "../crypto/log-key.ts";
+import type { LogSuites } from "../crypto/suites/signatures.ts";
+import { syncFolders, writePrivateFile } from "../host/store/files.ts";
 import { type FileJournal, openJournal } from "../host/store/journal-files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
+import { eraseEnded, newestGenerations, type OpenLogKeys, openLogKeys, suiteIdsOf } from "./log-keys.ts";
 import { statePaths } from "./state-folder.ts";
 
 export interface AuditLog {
   readonly journal: FileJournal;
   readonly origin: string;
+  /**
+   * Takes the log to a new generation of keys of these suites, while it is written; the old keys are erased.
+   * @throws Refusal as `FileJournal.rotate`; what a signer refuses
+   */
+  readonly rotate: (to: LogRotation) => Promise<LogGeneration>;
+}
+
+export interface LogRotation {
+  readonly suites: LogSuites;
+  /** Who did it: a SPIFFE ID. */
+  readonly principal: string;
+  /** What made it do so, such as a command. */
+  readonly by: string;
+}
+
+interface AuditLogOptions {
+  readonly trustDomain: string;
+  /** Of the keys that a new log begins with. */
+  readonly suites: LogSuites;
+  readonly clock: Clock;
+  readonly log: Log;
 }
 
 /** @throws Refusal `bad_log` if the log on disk isn't the one its last head speaks of */
 export async function openAuditLog(
   state: string,
   keys: KeyFolder,
-  options: { readonly trustDomain: string; readonly clock: Clock; readonly log: Log },
+  options: AuditLogOptions,
 ): Promise<AuditLog> {
   const paths = statePaths(state);
-  const ed25519 = await keys.signing("log-ed25519", logSuites.classical);
-  const mlDsa65 = await keys.signing("log-ml-dsa-65", logSuites.main);
-  const mlDsa44 = await keys.signing("log-ml-dsa-44", logSuites.cosignature);
-  const slhDsa = await keys.signing("log-slh-dsa", logSuites.daily);
-  const origin = `${options.trustDomain}/log/${fingerprint(mlDsa65.publicKey).slice(0, 8)}`;
-  const signers = [
-    noteSigner("ed25519", origin, ed25519),
-    noteSigner("ml-dsa-65", origin, mlDsa65),
-    noteSigner("ml-dsa-44", origin, mlDsa44),
-  ];
-  const dailySigner = noteSigner("slh-dsa-sha2-128s", origin, slhDsa);
-  await writePrivateFile(paths.logKey, formatLogKey([...signers, dailySigner]));
   const { clock, log } = options;
-  const journal = await openJournal({ folder: paths.log, origin, signers, dailySigner, clock, log });
+  const { origin, current, make } = await openLogKeys(paths.log, keys, options);
+  const { number: generation, signers, dailySigner } = current;
+  const journal = await openJournal({
+    folder: paths.log,
+    origin,
+    signers,
+    ...(dailySigner && { dailySigner }),
+    generation,
+    next: make,
+    clock,
+    log,
+  });
   if (journal.recovered.tornBytes > 0) log.warn("log.torn", { bytes: journal.recovered.tornBytes });
+  await settleKeys(state, keys, journal, log);
   await endOpenCalls(journal, clock, log);
-  return { journal, origin };
+  const rotate = rotation({ journal, make, clock }, () => settleKeys(state, keys, journal, log));
+  return { journal, origin, rotate };
+}
+
+/** Rotates to the suites of a profile, unless the log's keys are of these suites already. @returns whether it did */
+export async function followSuites(audit: AuditLog, to: LogRotation): Promise<boolean> {
+  const ours = audit.journal.generation().keys.map(({ suiteId }) => suiteId);
+  if (sorted(ours) === sorted(suiteIdsOf(to.suites))) return false;
+  await audit.rotate(to);
+  return true;
+}
+
+function sorted(suiteIds: readonly string[]): string {
+  return suiteIds.toSorted().join(" ");
+}
+
+function rotation(
+  { journal, make, clock }: Pick<AuditLog, "journal"> & Pick<OpenLogKeys, "make"> & { readonly clock: Clock },
+  settle: () => Promise<void>,
+): AuditLog["rotate"] {
+  return async ({ suites, principal, by }) => {
+    const next = await make(journal.generation().number + 1, suiteIdsOf(suites));
+    const cause = { atUnixMs: clock.nowUnixMs(), callId: randomUUIDv7(), principal, by };
+    await journal.rotate(next, cause);
+    await settle();
+    return journal.generation();
+  };
+}
+
+/** The public key file says which generation signs, and no other generation's keys stay. */
+async function settleKeys(state: string, keys: KeyFolder, journal: FileJournal, log: Log): Promise<void> {
+  const paths = statePaths(state);
+  const current = journal.generation();
+  await writePrivateFile(paths.logKey, formatLogKey(await newestGenerations(paths.log, current)));
+  // What the old keys would be needed for has to survive a loss of power before they are gone.
+  await syncFolders(paths.log, [crossingsFolder]);
+  const erased = await eraseEnded(keys, current.number);
+  if (erased.length > 0) log.info("log.keys_erased", { keys: erased.join(" "), generation: current.number });
 }
 
 /** Calls that were under way when the last run died: nobody will ever know how they ended, and that is recorded. */

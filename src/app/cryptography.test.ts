@@ -6,7 +6,6 @@ import { test } from "node:test";
 
 import { kemSuite } from "../crypto/suites/kem.ts";
 import { resolveProfile } from "../crypto/suites/profiles.ts";
-import { logSuites } from "../crypto/suites/signatures.ts";
 import { hashSuites } from "../crypto/suites/symmetric.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -30,7 +29,9 @@ test("the doctor names each algorithm in use, what was done with it and how long
     ...profile.ciphers.split(":"),
     ...profile.identities.map(({ id }) => id),
     profile.classical.id,
-    ...Object.values(logSuites),
+    ...profile.log.required,
+    profile.log.cosignature,
+    profile.log.daily,
     "ML-KEM-768",
     "ML-KEM-1024",
   ];

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import type { InForce } from "../crypto/suites/in-force.ts";
 import { kemSuite } from "../crypto/suites/kem.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
-import { logSuites, type SignatureSuite, signatureSuite } from "../crypto/suites/signatures.ts";
+import { type SignatureSuite, signatureSuite } from "../crypto/suites/signatures.ts";
 import { aeadSuites, hashSuites } from "../crypto/suites/symmetric.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Config } from "./config.ts";
@@ -38,7 +38,8 @@ export function profilesIn({ profile, outgoing }: InForce): readonly Profile[] {
 
 /** All that is in use, the log's signatures too: what was tried, how long it took, and what failed. */
 export async function cryptographyFindings(profiles: readonly Profile[]): Promise<readonly Finding[]> {
-  const tests = testsOf(profiles, Object.values(logSuites).map(signatureSuite));
+  const ofLogs = profiles.flatMap(({ log }) => [...log.required, log.cosignature, log.daily]);
+  const tests = testsOf(profiles, [...new Set(ofLogs)].map(signatureSuite));
   const findings: Finding[] = [];
   for (const kind of ["known-answer", "signature", "kem"] as const) {
     const passed: string[] = [];

@@ -63,7 +63,8 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   const name = serverName(identity.spiffeId);
   const { servers, limits } = configSchema.parse({ servers: { [name]: described(options.server) } });
   checkServerLinks(servers, { isPostQuantumOnly: false, profile: identity.profile });
-  const { journal } = await openAuditLog(options.state, keys, { trustDomain, clock, log });
+  const suites = identity.profile.log;
+  const { journal } = await openAuditLog(options.state, keys, { trustDomain, suites, clock, log });
   opening.defer(journal.close);
   const allow = options.allow.length > 0 ? options.allow : [identity.gateway.spiffeId];
   const revocations = await followRevocations({ identity, state: options.state, clock, log });

@@ -100,7 +100,13 @@ async function openBase(
   );
   const state = openState(statePaths(config.state).database);
   opening.defer(state.close);
-  const audit = await openAuditLog(config.state, keys, { trustDomain: config.trust_domain, clock, log });
+  const { log: suites } = inForce().profile;
+  const audit = await openAuditLog(config.state, keys, {
+    trustDomain: config.trust_domain,
+    suites,
+    clock,
+    log,
+  });
   opening.defer(audit.journal.close);
   // Ours while we hold the log; it names the page's link, which ends with us.
   opening.defer(() => rm(statePaths(config.state).run, { force: true }));

@@ -1,8 +1,8 @@
 /** A log folder and its public key file → a verdict. */
 import { readFile } from "node:fs/promises";
 
-import { type Finding, verifyLog } from "../audit/verify.ts";
-import { readLogKey } from "../crypto/note-keys.ts";
+import { type Finding, type GenerationSpan, verifyLog } from "../audit/verify.ts";
+import { readLogKey } from "../crypto/log-key.ts";
 import { openLogReader } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
 
@@ -24,6 +24,8 @@ export type LogVerdict =
       readonly headAt: string;
       readonly headAtUnixMs: number | undefined;
       readonly signedBy: readonly string[];
+      /** Of the log's keys, oldest first. */
+      readonly generations: readonly GenerationSpan[];
     }
   | { readonly kind: "broken"; readonly findings: readonly Finding[] };
 
@@ -34,10 +36,10 @@ export async function verifyLogFolder(what: LogToVerify): Promise<LogVerdict> {
   const { files } = openLogReader(what.folder);
   const verdict = await verifyLog({ files, logKey, ...(seen && { seen }) });
   if (verdict.kind === "broken") return verdict;
-  const { size, uncovered, headAtUnixS, signedBy } = verdict;
+  const { size, uncovered, headAtUnixS, signedBy, generations } = verdict;
   const headAtUnixMs = headAtUnixS === undefined ? undefined : headAtUnixS * 1000;
   const headAt = headAtUnixMs === undefined ? "an unknown time" : new Date(headAtUnixMs).toISOString();
-  return { kind: "intact", size, uncovered, headAt, headAtUnixMs, signedBy };
+  return { kind: "intact", size, uncovered, headAt, headAtUnixMs, signedBy, generations };
 }
 
 async function readNamed(file: string): Promise<Buffer> {

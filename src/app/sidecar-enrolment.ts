@@ -210,7 +210,7 @@ async function forgetUnused(stored: StoredIdentity, keys: KeyFolder): Promise<vo
   const { key, classicalKey } = keyNames(stored);
   const used = new Set([key, classicalKey, stored.previous?.key]);
   for (const { name } of await keys.list()) {
-    if (/^identity(\.|$)/.test(name) && !used.has(name)) await keys.forget(name);
+    if (/^identity(\.|$)/.test(name) && !used.has(name)) await keys.remove(name);
   }
 }
 

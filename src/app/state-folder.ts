@@ -71,6 +71,8 @@ export async function openKeys(
   return {
     ...keys,
     signing: (name, suiteId) => (isSigners(name) ? signer : keys).signing(name, suiteId),
+    // A signer erases by its own rules.
+    remove: async (name) => (isSigners(name) ? undefined : await keys.remove(name)),
   };
 }
 

@@ -1,5 +1,7 @@
 /** The hash chain of SEP-3004 §2.6, followed entry by entry. */
+import { maxGenerations } from "../crypto/log-key.ts";
 import { type Entry, readEntry } from "./entry.ts";
+import { rotationEvent } from "./rotation.ts";
 
 export interface ChainFault {
   readonly what: "changed" | "removed" | "reordered";
@@ -12,14 +14,23 @@ export interface ChainWalk {
   readonly follow: (entries: readonly Uint8Array[], first: number) => readonly ChainFault[];
   /** When the last readable entry happened. */
   readonly lastAtUnixMs: () => number | undefined;
+  /** Entries with which the log's keys rotated. */
+  readonly rotations: () => readonly IndexedEntry[];
+}
+
+export interface IndexedEntry {
+  readonly index: number;
+  readonly entry: Entry;
 }
 
 export function chainWalk(): ChainWalk {
   // Undefined after an entry that can't be read: then nothing is known of what the next one must say.
   let expected: string | null | undefined = null;
   let lastAtUnixMs: number | undefined;
+  const rotations: IndexedEntry[] = [];
   return {
     lastAtUnixMs: () => lastAtUnixMs,
+    rotations: () => rotations,
     follow: (entries, first) => {
       const readings = entries.map(readEntry);
       const here = new Set(
@@ -39,6 +50,8 @@ export function chainWalk(): ChainWalk {
         }
         expected = entry.eventHash;
         lastAtUnixMs = entry.atUnixMs;
+        if (entry.event === rotationEvent && rotations.length < maxGenerations)
+          rotations.push({ index, entry });
       });
       return withoutEchoes(faults);
     },

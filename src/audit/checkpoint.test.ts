@@ -3,7 +3,8 @@ import { test } from "node:test";
 
 import * as fc from "fast-check";
 
-import { type NoteKeyKind, noteSigner, noteVerifier } from "../crypto/note-keys.ts";
+import type { LogKey } from "../crypto/log-key.ts";
+import { type NoteKeyKind, type NoteSigner, noteSigner, noteVerifier } from "../crypto/note-keys.ts";
 import { newSigningKey } from "../../test/support/keys.ts";
 import { toBase64, utf8 } from "../kernel/bytes.ts";
 import { checkpointBody, formatNote, maxNoteBytes, readCheckpointBody, readNote } from "./checkpoint.ts";
@@ -85,8 +86,12 @@ test("sixteen signatures are read", () => {
   assert.equal(readNote(utf8(`${good}\n${line.repeat(16)}`))?.signatures.length, 16);
 });
 
+function logKeyOf(keys: readonly NoteSigner[]): LogKey {
+  return [{ number: 1, keys: keys.map(({ vkey }) => noteVerifier(vkey)) }];
+}
+
 test("a head holds with Ed25519 and ML-DSA-65, and tells when it was signed if ML-DSA-44 is there", async () => {
-  const logKey = [ed25519, mlDsa65, mlDsa44].map(({ vkey }) => noteVerifier(vkey));
+  const logKey = logKeyOf([ed25519, mlDsa65, mlDsa44]);
   const two = readHead(await signHead(tree, [ed25519, mlDsa65], 1_700_000_000), logKey);
   assert.equal(two.kind === "signed" ? two.head.atUnixS : "unsigned", undefined);
   const three = readHead(await signHead(tree, [ed25519, mlDsa65, mlDsa44], 1_700_000_000), logKey);
@@ -94,7 +99,7 @@ test("a head holds with Ed25519 and ML-DSA-65, and tells when it was signed if M
 });
 
 test("a head with only one of the two required signatures isn't signed", async () => {
-  const logKey = [ed25519, mlDsa65, mlDsa44].map(({ vkey }) => noteVerifier(vkey));
+  const logKey = logKeyOf([ed25519, mlDsa65, mlDsa44]);
   for (const signers of [[ed25519], [mlDsa65], [ed25519, mlDsa44], [mlDsa44]]) {
     assert.equal(readHead(await signHead(tree, signers, 0), logKey).kind, "unsigned");
   }
@@ -102,7 +107,7 @@ test("a head with only one of the two required signatures isn't signed", async (
 
 test("a wrong signature by any key of the log spoils the head, whichever kind it is", async () => {
   const all = [ed25519, mlDsa65, mlDsa44];
-  const logKey = all.map(({ vkey }) => noteVerifier(vkey));
+  const logKey = logKeyOf(all);
   const note = readNote(await signHead(tree, all, 0))!;
   for (const [bent, { signature, name, keyId }] of note.signatures.entries()) {
     const wrong = Uint8Array.from(signature);
@@ -114,7 +119,7 @@ test("a wrong signature by any key of the log spoils the head, whichever kind it
 });
 
 test("signatures by unknown keys say nothing: a witness neither helps nor hurts", async () => {
-  const logKey = [ed25519, mlDsa65].map(({ vkey }) => noteVerifier(vkey));
+  const logKey = logKeyOf([ed25519, mlDsa65]);
   const witness = signer("ml-dsa-44", "witness.example/w");
   assert.equal(readHead(await signHead(tree, [ed25519, mlDsa65, witness], 0), logKey).kind, "signed");
   const others = [signer("ed25519"), signer("ml-dsa-65")];
@@ -122,7 +127,7 @@ test("signatures by unknown keys say nothing: a witness neither helps nor hurts"
 });
 
 test("keys of one log don't vouch for a head of another origin", async () => {
-  const logKey = [ed25519, mlDsa65].map(({ vkey }) => noteVerifier(vkey));
+  const logKey = logKeyOf([ed25519, mlDsa65]);
   const other = await signHead({ ...tree, origin: "log.example/b" }, [ed25519, mlDsa65], 0);
   assert.equal(readHead(other, logKey).kind, "unsigned");
 });

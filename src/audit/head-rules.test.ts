@@ -87,7 +87,7 @@ test("what isn't exactly a head is refused", () => {
       cosigned,
       cosignedMessage("acme.test/witness", { ...last, size: 101 }, nowUnixS),
     ],
-    ["a head for a kind of key that no log has", signatureSuite("ML-DSA-87"), body],
+    ["a head for a kind of key that no log has", signatureSuite("ECDSA-P384"), body],
   ] as const) {
     assert.equal(judgeHead(bytes, { suite, trustDomain, last }, nowUnixMs).kind, "refused", what);
   }

@@ -17,7 +17,7 @@ import {
   tileWidth,
 } from "../merkle/tiles.ts";
 import { type Bundle, framedBytes, splitBundle } from "./bundle.ts";
-import { type ChainFault, chainWalk } from "./chain.ts";
+import { type ChainFault, chainWalk, type IndexedEntry } from "./chain.ts";
 import { type Difference, differences } from "./differences.ts";
 
 /** The bytes of a file below the log's folder, or undefined if there is none. */
@@ -33,7 +33,8 @@ export interface EntryDifference extends Omit<Difference, "at"> {
 export interface BuiltTree {
   readonly tree: GrowingTree;
   readonly disagreeing: string[];
-  rootAtSeen: Uint8Array | undefined;
+  /** At the sizes that were asked for. */
+  readonly roots: Map<number, Uint8Array>;
 }
 
 export interface Evidence {
@@ -53,6 +54,8 @@ export interface Evidence {
   /** Bytes at the end of the log that are no whole entry: a write that never came to its end. */
   tornTailBytes: number;
   lastAtUnixMs: number | undefined;
+  /** Also those behind the head. */
+  rotations: readonly IndexedEntry[];
 }
 
 /** More of one kind tells a reader nothing new. */
@@ -60,12 +63,12 @@ const maxKept = 256;
 
 /**
  * @param size of the head
- * @param seenSize a size whose root is wanted as well
+ * @param sizes whose roots are wanted as well
  */
-export async function walkLog(files: LogFiles, size: number, seenSize: number): Promise<Evidence> {
+export async function walkLog(files: LogFiles, size: number, sizes: ReadonlySet<number>): Promise<Evidence> {
   const evidence: Evidence = {
-    fromEntries: { tree: growTree(sha256), disagreeing: [], rootAtSeen: undefined },
-    fromTiles: { tree: growTree(sha256), disagreeing: [], rootAtSeen: undefined },
+    fromEntries: { tree: growTree(sha256), disagreeing: [], roots: new Map() },
+    fromTiles: { tree: growTree(sha256), disagreeing: [], roots: new Map() },
     differences: [],
     chain: [],
     missing: [],
@@ -74,9 +77,10 @@ export async function walkLog(files: LogFiles, size: number, seenSize: number): 
     uncovered: 0,
     tornTailBytes: 0,
     lastAtUnixMs: undefined,
+    rotations: [],
   };
   const chain = chainWalk();
-  const log = { files: await holdEdge(files, size), size, seenSize, evidence };
+  const log = { files: await holdEdge(files, size), size, sizes, evidence };
   let behind: readonly Uint8Array[] = [];
   for (let index = 0; index * tileWidth < size; index++) {
     const bundle = await compareBundle(log, index);
@@ -94,13 +98,14 @@ export async function walkLog(files: LogFiles, size: number, seenSize: number): 
     keep(evidence.chain, chain.follow(entries, first));
   });
   evidence.lastAtUnixMs = chain.lastAtUnixMs();
+  evidence.rotations = chain.rotations();
   return evidence;
 }
 
 interface Log {
   readonly files: LogFiles;
   readonly size: number;
-  readonly seenSize: number;
+  readonly sizes: ReadonlySet<number>;
   readonly evidence: Evidence;
 }
 
@@ -124,7 +129,7 @@ interface Compared {
 }
 
 async function compareBundle(log: Log, index: number): Promise<Compared> {
-  const { evidence, seenSize } = log;
+  const { evidence, sizes } = log;
   const first = index * tileWidth;
   const width = Math.min(tileWidth, log.size - first);
   const tile = await storedTile(log, { level: 0, index, width });
@@ -137,8 +142,8 @@ async function compareBundle(log: Log, index: number): Promise<Compared> {
   const signed = tile === undefined ? hashes : tileHashes(tile);
   const found = compareHashes(log, { signed, hashes, behind, first, path });
   if (found >= 0) evidence.lastPresent = first + found;
-  grow(evidence.fromEntries, hashes, seenSize);
-  grow(evidence.fromTiles, signed, seenSize);
+  grow(evidence.fromEntries, hashes, sizes);
+  grow(evidence.fromTiles, signed, sizes);
   return { covered, behind };
 }
 
@@ -175,10 +180,10 @@ function compareHashes(
   return last;
 }
 
-function grow(built: BuiltTree, hashes: readonly Uint8Array[], seenSize: number): void {
+function grow(built: BuiltTree, hashes: readonly Uint8Array[], sizes: ReadonlySet<number>): void {
   for (const hash of hashes) {
     built.tree.append(hash);
-    if (built.tree.size() === seenSize) built.rootAtSeen = built.tree.root();
+    if (sizes.has(built.tree.size())) built.roots.set(built.tree.size(), built.tree.root());
   }
 }
 

@@ -20,7 +20,7 @@ const origin = "log.example/a";
 const kinds = ["ed25519", "ml-dsa-65", "ml-dsa-44"] as const satisfies readonly NoteKeyKind[];
 const newKey = () => kinds.map((kind) => noteSigner(kind, origin, newSigningKey(kind)));
 const signers = newKey();
-const logKey = signers.map(({ vkey }) => noteVerifier(vkey));
+const logKey = [{ number: 1, keys: signers.map(({ vkey }) => noteVerifier(vkey)) }];
 
 type Files = Map<string, Uint8Array>;
 

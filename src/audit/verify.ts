@@ -3,12 +3,14 @@
  * holds the files may have changed any of them; it can't see entries taken away that no head, here or kept
  * elsewhere (`seen`), ever covered.
  */
-import type { NoteVerifier } from "../crypto/note-keys.ts";
+import type { LogKey } from "../crypto/log-key.ts";
 import { equalInConstantTime } from "../kernel/bytes.ts";
 import { tilePath, tileWidth } from "../merkle/tiles.ts";
 import { type ChainFault } from "./chain.ts";
 import { reconcile } from "./differences.ts";
+import { findCrossings, type Generations, walkGenerations, whyWrongGeneration } from "./generations.ts";
 import { type Head, type HeadReading, readHead } from "./head.ts";
+import { judgeRotations } from "./judge-rotations.ts";
 import { type BuiltTree, type EntryDifference, type Evidence, type LogFiles, walkLog } from "./log-walk.ts";
 
 export interface Finding {
@@ -22,6 +24,7 @@ export interface Finding {
     | "missing"
     | "signature"
     | "root"
+    | "crossing"
     | "rolled back"
     | "forked";
   /** Of the first entry that it is about. */
@@ -46,12 +49,29 @@ export type Verdict =
       /** When the head was signed; undefined if no signature on it says so. */
       readonly headAtUnixS: number | undefined;
       readonly lastEntryAtUnixMs: number | undefined;
+      /** Of the log's keys, oldest first; the newest signed the head. */
+      readonly generations: readonly GenerationSpan[];
     }
   | { readonly kind: "broken"; readonly findings: readonly Finding[] };
 
+/** Which heads a generation of the log's keys signs. */
+export interface GenerationSpan {
+  readonly number: number;
+  readonly algorithms: readonly string[];
+  /** From the head of that many entries on; undefined for one whose beginning nothing here tells. */
+  readonly fromSize: number | undefined;
+  /** Of the rotation. */
+  readonly sinceUnixMs: number | undefined;
+  /** Up to the head of that many entries, which the next one signs too; undefined for the one that signs now. */
+  readonly toSize: number | undefined;
+  /** Whether its keys were in the key file, or else were found by walking the crossings. */
+  readonly isGiven: boolean;
+}
+
 export interface VerifyOptions {
   readonly files: LogFiles;
-  readonly logKey: readonly NoteVerifier[];
+  /** Of any generations; `readLogKey` reads it. */
+  readonly logKey: LogKey;
   /** A head of this log that was kept elsewhere. */
   readonly seen?: Uint8Array;
 }
@@ -65,17 +85,27 @@ export async function verifyLog({ files, logKey, seen }: VerifyOptions): Promise
   if (checkpoint === undefined) {
     return broken([{ what: "missing", path: "checkpoint", text: "the signed head is missing" }]);
   }
-  const reading = readHead(checkpoint, logKey);
+  // After the head, so that a rotation in between is one behind it, whose entry is still to be read.
+  const generations = walkGenerations(await findCrossings(files, logKey), logKey);
+  const reading = readDueHead(checkpoint, generations);
   if (reading.kind === "unreadable") return broken([unsigned(reading)]);
   const claimed = reading.kind === "signed" ? reading.head : reading.body;
-  const seenReading = seen === undefined ? undefined : readHead(seen, logKey);
-  const seenHead = seenReading?.kind === "signed" ? seenReading.head : undefined;
+  const seenReading = seen === undefined ? undefined : readDueHead(seen, generations);
+  const sizes = [...generations.crossings.values()].map(({ head }) => head.size);
+  if (seenReading?.kind === "signed") sizes.push(seenReading.head.size);
 
-  const evidence = await walkLog(files, claimed.size, seenHead?.size ?? 0);
+  const evidence = await walkLog(files, claimed.size, new Set(sizes));
+  const trusted = [evidence.fromEntries, evidence.fromTiles].find((built) => hasRoot(built, claimed));
   const findings = [
+    ...generations.faults,
     ...(reading.kind === "signed" ? [] : [unsigned(reading)]),
     ...judgeFiles(evidence, claimed),
-    ...judgeSeen(evidence, claimed, seenReading),
+    ...judgeRotations(generations, {
+      size: claimed.size,
+      rotations: evidence.rotations,
+      roots: trusted?.roots,
+    }),
+    ...judgeSeen(trusted, claimed, seenReading),
   ];
   if (findings.length > 0 || reading.kind !== "signed") return broken(findings);
   const { origin, size, root, signedBy, atUnixS } = reading.head;
@@ -89,7 +119,32 @@ export async function verifyLog({ files, logKey, seen }: VerifyOptions): Promise
     signedBy,
     headAtUnixS: atUnixS,
     lastEntryAtUnixMs: evidence.lastAtUnixMs,
+    generations: spansOf(generations, logKey),
   };
+}
+
+/** Which heads each generation signs, as far as keys and crossings say. */
+export function spansOf({ known, crossings }: Generations, logKey: LogKey): readonly GenerationSpan[] {
+  return known.map(({ number, keys }) => {
+    const begin = crossings.get(number);
+    return {
+      number,
+      algorithms: keys.map(({ kind }) => kind),
+      fromSize: number === 1 ? 0 : begin?.head.size,
+      sinceUnixMs: begin?.rotation.atUnixMs,
+      toSize: crossings.get(number + 1)?.head.size,
+      isGiven: logKey.some((given) => given.number === number),
+    };
+  });
+}
+
+/** A head counts if the generation signed it that signs at its size. */
+function readDueHead(bytes: Uint8Array, generations: Generations): HeadReading {
+  const reading = readHead(bytes, generations.known);
+  const why = reading.kind === "signed" ? whyWrongGeneration(reading.head, generations) : undefined;
+  return why === undefined || reading.kind !== "signed"
+    ? reading
+    : { kind: "unsigned", body: reading.head, why };
 }
 
 type Claimed = Pick<Head, "size" | "root" | "origin">;
@@ -191,7 +246,7 @@ function unexplained(chain: readonly ChainFault[], findings: readonly Finding[])
 }
 
 function judgeSeen(
-  evidence: Evidence,
+  trusted: BuiltTree | undefined,
   claimed: Claimed,
   reading: HeadReading | undefined,
 ): readonly Finding[] {
@@ -206,8 +261,7 @@ function judgeSeen(
     const text = `the log was rolled back: its head covers ${claimed.size} entries, but one of ${size} was seen`;
     return [{ what: "rolled back", index: claimed.size, text }];
   }
-  const trusted = [evidence.fromEntries, evidence.fromTiles].find((built) => hasRoot(built, claimed));
-  const rootThen = trusted?.rootAtSeen;
+  const rootThen = trusted?.roots.get(size);
   if (size === 0 || rootThen === undefined || equalInConstantTime(rootThen, root)) return [];
   const text = `this isn't the log that was seen: its first ${size} entries have another root`;
   return [{ what: "forked", text }];

@@ -4,14 +4,7 @@ import { test } from "node:test";
 
 import { newSigningKey, signingKeyOf } from "../../test/support/keys.ts";
 import { toBase64, utf8 } from "../kernel/bytes.ts";
-import {
-  type CheckpointBody,
-  formatLogKey,
-  type NoteKeyKind,
-  noteSigner,
-  noteVerifier,
-  readLogKey,
-} from "./note-keys.ts";
+import { type CheckpointBody, type NoteKeyKind, noteSigner, noteVerifier } from "./note-keys.ts";
 
 const kinds: readonly NoteKeyKind[] = ["ed25519", "ml-dsa-44", "ml-dsa-65", "slh-dsa-sha2-128s"];
 
@@ -83,17 +76,6 @@ test("a verifier key and a signature that the Go project published hold", () => 
   assert.ok(verifier.verify(body({ text }), bytes.subarray(4)));
 });
 
-test("a log key file is read back, comments and empty lines aside", () => {
-  const signers = (["ed25519", "ml-dsa-65"] as const).map((kind) =>
-    noteSigner(kind, "log.example/a", newSigningKey(kind)),
-  );
-  const read = readLogKey(`# the log key\n\n${formatLogKey(signers)}`);
-  assert.deepEqual(
-    read.map(({ vkey }) => vkey),
-    signers.map(({ vkey }) => vkey),
-  );
-});
-
 test("what is no verifier key is refused", () => {
   const { vkey } = noteSigner("ed25519", "log.example/a", newSigningKey("ed25519"));
   const [name, id, key] = vkey.split(/\+(.{8})\+/) as [string, string, string];
@@ -110,8 +92,6 @@ test("what is no verifier key is refused", () => {
   ]) {
     assert.throws(() => noteVerifier(bad), { code: "bad_config" }, bad);
   }
-  assert.throws(() => readLogKey("# nothing\n"), { code: "bad_config" });
-  assert.throws(() => readLogKey(`${vkey}\n`.repeat(65)), { code: "bad_config" });
 });
 
 test("a key of another kind, or a name that can't stand in a note, makes no signer", () => {

@@ -1,6 +1,6 @@
 /**
  * Keys that sign and verify checkpoints (C2SP signed-note, tlog-cosignature): one row per signature type.
- * Ed25519 and ML-DSA-44 are C2SP's own types; ML-DSA-65 and SLH-DSA stand under 0xff and a long identifier,
+ * Ed25519 and ML-DSA-44 are C2SP's own types; the others stand under 0xff and a long identifier,
  * as signed-note asks of types without a byte of their own (docs/formats/log.md).
  */
 import { createPublicKey, type KeyObject, verify } from "node:crypto";
@@ -10,7 +10,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import { cosignedMessage } from "./cosigned-message.ts";
 import { sha256 } from "./hash.ts";
 import type { SigningKey } from "./keys.ts";
-import { type SignatureSuite, signatureSuite } from "./suites/signatures.ts";
+import { type SignatureSuite, signatureSuite, type SignatureSuiteId } from "./suites/signatures.ts";
 
 /** What a checkpoint says. `text` is the note's text with its final newline. */
 export interface CheckpointBody {
@@ -32,6 +32,8 @@ export interface NoteSigner {
 
 export interface NoteVerifier {
   readonly kind: NoteKeyKind;
+  readonly suiteId: SignatureSuiteId;
+  readonly role: NoteKeyRole;
   readonly name: string;
   /** Four bytes. */
   readonly keyId: Uint8Array;
@@ -43,34 +45,64 @@ export interface NoteVerifier {
 
 export type NoteKeyKind = (typeof rows)[number]["kind"];
 
+/** A head counts only with the signature of each required key that its generation has; others are verified if there. */
+export type NoteKeyRole = "required" | "cosignature" | "daily";
+
 interface Row {
   readonly kind: string;
-  readonly suite: SignatureSuite;
+  readonly suite: SignatureSuite & { readonly id: SignatureSuiteId };
   /** What stands before the public key in a vkey, and in what the key id is hashed from. */
   readonly type: Uint8Array;
   /** A `timestamped_signature` over a `cosigned_message` (tlog-cosignature), or a signature over the text. */
   readonly timestamped: boolean;
+  readonly role: NoteKeyRole;
+  /** What names such a key among others of ours. */
+  readonly label: string;
 }
 
 const rows = [
-  { kind: "ed25519", suite: signatureSuite("Ed25519"), type: Uint8Array.of(0x01), timestamped: false },
-  { kind: "ml-dsa-44", suite: signatureSuite("ML-DSA-44"), type: Uint8Array.of(0x06), timestamped: true },
+  {
+    kind: "ed25519",
+    suite: signatureSuite("Ed25519"),
+    type: Uint8Array.of(0x01),
+    timestamped: false,
+    role: "required",
+    label: "ed25519",
+  },
+  {
+    kind: "ml-dsa-44",
+    suite: signatureSuite("ML-DSA-44"),
+    type: Uint8Array.of(0x06),
+    timestamped: true,
+    role: "cosignature",
+    label: "ml-dsa-44",
+  },
   {
     kind: "ml-dsa-65",
     suite: signatureSuite("ML-DSA-65"),
     type: concat([Uint8Array.of(0xff), utf8("dev.latticegate/ml-dsa-65")]),
     timestamped: false,
+    role: "required",
+    label: "ml-dsa-65",
+  },
+  {
+    kind: "ml-dsa-87",
+    suite: signatureSuite("ML-DSA-87"),
+    type: concat([Uint8Array.of(0xff), utf8("dev.latticegate/ml-dsa-87")]),
+    timestamped: false,
+    role: "required",
+    label: "ml-dsa-87",
   },
   {
     kind: "slh-dsa-sha2-128s",
     suite: signatureSuite("SLH-DSA-SHA2-128s"),
     type: concat([Uint8Array.of(0xff), utf8("dev.latticegate/slh-dsa-sha2-128s")]),
     timestamped: false,
+    role: "daily",
+    label: "slh-dsa",
   },
 ] as const satisfies readonly Row[];
 
-/** Bound on a log key file: four keys a generation, sixteen generations. */
-const maxLogKeys = 64;
 /** tlog-cosignature: names and origins have a one-byte length. */
 const maxNameBytes = 255;
 const timestampBytes = 8;
@@ -110,6 +142,8 @@ export function noteVerifier(vkey: string): NoteVerifier {
   const { signatureBytes } = row.suite;
   return {
     kind: row.kind,
+    suiteId: row.suite.id,
+    role: row.role,
     name,
     keyId: id,
     vkey,
@@ -127,27 +161,16 @@ export function noteVerifier(vkey: string): NoteVerifier {
   };
 }
 
-/**
- * A log's public key file: one vkey a line; empty lines and lines that start with `#` don't count.
- * @throws Refusal `bad_config`
- */
-export function readLogKey(text: string): readonly NoteVerifier[] {
-  const lines = text
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.startsWith("#"));
-  if (lines.length === 0 || lines.length > maxLogKeys) {
-    throw new Refusal(
-      "bad_config",
-      `A log key file has 1 to ${maxLogKeys} keys; this one has ${lines.length}.`,
-    );
-  }
-  return lines.map(noteVerifier);
-}
-
-/** The public key file of these signers. */
-export function formatLogKey(signers: readonly NoteSigner[]): string {
-  return signers.map((signer) => `${signer.vkey}\n`).join("");
+/** What a log key is, by its kind or its suite. @throws Refusal `bad_config` if there is none */
+export function noteKeyOf(name: string): {
+  readonly kind: NoteKeyKind;
+  readonly suiteId: SignatureSuiteId;
+  readonly role: NoteKeyRole;
+  readonly label: string;
+} {
+  const row = rows.find(({ kind, suite }) => kind === name || suite.id === name);
+  if (row !== undefined) return { ...row, suiteId: row.suite.id };
+  throw new Refusal("bad_config", `A log has no ${name.slice(0, 64)} keys.`);
 }
 
 /** Whether a log key of that suite signs a `cosigned_message`, or else the note's text; undefined if none may be. */

@@ -10,6 +10,8 @@ export interface GrowingTree {
   readonly size: () => number;
   readonly append: (leaf: Uint8Array) => void;
   readonly root: () => Uint8Array;
+  /** The inclusion proof of the leaf that is appended next, in the tree that it will be the last leaf of. */
+  readonly pathOfNext: () => readonly Uint8Array[];
   /** The tiles that became full since the last time this was asked, lowest level first within a moment. */
   readonly takeFullTiles: () => readonly Tile[];
   /** Copies of the unfinished tiles: what `partialTileIds(size())` names. */
@@ -70,6 +72,8 @@ export function growTree(
       if (last === undefined) return emptyRoot(hash);
       return peaks.slice(0, -1).reduceRight((right, left) => nodeHash(hash, left, right), last);
     },
+    // Its siblings are the full subtrees there are, the smallest first (RFC 6962 §2.1.1).
+    pathOfNext: () => peaks.toReversed(),
     takeFullTiles: () => {
       const taken = full;
       full = [];

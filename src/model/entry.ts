@@ -18,7 +18,8 @@ type EntryEvent =
   | "grant.store"
   | "grant.remove"
   | "identity.root"
-  | "crypto.change";
+  | "crypto.change"
+  | "log.rotate";
 
 export interface EntryDraft {
   readonly event: EntryEvent;

@@ -1,5 +1,12 @@
 /** `latticegate/verify`: checks an audit log from its files and public key alone; no IO of its own. */
 export { type Entry, type EntryReading, readEntry } from "../audit/entry.ts";
 export type { LogFiles } from "../audit/log-walk.ts";
-export { type Finding, type Verdict, verifyLog, type VerifyOptions } from "../audit/verify.ts";
-export { type NoteVerifier, readLogKey } from "../crypto/note-keys.ts";
+export {
+  type Finding,
+  type GenerationSpan,
+  type Verdict,
+  verifyLog,
+  type VerifyOptions,
+} from "../audit/verify.ts";
+export { type LogGeneration, type LogKey, readLogKey } from "../crypto/log-key.ts";
+export type { NoteVerifier } from "../crypto/note-keys.ts";

@@ -1,16 +1,19 @@
 /** What tests of the audit log share: a log key, drafts, a log port that remembers, and opening and verifying. */
-import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, type KeyObject, randomUUID } from "node:crypto";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import type { RotationCause } from "../../src/audit/rotation.ts";
 import { type Verdict, verifyLog } from "../../src/audit/verify.ts";
-import { type NoteKeyKind, noteSigner, noteVerifier } from "../../src/crypto/note-keys.ts";
+import type { LogKey } from "../../src/crypto/log-key.ts";
+import { type NoteKeyKind, type NoteSigner, noteSigner, noteVerifier } from "../../src/crypto/note-keys.ts";
 import { type FileJournal, type JournalOptions, openJournal } from "../../src/host/store/journal-files.ts";
+import type { GenerationSigners } from "../../src/host/store/journal-rotation.ts";
 import { openLogReader } from "../../src/host/store/log-reader.ts";
 import type { Log } from "../../src/kernel/log.ts";
 import type { EntryDraft } from "../../src/model/entry.ts";
-import { signingKeyOf } from "./keys.ts";
+import { newSigningKey, signingKeyOf } from "./keys.ts";
 
 export const origin = "log.example/gateway-1";
 
@@ -34,6 +37,26 @@ export function keysFromText(text: string): readonly KeyObject[] {
 
 export const signers = signersOf(newPrivateKeys());
 
+/** New keys for a generation of the log. */
+export function newGeneration(
+  number: number,
+  of: readonly NoteKeyKind[] = kinds,
+  name = origin,
+): GenerationSigners {
+  const made = of.map((kind) => noteSigner(kind, name, newSigningKey(kind)));
+  return { number, signers: made, dailySigner: undefined };
+}
+
+/** Who rotates the keys in tests of the log alone. */
+export function cause(): RotationCause {
+  return {
+    atUnixMs: Date.UTC(2026, 10, 21, 12),
+    callId: randomUUID(),
+    principal: "spiffe://example.org/gateway",
+    by: "a test",
+  };
+}
+
 export function newFolder(): string {
   return join(mkdtempSync(join(tmpdir(), "latticegate-log-")), "log");
 }
@@ -54,9 +77,13 @@ export function open(folder: string, more: Partial<JournalOptions> = {}): Promis
   return openJournal({ ...options, ...more });
 }
 
+/** The public key of a log whose keys never rotated. */
+export function logKeyOf(by: readonly NoteSigner[]): LogKey {
+  return [{ number: 1, keys: by.map(({ vkey }) => noteVerifier(vkey)) }];
+}
+
 export function verify(folder: string, by = signers): Promise<Verdict> {
-  const logKey = by.map(({ vkey }) => noteVerifier(vkey));
-  return verifyLog({ files: openLogReader(folder).files, logKey });
+  return verifyLog({ files: openLogReader(folder).files, logKey: logKeyOf(by) });
 }
 
 export function draft(i: number, change: Partial<EntryDraft> = {}): EntryDraft {

@@ -6,7 +6,7 @@ import path from "node:path";
 import { readHead } from "../../audit/head.ts";
 import { parseCertificate } from "../../crypto/certificate.ts";
 import type { PublicKey } from "../../crypto/keys.ts";
-import { readLogKey } from "../../crypto/note-keys.ts";
+import { readLogKey } from "../../crypto/log-key.ts";
 import { type SignatureSuiteId, signatureSuiteIds } from "../../crypto/suites/signatures.ts";
 import { subjectOf } from "../../crypto/to-be-signed.ts";
 import { ensurePrivateFolder, readIfThere, writePrivateFile } from "../../host/store/files.ts";

@@ -13,7 +13,13 @@ import {
   hybridGroups,
   type KeyExchangeSuite,
 } from "./key-exchange.ts";
-import { type KnownSignatureSuite, signatureSuite, signatureSuiteIds } from "./signatures.ts";
+import {
+  type KnownSignatureSuite,
+  logBeside,
+  type LogSuites,
+  signatureSuite,
+  signatureSuiteIds,
+} from "./signatures.ts";
 import { statusAt } from "./standing.ts";
 import { aeadIds, type HashId, hashIds } from "./symmetric.ts";
 
@@ -44,6 +50,8 @@ export const profileSchema = z.strictObject({
   /** Cipher suites of TLS 1.3. */
   ciphers: names(aeadIds),
   hash: z.enum(hashIds as readonly [HashId, ...HashId[]]),
+  /** What a head of the audit log has to be signed with, all of it. */
+  log: names(["Ed25519", "ML-DSA-65", "ML-DSA-87"]),
 });
 
 export type ProfileDocument = Readonly<z.output<typeof profileSchema>>;
@@ -68,6 +76,7 @@ const hybridDocument = {
   classical: "Ed25519",
   ciphers: ["TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"],
   hash: "SHA-256",
+  log: ["Ed25519", "ML-DSA-65"],
 } as const satisfies ProfileDocument;
 
 const profiles = [
@@ -98,6 +107,7 @@ const profiles = [
       classical: "ECDSA-P384",
       ciphers: ["TLS_AES_256_GCM_SHA384"],
       hash: "SHA-384",
+      log: ["ML-DSA-87"],
     },
     summary: "Category 5 alone.",
     from: "2027-01-01",
@@ -132,6 +142,8 @@ export interface Profile {
   /** Colon-separated, for `ciphers`. */
   readonly ciphers: string;
   readonly hash: HashId;
+  /** What signs the audit log. */
+  readonly log: LogSuites;
   readonly document: ProfileDocument;
 }
 
@@ -150,6 +162,7 @@ export function profileOf(document: ProfileDocument): Profile {
     classical: signatureSuite(document.classical),
     ciphers: document.ciphers.join(":"),
     hash: document.hash,
+    log: { required: document.log, ...logBeside },
     document,
   };
 }

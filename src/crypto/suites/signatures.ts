@@ -55,13 +55,24 @@ const signatureSuites = [
 
 const rows: readonly SignatureSuite[] = signatureSuites;
 
-/** What the log's signatures are made with: its format fixes them, whatever the profile (docs/formats/log.md). */
-export const logSuites = {
-  classical: "Ed25519",
-  main: "ML-DSA-65",
-  cosignature: "ML-DSA-44",
-  daily: "SLH-DSA-SHA2-128s",
-} as const satisfies Record<string, SignatureSuiteId>;
+/** What signs the heads of an audit log (docs/formats/log.md). */
+export interface LogSuites {
+  /** A head counts with a signature of each of these. */
+  readonly required: readonly SignatureSuiteId[];
+  /** For C2SP's witnesses and verifiers, on each head. */
+  readonly cosignature: SignatureSuiteId;
+  /** On the first head of each day, and where one generation of keys follows another. */
+  readonly daily: SignatureSuiteId;
+}
+
+/** What stands beside those a profile requires. */
+export const logBeside = { cosignature: "ML-DSA-44", daily: "SLH-DSA-SHA2-128s" } as const satisfies Omit<
+  LogSuites,
+  "required"
+>;
+
+/** Verifiers take no generation of log keys that hasn't all of one of these sets, whatever profile made it. */
+export const logFloors: readonly (readonly SignatureSuiteId[])[] = [["Ed25519", "ML-DSA-65"], ["ML-DSA-87"]];
 
 export type SignatureSuiteId = (typeof signatureSuites)[number]["id"];
 

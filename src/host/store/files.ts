@@ -1,6 +1,6 @@
 /** Files of our own state: folders 0700, files 0600, replaced whole or not at all. */
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 
 import { Refusal } from "../../kernel/refusal.ts";
@@ -31,6 +31,14 @@ export async function writePrivateFile(file: string, content: string | Uint8Arra
   } catch (cause) {
     await rm(temporary, { force: true });
     throw cause;
+  }
+}
+
+/** What was renamed into these folders survives a loss of power; those that aren't there are passed over. */
+export async function syncFolders(folder: string, below: readonly string[]): Promise<void> {
+  for (const name of [...below, "."]) {
+    await using handle = await open(path.join(folder, name)).catch(undefinedIfMissing);
+    await handle?.sync();
   }
 }
 
@@ -69,6 +77,10 @@ export async function isThere(file: string): Promise<boolean> {
 export function noneIfMissing(error: unknown): readonly string[] {
   if (isMissing(error)) return [];
   throw error;
+}
+
+function undefinedIfMissing(error: unknown): undefined {
+  if (!isMissing(error)) throw error;
 }
 
 function isMissing(error: unknown): boolean {

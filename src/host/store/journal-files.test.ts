@@ -17,6 +17,7 @@ import * as fc from "fast-check";
 import {
   appendMany,
   draft,
+  logKeyOf,
   newFolder,
   open,
   origin,
@@ -29,7 +30,7 @@ import { framedBytes, splitBundle } from "../../audit/bundle.ts";
 import { sealEntry } from "../../audit/entry.ts";
 import { readHead } from "../../audit/head.ts";
 import { sha256 } from "../../crypto/hash.ts";
-import { noteSigner, noteVerifier } from "../../crypto/note-keys.ts";
+import { noteSigner } from "../../crypto/note-keys.ts";
 import { leafHash } from "../../merkle/hashing.ts";
 import type { EntryDraft } from "../../model/entry.ts";
 import type { Write } from "./bundle-file.ts";
@@ -318,7 +319,7 @@ test("the newest head of each UTC day is kept, and the day's first one has the S
     await journal.checkpoint();
   }
   await journal.close();
-  const logKey = [...signers, dailySigner].map(({ vkey }) => noteVerifier(vkey));
+  const logKey = logKeyOf([...signers, dailySigner]);
   const heads = readdirSync(join(folder, "checkpoints")).map((name) => {
     const reading = readHead(readFileSync(join(folder, "checkpoints", name)), logKey);
     return reading.kind === "signed" ? [name, reading.head.size, reading.head.signedBy.length] : [name];

@@ -12,21 +12,41 @@ import { join } from "node:path";
 
 import { framedBytes } from "../../audit/bundle.ts";
 import { type SealedEntry, sealEntry } from "../../audit/entry.ts";
+import { type RotationCause, rotationDraft } from "../../audit/rotation.ts";
 import { sha256 } from "../../crypto/hash.ts";
-import { type NoteSigner, noteVerifier } from "../../crypto/note-keys.ts";
+import type { LogGeneration } from "../../crypto/log-key.ts";
+import type { NoteSigner } from "../../crypto/note-keys.ts";
 import type { Journal } from "../../gate/ports.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
-import { toBase64 } from "../../kernel/bytes.ts";
+import { concat, toBase64 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { GrowingTree } from "../../merkle/growing-tree.ts";
 import { leafHash } from "../../merkle/hashing.ts";
 import { bundlePath, type Tile, tileWidth } from "../../merkle/tiles.ts";
 import type { EntryDraft, Receipt } from "../../model/entry.ts";
 import { type BundleFile, openBundleFile, type Write } from "./bundle-file.ts";
-import { publishHead, type TreeSnapshot } from "./journal-heads.ts";
+import { type HeadSigning, publishHead, type TreeSnapshot } from "./journal-heads.ts";
 import { recoverJournal, type Recovery } from "./journal-recovery.ts";
-import { folderMode, lockFile, openBundlePath, systemCode } from "./log-folder.ts";
+import { closedRefusal, headUnavailable, unavailable } from "./journal-refusals.ts";
+import {
+  crossingFile,
+  type GenerationSigners,
+  type PendingCrossing,
+  publicGeneration,
+  requireNext,
+  requireSigners,
+  signersOf,
+  unfinishedRotation,
+} from "./journal-rotation.ts";
+import {
+  checkpointFile,
+  folderMode,
+  lockFile,
+  openBundlePath,
+  readIfThere,
+  writeAtomically,
+} from "./log-folder.ts";
 import { type Release, takeWriterLock } from "./writer-lock.ts";
 
 export interface JournalOptions {
@@ -34,10 +54,14 @@ export interface JournalOptions {
   readonly folder: string;
   /** The log's name, and that of its keys: a URL without a scheme. */
   readonly origin: string;
-  /** The log key: at least Ed25519 and ML-DSA-65, which verifiers require; each named like the origin. */
+  /** The keys of the generation that signs: at least what verifiers require; each named like the origin. */
   readonly signers: readonly NoteSigner[];
   /** Signs the first head of each UTC day. */
   readonly dailySigner?: NoteSigner;
+  /** Which generation that is; 1 if absent. */
+  readonly generation?: number;
+  /** Keys of the generation after it, made already, for a rotation that the last run didn't bring to its end. */
+  readonly next?: (number: number, kinds: readonly string[]) => Promise<GenerationSigners>;
   readonly clock: Clock;
   readonly log: Log;
   /** 1,000 if absent. */
@@ -60,6 +84,16 @@ export interface FileJournal extends Journal {
   /** How many entries the log has. */
   readonly size: () => number;
   readonly head: () => JournalHead | null;
+  /** The keys that sign. */
+  readonly generation: () => LogGeneration;
+  /**
+   * Takes the log to its next generation of keys: an entry says so, and the head that ends with this entry is signed
+   * by both. Entries are appended all the while. Resolves when the crossing is on disk; if that fails it is tried
+   * again until the journal is closed, and then by the next start.
+   * @throws Refusal `bad_config` if the keys can't follow; `bad_state` during another rotation;
+   * `journal_unavailable` if its entry can't be written, or the crossing wasn't before the journal was closed
+   */
+  readonly rotate: (next: GenerationSigners, cause: RotationCause) => Promise<void>;
   /** Resolves once a signed head covers every entry written so far. Rejects with `journal_unavailable`. */
   readonly checkpoint: () => Promise<void>;
   /** Writes what is pending and a last head, and lets go of the log. Later appends are refused. */
@@ -81,26 +115,20 @@ export interface FileJournal extends Journal {
  * it; `bad_config` if the signers aren't this log's.
  */
 export async function openJournal(options: JournalOptions): Promise<FileJournal> {
-  const signers = [...options.signers, ...(options.dailySigner === undefined ? [] : [options.dailySigner])];
-  const logKey = signers.map((signer) => noteVerifier(signer.vkey));
-  const kinds = new Set<string>(logKey.map((key) => key.kind));
-  if (
-    !kinds.has("ed25519") ||
-    !kinds.has("ml-dsa-65") ||
-    signers.some(({ name }) => name !== options.origin)
-  ) {
-    throw new Refusal(
-      "bad_config",
-      `The log ${options.origin} needs an Ed25519 and an ML-DSA-65 key, each with that name.`,
-    );
-  }
+  const { signers, dailySigner, generation: number = 1 } = options;
+  const signing: GenerationSigners = { number, signers, dailySigner };
+  const generation = requireSigners(options.origin, signing);
   mkdirSync(options.folder, { recursive: true, mode: folderMode });
   const release = takeWriterLock(join(options.folder, lockFile));
   try {
-    const recovery = recoverJournal(options.folder, options.origin, logKey);
-    const journal = new AppendOnlyLog(options, recovery, release);
+    const recovery = recoverJournal(options.folder, options.origin, generation);
+    if (recovery.unpublishedHead !== undefined) {
+      await writeAtomically(options.folder, checkpointFile, recovery.unpublishedHead);
+    }
+    const crossing = await unfinishedRotation(options, signing, recovery);
+    const journal = new AppendOnlyLog(options, { ...recovery, signing, crossing }, release);
     // A log always has a head, so that one whose head was taken away isn't mistaken for a new one.
-    if (recovery.head === undefined) await journal.checkpoint();
+    if (recovery.head === undefined || crossing !== undefined) await journal.checkpoint();
     if (recovery.tornBytes > 0) options.log.warn("journal.torn_tail_dropped", { bytes: recovery.tornBytes });
     return journal;
   } catch (error) {
@@ -142,8 +170,18 @@ class AppendOnlyLog implements FileJournal {
   #headTimer: NodeJS.Timeout | undefined;
   #owedTimer: NodeJS.Timeout | undefined;
   #publishing: Promise<void> | undefined;
+  #signing: GenerationSigners;
+  #crossing: PendingCrossing | undefined;
+  #crossed = Promise.withResolvers<void>();
 
-  constructor(options: JournalOptions, recovery: Recovery, release: Release) {
+  constructor(
+    options: JournalOptions,
+    recovery: Recovery & {
+      readonly signing: GenerationSigners;
+      readonly crossing: PendingCrossing | undefined;
+    },
+    release: Release,
+  ) {
     const { bundle, tree, tornBytes, openCalls } = recovery;
     this.#options = options;
     this.#tree = tree;
@@ -155,6 +193,10 @@ class AppendOnlyLog implements FileJournal {
     this.#bundle = this.#openBundle(bundle.index, bundle.bytes);
     this.#bundleEntries = bundle.entries;
     this.recovered = { tornBytes, openCalls };
+    this.#signing = recovery.signing;
+    this.#crossing = recovery.crossing;
+    this.#unpublished = recovery.crossing?.snapshot.fullTiles ?? [];
+    this.#crossed.promise.catch(() => undefined);
     this.#planHead();
   }
 
@@ -162,10 +204,26 @@ class AppendOnlyLog implements FileJournal {
 
   readonly head = (): JournalHead | null => this.#head;
 
+  readonly generation = (): LogGeneration => publicGeneration(this.#signing);
+
+  readonly rotate = async (next: GenerationSigners, cause: RotationCause): Promise<void> => {
+    if (this.#crossing !== undefined) {
+      throw new Refusal("bad_state", "The log's keys are being rotated already; wait until that is done.");
+    }
+    requireNext(this.#options.origin, this.#signing, next);
+    if (this.#isClosed) throw closedRefusal();
+    this.#crossing = this.#writeRotation(next, cause);
+    this.#crossed = Promise.withResolvers();
+    this.#crossed.promise.catch(() => undefined);
+    // What keeps a head from being written is logged there, and tried again.
+    this.checkpoint().catch(() => undefined);
+    await this.#crossed.promise;
+  };
+
   readonly append = (draft: EntryDraft): Promise<Receipt> =>
     new Promise((resolve, reject) => {
       if (this.#isClosed) {
-        reject(new Refusal("journal_unavailable", "The audit log is closed; this process is stopping."));
+        reject(closedRefusal());
         return;
       }
       this.#pending.push({ draft, resolve, reject });
@@ -208,6 +266,7 @@ class AppendOnlyLog implements FileJournal {
     try {
       await this.checkpoint();
     } finally {
+      this.#crossed.reject(closedRefusal());
       clearTimeout(this.#headTimer);
       await this.#bundle.close();
       this.#release();
@@ -264,6 +323,28 @@ class AppendOnlyLog implements FileJournal {
     return first;
   }
 
+  /**
+   * Appends the entry of a rotation and holds the tree that ends with it.
+   * INVARIANT: nothing is appended between the two, so whoever makes this head again makes the same one.
+   */
+  #writeRotation(next: GenerationSigners, cause: RotationCause): PendingCrossing {
+    this.#flush();
+    try {
+      this.#roomInBundle();
+      const draft = rotationDraft(this.generation(), publicGeneration(next), cause);
+      const { bytes: entry } = sealEntry(draft, this.#previousHash);
+      const proof = this.#tree.pathOfNext();
+      const open = readIfThere(this.#options.folder, openBundlePath(this.#bundle.index)) ?? new Uint8Array();
+      const bundle = concat([open.subarray(0, this.#bundle.length()), framedBytes([entry])]);
+      // From here on nothing may fail: an entry without its crossing would be under a head of the old keys.
+      const index = this.#write([draft]);
+      const snapshot = this.#snapshot(Promise.resolve(bundle));
+      return { from: this.#signing, to: next, entry, index, proof, snapshot };
+    } catch (cause) {
+      throw unavailable(cause);
+    }
+  }
+
   /** How many more entries the bundle takes; a full one makes way first. Throws the system's error. */
   #roomInBundle(): number {
     if (this.#bundleEntries === tileWidth) this.#nextBundle();
@@ -312,19 +393,14 @@ class AppendOnlyLog implements FileJournal {
   }
 
   async #publish(): Promise<void> {
-    const { folder, signers, dailySigner, clock, log } = this.#options;
+    const { log } = this.#options;
     try {
       this.#roomInBundle();
       if (this.#headSize() >= this.#tree.size()) return;
-      const snapshot = this.#snapshot();
-      const atUnixMs = clock.nowUnixMs();
-      const syncing = this.#syncing;
-      await Promise.all([...syncing, this.#bundle.sync()]);
-      await publishHead(folder, snapshot, { signers, dailySigner, atUnixMs });
-      this.#head = { size: snapshot.size, root: toBase64(snapshot.root), atUnixMs };
-      this.#unpublished = this.#unpublished.slice(snapshot.fullTiles.length);
-      this.#syncing = this.#syncing.slice(syncing.length);
-      log.debug("journal.head", { size: snapshot.size });
+      // No head of its own covers a rotation's entry but the one that ends with it.
+      if (this.#crossing !== undefined) await this.#cross(this.#crossing);
+      else await this.#publishTree(this.#snapshot(), this.#signing);
+      log.debug("journal.head", { size: this.#headSize() });
     } catch (cause) {
       const refusal = headUnavailable(cause);
       log.error("journal.head_failed", { error: refusal.message, size: this.#tree.size() });
@@ -334,11 +410,34 @@ class AppendOnlyLog implements FileJournal {
     }
   }
 
-  #snapshot(): TreeSnapshot {
+  async #publishTree(snapshot: TreeSnapshot, signing: Omit<HeadSigning, "atUnixMs">): Promise<void> {
+    const atUnixMs = this.#options.clock.nowUnixMs();
+    const syncing = this.#syncing;
+    await Promise.all([...syncing, this.#bundle.sync()]);
+    await publishHead(this.#options.folder, snapshot, { ...signing, atUnixMs });
+    this.#head = { size: snapshot.size, root: toBase64(snapshot.root), atUnixMs };
+    const published = new Set(snapshot.fullTiles);
+    this.#unpublished = this.#unpublished.filter((tile) => !published.has(tile));
+    this.#syncing = this.#syncing.slice(syncing.length);
+  }
+
+  /** The head that both generations sign; from then on the new one signs alone. */
+  async #cross(crossing: PendingCrossing): Promise<void> {
+    const { from, to, snapshot } = crossing;
+    await this.#publishTree(snapshot, {
+      signers: [...signersOf(from), ...signersOf(to)],
+      dailySigner: undefined,
+      before: (checkpoint) => crossingFile(crossing, checkpoint),
+    });
+    this.#signing = to;
+    this.#crossing = undefined;
+    this.#crossed.resolve();
+    this.#options.log.info("journal.keys_rotated", { generation: to.number, size: snapshot.size });
+  }
+
+  /** @param partialBundle of the open bundle as it is now; read if absent */
+  #snapshot(partialBundle = this.#readBundle()): TreeSnapshot {
     this.#unpublished = [...this.#unpublished, ...this.#tree.takeFullTiles()];
-    // Asked for now, so that the read is in line before the bundle is closed.
-    const partialBundle = this.#bundle.read(this.#bundle.length());
-    partialBundle.catch(() => undefined);
     return {
       origin: this.#options.origin,
       size: this.#tree.size(),
@@ -348,19 +447,11 @@ class AppendOnlyLog implements FileJournal {
       partialBundle,
     };
   }
-}
 
-function unavailable(cause: unknown): Refusal {
-  const text = `The audit log cannot be written (${codeOf(cause)}); calls are refused until it can.`;
-  return new Refusal("journal_unavailable", text, { cause });
-}
-
-/** Entries are on disk without it; calls are refused when too many have no head. */
-function headUnavailable(cause: unknown): Refusal {
-  const text = `The audit log's head cannot be written (${codeOf(cause)}); it falls behind until it can.`;
-  return new Refusal("journal_unavailable", text, { cause });
-}
-
-function codeOf(cause: unknown): string {
-  return systemCode(cause) ?? "error";
+  /** Asked for at once, so that the read is in line before the bundle is closed. */
+  #readBundle(): Promise<Uint8Array> {
+    const bytes = this.#bundle.read(this.#bundle.length());
+    bytes.catch(() => undefined);
+    return bytes;
+  }
 }

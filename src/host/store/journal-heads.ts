@@ -32,6 +32,12 @@ export interface HeadSigners {
   readonly dailySigner: NoteSigner | undefined;
 }
 
+export interface HeadSigning extends HeadSigners {
+  readonly atUnixMs: number;
+  /** What has to be on disk before the head is, made of its note: nothing in general. */
+  readonly before?: (checkpoint: Uint8Array) => { readonly path: string; readonly bytes: Uint8Array };
+}
+
 /** Older partials that readers of the last head may still be fetching. */
 const keptPartials = 2;
 
@@ -39,7 +45,7 @@ const keptPartials = 2;
 export async function publishHead(
   folder: string,
   snapshot: TreeSnapshot,
-  signing: HeadSigners & { readonly atUnixMs: number },
+  signing: HeadSigning,
 ): Promise<void> {
   for (const tile of [...snapshot.fullTiles, ...snapshot.partialTiles]) {
     await writeAtomically(folder, tilePath(tile), tile.bytes);
@@ -54,7 +60,7 @@ export async function publishHead(
 async function writeHead(
   folder: string,
   snapshot: TreeSnapshot,
-  { signers, dailySigner, atUnixMs }: HeadSigners & { readonly atUnixMs: number },
+  { signers, dailySigner, atUnixMs, before }: HeadSigning,
 ): Promise<void> {
   const day = `${headsFolder}/${new Date(atUnixMs).toISOString().slice(0, 10)}`;
   const first = `${day}.first`;
@@ -64,6 +70,8 @@ async function writeHead(
     isFirst ? [...signers, dailySigner] : signers,
     Math.floor(atUnixMs / 1000),
   );
+  const ahead = before?.(bytes);
+  if (ahead !== undefined) await writeAtomically(folder, ahead.path, ahead.bytes);
   await writeAtomically(folder, checkpointFile, bytes);
   if (isFirst) await writeAtomically(folder, first, bytes);
   await writeAtomically(folder, day, bytes);

@@ -10,11 +10,13 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { type Bundle, lengthBytes, splitBundle } from "../../audit/bundle.ts";
+import { type Bundle, framedBytes, lengthBytes, splitBundle } from "../../audit/bundle.ts";
+import { type Crossing, crossingPath, crossingsFolder, readCrossing } from "../../audit/crossing.ts";
 import { type Entry, readEntry } from "../../audit/entry.ts";
 import { type Head, readHead } from "../../audit/head.ts";
+import { readRotation } from "../../audit/rotation.ts";
 import { sha256 } from "../../crypto/hash.ts";
-import type { NoteVerifier } from "../../crypto/note-keys.ts";
+import { hasSameKeys, type LogGeneration } from "../../crypto/log-key.ts";
 import { equalInConstantTime } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { growTree, type GrowingTree } from "../../merkle/growing-tree.ts";
@@ -29,6 +31,8 @@ import {
   tileWidth,
 } from "../../merkle/tiles.ts";
 import type { EntryDraft } from "../../model/entry.ts";
+import type { TreeSnapshot } from "./journal-heads.ts";
+import type { RotationSaid, UncrossedRotation } from "./journal-rotation.ts";
 import {
   checkpointFile,
   openBundlePath,
@@ -49,26 +53,70 @@ export interface Recovery {
   readonly tornBytes: number;
   /** Decisions that let a call through since the last start and have no outcome, oldest first. */
   readonly openCalls: readonly EntryDraft[];
+  /** The head's note if it was signed, but not published: that of a crossing. */
+  readonly unpublishedHead: Uint8Array | undefined;
+  /** A rotation of the log's keys that has its entry, but no crossing yet. */
+  readonly rotation: (UncrossedRotation & RotationSaid) | undefined;
 }
 
-/** @throws Refusal `bad_log` naming what is missing or differs. */
-export function recoverJournal(folder: string, origin: string, logKey: readonly NoteVerifier[]): Recovery {
+/**
+ * @param generation of the log's keys, that which the newest crossing leads to
+ * @throws Refusal `bad_log` naming what is missing or differs.
+ */
+export function recoverJournal(folder: string, origin: string, generation: LogGeneration): Recovery {
   const checkpoint = readIfThere(folder, checkpointFile);
   if (checkpoint === undefined) {
     requireNewLog(folder);
     const bundle = { index: 0, entries: 0, bytes: 0 };
     const tree = growTree(sha256);
-    return { head: undefined, tree, previousHash: null, bundle, tornBytes: 0, openCalls: [] };
+    const nothing = { openCalls: [], unpublishedHead: undefined, rotation: undefined };
+    return { head: undefined, tree, previousHash: null, bundle, tornBytes: 0, ...nothing };
   }
-  const reading = readHead(checkpoint, logKey);
-  if (reading.kind !== "signed") throw badLog(`${checkpointFile}: ${reading.why}`);
-  const { head } = reading;
+  const { head, unpublishedHead } = newestHead(folder, checkpoint, generation);
   if (head.origin !== origin) throw badLog(`${checkpointFile} is of the log ${head.origin}, not ${origin}`);
   const tree = resumeTree(folder, head);
   requireFullFiles(folder, head.size);
   checkRecentBundles(folder, head.size);
-  const tail = replay(folder, head.size, tree);
-  return { head, tree, ...tail, openCalls: findOpenCalls(folder, tree.size()) };
+  const tail = replay(folder, { origin, size: head.size, next: generation.number + 1 }, tree);
+  return { head, tree, ...tail, unpublishedHead, openCalls: findOpenCalls(folder, tree.size()) };
+}
+
+/** The published head, or that of the newest crossing if the last run died before it was published. */
+function newestHead(
+  folder: string,
+  checkpoint: Uint8Array,
+  generation: LogGeneration,
+): Pick<Recovery, "unpublishedHead"> & { readonly head: Head } {
+  const crossing = newestCrossing(folder, generation);
+  const reading = readHead(checkpoint, crossing === undefined ? [generation] : [crossing.from, generation]);
+  if (reading.kind !== "signed") throw badLog(`${checkpointFile}: ${reading.why}`);
+  const { head } = reading;
+  if (crossing !== undefined && head.size < crossing.head.size) {
+    return { head: crossing.head, unpublishedHead: crossing.checkpoint };
+  }
+  if (head.generations.includes(generation.number)) return { head, unpublishedHead: undefined };
+  throw badLog(
+    `${checkpointFile} is signed by generation ${head.generations[0]} of the log's keys, which ended`,
+  );
+}
+
+/** How the generation came; undefined for the first. Older crossings are there, and `verifyLog` checks them. */
+function newestCrossing(folder: string, { number, keys }: LogGeneration): Crossing | undefined {
+  for (let each = 2; each < number; each++) {
+    if (sizeIfThere(folder, crossingPath(each)) === undefined)
+      throw badLog(`${crossingPath(each)} is missing`);
+  }
+  if (sizeIfThere(folder, crossingPath(number + 1)) !== undefined) {
+    throw badLog(`its keys have rotated to generation ${number + 1}, and these are of ${number}`);
+  }
+  if (number === 1) return undefined;
+  const path = crossingPath(number);
+  const bytes = readIfThere(folder, path);
+  if (bytes === undefined) throw badLog(`${path} is missing`);
+  const reading = readCrossing(bytes, number);
+  if (reading.kind === "bad") throw badLog(`${path}: ${reading.why}`);
+  if (hasSameKeys(reading.crossing.to.keys, keys)) return reading.crossing;
+  throw badLog(`${path} leads to other keys than these of generation ${number}`);
 }
 
 function badLog(what: string, facts: Readonly<Record<string, string | number>> = {}): Refusal {
@@ -77,7 +125,7 @@ function badLog(what: string, facts: Readonly<Record<string, string | number>> =
 }
 
 function requireNewLog(folder: string): void {
-  for (const name of ["tile", openFolder, "checkpoints"]) {
+  for (const name of ["tile", openFolder, "checkpoints", crossingsFolder]) {
     if (sizeIfThere(folder, name) !== undefined) {
       throw badLog(`${checkpointFile} is missing, though there is ${name}/`);
     }
@@ -166,24 +214,38 @@ function readBundle(folder: string, index: number): (Bundle & { readonly isOpen:
   return bytes === undefined ? undefined : { ...splitBundle(bytes), isOpen: full === undefined };
 }
 
-type Tail = Pick<Recovery, "previousHash" | "bundle" | "tornBytes">;
+type Tail = Pick<Recovery, "previousHash" | "bundle" | "tornBytes" | "rotation">;
 
 /** Appends the entries behind the head to the tree; stops where the log does. */
-function replay(folder: string, size: number, tree: GrowingTree): Tail {
+function replay(
+  folder: string,
+  { origin, size, next }: { readonly origin: string; readonly size: number; readonly next: number },
+  tree: GrowingTree,
+): Tail {
+  let rotation: Recovery["rotation"];
   let previousHash = size === 0 ? null : entryAt(folder, size - 1).eventHash;
   for (let index = Math.floor(size / tileWidth); ; index++) {
     const bundle = readBundle(folder, index);
     if (bundle === undefined) {
       requireNoneBehind(folder, index);
-      return { previousHash, bundle: { index, entries: 0, bytes: 0 }, tornBytes: 0 };
+      return { previousHash, bundle: { index, entries: 0, bytes: 0 }, tornBytes: 0, rotation };
     }
     let count = Math.max(0, size - index * tileWidth);
     for (const bytes of bundle.entries.slice(count)) {
       const entry = followingEntry(bytes, previousHash, tree.size());
       if (entry === undefined) break;
       previousHash = entry.eventHash;
+      const proof = tree.pathOfNext();
       tree.append(leafHash(sha256, bytes));
       count++;
+      const says = readRotation(entry);
+      if (says === undefined) continue;
+      if (rotation !== undefined || says.number !== next) {
+        throw badLog(`entry ${tree.size() - 1} rotates the log's keys out of turn`);
+      }
+      const snapshot = snapshotOf(origin, tree, bundle.entries.slice(0, count));
+      const kinds = entry.facts["algorithms"]?.split(" ") ?? [];
+      rotation = { entry: bytes, index: tree.size() - 1, proof, snapshot, says, kinds };
     }
     const whole = bundle.entries.slice(0, count);
     const length = whole.reduce((sum, entry) => sum + lengthBytes + entry.length, 0);
@@ -194,10 +256,21 @@ function replay(folder: string, size: number, tree: GrowingTree): Tail {
     if (count < tileWidth) {
       if (!bundle.isOpen) throw badLog(`${bundlePath(index)} is cut`);
       requireNoneBehind(folder, index);
-      return { previousHash, bundle: { index, entries: count, bytes: length }, tornBytes: torn };
+      return { previousHash, bundle: { index, entries: count, bytes: length }, tornBytes: torn, rotation };
     }
     if (bundle.isOpen) renameInto(join(folder, openBundlePath(index)), join(folder, bundlePath(index)));
   }
+}
+
+function snapshotOf(origin: string, tree: GrowingTree, ofBundle: readonly Uint8Array[]): TreeSnapshot {
+  return {
+    origin,
+    size: tree.size(),
+    root: tree.root(),
+    fullTiles: tree.takeFullTiles(),
+    partialTiles: tree.partialTiles(),
+    partialBundle: Promise.resolve(framedBytes(ofBundle)),
+  };
 }
 
 function framedLength(entries: readonly Uint8Array[]): number {

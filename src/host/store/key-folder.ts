@@ -27,10 +27,10 @@ export interface KeyFolder {
   readonly signing: (name: string, suiteId: SignatureSuiteId) => Promise<SigningKey>;
   /** Seals a key that was made elsewhere. @throws Refusal `bad_state` if there is another of that name */
   readonly adopt: (name: string, pair: KeyPair) => Promise<void>;
+  /** Erases the key of that name, if there is one. */
+  readonly remove: (name: string) => Promise<void>;
   /** 32 random bytes of that name, made and sealed at first use. */
   readonly secret: (name: string) => Promise<Uint8Array>;
-  /** Removes a key for good; one that isn't there is gone already. */
-  readonly forget: (name: string) => Promise<void>;
   /** What lies in the folder, unopened. */
   readonly list: () => Promise<readonly StoredKey[]>;
 }
@@ -103,7 +103,7 @@ export async function openKeyFolder(folder: string, unlock: SecretSource): Promi
       if (held.publicKey.equals(publicKey)) return;
       throw new Refusal("bad_state", `${folder} has another key named "${name}" already.`);
     },
-    forget: (name) => rm(path.join(folder, `${name}.json`), { force: true }),
+    remove: (name) => rm(path.join(folder, `${name}.json`), { force: true }),
     list: () => listKeys(folder),
   };
 }

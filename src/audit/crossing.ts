@@ -1,0 +1,119 @@
+/**
+ * Where one generation of a log's keys ends and the next begins: the head that the rotation's entry is the last entry
+ * of, signed by both. It is a C2SP tlog-proof of that entry, whose extra data has the keys and the entry itself, so
+ * that who knows the older keys needs this file alone to know the newer ones (docs/formats/log.md).
+ */
+import { sha256 } from "../crypto/hash.ts";
+import { formatLogKey, keysHash, type LogGeneration, readLogKey, weaknessOfKeys } from "../crypto/log-key.ts";
+import { concat, fromBase64, fromUtf8, toBase64, utf8 } from "../kernel/bytes.ts";
+import { hashBytes, leafHash } from "../merkle/hashing.ts";
+import { verifyInclusion } from "../merkle/proofs.ts";
+import { maxNoteBytes } from "./checkpoint.ts";
+import { type Entry, maxEntryBytes, readEntry } from "./entry.ts";
+import { type Head, readHead } from "./head.ts";
+import { readRotation } from "./rotation.ts";
+
+export const crossingsFolder = "crossings";
+
+/** The file of the crossing to generation `number`, from the one before. */
+export function crossingPath(number: number): string {
+  return `${crossingsFolder}/${number}.tlog-proof`;
+}
+
+export interface CrossingParts {
+  readonly from: LogGeneration;
+  readonly to: LogGeneration;
+  /** The rotation's entry. */
+  readonly entry: Uint8Array;
+  readonly index: number;
+  readonly proof: readonly Uint8Array[];
+  /** The signed head, as a note. */
+  readonly checkpoint: Uint8Array;
+}
+
+/** One that holds by itself: what remains is whether the keys of `from` are known, or those of `to`. */
+export interface Crossing extends CrossingParts {
+  readonly head: Head;
+  readonly rotation: Entry;
+}
+
+export type CrossingReading =
+  | { readonly kind: "crossing"; readonly crossing: Crossing }
+  | { readonly kind: "bad"; readonly why: string };
+
+const format = "c2sp.org/tlog-proof@v1";
+/** Two generations of sixteen keys would have less. */
+const maxCrossingBytes = maxNoteBytes + 256 * 1024;
+/** A tree of 2^53 leaves has no longer path. */
+const maxPath = 53;
+
+export function crossingBytes({ from, to, entry, index, proof, checkpoint }: CrossingParts): Uint8Array {
+  const extra = concat([utf8(`${formatLogKey([from, to])}\n`), entry]);
+  const lines = [format, `extra ${toBase64(extra)}`, `index ${index}`, ...proof.map(toBase64)];
+  return concat([utf8(`${lines.join("\n")}\n\n`), checkpoint]);
+}
+
+/** Everything that can be judged without other keys than those it names. */
+export function readCrossing(bytes: Uint8Array, number: number): CrossingReading {
+  const parts = partsOf(bytes);
+  if (parts === undefined) return bad("it is no proof of a rotation's entry");
+  const { from, to, entry, index, proof, checkpoint } = parts;
+  if (to.number !== number) return bad(`it is the crossing to generation ${to.number}`);
+  const reading = readEntry(entry);
+  const rotation = reading.kind === "entry" ? readRotation(reading.entry) : undefined;
+  if (reading.kind !== "entry" || rotation?.number !== number)
+    return bad(`its entry is no rotation to generation ${number}`);
+  if (rotation.keys !== keysHash(to.keys)) {
+    return bad(`its entry names other keys of generation ${number} than the file has`);
+  }
+  if (rotation.keysBefore !== keysHash(from.keys)) {
+    return bad(`its entry names other keys of generation ${number - 1} than the file has`);
+  }
+  for (const { number: of, keys } of [from, to]) {
+    const weakness = weaknessOfKeys(keys);
+    if (weakness !== undefined) return bad(`the keys of generation ${of} don't do: ${weakness}`);
+  }
+  const signed = readHead(checkpoint, [from, to]);
+  if (signed.kind !== "signed") return bad(`its head isn't to be trusted: ${signed.why}`);
+  const { head } = signed;
+  const unsigned = [from, to].find((each) => !head.generations.includes(each.number));
+  if (unsigned !== undefined) return bad(`its head isn't signed by generation ${unsigned.number}`);
+  const leaf = leafHash(sha256, entry);
+  const isLast = head.size === index + 1;
+  if (!isLast || !verifyInclusion(sha256, { leaf, index, size: head.size, root: head.root }, proof)) {
+    return bad("its entry isn't the last one under its head");
+  }
+  return { kind: "crossing", crossing: { ...parts, head, rotation: reading.entry } };
+}
+
+function bad(why: string): CrossingReading {
+  return { kind: "bad", why };
+}
+
+function partsOf(bytes: Uint8Array): CrossingParts | undefined {
+  if (bytes.length > maxCrossingBytes) return undefined;
+  const text = fromUtf8(bytes) ?? "";
+  const cut = text.indexOf("\n\n");
+  const [first, extraLine, indexLine, ...path] = text.slice(0, Math.max(0, cut)).split("\n");
+  const extra = fromBase64(/^extra ([A-Za-z0-9+/=]+)$/.exec(extraLine ?? "")?.[1] ?? "");
+  const index = Number(/^index (0|[1-9][0-9]{0,15})$/.exec(indexLine ?? "")?.[1] ?? Number.NaN);
+  const proof = path.flatMap((line) => fromBase64(line) ?? []);
+  const isProof = proof.length === path.length && proof.length <= maxPath;
+  if (first !== format || extra === undefined || !Number.isSafeInteger(index) || !isProof) return undefined;
+  if (proof.some((hash) => hash.length !== hashBytes)) return undefined;
+  const named = readExtra(extra);
+  return named && { ...named, index, proof, checkpoint: utf8(text.slice(cut + 2)) };
+}
+
+function readExtra(bytes: Uint8Array): Pick<CrossingParts, "from" | "to" | "entry"> | undefined {
+  const text = fromUtf8(bytes) ?? "";
+  const cut = text.indexOf("\n\n");
+  const entry = utf8(text.slice(cut + 2));
+  if (cut < 0 || entry.length > maxEntryBytes) return undefined;
+  try {
+    const [from, to, ...more] = readLogKey(text.slice(0, cut));
+    return from === undefined || to === undefined || more.length > 0 ? undefined : { from, to, entry };
+  } catch {
+    return undefined;
+  }
+}

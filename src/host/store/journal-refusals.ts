@@ -1,0 +1,22 @@
+/** What a journal says when it can't write. */
+import { Refusal } from "../../kernel/refusal.ts";
+import { systemCode } from "./log-folder.ts";
+
+export function closedRefusal(): Refusal {
+  return new Refusal("journal_unavailable", "The audit log is closed; this process is stopping.");
+}
+
+export function unavailable(cause: unknown): Refusal {
+  const text = `The audit log cannot be written (${codeOf(cause)}); calls are refused until it can.`;
+  return new Refusal("journal_unavailable", text, { cause });
+}
+
+/** Entries are on disk without it; calls are refused when too many have no head. */
+export function headUnavailable(cause: unknown): Refusal {
+  const text = `The audit log's head cannot be written (${codeOf(cause)}); it falls behind until it can.`;
+  return new Refusal("journal_unavailable", text, { cause });
+}
+
+function codeOf(cause: unknown): string {
+  return systemCode(cause) ?? "error";
+}
