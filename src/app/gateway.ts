@@ -4,10 +4,12 @@ import { randomUUIDv7 } from "node:crypto";
 
 import { type InForce, type LinkTerms } from "../crypto/suites/in-force.ts";
 import { forbiddenIn } from "../crypto/suites/profiles.ts";
+import type { LogSuites } from "../crypto/suites/signatures.ts";
 import type { Journal } from "../gate/ports.ts";
 import { writePrivateFile } from "../host/store/files.ts";
 import { openProfiles } from "../host/store/state-profiles.ts";
 import type { RootRecord } from "../host/store/state-roots.ts";
+import { openRotationRequests } from "../host/store/state-log-rotations.ts";
 import { openState } from "../host/store/state-sqlite.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
 import type { Clock } from "../kernel/clock.ts";
@@ -20,6 +22,7 @@ import { profilesIn, proveLinkCryptography } from "./cryptography.ts";
 import { type Base, type Environment, openDataPlane } from "./data-plane.ts";
 import { identityRecords } from "./identity-records.ts";
 import { recordEvents } from "./root-watch.ts";
+import { followRotationRequests } from "./log-rotation.ts";
 import { openPage } from "./page.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { comebackTerms, followConfig, inForceOf } from "./profile-in-force.ts";
@@ -101,6 +104,9 @@ async function openBase(
   const state = openState(statePaths(config.state).database);
   opening.defer(state.close);
   const { log: suites } = inForce().profile;
+  const requests = openRotationRequests(statePaths(config.state).database);
+  // Closed after the log: what is under way ends with it.
+  opening.defer(requests.close);
   const audit = await openAuditLog(config.state, keys, {
     trustDomain: config.trust_domain,
     suites,
@@ -128,6 +134,9 @@ async function openBase(
   await recordEvents(own);
   const records = identityRecords({ state, journal, gatewayId, clock, log });
   opening.defer(records.stop);
+  const suitesNow = (): LogSuites => inForce().profile.log;
+  const following = { audit, requests, suites: suitesNow, principal: gatewayId, log };
+  opening.defer(followRotationRequests(following).stop);
   const freshKeysSince = profiles.freshKeysSinceUnixMs;
   return { environment, audit, recent, world, records, gatewayId, own, freshKeysSince };
 }

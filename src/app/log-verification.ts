@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 
 import { type Finding, type GenerationSpan, verifyLog } from "../audit/verify.ts";
-import { readLogKey } from "../crypto/log-key.ts";
+import { type LogKey, readLogKey } from "../crypto/log-key.ts";
 import { openLogReader } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
 
@@ -31,7 +31,7 @@ export type LogVerdict =
 
 /** @throws Refusal `bad_config` if the key or the kept checkpoint can't be read */
 export async function verifyLogFolder(what: LogToVerify): Promise<LogVerdict> {
-  const logKey = readLogKey((await readNamed(what.key)).toString("utf8"));
+  const logKey = await readKeyFile(what.key);
   const seen = what.seen === undefined ? undefined : await readNamed(what.seen);
   const { files } = openLogReader(what.folder);
   const verdict = await verifyLog({ files, logKey, ...(seen && { seen }) });
@@ -40,6 +40,11 @@ export async function verifyLogFolder(what: LogToVerify): Promise<LogVerdict> {
   const headAtUnixMs = headAtUnixS === undefined ? undefined : headAtUnixS * 1000;
   const headAt = headAtUnixMs === undefined ? "an unknown time" : new Date(headAtUnixMs).toISOString();
   return { kind: "intact", size, uncovered, headAt, headAtUnixMs, signedBy, generations };
+}
+
+/** @throws Refusal `bad_config` if it isn't there or has no log key */
+export async function readKeyFile(file: string): Promise<LogKey> {
+  return readLogKey((await readNamed(file)).toString("utf8"));
 }
 
 async function readNamed(file: string): Promise<Buffer> {

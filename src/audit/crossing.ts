@@ -4,7 +4,7 @@
  * that who knows the older keys needs this file alone to know the newer ones (docs/formats/log.md).
  */
 import { sha256 } from "../crypto/hash.ts";
-import { formatLogKey, keysHash, type LogGeneration, readLogKey, weaknessOfKeys } from "../crypto/log-key.ts";
+import { formatLogKey, keysHash, type LogGeneration, readLogKey } from "../crypto/log-key.ts";
 import { concat, fromBase64, fromUtf8, toBase64, utf8 } from "../kernel/bytes.ts";
 import { hashBytes, leafHash } from "../merkle/hashing.ts";
 import { verifyInclusion } from "../merkle/proofs.ts";
@@ -58,21 +58,10 @@ export function readCrossing(bytes: Uint8Array, number: number): CrossingReading
   const parts = partsOf(bytes);
   if (parts === undefined) return bad("it is no proof of a rotation's entry");
   const { from, to, entry, index, proof, checkpoint } = parts;
-  if (to.number !== number) return bad(`it is the crossing to generation ${to.number}`);
   const reading = readEntry(entry);
-  const rotation = reading.kind === "entry" ? readRotation(reading.entry) : undefined;
-  if (reading.kind !== "entry" || rotation?.number !== number)
-    return bad(`its entry is no rotation to generation ${number}`);
-  if (rotation.keys !== keysHash(to.keys)) {
-    return bad(`its entry names other keys of generation ${number} than the file has`);
-  }
-  if (rotation.keysBefore !== keysHash(from.keys)) {
-    return bad(`its entry names other keys of generation ${number - 1} than the file has`);
-  }
-  for (const { number: of, keys } of [from, to]) {
-    const weakness = weaknessOfKeys(keys);
-    if (weakness !== undefined) return bad(`the keys of generation ${of} don't do: ${weakness}`);
-  }
+  if (reading.kind !== "entry") return bad(`its entry can't be read: ${reading.why}`);
+  const why = whyNotOf(reading.entry, parts, number);
+  if (why !== undefined) return bad(why);
   const signed = readHead(checkpoint, [from, to]);
   if (signed.kind !== "signed") return bad(`its head isn't to be trusted: ${signed.why}`);
   const { head } = signed;
@@ -86,6 +75,21 @@ export function readCrossing(bytes: Uint8Array, number: number): CrossingReading
   return { kind: "crossing", crossing: { ...parts, head, rotation: reading.entry } };
 }
 
+/** Why an entry isn't that of the rotation whose keys the file has; undefined if it is. */
+function whyNotOf(entry: Entry, { from, to }: CrossingParts, number: number): string | undefined {
+  if (to.number !== number) return `it is the crossing to generation ${to.number}`;
+  const rotation = readRotation(entry);
+  if (rotation?.number !== number) return `its entry is no rotation to generation ${number}`;
+  for (const [generation, hash] of [
+    [to, rotation.keys],
+    [from, rotation.keysBefore],
+  ] as const) {
+    if (hash === keysHash(generation.keys)) continue;
+    return `its entry names other keys of generation ${generation.number} than the file has`;
+  }
+  return undefined;
+}
+
 function bad(why: string): CrossingReading {
   return { kind: "bad", why };
 }
@@ -97,12 +101,16 @@ function partsOf(bytes: Uint8Array): CrossingParts | undefined {
   const [first, extraLine, indexLine, ...path] = text.slice(0, Math.max(0, cut)).split("\n");
   const extra = fromBase64(/^extra ([A-Za-z0-9+/=]+)$/.exec(extraLine ?? "")?.[1] ?? "");
   const index = Number(/^index (0|[1-9][0-9]{0,15})$/.exec(indexLine ?? "")?.[1] ?? Number.NaN);
-  const proof = path.flatMap((line) => fromBase64(line) ?? []);
-  const isProof = proof.length === path.length && proof.length <= maxPath;
-  if (first !== format || extra === undefined || !Number.isSafeInteger(index) || !isProof) return undefined;
-  if (proof.some((hash) => hash.length !== hashBytes)) return undefined;
-  const named = readExtra(extra);
+  const proof = readPath(path);
+  if (first !== format || !Number.isSafeInteger(index) || proof === undefined) return undefined;
+  const named = extra && readExtra(extra);
   return named && { ...named, index, proof, checkpoint: utf8(text.slice(cut + 2)) };
+}
+
+function readPath(lines: readonly string[]): readonly Uint8Array[] | undefined {
+  const hashes = lines.map(fromBase64);
+  const isPath = lines.length <= maxPath && hashes.every((hash) => hash?.length === hashBytes);
+  return isPath ? hashes.flatMap((hash) => hash ?? []) : undefined;
 }
 
 function readExtra(bytes: Uint8Array): Pick<CrossingParts, "from" | "to" | "entry"> | undefined {

@@ -3,6 +3,7 @@ import { loadConfig } from "../app/config.ts";
 import { verifyLogFolder } from "../app/log-verification.ts";
 import { statePaths } from "../app/state-folder.ts";
 import type { Entry } from "../audit/entry.ts";
+import type { GenerationSpan } from "../audit/verify.ts";
 import { type LoggedEntry, openLogReader } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
@@ -90,11 +91,17 @@ export const auditVerify = {
     call.out(
       `intact: ${verdict.size} entries under the head of ${verdict.headAt}, signed by ${verdict.signedBy.join(", ")}`,
     );
+    if (verdict.generations.length > 1) call.out(`keys: ${verdict.generations.map(generation).join(", ")}`);
     if (verdict.uncovered > 0)
       call.out(`${verdict.uncovered} more entries aren't under a head yet; their chain is whole`);
     return 0;
   },
 } as const satisfies Command;
+
+function generation({ number, toSize, isGiven }: GenerationSpan): string {
+  const heads = toSize === undefined ? "since" : `to ${toSize} entries`;
+  return `generation ${number} ${heads}${isGiven ? " (given)" : ""}`;
+}
 
 function logFolder(call: CommandCall): string {
   return call.text("log") ?? statePaths(loadConfig(configFile(call)).state).log;

@@ -1,5 +1,6 @@
 /** `latticegate crypto rotate WHAT`: new keys for what has keys of its own, by name. */
 import { loadConfig } from "../app/config.ts";
+import { rotateLog } from "../app/log-rotation.ts";
 import { rotateTlsKeys } from "../app/profile-operations.ts";
 import { systemClock } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -15,6 +16,21 @@ interface Rotating {
 
 /** What rotates; one row each. */
 const rotating = [
+  {
+    what: "log",
+    help: "The keys that sign the audit log: a new generation at once, the old one signs nothing more.",
+    run: async (call) => {
+      const by = `crypto rotate log (uid ${process.getuid?.() ?? "unknown"})`;
+      const { generation, byGateway } = await rotateLog(loadConfig(configFile(call)), by, systemClock);
+      call.out(
+        `log ${generation}  signs from now on${byGateway ? ", in the gateway that runs" : ""}; the keys before it are erased`,
+      );
+      call.out(
+        "Whoever verifies with an older log-key.txt goes on: the log leads from key to key. Give out the new one all the same.",
+      );
+      return 0;
+    },
+  },
   {
     what: "ca",
     help: "The roots, or one of them with --for: as `ca rotate`.",

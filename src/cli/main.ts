@@ -1,6 +1,7 @@
 /** `latticegate`: arguments to command to exit code. 0 done · 1 found wanting or failed · 2 called wrongly. */
 import { Refusal } from "../kernel/refusal.ts";
 import { version } from "../app/version.ts";
+import { auditKeys } from "./audit-keys.ts";
 import { auditShow, auditTail, auditVerify } from "./audit.ts";
 import { caAnchor, caList, caReadmit, caRevoke, caToken } from "./ca.ts";
 import { clientConfig } from "./client-config.ts";
@@ -57,6 +58,7 @@ const commands = [
   auditTail,
   auditShow,
   auditVerify,
+  auditKeys,
   configCheck,
   configDocs,
   identityExport,

@@ -2,12 +2,14 @@
 import {
   createPrivateKey,
   createPublicKey,
+  generateKeyPair as generateKeyPairOf,
   generateKeyPairSync,
   type KeyObject,
   randomBytes,
   sign,
   verify,
 } from "node:crypto";
+import { promisify } from "node:util";
 
 import { toBase64url } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -57,6 +59,17 @@ export function generateKeyPair(suite: SignatureSuite): KeyPair {
       : generateKeyPairSync("ec", { namedCurve: suite.curve });
   return { suite, privateKey, publicKey };
 }
+
+/** The same on the thread pool: an SLH-DSA key takes as long as a hundred calls. */
+export async function generateKeyPairAside(suite: SignatureSuite): Promise<KeyPair> {
+  const { privateKey, publicKey } =
+    suite.curve === undefined
+      ? await generateAside(suite.keyType as "ed25519")
+      : await generateAside("ec", { namedCurve: suite.curve });
+  return { suite, privateKey, publicKey };
+}
+
+const generateAside = promisify(generateKeyPairOf);
 
 /** The secret at its smallest: a 32-byte seed (FIPS 204 §3.6.3) or the raw private key. */
 export function exportSecret(pair: KeyPair): Uint8Array {

@@ -31,26 +31,20 @@ export function readLogKey(text: string): LogKey {
   const generations: { number: number; keys: NoteVerifier[] }[] = [];
   let count = 0;
   for (const line of text.split("\n").map((line) => line.trim())) {
-    const heading = /^# generation ([1-9][0-9]{0,3})$/.exec(line)?.[1];
-    const last = generations.at(-1);
-    if (heading !== undefined) {
-      const number = Number(heading);
-      if (last !== undefined && (last.keys.length === 0 || number !== last.number + 1)) {
-        throw new Refusal("bad_config", `A log key file has its generations in order; ${number} isn't next.`);
-      }
+    const number = numberIn(line, generations.length === 0);
+    if (number !== undefined) {
+      requireNext(number, generations.at(-1));
       generations.push({ number, keys: [] });
-    } else if (line !== "" && !line.startsWith("#")) {
-      count++;
-      if (count > maxLogKeys) break;
-      if (last === undefined) generations.push({ number: 1, keys: [] });
-      generations.at(-1)?.keys.push(noteVerifier(line));
     }
+    if (!isKey(line)) continue;
+    count++;
+    if (count > maxLogKeys) break;
+    generations.at(-1)?.keys.push(noteVerifier(line));
   }
-  if (count === 0 || count > maxLogKeys || generations.at(-1)?.keys.length === 0) {
-    const found = count > maxLogKeys ? "more" : count === 0 ? "none" : "a generation without any";
-    throw new Refusal("bad_config", `A log key file has 1 to ${maxLogKeys} keys; this one has ${found}.`);
-  }
-  return generations;
+  const isWhole = count > 0 && count <= maxLogKeys && generations.at(-1)?.keys.length !== 0;
+  if (isWhole) return generations;
+  const found = count > maxLogKeys ? "more" : count === 0 ? "none" : "a generation without any";
+  throw new Refusal("bad_config", `A log key file has 1 to ${maxLogKeys} keys; this one has ${found}.`);
 }
 
 /** The public key file of the newest of these generations, as many as it may hold. */
@@ -86,6 +80,22 @@ export function hasSameKeys(a: readonly NoteVerifier[], b: readonly NoteVerifier
       .sort()
       .join("\n");
   return required(a) === required(b);
+}
+
+function isKey(line: string): boolean {
+  return line !== "" && !line.startsWith("#");
+}
+
+/** Of the generation that begins with a line; undefined if none does. */
+function numberIn(line: string, isFirst: boolean): number | undefined {
+  const digits = /^# generation ([1-9][0-9]{0,3})$/.exec(line)?.[1];
+  if (digits !== undefined) return Number(digits);
+  return isFirst && isKey(line) ? 1 : undefined;
+}
+
+function requireNext(number: number, last: LogGeneration | undefined): void {
+  if (last === undefined || (last.keys.length > 0 && number === last.number + 1)) return;
+  throw new Refusal("bad_config", `A log key file has its generations in order; ${number} isn't next.`);
 }
 
 function keyLines(keys: readonly { readonly vkey: string }[]): string {

@@ -14,7 +14,7 @@ import { type Bundle, framedBytes, lengthBytes, splitBundle } from "../../audit/
 import { type Crossing, crossingPath, crossingsFolder, readCrossing } from "../../audit/crossing.ts";
 import { type Entry, readEntry } from "../../audit/entry.ts";
 import { type Head, readHead } from "../../audit/head.ts";
-import { readRotation } from "../../audit/rotation.ts";
+import { readRotation, rotationEvent } from "../../audit/rotation.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { hasSameKeys, type LogGeneration } from "../../crypto/log-key.ts";
 import { equalInConstantTime } from "../../kernel/bytes.ts";
@@ -31,7 +31,6 @@ import {
   tileWidth,
 } from "../../merkle/tiles.ts";
 import type { EntryDraft } from "../../model/entry.ts";
-import type { TreeSnapshot } from "./journal-heads.ts";
 import type { RotationSaid, UncrossedRotation } from "./journal-rotation.ts";
 import {
   checkpointFile,
@@ -238,14 +237,9 @@ function replay(
       const proof = tree.pathOfNext();
       tree.append(leafHash(sha256, bytes));
       count++;
-      const says = readRotation(entry);
-      if (says === undefined) continue;
-      if (rotation !== undefined || says.number !== next) {
-        throw badLog(`entry ${tree.size() - 1} rotates the log's keys out of turn`);
-      }
-      const snapshot = snapshotOf(origin, tree, bundle.entries.slice(0, count));
-      const kinds = entry.facts["algorithms"]?.split(" ") ?? [];
-      rotation = { entry: bytes, index: tree.size() - 1, proof, snapshot, says, kinds };
+      if (entry.event !== rotationEvent) continue;
+      requireTurn(entry, { next, isSecond: rotation !== undefined, number: tree.size() - 1 });
+      rotation = uncrossed(entry, { origin, proof, tree, ofBundle: bundle.entries.slice(0, count) });
     }
     const whole = bundle.entries.slice(0, count);
     const length = whole.reduce((sum, entry) => sum + lengthBytes + entry.length, 0);
@@ -262,8 +256,29 @@ function replay(
   }
 }
 
-function snapshotOf(origin: string, tree: GrowingTree, ofBundle: readonly Uint8Array[]): TreeSnapshot {
-  return {
+function requireTurn(
+  entry: Entry,
+  { next, isSecond, number }: { readonly next: number; readonly isSecond: boolean; readonly number: number },
+): void {
+  if (!isSecond && readRotation(entry)?.number === next) return;
+  throw badLog(`entry ${number} rotates the log's keys out of turn`, { entry: number });
+}
+
+/** A rotation whose entry is the last of `tree`, and of the bundle's entries. */
+function uncrossed(
+  entry: Entry,
+  at: {
+    readonly origin: string;
+    readonly proof: readonly Uint8Array[];
+    readonly tree: GrowingTree;
+    readonly ofBundle: readonly Uint8Array[];
+  },
+): Recovery["rotation"] {
+  const { origin, proof, tree, ofBundle } = at;
+  const says = readRotation(entry);
+  const bytes = ofBundle.at(-1);
+  if (says === undefined || bytes === undefined) return undefined;
+  const snapshot = {
     origin,
     size: tree.size(),
     root: tree.root(),
@@ -271,6 +286,8 @@ function snapshotOf(origin: string, tree: GrowingTree, ofBundle: readonly Uint8A
     partialTiles: tree.partialTiles(),
     partialBundle: Promise.resolve(framedBytes(ofBundle)),
   };
+  const kinds = entry.facts["algorithms"]?.split(" ") ?? [];
+  return { entry: bytes, index: tree.size() - 1, proof, snapshot, says, kinds };
 }
 
 function framedLength(entries: readonly Uint8Array[]): number {

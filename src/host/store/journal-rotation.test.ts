@@ -57,10 +57,10 @@ function abandon(folder: string): void {
 
 /** Appends without a pause until it is told to stop; how many were acknowledged. */
 function load(journal: FileJournal): () => Promise<number> {
-  let isOver = false;
+  const over = new AbortController();
   let count = 0;
   const run = async (): Promise<number> => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       await Promise.all(Array.from({ length: 1 + (count % 30) }, (_, i) => journal.append(draft(count + i))));
       count += 1 + (count % 30);
       await turn();
@@ -69,7 +69,7 @@ function load(journal: FileJournal): () => Promise<number> {
   };
   const done = run();
   return () => {
-    isOver = true;
+    over.abort();
     return done;
   };
 }

@@ -6,7 +6,7 @@ import { z } from "zod";
 
 import {
   exportSecret,
-  generateKeyPair,
+  generateKeyPairAside,
   importSecret,
   type KeyPair,
   randomSecret,
@@ -57,7 +57,7 @@ export async function openKeyFolder(folder: string, unlock: SecretSource): Promi
   /** Used, and filled with zeros: what is made of a secret is the only copy that stays. */
   const opened = async <T>(
     { name, kind }: StoredKey,
-    make: () => Uint8Array,
+    make: () => Uint8Array | Promise<Uint8Array>,
     use: (secret: Uint8Array) => T,
   ): Promise<T> => {
     const file = path.join(folder, `${name}.json`);
@@ -66,7 +66,7 @@ export async function openKeyFolder(folder: string, unlock: SecretSource): Promi
     if (stored !== undefined && stored.kind !== kind) {
       throw new Refusal("bad_state", `${file} holds a ${stored.kind}, expected ${kind}.`);
     }
-    const secret = stored === undefined ? make() : openSecret(sealingKey, boundName, stored);
+    const secret = stored === undefined ? await make() : openSecret(sealingKey, boundName, stored);
     try {
       if (stored === undefined) {
         await writePrivateFile(file, JSON.stringify({ kind, ...sealSecret(sealingKey, boundName, secret) }));
@@ -79,7 +79,7 @@ export async function openKeyFolder(folder: string, unlock: SecretSource): Promi
   const once = sharing();
   const key = (name: string, suiteId: SignatureSuiteId): Promise<KeyPair> => {
     const suite = signatureSuite(suiteId);
-    const make = (): Uint8Array => exportSecret(generateKeyPair(suite));
+    const make = async (): Promise<Uint8Array> => exportSecret(await generateKeyPairAside(suite));
     return once(`${suiteId}/${name}`, () =>
       opened({ name, kind: suiteId }, make, (secret) => importSecret(suite, secret)),
     );
@@ -87,14 +87,11 @@ export async function openKeyFolder(folder: string, unlock: SecretSource): Promi
   return {
     key,
     signing: async (name, suiteId) => signingKey(await key(name, suiteId)),
-    secret: (name) =>
-      once(`secret/${name}`, () =>
-        opened(
-          { name, kind: "secret" },
-          () => randomSecret(32),
-          (secret) => Uint8Array.from(secret),
-        ),
-      ),
+    secret: (name) => {
+      const sealed = { name, kind: "secret" };
+      const copy = (secret: Uint8Array): Uint8Array => Uint8Array.from(secret);
+      return once(`secret/${name}`, () => opened(sealed, () => randomSecret(32), copy));
+    },
     adopt: async (name, pair) => {
       const { suite, publicKey } = pair;
       const make = (): Uint8Array => exportSecret(pair);

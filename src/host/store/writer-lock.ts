@@ -33,6 +33,12 @@ export function takeWriterLock(path: string, taken: (pid: string) => string = lo
   };
 }
 
+/** Whether a living process holds it. */
+export function isLockHeld(path: string): boolean {
+  const holder = readHolder(path);
+  return holder !== undefined && isAlive(holder);
+}
+
 interface Holder {
   readonly pid: number;
   readonly started: string;
