@@ -18,7 +18,8 @@ import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { runningGateway } from "./certificate-authority.ts";
 import type { Config } from "./config.ts";
-import { verifyLogFolder } from "./log-verification.ts";
+import { listLogKeys } from "./log-key-list.ts";
+import { readKeyFile, verifyLogFolder } from "./log-verification.ts";
 import { statePaths } from "./state-folder.ts";
 
 export interface BackupReport {
@@ -125,7 +126,8 @@ export async function restoreBackup(config: Config, options: RestoreOptions): Pr
   }
   const staging = `${config.state}.restoring-${randomBytes(6).toString("hex")}`;
   try {
-    const oldLog = await unpack(backup, staging, options);
+    const hasSigner = config.signer !== undefined;
+    const oldLog = await unpack(backup, staging, { ...options, hasSigner });
     const replaced = isEmpty ? undefined : `${config.state}.replaced-${stamp(options.clock)}`;
     if (replaced === undefined) await rm(config.state, { recursive: true, force: true });
     else await rename(config.state, replaced);
@@ -140,7 +142,11 @@ export async function restoreBackup(config: Config, options: RestoreOptions): Pr
 }
 
 /** @returns the folder with what the backup has of its own log, relative */
-async function unpack(backup: Backup, folder: string, options: RestoreOptions): Promise<string> {
+async function unpack(
+  backup: Backup,
+  folder: string,
+  options: RestoreOptions & { readonly hasSigner: boolean },
+): Promise<string> {
   const continues = options.log !== undefined;
   const oldLog = `log.until-${new Date(backup.madeUnixMs).toISOString().replaceAll(":", "").slice(0, 17)}Z`;
   await ensurePrivateFolder(folder);
@@ -155,6 +161,7 @@ async function unpack(backup: Backup, folder: string, options: RestoreOptions): 
     await writePrivateFile(at, file.bytes);
   }
   if (options.log !== undefined) await takeLogAlong(options.log, folder, path.join(folder, oldLog));
+  if (options.log !== undefined && !options.hasSigner) await mustHaveKeys(options.log, folder);
   noteRestore(statePaths(folder).database, backup, options);
   return oldLog;
 }
@@ -184,6 +191,19 @@ async function takeLogAlong(from: string, folder: string, oldLog: string): Promi
     );
   }
   await cp(from, paths.log, { recursive: true, filter: (source) => path.basename(source) !== "lock" });
+}
+
+/** Ended keys are erased, so an older backup has none to go on with. A signer has its keys where it had them. */
+async function mustHaveKeys(from: string, folder: string): Promise<void> {
+  const paths = statePaths(folder);
+  const { generations } = await listLogKeys({ folder: paths.log, key: paths.logKey });
+  const held = (await readKeyFile(paths.logKey)).at(-1)?.number;
+  const signs = generations.at(-1)?.number;
+  if (signs === held) return;
+  throw new Refusal(
+    "bad_log",
+    `${from} can't be continued: its keys have rotated to generation ${signs} after the backup, whose keys are of generation ${held}. Begin a new log, without --log.`,
+  );
 }
 
 /** In what the next start of the gateway writes into its log. */

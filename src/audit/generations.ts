@@ -5,7 +5,7 @@
  */
 import { hasSameKeys, type LogGeneration, type LogKey, maxGenerations } from "../crypto/log-key.ts";
 import { type Crossing, crossingPath, readCrossing } from "./crossing.ts";
-import type { Head } from "./head.ts";
+import { type Head, type HeadReading, readHead } from "./head.ts";
 import type { LogFiles } from "./log-walk.ts";
 
 export interface CrossingFault {
@@ -65,8 +65,17 @@ export function walkGenerations(files: ReadonlyMap<number, Uint8Array>, logKey: 
   };
 }
 
+/** A head counts if the generation signed it that signs at its size. */
+export function readDueHead(bytes: Uint8Array, generations: Generations): HeadReading {
+  const reading = readHead(bytes, generations.known);
+  const why = reading.kind === "signed" ? whyWrongGeneration(reading.head, generations) : undefined;
+  return why === undefined || reading.kind !== "signed"
+    ? reading
+    : { kind: "unsigned", body: reading.head, why };
+}
+
 /** Why a head isn't by the generation that signs at its size; undefined if it is. */
-export function whyWrongGeneration(head: Head, { known, crossings }: Generations): string | undefined {
+function whyWrongGeneration(head: Head, { known, crossings }: Generations): string | undefined {
   const due = generationAt(head.size, crossings) ?? known.at(-1)?.number;
   if (due === undefined || head.generations.includes(due)) return undefined;
   const [by = 0] = head.generations;

@@ -14,24 +14,29 @@ const nowUnixMs = Date.UTC(2026, 10, 21, 12);
 const nowUnixS = nowUnixMs / 1000;
 const origin = "acme.test/log/abcd1234";
 const [rootA, rootB] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
-const last: HeadSeen = { origin, size: 100, root: rootA };
+const last: HeadSeen = { origin, size: 100, root: rootA, generation: 1, crossing: undefined };
 const trustDomain = "acme.test";
 const [text, cosigned] = [signatureSuite("ML-DSA-65"), signatureSuite("ML-DSA-44")];
 
 /** The same head as both kinds of log key are asked to sign it. */
-function both(head: HeadSeen, use: HeadSeen | undefined): readonly JudgedHead[] {
+function both(head: HeadSeen, use: HeadSeen | undefined, generation = 1): readonly JudgedHead[] {
   const { origin: name, size, root } = head;
   return [
     judgeHead(
       utf8(checkpointBody(name, size, root).text),
-      { suite: text, trustDomain, last: use },
+      { suite: text, generation, trustDomain, last: use },
       nowUnixMs,
     ),
-    judgeHead(cosignedMessage(name, head, nowUnixS), { suite: cosigned, trustDomain, last: use }, nowUnixMs),
+    judgeHead(
+      cosignedMessage(name, head, nowUnixS),
+      { suite: cosigned, generation, trustDomain, last: use },
+      nowUnixMs,
+    ),
   ];
 }
 
-const toHeadText = ({ origin, size, root }: HeadSeen): string => checkpointBody(origin, size, root).text;
+const toHeadText = ({ origin, size, root }: Pick<HeadSeen, "origin" | "size" | "root">): string =>
+  checkpointBody(origin, size, root).text;
 
 const rows: readonly (readonly [string, HeadSeen, HeadSeen | undefined, RegExp | undefined])[] = [
   ["the first of the log", { ...last, size: 0 }, undefined, undefined],
@@ -89,7 +94,11 @@ test("what isn't exactly a head is refused", () => {
     ],
     ["a head for a kind of key that no log has", signatureSuite("ECDSA-P384"), body],
   ] as const) {
-    assert.equal(judgeHead(bytes, { suite, trustDomain, last }, nowUnixMs).kind, "refused", what);
+    assert.equal(
+      judgeHead(bytes, { suite, generation: 1, trustDomain, last }, nowUnixMs).kind,
+      "refused",
+      what,
+    );
   }
 });
 
@@ -100,13 +109,77 @@ test("whatever is asked in whatever order, sizes never go back and no size has t
       let seen: HeadSeen | undefined;
       const signed = new Map<number, Uint8Array>();
       for (const [size, root] of heads) {
-        for (const judged of both({ origin, size, root }, seen)) {
+        for (const judged of both({ ...last, size, root }, seen)) {
           if (judged.kind === "refused") continue;
           assert.ok(size >= (seen?.size ?? 0));
           assert.deepEqual(signed.get(size) ?? root, root);
           signed.set(size, root);
           seen = judged.head;
         }
+      }
+    }),
+  );
+});
+
+/** What a key of that generation may sign after `after`. */
+function judged(
+  tree: { readonly size: number; readonly root: Uint8Array },
+  generation: number,
+  after: HeadSeen,
+) {
+  const head = { ...last, ...tree };
+  const [a, b] = both(head, after, generation);
+  assert.equal(a?.kind, b?.kind, "both kinds of key say the same");
+  return a ?? assert.fail();
+}
+
+test("generations cross at one head: the old keys sign that one, before or after the new ones, and no other", () => {
+  const crossing = { size: 101, root: rootB };
+  const crossed = judged(crossing, 2, last);
+  assert.ok(crossed.kind === "head");
+  assert.deepEqual([crossed.head.generation, crossed.head.crossing?.size], [2, 101]);
+  assert.equal(judged(crossing, 1, crossed.head).kind, "head", "made again after a restart");
+  const oldFirst = judged(crossing, 1, last);
+  assert.ok(oldFirst.kind === "head");
+  assert.equal(judged(crossing, 2, oldFirst.head).kind, "head");
+  const further = { size: 102, root: rootA };
+  const on = judged(further, 2, crossed.head);
+  assert.ok(on.kind === "head");
+  for (const after of [crossed.head, on.head]) {
+    const refused = judged(further, 1, after);
+    assert.match(
+      refused.kind === "refused" ? refused.why : "",
+      /generation 1 of the log's keys has ended; 2 signs/,
+    );
+  }
+  assert.equal(judged(crossing, 1, on.head).kind, "refused", "what was passed isn't signed again");
+});
+
+test("a generation is followed by the next one, never by a later or an earlier one", () => {
+  const further = { size: 102, root: rootB };
+  for (const [generation, kind] of [
+    [3, "refused"],
+    [4, "head"],
+    [5, "head"],
+    [6, "refused"],
+  ] as const) {
+    const after = { ...last, generation: 4, crossing: { size: 90, root: rootA } };
+    assert.equal(judged(further, generation, after).kind, kind, `${generation} after 4`);
+  }
+});
+
+test("whatever is asked, keys of a generation sign nothing more once the next one has gone on", () => {
+  const asked = fc.array(fc.tuple(fc.nat(12), fc.integer({ min: 1, max: 5 })), { maxLength: 60 });
+  fc.assert(
+    fc.property(asked, (heads) => {
+      let seen: HeadSeen = last;
+      for (const [more, generation] of heads) {
+        const tree = { size: 100 + more, root: more === 0 ? rootA : rootB };
+        const each = judged(tree, generation, seen);
+        if (each.kind === "refused") continue;
+        assert.ok(generation >= seen.generation || tree.size === seen.crossing?.size);
+        assert.ok(each.head.generation - seen.generation <= 1);
+        seen = each.head;
       }
     }),
   );

@@ -1,21 +1,31 @@
 /**
  * What a log's key may be used for by somebody who isn't trusted with it: heads of the one log it belongs to, never
- * of fewer entries than the last one, and never of others. So whoever has the gateway can't sign a second past.
+ * of fewer entries than the last one, and never of others. So whoever has the gateway can't sign a second past. Once
+ * the next generation of keys has signed a head, the one before it signs that head and no other.
  */
-import { readCosignedMessage } from "../crypto/cosigned-message.ts";
+import { type CosignedTree, readCosignedMessage } from "../crypto/cosigned-message.ts";
 import { signsCosignedMessage } from "../crypto/note-keys.ts";
 import type { SignatureSuite } from "../crypto/suites/signatures.ts";
 import { equalInConstantTime, fromUtf8 } from "../kernel/bytes.ts";
 import { readCheckpointBody } from "./checkpoint.ts";
 
-export interface HeadSeen {
-  readonly origin: string;
+interface Tree {
   readonly size: number;
   readonly root: Uint8Array;
 }
 
+export interface HeadSeen extends Tree {
+  readonly origin: string;
+  /** The newest generation of keys that has signed. */
+  readonly generation: number;
+  /** The first head that this generation signed after another, and the last one of that other. */
+  readonly crossing: Tree | undefined;
+}
+
 export interface LogKeyUse {
   readonly suite: SignatureSuite;
+  /** Which generation the key is of. */
+  readonly generation: number;
   readonly trustDomain: string;
   /** The newest head these keys were used for; undefined before the first. */
   readonly last: HeadSeen | undefined;
@@ -31,7 +41,7 @@ const maxClockDifferenceMs = 5 * 60_000;
 /** @param bytes a checkpoint's text, or a `cosigned_message`, as it would be signed */
 export function judgeHead(
   bytes: Uint8Array,
-  { suite, trustDomain, last }: LogKeyUse,
+  { suite, generation, trustDomain, last }: LogKeyUse,
   nowUnixMs: number,
 ): JudgedHead {
   const cosigns = signsCosignedMessage(suite.keyType);
@@ -41,7 +51,7 @@ export function judgeHead(
   const { origin, size, root } = head;
   if (last === undefined) {
     return isOriginIn(trustDomain, origin)
-      ? { kind: "head", head: { origin, size, root } }
+      ? { kind: "head", head: { origin, size, root, generation, crossing: undefined } }
       : refused("it is of a log outside this trust domain");
   }
   if (origin !== last.origin) return refused(`it is of another log than ${last.origin}`);
@@ -49,10 +59,24 @@ export function judgeHead(
   if (size === last.size && !equalInConstantTime(root, last.root)) {
     return refused(`it has other entries than the last one of ${size}`);
   }
-  return { kind: "head", head: { origin, size, root } };
+  return judgeGeneration({ size, root }, generation, last);
 }
 
-function readCosigned(bytes: Uint8Array, nowUnixMs: number): HeadSeen | undefined {
+/** @param tree of a head that may follow the last one */
+function judgeGeneration(tree: Tree, generation: number, last: HeadSeen): JudgedHead {
+  const isSame = tree.size === last.size;
+  if (generation === last.generation) return { kind: "head", head: isSame ? last : { ...last, ...tree } };
+  if (generation === last.generation + 1) {
+    return { kind: "head", head: { ...last, ...tree, generation, crossing: tree } };
+  }
+  if (generation > last.generation) return refused(`generation ${last.generation + 1} of the keys is next`);
+  const isCrossing = isSame && last.crossing?.size === tree.size && generation === last.generation - 1;
+  return isCrossing
+    ? { kind: "head", head: last }
+    : refused(`generation ${generation} of the log's keys has ended; ${last.generation} signs`);
+}
+
+function readCosigned(bytes: Uint8Array, nowUnixMs: number): CosignedTree | undefined {
   const message = readCosignedMessage(bytes);
   if (message === undefined || message.name !== message.origin) return undefined;
   const isNow = Math.abs(message.atUnixS * 1000 - nowUnixMs) <= maxClockDifferenceMs;

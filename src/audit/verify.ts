@@ -8,8 +8,8 @@ import { equalInConstantTime } from "../kernel/bytes.ts";
 import { tilePath, tileWidth } from "../merkle/tiles.ts";
 import { type ChainFault } from "./chain.ts";
 import { reconcile } from "./differences.ts";
-import { findCrossings, type Generations, walkGenerations, whyWrongGeneration } from "./generations.ts";
-import { type Head, type HeadReading, readHead } from "./head.ts";
+import { findCrossings, type Generations, readDueHead, walkGenerations } from "./generations.ts";
+import type { Head, HeadReading } from "./head.ts";
 import { judgeRotations } from "./judge-rotations.ts";
 import { type BuiltTree, type EntryDifference, type Evidence, type LogFiles, walkLog } from "./log-walk.ts";
 
@@ -136,15 +136,6 @@ export function spansOf({ known, crossings }: Generations, logKey: LogKey): read
       isGiven: logKey.some((given) => given.number === number),
     };
   });
-}
-
-/** A head counts if the generation signed it that signs at its size. */
-function readDueHead(bytes: Uint8Array, generations: Generations): HeadReading {
-  const reading = readHead(bytes, generations.known);
-  const why = reading.kind === "signed" ? whyWrongGeneration(reading.head, generations) : undefined;
-  return why === undefined || reading.kind !== "signed"
-    ? reading
-    : { kind: "unsigned", body: reading.head, why };
 }
 
 type Claimed = Pick<Head, "size" | "root" | "origin">;

@@ -9,7 +9,6 @@ import {
   sign,
   verify,
 } from "node:crypto";
-import { promisify } from "node:util";
 
 import { toBase64url } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -61,15 +60,14 @@ export function generateKeyPair(suite: SignatureSuite): KeyPair {
 }
 
 /** The same on the thread pool: an SLH-DSA key takes as long as a hundred calls. */
-export async function generateKeyPairAside(suite: SignatureSuite): Promise<KeyPair> {
-  const { privateKey, publicKey } =
-    suite.curve === undefined
-      ? await generateAside(suite.keyType as "ed25519")
-      : await generateAside("ec", { namedCurve: suite.curve });
-  return { suite, privateKey, publicKey };
+export function generateKeyPairAside(suite: SignatureSuite): Promise<KeyPair> {
+  return new Promise((resolve, reject) => {
+    const done = (error: Error | null, publicKey: KeyObject, privateKey: KeyObject): void =>
+      error === null ? resolve({ suite, privateKey, publicKey }) : reject(error);
+    if (suite.curve === undefined) generateKeyPairOf(suite.keyType as "ed25519", {}, done);
+    else generateKeyPairOf("ec", { namedCurve: suite.curve }, done);
+  });
 }
-
-const generateAside = promisify(generateKeyPairOf);
 
 /** The secret at its smallest: a 32-byte seed (FIPS 204 §3.6.3) or the raw private key. */
 export function exportSecret(pair: KeyPair): Uint8Array {

@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import { chown, open, readdir, readFile, rm, stat } from "node:fs/promises";
 import path from "node:path";
 
-import { readHead } from "../../audit/head.ts";
+import { findCrossings, readDueHead, walkGenerations } from "../../audit/generations.ts";
+import type { HeadSeen } from "../../audit/head-rules.ts";
 import { parseCertificate } from "../../crypto/certificate.ts";
 import type { PublicKey } from "../../crypto/keys.ts";
 import { readLogKey } from "../../crypto/log-key.ts";
@@ -12,6 +13,7 @@ import { subjectOf } from "../../crypto/to-be-signed.ts";
 import { ensurePrivateFolder, readIfThere, writePrivateFile } from "../../host/store/files.ts";
 import { type KeyFolder, listKeys, openKeyFolder } from "../../host/store/key-folder.ts";
 import { checkpointFile, lockFile } from "../../host/store/log-folder.ts";
+import { openLogReader } from "../../host/store/log-reader.ts";
 import type { SecretSource } from "../../host/store/secret-source.ts";
 import { openRoots, type RootRecord } from "../../host/store/state-roots.ts";
 import { takeWriterLock } from "../../host/store/writer-lock.ts";
@@ -20,7 +22,7 @@ import { Refusal } from "../../kernel/refusal.ts";
 import { runningGateway } from "../certificate-authority.ts";
 import type { Config } from "../config.ts";
 import { readRoot, rootKeyName } from "../roots.ts";
-import { statePaths } from "../state-folder.ts";
+import { type StatePaths, statePaths } from "../state-folder.ts";
 import { readMemory, type RootSeen, writeMemory } from "./memory.ts";
 import { keyPurpose } from "./purposes.ts";
 import { openSignerKeys, signerPaths } from "./signer-folder.ts";
@@ -119,20 +121,37 @@ async function carryMemory(config: Config, moved: readonly MovedKey[], file: str
     if (root === undefined || roots.has(name)) continue;
     roots.set(name, { subject: subjectOf(root), notAfterUnixMs: root.validToDate.getTime(), isUsed: true });
   }
-  const checkpoint = await readFile(path.join(theirs.log, checkpointFile)).catch(() => undefined);
-  if (checkpoint === undefined) {
-    await writeMemory(file, { ...known, roots });
-    return;
-  }
-  const reading = readHead(checkpoint, readLogKey((await readIfThere(theirs.logKey)) ?? ""));
-  if (reading.kind !== "signed") {
+  const head = await newestHead(theirs);
+  await writeMemory(file, head === undefined ? { ...known, roots } : { head, roots });
+}
+
+/** Of the gateway's log; undefined if there is none. */
+async function newestHead(theirs: StatePaths): Promise<HeadSeen | undefined> {
+  const { files } = openLogReader(theirs.log);
+  const checkpoint = await files(checkpointFile);
+  if (checkpoint === undefined) return undefined;
+  const logKey = readLogKey((await readIfThere(theirs.logKey)) ?? "");
+  const generations = walkGenerations(await findCrossings(files, logKey), logKey);
+  const reading = readDueHead(checkpoint, generations);
+  const [fault] = generations.faults;
+  if (reading.kind !== "signed" || fault !== undefined) {
     throw new Refusal(
       "bad_log",
-      `The last head of ${theirs.log} doesn't hold; see "latticegate audit verify".`,
+      `The last head of ${theirs.log} doesn't hold${fault === undefined ? "" : ` (${fault.text})`}; see "latticegate audit verify".`,
     );
   }
-  const { origin, size, root } = reading.head;
-  await writeMemory(file, { head: { origin, size, root }, roots });
+  const generation = generations.known.at(-1)?.number ?? 1;
+  const crossing = generations.crossings.get(generation)?.head;
+  // The crossing is written first: who died before the head was published has signed it all the same.
+  const { origin, size, root } =
+    crossing !== undefined && crossing.size > reading.head.size ? crossing : reading.head;
+  return {
+    origin,
+    size,
+    root,
+    generation,
+    crossing: crossing && { size: crossing.size, root: crossing.root },
+  };
 }
 
 /**

@@ -26,8 +26,17 @@ const bytes = z.string().transform((text, context) => {
   context.addIssue({ code: "custom", message: "expected base64" });
   return z.NEVER;
 });
+const tree = { size: z.int().min(0), root: bytes };
 const schema = z.strictObject({
-  head: z.strictObject({ origin: z.string(), size: z.int().min(0), root: bytes }).optional(),
+  // Generation and crossing stand within, so that who takes the head out begins a new log.
+  head: z
+    .strictObject({
+      origin: z.string(),
+      ...tree,
+      generation: z.int().min(1).default(1),
+      crossing: z.strictObject(tree).optional(),
+    })
+    .optional(),
   roots: z.record(
     z.string(),
     z.strictObject({ subject: bytes, not_after: z.iso.datetime(), is_used: z.boolean() }),
@@ -46,7 +55,7 @@ export async function readMemory(file: string): Promise<Remembered> {
   }
   const { head, roots } = result.data;
   return {
-    head,
+    head: head && { ...head, crossing: head.crossing },
     roots: new Map(
       Object.entries(roots).map(([name, { subject, not_after, is_used: isUsed }]) => [
         name,
@@ -58,7 +67,13 @@ export async function readMemory(file: string): Promise<Remembered> {
 
 export async function writeMemory(file: string, { head, roots }: Remembered): Promise<void> {
   const stored = {
-    ...(head && { head: { ...head, root: toBase64(head.root) } }),
+    ...(head && {
+      head: {
+        ...head,
+        root: toBase64(head.root),
+        crossing: head.crossing && { ...head.crossing, root: toBase64(head.crossing.root) },
+      },
+    }),
     roots: Object.fromEntries(
       [...roots].map(([name, { subject, notAfterUnixMs, isUsed }]) => [
         name,

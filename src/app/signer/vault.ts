@@ -21,12 +21,13 @@ export interface VaultOptions {
   readonly log: Log;
 }
 
-/** Sixteen generations of two roots and four log keys are 96. */
+/** Roots of thirty generations; of the log's keys two are there at most. */
 const maxKeys = 128;
-/** A head has four signatures and is made once a second; certificates come with newcomers and twice an hour. */
+/** A head has four signatures, eight where generations meet, and is made once a second; certificates come with newcomers and twice an hour. */
 const headSignatures = { what: "heads", burst: 200, perSecond: 40 };
 const certificates = { what: "certificates", burst: 500, perSecond: 5 };
-const newKeys = { what: "new keys", burst: 16, perSecond: 1 / 3600 };
+/** Those of a start, and ten rotations of the log's. */
+const newKeys = { what: "new keys", burst: 48, perSecond: 1 / 900 };
 
 interface HeldKey {
   readonly name: string;
@@ -46,6 +47,7 @@ export async function openVault(
     const suiteId = signatureSuiteIds.find((id) => id === kind);
     if (suiteId !== undefined) await vault.hold(name, suiteId);
   }
+  await vault.eraseEnded();
   const started = new Date(clock.nowUnixMs()).toISOString();
   log.info("signer.opened", { keys: vault.held().length, trust_domain: trustDomain });
   return async (request) => {
@@ -105,7 +107,7 @@ class Vault {
     // INVARIANT: nothing is signed before it was judged, and what has to be remembered of it is on disk.
     await this.#inTurn(() =>
       purpose.kind === "log"
-        ? this.#approveHead(held, message)
+        ? this.#approveHead(held, purpose.generation, message)
         : this.#approveCertificate(held, purpose.purpose, message),
     );
     held.signatures += 1;
@@ -116,11 +118,12 @@ class Vault {
     const { head } = this.#memory;
     return {
       keys: this.held().map(({ name, suiteId, signatures }) => ({ name, suite: suiteId, signatures })),
-      ...(head && { log: { origin: head.origin, size: head.size } }),
+      ...(head && { log: { origin: head.origin, size: head.size, generation: head.generation } }),
     };
   }
 
   async #made(name: string, suiteId: SignatureSuiteId): Promise<HeldKey> {
+    this.#refuseEnded(name);
     if (this.#held.size >= maxKeys) throw this.#refused(name, `there are ${maxKeys} keys already`);
     this.#newKeys.take();
     const held = await this.hold(name, suiteId);
@@ -128,13 +131,37 @@ class Vault {
     return held;
   }
 
-  async #approveHead({ name, key }: HeldKey, message: Uint8Array): Promise<void> {
+  async #approveHead({ name, key }: HeldKey, generation: number, message: Uint8Array): Promise<void> {
     this.#heads.take();
     const { head: last, roots } = this.#memory;
     const { trustDomain, clock } = this.#options;
-    const judged = judgeHead(message, { suite: key.suite, trustDomain, last }, clock.nowUnixMs());
+    const use = { suite: key.suite, generation, trustDomain, last };
+    const judged = judgeHead(message, use, clock.nowUnixMs());
     if (judged.kind === "refused") throw this.#refused(name, judged.why);
-    if (last?.size !== judged.head.size) await this.#remember({ head: judged.head, roots });
+    if (last !== judged.head) await this.#remember({ head: judged.head, roots });
+    await this.eraseEnded();
+  }
+
+  /** A head behind the crossing says that the crossing is kept: the keys before it have nothing left to sign. */
+  async eraseEnded(): Promise<void> {
+    const { head } = this.#memory;
+    if (head?.crossing === undefined || head.size === head.crossing.size) return;
+    for (const { name, purpose } of this.held()) {
+      if (purpose.kind !== "log" || purpose.generation >= head.generation) continue;
+      await this.#options.keys.remove(name);
+      this.#held.delete(name);
+      this.#options.log.warn("signer.key_erased", { key: name, generation: head.generation });
+    }
+  }
+
+  /** A key that was erased isn't made again under its name, and none is made long before its turn. */
+  #refuseEnded(name: string): void {
+    const purpose = keyPurpose(name);
+    const { head } = this.#memory;
+    if (purpose?.kind !== "log" || head === undefined) return;
+    const { generation } = purpose;
+    if (generation < head.generation) throw this.#refused(name, `generation ${generation} has ended`);
+    if (generation > head.generation + 1) throw this.#refused(name, `generation ${generation} isn't next`);
   }
 
   async #approveCertificate({ name, key }: HeldKey, purpose: Purpose, message: Uint8Array): Promise<void> {

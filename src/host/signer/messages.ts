@@ -46,7 +46,7 @@ const statusSchema = z.object({
   trust_domain: z.string(),
   started: z.string(),
   keys: z.array(z.object({ name: z.string(), suite: z.string(), signatures: z.number() })),
-  log: z.object({ origin: z.string(), size: z.number() }).optional(),
+  log: z.object({ origin: z.string(), size: z.number(), generation: z.number() }).optional(),
 });
 export type SignerStatus = z.output<typeof statusSchema>;
 
