@@ -26,13 +26,10 @@ export interface TreeSnapshot {
   readonly partialBundle: Promise<Uint8Array>;
 }
 
-export interface HeadSigners {
+export interface HeadSigning {
   readonly signers: readonly NoteSigner[];
   /** Too slow for every head (FIPS 205 signs in a quarter of a second): the first of each UTC day. */
   readonly dailySigner: NoteSigner | undefined;
-}
-
-export interface HeadSigning extends HeadSigners {
   readonly atUnixMs: number;
   /** What has to be on disk before the head is, made of its note: nothing in general. */
   readonly before?: (checkpoint: Uint8Array) => { readonly path: string; readonly bytes: Uint8Array };
