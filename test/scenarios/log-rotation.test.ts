@@ -98,6 +98,7 @@ test("a gateway that runs takes new log keys into use while calls go on, none of
   const first = await kept(t, state);
   const client = clientOf(t, gateway, await enrol(gateway));
   const over = new AbortController();
+  atEnd(t, () => over.abort());
   let calls = 0;
   const calling = Promise.all(
     Array.from({ length: 4 }, async () => {
@@ -364,6 +365,7 @@ test("an open log follows the suites of a profile, to and fro under load, and st
   const principal = "spiffe://example.org/server/files";
   assert.equal(await followSuites(audit, { suites: hybrid, principal, by }), false);
   const over = new AbortController();
+  atEnd(t, () => over.abort());
   let appended = 0;
   const appending = (async () => {
     while (!over.signal.aborted) {

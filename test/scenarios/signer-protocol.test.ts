@@ -234,7 +234,7 @@ test("of heads, those of one log that grows are signed, and no past is signed tw
   ] as const)
     await assert.rejects(sign(size, fill), isRefusal("signer_refused"), `${size}`);
   await assert.rejects(sign(20, 3, `${domain}/log/other`), isRefusal("signer_refused"));
-  assert.deepEqual((await signer.status()).log, { origin, size: 12 });
+  assert.deepEqual((await signer.status()).log, { origin, size: 12, generation: 1 });
   await assert.rejects(scene.start());
 });
 

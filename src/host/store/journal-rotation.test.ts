@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 
 import {
@@ -16,7 +16,7 @@ import {
   rememberingLog,
   signers,
 } from "../../../test/support/log-fixture.ts";
-import { crossingPath } from "../../audit/crossing.ts";
+import { crossingBytes, type CrossingParts, crossingPath, readCrossing } from "../../audit/crossing.ts";
 import { readHead, signHead } from "../../audit/head.ts";
 import { type Verdict, verifyLog } from "../../audit/verify.ts";
 import { formatLogKey, type LogKey, readLogKey } from "../../crypto/log-key.ts";
@@ -56,8 +56,9 @@ function abandon(folder: string): void {
 }
 
 /** Appends without a pause until it is told to stop; how many were acknowledged. */
-function load(journal: FileJournal): () => Promise<number> {
+function load(t: TestContext, journal: FileJournal): () => Promise<number> {
   const over = new AbortController();
+  t.after(() => over.abort());
   let count = 0;
   const run = async (): Promise<number> => {
     while (!over.signal.aborted) {
@@ -74,10 +75,10 @@ function load(journal: FileJournal): () => Promise<number> {
   };
 }
 
-test("five rotations to and fro under load: the whole log verifies after each, with the first key and the newest", async () => {
+test("five rotations to and fro under load: the whole log verifies after each, with the first key and the newest", async (t) => {
   const folder = newFolder();
   const journal = await open(folder, { checkpointEveryMs: 5 });
-  const stop = load(journal);
+  const stop = load(t, journal);
   let newest = first;
   for (const kinds of [cnsa, hybrid, cnsa, hybrid, cnsa]) {
     const next = newGeneration(newest.number + 1, kinds);
@@ -357,6 +358,34 @@ test("a crossing of another rotation, of another log's, or from other keys is to
     (await faults(log.folder, keyOf(strangers))).join("\n"),
     /crossings\/2.tlog-proof has other keys of generation 1 than are known/,
   );
+});
+
+test("a crossing needs the signatures of both generations, on the head that ends with its entry", async () => {
+  const file = crossingPath(2);
+  const reading = readCrossing(readFileSync(join(log.folder, file)), 2);
+  assert.ok(reading.kind === "crossing");
+  const { crossing } = reading;
+  const [ours, theirs] = [signersOf(first), signersOf(log.second)];
+  const told = async (
+    by: typeof ours,
+    change: Partial<CrossingParts> = {},
+    tree = crossing.head,
+  ): Promise<string> => {
+    const checkpoint = await signHead(tree, by, 1_790_000_000);
+    const copy = copyOf(log.folder);
+    writeFileSync(join(copy, file), crossingBytes({ ...crossing, checkpoint, ...change }));
+    return (await faults(copy, keyOf(first))).join("\n");
+  };
+  assert.equal(await told([...ours, ...theirs]), "");
+  assert.match(await told(ours), /its head isn't signed by generation 2/);
+  assert.match(await told(theirs), /its head isn't signed by generation 1/);
+  assert.match(await told([...ours, ...theirs.slice(1)]), /its head isn't signed by generation 2/);
+  const isnt = /its entry isn't the last one under its head/;
+  const both = [...ours, ...theirs];
+  assert.match(await told(both, {}, { ...crossing.head, size: crossing.head.size + 1 }), isnt);
+  assert.match(await told(both, {}, { ...crossing.head, root: new Uint8Array(32) }), isnt);
+  assert.match(await told(both, { index: crossing.index - 1 }), isnt);
+  assert.match(await told(both, { proof: crossing.proof.slice(1) }), isnt);
 });
 
 test("bytes changed anywhere in a crossing are told", async () => {
