@@ -456,6 +456,15 @@ test("stolen keys of an ended generation make no log that who knows newer ones, 
   assert.notDeepEqual(await faults(dressed, keyOf(first)), []);
 });
 
+test("a log that was invented with the newest keys isn't the one that its crossings are of", async () => {
+  const second = await forged(log.second, (folder) => {
+    cpSync(join(log.folder, crossingPath(2)), join(folder, crossingPath(2)));
+  });
+  assert.deepEqual(await faults(second, keyOf(first)), [
+    "forked: this isn't the log of crossings/2.tlog-proof: its first 11 entries have another root",
+  ]);
+});
+
 test("a generation that came with stolen keys isn't taken for the one that is known", async () => {
   const folder = newFolder();
   const journal = await open(folder);
