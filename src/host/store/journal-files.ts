@@ -195,7 +195,6 @@ class AppendOnlyLog implements FileJournal {
     this.recovered = { tornBytes, openCalls };
     this.#signing = recovery.signing;
     this.#crossing = recovery.crossing;
-    this.#unpublished = recovery.crossing?.snapshot.fullTiles ?? [];
     this.#crossed.promise.catch(() => undefined);
     this.#planHead();
   }
