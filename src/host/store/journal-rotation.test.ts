@@ -64,6 +64,8 @@ function load(t: TestContext, journal: FileJournal): () => Promise<number> {
     while (!over.signal.aborted) {
       await Promise.all(Array.from({ length: 1 + (count % 30) }, (_, i) => journal.append(draft(count + i))));
       count += 1 + (count % 30);
+      // As many as a verification that runs beside it can read.
+      if (count % 3 === 0) await journal.checkpoint();
       await turn();
     }
     return count;
