@@ -19,8 +19,9 @@ import { renewing } from "./credentials.ts";
 import { grantsDesk } from "./grants.ts";
 import type { IdentityRecords } from "./identity-records.ts";
 import { type OwnIdentity, ownStanding, type Standing } from "./own-identity.ts";
-import { type RootWatch, watchRoots } from "./root-watch.ts";
+import { type PeerWatch, watchPeers } from "./peer-watch.ts";
 import { withClassical } from "./profile-in-force.ts";
+import { type RootWatch, watchRoots } from "./root-watch.ts";
 import { registrar } from "./registrar.ts";
 import { loadAuthority } from "./roots.ts";
 import { serve, type ServeOptions, type Serving } from "./serve.ts";
@@ -69,10 +70,15 @@ export async function openDataPlane(
   let renewBefore = inWholeSeconds(
     Math.max(own.inForce().sinceUnixMs, ...roots.map(({ createdUnixMs }) => createdUnixMs)),
   );
-  const behind = await openServers(config, { ...base, standing, delegations: () => delegations }, opening);
+  // As the doors have it: what a peer shows is judged by what it was asked for.
+  let { inForce } = standing;
+  const peers = watchPeers(config.crypto, { ...own, profile: () => inForce });
+  opening.defer(peers.stop);
+  const current = { standing, peers, delegations: () => delegations };
+  const behind = await openServers(config, { ...base, ...current }, opening);
   const { connected, ports } = behind;
   const watch = watchRoots(own, { standing, records: roots }, (next, why) => {
-    ({ delegations } = next);
+    ({ delegations, inForce } = next);
     serving.renew(next.server);
     connected.renew(next.client, why === "compromised" ? "cut" : "finish");
     if (why === "renewed") return;
@@ -97,10 +103,11 @@ export async function openDataPlane(
     world: world.current,
     ports,
     maxBodyBytes: config.limits.request,
+    peers,
     ...identityDesks(config, { ...base, watch, ...behind }),
   });
   opening.defer(() => serving.drain(config.limits.drain));
-  const web = await openWebListeners(config, { ports, world: world.current }, opening);
+  const web = await openWebListeners(config, { ports, world: world.current, peers }, opening);
   const renewal = renewing(standing.notAfterUnixMs, environment, watch.renew);
   opening.defer(renewal.stop);
   let freshKeys = base.freshKeysSince();
@@ -111,6 +118,7 @@ export async function openDataPlane(
     serving.review();
     web.review();
     connected.review();
+    peers.refresh();
     // The gateway's identity can't be taken from it, only what may have been stolen of it.
     if (watch.isRevoked(world.current().trust)) renewal.now();
     void base.records.revoked();
@@ -129,16 +137,11 @@ interface Behind {
 /** The servers behind, and all that the path of a call needs. */
 async function openServers(
   config: Config,
-  {
-    own,
-    world,
-    environment,
-    gatewayId,
-    standing,
-    delegations,
-  }: Base & Required<Pick<Ports, "delegations">> & { readonly standing: Standing },
+  parts: Base &
+    Required<Pick<Ports, "delegations">> & { readonly standing: Standing; readonly peers: PeerWatch },
   opening: AsyncDisposableStack,
 ): Promise<Behind> {
+  const { own, world, environment, gatewayId, standing, peers, delegations } = parts;
   const { keys, journal } = own;
   const virtual = joinServers(config, {
     handle: (received) => handle(received, world.current(), ports),
@@ -157,6 +160,7 @@ async function openServers(
     limits: config.limits,
     profile: config.profile,
     client: standing.client,
+    seen: peers.outgoing,
     ...environment,
   });
   opening.defer(connected.upstreams.close);

@@ -6,7 +6,7 @@ import { answerIdentity } from "../gate/identity-requests.ts";
 import type { Ports } from "../gate/ports.ts";
 import type { World } from "../gate/world.ts";
 import { enrolHttp, type Registrar } from "../host/net/enrol-http.ts";
-import { frontDoor } from "../host/net/front-door.ts";
+import { frontDoor, remoteOf } from "../host/net/front-door.ts";
 import type { GrantsHttp } from "../host/net/grants-http.ts";
 import { listen } from "../host/net/listen.ts";
 import { type McpHttp, mcpHttp } from "../host/net/mcp-http.ts";
@@ -17,6 +17,7 @@ import type { RevokedCertificate } from "../host/store/certificate-records.ts";
 import { whyEnded } from "../identity/admission.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Channel } from "../model/channel.ts";
+import type { PeerWatch } from "./peer-watch.ts";
 
 export interface ServeOptions {
   /** `host:port`; port 0 takes a free one. */
@@ -42,6 +43,8 @@ export interface ServeOptions {
   readonly renewBefore?: () => number;
   /** Whether the peer of a link should renew its identity now; it is told with the next answer. */
   readonly shouldRenew?: (channel: Channel) => boolean;
+  /** What each peer was seen to be capable of; absent where nobody remembers it. */
+  readonly peers?: Pick<PeerWatch, "incoming" | "suspect">;
 }
 
 export interface Serving {
@@ -83,20 +86,29 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     clock,
     ...(options.demands && { demands: options.demands }),
     ...(options.allowsClassical === true && { allowsClassical: true }),
-    onLink: (link, channel) => {
-      door.proven(channel.remote);
-      http.serve(link, channel);
+    onLink: (link, proven) => {
+      const { remote } = proven;
+      door.proven(remote);
+      const offer = door.arrived(remote);
+      const channel = { ...proven, ...(offer && { offer }) };
+      http.serve(link, options.peers?.incoming(channel) ?? channel);
     },
-    ...(enrol && { onEnrol: enrol }),
+    ...(enrol && {
+      onEnrol: (link) => {
+        door.arrived(remoteOf(link));
+        enrol(link);
+      },
+    }),
     ...(options.onRefused && { onRefused: options.onRefused }),
     ...(feed && {
       onServer: (link, channel) => {
         door.proven(channel.remote);
+        door.arrived(channel.remote);
         feed.serve(link, channel);
       },
     }),
   });
-  const door = frontDoor({ doors, log });
+  const door = frontDoor({ doors, log, ...(options.peers && { suspect: options.peers.suspect }) });
   const address = await listen(door.server, options.listen, options.segmentBytes);
   // Certificates end without anything having changed.
   const timer = setInterval(reviewLinks, reviewMs).unref();

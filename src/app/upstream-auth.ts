@@ -11,6 +11,7 @@ import {
 } from "../host/net/certified-connections.ts";
 import { pathConnector } from "../host/net/path-connector.ts";
 import type { UpstreamCredential } from "../host/net/upstream-credential.ts";
+import type { OnLink } from "../host/net/renewable-pool.ts";
 import {
   type Connections,
   webConnections,
@@ -53,7 +54,11 @@ export interface AuthOptions {
   readonly grants?: GrantsOptions | undefined;
   /** How callers are vouched for; absent where nobody is. */
   readonly assertions?: Assertions | undefined;
+  readonly seen?: SeenServers | undefined;
 }
+
+/** What is told of each link to a server: one with certificates of ours, one that is shown ours, or any other. */
+export type SeenServers = (peer: string, kind: "svid" | "certified" | "web") => OnLink;
 
 export interface AuthorizedServer {
   readonly connections: Connections;
@@ -75,7 +80,7 @@ export function authorizedServer(
   const url = new URL(server.url);
   const at = `servers.${name}.auth`;
   const own = clientCertificate(auth, at, options);
-  const link = webLink(server, options);
+  const link = webLink(name, server, own === undefined ? "web" : "certified", options);
   const connections =
     own === undefined ? webConnections(url, link) : certifiedConnections(url.origin, own, link);
   if (auth.kind === "mtls") return { connections };
@@ -104,10 +109,13 @@ export function authorizedServer(
 
 /** What a link to a server that isn't ours may negotiate: by itself nothing without ML-KEM. */
 export function webLink(
-  { link }: Pick<ServerAtUrl, "link">,
-  { webTerms: terms, webLinks: links }: Pick<AuthOptions, "webTerms" | "webLinks">,
+  name: string,
+  { link, url }: Pick<ServerAtUrl, "link" | "url">,
+  kind: "certified" | "web",
+  { webTerms: terms, webLinks: links, seen }: Pick<AuthOptions, "webTerms" | "webLinks" | "seen">,
 ): WebLinkOptions {
-  return { terms, keyExchange: link.key_exchange ?? "hybrid-required", links };
+  const keyExchange = link.key_exchange ?? "hybrid-required";
+  return { terms, keyExchange, links, seen: seen?.(webPeer(name, new URL(url)), kind) };
 }
 
 type OauthAuth = Exclude<UpstreamAuth, { readonly kind: "mtls" | "bearer" }>;
@@ -208,6 +216,11 @@ function clientCertificate(
 
 function watchedSecret(source: TextSource, at: string, { folder }: AuthOptions): WatchedText {
   return watchedText("env" in source ? source : { file: path.resolve(folder, source.file) }, at);
+}
+
+/** How a server that isn't ours is called where peers are remembered. */
+function webPeer(name: string, { origin }: URL): string {
+  return `${name} ${origin}`;
 }
 
 function anyOrigin(): Connections {

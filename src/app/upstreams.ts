@@ -25,7 +25,13 @@ import { Refusal } from "../kernel/refusal.ts";
 import type { Assertions } from "./caller-assertions.ts";
 import { secretFrom } from "./secret-source.ts";
 import type { ConfigDocument, ServerAtUrl, ServerConfig } from "./config.ts";
-import { authorizedServer, type AuthOptions, type GrantsOptions, webLink } from "./upstream-auth.ts";
+import {
+  authorizedServer,
+  type AuthOptions,
+  type GrantsOptions,
+  type SeenServers,
+  webLink,
+} from "./upstream-auth.ts";
 
 export interface UpstreamOptions {
   /** Relative paths count from here. */
@@ -41,6 +47,8 @@ export interface UpstreamOptions {
   readonly assertions?: Assertions;
   /** Servers that join others. */
   readonly virtual?: ReadonlyMap<string, Upstream>;
+  /** Told of each link to a server; absent where nobody remembers them. */
+  readonly seen?: SeenServers;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -160,7 +168,7 @@ function linked(link: LinkSpec, { limits, clock, log }: UpstreamOptions): Upstre
 
 /** A server that knows nothing of us. */
 function webServer(name: string, server: ServerAtUrl, options: Connecting): Upstream {
-  const connections = webConnections(new URL(server.url), webLink(server, options));
+  const connections = webConnections(new URL(server.url), webLink(name, server, "web", options));
   return server.transport === "http+sse"
     ? overHttpSse(name, server, connections, options)
     : overHttp(name, server, connections, options);
@@ -181,7 +189,7 @@ function peerPool(name: string, server: ServerAtPeer, options: UpstreamOptions):
 function peerLink(
   { peer, link }: ServerAtPeer,
   { terms, credentials, serverRoots, revokedSerials }: ClientSide,
-  { clock }: UpstreamOptions,
+  { clock, seen }: UpstreamOptions,
 ): LinkOptions {
   const isDemanded = link.authentication === "hybrid-mtls";
   const own = credentials[0]?.classical;
@@ -189,6 +197,7 @@ function peerLink(
     terms,
     tls: clientTlsOptions({ profile: terms, peerSpiffeId: peer, credentials, serverRoots }),
     proof: own && { own, isDemanded, revokedSerials, clock },
+    seen: seen?.(peer, "svid"),
   };
 }
 

@@ -19,6 +19,7 @@ import type { Config } from "./config.ts";
 import { issuerSpecs } from "./config/issuers.ts";
 import type { WebListener } from "./config/listen.ts";
 import { readCredentials, watchCertificates } from "./web-certificates.ts";
+import type { PeerWatch } from "./peer-watch.ts";
 
 interface WebListenerOptions {
   readonly profile: Profile;
@@ -30,6 +31,7 @@ interface WebListenerOptions {
   readonly ports: Ports;
   readonly maxBodyBytes: number;
   readonly segmentBytes: number | undefined;
+  readonly peers: PeerWatch;
 }
 
 interface OpenWebListener {
@@ -94,7 +96,9 @@ async function openWebListener(listener: WebListener, options: WebListenerOption
     allowsClassical: listener.key_exchange === "hybrid-preferred",
     asksCertificates: listener.client_certificates,
     log,
-    onLink: (link, channel) => {
+    onLink: (link, negotiated) => {
+      const offer = door.arrived(negotiated.remote);
+      const channel = { ...negotiated, ...(offer && { offer }) };
       strangers.set(
         channel.remote,
         setTimeout(() => link.destroy(), strangerLifeMs),
@@ -103,7 +107,7 @@ async function openWebListener(listener: WebListener, options: WebListenerOption
       http.serve(link, channel);
     },
   });
-  const door = frontDoor({ doors: web.doors, log });
+  const door = frontDoor({ doors: web.doors, log, suspect: options.peers.suspect });
   const address = await listen(door.server, listener.address, options.segmentBytes);
   const reviews = reviewing(http, options);
   const watch = watchCertificates(listener, web, ports);
@@ -155,7 +159,7 @@ export function webReach(listeners: readonly WebListener[]): Readonly<Record<str
 
 function admissionTo(
   listener: WebListener,
-  { issuers, issuerUrls, proofs, world, ports }: WebListenerOptions,
+  { issuers, issuerUrls, proofs, world, ports, peers }: WebListenerOptions,
   onProven: (remote: string) => void,
 ): ReturnType<typeof webFront> {
   const needsBinding = listener.sender_constraint === "required";
@@ -184,13 +188,14 @@ function admissionTo(
     asksCertificates: listener.client_certificates,
     ...(listener.dpop_nonce && { nonce: proofs.nonce }),
     onProven: ({ channel }) => onProven(channel.remote),
+    linkOf: ({ channel }, caller) => peers.caller(channel, caller),
   });
 }
 
 /** Where clients with access tokens come in, if anywhere. */
 export async function openWebListeners(
   config: Config,
-  { ports, world }: { readonly ports: Ports; readonly world: () => World },
+  { ports, world, peers }: Pick<WebListenerOptions, "ports" | "world" | "peers">,
   opening: AsyncDisposableStack,
 ): Promise<OpenWebListeners> {
   const { webListeners, profile, limits } = config;
@@ -213,6 +218,7 @@ export async function openWebListeners(
     ports,
     maxBodyBytes: limits.request,
     segmentBytes: config.paths.segment,
+    peers,
   };
   for (const listener of webListeners) {
     const open = await openWebListener(listener, shared);

@@ -14,7 +14,7 @@ export interface Option {
 }
 
 export interface Command {
-  /** One or two words, as typed. */
+  /** One to three words, as typed. */
   readonly name: string;
   readonly arguments: string;
   readonly summary: string;

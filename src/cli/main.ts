@@ -15,6 +15,7 @@ import { configCheck, configDocs } from "./config.ts";
 import { connect } from "./connect.ts";
 import { cryptoApply, cryptoRollback } from "./crypto-apply.ts";
 import { cryptoRotate } from "./crypto-rotate.ts";
+import { cryptoPeers, cryptoPeersAccept } from "./crypto-peers.ts";
 import { delegate } from "./delegate.ts";
 import { doctor } from "./doctor.ts";
 import { expose } from "./expose.ts";
@@ -53,6 +54,8 @@ const commands = [
   cryptoApply,
   cryptoRollback,
   cryptoRotate,
+  cryptoPeers,
+  cryptoPeersAccept,
   signer,
   signerInit,
   auditTail,
@@ -108,7 +111,7 @@ async function run(command: Command, rest: readonly string[], out: (line: string
 function find(
   args: readonly string[],
 ): { readonly command: Command; readonly rest: readonly string[] } | undefined {
-  for (const words of [2, 1]) {
+  for (const words of [3, 2, 1]) {
     const command = commands.find(({ name }) => name === args.slice(0, words).join(" "));
     if (command !== undefined) return { command, rest: args.slice(words) };
   }

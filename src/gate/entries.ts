@@ -67,7 +67,7 @@ export function outcomeEntry(call: Received & Partial<Read>, ending: Ending, now
 }
 
 function linkFacts({ channel, atUnixMs }: Judged, world: World): Record<string, string> {
-  const { group, keyExchange, level, version, profile, peer } = channel;
+  const { group, keyExchange, level, version, profile, peer, regression } = channel;
   return {
     "link.group": group,
     "link.level": String(level),
@@ -75,6 +75,7 @@ function linkFacts({ channel, atUnixMs }: Judged, world: World): Record<string, 
     "link.profile": profile,
     "link.version": version,
     ...(keyExchange === "classical" && { "link.kind": keyExchange }),
+    ...(regression !== undefined && { "link.regression": regression }),
     ...(peer.kind === "svid" && {
       "peer.cert.alg": peer.keyAlgorithm,
       "link.auth": linkAuthentication(peer, world.trust, atUnixMs),

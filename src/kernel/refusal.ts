@@ -46,6 +46,8 @@ const refusals = {
   link_too_weak: { rpc: -31403, http: 403 },
   /** An algorithm of the link that the profile in force doesn't have (any more). */
   suite_forbidden: { rpc: -31403, http: 403 },
+  /** Weaker than the same peer was before. */
+  link_regressed: { rpc: -31403, http: 403 },
   false_claim: { rpc: -31403, http: 403 },
   target_refused: { rpc: -31403, http: 403 },
   /** The caller itself may, but a person has to consent at the server's authorization server first. */
@@ -63,6 +65,8 @@ const refusals = {
   signer_unavailable: { rpc: -31503, http: 503 },
   journal_unavailable: { rpc: -31503, http: 503 },
   upstream_failed: { rpc: -31502, http: 502 },
+  /** Its link is weaker than it was before; nothing was sent. */
+  upstream_regressed: { rpc: -31502, http: 502 },
   upstream_timeout: { rpc: -31504, http: 504 },
   answer_too_large: { rpc: -31502, http: 502 },
   // The operator asked for something that isn't so.

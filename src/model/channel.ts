@@ -1,3 +1,5 @@
+import type { Offer } from "./offer.ts";
+
 /** What is known about the link a message came in on: negotiated facts, never claims. */
 export interface Channel {
   /** TLS group name as negotiated, e.g. `X25519MLKEM768`. */
@@ -15,6 +17,10 @@ export interface Channel {
   readonly remote: string;
   /** Its listener takes calls only on links that prove a classical identity too. */
   readonly demands?: "hybrid-mtls";
+  /** What the client's first message offered. */
+  readonly offer?: Offer;
+  /** In what it is less than its peer was seen to be capable of, in short, where it was let in all the same. */
+  readonly regression?: string;
 }
 
 /** What the other end proved in the handshake. */

@@ -19,7 +19,9 @@ type EntryEvent =
   | "grant.remove"
   | "identity.root"
   | "crypto.change"
-  | "log.rotate";
+  | "log.rotate"
+  | "link.regressed"
+  | "link.accept";
 
 export interface EntryDraft {
   readonly event: EntryEvent;

@@ -18,7 +18,7 @@ import { mission } from "../support/mission.ts";
 test("--help names every command, and each command explains itself", async () => {
   const help = await cli(["--help"]);
   assert.equal(help.code, 0);
-  const commands = [...help.stdout.matchAll(/^ {2}((?:[a-z-]+ ?){1,2}?) (?: |[A-Z(])/gm)].map(
+  const commands = [...help.stdout.matchAll(/^ {2}((?:[a-z-]+ ?){1,3}?) (?: |[A-Z(])/gm)].map(
     ([, name]) => name ?? "",
   );
   assert.ok(commands.length >= 15, help.stdout);

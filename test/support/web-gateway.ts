@@ -32,10 +32,14 @@ export interface WebSceneOptions {
   /** Whether the issuer is asked about tokens that are no JWT. */
   readonly introspects?: boolean;
   readonly policies?: string;
+  /** Further sections of the config. */
+  readonly sections?: string;
   /** Instead of the token issuer of the fixture. */
   readonly issuerUrl?: string;
   readonly filesUrl?: string;
   readonly clock?: { readonly nowUnixMs: () => number };
+  /** With the state of a gateway that was there before. */
+  readonly folder?: string;
   readonly certificates?: readonly WebCertificate[];
   /** Lines at the top of the config, such as the profile. */
   readonly top?: string;
@@ -54,7 +58,7 @@ policies:
 
 export async function webScene(t: Cleanup, options: WebSceneOptions = {}): Promise<WebScene> {
   const { certificates = [webCertificate("ecdsa")] } = options;
-  const folder = await temporaryFolder(t);
+  const folder = options.folder ?? (await temporaryFolder(t));
   const issuer = await tokenIssuer(t);
   const files = await stubServer(t);
   for (const [i, { certificate, key }] of certificates.entries())
@@ -71,7 +75,8 @@ servers:
   files: { url: "${options.filesUrl ?? files.url}" }
   other: { url: "${files.url}" }
 ${(options.servers ?? "").replace(/^(?=.)/gm, "  ")}
-${options.policies ?? clientsMayAll}`,
+${options.policies ?? clientsMayAll}
+${options.sections ?? ""}`,
     {
       folder,
       ...(options.clock && { clock: options.clock }),

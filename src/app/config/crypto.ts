@@ -11,8 +11,9 @@ import {
   profileOf,
   resolveProfile,
 } from "../../crypto/suites/profiles.ts";
-import { durationMs } from "./values.ts";
+import type { Confidence } from "../../identity/regressions.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import { durationMs } from "./values.ts";
 
 export const profileName = z
   .string()
@@ -41,6 +42,17 @@ const ownProfile = z.strictObject({
     ),
 });
 
+const verdict = z.enum(["refuse", "flag"]);
+type Verdict = z.output<typeof verdict>;
+
+/** What becomes of a link with a regression, by how certain that is. */
+export type RegressionPolicy = Readonly<Record<Confidence, Verdict>>;
+
+function verdicts(said: Verdict | RegressionPolicy): RegressionPolicy {
+  if (typeof said !== "string") return said;
+  return { low: "flag", medium: "flag", high: said };
+}
+
 export const cryptoSchema = z
   .strictObject({
     profiles: z
@@ -67,6 +79,28 @@ export const cryptoSchema = z
       .prefault({})
       .describe(
         'What is replaced by itself, and after which time; "off" for never. `latticegate crypto rotate` does it now.',
+      ),
+    memory: z
+      .union([z.literal("off"), durationMs])
+      .prefault("180d")
+      .describe(
+        "How long the best suite that a peer was seen with is remembered after it was last seen; what is less than that is a regression. `off` remembers and judges nothing.",
+      ),
+    regression: z
+      .union([
+        verdict,
+        z.strictObject({
+          high: verdict
+            .default("refuse")
+            .describe("What is certain, such as a group with ML-KEM that is gone."),
+          medium: verdict.default("flag").describe("What has other explanations too."),
+          low: verdict.default("flag").describe("What is common."),
+        }),
+      ])
+      .default("refuse")
+      .transform(verdicts)
+      .describe(
+        "What becomes of a link that is weaker than its peer was seen to be capable of: `refuse` cuts it where that is certain and flags the rest, `flag` lets it go on and says so on record; or one of both for each confidence.",
       ),
   })
   .prefault({})

@@ -111,3 +111,8 @@ export function smallHello(
   if (hybrids.length === 0 || short === undefined) return undefined;
   return { curves: [...hybrids, `*${short.id}`].join(":"), hybrids };
 }
+
+/** The group of a link that is up: OpenSSL then names some by their curve. */
+export function groupCalled(name: string): KeyExchangeSuite | undefined {
+  return groupNamed(name === "prime256v1" ? "P-256" : name);
+}

@@ -10,7 +10,10 @@ import { groupNumbered, type KeyExchangeSuite } from "../../crypto/suites/key-ex
 import type { SignatureSuite } from "../../crypto/suites/signatures.ts";
 import { whyNoSignature } from "../../crypto/suites/tls-signatures.ts";
 import type { Log } from "../../kernel/log.ts";
+import type { Offer } from "../../model/offer.ts";
+import { offerOf } from "../../identity/hello-offer.ts";
 import { type ClientHello, peekClientHello } from "../../wire/client-hello.ts";
+import { type Arrivals, arrivals } from "./arrivals.ts";
 
 /** ALPN name of the enrolment protocol (docs/formats/enrolment.md). */
 export const enrolAlpn = "latticegate-enrol";
@@ -35,6 +38,8 @@ export interface FrontDoorOptions {
   readonly doors: () => readonly Door[];
   readonly log: Log;
   readonly limits?: Partial<HelloLimits>;
+  /** Whom a client that is refused may be, for the log: nobody proved it. */
+  readonly suspect?: (address: string, offer: Offer) => string | undefined;
 }
 
 interface HelloLimits {
@@ -67,11 +72,14 @@ export interface FrontDoor {
   readonly server: net.Server;
   /** The peer at this remote address and port has proven who it is. */
   readonly proven: (remote: string) => void;
+  /** The handshake with this remote address and port is done. @returns what its client offered, once */
+  readonly arrived: (remote: string) => Offer | undefined;
 }
 
 export function frontDoor(options: FrontDoorOptions): FrontDoor {
   const limits = { ...defaultLimits, ...options.limits };
   const strangers = new Strangers();
+  const coming = arrivals();
   // A silent stream says nothing for hours, and a peer whose network went away never says that it did.
   const kept = { keepAlive: true, keepAliveInitialDelay: keepAliveMs };
   const server = net.createServer({ noDelay: true, ...kept }, (socket) => {
@@ -87,10 +95,10 @@ export function frontDoor(options: FrontDoorOptions): FrontDoor {
     }
     strangers.add(remote, address);
     socket.once("close", () => strangers.delete(remote));
-    awaitHello(socket, limits, (verdict) => settle(socket, verdict, options));
+    awaitHello(socket, limits, (verdict) => settle(socket, verdict, options, coming));
   });
   server.maxConnections = maxConnections;
-  return { server, proven: (remote) => strangers.delete(remote) };
+  return { server, proven: (remote) => strangers.delete(remote), arrived: coming.arrived };
 }
 
 /** Open connections whose peer is unknown yet, counted by address. */
@@ -163,15 +171,20 @@ function awaitHello(socket: net.Socket, limits: HelloLimits, done: (verdict: Ver
   socket.on("readable", onReadable).on("end", onEnd).on("error", onError).on("close", onEnd);
 }
 
-function settle(socket: net.Socket, verdict: Verdict, options: FrontDoorOptions): void {
+function settle(socket: net.Socket, verdict: Verdict, options: FrontDoorOptions, coming: Arrivals): void {
   const remote = remoteOf(socket);
   const target = verdict.kind === "hello" ? choose(verdict.hello, options.doors()) : verdict;
   if ("reason" in target) {
-    options.log.warn("link.refused", { remote, reason: target.reason });
+    const suspicion =
+      verdict.kind === "hello"
+        ? options.suspect?.(socket.remoteAddress ?? "unknown", offerOf(verdict.hello))
+        : undefined;
+    options.log.warn("link.refused", { remote, reason: target.reason, ...(suspicion && { suspicion }) });
     refuse(socket, target.alert);
     return;
   }
   if (verdict.kind !== "hello") return;
+  coming.came(socket, remote, verdict.hello);
   socket.unshift(verdict.bytes);
   target.server.emit("connection", socket);
 }

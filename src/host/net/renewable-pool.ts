@@ -34,7 +34,11 @@ export interface LinkOptions {
   readonly proof?: ProofOffer | undefined;
   /** Puts into words why there is no link. */
   readonly explain?: (reason: unknown) => Promise<unknown>;
+  /** Told of each link whose other end is proven, before anything is sent; throws for one that isn't to be used. */
+  readonly seen?: OnLink | undefined;
 }
+
+export type OnLink = (link: tls.TLSSocket) => void;
 
 /** @param isRevoked whether the peer's certificate with that serial number counts no longer */
 export function renewablePool(
@@ -98,6 +102,7 @@ export function makePool(
     });
     try {
       const opened = { link, facts: check(link) };
+      options.seen?.(link);
       if (proof === undefined) return opened;
       const proven = await exchangeProofs(link, proof, connectTimeoutMs);
       if (proven !== undefined) return opened;

@@ -5,8 +5,9 @@
 import type http from "node:http";
 
 import { proofAlgorithms } from "../../crypto/suites/jose.ts";
-import type { Received } from "../../gate/call.ts";
+import type { Received, TokenCaller } from "../../gate/call.ts";
 import { Refusal, type RefusalCode, refusalRow } from "../../kernel/refusal.ts";
+import type { Channel } from "../../model/channel.ts";
 import {
   challengeHeaders,
   mcpPath,
@@ -38,6 +39,11 @@ export interface WebFrontOptions {
   readonly nonce?: () => string;
   /** A good token came in on a connection. */
   readonly onProven: (call: Received) => void;
+  /**
+   * What is known of the link, now that its caller is known.
+   * @throws Refusal `link_regressed` for one that is less than the caller was seen to be capable of
+   */
+  readonly linkOf: (call: Received, caller: TokenCaller) => Channel;
 }
 
 /** What a page may read of our answers, and send. */
@@ -172,7 +178,7 @@ async function admit(
     if (valueOf(request.rawHeaders, targetHeader) !== undefined) {
       throw new Refusal("target_refused", "Clients with tokens can't name an address by themselves.");
     }
-    return { ...call, presented };
+    return { ...call, channel: options.linkOf(call, presented), presented };
   } catch (error) {
     throw error instanceof Refusal && refusalRow(error.code).http === 401
       ? challenged(error, call, options)

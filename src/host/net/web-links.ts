@@ -11,7 +11,7 @@ import type { KeyExchangeSuite } from "../../crypto/suites/key-exchange.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { ServerLink } from "../../model/channel.ts";
 import { groupNameOf, serverLink } from "./link-facts.ts";
-import { makePool } from "./renewable-pool.ts";
+import { makePool, type OnLink } from "./renewable-pool.ts";
 import { explainer } from "./why-no-link.ts";
 import type { DoorTerms } from "./web-tls.ts";
 
@@ -27,6 +27,8 @@ export interface WebLinkOptions {
   readonly keyExchange: KeyExchangeDial;
   /** Where its links are noted. */
   readonly links: WebLinks;
+  /** Told of each; throws for one that isn't to be used. */
+  readonly seen?: OnLink | undefined;
   /** Roots, and what is shown to the server. */
   readonly tls?: Pick<tls.ConnectionOptions, "ca" | "cert" | "key">;
 }
@@ -40,7 +42,7 @@ export interface Connections {
 export function webPool(origin: string, options: WebLinkOptions): Pool {
   const offered = offeredBy(options);
   const explain = explainer(new URL(origin), { ...options.terms(), groups: offered });
-  return makePool(origin, { tls: webTlsOptions(options), explain }, (link) => {
+  return makePool(origin, { tls: webTlsOptions(options), explain, seen: options.seen }, (link) => {
     const facts = checked(link, offered);
     options.links.set(link, facts.group);
     link.once("close", () => options.links.delete(link));

@@ -14,6 +14,7 @@ import {
 import { type WorkloadRecords, workloadRecords } from "./state-tokens.ts";
 import { openDatabase, transaction } from "./database.ts";
 import { dropGrantsOf, grantSchema } from "./state-grants.ts";
+import { type PeerStore, peerSchema, peerStore } from "./state-peers.ts";
 
 export interface StateStore extends CertificateRecords, WorkloadRecords {
   readonly addGrant: (grant: JoinGrant) => void;
@@ -23,6 +24,7 @@ export interface StateStore extends CertificateRecords, WorkloadRecords {
   readonly atomically: <T>(work: () => T) => T;
   /** Changes when another process has written. */
   readonly version: () => number;
+  readonly peers: PeerStore;
   readonly close: () => void;
 }
 
@@ -36,7 +38,7 @@ const schema = `
 /** @throws Refusal `bad_state` if the file can't be opened or isn't ours */
 export function openState(file: string): StateStore {
   const db = openDatabase(file, (db) => {
-    db.exec(schema + certificateSchema + grantSchema);
+    db.exec(schema + certificateSchema + grantSchema + peerSchema);
     migrateCertificates(db);
   });
   const version = db.prepare("pragma data_version");
@@ -54,6 +56,7 @@ export function openState(file: string): StateStore {
       }),
     ...workloads,
     atomically: (work) => transaction(db, work),
+    peers: peerStore(db),
     version: () => Number(version.get()?.["data_version"]),
     close: () => db.close(),
   };

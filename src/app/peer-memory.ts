@@ -1,0 +1,79 @@
+/** The remembered peers of a running gateway: judged from memory, written within a second, bounded in number. */
+import type { PeerName, PeerStore, RememberedPeer } from "../host/store/state-peers.ts";
+import type { Log } from "../kernel/log.ts";
+
+/** Of each direction; who wasn't seen for longest makes way. */
+const maxPeers = 10_000;
+/** What a death of this process may cost. */
+const saveMs = 1000;
+
+export interface LivePeers {
+  readonly find: (name: PeerName) => RememberedPeer | undefined;
+  /** @param isUrgent an operator may come for it at any moment */
+  readonly put: (peer: RememberedPeer, isUrgent: boolean) => void;
+  /** Takes over what commands changed. @returns whether they did */
+  readonly reload: () => boolean;
+  readonly stop: () => void;
+}
+
+/** @throws Refusal `bad_state` if what is stored can't be read */
+export function livePeers(store: PeerStore, log: Log, bound = maxPeers): LivePeers {
+  const peers = { incoming: new Map<string, RememberedPeer>(), outgoing: new Map<string, RememberedPeer>() };
+  const dirty = new Map<string, RememberedPeer>();
+  const dropped = new Map<string, PeerName>();
+  let epoch = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const insert = (record: RememberedPeer): void => {
+    const { direction, peer } = record;
+    // INVARIANT: in the order in which they were seen last.
+    peers[direction].delete(peer);
+    peers[direction].set(peer, record);
+    epoch = Math.max(epoch, record.epoch);
+    const [oldest] = peers[direction].keys();
+    if (peers[direction].size <= bound || oldest === undefined) return;
+    peers[direction].delete(oldest);
+    dirty.delete(keyOf({ direction, peer: oldest }));
+    dropped.set(keyOf({ direction, peer: oldest }), { direction, peer: oldest });
+  };
+  const save = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (dirty.size + dropped.size === 0) return;
+    try {
+      store.save([...dirty.values()], [...dropped.values()]);
+      dirty.clear();
+      dropped.clear();
+    } catch (error) {
+      // Nobody's link fails for it; what there is is kept and tried again.
+      log.error("peers.unsaved", { reason: error instanceof Error ? error.message : "unknown" });
+      later();
+    }
+  };
+  const later = (): void => {
+    timer ??= setTimeout(save, saveMs).unref();
+  };
+  for (const record of store.peers().toSorted((a, b) => a.lastUnixMs - b.lastUnixMs)) insert(record);
+  return {
+    find: ({ direction, peer }) => peers[direction].get(peer),
+    put: (record, isUrgent) => {
+      dropped.delete(keyOf(record));
+      dirty.set(keyOf(record), record);
+      insert(record);
+      if (isUrgent) save();
+      else later();
+    },
+    reload: () => {
+      const touched = store.touchedSince(epoch);
+      for (const record of touched) {
+        dirty.delete(keyOf(record));
+        insert(record);
+      }
+      return touched.length > 0;
+    },
+    stop: save,
+  };
+}
+
+function keyOf({ direction, peer }: PeerName): string {
+  return `${direction} ${peer}`;
+}
