@@ -12,7 +12,7 @@ const time = z.number().int().nonnegative();
 /** Since when, and until when last, it was seen. */
 const span = { sinceUnixMs: time, lastUnixMs: time };
 
-const keyExchangeSchema = z.strictObject({
+const keyExchangeSchema = z.object({
   /** As it was negotiated. */
   group: z.string(),
   kind: z.enum(["classical", "hybrid"]),
@@ -21,7 +21,7 @@ const keyExchangeSchema = z.strictObject({
   ...span,
 });
 
-const certificateSchema = z.strictObject({
+const certificateSchema = z.object({
   algorithm: z.string(),
   kind: z.enum(["classical", "pq"]),
   level: z.number().int(),
@@ -29,13 +29,13 @@ const certificateSchema = z.strictObject({
 });
 
 /** What is remembered; parts that were never seen, or not for long enough, aren't there. */
-export const bestSchema = z.strictObject({
+export const bestSchema = z.object({
   keyExchange: keyExchangeSchema.optional(),
   certificate: certificateSchema.optional(),
-  version: z.strictObject({ version: z.number().int(), ...span }).optional(),
+  version: z.object({ version: z.number().int(), ...span }).optional(),
   /** It sent a key share for the group with ML-KEM that it used, with its first hello. */
-  keyShare: z.strictObject({ group: z.string(), ...span }).optional(),
-  fingerprint: z.strictObject({ ja4: z.string(), groups: z.string(), lastUnixMs: time }).optional(),
+  keyShare: z.object({ group: z.string(), ...span }).optional(),
+  fingerprint: z.object({ ja4: z.string(), groups: z.string(), lastUnixMs: time }).optional(),
 });
 
 export type Best = Readonly<z.output<typeof bestSchema>>;
