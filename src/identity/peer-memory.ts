@@ -117,16 +117,24 @@ export function unexpired(best: Best, nowUnixMs: number, memoryMs: number): Best
   return Object.fromEntries(Object.entries(best).filter(([, part]) => isFresh(part)));
 }
 
-/** The better of each part, whichever stands first; of what is as good, the time both span. */
-export function joined(one: Best, other: Best): Best {
+/**
+ * The better of each part, whichever stands first; of what is as good, the time both span. The fingerprint is that of
+ * the newest link that showed all of it: with less, nobody gets another one known.
+ */
+export function joined(known: Best, seen: Best): Best {
   const parts = {
-    keyExchange: better(one.keyExchange, other.keyExchange, keyExchangeRank),
-    certificate: better(one.certificate, other.certificate, certificateRank),
-    version: better(one.version, other.version, ({ version }) => [version]),
-    keyShare: better(one.keyShare, other.keyShare, ({ group }) => keyExchangeRank(keyExchangeOf(group))),
-    fingerprint: later(one.fingerprint, other.fingerprint),
+    keyExchange: better(known.keyExchange, seen.keyExchange, ranks.keyExchange),
+    certificate: better(known.certificate, seen.certificate, ranks.certificate),
+    version: better(known.version, seen.version, ranks.version),
+    keyShare: better(known.keyShare, seen.keyShare, ranks.keyShare),
   };
-  return Object.fromEntries(Object.entries(parts).filter(([, part]) => part !== undefined));
+  const isWhole =
+    isAsGood(seen.keyExchange, parts.keyExchange, ranks.keyExchange) &&
+    isAsGood(seen.certificate, parts.certificate, ranks.certificate) &&
+    isAsGood(seen.version, parts.version, ranks.version) &&
+    isAsGood(seen.keyShare, parts.keyShare, ranks.keyShare);
+  const fingerprint = isWhole ? (seen.fingerprint ?? known.fingerprint) : known.fingerprint;
+  return Object.fromEntries(Object.entries({ ...parts, fingerprint }).filter(([, part]) => part !== undefined));
 }
 
 /** Whether it is weaker as it is, whatever it is called. */
@@ -140,9 +148,7 @@ interface Strength {
 }
 
 /** What a group is; one without a row is classical, whatever it is. */
-export function keyExchangeOf(
-  group: string,
-): Pick<z.output<typeof keyExchangeSchema>, "group" | "kind" | "level"> {
+export function keyExchangeOf(group: string): Pick<z.output<typeof keyExchangeSchema>, "group" | "kind" | "level"> {
   const row = groupNamed(group);
   return { group, kind: row?.kind ?? "classical", level: row?.nistLevel ?? 1 };
 }
@@ -162,13 +168,20 @@ function strengthRank({ kind, level }: Strength): Rank {
   return kind === "classical" ? [0, 0] : [1, level];
 }
 
-/** The name only makes one of two equals the one that counts, always the same one. */
-function keyExchangeRank(used: Strength & { readonly group: string }): Rank {
-  return [...strengthRank(used), used.group];
-}
+type Part<Name extends keyof Best> = NonNullable<Best[Name]>;
 
-function certificateRank(used: Strength & { readonly algorithm: string }): Rank {
-  return [...strengthRank(used), used.algorithm];
+/** Names only make one of two equals the one that counts, always the same one. */
+const ranks = {
+  keyExchange: (part: Part<"keyExchange">): Rank => [...strengthRank(part), part.group],
+  certificate: (part: Part<"certificate">): Rank => [...strengthRank(part), part.algorithm],
+  version: ({ version }: Part<"version">): Rank => [version],
+  keyShare: ({ group }: Part<"keyShare">): Rank => [...strengthRank(keyExchangeOf(group)), group],
+} as const;
+
+/** Up to what it is called. */
+function isAsGood<T>(part: T | undefined, best: T | undefined, rank: (part: T) => Rank): boolean {
+  if (best === undefined) return true;
+  return part !== undefined && compared(rank(part).slice(0, 2), rank(best).slice(0, 2)) >= 0;
 }
 
 interface Span {
@@ -189,16 +202,6 @@ function better<T extends Span>(
     sinceUnixMs: Math.min(one.sinceUnixMs, other.sinceUnixMs),
     lastUnixMs: Math.max(one.lastUnixMs, other.lastUnixMs),
   };
-}
-
-function later(one: Best["fingerprint"], other: Best["fingerprint"]): Best["fingerprint"] {
-  if (one === undefined || other === undefined) return one ?? other;
-  const rank = ({ lastUnixMs, ja4, groups }: NonNullable<Best["fingerprint"]>): Rank => [
-    lastUnixMs,
-    ja4,
-    groups,
-  ];
-  return compared(rank(one), rank(other)) >= 0 ? one : other;
 }
 
 function compared(one: Rank, other: Rank): number {
