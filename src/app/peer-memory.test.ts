@@ -10,7 +10,12 @@ import type { RememberedPeer } from "../host/store/state-peers.ts";
 import { eventually } from "../../test/support/gateway.ts";
 import { livePeers } from "./peer-memory.ts";
 
-const quiet = { error: () => undefined, warn: () => undefined, info: () => undefined, debug: () => undefined };
+const quiet = {
+  error: () => undefined,
+  warn: () => undefined,
+  info: () => undefined,
+  debug: () => undefined,
+};
 
 function peer(name: string, lastUnixMs: number, more: Partial<RememberedPeer> = {}): RememberedPeer {
   const times = { firstUnixMs: 0, lastUnixMs, links: 1 };

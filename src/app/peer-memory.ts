@@ -19,7 +19,9 @@ export interface LivePeers {
 /** @throws Refusal `bad_state` if what is stored can't be read */
 export function livePeers(
   store: Pick<PeerStore, "peers" | "touchedSince" | "save">,
-  log: Log, bound = maxPeers): LivePeers {
+  log: Log,
+  bound = maxPeers,
+): LivePeers {
   const peers = { incoming: new Map<string, RememberedPeer>(), outgoing: new Map<string, RememberedPeer>() };
   const dirty = new Map<string, RememberedPeer>();
   const dropped = new Map<string, PeerName>();

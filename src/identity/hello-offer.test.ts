@@ -5,7 +5,8 @@ import { test } from "node:test";
 import type { ClientHello } from "../wire/client-hello.ts";
 import { fingerprintOf, offerOf } from "./hello-offer.ts";
 
-const numbers = (text: string): readonly number[] => text.split(",").map((digits) => Number.parseInt(digits, 16));
+const numbers = (text: string): readonly number[] =>
+  text.split(",").map((digits) => Number.parseInt(digits, 16));
 
 /** The example of JA4's technical description (FoxIO-LLC/ja4, technical_details/JA4.md). */
 const example: ClientHello = {

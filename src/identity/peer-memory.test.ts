@@ -6,7 +6,16 @@ import * as fc from "fast-check";
 
 import { groupNamed, keyExchangeSuites } from "../crypto/suites/key-exchange.ts";
 import { signatureSuiteIds } from "../crypto/suites/signatures.ts";
-import { accepted, type Best, isWeaker, joined, type Observation, remember, shown, unexpired } from "./peer-memory.ts";
+import {
+  accepted,
+  type Best,
+  isWeaker,
+  joined,
+  type Observation,
+  remember,
+  shown,
+  unexpired,
+} from "./peer-memory.ts";
 
 const forever = { evidence: "proven", memoryMs: Number.MAX_SAFE_INTEGER } as const;
 const names = [...keyExchangeSuites.map(({ id }) => id), "brainpoolP256r1", "none"];
@@ -36,8 +45,12 @@ const observation: fc.Arbitrary<Observation> = fc
 const observations = fc.array(observation, { minLength: 1, maxLength: 12 });
 
 function bestOf(seen: readonly Observation[]): Best {
-  return seen.reduce((record, each) => remember(record, each, forever), remember(undefined, seen[0] ?? fail(), forever))
-    ?.best ?? fail();
+  return (
+    seen.reduce(
+      (record, each) => remember(record, each, forever),
+      remember(undefined, seen[0] ?? fail(), forever),
+    )?.best ?? fail()
+  );
 }
 
 function fail(): never {
@@ -63,7 +76,10 @@ test("what is remembered is never weaker than any link that was seen", () => {
     fc.property(observations, (seen) => {
       const best = bestOf(seen);
       for (const each of seen.map(shown)) {
-        assert.deepEqual({ ...joined(best, each), fingerprint: best.fingerprint }, { fingerprint: undefined, ...best });
+        assert.deepEqual(
+          { ...joined(best, each), fingerprint: best.fingerprint },
+          { fingerprint: undefined, ...best },
+        );
         if (best.keyExchange && each.keyExchange) assert.ok(!isWeaker(best.keyExchange, each.keyExchange));
         if (each.certificate) assert.ok(best.certificate && !isWeaker(best.certificate, each.certificate));
         if (each.keyShare) assert.ok(best.keyShare !== undefined);
@@ -76,7 +92,10 @@ test("what is remembered is never weaker than any link that was seen", () => {
 test("what nobody proved changes nothing, and is never the first that is remembered", () => {
   fc.assert(
     fc.property(observations, observation, (seen, unproven) => {
-      const record = seen.reduce<ReturnType<typeof remember>>((so, each) => remember(so, each, forever), undefined);
+      const record = seen.reduce<ReturnType<typeof remember>>(
+        (so, each) => remember(so, each, forever),
+        undefined,
+      );
       const after = remember(record, unproven, { ...forever, evidence: "unproven" });
       assert.equal(after, record);
       assert.equal(remember(undefined, unproven, { ...forever, evidence: "unproven" }), undefined);
@@ -86,14 +105,19 @@ test("what nobody proved changes nothing, and is never the first that is remembe
 
 test("each part is there until its time is over, and not from then on", () => {
   fc.assert(
-    fc.property(observations, fc.integer({ min: 1, max: 500 }), fc.integer({ min: 0, max: 2000 }), (seen, memoryMs, now) => {
-      const best = bestOf(seen);
-      const left = unexpired(best, now, memoryMs);
-      for (const [name, part] of Object.entries(best)) {
-        const isLeft = part !== undefined && now < part.lastUnixMs + memoryMs;
-        assert.deepEqual(left[name as keyof Best], isLeft ? part : undefined, name);
-      }
-    }),
+    fc.property(
+      observations,
+      fc.integer({ min: 1, max: 500 }),
+      fc.integer({ min: 0, max: 2000 }),
+      (seen, memoryMs, now) => {
+        const best = bestOf(seen);
+        const left = unexpired(best, now, memoryMs);
+        for (const [name, part] of Object.entries(best)) {
+          const isLeft = part !== undefined && now < part.lastUnixMs + memoryMs;
+          assert.deepEqual(left[name as keyof Best], isLeft ? part : undefined, name);
+        }
+      },
+    ),
   );
 });
 
@@ -109,7 +133,10 @@ test("a peer that was only seen with less since its best expired is remembered b
 test("accepting a change makes the newest link what counts, whatever came before", () => {
   fc.assert(
     fc.property(observations, (seen) => {
-      const record = seen.reduce<ReturnType<typeof remember>>((so, each) => remember(so, each, forever), undefined);
+      const record = seen.reduce<ReturnType<typeof remember>>(
+        (so, each) => remember(so, each, forever),
+        undefined,
+      );
       const newest = Math.max(...seen.map(({ atUnixMs }) => atUnixMs));
       assert.ok(record !== undefined);
       assert.deepEqual([record.links, record.lastUnixMs], [seen.length, newest]);
@@ -139,7 +166,9 @@ test("a link with less doesn't make its TLS client the one that is known: to com
 });
 
 test("categories count among groups with ML-KEM, and none of the others is better than another", () => {
-  const [five, three, curve] = ["SecP384r1MLKEM1024", "X25519MLKEM768", "X25519"].map((id) => groupNamed(id) ?? fail());
+  const [five, three, curve] = ["SecP384r1MLKEM1024", "X25519MLKEM768", "X25519"].map(
+    (id) => groupNamed(id) ?? fail(),
+  );
   const strength = (row: typeof five) => ({ kind: row?.kind ?? fail(), level: row?.nistLevel ?? fail() });
   assert.ok(isWeaker(strength(three), strength(five)) && isWeaker(strength(curve), strength(three)));
   assert.ok(!isWeaker(strength(curve), { kind: "classical", level: 3 }));

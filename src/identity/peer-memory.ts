@@ -134,7 +134,9 @@ export function joined(known: Best, seen: Best): Best {
     isAsGood(seen.version, parts.version, ranks.version) &&
     isAsGood(seen.keyShare, parts.keyShare, ranks.keyShare);
   const fingerprint = isWhole ? (seen.fingerprint ?? known.fingerprint) : known.fingerprint;
-  return Object.fromEntries(Object.entries({ ...parts, fingerprint }).filter(([, part]) => part !== undefined));
+  return Object.fromEntries(
+    Object.entries({ ...parts, fingerprint }).filter(([, part]) => part !== undefined),
+  );
 }
 
 /** Whether it is weaker as it is, whatever it is called. */
@@ -148,7 +150,9 @@ interface Strength {
 }
 
 /** What a group is; one without a row is classical, whatever it is. */
-export function keyExchangeOf(group: string): Pick<z.output<typeof keyExchangeSchema>, "group" | "kind" | "level"> {
+export function keyExchangeOf(
+  group: string,
+): Pick<z.output<typeof keyExchangeSchema>, "group" | "kind" | "level"> {
   const row = groupNamed(group);
   return { group, kind: row?.kind ?? "classical", level: row?.nistLevel ?? 1 };
 }

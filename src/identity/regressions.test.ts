@@ -30,9 +30,7 @@ function link(group: Group, more: Partial<Observation> = {}): Observation {
 }
 
 const before = shown(link("X25519MLKEM768", { atUnixMs: since }));
-const beforeStronger = shown(
-  link("SecP384r1MLKEM1024", { atUnixMs: since, certificate: "ML-DSA-87" }),
-);
+const beforeStronger = shown(link("SecP384r1MLKEM1024", { atUnixMs: since, certificate: "ML-DSA-87" }));
 const web = { groups: terms.groups, outgoing: terms.outgoing } satisfies PeerTerms;
 const asServer = (group: string, more: Partial<Observation> = {}): Observation => {
   return { atUnixMs: now, group, version: 0x0304, ...more };
@@ -113,7 +111,9 @@ const rows: readonly (readonly [string, ReturnType<typeof shown>, Observation, P
   [
     "another hybrid group predicted",
     before,
-    link("X25519MLKEM768", { offer: offer(["SecP384r1MLKEM1024", "X25519MLKEM768"], ["SecP384r1MLKEM1024"]) }),
+    link("X25519MLKEM768", {
+      offer: offer(["SecP384r1MLKEM1024", "X25519MLKEM768"], ["SecP384r1MLKEM1024"]),
+    }),
     terms,
     "",
   ],
@@ -124,7 +124,13 @@ const rows: readonly (readonly [string, ReturnType<typeof shown>, Observation, P
     terms,
     "fallback:medium",
   ],
-  ["a server that lost its hybrid group", shown(asServer("X25519MLKEM768")), asServer("P-256"), web, "group_lost:high"],
+  [
+    "a server that lost its hybrid group",
+    shown(asServer("X25519MLKEM768")),
+    asServer("P-256"),
+    web,
+    "group_lost:high",
+  ],
   [
     "a server that goes back to a group we prefer",
     shown(asServer("SecP384r1MLKEM1024")),

@@ -68,11 +68,17 @@ function movable(): { readonly nowUnixMs: () => number; readonly pass: (ms: numb
 }
 
 /** One call on a link of its own, by alice's app. */
-async function callOver(t: Cleanup, scene: PreferringScene, ecdhCurve: string, as: "dpop" | "bearer" = "dpop") {
+async function callOver(
+  t: Cleanup,
+  scene: PreferringScene,
+  ecdhCurve: string,
+  as: "dpop" | "bearer" = "dpop",
+) {
   const client = webClient(t, scene, { ecdhCurve });
   const iat = Math.floor(scene.clock.nowUnixMs() / 1000);
   const times = { iat, exp: iat + 300 };
-  if (as === "bearer") return await client({ headers: { authorization: `Bearer ${await scene.token(times)}` } });
+  if (as === "bearer")
+    return await client({ headers: { authorization: `Bearer ${await scene.token(times)}` } });
   const token = await scene.token({ cnf: { jkt: scene.key.thumbprint }, ...times });
   return await client({ headers: await scene.key.headers(token, { iat }) });
 }
@@ -106,7 +112,10 @@ for (const regression of ["refuse", "flag"] as const) {
       return;
     }
     assert.equal(answer.status, 403);
-    assert.match(answer.text, /It used X25519MLKEM768 since .* update the client .* latticegate crypto peers accept/);
+    assert.match(
+      answer.text,
+      /It used X25519MLKEM768 since .* update the client .* latticegate crypto peers accept/,
+    );
     assert.match(answer.text, /"reason":"link_regressed"/);
     assert.equal(scene.files.seen.length, 1, "nothing of it reached the server");
     assert.equal(logged(scene.gateway, "call.refused").at(-1)?.["code"], "link_regressed");
@@ -150,7 +159,10 @@ test("a change that the operator accepts counts in the running gateway, on recor
   );
   assert.match(acceptPeerNow(config, aliceByApp)?.best ?? "", /^X25519, TLS 1.3$/);
   await eventually("it is let in", async () => (await callOver(t, scene, "X25519")).status === 200);
-  await eventually("it is on record", async () => (await entriesOf(scene.gateway, "link.accept")).length === 1);
+  await eventually(
+    "it is on record",
+    async () => (await entriesOf(scene.gateway, "link.accept")).length === 1,
+  );
   const [accepted] = await entriesOf(scene.gateway, "link.accept");
   assert.deepEqual(accepted?.facts, {
     peer: aliceByApp,
@@ -228,7 +240,10 @@ interface Sidecars {
 
 async function sidecars(t: TestContext, sections = ""): Promise<Sidecars> {
   const stub = await stubServer(t);
-  const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${sections}\n${openPolicy}`);
+  const gateway = await testGateway(
+    t,
+    `servers: { stub: { url: "${stub.url}" } }\n${sections}\n${openPolicy}`,
+  );
   const enrolment = await enrol(gateway);
   const [host = "", port = ""] = gateway.address.split(":");
   return {
@@ -260,8 +275,15 @@ test("a sidecar that comes with a lower category than before is cut before a byt
     ["denied", "level_lowered:medium", "SecP384r1MLKEM1024", "X25519MLKEM768"],
   );
   const [line] = logged(gateway, "link.refused");
-  assert.match(String(line?.["reason"]), /It used SecP384r1MLKEM1024 since .* and now at best X25519MLKEM768/);
-  assert.equal(await asked(await link("X25519MLKEM768:SecP384r1MLKEM1024")), "403", "offered again is enough");
+  assert.match(
+    String(line?.["reason"]),
+    /It used SecP384r1MLKEM1024 since .* and now at best X25519MLKEM768/,
+  );
+  assert.equal(
+    await asked(await link("X25519MLKEM768:SecP384r1MLKEM1024")),
+    "403",
+    "offered again is enough",
+  );
   assert.equal((await entriesOf(gateway, "identity.refuse")).length, 0, "its identity is in order");
 });
 
@@ -287,12 +309,15 @@ async function webServer(t: Cleanup) {
   const { certificate, key } = webCertificate("ecdsa", "localhost");
   const credentials = { cert: certificate, key };
   let requests = 0;
-  const server = https.createServer({ ...credentials, ecdhCurve: "X25519MLKEM768:X25519" }, (request, response) => {
-    requests += 1;
-    request.resume();
-    response.setHeader("connection", "close");
-    response.end(JSON.stringify({ jsonrpc: "2.0", id: 1, result: {} }));
-  });
+  const server = https.createServer(
+    { ...credentials, ecdhCurve: "X25519MLKEM768:X25519" },
+    (request, response) => {
+      requests += 1;
+      request.resume();
+      response.setHeader("connection", "close");
+      response.end(JSON.stringify({ jsonrpc: "2.0", id: 1, result: {} }));
+    },
+  );
   await once(server.listen(0, "127.0.0.1"), "listening");
   atEnd(t, () => {
     server.closeAllConnections();
@@ -333,6 +358,61 @@ for (const [what, kind, options] of [
   });
 }
 
+test("a server of ours that goes back to a lower category is sent nothing, and one that follows our own preference isn't one that goes back", async (t) => {
+  const shown = webCertificate("ecdsa", "localhost");
+  let requests = 0;
+  const server = https.createServer({ cert: shown.certificate, key: shown.key }, (request, response) => {
+    request.resume();
+    response.setHeader("connection", "close");
+    // It proves no classical identity.
+    if (request.url !== "/mcp") return void response.writeHead(404, { "content-length": 0 }).end();
+    requests += 1;
+    response.end(JSON.stringify({ jsonrpc: "2.0", id: 1, result: {} }));
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  atEnd(t, () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const peer = "spiffe://latticegate.local/server/behind";
+  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+  const gateway = await testGateway(
+    t,
+    `servers: { behind: { url: "${url}", peer: "${peer}" } }
+crypto: { regression: { medium: refuse } }
+${openPolicy}`,
+  );
+  const { credentials } = await enrol(gateway, "server/behind");
+  const show = (ecdhCurve: string): void =>
+    server.setSecureContext({
+      cert: credentials.certificate,
+      key: credentials.privateKey,
+      sigalgs: "mldsa65",
+      minVersion: "TLSv1.3",
+      ecdhCurve,
+    });
+  const client = clientOf(t, gateway, await enrol(gateway));
+  const call = async () => (await client.post("behind", toolCall("today"))).status;
+  // We prefer X25519MLKEM768: to take it is no step back, to refuse it after having had it is one.
+  show("SecP384r1MLKEM1024");
+  assert.equal(await call(), 200);
+  show("X25519MLKEM768");
+  assert.equal(await call(), 200);
+  const servers = () => listPeers(gateway.config).filter(({ direction }) => direction === "outgoing");
+  await eventually("it is remembered", () => servers().length === 1);
+  const [known] = servers();
+  assert.match(known?.best ?? "", /^SecP384r1MLKEM1024, ML-DSA-65, TLS 1.3$/);
+  assert.equal(known?.peer, peer);
+  show("SecP256r1MLKEM768");
+  assert.equal(await call(), 502);
+  assert.equal(requests, 2);
+  const [entry, ...more] = await entriesOf(gateway, "link.regressed");
+  assert.deepEqual(
+    [entry?.principal, entry?.facts["direction"], entry?.facts["regressions"], more],
+    [peer, "outgoing", "level_lowered:medium", []],
+  );
+});
+
 test("what a link showed outlives a kill -9 a second later", async (t) => {
   const stub = await stubServer(t);
   const gateway = await gatewayProcess(t, `servers: { stub: { url: "${stub.url}" } }`);
@@ -372,7 +452,10 @@ test("crypto peers lists, accepts and says what can't be", async (t) => {
       ].join("\n"),
     ),
   );
-  const [json] = JSON.parse((await run("--json")).stdout) as { peer: string; regressions: { kind: string }[] }[];
+  const [json] = JSON.parse((await run("--json")).stdout) as {
+    peer: string;
+    regressions: { kind: string }[];
+  }[];
   assert.deepEqual([json?.peer, json?.regressions.map(({ kind }) => kind)], [aliceByApp, ["group_lost"]]);
   const unknown = await run("accept", "nobody");
   assert.deepEqual([unknown.code, unknown.stdout], [1, ""]);

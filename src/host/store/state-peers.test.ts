@@ -76,7 +76,10 @@ test("what the gateway itself writes is no change of the state to it", (t) => {
 
 test("nothing accepted is nothing changed", (t) => {
   const state = openState(file(t));
-  assert.equal(state.peers.accept(() => undefined, 5), undefined);
+  assert.equal(
+    state.peers.accept(() => undefined, 5),
+    undefined,
+  );
   assert.deepEqual(state.peers.unrecorded(), []);
   state.close();
 });
@@ -90,7 +93,8 @@ test("a row that can't be read is named", (t) => {
   db.close();
   assert.throws(
     () => state.peers.peers(),
-    (error) => error instanceof Refusal && error.code === "bad_state" && error.message.includes(regressed.peer),
+    (error) =>
+      error instanceof Refusal && error.code === "bad_state" && error.message.includes(regressed.peer),
   );
   state.close();
 });
