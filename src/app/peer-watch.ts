@@ -2,12 +2,11 @@
  * What proven peers were seen to be capable of, for as long as the gateway runs: each link is judged by it when its
  * peer is proven, before a byte of MCP is read or sent, and then becomes part of it.
  */
-import type tls from "node:tls";
-
 import type { InForce } from "../crypto/suites/in-force.ts";
 import { hybridGroups } from "../crypto/suites/key-exchange.ts";
 import type { TokenCaller } from "../gate/call.ts";
 import type { Journal } from "../gate/ports.ts";
+import { remoteOf } from "../host/net/front-door.ts";
 import { linkObservation } from "../host/net/outgoing-link.ts";
 import type { StateStore } from "../host/store/state-sqlite.ts";
 import type { RememberedPeer } from "../host/store/state-peers.ts";
@@ -19,8 +18,8 @@ import { Refusal } from "../kernel/refusal.ts";
 import type { Channel } from "../model/channel.ts";
 import type { Offer } from "../model/offer.ts";
 import type { RegressionPolicy } from "./config/crypto.ts";
-import { livePeers } from "./peer-memory.ts";
-import { type JudgedLink, regressionRecords } from "./peer-records.ts";
+import { type LivePeers, livePeers } from "./peer-memory.ts";
+import { type JudgedLink, type RegressionRecords, regressionRecords } from "./peer-records.ts";
 import { type Suspects, suspects } from "./peer-suspects.ts";
 import type { SeenServers } from "./upstream-auth.ts";
 
@@ -63,81 +62,125 @@ interface Policy {
 const maxCallers = 64;
 
 /** @throws Refusal `bad_state` if what is stored can't be read */
-export function watchPeers({ memory, regression: policy }: Policy, options: Options): PeerWatch {
+export function watchPeers(policy: Policy, options: Options): PeerWatch {
+  const { memory } = policy;
   if (memory === "off") return indifferent;
-  const { state, profile, clock } = options;
-  const suspected = suspects();
+  const { profile, clock } = options;
   const records = regressionRecords(options);
-  const peers = livePeers(state.peers, options.log);
-  let judged = new WeakMap<Channel, Map<string, string | undefined>>();
-  const judge = (link: JudgedLink): string | undefined => {
-    const before = peers.find(link);
-    const { seen, evidence } = link;
-    const best = before === undefined ? {} : unexpired(before.best, seen.atUnixMs, memory);
-    const found = regressionsOf(best, seen, link.terms);
-    const after = remember(before, seen, { evidence, memoryMs: memory });
-    if (after !== undefined && after !== before) {
-      const open = found.filter(isProven).map(({ kind, confidence, says }) => {
-        return { kind, confidence, says, verdict: policy[confidence] };
-      });
-      const { direction, peer } = link;
-      const record: RememberedPeer = { ...after, direction, peer, open, epoch: before?.epoch ?? 0 };
-      peers.put(record, inShort(open) !== inShort(before?.open ?? []));
-    }
-    note(suspected, link, found);
-    if (found.length === 0) return undefined;
-    const verdict = found.some(({ confidence }) => policy[confidence] === "refuse") ? "refuse" : "flag";
-    records.found(link, found, verdict);
-    if (verdict === "refuse") throw refusal(link, found);
-    return inShort(found);
+  const court: Court = {
+    memoryMs: memory,
+    policy: policy.regression,
+    peers: livePeers(options.state.peers, options.log),
+    suspected: suspects(),
+    records,
+    terms: () => termsOf(profile(), clock.nowUnixMs()),
+    clock,
   };
-  const ours = (): PeerTerms => termsOf(profile(), clock.nowUnixMs());
+  const callers = judgedCallers(court);
   return {
     incoming: (channel) => {
-      const { peer } = channel;
+      const { peer, remote } = channel;
       if (peer.kind !== "svid") return channel;
       const seen = { ...observed(channel, clock), certificate: peer.keyAlgorithm };
       const name = { direction: "incoming", peer: peer.spiffeId } as const;
-      const link = { ...name, seen, terms: ours(), evidence: "proven", remote: channel.remote } as const;
-      return marked(channel, judge(link));
+      return marked(
+        channel,
+        judged({ ...name, seen, terms: court.terms(), evidence: "proven", remote }, court),
+      );
     },
-    caller: (channel, caller) => {
-      const known = judged.get(channel) ?? new Map<string, string | undefined>();
-      judged.set(channel, known);
+    caller: callers.judge,
+    outgoing: (peer, kind) => (link) => {
+      const seen = linkObservation(link, clock.nowUnixMs());
+      const terms = termsOfServer(kind, court.terms());
+      const remote = remoteOf(link);
+      judged({ direction: "outgoing", peer, seen, terms, evidence: "proven", remote }, court);
+    },
+    suspect: court.suspected.named,
+    refresh: () => {
+      // A link that was flagged for what is accepted now isn't any more.
+      if (court.peers.reload()) callers.forget();
+      records.accepted();
+    },
+    stop: async () => {
+      court.peers.stop();
+      await records.stop();
+    },
+  };
+}
+
+interface Court {
+  readonly memoryMs: number;
+  readonly policy: RegressionPolicy;
+  readonly peers: LivePeers;
+  readonly suspected: Suspects;
+  readonly records: RegressionRecords;
+  readonly terms: () => Required<PeerTerms>;
+  readonly clock: Clock;
+}
+
+/**
+ * @returns in what the link is less than its peer was seen to be capable of, in short, where it goes on all the same
+ * @throws Refusal `link_regressed`, `upstream_regressed`
+ */
+function judged(
+  link: JudgedLink,
+  { policy, peers, suspected, records, memoryMs }: Court,
+): string | undefined {
+  const before = peers.find(link);
+  const { seen, evidence, direction, peer } = link;
+  const best = before === undefined ? {} : unexpired(before.best, seen.atUnixMs, memoryMs);
+  const found = regressionsOf(best, seen, link.terms);
+  const after = remember(before, seen, { evidence, memoryMs });
+  if (after !== undefined && after !== before) {
+    const open = found
+      .filter(isProven)
+      .map(({ kind, confidence, says }) => ({ kind, confidence, says, verdict: policy[confidence] }));
+    const record: RememberedPeer = { ...after, direction, peer, open, epoch: before?.epoch ?? 0 };
+    peers.put(record, inShort(open) !== inShort(before?.open ?? []));
+  }
+  if (found.length === 0) {
+    if (direction === "incoming" && evidence === "proven") suspected.note(peer, seen, link.remote);
+    return undefined;
+  }
+  const verdict = found.some(({ confidence }) => policy[confidence] === "refuse") ? "refuse" : "flag";
+  records.found(link, found, verdict);
+  if (verdict === "refuse") throw refusal(link, found);
+  return inShort(found);
+}
+
+/** Callers with access tokens: each is judged once on each of its links. */
+function judgedCallers(court: Court): {
+  readonly judge: PeerWatch["caller"];
+  readonly forget: () => void;
+} {
+  let links = new WeakMap<Channel, Map<string, string | undefined>>();
+  return {
+    judge: (channel, caller) => {
+      const known = links.get(channel) ?? new Map<string, string | undefined>();
+      links.set(channel, known);
       const peer = callerName(caller);
       const { binding } = caller.proof;
       const key = `${binding} ${peer}`;
       if (known.has(key)) return marked(channel, known.get(key));
-      const { identities: _, ...terms } = ours();
+      const { groups, outgoing } = court.terms();
       // Whoever has a bearer token can come with whatever hello.
       const evidence = binding === "bearer" ? "unproven" : "proven";
-      const seen = observed(channel, clock);
-      const found = judge({ direction: "incoming", peer, seen, terms, evidence, remote: channel.remote });
+      const seen = observed(channel, court.clock);
+      const { remote } = channel;
+      const terms = { groups, outgoing };
+      const found = judged({ direction: "incoming", peer, seen, terms, evidence, remote }, court);
       if (known.size < maxCallers) known.set(key, found);
       return marked(channel, found);
     },
-    outgoing: (peer, kind) => (link) => {
-      const { identities, ...rest } = ours();
-      const terms = {
-        svid: { ...rest, ...(identities && { identities }) },
-        certified: rest,
-        // Node's own preferences, which are no profile's.
-        web: { ...rest, groups: hybridGroups.map(({ id }) => id) },
-      }[kind];
-      const seen = linkObservation(link, clock.nowUnixMs());
-      judge({ direction: "outgoing", peer, seen, terms, evidence: "proven", remote: remoteOfServer(link) });
-    },
-    suspect: suspected.named,
-    refresh: () => {
-      // A link that was flagged for what is accepted now isn't any more.
-      if (peers.reload()) judged = new WeakMap();
-      records.accepted();
-    },
-    stop: async () => {
-      peers.stop();
-      await records.stop();
-    },
+    forget: () => void (links = new WeakMap()),
   };
+}
+
+/** Certificates of others aren't given out by a profile; where we show none, its groups aren't offered either. */
+function termsOfServer(kind: "svid" | "certified" | "web", ours: Required<PeerTerms>): PeerTerms {
+  const { groups, outgoing } = ours;
+  if (kind === "svid") return ours;
+  return kind === "certified" ? { groups, outgoing } : { groups: hybridGroups.map(({ id }) => id), outgoing };
 }
 
 /** Where nothing is remembered. */
@@ -169,13 +212,6 @@ function isProven({ kind }: Regression): boolean {
   return kind !== "fallback";
 }
 
-function note(suspected: Suspects, link: JudgedLink, found: readonly Regression[]): void {
-  const { direction, peer, evidence, seen, remote } = link;
-  if (direction === "incoming" && evidence === "proven" && found.length === 0) {
-    suspected.note(peer, seen, remote);
-  }
-}
-
 function refusal({ direction, peer, evidence }: JudgedLink, found: readonly Regression[]): Refusal {
   const said = found.map(({ says }) => says).join(" ");
   const facts = { peer, direction, regressions: inShort(found) };
@@ -204,8 +240,4 @@ function refusal({ direction, peer, evidence }: JudgedLink, found: readonly Regr
       },
     },
   );
-}
-
-function remoteOfServer(link: tls.TLSSocket): string {
-  return `${link.remoteAddress ?? "unknown"}:${link.remotePort ?? 0}`;
 }

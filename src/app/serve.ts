@@ -6,7 +6,7 @@ import { answerIdentity } from "../gate/identity-requests.ts";
 import type { Ports } from "../gate/ports.ts";
 import type { World } from "../gate/world.ts";
 import { enrolHttp, type Registrar } from "../host/net/enrol-http.ts";
-import { frontDoor, remoteOf } from "../host/net/front-door.ts";
+import { frontDoor } from "../host/net/front-door.ts";
 import type { GrantsHttp } from "../host/net/grants-http.ts";
 import { listen } from "../host/net/listen.ts";
 import { type McpHttp, mcpHttp } from "../host/net/mcp-http.ts";
@@ -87,23 +87,15 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     ...(options.demands && { demands: options.demands }),
     ...(options.allowsClassical === true && { allowsClassical: true }),
     onLink: (link, proven) => {
-      const { remote } = proven;
-      door.proven(remote);
-      const offer = door.arrived(remote);
-      const channel = { ...proven, ...(offer && { offer }) };
+      door.proven(proven.remote);
+      const channel = door.arrived(proven);
       http.serve(link, options.peers?.incoming(channel) ?? channel);
     },
-    ...(enrol && {
-      onEnrol: (link) => {
-        door.arrived(remoteOf(link));
-        enrol(link);
-      },
-    }),
+    ...(enrol && { onEnrol: enrol }),
     ...(options.onRefused && { onRefused: options.onRefused }),
     ...(feed && {
       onServer: (link, channel) => {
         door.proven(channel.remote);
-        door.arrived(channel.remote);
         feed.serve(link, channel);
       },
     }),

@@ -96,15 +96,13 @@ async function openWebListener(listener: WebListener, options: WebListenerOption
     allowsClassical: listener.key_exchange === "hybrid-preferred",
     asksCertificates: listener.client_certificates,
     log,
-    onLink: (link, negotiated) => {
-      const offer = door.arrived(negotiated.remote);
-      const channel = { ...negotiated, ...(offer && { offer }) };
+    onLink: (link, channel) => {
       strangers.set(
         channel.remote,
         setTimeout(() => link.destroy(), strangerLifeMs),
       );
       link.once("close", () => settled(channel.remote));
-      http.serve(link, channel);
+      http.serve(link, door.arrived(channel));
     },
   });
   const door = frontDoor({ doors: web.doors, log, suspect: options.peers.suspect });

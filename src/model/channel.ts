@@ -1,6 +1,6 @@
+/** What is known about the link a message came in on: negotiated facts, never claims. */
 import type { Offer } from "./offer.ts";
 
-/** What is known about the link a message came in on: negotiated facts, never claims. */
 export interface Channel {
   /** TLS group name as negotiated, e.g. `X25519MLKEM768`. */
   readonly group: string;

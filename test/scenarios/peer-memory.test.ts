@@ -364,10 +364,10 @@ test("a server of ours that goes back to a lower category is sent nothing, and o
   const server = https.createServer({ cert: shown.certificate, key: shown.key }, (request, response) => {
     request.resume();
     response.setHeader("connection", "close");
-    // It proves no classical identity.
-    if (request.url !== "/mcp") return void response.writeHead(404, { "content-length": 0 }).end();
-    requests += 1;
-    response.end(JSON.stringify({ jsonrpc: "2.0", id: 1, result: {} }));
+    const isCall = request.url === "/mcp"; // Else it is asked for a classical identity, which it doesn't have.
+    if (isCall) requests += 1;
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, result: {} });
+    response.writeHead(isCall ? 200 : 404, { "content-length": body.length }).end(body);
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   atEnd(t, () => {

@@ -72,8 +72,10 @@ export interface FrontDoor {
   readonly server: net.Server;
   /** The peer at this remote address and port has proven who it is. */
   readonly proven: (remote: string) => void;
-  /** The handshake with this remote address and port is done. @returns what its client offered, once */
-  readonly arrived: (remote: string) => Offer | undefined;
+  /** The handshake of this link for calls is done. @returns it with what its client offered */
+  readonly arrived: <Link extends { readonly remote: string }>(
+    link: Link,
+  ) => Link & { readonly offer?: Offer };
 }
 
 export function frontDoor(options: FrontDoorOptions): FrontDoor {
@@ -98,7 +100,14 @@ export function frontDoor(options: FrontDoorOptions): FrontDoor {
     awaitHello(socket, limits, (verdict) => settle(socket, verdict, options, coming));
   });
   server.maxConnections = maxConnections;
-  return { server, proven: (remote) => strangers.delete(remote), arrived: coming.arrived };
+  return {
+    server,
+    proven: (remote) => strangers.delete(remote),
+    arrived: (link) => {
+      const offer = coming.arrived(link.remote);
+      return { ...link, ...(offer && { offer }) };
+    },
+  };
 }
 
 /** Open connections whose peer is unknown yet, counted by address. */
@@ -184,7 +193,7 @@ function settle(socket: net.Socket, verdict: Verdict, options: FrontDoorOptions,
     return;
   }
   if (verdict.kind !== "hello") return;
-  coming.came(socket, remote, verdict.hello);
+  if (target.isForCalls === true) coming.came(socket, remote, verdict.hello);
   socket.unshift(verdict.bytes);
   target.server.emit("connection", socket);
 }
@@ -215,7 +224,9 @@ const errands = [
 function choose(
   hello: ClientHello,
   doors: readonly Door[],
-): { readonly server: tls.Server } | { readonly reason: string; readonly alert: Alert } {
+):
+  | { readonly server: tls.Server; readonly isForCalls: boolean }
+  | { readonly reason: string; readonly alert: Alert } {
   const refused = (reason: string) => ({ reason, alert: "handshakeFailure" }) as const;
   if (!hello.versions.includes(0x0304)) return refused("no TLS 1.3 offered");
   const asked = errands.find(({ alpn }) => hello.alpn.includes(alpn));
@@ -232,7 +243,7 @@ function choose(
     return refused(`${what} (${hello.groups.map(groupName).join(", ")})`);
   }
   const weakness = errand === "enrol" ? undefined : whyNoIdentity(hello, door);
-  return weakness === undefined ? { server } : refused(weakness);
+  return weakness === undefined ? { server, isForCalls: asked === undefined } : refused(weakness);
 }
 
 function groupName(groupId: number): string {
