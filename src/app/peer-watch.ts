@@ -34,7 +34,7 @@ export interface PeerWatch {
    * @throws Refusal `link_regressed`
    */
   readonly caller: (channel: Channel, caller: TokenCaller) => Channel;
-  /** What is told of links to a server. It throws a Refusal `upstream_regressed`. */
+  /** What is told of links to a server; it throws a Refusal `upstream_regressed`. */
   readonly outgoing: SeenServers;
   /** Whom a client that was refused may be, for the log. */
   readonly suspect: (address: string, offer: Offer) => string | undefined;
@@ -89,12 +89,7 @@ export function watchPeers(policy: Policy, options: Options): PeerWatch {
       );
     },
     caller: callers.judge,
-    outgoing: (peer, kind) => (link) => {
-      const seen = linkObservation(link, clock.nowUnixMs());
-      const terms = termsOfServer(kind, court.terms());
-      const remote = remoteOf(link);
-      judged({ direction: "outgoing", peer, seen, terms, evidence: "proven", remote }, court);
-    },
+    outgoing: servers(court),
     suspect: court.suspected.named,
     refresh: () => {
       // A link that was flagged for what is accepted now isn't any more.
@@ -176,6 +171,23 @@ function judgedCallers(court: Court): {
   };
 }
 
+function servers(court: Court): SeenServers {
+  /** As many as there are in the config. */
+  const newest = new Map<string, string | undefined>();
+  return {
+    regression: (peer) => newest.get(peer),
+    onLink: (peer, kind) => (link) => {
+      const seen = linkObservation(link, court.clock.nowUnixMs());
+      const terms = termsOfServer(kind, court.terms());
+      const remote = remoteOf(link);
+      newest.set(
+        peer,
+        judged({ direction: "outgoing", peer, seen, terms, evidence: "proven", remote }, court),
+      );
+    },
+  };
+}
+
 /** Certificates of others aren't given out by a profile; where we show none, its groups aren't offered either. */
 function termsOfServer(kind: "svid" | "certified" | "web", ours: Required<PeerTerms>): PeerTerms {
   const { groups, outgoing } = ours;
@@ -187,7 +199,7 @@ function termsOfServer(kind: "svid" | "certified" | "web", ours: Required<PeerTe
 const indifferent: PeerWatch = {
   incoming: (channel) => channel,
   caller: (channel) => channel,
-  outgoing: () => () => undefined,
+  outgoing: { onLink: () => () => undefined, regression: () => undefined },
   suspect: () => undefined,
   refresh: () => undefined,
   stop: () => Promise.resolve(),

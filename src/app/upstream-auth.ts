@@ -57,8 +57,13 @@ export interface AuthOptions {
   readonly seen?: SeenServers | undefined;
 }
 
-/** What is told of each link to a server: one with certificates of ours, one that is shown ours, or any other. */
-export type SeenServers = (peer: string, kind: "svid" | "certified" | "web") => OnLink;
+/** Who remembers the servers. */
+export interface SeenServers {
+  /** What is told of each link to a server: one with a certificate of ours, one that is shown ours, or any other. */
+  readonly onLink: (peer: string, kind: "svid" | "certified" | "web") => OnLink;
+  /** In what its newest link is less than before, in short, where it is used all the same. */
+  readonly regression: (peer: string) => string | undefined;
+}
 
 export interface AuthorizedServer {
   readonly connections: Connections;
@@ -115,7 +120,7 @@ export function webLink(
   { webTerms: terms, webLinks: links, seen }: Pick<AuthOptions, "webTerms" | "webLinks" | "seen">,
 ): WebLinkOptions {
   const keyExchange = link.key_exchange ?? "hybrid-required";
-  return { terms, keyExchange, links, seen: seen?.(webPeer(name, new URL(url)), kind) };
+  return { terms, keyExchange, links, seen: seen?.onLink(webPeer(name, new URL(url)), kind) };
 }
 
 type OauthAuth = Exclude<UpstreamAuth, { readonly kind: "mtls" | "bearer" }>;

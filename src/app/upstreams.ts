@@ -126,7 +126,9 @@ export function connectServers(
   });
   return {
     grants,
-    upstreams: namedUpstreams(new Map([...adapters, ...(options.virtual ?? [])])),
+    upstreams: namedUpstreams(new Map([...adapters, ...(options.virtual ?? [])]), (name) =>
+      regressionOf(name, servers[name], options),
+    ),
     renew: (client, old) => {
       for (const { pool, server } of pools) {
         pool.renew(peerLink(server, client, options), old);
@@ -138,6 +140,15 @@ export function connectServers(
     setWebTerms: (next) => (terms = next),
     endWebLinksBeyond: (next) => endLinksBeyond(links, next),
   };
+}
+
+function regressionOf(
+  name: string,
+  server: ServerConfig | undefined,
+  { seen }: UpstreamOptions,
+): string | undefined {
+  if (server === undefined || !("url" in server) || !server.url.startsWith("https:")) return undefined;
+  return seen?.regression(server.peer ?? webPeer(name, new URL(server.url)));
 }
 
 function stdioServer(name: string, server: StdioServer, options: UpstreamOptions): Upstream {
@@ -197,7 +208,7 @@ function peerLink(
     terms,
     tls: clientTlsOptions({ profile: terms, peerSpiffeId: peer, credentials, serverRoots }),
     proof: own && { own, isDemanded, revokedSerials, clock },
-    seen: seen?.(peer, "svid"),
+    seen: seen?.onLink(peer, "svid"),
   };
 }
 

@@ -20,6 +20,8 @@ export interface Ending {
   readonly resumes?: string;
   /** The link the answer came on. */
   readonly link?: ServerLink;
+  /** In what the link to the server was less than before. */
+  readonly upstreamRegression?: string;
 }
 
 export function decisionEntry(call: Judged, world: World): EntryDraft {
@@ -60,6 +62,7 @@ export function outcomeEntry(call: Received & Partial<Read>, ending: Ending, now
       ...(ending.answerFailed && { answer: "failed" }),
       ...(ending.uninspected === true && { inspected: "no" }),
       ...(ending.resumes !== undefined && { resumes: ending.resumes }),
+      ...(ending.upstreamRegression !== undefined && { "upstream.regression": ending.upstreamRegression }),
       ...(ending.reason !== undefined && { reason: ending.reason }),
       ...(ending.link && serverLinkFacts(ending.link)),
     },

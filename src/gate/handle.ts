@@ -29,7 +29,7 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
     const permitted = (call = await journal(judged, world, ports));
     const came = ownChallenges(permitted, await ports.upstreams.forward(permitted));
     const answer = await checkOffer(permitted, came, world, ports);
-    departure = await relay(permitted, answer, ports);
+    departure = marked(permitted, await relay(permitted, answer, ports), ports);
   } catch (error) {
     departure = refused(call, error, ports);
   }
@@ -53,6 +53,13 @@ const denials: ReadonlySet<string> = new Set<RefusalCode>([
   "grant_needed",
   "delegation_refused",
 ]);
+
+/** With what is known of the link to the server. */
+function marked({ server }: Received, departure: Departure, { upstreams }: Ports): Departure {
+  const regression = upstreams.regression?.(server);
+  if (regression === undefined) return departure;
+  return { ...departure, ending: { ...departure.ending, upstreamRegression: regression } };
+}
 
 /** The answer that says no, or that something broke. */
 function refused(call: Received & Partial<Read>, error: unknown, ports: Ports): Departure {

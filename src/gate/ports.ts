@@ -31,6 +31,8 @@ export interface Journal {
  */
 export interface Upstreams {
   readonly forward: (call: Journaled) => Promise<Answer>;
+  /** In what the newest link to a server is less than it was, in short, where it is used all the same. */
+  readonly regression?: (server: string) => string | undefined;
 }
 
 /**

@@ -140,7 +140,7 @@ const rules = [
 ] as const satisfies readonly Rule[];
 
 const fingerprintChanged = "fingerprint_changed";
-export type RegressionKind = (typeof rules)[number]["kind"] | typeof fingerprintChanged;
+type RegressionKind = (typeof rules)[number]["kind"] | typeof fingerprintChanged;
 
 /**
  * @param best what is left of what is remembered of the peer, empty for one that isn't known

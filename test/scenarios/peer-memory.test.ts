@@ -358,6 +358,25 @@ for (const [what, kind, options] of [
   });
 }
 
+test("where it is only flagged, calls to a server that lost its hybrid group go on and say so", async (t) => {
+  const server = await webServer(t);
+  const sections = "crypto: { regression: flag }";
+  const gateway = await testGateway(
+    t,
+    `servers: { weather: { url: "${server.url}/mcp" } }\n${sections}\n${openPolicy}`,
+  );
+  const client = clientOf(t, gateway, await enrol(gateway));
+  const call = () => client.post("weather", toolCall("today"));
+  assert.equal((await call()).status, 200);
+  server.change({ ecdhCurve: "X25519" });
+  assert.equal((await call()).status, 200);
+  const outcomes = (await recorded(gateway)).filter(({ event }) => event === "call.outcome");
+  assert.deepEqual(
+    outcomes.map(({ facts }) => facts["upstream.regression"]),
+    [undefined, "group_lost:high"],
+  );
+});
+
 test("a server of ours that goes back to a lower category is sent nothing, and one that follows our own preference isn't one that goes back", async (t) => {
   const shown = webCertificate("ecdsa", "localhost");
   let requests = 0;

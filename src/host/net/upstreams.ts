@@ -21,9 +21,13 @@ export interface NamedUpstreams extends Upstreams {
   readonly close: () => Promise<void>;
 }
 
-export function namedUpstreams(upstreams: ReadonlyMap<string, Upstream>): NamedUpstreams {
+export function namedUpstreams(
+  upstreams: ReadonlyMap<string, Upstream>,
+  regression?: Upstreams["regression"],
+): NamedUpstreams {
   const counts = new Map([...upstreams.keys()].map((name) => [name, { calls: 0, failures: 0 }]));
   return {
+    ...(regression && { regression }),
     counts,
     forward: async (call) => {
       const upstream = upstreams.get(call.server);

@@ -37,7 +37,7 @@ export interface RememberedPeer extends PeerRecord {
 }
 
 /** A change that an operator accepted, for the audit log. */
-export interface AcceptedChange {
+interface AcceptedChange {
   readonly id: number;
   /** Of the entry, the same however often it is written. */
   readonly callId: string;
