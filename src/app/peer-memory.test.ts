@@ -79,7 +79,7 @@ test("links are written within a second, with nobody waiting for it", async (t) 
   peers.stop();
 });
 
-test("what can't be written is kept, and fails nobody's link", (t) => {
+test("what can't be written is kept and tried again, and fails nobody's link", async (t) => {
   const { state, names } = scene(t);
   let isDiskFull = true;
   const save: StateStore["peers"]["save"] = (...what) => {
@@ -89,8 +89,8 @@ test("what can't be written is kept, and fails nobody's link", (t) => {
   const peers = livePeers({ ...state.peers, save }, quiet);
   peers.put(peer("a", 1), true);
   isDiskFull = false;
+  await eventually("it is written", () => names().length === 1);
   peers.stop();
-  assert.deepEqual(names(), ["a"]);
 });
 
 test("what a command changed takes the place of what was seen before it", (t) => {

@@ -33,8 +33,9 @@ export function livePeers(
     peers[direction].delete(peer);
     peers[direction].set(peer, record);
     epoch = Math.max(epoch, record.epoch);
+    if (peers[direction].size <= bound) return;
     const [oldest] = peers[direction].keys();
-    if (peers[direction].size <= bound || oldest === undefined) return;
+    if (oldest === undefined) return;
     peers[direction].delete(oldest);
     dirty.delete(keyOf({ direction, peer: oldest }));
     dropped.set(keyOf({ direction, peer: oldest }), { direction, peer: oldest });
@@ -68,10 +69,8 @@ export function livePeers(
     },
     reload: () => {
       const touched = store.touchedSince(epoch);
-      for (const record of touched) {
-        dirty.delete(keyOf(record));
-        insert(record);
-      }
+      // What was still to be written of them is of an older epoch, and the store leaves it out.
+      for (const record of touched) insert(record);
       return touched.length > 0;
     },
     stop: save,

@@ -27,8 +27,8 @@ export function suspects(): Suspects {
       const address = addressOf(remote);
       known.delete(address);
       known.set(address, { peer, group: row.id, seen });
-      const [oldest] = known.keys();
-      if (known.size > maxAddresses && oldest !== undefined) known.delete(oldest);
+      const [oldest] = known.size > maxAddresses ? known.keys() : [];
+      if (oldest !== undefined) known.delete(oldest);
     },
     named: (address, { groups, fingerprint }) => {
       const last = known.get(address);

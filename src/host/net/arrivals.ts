@@ -32,8 +32,8 @@ export function arrivals(nowMs: () => number = () => performance.now()): Arrival
   const noteFailure = (address: string, groupId: number): void => {
     failed.delete(address);
     failed.set(address, { groupId, atMs: nowMs() });
-    const [oldest] = failed.keys();
-    if (failed.size > maxAddresses && oldest !== undefined) failed.delete(oldest);
+    const [oldest] = failed.size > maxAddresses ? failed.keys() : [];
+    if (oldest !== undefined) failed.delete(oldest);
   };
   return {
     came: (socket, remote, hello) => {
