@@ -224,7 +224,7 @@ function watchedSecret(source: TextSource, at: string, { folder }: AuthOptions):
 }
 
 /** How a server that isn't ours is called where peers are remembered. */
-function webPeer(name: string, { origin }: URL): string {
+export function webPeer(name: string, { origin }: URL): string {
   return `${name} ${origin}`;
 }
 

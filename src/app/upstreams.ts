@@ -31,6 +31,7 @@ import {
   type GrantsOptions,
   type SeenServers,
   webLink,
+  webPeer,
 } from "./upstream-auth.ts";
 
 export interface UpstreamOptions {

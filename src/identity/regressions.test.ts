@@ -12,8 +12,8 @@ type Group = keyof typeof ids;
 
 const since = Date.parse("2026-01-02T03:04:05.678Z");
 const now = Date.parse("2026-01-03T00:00:00Z");
-const terms = termsOf({ profile: resolveProfile("hybrid"), sinceUnixMs: 0 }, now);
-const cnsa = termsOf({ profile: resolveProfile("cnsa-2.0"), sinceUnixMs: 0 }, now);
+const terms = termsOf({ profile: resolveProfile("hybrid"), sinceUnixMs: 0, outgoing: [] }, now);
+const cnsa = termsOf({ profile: resolveProfile("cnsa-2.0"), sinceUnixMs: 0, outgoing: [] }, now);
 
 function offer(groups: readonly Group[], keyShares: readonly Group[] = groups, ja4 = "t13i0108"): Offer {
   return {
@@ -176,7 +176,7 @@ for (const [what, best, seen, under, expected] of rows) {
 
 test("until a change of profile is over, who still uses the one before hasn't regressed", () => {
   const changing = { profile: resolveProfile("cnsa-2.0"), sinceUnixMs: now };
-  const outgoing = { profile: resolveProfile("hybrid"), untilUnixMs: now + 1000 };
+  const outgoing = [{ profile: resolveProfile("hybrid"), untilUnixMs: now + 1000 }];
   const seen = link("X25519MLKEM768");
   const during = termsOf({ ...changing, outgoing }, now);
   assert.deepEqual(regressionsOf(beforeStronger, seen, during), []);

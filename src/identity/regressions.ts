@@ -168,13 +168,15 @@ export function inShort(
 
 /** The terms of a profile, for peers whose certificates it gives out. */
 export function termsOf({ profile, outgoing }: InForce, nowUnixMs: number): Required<PeerTerms> {
-  const before = outgoing !== undefined && outgoing.untilUnixMs > nowUnixMs ? outgoing.profile : undefined;
-  const names = (rows: readonly { readonly id: string }[] = []): readonly string[] =>
-    rows.map(({ id }) => id);
+  const before = outgoing.filter(({ untilUnixMs }) => untilUnixMs > nowUnixMs).map((each) => each.profile);
+  const names = (rows: readonly { readonly id: string }[]): readonly string[] => rows.map(({ id }) => id);
   return {
     groups: names(profile.groups),
     identities: names(profile.identities),
-    outgoing: { groups: names(before?.groups), identities: names(before?.identities) },
+    outgoing: {
+      groups: names(before.flatMap(({ groups }) => groups)),
+      identities: names(before.flatMap(({ identities }) => identities)),
+    },
   };
 }
 
