@@ -193,7 +193,7 @@ function settle(socket: net.Socket, verdict: Verdict, options: FrontDoorOptions,
     return;
   }
   if (verdict.kind !== "hello") return;
-  if (target.isForCalls === true) coming.came(socket, remote, verdict.hello);
+  if (target.isForCalls) coming.came(socket, remote, verdict.hello);
   socket.unshift(verdict.bytes);
   target.server.emit("connection", socket);
 }
