@@ -235,6 +235,7 @@ export async function recordIssue(
       spiffeId,
       purpose: shown,
       notAfterUnixMs,
+      keyAlgorithm,
       ...(approved.asOf !== undefined && { asOf: approved.asOf }),
       ...(related !== undefined && { renewedFrom: related }),
     });

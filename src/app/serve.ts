@@ -6,7 +6,8 @@ import { answerIdentity } from "../gate/identity-requests.ts";
 import type { Ports } from "../gate/ports.ts";
 import type { World } from "../gate/world.ts";
 import { enrolHttp, type Registrar } from "../host/net/enrol-http.ts";
-import { frontDoor } from "../host/net/front-door.ts";
+import { type Door, frontDoor } from "../host/net/front-door.ts";
+import type { LinkNow } from "../host/net/links-now.ts";
 import type { GrantsHttp } from "../host/net/grants-http.ts";
 import { listen } from "../host/net/listen.ts";
 import { type McpHttp, mcpHttp } from "../host/net/mcp-http.ts";
@@ -58,6 +59,9 @@ export interface Serving {
   readonly review: () => void;
   /** Takes nothing new, lets calls under way finish for at most `graceMs`, then ends every link. */
   readonly drain: (graceMs: number) => Promise<void>;
+  /** TLS groups it takes, in order of preference: for calls, and those on which only newcomers and latecomers are let in. */
+  readonly groups: () => Readonly<Record<"calls" | "newcomersAlone", readonly string[]>>;
+  readonly links: () => Readonly<Record<"calls" | "revocations", readonly LinkNow[]>>;
 }
 
 /** A link outlives its certificate by no more than this. */
@@ -121,6 +125,16 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       feed?.close();
       await http.drain(graceMs);
     },
+    groups: () => groupsOf(doors()),
+    links: () => ({ calls: http.links(), revocations: feed?.links() ?? [] }),
+  };
+}
+
+function groupsOf(doors: readonly Door[]): ReturnType<Serving["groups"]> {
+  const ids = (of: readonly Door[]): readonly string[] => of.map(({ group }) => group.id);
+  return {
+    calls: ids(doors.filter(({ admitted }) => admitted !== undefined)),
+    newcomersAlone: ids(doors.filter(({ admitted }) => admitted === undefined)),
   };
 }
 

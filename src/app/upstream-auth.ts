@@ -1,6 +1,8 @@
 /** From a server's `auth` in the config to the credentials and connections with which it is reached. */
 import path from "node:path";
 
+import type tls from "node:tls";
+
 import { Agent } from "undici";
 
 import { jwtKeyFromPem } from "../crypto/jwt-keys.ts";
@@ -55,6 +57,8 @@ export interface AuthOptions {
   /** How callers are vouched for; absent where nobody is. */
   readonly assertions?: Assertions | undefined;
   readonly seen?: SeenServers | undefined;
+  /** Shown each new TLS link to the server itself. */
+  readonly onLink: (link: tls.TLSSocket) => void;
 }
 
 /** Who remembers the servers. */
@@ -85,7 +89,8 @@ export function authorizedServer(
   const url = new URL(server.url);
   const at = `servers.${name}.auth`;
   const own = clientCertificate(auth, at, options);
-  const link = webLink(name, server, own === undefined ? "web" : "certified", options);
+  const { onLink } = options;
+  const link = { ...webLink(name, server, own === undefined ? "web" : "certified", options), onLink };
   const connections =
     own === undefined ? webConnections(url, link) : certifiedConnections(url.origin, own, link);
   if (auth.kind === "mtls") return { connections };

@@ -4,6 +4,7 @@ import path from "node:path";
 import type { LinkTerms } from "../crypto/suites/in-force.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
 import { forwardUpstream } from "../host/net/forward-upstream.ts";
+import { type Negotiated, negotiatedOn } from "../host/net/negotiated.ts";
 import type { ExchangeLimits } from "../host/net/http-exchange.ts";
 import { httpUpstream } from "../host/net/http-upstream.ts";
 import { plainLink } from "../host/net/link-facts.ts";
@@ -75,7 +76,16 @@ export interface ConnectedServers {
   readonly setWebTerms: (terms: DoorTerms) => void;
   /** Ends those of groups that aren't among these. */
   readonly endWebLinksBeyond: (terms: Pick<LinkTerms, "groups" | "classicalGroups">) => void;
+  /** What the newest TLS link to each server negotiated, by its name; those that were reached. */
+  readonly negotiated: ReadonlyMap<string, NotedLink>;
 }
+
+export interface NotedLink extends Negotiated {
+  readonly atUnixMs: number;
+}
+
+type Noted = Map<string, NotedLink>;
+type OnLink = NonNullable<LinkOptions["onLink"]>;
 
 type Connecting = UpstreamOptions & Pick<AuthOptions, "webTerms" | "webLinks">;
 
@@ -103,7 +113,9 @@ export function connectServers(
   let terms: DoorTerms = given.profile;
   const options = { ...given, webTerms: () => terms, webLinks: links };
   const grants = new Map<string, UserGrants>();
-  const pools: { readonly pool: RenewablePool; readonly server: ServerAtPeer }[] = [];
+  const noted: Noted = new Map();
+  const pools: { readonly pool: RenewablePool; readonly server: ServerAtPeer; readonly onLink: OnLink }[] =
+    [];
   const adapters = Object.entries(servers).map(([name, server]): [string, Upstream] => {
     if ("command" in server) return [name, stdioServer(name, server, options)];
     if ("forward" in server) return [name, forwardUpstream(exchangeLimits(options))];
@@ -111,15 +123,17 @@ export function connectServers(
       const authorized = authorizedServer(name, server, server.auth, {
         ...options,
         answerTimeoutMs: options.limits.answer_timeout,
+        onLink: notedUnder(name, noted, options.clock),
       });
       if (authorized.grants !== undefined) grants.set(name, authorized.grants);
       const { connections, credential } = authorized;
       return [name, overHttp(name, server, { ...connections, credential }, options)];
     }
-    if (server.peer === undefined) return [name, webServer(name, server, options)];
+    const onLink = notedUnder(name, noted, options.clock);
+    if (server.peer === undefined) return [name, webServer(name, server, onLink, options)];
     const atPeer = { ...server, peer: server.peer };
-    const pool = peerPool(name, atPeer, options);
-    pools.push({ pool, server: atPeer });
+    const pool = peerPool(name, atPeer, onLink, options);
+    pools.push({ pool, server: atPeer, onLink });
     return [
       name,
       overHttp(name, server, { ...pool, patience: { ms: peerPatienceMs, log: options.log } }, options),
@@ -131,8 +145,8 @@ export function connectServers(
       regressionOf(name, servers[name], options),
     ),
     renew: (client, old) => {
-      for (const { pool, server } of pools) {
-        pool.renew(peerLink(server, client, options), old);
+      for (const { pool, server, onLink } of pools) {
+        pool.renew({ ...peerLink(server, client, options), onLink }, old);
       }
     },
     review: () => {
@@ -140,6 +154,16 @@ export function connectServers(
     },
     setWebTerms: (next) => (terms = next),
     endWebLinksBeyond: (next) => endLinksBeyond(links, next),
+    negotiated: noted,
+  };
+}
+
+/** A resumed session says nothing of the server's key: what was seen of it before stands. */
+function notedUnder(name: string, noted: Noted, clock: Clock): OnLink {
+  return (link) => {
+    const now = negotiatedOn(link);
+    const serverKey = now.serverKey ?? noted.get(name)?.serverKey;
+    noted.set(name, { ...now, serverKey, atUnixMs: clock.nowUnixMs() });
   };
 }
 
@@ -179,22 +203,27 @@ function linked(link: LinkSpec, { limits, clock, log }: UpstreamOptions): Upstre
 }
 
 /** A server that knows nothing of us. */
-function webServer(name: string, server: ServerAtUrl, options: Connecting): Upstream {
-  const connections = webConnections(new URL(server.url), webLink(name, server, "web", options));
+function webServer(name: string, server: ServerAtUrl, onLink: OnLink, options: Connecting): Upstream {
+  const link = webLink(name, server, "web", options);
+  const connections = webConnections(new URL(server.url), { ...link, onLink });
   return server.transport === "http+sse"
     ? overHttpSse(name, server, connections, options)
     : overHttp(name, server, connections, options);
 }
 
-function peerPool(name: string, server: ServerAtPeer, options: UpstreamOptions): RenewablePool {
+function peerPool(
+  name: string,
+  server: ServerAtPeer,
+  onLink: OnLink,
+  options: UpstreamOptions,
+): RenewablePool {
   const { client } = options;
   const url = new URL(server.url);
   if (client === undefined || url.protocol !== "https:") {
     throw new Refusal("bad_config", `servers.${name}: a server with a \`peer\` is reached over https.`);
   }
-  return renewablePool(url.origin, peerLink(server, client, options), (serial) =>
-    client.revokedSerials().has(serial),
-  );
+  const link = { ...peerLink(server, client, options), onLink };
+  return renewablePool(url.origin, link, (serial) => client.revokedSerials().has(serial));
 }
 
 /** Both ends' classical identities are proven where both have one, and must be where the config says so. */

@@ -1,11 +1,14 @@
 /** A listener for clients that can't present an ML-DSA certificate: a web certificate in front, access tokens behind. */
+import { certificatesIn, keyNameOf } from "../crypto/certificate.ts";
 import { handle } from "../gate/handle.ts";
 import { whyOver } from "../gate/stages.ts";
 import type { Ports } from "../gate/ports.ts";
 import type { WebReach, World } from "../gate/world.ts";
 import { frontDoor } from "../host/net/front-door.ts";
 import { listen } from "../host/net/listen.ts";
+import type { LinkNow } from "../host/net/links-now.ts";
 import { type McpHttp, mcpHttp } from "../host/net/mcp-http.ts";
+import type { Credentials } from "../host/net/tls.ts";
 import { webFront } from "../host/net/web-front.ts";
 import { type DoorTerms, openWebDoors } from "../host/net/web-tls.ts";
 import { accessTokens } from "../host/oauth/access-tokens.ts";
@@ -44,11 +47,25 @@ interface OpenWebListener {
   /** Ends the links of groups that aren't among these. */
   readonly endLinksBeyond: (terms: GroupTerms) => void;
   readonly drain: (graceMs: number) => Promise<void>;
+  readonly facts: () => WebListenerFacts;
 }
 
 type GroupTerms = Pick<LinkTerms, "groups" | "classicalGroups">;
 
-interface OpenWebListeners {
+/** What a listener takes and shows, and who is there. */
+export interface WebListenerFacts {
+  readonly url: string;
+  /** `host:port` as bound. */
+  readonly address: string;
+  readonly keyExchange: WebListener["key_exchange"];
+  /** In order of preference. */
+  readonly groups: readonly string[];
+  /** Algorithms of its certificates. */
+  readonly certificates: readonly string[];
+  readonly links: readonly LinkNow[];
+}
+
+export interface OpenWebListeners {
   /** `host:port` as bound, by the origin that clients know each by. */
   readonly addresses: ReadonlyMap<string, string>;
   readonly review: () => void;
@@ -56,6 +73,8 @@ interface OpenWebListeners {
   readonly setTerms: (terms: DoorTerms) => void;
   /** Ends the links of groups that aren't among these, with the calls on them. */
   readonly endLinksBeyond: (terms: GroupTerms) => void;
+  readonly facts: () => readonly WebListenerFacts[];
+  readonly issuersSeen: Issuers["seen"];
 }
 
 /** How long a connection may take to come with a good token, from its handshake on. */
@@ -121,7 +140,19 @@ async function openWebListener(listener: WebListener, options: WebListenerOption
       await http.drain(graceMs);
       reviews.stop();
     },
+    facts: () => ({
+      url: listener.url,
+      address,
+      keyExchange: listener.key_exchange,
+      groups: web.doors().map(({ group }) => group.id),
+      certificates: web.credentials().flatMap(algorithmOf),
+      links: http.links(),
+    }),
   };
+}
+
+function algorithmOf({ certificate }: Credentials): readonly string[] {
+  return certificatesIn(certificate).slice(0, 1).map(keyNameOf);
 }
 
 function groupsOf({ groups, classicalGroups }: GroupTerms): readonly string[] {
@@ -204,12 +235,17 @@ export async function openWebListeners(
     review: () => listeners.forEach(({ review }) => review()),
     setTerms: (terms) => listeners.forEach(({ setTerms }) => setTerms(terms)),
     endLinksBeyond: (terms) => listeners.forEach(({ endLinksBeyond }) => endLinksBeyond(terms)),
+    facts: () => listeners.map(({ facts }) => facts()),
+    issuersSeen: () => issuers?.seen() ?? new Map(),
   };
+  let issuers: Issuers | undefined;
   if (webListeners.length === 0) return opened;
+
   const specs = issuerSpecs(config.issuers, config.folder);
+  issuers = openIssuers(specs, ports.clock);
   const shared = {
     profile,
-    issuers: openIssuers(specs, ports.clock),
+    issuers,
     issuerUrls: new Map([...specs].map(([name, { issuer }]) => [name, issuer])),
     proofs: openProofs(ports.clock),
     world,

@@ -47,6 +47,7 @@ export interface WorkloadEnrolment {
   readonly byToken: (token: string) => Promise<ProvenWorkload>;
   /** @throws Refusal `proof_refused`, with the reason for the log alone; `busy` */
   readonly bySvid: (request: SvidRequest) => Promise<ProvenWorkload>;
+  readonly issuersSeen: Issuers["seen"];
 }
 
 type Entry = EnrolmentDocument[number];
@@ -74,6 +75,7 @@ export function workloadEnrolment(
   return {
     byToken: (token) => byToken(token, { config, entries: tokens, issuers, clock }).catch(refused),
     bySvid: (request) => bySvid(request, { config, entries: svids, clock }).catch(refused),
+    issuersSeen: issuers.seen,
   };
 }
 

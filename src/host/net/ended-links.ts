@@ -28,6 +28,8 @@ export interface OpenLink {
   readonly calls: Set<OpenCall>;
   /** It ends when nothing is under way on it. */
   isRetired: boolean;
+  /** Whose access token was judged on it last. */
+  lastCaller?: string;
 }
 
 /** Ends each link for which there is a reason, its calls first, so that they know why. */

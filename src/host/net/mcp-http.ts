@@ -22,6 +22,7 @@ import {
   type WhyEnded,
   type WhyOver,
 } from "./ended-links.ts";
+import { type LinkNow, linksNow } from "./links-now.ts";
 import { checkHeaders, filtered, goodbyeHeader, renewHeader, valueOf, withLength } from "./headers.ts";
 import { type GrantsHttp, isAboutGrants } from "./grants-http.ts";
 import { linkProofPath } from "./link-proof.ts";
@@ -75,6 +76,7 @@ export interface McpHttp {
   /** Ends each call for which there is a reason, judged by the access token it came with. */
   readonly reviewCalls: (why: WhyOver) => void;
   readonly underWay: () => number;
+  readonly links: () => readonly LinkNow[];
 }
 
 const defaultTimeouts = {
@@ -143,6 +145,7 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
     review: (why) => endLinks(links, why, options.log),
     reviewCalls: (why) => endCalls(links, why, options.log),
     underWay: () => underWay,
+    links: () => linksNow(links.values()),
   };
 }
 
@@ -190,12 +193,12 @@ async function take(
     await options.grants(request, response, link.channel);
   } else if (onProof !== undefined && request.url === linkProofPath) {
     link.channel = await takeProof(request, response, { ...from, log, onProof });
-  } else await receive(request, { ...from, open }, options);
+  } else await receive(request, { ...from, open, link }, options);
 }
 
 async function receive(
   request: http.IncomingMessage,
-  { response, open, ...from }: Origin & { readonly open: OpenCall },
+  { response, open, link, ...from }: Origin & { readonly open: OpenCall; readonly link: OpenLink },
   options: McpHttpOptions,
 ): Promise<void> {
   const call: Received = {
@@ -219,7 +222,7 @@ async function receive(
     const targetUrl = targetOf(request);
     if (targetUrl !== undefined) checkNoBody(request);
     const admitted = (await options.admission?.admit(call, request)) ?? call;
-    open.presented = admitted.presented;
+    notePresented(admitted, open, link);
     const body = call.verb === "POST" ? await readBody(request, options.maxBodyBytes) : call.body;
     await options.onCall({ ...admitted, body, ...(targetUrl && { targetUrl }) });
   } catch (error) {
@@ -229,6 +232,12 @@ async function receive(
     if (status !== 401 || !isBrief(request)) response.shouldKeepAlive = false;
     call.reply.whole(status, headers, body);
   }
+}
+
+/** Whose call it is, for when its token ends, and for the operator. */
+function notePresented({ presented }: Received, open: OpenCall, link: OpenLink): void {
+  open.presented = presented;
+  if (presented !== undefined) link.lastCaller = presented.id;
 }
 
 async function readIdentityRequest(request: http.IncomingMessage): Promise<Uint8Array> {

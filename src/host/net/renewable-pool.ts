@@ -36,6 +36,8 @@ export interface LinkOptions {
   readonly explain?: (reason: unknown) => Promise<unknown>;
   /** Told of each link whose other end is proven, before anything is sent; throws for one that isn't to be used. */
   readonly seen?: OnLink | undefined;
+  /** Shown each link that is what was asked for. */
+  readonly onLink?: (link: tls.TLSSocket) => void;
 }
 
 export type OnLink = (link: tls.TLSSocket) => void;
@@ -59,6 +61,7 @@ export function renewablePool(
       }
       links.set(link, serial);
       link.once("close", () => links.delete(link));
+      current.onLink?.(link);
       group = negotiated.id;
       return serverLink(link, negotiated);
     });

@@ -8,6 +8,7 @@ import type { Log } from "../../kernel/log.ts";
 import type { Channel } from "../../model/channel.ts";
 import type { RevokedCertificate } from "../store/certificate-records.ts";
 import { endLinks, type OpenLink, type WhyEnded } from "./ended-links.ts";
+import { type LinkNow, linksNow } from "./links-now.ts";
 
 export const revocationsPath = "/identity/revocations";
 
@@ -20,6 +21,7 @@ export interface RevocationFeed {
   /** The list may have changed: who waits for that is told. */
   readonly changed: () => void;
   readonly review: (why: WhyEnded) => void;
+  readonly links: () => readonly LinkNow[];
   readonly close: () => void;
 }
 
@@ -82,6 +84,7 @@ export function revocationFeed(
       for (const finish of waiting) finish();
     },
     review: (why) => endLinks(links, why, log),
+    links: () => linksNow(links.values()),
     close: () => {
       for (const link of links.keys()) link.destroy();
       server.close();

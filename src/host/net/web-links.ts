@@ -29,6 +29,8 @@ export interface WebLinkOptions {
   readonly links: WebLinks;
   /** Told of each; throws for one that isn't to be used. */
   readonly seen?: OnLink | undefined;
+  /** Shown each new one. */
+  readonly onLink?: (link: tls.TLSSocket) => void;
   /** Roots, and what is shown to the server. */
   readonly tls?: Pick<tls.ConnectionOptions, "ca" | "cert" | "key">;
 }
@@ -45,6 +47,7 @@ export function webPool(origin: string, options: WebLinkOptions): Pool {
   return makePool(origin, { tls: webTlsOptions(options), explain, seen: options.seen }, (link) => {
     const facts = checked(link, offered);
     options.links.set(link, facts.group);
+    options.onLink?.(link);
     link.once("close", () => options.links.delete(link));
     return facts;
   });

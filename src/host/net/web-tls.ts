@@ -42,6 +42,16 @@ export interface WebDoors {
   readonly setTerms: (terms: DoorTerms) => void;
   /** New connections show these. Throws if a key isn't the one of its certificate, and nothing is changed then. */
   readonly renew: (credentials: readonly Credentials[]) => void;
+  /** Those that are shown now. */
+  readonly credentials: () => readonly Credentials[];
+}
+
+/** What a listener takes under a profile, in order of preference. */
+export function webGroups(
+  { groups, classicalGroups }: Pick<DoorTerms, "groups" | "classicalGroups">,
+  allowsClassical: boolean,
+): readonly KeyExchangeSuite[] {
+  return [...groups, ...(allowsClassical ? classicalGroups : [])];
 }
 
 /** @throws Refusal `bad_config` if a key isn't the one of its certificate */
@@ -51,6 +61,7 @@ export function openWebDoors(options: WebDoorsOptions): WebDoors {
   let doors = doorsFor(options, terms, credentials);
   return {
     doors: () => doors,
+    credentials: () => credentials,
     setTerms: (next) => {
       // Handshakes under way end on the old ones, under the terms they began with.
       terms = next;
@@ -71,8 +82,7 @@ function doorsFor(
   terms: DoorTerms,
   credentials: readonly Credentials[],
 ): readonly Door[] {
-  const groups = [...terms.groups, ...(options.allowsClassical ? terms.classicalGroups : [])];
-  return groups.map((group): Door => {
+  return webGroups(terms, options.allowsClassical).map((group): Door => {
     const server = tls.createServer(
       {
         ...contextOf(terms, credentials, group),

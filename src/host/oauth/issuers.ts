@@ -50,6 +50,14 @@ export interface Issuers {
    * @throws Refusal `issuer_unavailable` if the issuer's keys can't be had
    */
   readonly verify: (token: string, expected: ExpectedToken) => Promise<VerifiedToken>;
+  /** With what the last good token of each issuer was signed, by its name in the config. */
+  readonly seen: () => ReadonlyMap<string, SeenToken>;
+}
+
+export interface SeenToken {
+  /** JOSE name; undefined of a token that its issuer was asked about. */
+  readonly algorithm: string | undefined;
+  readonly atUnixMs: number;
 }
 
 /** A caller waits for it. */
@@ -60,10 +68,18 @@ const maxTokenBytes = 16 * 1024;
 /** @param specs by name @throws Refusal `bad_config` if a file that is named can't be read */
 export function openIssuers(specs: ReadonlyMap<string, IssuerSpec>, clock: Clock): Issuers {
   const known = new Map([...specs].map(([name, spec]) => [name, openIssuer(name, spec, clock)]));
+  const seen = new Map<string, SeenToken>();
+  const note = (issuer: string, algorithm: string | undefined): void =>
+    void seen.set(issuer, { algorithm, atUnixMs: clock.nowUnixMs() });
   return {
+    seen: () => seen,
     verify: async (token, expected) => {
       if (token.length > maxTokenBytes) throw badToken(`it is longer than ${maxTokenBytes} bytes`);
-      if (!looksLikeJwt(token)) return await introspected(token, known, expected, clock);
+      if (!looksLikeJwt(token)) {
+        const active = await introspected(token, known, expected, clock);
+        note(active.issuer, undefined);
+        return active;
+      }
       const claimed = issuerIn(token);
       const name = expected.issuers.find((each) => known.get(each)?.spec.issuer === claimed);
       const found = name === undefined ? undefined : known.get(name);
@@ -71,6 +87,7 @@ export function openIssuers(specs: ReadonlyMap<string, IssuerSpec>, clock: Clock
       const { payload, protectedHeader } = await verified(token, found, expected, clock);
       checkType(protectedHeader, expected.types);
       checkTimes(payload, found.spec, expected.maxLifetimeMs, clock.nowUnixMs());
+      note(name, protectedHeader.alg);
       return { issuer: name, claims: payload, expiresUnixMs: (payload.exp ?? 0) * 1000 };
     },
   };

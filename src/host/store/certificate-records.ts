@@ -17,6 +17,8 @@ interface IssuedCertificate {
 interface NewCertificate extends IssuedCertificate {
   /** Serial of the certificate this one takes the place of; absent for the first of a family. */
   readonly renewedFrom?: string;
+  /** Algorithm of its key. */
+  readonly keyAlgorithm?: string;
   /** `lastRevocation` as it was before the right to this certificate was looked at; absent for the gateway's own. */
   readonly asOf?: number;
 }
@@ -24,6 +26,18 @@ interface NewCertificate extends IssuedCertificate {
 export interface ListedCertificate extends IssuedCertificate {
   /** `superseded`: it was renewed, and still counts until it ends. */
   readonly state: "valid" | "superseded" | "revoked" | "ended";
+}
+
+/** What an identity holds of one purpose and algorithm that counts and hasn't ended. */
+export interface HeldCertificate {
+  readonly spiffeId: string;
+  readonly purpose: string;
+  /** Undefined of one from before it was written down. */
+  readonly keyAlgorithm: string | undefined;
+  /** Those that were renewed count until they end. */
+  readonly certificates: number;
+  /** Of the last to end. */
+  readonly notAfterUnixMs: number;
 }
 
 /** What one command revoked. */
@@ -55,6 +69,8 @@ export interface CertificateRecords {
   readonly wasCertified: (spiffeId: string, purposePrefix: string) => boolean;
   /** The newest thousand. */
   readonly certificates: (nowUnixMs: number) => readonly ListedCertificate[];
+  /** All that count and haven't ended, by identity, purpose and algorithm. */
+  readonly held: (nowUnixMs: number) => readonly HeldCertificate[];
   /** SPIFFE IDs with a certificate for exactly that purpose that hasn't ended, all of them. */
   readonly holders: (purpose: string, nowUnixMs: number) => readonly string[];
   /**
@@ -84,7 +100,8 @@ export interface CertificateRecords {
 export const certificateSchema = `
   create table if not exists certificates (
     serial text primary key, spiffe_id text not null, purpose text not null,
-    not_after_unix_ms integer not null, revoked_unix_ms integer, family text not null default ''
+    not_after_unix_ms integer not null, revoked_unix_ms integer, family text not null default '',
+    key_algorithm text
   ) strict;
   create index if not exists certificates_by_id on certificates (spiffe_id);
   create table if not exists revocations (
@@ -94,19 +111,24 @@ export const certificateSchema = `
   ) strict;
 `;
 
-/** Brings a database of before families to the present. */
+/** Brings a database of before families, or before algorithms, to the present. */
 export function migrateCertificates(db: DatabaseSync): void {
-  const hasFamilies = (): boolean =>
-    db.prepare("select 1 from pragma_table_info('certificates') where name = 'family'").get() !== undefined;
-  if (!hasFamilies()) {
+  const column = db.prepare("select 1 from pragma_table_info('certificates') where name = ?");
+  const has = (name: string): boolean => column.get(name) !== undefined;
+  if (!has("family")) {
     transaction(db, () => {
-      if (hasFamilies()) return; // Another process was quicker.
+      if (has("family")) return; // Another process was quicker.
       db.exec("alter table certificates add column family text not null default ''");
       // Who was renewed from whom wasn't written down: what counts of an identity for one purpose is one family.
       db.exec(`update certificates set family =
         (select min(other.serial) from certificates other
          where other.spiffe_id = certificates.spiffe_id and other.purpose = certificates.purpose
          and (other.revoked_unix_ms is null) = (certificates.revoked_unix_ms is null))`);
+    });
+  }
+  if (!has("key_algorithm")) {
+    transaction(db, () => {
+      if (!has("key_algorithm")) db.exec("alter table certificates add column key_algorithm text");
     });
   }
   db.exec("create index if not exists certificates_by_family on certificates (family)");
@@ -116,7 +138,10 @@ export function certificateRecords(db: DatabaseSync): CertificateRecords {
   return { ...issued(db), stragglers: stragglersIn(db), ...revocations(db) };
 }
 
-type Issued = Pick<CertificateRecords, "addCertificate" | "wasCertified" | "certificates" | "holders">;
+type Issued = Pick<
+  CertificateRecords,
+  "addCertificate" | "wasCertified" | "certificates" | "held" | "holders"
+>;
 
 function issued(db: DatabaseSync): Issued {
   const familyOf = db.prepare("select family from certificates where serial = ?");
@@ -127,13 +152,13 @@ function issued(db: DatabaseSync): Issued {
     "select 1 from revocations where seq > ? and spiffe_id = ? and serial is null limit 1",
   );
   const insert = db.prepare(
-    "insert into certificates (serial, spiffe_id, purpose, not_after_unix_ms, family) values (?, ?, ?, ?, ?)",
+    "insert into certificates (serial, spiffe_id, purpose, not_after_unix_ms, family, key_algorithm) values (?, ?, ?, ?, ?, ?)",
   );
   return {
     // INVARIANT: looking and writing are one transaction, so no revocation falls between them.
     addCertificate: (certificate) =>
       transaction(db, () => {
-        const { serial, spiffeId, purpose, notAfterUnixMs, renewedFrom, asOf } = certificate;
+        const { serial, spiffeId, purpose, notAfterUnixMs, keyAlgorithm, renewedFrom, asOf } = certificate;
         // A certificate that isn't known begins a family: the database may be an older one, restored.
         const family =
           renewedFrom === undefined ? serial : String(familyOf.get(renewedFrom)?.["family"] ?? renewedFrom);
@@ -141,7 +166,7 @@ function issued(db: DatabaseSync): Issued {
           isFamilyRevoked.get(family) !== undefined ||
           (asOf !== undefined && isIdentityRevokedSince.get(asOf, spiffeId) !== undefined);
         if (isRevoked) throw revokedMeanwhile(certificate);
-        insert.run(serial, spiffeId, purpose, notAfterUnixMs, family);
+        insert.run(serial, spiffeId, purpose, notAfterUnixMs, family, keyAlgorithm ?? null);
       }),
     wasCertified: (spiffeId, purposePrefix) =>
       db
@@ -166,6 +191,7 @@ function issued(db: DatabaseSync): Issued {
           notAfterUnixMs: Number(row["not_after_unix_ms"]),
           state: String(row["state"]) as ListedCertificate["state"],
         })),
+    held: (nowUnixMs) => held(db, nowUnixMs),
     holders: (purpose, nowUnixMs) =>
       db
         .prepare(
@@ -175,6 +201,23 @@ function issued(db: DatabaseSync): Issued {
         .all(purpose, nowUnixMs)
         .map((row) => String(row["spiffe_id"])),
   };
+}
+
+function held(db: DatabaseSync, nowUnixMs: number): readonly HeldCertificate[] {
+  return db
+    .prepare(
+      `select spiffe_id, purpose, key_algorithm, count(*) as certificates, max(not_after_unix_ms) as last
+       from certificates where revoked_unix_ms is null and not_after_unix_ms > ?
+       group by spiffe_id, purpose, key_algorithm order by spiffe_id, purpose, last`,
+    )
+    .all(nowUnixMs)
+    .map((row) => ({
+      spiffeId: String(row["spiffe_id"]),
+      purpose: String(row["purpose"]),
+      keyAlgorithm: row["key_algorithm"] === null ? undefined : String(row["key_algorithm"]),
+      certificates: Number(row["certificates"]),
+      notAfterUnixMs: Number(row["last"]),
+    }));
 }
 
 function stragglersIn(db: DatabaseSync): CertificateRecords["stragglers"] {

@@ -185,6 +185,42 @@ test("holders are everybody with a certificate that hasn't ended, however many o
   assert.equal(gateway.holders("client", 1000).length, 1000);
 });
 
+test("what an identity holds is told by purpose and algorithm, without what is revoked or has ended", (t) => {
+  const { gateway, command } = opened(t);
+  const held = { ...certificate, keyAlgorithm: "ML-DSA-65" };
+  gateway.addCertificate({ ...held, serial: "a1" });
+  gateway.addCertificate({ ...held, serial: "a2", renewedFrom: "a1", notAfterUnixMs: 3000 });
+  gateway.addCertificate({ ...held, serial: "a3", renewedFrom: "a2", keyAlgorithm: "ML-DSA-87" });
+  gateway.addCertificate({ ...held, serial: "c1", purpose: "classical client", keyAlgorithm: "Ed25519" });
+  gateway.addCertificate({
+    ...held,
+    serial: "ended",
+    spiffeId: "spiffe://acme.test/agent/b",
+    notAfterUnixMs: 1000,
+  });
+  gateway.addCertificate({ ...held, serial: "revoked", spiffeId: "spiffe://acme.test/agent/c" });
+  gateway.revoke("revoked", at("r1"));
+  const told = { spiffeId, purpose: "client", certificates: 1, notAfterUnixMs: 2000 };
+  assert.deepEqual(command.held(1000), [
+    { ...told, purpose: "classical client", keyAlgorithm: "Ed25519" },
+    { ...told, keyAlgorithm: "ML-DSA-87" },
+    { ...told, keyAlgorithm: "ML-DSA-65", certificates: 2, notAfterUnixMs: 3000 },
+  ]);
+});
+
+test("join tokens are listed while they can be redeemed, without what they are redeemed with", (t) => {
+  const { gateway, command } = opened(t);
+  gateway.addGrant(grant("later"));
+  gateway.addGrant({ ...grant("sooner"), purpose: "server", expiresUnixMs: 4000 });
+  gateway.addGrant({ ...grant("over"), expiresUnixMs: 1000 });
+  gateway.addGrant(grant("used"));
+  gateway.takeGrant("used", 1000);
+  assert.deepEqual(command.openGrants(1000), [
+    { spiffeId, purpose: "server", expiresUnixMs: 4000 },
+    { spiffeId, purpose: "client", expiresUnixMs: 5000 },
+  ]);
+});
+
 test("a state file of before families keeps its certificates and revocations, and revokes by identity and purpose", (t) => {
   const file = databaseFile(t);
   const before = new DatabaseSync(file);
@@ -206,6 +242,7 @@ test("a state file of before families keeps its certificates and revocations, an
   const { gateway, command } = { gateway: openState(file), command: openState(file) };
   t.after(() => (gateway.close(), command.close()));
   assert.deepEqual([...gateway.revokedSerials()], ["gone"]);
+  assert.equal(gateway.held(1000)[0]?.keyAlgorithm, undefined, "it wasn't written down");
   gateway.addCertificate({ ...certificate, serial: "a3", renewedFrom: "a2" });
   assert.equal(command.revoke("a2", at("r1"))?.certificates, 3);
   assert.deepEqual([...gateway.revokedSerials()].toSorted(), ["a1", "a2", "a3", "gone"]);

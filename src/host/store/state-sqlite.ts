@@ -18,6 +18,10 @@ import { type PeerStore, peerSchema, peerStore } from "./state-peers.ts";
 
 export interface StateStore extends CertificateRecords, WorkloadRecords {
   readonly addGrant: (grant: JoinGrant) => void;
+  /** Join tokens that can still be redeemed, without their secrets, the next to end first. */
+  readonly openGrants: (
+    nowUnixMs: number,
+  ) => readonly Pick<JoinGrant, "spiffeId" | "purpose" | "expiresUnixMs">[];
   /** Marks the grant as used. @throws Refusal `bad_join_token` if it can't be redeemed (any more) */
   readonly takeGrant: (secretHash: string, nowUnixMs: number) => JoinGrant;
   /** All that `work` writes, or nothing of it. */
@@ -62,7 +66,7 @@ export function openState(file: string): StateStore {
   };
 }
 
-function joinGrants(db: DatabaseSync): Pick<StateStore, "addGrant" | "takeGrant"> {
+function joinGrants(db: DatabaseSync): Pick<StateStore, "addGrant" | "openGrants" | "takeGrant"> {
   const find = db.prepare(
     "select spiffe_id, purpose, expires_unix_ms, used_unix_ms from join_grants where secret_hash = ?",
   );
@@ -75,6 +79,18 @@ function joinGrants(db: DatabaseSync): Pick<StateStore, "addGrant" | "takeGrant"
         expiresUnixMs,
       );
     },
+    openGrants: (nowUnixMs) =>
+      db
+        .prepare(
+          `select spiffe_id, purpose, expires_unix_ms from join_grants
+           where used_unix_ms is null and expires_unix_ms > ? order by expires_unix_ms, spiffe_id`,
+        )
+        .all(nowUnixMs)
+        .map((row) => ({
+          spiffeId: String(row["spiffe_id"]),
+          purpose: row["purpose"] === "server" ? "server" : "client",
+          expiresUnixMs: Number(row["expires_unix_ms"]),
+        })),
     takeGrant: (secretHash, nowUnixMs) =>
       transaction(db, () => {
         const row = find.get(secretHash);
