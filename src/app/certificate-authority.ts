@@ -28,6 +28,9 @@ const runSchema = z.object({
   listen: z.string(),
   startedAtUnixMs: z.number(),
   dashboard: z.string().optional(),
+  /** Where commands ask it, with this start's token; absent of one from before they did. */
+  api: z.string().optional(),
+  version: z.string().optional(),
 });
 
 /** What a running gateway wrote of itself; undefined if none is known to run. */

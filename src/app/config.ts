@@ -71,7 +71,9 @@ export const configSchema = z.strictObject({
   dashboard: z
     .union([z.literal("off"), address])
     .default("127.0.0.1:8442")
-    .describe('Where the page is served, on loopback; "off" for none.'),
+    .describe(
+      'Where the page is served, on loopback; "off" for none: then commands that ask the running gateway find it on a free port of 127.0.0.1, with a token of each start.',
+    ),
   servers: z
     .record(
       z.string().regex(serverName, serverNameHint),

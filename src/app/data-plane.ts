@@ -15,6 +15,7 @@ import type { Log } from "../kernel/log.ts";
 import { callerAssertions, publishAssertionKeys } from "./caller-assertions.ts";
 import type { OpenClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
+import type { LiveParts } from "./crypto/live-facts.ts";
 import { renewing } from "./credentials.ts";
 import { grantsDesk } from "./grants.ts";
 import type { IdentityRecords } from "./identity-records.ts";
@@ -29,8 +30,8 @@ import { statePaths } from "./state-folder.ts";
 import { type ConnectedServers, connectServers } from "./upstreams.ts";
 import { joinServers } from "./virtual-servers.ts";
 import type { WatchedWorld } from "./watched-world.ts";
-import { openWebListeners } from "./web-listener.ts";
-import { workloadEnrolment } from "./workload-enrolment.ts";
+import { openWebListeners, type OpenWebListeners } from "./web-listener.ts";
+import { type WorkloadEnrolment, workloadEnrolment } from "./workload-enrolment.ts";
 
 export interface Environment {
   readonly clock: Clock;
@@ -54,6 +55,8 @@ export interface DataPlane {
   /** Of those for clients with access tokens, by the origin they are known by. */
   readonly webAddresses: ReadonlyMap<string, string>;
   readonly counts: NamedUpstreams["counts"];
+  /** What can be asked of its cryptography. */
+  readonly live: LiveParts;
 }
 
 /** The servers behind, the doors in front, and certificates that renew themselves. */
@@ -65,20 +68,19 @@ export async function openDataPlane(
   const { own, world, environment } = base;
   const roots = own.roots.roots();
   const standing = await ownStanding(own, await loadAuthority(own.trustDomain, own.keys, roots), roots);
-  let { delegations } = standing;
+  let shown = standing;
   // Who has an older certificate is told to renew it.
   let renewBefore = inWholeSeconds(
     Math.max(own.inForce().sinceUnixMs, ...roots.map(({ createdUnixMs }) => createdUnixMs)),
   );
   // As the doors have it: what a peer shows is judged by what it was asked for.
-  let { inForce } = standing;
-  const peers = watchPeers(config.crypto, { ...own, profile: () => inForce });
+  const peers = watchPeers(config.crypto, { ...own, profile: () => shown.inForce });
   opening.defer(peers.stop);
-  const current = { standing, peers, delegations: () => delegations };
+  const current = { standing, peers, delegations: () => shown.delegations };
   const behind = await openServers(config, { ...base, ...current }, opening);
   const { connected, ports } = behind;
   const watch = watchRoots(own, { standing, records: roots }, (next, why) => {
-    ({ delegations, inForce } = next);
+    shown = next;
     serving.renew(next.server);
     connected.renew(next.client, why === "compromised" ? "cut" : "finish");
     if (why === "renewed") return;
@@ -104,7 +106,7 @@ export async function openDataPlane(
     ports,
     maxBodyBytes: config.limits.request,
     peers,
-    ...identityDesks(config, { ...base, watch, ...behind }),
+    ...identityDesks({ ...base, watch, ...behind }),
   });
   opening.defer(() => serving.drain(config.limits.drain));
   const web = await openWebListeners(config, { ports, world: world.current, peers }, opening);
@@ -125,10 +127,34 @@ export async function openDataPlane(
   };
   world.onChange(enforce);
   enforce(); // What was changed while no gateway ran, or while this one started.
-  return { address: serving.address, webAddresses: web.addresses, counts: connected.upstreams.counts };
+  return planeOf({ ...behind, serving, web }, () => shown);
+}
+
+function planeOf(
+  {
+    serving,
+    web,
+    connected,
+    workloads,
+  }: Behind & { readonly serving: Serving; readonly web: OpenWebListeners },
+  standing: () => Standing,
+): DataPlane {
+  return {
+    address: serving.address,
+    webAddresses: web.addresses,
+    counts: connected.upstreams.counts,
+    live: {
+      serving,
+      standing,
+      web: web.facts,
+      negotiated: connected.negotiated,
+      issuersSeen: () => [web.issuersSeen(), workloads.issuersSeen()],
+    },
+  };
 }
 
 interface Behind {
+  readonly workloads: WorkloadEnrolment;
   readonly connected: ConnectedServers;
   readonly store: GrantStore;
   readonly ports: Ports;
@@ -173,15 +199,14 @@ async function openServers(
     delegations,
     ...environment,
   };
-  return { connected, store, ports };
+  return { connected, store, ports, workloads: workloadEnrolment(config, environment.clock) };
 }
 
 /** Where identities and grants are asked for, and what is told of those who were refused one. */
 function identityDesks(
-  config: Config,
   parts: Base & Behind & { readonly watch: RootWatch },
 ): Pick<ServeOptions, "grants" | "registrar" | "revoked" | "onRefused"> {
-  const { own, world, records, environment, gatewayId, connected, store, watch } = parts;
+  const { own, world, records, environment, gatewayId, connected, store, watch, workloads } = parts;
   const { journal, classical } = own;
   const { revokedSerials } = own.state;
   const desk = {
@@ -203,7 +228,7 @@ function identityDesks(
       classicalSuite: classical.suite,
       gatewayId,
       trust: () => world.current().trust,
-      workloads: workloadEnrolment(config, environment.clock),
+      workloads,
       onRefused: records.refused,
     }),
     revoked: () => own.state.revokedCertificates(environment.clock.nowUnixMs()),

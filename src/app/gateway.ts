@@ -18,6 +18,7 @@ import { type RecentCalls, recentCalls } from "../control/recent-calls.ts";
 import { type AuditLog, openAuditLog } from "./audit-log.ts";
 import { openClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
+import { liveFacts } from "./crypto/live-facts.ts";
 import { profilesIn, proveLinkCryptography } from "./cryptography.ts";
 import { type Base, type Environment, openDataPlane } from "./data-plane.ts";
 import { identityRecords } from "./identity-records.ts";
@@ -51,22 +52,30 @@ export async function startGateway(config: Config, environment: Environment): Pr
   const base = await openBase(config, environment, opening);
   const { audit, recent, gatewayId } = base;
   opening.defer(await keepPathFacts(config.state, environment.log));
-  const { address, webAddresses, counts } = await openDataPlane(config, base, opening);
+  const { address, webAddresses, counts, live } = await openDataPlane(config, base, opening);
   const rotation = scheduledRotation(config, environment);
   opening.defer(rotation.stop);
-  const page = await openPage(config, { audit, recent, counts, address, ...environment });
-  if (page !== undefined) opening.defer(page.close);
-  const startedAtUnixMs = environment.clock.nowUnixMs();
+  const { clock } = environment;
+  const startedAtUnixMs = clock.nowUnixMs();
+  const crypto = () =>
+    liveFacts(config, live, {
+      inForce: base.own.inForce(),
+      nowUnixMs: clock.nowUnixMs(),
+      startedAtUnixMs,
+      version,
+    });
+  const page = await openPage(config, { audit, recent, counts, address, crypto, ...environment });
+  opening.defer(page.close);
   const run = { pid: process.pid, version, listen: address, gateway: gatewayId, startedAtUnixMs };
   await writePrivateFile(
     statePaths(config.state).run,
-    JSON.stringify({ ...run, ...(page && { dashboard: page.link }) }),
+    JSON.stringify({ ...run, api: page.api, ...(page.link !== undefined && { dashboard: page.link }) }),
   );
   const opened = opening.move();
   return {
     address,
     webAddresses,
-    dashboard: page?.link,
+    dashboard: page.link,
     audit,
     stop: () => opened.disposeAsync(),
   };

@@ -1,4 +1,4 @@
-/** Opens the page on loopback, if the config wants one. */
+/** Opens the page and its API on loopback; the API alone, for commands on this machine, if the config wants no page. */
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +11,7 @@ import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { Config, ServerConfig } from "./config.ts";
+import type { LiveDocument } from "./crypto/live-document.ts";
 import { listen } from "../host/net/listen.ts";
 import { profileInForce } from "./profile-in-force.ts";
 import { version } from "./version.ts";
@@ -22,19 +23,27 @@ interface Shown {
   readonly address: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** What the gateway says of its cryptography. */
+  readonly crypto: () => LiveDocument;
 }
 
 export interface Page {
-  readonly link: string;
+  /** For a browser; undefined if there is no page. */
+  readonly link: string | undefined;
+  /** Where commands ask, with this start's token. */
+  readonly api: string;
   readonly close: () => void;
 }
 
 const loopbackAddress = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+$/;
 const maxCallsListed = 500;
 
-export async function openPage(config: Config, shown: Shown): Promise<Page | undefined> {
-  if (config.dashboard === "off") return undefined;
-  if (!loopbackAddress.test(config.dashboard)) {
+/** A port of its own, which nobody but whoever may read the state folder is told of. */
+const apiAddress = "127.0.0.1:0";
+
+export async function openPage(config: Config, shown: Shown): Promise<Page> {
+  const hasPage = config.dashboard !== "off";
+  if (hasPage && !loopbackAddress.test(config.dashboard)) {
     throw new Refusal(
       "bad_config",
       `dashboard: ${config.dashboard} isn't on loopback; the page is served on 127.0.0.1 or [::1] only.`,
@@ -43,11 +52,12 @@ export async function openPage(config: Config, shown: Shown): Promise<Page | und
   const startedAtUnixMs = shown.clock.nowUnixMs();
   const token = randomBytes(24).toString("base64url");
   const server = dashboard({
-    page: fileURLToPath(new URL(path.join("..", "..", "web", "dist"), import.meta.url)),
+    ...(hasPage && { page: fileURLToPath(new URL(path.join("..", "..", "web", "dist"), import.meta.url)) }),
     token,
     log: shown.log,
     routes: {
       status: () => status(config, shown, startedAtUnixMs),
+      crypto: shown.crypto,
       calls: (query) => {
         const asked = Number(query.get("limit") ?? 50);
         return {
@@ -58,9 +68,11 @@ export async function openPage(config: Config, shown: Shown): Promise<Page | und
       },
     },
   });
-  const address = await listen(server, config.dashboard);
+  const address = await listen(server, hasPage ? config.dashboard : apiAddress);
+  const api = `http://${address}/#token=${token}`;
   return {
-    link: `http://${address}/#token=${token}`,
+    link: hasPage ? api : undefined,
+    api,
     close: () => {
       server.close();
       server.closeAllConnections();

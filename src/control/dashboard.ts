@@ -8,8 +8,8 @@ import type { Log } from "../kernel/log.ts";
 import { Refusal, refusalRow } from "../kernel/refusal.ts";
 
 export interface DashboardOptions {
-  /** Folder of the built page. */
-  readonly page: string;
+  /** Folder of the built page; absent where only the API is served. */
+  readonly page?: string;
   readonly token: string;
   /** GET routes below /api/, each answering with something JSON can say. */
   readonly routes: Readonly<Record<string, (query: URLSearchParams) => unknown>>;
@@ -58,7 +58,9 @@ async function answer(request: http.IncomingMessage, options: DashboardOptions):
   }
   const url = URL.parse(request.url ?? "/", "http://localhost");
   if (url === null) return notFound();
-  if (!url.pathname.startsWith("/api/")) return await file(url.pathname, options.page);
+  if (!url.pathname.startsWith("/api/")) {
+    return options.page === undefined ? notFound() : await file(url.pathname, options.page);
+  }
   const given = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1];
   if (!isSameSecret(given, options.token)) throw new Refusal("no_identity", "The token isn't this start's.");
   const name = url.pathname.slice("/api/".length);
