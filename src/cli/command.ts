@@ -19,7 +19,7 @@ export interface Command {
   readonly arguments: string;
   readonly summary: string;
   readonly options: Readonly<Record<string, Option>>;
-  /** Exit code: 0 done, 1 found wanting (a check that failed). Refusals and faults are thrown. */
+  /** Exit code: 0 done, 1 found wanting (a check that failed), 3 what is planned breaks something. Refusals and faults are thrown. */
   readonly run: (call: CommandCall) => Promise<number>;
 }
 

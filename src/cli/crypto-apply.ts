@@ -7,7 +7,8 @@ import { Refusal } from "../kernel/refusal.ts";
 import { parseDurationMs } from "../kernel/units.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
 
-const overlapOptions = {
+/** The options that say how long what only the old profile has is taken. */
+export const overlapOptions = {
   overlap: {
     type: "string",
     value: "DURATION",
@@ -56,7 +57,7 @@ function tell(call: CommandCall, { before, after, outgoingUntilUnixMs }: Applied
 }
 
 /** @throws Refusal `bad_config` */
-function overlapIn(call: CommandCall): number {
+export function overlapIn(call: CommandCall): number {
   const text = call.text("overlap");
   const isNow = call.flag("danger-now");
   if (isNow && text !== undefined)

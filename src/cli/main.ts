@@ -1,4 +1,4 @@
-/** `latticegate`: arguments to command to exit code. 0 done · 1 found wanting or failed · 2 called wrongly. */
+/** `latticegate`: arguments to command to exit code. 0 done · 1 found wanting or failed · 2 called wrongly · 3 a plan breaks something. */
 import { Refusal } from "../kernel/refusal.ts";
 import { version } from "../app/version.ts";
 import { auditKeys } from "./audit-keys.ts";
@@ -14,8 +14,11 @@ import { type Command, parseCall, usage } from "./command.ts";
 import { configCheck, configDocs } from "./config.ts";
 import { connect } from "./connect.ts";
 import { cryptoApply, cryptoRollback } from "./crypto-apply.ts";
+import { cryptoPlan } from "./crypto-plan.ts";
+import { cryptoProfiles, cryptoSuites } from "./crypto-profiles.ts";
 import { cryptoRotate } from "./crypto-rotate.ts";
 import { cryptoPeers, cryptoPeersAccept } from "./crypto-peers.ts";
+import { cryptoStatus } from "./crypto-status.ts";
 import { delegate } from "./delegate.ts";
 import { doctor } from "./doctor.ts";
 import { expose } from "./expose.ts";
@@ -51,6 +54,10 @@ const commands = [
   caRestore,
   caRequest,
   caImport,
+  cryptoProfiles,
+  cryptoSuites,
+  cryptoStatus,
+  cryptoPlan,
   cryptoApply,
   cryptoRollback,
   cryptoRotate,

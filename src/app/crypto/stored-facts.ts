@@ -2,7 +2,7 @@
 import { readdir } from "node:fs/promises";
 
 import { certificateFacts, parseCertificate } from "../../crypto/certificate.ts";
-import { readLogKey } from "../../crypto/note-keys.ts";
+import { readLogKey } from "../../crypto/log-key.ts";
 import type { InForce } from "../../crypto/suites/in-force.ts";
 import { algorithmOfKeyType } from "../../crypto/suites/signatures.ts";
 import type { HeldCertificate } from "../../host/store/certificate-records.ts";
@@ -93,10 +93,9 @@ async function classicalRoots({ state }: Config): Promise<readonly StoredRoot[]>
 
 function logKeysIn(text: string): readonly StoredKey[] {
   if (text === "") return [];
-  return readLogKey(text).map(({ kind, keyId }) => ({
-    algorithm: algorithmOfKeyType(kind),
-    keyId: toHex(keyId),
-  }));
+  // The generation that signs: those before it sign nothing any more.
+  const keys = readLogKey(text).at(-1)?.keys ?? [];
+  return keys.map(({ kind, keyId }) => ({ algorithm: algorithmOfKeyType(kind), keyId: toHex(keyId) }));
 }
 
 /** By their names: to look inside they would have to be unlocked. */
