@@ -50,7 +50,7 @@ const facts = factsWith({
     servers: [
       server,
       { ...server, name: "far", how: "http", target: "http://192.0.2.9", local: false },
-      overTls("anything", "X25519", { name: "saas" }),
+      overTls("profile and classical", "X25519", { name: "saas" }),
       {
         ...overTls("profile", "X25519MLKEM768"),
         name: "billing",
@@ -177,13 +177,19 @@ From hybrid to cnsa-2.0
   ciphers     -TLS_CHACHA20_POLY1305_SHA256
   hash        -SHA-256 +SHA-384
 
+Breaks
+  link  oauth:corp/client/old  it came over X25519, so it has none of SecP384r1MLKEM1024
+      → update its TLS library, or put a sidecar (latticegate connect) in front of it
+
 May break
-  link  oauth:corp/client/app  it came over X25519MLKEM768; whether it has SecP384r1MLKEM1024 or X25519 or P-256 isn't known
+  link    oauth:corp/client/app  it came over X25519MLKEM768; whether it has SecP384r1MLKEM1024 isn't known
       → try it first with a client of that kind, or put a sidecar (latticegate connect) in front of it
+  server  saas                   it was last reached by X25519; without one of SecP384r1MLKEM1024 it isn't reached any more
+      → ask who runs it, or put it behind \`latticegate expose\`
 
 Changes by itself
   listener     192.0.2.7:8443                       takes SecP384r1MLKEM1024; no longer X25519MLKEM768, SecP256r1MLKEM768
-  listener     https://mcp.acme.test                takes SecP384r1MLKEM1024, X25519, P-256; no longer X25519MLKEM768, SecP256r1MLKEM768
+  listener     https://mcp.acme.test                takes SecP384r1MLKEM1024; no longer X25519MLKEM768, SecP256r1MLKEM768, X25519, P-256
   link (2)     spiffe://acme.test/agent/a           X25519MLKEM768 and ML-DSA-65 end: its sidecar is told, renews with ML-DSA-87 and connects again with SecP384r1MLKEM1024
   server       billing                              spiffe://acme.test/server/billing is told, renews with ML-DSA-87 and is reached again with SecP384r1MLKEM1024
   certificate  spiffe://acme.test/agent/a (client)  ML-DSA-65; its sidecar is told, and renews with ML-DSA-87
@@ -192,13 +198,12 @@ Changes by itself
   join token   spiffe://acme.test/agent/c           counts until 2026-11-21T12:01:00.000Z; whoever joins with it gets ML-DSA-65 first, and renews with ML-DSA-87
 
 Goes on as it is
-  1  link
-  3  server
+  2  server
   1  issuer
   1  root
   1  log
 
-1 may break.`),
+1 would break, 2 may break.`),
   );
 });
 

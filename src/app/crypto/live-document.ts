@@ -63,8 +63,8 @@ const serverDocument = z.object({
   local: z.boolean(),
   /** SPIFFE ID of a server behind `latticegate expose`. */
   peer: z.string().nullable(),
-  /** What is offered on TLS links to it: what the profile has, that and the groups without ML-KEM, or all that OpenSSL has. */
-  offers: z.enum(["profile", "profile and classical", "anything"]).nullable(),
+  /** What is offered on TLS links to it: the profile's groups with ML-KEM, or those without too. */
+  offers: z.enum(["profile", "profile and classical"]).nullable(),
   /** The newest link; null before there was one, and without TLS. */
   negotiated: negotiatedDocument.nullable(),
 });

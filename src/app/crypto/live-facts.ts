@@ -8,7 +8,6 @@ import type { LinkNow } from "../../host/net/links-now.ts";
 import type { Credentials } from "../../host/net/tls.ts";
 import type { SeenToken } from "../../host/oauth/issuers.ts";
 import type { Config, ServerConfig } from "../config.ts";
-import { certificateOf } from "../config/servers.ts";
 import type { Standing } from "../own-identity.ts";
 import type { Serving } from "../serve.ts";
 import type { NotedLink } from "../upstreams.ts";
@@ -76,7 +75,7 @@ function sidecarListener(
     name: serving.address,
     address: serving.address,
     authentication: config.linkAuthentication,
-    key_exchange: "hybrid-required",
+    key_exchange: config.classicalServers === undefined ? "hybrid-required" : "hybrid-preferred",
     groups: [...serving.groups().calls],
     newcomers: [...serving.groups().newcomersAlone],
     certificates: shown.map(({ algorithm }) => algorithm),
@@ -170,10 +169,7 @@ function reachedHow(server: ServerConfig): Pick<ServerDocument, "how" | "target"
 
 function offersTo(server: ServerConfig): ServerDocument["offers"] {
   if (!("url" in server) || !server.url.startsWith("https:")) return null;
-  if (server.peer !== undefined) return "profile";
-  return server.auth !== undefined && certificateOf(server.auth) !== undefined
-    ? "profile and classical"
-    : "anything";
+  return server.link.key_exchange === "hybrid-preferred" ? "profile and classical" : "profile";
 }
 
 function issuersOf({ issuers }: Config, seen: readonly ReadonlyMap<string, SeenToken>[]): IssuerDocument[] {

@@ -1,5 +1,5 @@
 /** What another profile would do to what is open now: listeners, links, callers lately seen, servers, issuers. */
-import { classicalGroups, type KeyExchangeSuite } from "../../crypto/suites/key-exchange.ts";
+import type { KeyExchangeSuite } from "../../crypto/suites/key-exchange.ts";
 import type { Profile } from "../../crypto/suites/profiles.ts";
 import { webGroups } from "../../host/net/web-tls.ts";
 import { type CryptoFacts, liveIn } from "./crypto-facts.ts";
@@ -26,12 +26,8 @@ export function liveRows(facts: CryptoFacts, from: Profile, to: Profile): readon
   ];
 }
 
-function groupsUnder(
-  { authentication, key_exchange: exchange }: ListenerDocument,
-  profile: Profile,
-): readonly string[] {
-  const isWeb = authentication === "web-certificate";
-  const groups = isWeb ? webGroups(profile, exchange === "hybrid-preferred") : profile.groups;
+function groupsUnder({ key_exchange: exchange }: ListenerDocument, profile: Profile): readonly string[] {
+  const groups = webGroups(profile, exchange === "hybrid-preferred");
   return groups.map(({ id }) => id);
 }
 
@@ -121,11 +117,9 @@ function serverRow(server: ServerDocument, from: Profile, to: Profile): PlanRow 
   const row = { what: "server", who: server.name } as const;
   const { offers, how, negotiated } = server;
   if (offers === null) return { ...row, verdict: "goes on", because: `${how}: no TLS, before or after` };
-  if (offers === "anything") {
-    return { ...row, verdict: "goes on", because: "the profile doesn't say what is offered to it" };
-  }
-  if (offers === "profile") return { ...row, ...exposedVerdict(server, from, to) };
-  return { ...row, ...certifiedVerdict(negotiated?.group ?? undefined, to) };
+  if (how === "peer") return { ...row, ...exposedVerdict(server, from, to) };
+  const groups = webGroups(to, offers === "profile and classical");
+  return { ...row, ...otherVerdict(negotiated?.group ?? undefined, groups) };
 }
 
 type Judged = Pick<PlanRow, "verdict" | "because" | "remedy">;
@@ -145,17 +139,14 @@ function exposedVerdict({ negotiated, peer }: ServerDocument, from: Profile, to:
   };
 }
 
-/** Of a server that is somebody else's, and is offered groups without ML-KEM too. */
-function certifiedVerdict(group: string | undefined, to: Profile): Judged {
+/** Of a server that is somebody else's. */
+function otherVerdict(group: string | undefined, offered: readonly KeyExchangeSuite[]): Judged {
   if (group === undefined) return { verdict: "goes on", because: "it wasn't reached yet" };
-  if (has([...to.groups, ...classicalGroups], group)) {
-    return { verdict: "goes on", because: `${group} is offered on` };
-  }
-  const next = to.groups.map(({ id }) => id).join(" or ");
+  if (has(offered, group)) return { verdict: "goes on", because: `${group} is offered on` };
   return {
     verdict: "may break",
-    because: `it was last reached by ${group}; unless it has ${next}, links to it lose ML-KEM`,
-    remedy: "ask who runs it, or leave it behind `latticegate expose`",
+    because: `it was last reached by ${group}; without one of ${offered.map(({ id }) => id).join(", ")} it isn't reached any more`,
+    remedy: "ask who runs it, or put it behind `latticegate expose`",
   };
 }
 

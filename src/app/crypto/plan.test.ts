@@ -146,20 +146,38 @@ const cases: readonly Case[] = [
     because: /^stdio: no TLS/,
   },
   {
-    title: "a server that is offered whatever there is goes on",
-    facts: factsWith({ live: { servers: [overTls("anything", "X25519")] } }),
+    title: "a server whose group is offered on goes on",
+    facts: factsWith({ live: { servers: [overTls("profile", "SecP384r1MLKEM1024")] } }),
     to: cnsa,
     what: "server",
     verdict: "goes on",
-    because: /the profile doesn't say/,
+    because: /^SecP384r1MLKEM1024 is offered on$/,
   },
   {
-    title: "a server that is shown a certificate and whose group ends may lose ML-KEM",
-    facts: factsWith({ live: { servers: [overTls("profile and classical", "X25519MLKEM768")] } }),
+    title: "a server that was reached by a group the profile lacks may have another",
+    facts: factsWith({ live: { servers: [overTls("profile", "X25519MLKEM768")] } }),
     to: cnsa,
     what: "server",
     verdict: "may break",
-    because: /unless it has SecP384r1MLKEM1024, links to it lose ML-KEM/,
+    because: /without one of SecP384r1MLKEM1024 it isn't reached any more$/,
+  },
+  {
+    title: "a server without ML-KEM is reached while the profile has classical groups",
+    facts: factsWith({ live: { servers: [overTls("profile and classical", "X25519")] } }),
+    from: resolveProfile("transition"),
+    to: resolveProfile("transition"),
+    what: "server",
+    verdict: "goes on",
+    because: /^X25519 is offered on$/,
+  },
+  {
+    title: "a server without ML-KEM isn't reached by a profile without classical groups",
+    facts: factsWith({ live: { servers: [overTls("profile and classical", "X25519")] } }),
+    from: resolveProfile("transition"),
+    to: hybrid,
+    what: "server",
+    verdict: "may break",
+    because: /^it was last reached by X25519; without one of X25519MLKEM768/,
   },
   {
     title: "an exposed server renews by itself",
@@ -341,7 +359,11 @@ test("of a holder's certificates the newest is judged", () => {
 
 test("the profile in force changes nothing and breaks nothing", () => {
   const facts = factsWith({
-    live: { listeners: [sidecars, web], links: [sidecarLink, webLink], servers: [server] },
+    live: {
+      listeners: [sidecars, { ...web, key_exchange: "hybrid-required", groups: sidecars.groups }],
+      links: [sidecarLink, webLink],
+      servers: [server],
+    },
     stored: { held: [held], roots: [root] },
   });
   const plan = planChange(facts, hybrid, hybrid);

@@ -1,9 +1,8 @@
 /** What links to servers negotiated, as OpenSSL tells it: for the operator's eyes, judged elsewhere. */
-import tls from "node:tls";
-
-import type { buildConnector } from "undici";
+import type tls from "node:tls";
 
 import { keyNameOf } from "../../crypto/certificate.ts";
+import { groupNameOf } from "./link-facts.ts";
 
 export interface Negotiated {
   /** E.g. `TLSv1.3`. */
@@ -17,25 +16,11 @@ export interface Negotiated {
 
 /** @param link after its handshake */
 export function negotiatedOn(link: tls.TLSSocket): Negotiated {
-  const info = link.getEphemeralKeyInfo();
   const certificate = link.getPeerX509Certificate();
   return {
     version: link.getProtocol() ?? "unknown",
-    group: info !== null && "name" in info ? info.name : undefined,
+    group: groupNameOf(link),
     cipher: link.getCipher().name,
     serverKey: certificate && keyNameOf(certificate),
   };
-}
-
-/** The same connections, each new TLS link shown to `onLink` before anything is sent on it. */
-export function noting(
-  connect: buildConnector.connector,
-  onLink: (link: tls.TLSSocket) => void,
-): buildConnector.connector {
-  return (target, callback) =>
-    connect(target, (...[error, socket]) => {
-      if (socket instanceof tls.TLSSocket) onLink(socket);
-      if (error === null) callback(null, socket);
-      else callback(error, null);
-    });
 }
