@@ -53,6 +53,7 @@ async function scene(t: TestContext): Promise<Scene> {
     }),
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
+  server.on("connection", (socket) => atEnd(t, () => void socket.destroy()));
   atEnd(t, () => void server.close());
   const address = server.address() as net.AddressInfo;
   const to = {
