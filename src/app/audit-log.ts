@@ -3,6 +3,7 @@ import { randomUUIDv7 } from "node:crypto";
 
 import { crossingsFolder } from "../audit/crossing.ts";
 import { formatLogKey, type LogGeneration } from "../crypto/log-key.ts";
+import type { Profile } from "../crypto/suites/profiles.ts";
 import type { LogSuites } from "../crypto/suites/signatures.ts";
 import { syncFolders, writePrivateFile } from "../host/store/files.ts";
 import { type FileJournal, openJournal } from "../host/store/journal-files.ts";
@@ -71,6 +72,33 @@ export async function followSuites(audit: AuditLog, to: LogRotation): Promise<bo
   if (sorted(ours) === sorted(suiteIdsOf(to.suites))) return false;
   await audit.rotate(to);
   return true;
+}
+
+/** Follows profiles one after the other; what fails is told, and tried again with the next one. */
+export function followingLog(
+  audit: AuditLog,
+  principal: string,
+  log: Log,
+): {
+  readonly follow: (profile: Pick<Profile, "name" | "log">) => void;
+  readonly settled: () => Promise<void>;
+} {
+  let queue: Promise<void> = Promise.resolve();
+  return {
+    follow: ({ name, log: suites }) => {
+      const before = queue;
+      const next = async (): Promise<void> => {
+        await before;
+        try {
+          await followSuites(audit, { suites, principal, by: `profile ${name}` });
+        } catch (error) {
+          log.error("log.rotation_failed", { reason: error instanceof Error ? error.message : "unknown" });
+        }
+      };
+      queue = next();
+    },
+    settled: () => queue,
+  };
 }
 
 function sorted(suiteIds: readonly string[]): string {

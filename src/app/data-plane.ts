@@ -1,6 +1,7 @@
 /** The gateway's data plane: the servers behind it, the doors in front, and its own certificates. */
 import { type InForce, termsAt, writtenInForce } from "../crypto/suites/in-force.ts";
 import { isOf } from "../host/net/tls.ts";
+import type { Profile } from "../crypto/suites/profiles.ts";
 import { handle } from "../gate/handle.ts";
 import type { Ports } from "../gate/ports.ts";
 import { clientSessions } from "../host/client-sessions.ts";
@@ -12,6 +13,7 @@ import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
 import { svidLifetimeMs } from "../identity/authority.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
+import type { Channel } from "../model/channel.ts";
 import { callerAssertions, publishAssertionKeys } from "./caller-assertions.ts";
 import type { OpenClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
@@ -47,6 +49,8 @@ export interface Base {
   readonly own: OwnIdentity;
   /** Keys made before that should be replaced; 0 if nobody ever asked for that. */
   readonly freshKeysSince: () => number;
+  /** Has the audit log signed as that profile asks. */
+  readonly followLog: (profile: Profile) => void;
 }
 
 export interface DataPlane {
@@ -85,11 +89,12 @@ export async function openDataPlane(
     connected.renew(next.client, why === "compromised" ? "cut" : "finish");
     if (why === "renewed") return;
     renewBefore = environment.clock.nowUnixMs();
-    serving.retire((channel) => !isOf(own.inForce().profile, channel));
+    takeUp(next, { web, connected });
+    base.followLog(next.inForce.profile);
+    serving.retire((channel) => !isOf(next.inForce.profile, channel));
     serving.review(); // Exposed servers are told.
   });
   const shouldRenewBefore = (): number => Math.max(renewBefore, base.freshKeysSince());
-
   opening.defer(watch.stop);
   const serving: Serving = await serve({
     listen: config.listen,
@@ -98,9 +103,7 @@ export async function openDataPlane(
     allowsClassical: config.classicalServers !== undefined,
     side: standing.server,
     shouldRenew: ({ peer }) =>
-      peer.kind === "svid" &&
-      (peer.keyAlgorithm !== world.current().trust.identityAlgorithms[0] ||
-        peer.notAfterUnixMs - svidLifetimeMs < shouldRenewBefore()),
+      isOutdated(peer, shouldRenewBefore(), world.current().trust.identityAlgorithms[0]),
     renewBefore: shouldRenewBefore,
     world: world.current,
     ports,
@@ -110,24 +113,56 @@ export async function openDataPlane(
   });
   opening.defer(() => serving.drain(config.limits.drain));
   const web = await openWebListeners(config, { ports, world: world.current, peers }, opening);
+  takeUp(standing, { web, connected });
+  base.followLog(standing.inForce.profile);
   const renewal = renewing(standing.notAfterUnixMs, environment, watch.renew);
   opening.defer(renewal.stop);
-  let freshKeys = base.freshKeysSince();
+  enforceChanges(base, { watch, renewal, reviewed: [serving, web, connected], peers });
+  return planeOf({ ...behind, serving, web }, () => shown);
+}
+
+/** Puts in force what commands changed, now and whenever they did. */
+function enforceChanges(
+  { world, records, freshKeysSince }: Base,
+  parts: {
+    readonly watch: RootWatch;
+    readonly renewal: ReturnType<typeof renewing>;
+    readonly reviewed: readonly { readonly review: () => void }[];
+    readonly peers: PeerWatch;
+  },
+): void {
+  const { watch, renewal, reviewed, peers } = parts;
+  let freshKeys = freshKeysSince();
   const enforce = (): void => {
     watch.refresh();
-    if (base.freshKeysSince() > freshKeys) renewal.now();
-    freshKeys = base.freshKeysSince();
-    serving.review();
-    web.review();
-    connected.review();
+    if (freshKeysSince() > freshKeys) renewal.now();
+    freshKeys = freshKeysSince();
+    for (const { review } of reviewed) review();
     peers.refresh();
     // The gateway's identity can't be taken from it, only what may have been stolen of it.
     if (watch.isRevoked(world.current().trust)) renewal.now();
-    void base.records.revoked();
+    void records.revoked();
   };
   world.onChange(enforce);
   enforce(); // What was changed while no gateway ran, or while this one started.
-  return planeOf({ ...behind, serving, web }, () => shown);
+}
+
+/** What is negotiated with those that aren't ours: with the new first, and nothing beyond that. */
+function takeUp(
+  { inForce, server }: Standing,
+  { web, connected }: { readonly web: OpenWebListeners; readonly connected: ConnectedServers },
+): void {
+  const terms = { ...server.terms, name: inForce.profile.name };
+  web.setTerms(terms);
+  web.endLinksBeyond(terms);
+  connected.setWebTerms(terms);
+  connected.endWebLinksBeyond(terms);
+}
+
+/** Whether a peer's certificate was made before that moment, or of another algorithm than those made now. */
+function isOutdated(peer: Channel["peer"], unixMs: number, algorithm: string | undefined): boolean {
+  if (peer.kind !== "svid") return false;
+  return peer.keyAlgorithm !== algorithm || peer.notAfterUnixMs - svidLifetimeMs < unixMs;
 }
 
 function planeOf(

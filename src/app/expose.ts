@@ -8,14 +8,14 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { RuleDocument } from "../policy/rules.ts";
-import { openAuditLog } from "./audit-log.ts";
+import { type AuditLog, followingLog, openAuditLog } from "./audit-log.ts";
 import type { Bootstrap } from "./bootstrap.ts";
 import { configSchema, type ServerAtUrl } from "./config.ts";
 import type { KeyExchangeDial, LinkAuthentication } from "./config/link.ts";
 import { checkServerLinks } from "./config/server-links.ts";
 import { followRevocations } from "./follow-revocations.ts";
 import { keepPathFacts } from "./path-facts.ts";
-import { serve } from "./serve.ts";
+import { serve, type Serving } from "./serve.ts";
 import { hashesOf } from "./roots.ts";
 import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts";
 import { statePaths } from "./state-folder.ts";
@@ -59,13 +59,11 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   opening.defer(await keepPathFacts(options.state, log));
   const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken });
   opening.defer(identity.stop);
-  const { trustDomain, keys } = identity;
+  const { keys } = identity;
   const name = serverName(identity.spiffeId);
   const { servers, limits } = configSchema.parse({ servers: { [name]: described(options.server) } });
   checkServerLinks(servers, { isPostQuantumOnly: false, profile: identity.profile });
-  const suites = identity.profile.log;
-  const { journal } = await openAuditLog(options.state, keys, { trustDomain, suites, clock, log });
-  opening.defer(journal.close);
+  const { audit, follow } = await openLog(options, identity, opening);
   const allow = options.allow.length > 0 ? options.allow : [identity.gateway.spiffeId];
   const revocations = await followRevocations({ identity, state: options.state, clock, log });
   opening.defer(revocations.stop);
@@ -87,7 +85,7 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
     side: sideOf(identity),
     world: () => world,
     ports: {
-      journal,
+      journal: audit.journal,
       upstreams,
       virtual: namedVirtualServers(new Map()),
       clock,
@@ -103,8 +101,8 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
     serving.review();
   };
   identity.onRenewed(() => {
-    serving.renew(sideOf(identity));
-    serving.retire((channel) => !isOf(identity.profile, channel));
+    goOver(serving, identity);
+    follow(identity.profile);
     swap();
   });
   revocations.onChange(swap);
@@ -112,6 +110,25 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   const opened = opening.move();
   const url = `https://${serving.address}${mcpPath}${name}`;
   return { url, name, spiffeId: identity.spiffeId, stop: () => opened.disposeAsync() };
+}
+
+/** An exposed server's own record, signed as its gateway's profile asks. */
+async function openLog(
+  { state, clock, log }: ExposeOptions,
+  { trustDomain, keys, profile, spiffeId }: SidecarIdentity,
+  opening: AsyncDisposableStack,
+): Promise<{ readonly audit: AuditLog; readonly follow: ReturnType<typeof followingLog>["follow"] }> {
+  const audit = await openAuditLog(state, keys, { trustDomain, suites: profile.log, clock, log });
+  opening.defer(audit.journal.close);
+  const { follow, settled } = followingLog(audit, spiffeId, log);
+  opening.defer(settled);
+  return { audit, follow };
+}
+
+/** New links are of what the identity is of now, and those that aren't end when nothing is under way on them. */
+function goOver(serving: Serving, identity: SidecarIdentity): void {
+  serving.renew(sideOf(identity));
+  serving.retire((channel) => !isOf(identity.profile, channel));
 }
 
 function described(server: ExposeOptions["server"]): object {

@@ -7,7 +7,8 @@ import { forbiddenIn } from "../crypto/suites/profiles.ts";
 import type { LogSuites } from "../crypto/suites/signatures.ts";
 import type { Journal } from "../gate/ports.ts";
 import { writePrivateFile } from "../host/store/files.ts";
-import { openProfiles } from "../host/store/state-profiles.ts";
+import type { KeyFolder } from "../host/store/key-folder.ts";
+import { openProfiles, type ProfileStore } from "../host/store/state-profiles.ts";
 import type { RootRecord } from "../host/store/state-roots.ts";
 import { openRotationRequests } from "../host/store/state-log-rotations.ts";
 import { openState } from "../host/store/state-sqlite.ts";
@@ -15,7 +16,7 @@ import { gatewayIdOf } from "../identity/spiffe-id.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type RecentCalls, recentCalls } from "../control/recent-calls.ts";
-import { type AuditLog, openAuditLog } from "./audit-log.ts";
+import { type AuditLog, followingLog, openAuditLog } from "./audit-log.ts";
 import { openClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
 import { liveFacts } from "./crypto/live-facts.ts";
@@ -91,17 +92,7 @@ async function openBase(
   const { keys, close } = await openConfigKeys(config, log);
   // Closed last: the log's last head is still to be signed.
   opening.defer(close);
-  const profiles = openProfiles(statePaths(config.state).database);
-  opening.defer(profiles.close);
-  followConfig(
-    profiles,
-    config,
-    withRoots(config.state, (store) => store.roots()),
-    clock,
-  );
-  const inForce = (): InForce => inForceOf(profiles.changes(), config, clock.nowUnixMs());
-  mustBeAllowed(inForce(), clock);
-  await proveLinkCryptography(profilesIn(inForce()));
+  const { profiles, inForce } = await openInForce(config, environment, opening);
   const making = { trustDomain: config.trust_domain, suite: inForce().profile.identity.id, clock };
   const roots = await openAuthorityRoots(config.state, keys, making);
   opening.defer(roots.close);
@@ -112,17 +103,7 @@ async function openBase(
   );
   const state = openState(statePaths(config.state).database);
   opening.defer(state.close);
-  const { log: suites } = inForce().profile;
-  const requests = openRotationRequests(statePaths(config.state).database);
-  // Closed after the log: what is under way ends with it.
-  opening.defer(requests.close);
-  const audit = await openAuditLog(config.state, keys, {
-    trustDomain: config.trust_domain,
-    suites,
-    clock,
-    log,
-  });
-  opening.defer(audit.journal.close);
+  const { audit, followLog } = await openLog(config, { ...environment, keys, inForce }, opening);
   // Ours while we hold the log; it names the page's link, which ends with us.
   opening.defer(() => rm(statePaths(config.state).run, { force: true }));
   const recent = recentCalls();
@@ -143,11 +124,44 @@ async function openBase(
   await recordEvents(own);
   const records = identityRecords({ state, journal, gatewayId, clock, log });
   opening.defer(records.stop);
-  const suitesNow = (): LogSuites => inForce().profile.log;
-  const following = { audit, requests, suites: suitesNow, principal: gatewayId, log };
-  opening.defer(followRotationRequests(following).stop);
   const freshKeysSince = profiles.freshKeysSinceUnixMs;
-  return { environment, audit, recent, world, records, gatewayId, own, freshKeysSince };
+  return { environment, audit, recent, world, records, gatewayId, own, freshKeysSince, followLog };
+}
+
+/** The profile that counts, as the state folder and the config have it, after its algorithms were tried. */
+async function openInForce(
+  config: Config,
+  { clock }: Environment,
+  opening: AsyncDisposableStack,
+): Promise<{ readonly profiles: ProfileStore; readonly inForce: () => InForce }> {
+  const profiles = openProfiles(statePaths(config.state).database);
+  opening.defer(profiles.close);
+  const roots = withRoots(config.state, (store) => store.roots());
+  followConfig(profiles, config, roots, clock);
+  const inForce = (): InForce => inForceOf(profiles.changes(), config, clock.nowUnixMs());
+  mustBeAllowed(inForce(), clock);
+  await proveLinkCryptography(profilesIn(inForce()));
+  return { profiles, inForce };
+}
+
+/** The audit log, whose keys rotate when somebody asks for that and with the profile. */
+async function openLog(
+  config: Config,
+  { keys, inForce, clock, log }: Environment & { readonly keys: KeyFolder; readonly inForce: () => InForce },
+  opening: AsyncDisposableStack,
+): Promise<{ readonly audit: AuditLog; readonly followLog: Base["followLog"] }> {
+  const requests = openRotationRequests(statePaths(config.state).database);
+  // Closed after the log: what is under way ends with it.
+  opening.defer(requests.close);
+  const { trust_domain: trustDomain } = config;
+  const suites = (): LogSuites => inForce().profile.log;
+  const audit = await openAuditLog(config.state, keys, { trustDomain, suites: suites(), clock, log });
+  opening.defer(audit.journal.close);
+  const principal = gatewayIdOf(trustDomain);
+  opening.defer(followRotationRequests({ audit, requests, suites, principal, log }).stop);
+  const following = followingLog(audit, principal, log);
+  opening.defer(following.settled);
+  return { audit, followLog: following.follow };
 }
 
 /** @throws Refusal `bad_config` for algorithms whose day has come */

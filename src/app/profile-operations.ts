@@ -41,12 +41,14 @@ export async function applyProfile(config: Config, name: string, how: Applying):
 
 /** Back to what was in force before the last change. @throws Refusal `bad_state` if nothing was */
 export async function rollBack(config: Config, how: Applying): Promise<AppliedProfile> {
-  const previous = (): Profile => {
-    const before = withProfiles(config.state, (store) => store.changes()).at(-2);
-    if (before !== undefined) return profileOf(before.profile);
-    throw new Refusal("bad_state", "The profile was never changed; there is nothing to go back to.");
-  };
-  return await change(config, "rollback", previous, how);
+  return await change(config, "rollback", () => previousProfile(config), how);
+}
+
+/** What was in force before the last change. @throws Refusal `bad_state` if nothing was */
+export function previousProfile(config: Config): Profile {
+  const before = withProfiles(config.state, (store) => store.changes()).at(-2);
+  if (before !== undefined) return profileOf(before.profile);
+  throw new Refusal("bad_state", "The profile was never changed; there is nothing to go back to.");
 }
 
 /** New TLS keys for the gateway and its sidecars, with their next certificates, which they take at once. */

@@ -85,11 +85,7 @@ export function registrar(options: RegistrarOptions): Registrar {
     return {
       spiffe_id: svid.spiffeId,
       certificate: svid.certificate,
-      server_roots: trustedRoots(authority, "server"),
-      client_roots: trustedRoots(authority, "client"),
-      gateway: options.gatewayId,
-      trust_domain: authority.trustDomain,
-      in_force: inForceIn(options.profile()),
+      ...standingOf(options),
       ...(classical && { classical }),
       ...(approved.bound && { renewable_until: new Date(approved.bound.untilUnixMs).toISOString() }),
     };
@@ -260,8 +256,24 @@ export async function recordIssue(
   return serial;
 }
 
-function inForceIn({ fresh_keys_since: _, ...inForce }: EnrolmentProfile): Enrolled["in_force"] {
-  return inForce;
+function inForceIn({ profile, since, outgoing }: EnrolmentProfile): Enrolled["in_force"] {
+  return { profile, since, outgoing };
+}
+
+/** Whom and what everybody is to go by from now on. */
+function standingOf({
+  authority,
+  gatewayId,
+  profile,
+}: RegistrarOptions): Omit<Enrolled, "spiffe_id" | "certificate" | "classical" | "renewable_until"> {
+  const trusted = authority();
+  return {
+    server_roots: trustedRoots(trusted, "server"),
+    client_roots: trustedRoots(trusted, "client"),
+    gateway: gatewayId,
+    trust_domain: trusted.trustDomain,
+    in_force: inForceIn(profile()),
+  };
 }
 
 /** Who comes back may be of any algorithm that a root is trusted for; calls ask for more. */

@@ -6,11 +6,11 @@ import { profileNamed } from "../app/profile-operations.ts";
 import { systemClock } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Command, configFile, configOption } from "./command.ts";
-import { overlapIn, overlapOptions } from "./crypto-apply.ts";
+import { overlapIn, overlapOptions } from "./crypto-overlap.ts";
 import { counted, type Row, table } from "./table.ts";
 
 /** Something breaks, or may. */
-const breaksCode = 3;
+export const breaksCode = 3;
 
 export const cryptoPlan = {
   name: "crypto plan",

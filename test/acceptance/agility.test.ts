@@ -4,6 +4,7 @@
  * verifies. `LATTICEGATE_ROUNDS` sets how often; 5 by default.
  */
 import assert from "node:assert/strict";
+import { copyFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -157,7 +158,7 @@ async function judged(gateway: GatewayProcess): Promise<Verdicts> {
     }
     if (event !== "call.decision") continue;
     calls += 1;
-    const [group = "none", key = "none"] = [facts["link.group"], facts["link.peer_key"]];
+    const [group = "none", key = "none"] = [facts["link.group"], facts["peer.cert.alg"]];
     byGroup[group] = (byGroup[group] ?? 0) + 1;
     byKey[key] = (byKey[key] ?? 0) + 1;
     const now = changes.findLast((change) => change.atUnixMs <= atUnixMs);
@@ -176,11 +177,14 @@ test(`profile, roots and keys changed ${rounds} times under ${callsPerSecond} ca
   for (let i = 0; i < sidecars; i++) {
     urls.push(new URL((await loopbackSidecar(t, gateway, "stub", `agility-${i}`)).url));
   }
+  const firstKey = path.join(gateway.folder, "first-log-key.txt");
+  await copyFile(statePaths(path.join(gateway.folder, "state")).logKey, firstKey);
   const { outcomes, stop } = load(t, urls);
   for (let round = 0; round < rounds; round++) {
     await goOver(gateway, "cnsa-2.0");
     await rotateRoots(gateway);
     await command(gateway, "crypto", "rotate", "tls");
+    await command(gateway, "crypto", "rotate", "log");
     await goOver(gateway, "hybrid");
     t.diagnostic(`round ${round + 1}: ${outcomes.length} calls`);
   }
@@ -194,6 +198,7 @@ test(`profile, roots and keys changed ${rounds} times under ${callsPerSecond} ca
   for (const group of ["X25519MLKEM768", "SecP384r1MLKEM1024"]) assert.ok((byGroup[group] ?? 0) > 0, group);
   for (const key of ["ML-DSA-65", "ML-DSA-87"]) assert.ok((byKey[key] ?? 0) > 0, key);
   await command(gateway, "audit", "verify");
+  await command(gateway, "audit", "verify", "--key", firstKey);
   const slowest = Math.max(...outcomes.map(({ ms }) => ms));
   t.diagnostic(
     `${outcomes.length} calls in ${rounds} rounds, 0 failed, 0 on a forbidden suite; links ${JSON.stringify(byGroup)}, identities ${JSON.stringify(byKey)}; the slowest call took ${slowest.toFixed(0)} ms`,

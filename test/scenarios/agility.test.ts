@@ -39,7 +39,7 @@ interface Suites {
 /** Of the last call there. */
 async function suitesOf(gateway: TestGateway): Promise<Suites> {
   const last = (await entriesOf(gateway, "call.decision")).at(-1);
-  return { group: last?.facts["link.group"] ?? "", key: last?.facts["link.peer_key"] ?? "" };
+  return { group: last?.facts["link.group"] ?? "", key: last?.facts["peer.cert.alg"] ?? "" };
 }
 
 /** Calls until the record says that they come on such links. */

@@ -6,7 +6,7 @@ import { type Profile, type ProfileDocument, profileOf, profileSchema } from "./
 import type { KnownSignatureSuite } from "./signatures.ts";
 
 /** A profile whose place another one took. */
-export interface Outgoing {
+interface Outgoing {
   readonly profile: Profile;
   /** Until then calls on links that were good under it go on. */
   readonly untilUnixMs: number;

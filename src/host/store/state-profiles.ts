@@ -16,7 +16,7 @@ export interface ProfileChange extends Applied {
 }
 
 /** What is told of a change. */
-export type ProfileEvent = Omit<StateEvent, "event">;
+type ProfileEvent = Omit<StateEvent, "event">;
 
 export interface ProfileStore {
   /** Oldest first; empty before the first start. */
