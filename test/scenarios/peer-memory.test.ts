@@ -122,6 +122,34 @@ for (const regression of ["refuse", "flag"] as const) {
   });
 }
 
+for (const regression of ["refuse", "flag"] as const) {
+  test(`a workload that connected with the hybrid group and comes with X25519 alone is ${regression === "refuse" ? "cut" : "flagged"} at its handshake, under hybrid preferred too`, async (t) => {
+    const stub = await stubServer(t);
+    const gateway = await testGateway(
+      t,
+      `profile: transition\ncrypto: { regression: ${regression} }\nservers: { open: { url: "${stub.url}" } }\n${openPolicy}`,
+      { listen: "{ address: 127.0.0.1:0, key_exchange: hybrid-preferred, classical_servers: [open] }" },
+    );
+    const enrolment = await enrol(gateway);
+    assert.equal((await clientOf(t, gateway, enrolment).post("open", toolCall("echo"))).status, 200);
+    const weaker = clientOf(t, gateway, enrolment, { ecdhCurve: "X25519" }).post("open", toolCall("echo"));
+    if (regression === "flag") assert.equal((await weaker).status, 200);
+    else await assert.rejects(weaker);
+    const [entry] = await entriesOf(gateway, "link.regressed");
+    assert.equal(entry?.principal, "spiffe://latticegate.local/agent/test");
+    assert.deepEqual(
+      [entry.outcome, entry.facts["regressions"], entry.facts["from"], entry.facts["to"]],
+      [
+        regression === "refuse" ? "denied" : "allowed",
+        "group_lost:high fingerprint_changed:low",
+        "X25519MLKEM768",
+        "X25519",
+      ],
+    );
+    assert.equal(stub.seen.length, regression === "refuse" ? 1 : 2, "of a link that is cut nothing is read");
+  });
+}
+
 test("what is remembered outlives a restart, and is forgotten when it wasn't seen for as long as the config says", async (t) => {
   const clock = movable();
   const certificates = [webCertificate("ecdsa", "mcp.acme.test", 400 * day)];
