@@ -1,5 +1,6 @@
 /** A state folder's audit log: opened with its keys, with what the last run left open brought to its end. */
 import { randomUUIDv7 } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
 
 import { crossingsFolder } from "../audit/crossing.ts";
 import { formatLogKey, type LogGeneration } from "../crypto/log-key.ts";
@@ -74,32 +75,45 @@ export async function followSuites(audit: AuditLog, to: LogRotation): Promise<bo
   return true;
 }
 
-/** Follows profiles one after the other; what fails is told, and tried again with the next one. */
+/** Follows the newest profile; what fails is told, and tried again until it is done. */
 export function followingLog(
   audit: AuditLog,
   principal: string,
   log: Log,
 ): {
   readonly follow: (profile: Pick<Profile, "name" | "log">) => void;
-  readonly settled: () => Promise<void>;
+  readonly stop: () => Promise<void>;
 } {
-  let queue: Promise<void> = Promise.resolve();
+  let newest: Pick<Profile, "name" | "log"> | undefined;
+  let following: Promise<void> | undefined;
+  const over = new AbortController();
+  const { signal } = over;
+  const goOn = async (): Promise<void> => {
+    while (newest !== undefined && !signal.aborted) {
+      const { name, log: suites } = newest;
+      try {
+        await followSuites(audit, { suites, principal, by: `profile ${name}` });
+        if (newest.name === name) newest = undefined;
+      } catch (error) {
+        log.error("log.rotation_failed", { reason: error instanceof Error ? error.message : "unknown" });
+        await pause(retryMs, undefined, { signal, ref: false }).catch(() => undefined);
+      }
+    }
+  };
   return {
-    follow: ({ name, log: suites }) => {
-      const before = queue;
-      const next = async (): Promise<void> => {
-        await before;
-        try {
-          await followSuites(audit, { suites, principal, by: `profile ${name}` });
-        } catch (error) {
-          log.error("log.rotation_failed", { reason: error instanceof Error ? error.message : "unknown" });
-        }
-      };
-      queue = next();
+    follow: (profile) => {
+      newest = profile;
+      following ??= goOn().finally(() => (following = undefined));
     },
-    settled: () => queue,
+    stop: async () => {
+      over.abort();
+      await following;
+    },
   };
 }
+
+/** A signer may be away for a moment. */
+const retryMs = 5000;
 
 function sorted(suiteIds: readonly string[]): string {
   return suiteIds.toSorted().join(" ");

@@ -1,6 +1,7 @@
 /** The gateway's data plane: the servers behind it, the doors in front, and its own certificates. */
 import { type InForce, termsAt, writtenInForce } from "../crypto/suites/in-force.ts";
 import { isOf } from "../host/net/tls.ts";
+import type { DoorTerms } from "../host/net/web-tls.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
 import { handle } from "../gate/handle.ts";
 import type { Ports } from "../gate/ports.ts";
@@ -89,12 +90,14 @@ export async function openDataPlane(
     connected.renew(next.client, why === "compromised" ? "cut" : "finish");
     if (why === "renewed") return;
     renewBefore = environment.clock.nowUnixMs();
-    takeUp(next, { web, connected });
+    goOver(next, { web, connected });
     base.followLog(next.inForce.profile);
     serving.retire((channel) => !isOf(next.inForce.profile, channel));
     serving.review(); // Exposed servers are told.
   });
-  const shouldRenewBefore = (): number => Math.max(renewBefore, base.freshKeysSince());
+  // A clock that was set back would have everybody told for ever.
+  const shouldRenewBefore = (): number =>
+    Math.min(Math.max(renewBefore, base.freshKeysSince()), environment.clock.nowUnixMs());
   opening.defer(watch.stop);
   const serving: Serving = await serve({
     listen: config.listen,
@@ -102,8 +105,7 @@ export async function openDataPlane(
     ...(config.linkAuthentication === "hybrid-mtls" && { demands: config.linkAuthentication }),
     allowsClassical: config.classicalServers !== undefined,
     side: standing.server,
-    shouldRenew: ({ peer }) =>
-      isOutdated(peer, shouldRenewBefore(), world.current().trust.identityAlgorithms[0]),
+    shouldRenew: ({ peer }) => isOutdated(peer, shouldRenewBefore(), shown.inForce.profile.identity.id),
     renewBefore: shouldRenewBefore,
     world: world.current,
     ports,
@@ -112,8 +114,11 @@ export async function openDataPlane(
     ...identityDesks({ ...base, watch, ...behind }),
   });
   opening.defer(() => serving.drain(config.limits.drain));
-  const web = await openWebListeners(config, { ports, world: world.current, peers }, opening);
-  takeUp(standing, { web, connected });
+  const web = await openWebListeners(
+    config,
+    { ports, world: world.current, peers, terms: doorTerms(shown) },
+    opening,
+  );
   base.followLog(standing.inForce.profile);
   const renewal = renewing(standing.notAfterUnixMs, environment, watch.renew);
   opening.defer(renewal.stop);
@@ -148,19 +153,24 @@ function enforceChanges(
 }
 
 /** What is negotiated with those that aren't ours: with the new first, and nothing beyond that. */
-function takeUp(
-  { inForce, server }: Standing,
+function goOver(
+  standing: Standing,
   { web, connected }: { readonly web: OpenWebListeners; readonly connected: ConnectedServers },
 ): void {
-  const terms = { ...server.terms, name: inForce.profile.name };
+  const terms = doorTerms(standing);
   web.setTerms(terms);
   web.endLinksBeyond(terms);
   connected.setWebTerms(terms);
   connected.endWebLinksBeyond(terms);
+  connected.review();
+}
+
+function doorTerms({ inForce, server }: Standing): DoorTerms {
+  return { ...server.terms, name: inForce.profile.name };
 }
 
 /** Whether a peer's certificate was made before that moment, or of another algorithm than those made now. */
-function isOutdated(peer: Channel["peer"], unixMs: number, algorithm: string | undefined): boolean {
+function isOutdated(peer: Channel["peer"], unixMs: number, algorithm: string): boolean {
   if (peer.kind !== "svid") return false;
   return peer.keyAlgorithm !== algorithm || peer.notAfterUnixMs - svidLifetimeMs < unixMs;
 }
@@ -219,7 +229,7 @@ async function openServers(
     folder: config.folder,
     stderrFolder: statePaths(config.state).servers,
     limits: config.limits,
-    profile: config.profile,
+    terms: doorTerms(standing),
     client: standing.client,
     seen: peers.outgoing,
     ...environment,

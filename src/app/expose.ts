@@ -73,7 +73,7 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
     folder: process.cwd(),
     stderrFolder: statePaths(options.state).servers,
     limits,
-    profile: identity.profile,
+    terms: { ...identity.terms(), name: identity.profile.name },
     clock,
     log,
   });
@@ -120,8 +120,8 @@ async function openLog(
 ): Promise<{ readonly audit: AuditLog; readonly follow: ReturnType<typeof followingLog>["follow"] }> {
   const audit = await openAuditLog(state, keys, { trustDomain, suites: profile.log, clock, log });
   opening.defer(audit.journal.close);
-  const { follow, settled } = followingLog(audit, spiffeId, log);
-  opening.defer(settled);
+  const { follow, stop } = followingLog(audit, spiffeId, log);
+  opening.defer(stop);
   return { audit, follow };
 }
 

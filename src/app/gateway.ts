@@ -160,7 +160,7 @@ async function openLog(
   const principal = gatewayIdOf(trustDomain);
   opening.defer(followRotationRequests({ audit, requests, suites, principal, log }).stop);
   const following = followingLog(audit, principal, log);
-  opening.defer(following.settled);
+  opening.defer(following.stop);
   return { audit, followLog: following.follow };
 }
 

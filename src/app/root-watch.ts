@@ -53,7 +53,7 @@ export function watchRoots(
       // After the doors: nobody gets a certificate of a root that isn't let in yet.
       ({ authority, inForce, serials } = standing);
       [seen, known] = [signature, records];
-      own.log.info("identity.roots_changed", whatChanged(own, standing));
+      own.log.info("identity.roots_changed", whatChanged(standing));
     }
     await recordEvents(own);
   };
@@ -88,13 +88,13 @@ export function watchRoots(
   };
 }
 
-function whatChanged(own: OwnIdentity, { authority, server }: Standing): Readonly<Record<string, string>> {
+function whatChanged({ authority, server, inForce }: Standing): Readonly<Record<string, string>> {
   const { roots } = authority;
   const list = (all: readonly (string | number)[]): string => all.join(" ");
   return {
     server: list(roots.server.map(({ generation }) => generation)),
     client: list(roots.client.map(({ generation }) => generation)),
-    profile: own.inForce().profile.name,
+    profile: inForce.profile.name,
     identities: list(server.terms.identities.map(({ id }) => id)),
     groups: list(server.terms.groups.map(({ id }) => id)),
   };
@@ -105,9 +105,9 @@ function nothing(): void {}
 /** Another one whenever something else is to be shown or taken. */
 function signatureOf({ inForce, clock }: OwnIdentity, records: readonly RootRecord[]): string {
   const now = inForce();
-  const { groups, identities } = termsAt(now, clock.nowUnixMs());
-  const names = [...groups, ...identities].map(({ id }) => id);
-  return JSON.stringify([records, now.sinceUnixMs, names]);
+  const { groups, classicalGroups, identities, ciphers } = termsAt(now, clock.nowUnixMs());
+  const names = [groups, classicalGroups, identities].map((rows) => rows.map(({ id }) => id));
+  return JSON.stringify([records, now.sinceUnixMs, names, ciphers]);
 }
 
 /** What commands did to roots and profiles goes into the audit log; a crash in between writes it twice, never not at all. */

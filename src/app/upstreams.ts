@@ -2,7 +2,6 @@
 import path from "node:path";
 
 import type { LinkTerms } from "../crypto/suites/in-force.ts";
-import type { Profile } from "../crypto/suites/profiles.ts";
 import { forwardUpstream } from "../host/net/forward-upstream.ts";
 import { type Negotiated, negotiatedOn } from "../host/net/negotiated.ts";
 import type { ExchangeLimits } from "../host/net/http-exchange.ts";
@@ -40,7 +39,8 @@ export interface UpstreamOptions {
   readonly folder: string;
   readonly stderrFolder: string;
   readonly limits: ConfigDocument["limits"];
-  readonly profile: Profile;
+  /** What links to servers that aren't ours may negotiate at first. */
+  readonly terms: DoorTerms;
   /** Absent where no server behind `expose` can be configured. */
   readonly client?: ClientSide;
   /** Where callers' grants are kept; absent where there are none. */
@@ -110,7 +110,7 @@ export function connectServers(
   given: UpstreamOptions,
 ): ConnectedServers {
   const links: WebLinks = new Map();
-  let terms: DoorTerms = given.profile;
+  let { terms } = given;
   const options = { ...given, webTerms: () => terms, webLinks: links };
   const grants = new Map<string, UserGrants>();
   const noted: Noted = new Map();

@@ -17,7 +17,6 @@ import { openProofs, type Proofs } from "../host/oauth/proofs.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { compileScopes } from "../policy/token-scopes.ts";
 import type { LinkTerms } from "../crypto/suites/in-force.ts";
-import type { Profile } from "../crypto/suites/profiles.ts";
 import type { Config } from "./config.ts";
 import { issuerSpecs } from "./config/issuers.ts";
 import type { WebListener } from "./config/listen.ts";
@@ -25,7 +24,7 @@ import { readCredentials, watchCertificates } from "./web-certificates.ts";
 import type { PeerWatch } from "./peer-watch.ts";
 
 interface WebListenerOptions {
-  readonly profile: Profile;
+  readonly terms: DoorTerms;
   readonly issuers: Issuers;
   /** Identifiers of the issuers, by name. */
   readonly issuerUrls: ReadonlyMap<string, string>;
@@ -110,7 +109,7 @@ async function openWebListener(listener: WebListener, options: WebListenerOption
     onCall: (received) => handle(received, options.world(), ports),
   });
   const web = openWebDoors({
-    terms: options.profile,
+    terms: options.terms,
     credentials: readCredentials(listener, clock.nowUnixMs()),
     allowsClassical: listener.key_exchange === "hybrid-preferred",
     asksCertificates: listener.client_certificates,
@@ -224,10 +223,10 @@ function admissionTo(
 /** Where clients with access tokens come in, if anywhere. */
 export async function openWebListeners(
   config: Config,
-  { ports, world, peers }: Pick<WebListenerOptions, "ports" | "world" | "peers">,
+  { ports, world, peers, terms }: Pick<WebListenerOptions, "ports" | "world" | "peers" | "terms">,
   opening: AsyncDisposableStack,
 ): Promise<OpenWebListeners> {
-  const { webListeners, profile, limits } = config;
+  const { webListeners, limits } = config;
   const addresses = new Map<string, string>();
   const listeners: OpenWebListener[] = [];
   const opened: OpenWebListeners = {
@@ -244,7 +243,7 @@ export async function openWebListeners(
   const specs = issuerSpecs(config.issuers, config.folder);
   issuers = openIssuers(specs, ports.clock);
   const shared = {
-    profile,
+    terms,
     issuers,
     issuerUrls: new Map([...specs].map(([name, { issuer }]) => [name, issuer])),
     proofs: openProofs(ports.clock),

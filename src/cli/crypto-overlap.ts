@@ -16,6 +16,9 @@ export const overlapOptions = {
   },
 } as const;
 
+/** Whoever was away that long has to join again anyway. */
+const longestMs = 30 * 24 * 3_600_000;
+
 /** @throws Refusal `bad_config` */
 export function overlapIn(call: CommandCall): number {
   const text = call.text("overlap");
@@ -24,6 +27,9 @@ export function overlapIn(call: CommandCall): number {
     throw new Refusal("bad_config", "Take --overlap or --danger-now, not both.");
   if (isNow) return 0;
   const overlap = text === undefined ? defaultOverlapMs : parseDurationMs(text);
-  if (overlap !== undefined && overlap >= 1000) return overlap;
-  throw new Refusal("bad_config", `Expected a duration of a second or more such as "10m", found "${text}".`);
+  if (overlap !== undefined && overlap >= 1000 && overlap <= longestMs) return overlap;
+  throw new Refusal(
+    "bad_config",
+    `Expected a duration between a second and thirty days such as "10m", found "${text}".`,
+  );
 }

@@ -36,6 +36,7 @@ async function house(t: TestContext, policies = openPolicy): Promise<House> {
   const gateway = await testGateway(
     t,
     `profile: transition
+crypto: { memory: "off" }
 servers:
   open: { url: "${open.url}" }
   other: { url: "${other.url}" }

@@ -41,7 +41,9 @@ interface Setting {
   readonly isPreferred: boolean;
 }
 
-const own = `crypto: { profiles: { nist-curves: { based_on: transition, allowed_algos: [SecP384r1MLKEM1024, SecP256r1MLKEM768, P-256, ML-DSA-65] } } }`;
+/** One peer makes each offer: what it was capable of before is none of this page's. */
+const forgetful = 'memory: "off"';
+const own = `crypto: { ${forgetful}, profiles: { nist-curves: { based_on: transition, allowed_algos: [SecP384r1MLKEM1024, SecP256r1MLKEM768, P-256, ML-DSA-65] } } }`;
 const settings: readonly Setting[] = [
   { name: "`transition`, preferred", top: "profile: transition", isPreferred: true },
   { name: "`transition`, required", top: "profile: transition", isPreferred: false },
@@ -102,7 +104,8 @@ interface SidecarScene {
 
 async function sidecarScene(t: TestContext, { top, isPreferred }: Setting): Promise<SidecarScene> {
   const { url } = await stubServer(t);
-  const gateway = await testGateway(t, `${top}\nservers: { open: { url: "${url}" } }\n${openPolicy}`, {
+  const forgetting = top.includes("crypto:") ? top : `${top}\ncrypto: { ${forgetful} }`;
+  const gateway = await testGateway(t, `${forgetting}\nservers: { open: { url: "${url}" } }\n${openPolicy}`, {
     listen: isPreferred
       ? "{ address: 127.0.0.1:0, key_exchange: hybrid-preferred, classical_servers: [open] }"
       : "127.0.0.1:0",

@@ -148,7 +148,7 @@ test("a small hello leads to the hybrid group that the whole one would have", as
   const paths = new KnownPaths();
   for (const round of ["first", "second"]) {
     const link = await open(address, paths);
-    assert.equal(negotiatedGroup(link, gateway.config.profile), "X25519MLKEM768", round);
+    assert.equal(negotiatedGroup(link, gateway.config.profile).id, "X25519MLKEM768", round);
   }
 });
 
@@ -181,7 +181,7 @@ test(
     const { address } = await middlebox(t, gateway.address, lossyAndPicky);
     const paths = new KnownPaths();
     const link = await open(address, paths);
-    assert.equal(negotiatedGroup(link, gateway.config.profile), "X25519MLKEM768");
+    assert.equal(negotiatedGroup(link, gateway.config.profile).id, "X25519MLKEM768");
     const texts = paths.facts().map(({ way, tried }) => `${wayText(way)} after ${triedText(tried)}`);
     const steps = "as configured: silence; small hello: stall; segments of 1180 bytes: silence";
     assert.deepEqual(texts, [`small hello, segments of 1180 bytes after ${steps}`]);

@@ -132,16 +132,9 @@ type ProveLink = (link: TLSSocket) => Promise<unknown>;
 export function enrolHttp(registrar: Registrar, log: Log, prove: ProveLink): (link: TLSSocket) => void {
   const server = http.createServer();
   const answer = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
-    if (request.method === "GET" && request.url === profilePath) {
-      request.resume();
-      // The link stays: the request for an identity comes on it.
-      response.writeHead(200, { "content-type": "application/json" });
-      response.end(JSON.stringify(registrar.profile()));
-      return;
-    }
-    const { status, body } = await serve(request, registrar)
-      .then((enrolled) => proven(enrolled, request, prove))
-      .catch((error: unknown) => problem(error, request, log));
+    const { status, body } = await served(request, registrar, prove).catch((error: unknown) =>
+      problem(error, request, log),
+    );
     response.writeHead(status, { "content-type": "application/json", connection: "close" });
     response.end(JSON.stringify(body));
   };
@@ -151,6 +144,18 @@ export function enrolHttp(registrar: Registrar, log: Log, prove: ProveLink): (li
     link.once("close", () => clearTimeout(timer));
     server.emit("connection", link);
   };
+}
+
+async function served(
+  request: http.IncomingMessage,
+  registrar: Registrar,
+  prove: ProveLink,
+): Promise<Served> {
+  if (request.method === "GET" && request.url === profilePath) {
+    request.resume();
+    return { status: 200, body: registrar.profile() };
+  }
+  return await proven(await serve(request, registrar), request, prove);
 }
 
 /** Who has a classical identity may ask for the gateway's before it takes a new one. */

@@ -3,6 +3,7 @@ import type tls from "node:tls";
 
 import { type buildConnector, Client, type Dispatcher, Pool } from "undici";
 
+import { certificateFacts } from "../../crypto/certificate.ts";
 import type { LinkTerms } from "../../crypto/suites/in-force.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { ServerLink } from "../../model/channel.ts";
@@ -18,7 +19,7 @@ export interface RenewablePool {
   readonly dispatcher: () => Dispatcher;
   /** New requests use these; those under way finish on the old connections, unless these are to be cut. */
   readonly renew: (options: LinkOptions, old?: "finish" | "cut") => void;
-  /** Ends the links whose peer has been revoked, with what is under way on them. */
+  /** Ends the links whose peer was revoked, or that are of what the newest terms don't have, with what is under way on them. */
   readonly review: () => void;
   /** TLS group of the newest link; undefined before the first. */
   readonly group: () => string | undefined;
@@ -42,6 +43,18 @@ export interface LinkOptions {
 
 export type OnLink = (link: tls.TLSSocket) => void;
 
+/** What is known of a link that is up. */
+interface PeerLink {
+  readonly serial: string;
+  readonly group: string;
+  /** Of the peer's certificate. */
+  readonly algorithm: string;
+}
+
+function isWithin({ groups, identities }: LinkTerms, { group, algorithm }: PeerLink): boolean {
+  return groups.some(({ id }) => id === group) && identities.some(({ id }) => id === algorithm);
+}
+
 /** @param isRevoked whether the peer's certificate with that serial number counts no longer */
 export function renewablePool(
   origin: string,
@@ -49,17 +62,20 @@ export function renewablePool(
   isRevoked: (serial: string) => boolean = () => false,
 ): RenewablePool {
   let group: string | undefined;
-  const links = new Map<tls.TLSSocket, string>();
+  let newest = options.terms;
+  const links = new Map<tls.TLSSocket, PeerLink>();
   const make = (current: LinkOptions): Pool =>
     makePool(origin, current, (link) => {
       const negotiated = negotiatedGroup(link, current.terms);
-      const serial = link.getPeerX509Certificate()?.serialNumber.toLowerCase() ?? "";
+      const certificate = link.getPeerX509Certificate();
+      const facts = certificate && certificateFacts(certificate);
+      const serial = facts?.serial ?? "";
       if (isRevoked(serial)) {
         throw new Refusal("upstream_failed", "The server's identity was revoked.", {
           facts: { serial, sent: false },
         });
       }
-      links.set(link, serial);
+      links.set(link, { serial, group: negotiated.id, algorithm: facts?.keyAlgorithm ?? "" });
       link.once("close", () => links.delete(link));
       current.onLink?.(link);
       group = negotiated.id;
@@ -73,11 +89,14 @@ export function renewablePool(
       if (isClosed) return; // The certificate came after the end.
       const old = pool;
       pool = make(next);
+      newest = next.terms;
       (fate === "cut" ? old.destroy() : old.close()).catch(() => undefined); // Its last requests failed, and their callers know.
     },
     review: () => {
-      for (const [link, serial] of links) {
-        if (isRevoked(serial)) link.destroy(new Error("The server's certificate was revoked."));
+      for (const [link, of] of links) {
+        if (isRevoked(of.serial)) link.destroy(new Error("The server's certificate was revoked."));
+        else if (!isWithin(newest, of))
+          link.destroy(new Error("The link is of a suite that isn't taken any more."));
       }
     },
     group: () => group,

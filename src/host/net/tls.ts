@@ -193,8 +193,8 @@ function pairs(shown: readonly Credentials[]): { readonly cert: string[]; readon
 }
 
 /** Whether a link is of that profile, and not only of what is still taken beside it. */
-export function isOf({ groups, identities }: LinkTerms, { group, peer }: Channel): boolean {
-  const isGroup = groups.some(({ id }) => id === group);
+export function isOf({ groups, classicalGroups, identities }: LinkTerms, { group, peer }: Channel): boolean {
+  const isGroup = [...groups, ...classicalGroups].some(({ id }) => id === group);
   return isGroup && (peer.kind !== "svid" || identities.some(({ id }) => id === peer.keyAlgorithm));
 }
 
