@@ -471,7 +471,7 @@ test("a stream that has answered and takes its time to end costs `connect` no fu
   const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);
   const { options, ended } = await sidecar(t, gateway, "stub");
   const client = stdioClient(t, options);
-  const joined = 2; // A link to learn the root, a link to enrol.
+  const joined = 4; // Two to learn the root and ask what is in force, two to learn it and enrol.
   for (let id = 1; id < 6; id++) {
     client.send(toolCall("a", id));
     await client.answerTo(id);
