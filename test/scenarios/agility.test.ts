@@ -12,7 +12,6 @@ import { systemClock, systemLog } from "../../src/host/system.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
 import { atEnd } from "../support/cleanup.ts";
 import {
-  asked,
   clientOf,
   enrol,
   eventually,
@@ -24,6 +23,7 @@ import {
   type TestGateway,
   toolCall,
 } from "../support/gateway.ts";
+import { httpsServer, publicAuthority } from "../support/https-server.ts";
 import { call, sidecar, tunnelOf } from "../support/hybrid.ts";
 import { checkLog, entriesOf, logged } from "../support/records.ts";
 
@@ -152,13 +152,52 @@ test("what only the old profile has is taken until the deadline, and refused fro
   );
 });
 
-test("without an overlap everything else ends at once", async (t) => {
-  const gateway = await testGateway(t, openPolicy);
-  const old = await enrol(gateway);
-  const held = await rawLink(gateway, old);
-  assert.equal(await asked(held), "403");
+test("without an overlap everything else ends at once, with the calls on it", async (t) => {
+  const arrived = Promise.withResolvers<undefined>();
+  const stub = await stubServer(t, () => arrived.resolve(undefined)); // It never answers.
+  const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);
+  const call = clientOf(t, gateway, await enrol(gateway)).post("stub", toolCall("echo"));
+  const broken = assert.rejects(call);
+  await arrived.promise;
   await applyProfile(gateway.config, "cnsa-2.0", { overlapMs: 0, clock: systemClock });
-  await eventually("it is cut", () => held.closed);
+  await broken;
+  const [ended] = logged(gateway, "link.ended");
+  assert.deepEqual([ended?.["reason"], ended?.["calls"]], ["suite_forbidden", 1]);
+});
+
+test("a deadline that takes only the classical groups closes their doors, towards servers too", async (t) => {
+  const { certificate: cert, key } = publicAuthority(t).issue("127.0.0.1");
+  const web = await httpsServer(t, { cert, key, ecdhCurve: "X25519" });
+  const stub = await stubServer(t);
+  const gateway = await testGateway(
+    t,
+    `profile: transition
+crypto: { memory: "off" }
+servers:
+  open: { url: "${stub.url}" }
+  web: { url: "${web.url}", link: { key_exchange: hybrid-preferred } }
+${openPolicy}`,
+    { listen: "{ address: 127.0.0.1:0, key_exchange: hybrid-preferred, classical_servers: [open] }" },
+  );
+  const enrolment = await enrol(gateway);
+  const hybridClient = clientOf(t, gateway, enrolment);
+  const weak = { ecdhCurve: "X25519" };
+  const classical = clientOf(t, gateway, enrolment, weak);
+  const reached = async (): Promise<number> => (await hybridClient.post("web", toolCall("a"))).status;
+  assert.equal((await classical.post("open", toolCall("a"))).status, 200);
+  assert.equal(await reached(), 200);
+  await applyProfile(gateway.config, "hybrid", { overlapMs: 2000, clock: systemClock });
+  await eventually("the change is taken up", () => logged(gateway, "identity.roots_changed").length === 1);
+  assert.equal((await clientOf(t, gateway, enrolment, weak).post("open", toolCall("a"))).status, 200);
+  await eventually("its door is closed", () =>
+    clientOf(t, gateway, enrolment, weak)
+      .post("open", toolCall("a"))
+      .then(
+        () => false,
+        (error: unknown) => /alert/i.test(String(error)),
+      ),
+  );
+  await eventually("the server isn't reached any more", async () => (await reached()) === 502);
 });
 
 test("who was away comes back with its old identity, and gets one of the new algorithm", async (t) => {
