@@ -111,6 +111,10 @@ crypto: { profiles: { strict: { based_on: hybrid, allowed_algos: [SecP384r1MLKEM
       /^Gateway {3}runs, but it is of a version that can't be asked; start it anew/m,
     );
     assert.match(status.stdout, /^ {2}1 holder {2}client +ML-DSA-65$/m);
+    const apply = await run("crypto", "apply", "strict");
+    assert.equal(apply.code, 3, apply.stdout + apply.stderr);
+    assert.match(apply.stdout, /^May break\n {2}gateway {2}the one that runs +it is of a version that/m);
+    assert.match(apply.stdout, /^Nothing was applied\./m);
     await writeFile(file, JSON.stringify({ ...older, api: "http://127.0.0.1:9/#token=x" }));
     assert.match((await run("crypto", "status")).stdout, /^Gateway {3}runs, but it doesn't answer: /m);
     await writeFile(file, JSON.stringify({ ...older, api: api.replace(/#token=.*/, "#token=wrong") }));

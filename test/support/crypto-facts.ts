@@ -127,6 +127,7 @@ export function factsWith(
         ...parts.live,
       },
     },
+    webListeners: [],
     stored: {
       inForce,
       roots: [],

@@ -3,7 +3,7 @@ import { type InForce, readInForce } from "../../crypto/suites/in-force.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Config } from "../config.ts";
 import { type Answered, askGateway } from "./ask-gateway.ts";
-import type { LiveDocument } from "./live-document.ts";
+import type { ListenerDocument, LiveDocument } from "./live-document.ts";
 import { type StoredFacts, storedFacts } from "./stored-facts.ts";
 
 export interface CryptoFacts {
@@ -12,6 +12,8 @@ export interface CryptoFacts {
   readonly configured: string;
   readonly inForce: InForce;
   readonly gateway: Answered;
+  /** For clients with tokens, as the config has them: what there is to know while no gateway answers. */
+  readonly webListeners: readonly Pick<ListenerDocument, "name" | "key_exchange">[];
   readonly stored: StoredFacts;
 }
 
@@ -24,6 +26,7 @@ export async function cryptoFacts(config: Config, clock: Clock): Promise<CryptoF
     configured: config.profile.name,
     inForce: gateway.kind === "answered" ? readInForce(gateway.live.in_force) : stored.inForce,
     gateway,
+    webListeners: config.webListeners.map(({ url, key_exchange }) => ({ name: url, key_exchange })),
     stored,
   };
 }

@@ -3,19 +3,29 @@ import type { KeyExchangeSuite } from "../../crypto/suites/key-exchange.ts";
 import type { Profile } from "../../crypto/suites/profiles.ts";
 import { webGroups } from "../../host/net/web-tls.ts";
 import { type CryptoFacts, liveIn } from "./crypto-facts.ts";
-import type { LinkDocument, ListenerDocument, LiveDocument, ServerDocument } from "./live-document.ts";
+import type { LinkDocument, ListenerDocument, ServerDocument } from "./live-document.ts";
 import type { PlanRow } from "./plan.ts";
 import type { SeenCaller } from "./lately-seen.ts";
 
-/** Nothing is known of what is open unless the gateway runs and can be asked. */
+/** Of what is open nothing is known unless the gateway runs and can be asked; who called is on record all the same. */
 export function liveRows(facts: CryptoFacts, from: Profile, to: Profile): readonly PlanRow[] {
   const live = liveIn(facts);
-  if (live === undefined) return [];
+  const { callers } = facts.stored;
+  if (live === undefined) {
+    const listeners = facts.webListeners.map((listener) => ({
+      ...listener,
+      groups: groupsUnder(listener, from),
+    }));
+    return [...silentRows(facts), ...callerRows(callers, listeners, to)];
+  }
   const { listeners, links, servers, issuers } = live;
+  const web = listeners.filter(({ authentication }) => authentication === "web-certificate");
+  const isAway = ({ caller, group }: SeenCaller): boolean =>
+    !links.some((link) => link.group === group && link.callers.includes(caller));
   return [
     ...listeners.map((listener) => listenerRow(listener, to)),
     ...links.map((link) => linkRow(link, listeners, to)),
-    ...callerRows(facts.stored.callers, live, to),
+    ...callerRows(callers.filter(isAway), web, to),
     ...servers.map((server) => serverRow(server, from, to)),
     ...issuers.map(({ name, last_token: last }): PlanRow => ({
       verdict: "goes on",
@@ -26,7 +36,24 @@ export function liveRows(facts: CryptoFacts, from: Profile, to: Profile): readon
   ];
 }
 
-function groupsUnder({ key_exchange: exchange }: ListenerDocument, profile: Profile): readonly string[] {
+/** A gateway that runs may have any link that there can be. */
+function silentRows({ gateway }: CryptoFacts): readonly PlanRow[] {
+  if (gateway.kind !== "silent") return [];
+  return [
+    {
+      verdict: "may break",
+      what: "gateway",
+      who: "the one that runs",
+      because: `${gateway.why}; so whom its links and its servers would break isn't known`,
+      remedy: "bring it to answer first: latticegate crypto status shows when it does",
+    },
+  ];
+}
+
+function groupsUnder(
+  { key_exchange: exchange }: Pick<ListenerDocument, "key_exchange">,
+  profile: Profile,
+): readonly string[] {
   const groups = webGroups(profile, exchange === "hybrid-preferred");
   return groups.map(({ id }) => id);
 }
@@ -92,21 +119,28 @@ function clientVerdict(
   };
 }
 
-/** Clients with tokens that called lately and have no link now; sidecars follow by themselves. */
-function callerRows(callers: readonly SeenCaller[], live: LiveDocument, to: Profile): readonly PlanRow[] {
-  const web = live.listeners.filter(({ authentication }) => authentication === "web-certificate");
-  const isOpen = ({ caller, group }: SeenCaller): boolean =>
-    live.links.some((link) => link.group === group && link.callers.includes(caller));
+interface WebFacts extends Pick<ListenerDocument, "key_exchange"> {
+  /** What it takes before the change. */
+  readonly groups: readonly string[];
+}
+
+/**
+ * Clients with tokens that called lately and have no link now; sidecars follow by themselves.
+ * @param web the listeners they may come to; without one they come nowhere, whatever the profile
+ */
+function callerRows(
+  callers: readonly SeenCaller[],
+  web: readonly WebFacts[],
+  to: Profile,
+): readonly PlanRow[] {
+  if (web.length === 0) return [];
+  const next = web.flatMap((listener) => groupsUnder(listener, to));
+  const offered = web.flatMap(({ groups }) => groups);
   return callers
-    .filter((seen) => !seen.caller.startsWith("spiffe://") && !isOpen(seen))
+    .filter(({ caller }) => !caller.startsWith("spiffe://"))
     .flatMap((seen): readonly PlanRow[] => {
       const exchange = seen.isClassical ? "classical" : "hybrid";
-      const next = web.flatMap((listener) => groupsUnder(listener, to));
-      const why = clientVerdict(
-        { group: seen.group, key_exchange: exchange },
-        next,
-        web.flatMap(({ groups }) => groups),
-      );
+      const why = clientVerdict({ group: seen.group, key_exchange: exchange }, next, offered);
       if (why === undefined) return [];
       const because = `${why.because}; last seen ${new Date(seen.atUnixMs).toISOString()}`;
       return [{ ...why, because, what: "caller", who: seen.caller }];

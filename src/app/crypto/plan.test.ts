@@ -26,6 +26,19 @@ const without = profileOf(
   narrowed(hybrid.document, ["SecP384r1MLKEM1024", "SecP256r1MLKEM768", "ML-DSA-65", "ML-DSA-87"]),
 );
 
+/** A client with a token that called just now. */
+const lately = {
+  caller: "oauth:corp/client/b",
+  group: "X25519MLKEM768",
+  isClassical: false,
+  atUnixMs: nowUnixMs,
+};
+
+const withoutGateway = {
+  gateway: { kind: "not running" },
+  webListeners: [web],
+} as const satisfies Partial<CryptoFacts>;
+
 const delegation = { from: "spiffe://acme.test/agent/a", to: "spiffe://acme.test/agent/b" };
 
 interface Case {
@@ -127,15 +140,41 @@ const cases: readonly Case[] = [
     facts: factsWith({
       live: { listeners: [web] },
       stored: {
-        callers: [
-          { caller: "oauth:corp/client/b", group: "X25519MLKEM768", isClassical: false, atUnixMs: nowUnixMs },
-        ],
+        callers: [lately],
       },
     }),
     to: cnsa,
     what: "caller",
     verdict: "may break",
     because: /last seen 2026-11-21T12:00:00.000Z$/,
+  },
+  {
+    title: "a client that was seen lately is counted without a gateway too, by the config's listeners",
+    facts: { ...factsWith({ stored: { callers: [lately] } }), ...withoutGateway },
+    to: cnsa,
+    what: "caller",
+    verdict: "may break",
+    because: /^it came over X25519MLKEM768; whether it has SecP384r1MLKEM1024/,
+  },
+  {
+    title: "a client that was seen without ML-KEM has nothing left under a profile without classical groups",
+    facts: {
+      ...factsWith({ stored: { callers: [{ ...lately, group: "X25519", isClassical: true }] } }),
+      ...withoutGateway,
+    },
+    from: resolveProfile("transition"),
+    to: hybrid,
+    what: "caller",
+    verdict: "breaks",
+    because: /^it came over X25519, so it has none of X25519MLKEM768/,
+  },
+  {
+    title: "a gateway that runs and can't be asked may have anybody",
+    facts: { ...factsWith(), gateway: { kind: "silent", why: "it doesn't answer" } },
+    to: cnsa,
+    what: "gateway",
+    verdict: "may break",
+    because: /^it doesn't answer; so whom/,
   },
   {
     title: "a stdio server goes on",

@@ -16,6 +16,7 @@ export interface PlanRow {
   readonly verdict: Verdict;
   readonly what:
     | "profile"
+    | "gateway"
     | "listener"
     | "link"
     | "caller"
