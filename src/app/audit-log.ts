@@ -11,7 +11,14 @@ import { type FileJournal, openJournal } from "../host/store/journal-files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
-import { eraseEnded, newestGenerations, type OpenLogKeys, openLogKeys, suiteIdsOf } from "./log-keys.ts";
+import {
+  eraseEnded,
+  newestGenerations,
+  type OpenLogKeys,
+  openLogKeys,
+  sameSuites,
+  suiteIdsOf,
+} from "./log-keys.ts";
 import { statePaths } from "./state-folder.ts";
 
 export interface AuditLog {
@@ -70,7 +77,7 @@ export async function openAuditLog(
 /** Rotates to the suites of a profile, unless the log's keys are of these suites already. @returns whether it did */
 export async function followSuites(audit: AuditLog, to: LogRotation): Promise<boolean> {
   const ours = audit.journal.generation().keys.map(({ suiteId }) => suiteId);
-  if (sorted(ours) === sorted(suiteIdsOf(to.suites))) return false;
+  if (sameSuites(ours, suiteIdsOf(to.suites))) return false;
   await audit.rotate(to);
   return true;
 }
@@ -114,10 +121,6 @@ export function followingLog(
 
 /** A signer may be away for a moment. */
 const retryMs = 5000;
-
-function sorted(suiteIds: readonly string[]): string {
-  return suiteIds.toSorted().join(" ");
-}
 
 function rotation(
   { journal, make, clock }: Pick<AuditLog, "journal"> & Pick<OpenLogKeys, "make"> & { readonly clock: Clock },

@@ -57,6 +57,11 @@ export function suiteIdsOf({ required, cosignature, daily }: LogSuites): readonl
   return [...required, cosignature, daily];
 }
 
+/** Whether a log whose keys are of these signs what those ask for. */
+export function sameSuites(has: readonly string[], asked: readonly string[]): boolean {
+  return has.toSorted().join(" ") === asked.toSorted().join(" ");
+}
+
 /** The newest generations of a log's keys, as its crossings have them. */
 export async function newestGenerations(folder: string, current: LogGeneration): Promise<LogKey> {
   const first = Math.max(2, current.number - listedGenerations + 2);

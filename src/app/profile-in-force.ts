@@ -79,9 +79,16 @@ export function changeEvent(
     atUnixMs,
     what,
     facts: {
-      ...(before && { before: before.name, before_suites: suitesIn(before) }),
+      ...(before && {
+        before: before.name,
+        before_suites: suitesIn(before),
+        before_ciphers: before.ciphers.join(" "),
+        before_log: before.log.join(" "),
+      }),
       after: profile.name,
       after_suites: suitesIn(profile),
+      after_ciphers: profile.ciphers.join(" "),
+      after_log: profile.log.join(" "),
       ...(before && { outgoing_until: new Date(outgoingUntilUnixMs).toISOString() }),
     },
   };

@@ -136,7 +136,10 @@ Join tokens
   spiffe://acme.test/agent/c  until 2026-11-21T12:01:00.000Z
 
 Log
-  ML-DSA-65  key 0a1b2c3d
+  Ed25519            key 0a1b2c3d
+  ML-DSA-65          key 0a1b2c3d
+  ML-DSA-44          key 0a1b2c3d
+  SLH-DSA-SHA2-128s  key 0a1b2c3d
 
 Delegations
   key  ML-DSA-65
@@ -175,6 +178,7 @@ From hybrid to cnsa-2.0
   groups      -X25519MLKEM768 -SecP256r1MLKEM768
   identities  -ML-DSA-65
   ciphers     -TLS_CHACHA20_POLY1305_SHA256
+  log         -Ed25519 -ML-DSA-65 +ML-DSA-87
   hash        -SHA-256 +SHA-384
 
 Breaks
@@ -195,13 +199,13 @@ Changes by itself
   certificate  spiffe://acme.test/agent/a (client)  ML-DSA-65; its sidecar is told, and renews with ML-DSA-87
   certificate  spiffe://acme.test/agent/b (client)  ML-DSA-65; it was due for renewal at 2026-11-21T11:40:00.000Z: if its sidecar is away, it renews with ML-DSA-87 when it comes back, while the root above it is trusted
   root         client root 1                        ML-DSA-65; a generation of ML-DSA-87 is made beside it, which issues from then on
+  log          audit log                            signed with Ed25519, ML-DSA-65, ML-DSA-44, SLH-DSA-SHA2-128s; a new generation of keys takes over, ML-DSA-87, ML-DSA-44, SLH-DSA-SHA2-128s, and the old ones are erased
   join token   spiffe://acme.test/agent/c           counts until 2026-11-21T12:01:00.000Z; whoever joins with it gets ML-DSA-65 first, and renews with ML-DSA-87
 
 Goes on as it is
   2  server
   1  issuer
   1  root
-  1  log
 
 1 would break, 2 may break.`),
   );

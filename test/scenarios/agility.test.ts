@@ -122,6 +122,12 @@ test("from hybrid to cnsa-2.0 and back, with an exposed server behind: no call f
     ["apply", "hybrid", "cnsa-2.0"],
     ["rollback", "cnsa-2.0", "hybrid"],
   ]);
+  const applied = (await entriesOf(gateway, "crypto.change"))[1]?.facts ?? {};
+  assert.deepEqual([applied["before_log"], applied["after_log"]], ["Ed25519 ML-DSA-65", "ML-DSA-87"]);
+  assert.deepEqual(
+    [applied["before_ciphers"], applied["after_ciphers"]],
+    ["TLS_AES_256_GCM_SHA384 TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_256_GCM_SHA384"],
+  );
 });
 
 test("what only the old profile has is taken until the deadline, and refused from then on", async (t) => {

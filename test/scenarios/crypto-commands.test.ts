@@ -80,6 +80,7 @@ crypto: { profiles: { strict: { based_on: hybrid, allowed_algos: [SecP384r1MLKEM
     assert.match(plan.stdout, /^From hybrid to strict$/m);
     assert.match(plan.stdout, /^ {2}link +spiffe:\/\/latticegate\.local\/agent\/cli +X25519MLKEM768 ends: /m);
     assert.match(plan.stdout, /^Nothing breaks\.$/m);
+    assert.doesNotMatch(plan.stdout, /^ {2}log /m);
     const same = await run("crypto", "plan", "hybrid", "--json");
     assert.equal(same.code, 0);
     assert.deepEqual((JSON.parse(same.stdout) as { readonly changes: unknown }).changes, []);

@@ -7,6 +7,7 @@ import type {
   ServerDocument,
 } from "../../src/app/crypto/live-document.ts";
 import type { StoredFacts } from "../../src/app/crypto/stored-facts.ts";
+import { suiteIdsOf } from "../../src/app/log-keys.ts";
 import { resolveProfile } from "../../src/crypto/suites/profiles.ts";
 
 export const nowUnixMs = Date.parse("2026-11-21T12:00:00.000Z");
@@ -100,7 +101,7 @@ export const root: StoredFacts["roots"][number] = {
   isOutside: false,
 };
 
-const logKey = { algorithm: "ML-DSA-65", keyId: "0a1b2c3d" };
+const logKeys = suiteIdsOf(hybrid.log).map((algorithm) => ({ algorithm, keyId: "0a1b2c3d" }));
 
 /** A gateway under `hybrid` with nothing but its log, and what is given. */
 export function factsWith(
@@ -133,7 +134,7 @@ export function factsWith(
       roots: [],
       held: [],
       joinTokens: [],
-      logKeys: [logKey],
+      logKeys,
       delegationKeys: [],
       callers: [],
       delegations: [],

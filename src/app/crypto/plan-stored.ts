@@ -3,6 +3,7 @@ import type { Profile } from "../../crypto/suites/profiles.ts";
 import type { HeldCertificate } from "../../host/store/certificate-records.ts";
 import { renewAtUnixMs } from "../../identity/authority.ts";
 import { doctorPath } from "../doctor-rule.ts";
+import { sameSuites, suiteIdsOf } from "../log-keys.ts";
 import type { CryptoFacts } from "./crypto-facts.ts";
 import type { PlanRow } from "./plan.ts";
 import type { StoredFacts, StoredRoot } from "./stored-facts.ts";
@@ -22,12 +23,7 @@ export function storedRows({ stored, nowUnixMs }: CryptoFacts, change: Change): 
   return [
     ...holderRows(stored.held, nowUnixMs, to),
     ...stored.roots.map((root) => rootRow(root, stored.roots, to)),
-    {
-      verdict: "goes on",
-      what: "log",
-      who: stored.logKeys.map(({ algorithm }) => algorithm).join(", "),
-      because: "its format says what signs it, whatever the profile",
-    },
+    logRow(stored, to),
     ...delegationRows(stored, change),
     ...stored.joinTokens.map(({ spiffeId, expiresUnixMs }): PlanRow => ({
       verdict: from.identity.id === to.identity.id ? "goes on" : "renews",
@@ -90,6 +86,16 @@ function rootRow(root: StoredRoot, roots: readonly StoredRoot[], to: Profile): P
     because: `${because}, and which no authority outside has signed`,
     remedy: `who trusts that authority alone needs a signed one: latticegate ca request --for ${purpose}, then ca import`,
   };
+}
+
+function logRow({ logKeys }: StoredFacts, { log }: Profile): PlanRow {
+  const has = logKeys.map(({ algorithm }) => algorithm);
+  const asked = suiteIdsOf(log);
+  const row = { what: "log", who: "audit log" } as const;
+  const signed = `signed with ${has.join(", ")}`;
+  if (sameSuites(has, asked)) return { ...row, verdict: "goes on", because: `${signed} as before` };
+  const because = `${signed}; a new generation of keys takes over, ${asked.join(", ")}, and the old ones are erased`;
+  return { ...row, verdict: "renews", because };
 }
 
 function delegationRows({ delegations }: StoredFacts, { from, to, endUnixMs }: Change): readonly PlanRow[] {

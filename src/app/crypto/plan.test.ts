@@ -297,12 +297,20 @@ const cases: readonly Case[] = [
     because: /no authority outside has signed$/,
   },
   {
-    title: "the log goes on",
+    title: "the log goes on while the profile asks for the keys it has",
+    facts: factsWith(),
+    to: without,
+    what: "log",
+    verdict: "goes on",
+    because: /as before/,
+  },
+  {
+    title: "the log's keys rotate with a profile that asks for others",
     facts: factsWith(),
     to: cnsa,
     what: "log",
-    verdict: "goes on",
-    because: /format/,
+    verdict: "renews",
+    because: /; a new generation of keys takes over, ML-DSA-87, ML-DSA-44, SLH-DSA-SHA2-128s, and/,
   },
   {
     title: "a classical root goes on, whatever the profile names",
@@ -437,6 +445,7 @@ test("changes name what goes and what comes", () => {
     { what: "groups", gone: ["X25519MLKEM768", "SecP256r1MLKEM768"], added: [] },
     { what: "identities", gone: ["ML-DSA-65"], added: [] },
     { what: "ciphers", gone: ["TLS_CHACHA20_POLY1305_SHA256"], added: [] },
+    { what: "log", gone: ["Ed25519", "ML-DSA-65"], added: ["ML-DSA-87"] },
     { what: "hash", gone: ["SHA-256"], added: ["SHA-384"] },
   ]);
 });

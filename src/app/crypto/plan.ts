@@ -88,7 +88,7 @@ function forbiddenRow(id: string, to: Profile, nowUnixMs: number): PlanRow {
   };
 }
 
-const lists = ["groups", "classical_groups", "identities", "ciphers"] as const;
+const lists = ["groups", "classical_groups", "identities", "ciphers", "log"] as const;
 const words = ["hash"] as const;
 
 function changesBetween(from: ProfileDocument, to: ProfileDocument): readonly Change[] {
