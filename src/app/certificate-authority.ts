@@ -17,6 +17,7 @@ import { toBase64url } from "../kernel/bytes.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Config } from "./config.ts";
+import { profileInForce } from "./profile-in-force.ts";
 import { readRoot, trustedOf } from "./roots.ts";
 import { statePaths, withRoots } from "./state-folder.ts";
 
@@ -68,7 +69,7 @@ export async function makeJoinToken(
     address,
     secret,
     serverRootHash: sha256(root.raw),
-    profile: config.profile.document.based_on,
+    profile: profileInForce(config, clock).profile.document.based_on,
   });
 }
 

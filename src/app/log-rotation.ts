@@ -18,6 +18,7 @@ import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type AuditLog, openAuditLog } from "./audit-log.ts";
 import type { Config } from "./config.ts";
+import { profileInForce } from "./profile-in-force.ts";
 import { openConfigKeys } from "./signer/gateway-signer.ts";
 import { statePaths } from "./state-folder.ts";
 
@@ -121,19 +122,20 @@ function notInTime(): Refusal {
 
 /** Nothing, if somebody else writes the log after all: a gateway that has just been started. */
 async function carryOutHere(config: Config, requests: RotationRequests, clock: Clock): Promise<void> {
-  const { trust_domain: trustDomain, profile } = config;
+  const { trust_domain: trustDomain } = config;
+  const { log: suites } = profileInForce(config, clock).profile;
   const { keys, close } = await openConfigKeys(config);
   let journal: AuditLog["journal"] | undefined;
   try {
     const audit = await openAuditLog(config.state, keys, {
       trustDomain,
-      suites: profile.log,
+      suites,
       clock,
       log: quiet,
     });
     ({ journal } = audit);
     const principal = gatewayIdOf(trustDomain);
-    await carryOut({ audit, requests, suites: () => profile.log, principal, log: quiet }, () => false);
+    await carryOut({ audit, requests, suites: () => suites, principal, log: quiet }, () => false);
   } catch (error) {
     if (journal !== undefined || !isWritten(config)) throw error;
   } finally {

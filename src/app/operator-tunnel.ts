@@ -1,7 +1,9 @@
 /** The operator's own way in: an identity for a few checks, through the same door as everybody's. */
 import { generateKeyPair, signingKey } from "../crypto/keys.ts";
 import { createSigningRequest } from "../crypto/signing-request.ts";
-import { join } from "../host/net/enrol-client.ts";
+import { termsAt } from "../crypto/suites/in-force.ts";
+import { profileOf } from "../crypto/suites/profiles.ts";
+import { askProfile, join, provenGateway } from "../host/net/enrol-client.ts";
 import { collected, type CollectedAnswer, exchange, type HttpRequest } from "../host/net/http-exchange.ts";
 import { mcpPath } from "../wire/protected-resource.ts";
 import { renewablePool } from "../host/net/renewable-pool.ts";
@@ -29,12 +31,17 @@ export async function openOperatorTunnel(
   address: string,
   clock: Clock,
 ): Promise<OperatorTunnel> {
-  const { profile } = profileInForce(config, clock);
+  const inForce = profileInForce(config, clock);
   const token = readJoinToken(await makeJoinToken(config, { path: doctorPath, address }, clock));
+  const terms = termsAt(inForce, clock.nowUnixMs());
+  const gateway = await provenGateway({ address, serverRootHashes: [token.serverRootHash] }, terms);
+  // What its identities are of is the gateway's to say: its classical roots outlive profiles.
+  const asked = await askProfile(gateway, terms);
+  const profile = asked === undefined ? inForce.profile : profileOf(asked.profile);
   const key = generateKeyPair(profile.identity);
   const classicalKey = generateKeyPair(profile.classical);
   const classicalCsr = createSigningRequest(classicalKey);
-  const enrolled = await join(token, createSigningRequest(key), profile, classicalCsr);
+  const enrolled = await join(token, createSigningRequest(key), terms, classicalCsr);
   const { classical } = enrolled;
   const own = classical && {
     certificate: classical.certificate,

@@ -6,9 +6,11 @@ import { test, type TestContext } from "node:test";
 import { makeJoinToken } from "../../src/app/certificate-authority.ts";
 import { openTunnel, type Tunnel } from "../../src/app/connect.ts";
 import { startExpose } from "../../src/app/expose.ts";
+import { openOperatorTunnel } from "../../src/app/operator-tunnel.ts";
 import { applyProfile, rollBack, rotateTlsKeys } from "../../src/app/profile-operations.ts";
 import { listRoots, retireRoots, rotateRoot } from "../../src/app/root-operations.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
+import { readJoinToken } from "../../src/identity/join-token.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
 import { atEnd } from "../support/cleanup.ts";
 import {
@@ -217,6 +219,31 @@ test("who was away comes back with its old identity, and gets one of the new alg
   await eventually("the new one is in use", () => logged(gateway, "identity.roots_changed").length > 0);
   const back = await tunnelOf(t, { ...options, patienceMs: 10_000 });
   await callsUntil(gateway, back, cnsa);
+});
+
+test("the operator's own tunnel goes on under another profile, with the classical identity the authority has", async (t) => {
+  const stub = await stubServer(t);
+  const listen = "{ address: 127.0.0.1:0, authentication: hybrid-mtls }";
+  const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`, {
+    listen,
+  });
+  await applyProfile(gateway.config, "cnsa-2.0", { overlapMs: 60_000, clock: systemClock });
+  await eventually("it is in use", () => logged(gateway, "identity.roots_changed").length > 0);
+  const tunnel = await openOperatorTunnel(gateway.config, gateway.address, systemClock);
+  atEnd(t, tunnel.close);
+  const headers = ["content-type", "application/json", "accept", "application/json, text/event-stream"];
+  const body = Buffer.from(JSON.stringify(toolCall("echo")));
+  assert.equal((await tunnel.to("stub")({ method: "POST", headers, body })).status, 200);
+  assert.equal(tunnel.group(), cnsa.group);
+});
+
+test("a join token names the profile in force, not the file's", async (t) => {
+  const gateway = await testGateway(t, openPolicy);
+  const named = async (): Promise<string> =>
+    readJoinToken(await makeJoinToken(gateway.config, { path: "agent/a" }, systemClock)).profile;
+  assert.equal(await named(), "hybrid");
+  await applyProfile(gateway.config, "cnsa-2.0", { overlapMs: 60_000, clock: systemClock });
+  assert.equal(await named(), "cnsa-2.0");
 });
 
 test("TLS keys are replaced when somebody asks for it, without a failed call", async (t) => {

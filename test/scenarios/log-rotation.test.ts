@@ -13,6 +13,7 @@ import { parseConfig } from "../../src/app/config.ts";
 import { rotateLog } from "../../src/app/log-rotation.ts";
 import { listLogKeys } from "../../src/app/log-key-list.ts";
 import { type LogVerdict, verifyLogFolder } from "../../src/app/log-verification.ts";
+import { applyProfile } from "../../src/app/profile-operations.ts";
 import { signerHealth } from "../../src/app/signer/gateway-signer.ts";
 import { signerPaths } from "../../src/app/signer/signer-folder.ts";
 import { openKeys, statePaths } from "../../src/app/state-folder.ts";
@@ -474,3 +475,12 @@ test("a backup goes on with the log of the same generation, and not with one who
 function isRefusal(code: string, text = /./): (error: unknown) => boolean {
   return (error) => error instanceof Refusal && error.code === code && text.test(error.message);
 }
+
+test("without a gateway the new keys are those of the profile in force, not of the file's", async (t) => {
+  const gateway = await testGateway(t, openPolicy);
+  await gateway.stop();
+  await applyProfile(gateway.config, "cnsa-2.0", { overlapMs: 60_000, clock });
+  await rotateLog(gateway.config, by, clock);
+  const { keys } = readLogKey(await readFile(statePaths(gateway.config.state).logKey, "utf8")).at(-1) ?? {};
+  assert.deepEqual(keys?.map(({ kind }) => kind).toSorted(), ["ml-dsa-44", "ml-dsa-87", "slh-dsa-sha2-128s"]);
+});
