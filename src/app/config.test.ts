@@ -35,6 +35,16 @@ test("versions are written without quotes, and claims as they stand in _meta", (
 const wrong: readonly (readonly [string, string, RegExp])[] = [
   ["a key nobody knows", "lisen: x", /lisen/],
   ["a key nobody knows, further in", "limits: { reqest: 1MiB }", /limits.*reqest/s],
+  [
+    "roots that are replaced before the ones before them can go",
+    "crypto: { rotation: { roots: 30d } }",
+    /crypto\.rotation\.roots: .*expected 31 days \("31d"\) or more/,
+  ],
+  [
+    "keys that are replaced all the time",
+    "crypto: { rotation: { tls_keys: 23h } }",
+    /crypto\.rotation\.tls_keys: .*expected a day/,
+  ],
   ["a unit nobody knows", "limits: { request: 8MB }", /limits\.request/],
   ["a number without a unit", "limits: { drain: 10 }", /limits\.drain/],
   ["an address without a port", "listen: localhost", /listen.*host:port/s],

@@ -8,6 +8,7 @@ import { gatewayIdOf } from "../identity/spiffe-id.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { certificateHash, certificateFacts } from "../crypto/certificate.ts";
+import type { InForce } from "../crypto/suites/in-force.ts";
 import type { SignatureSuiteId } from "../crypto/suites/signatures.ts";
 import type { Config } from "./config.ts";
 import { eventOf, exportRoots, mustBeNext, newRoot, readRoot, type RootMaking, trustedOf } from "./roots.ts";
@@ -89,23 +90,22 @@ export async function retireRoots(
   const { clock } = options;
   const { store, making, close } = await openStore(config, clock);
   try {
-    const { sinceUnixMs } = profileInForce(config, clock);
+    const inForce = profileInForce(config, clock);
     const ended = store.change((roots, change) => {
       const trusted = trustedOf(roots, purpose);
       const newest = trusted.findLast(({ suite }) => suite === making.suite);
       if (newest === undefined || trusted.length === 1) {
         throw new Refusal("bad_state", `There is one ${purpose} root; rotate before one is retired.`);
       }
-      const newUnixMs = Math.max(newest.issuesFromUnixMs, sinceUnixMs);
-      const freeUnixMs = newUnixMs + svidLifetimeMs;
-      const isFree = freeUnixMs <= clock.nowUnixMs() || isEverybodyNew(config, newUnixMs, clock);
+      const old = trusted.filter((root) => root !== newest);
+      const newUnixMs = Math.max(newest.issuesFromUnixMs, inForce.sinceUnixMs);
+      const takenUntilUnixMs = outgoingUntil(old, inForce);
+      const freeUnixMs = Math.max(newUnixMs + svidLifetimeMs, takenUntilUnixMs);
+      const isFree =
+        freeUnixMs <= clock.nowUnixMs() ||
+        (takenUntilUnixMs <= clock.nowUnixMs() && isEverybodyNew(config, newUnixMs, clock));
       if (!isFree && !options.isEarly) throw tooEarly(purpose, freeUnixMs);
-      return endAll(
-        trusted.filter((root) => root !== newest),
-        "retired",
-        change,
-        clock,
-      );
+      return endAll(old, "retired", change, clock);
     });
     await exportRoots(statePaths(config.state), store);
     return ended;
@@ -197,6 +197,15 @@ function endAll(
     change.tell(eventOf(how === "retired" ? "retire" : "compromised", root, clock));
   }
   return roots.map(({ generation }) => generation);
+}
+
+/** Until when one of these roots has to stay because its algorithm is still taken; 0 for none. */
+function outgoingUntil(roots: readonly RootRecord[], { profile, outgoing }: InForce): number {
+  const suites = new Set(roots.map(({ suite }) => suite).filter((suite) => suite !== profile.identity.id));
+  const deadlines = outgoing
+    .filter((before) => before.profile.identities.some(({ id }) => suites.has(id)))
+    .map(({ untilUnixMs }) => untilUnixMs);
+  return Math.max(0, ...deadlines);
 }
 
 /** Whether nobody is left with a certificate of before that moment. */

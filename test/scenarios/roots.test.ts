@@ -8,6 +8,7 @@ import { makeJoinToken } from "../../src/app/certificate-authority.ts";
 import { type ConnectOptions, openTunnel } from "../../src/app/connect.ts";
 import { credentialsOf } from "../../src/app/credentials.ts";
 import { startExpose } from "../../src/app/expose.ts";
+import { applyProfile } from "../../src/app/profile-operations.ts";
 import { listRoots, replaceCompromised, retireRoots, rotateRoot } from "../../src/app/root-operations.ts";
 import { loadAuthority } from "../../src/app/roots.ts";
 import { openAuthorityRoots, openKeys, statePaths } from "../../src/app/state-folder.ts";
@@ -119,6 +120,16 @@ async function shownRoot(
     })
   );
 }
+
+test("a root of an algorithm that is still taken stays until the profile's deadline, unless somebody says otherwise", async (t) => {
+  const gateway = await testGateway(t, openPolicy);
+  await applyProfile(gateway.config, "cnsa-2.0", { overlapMs: 3 * hourMs, clock: systemClock });
+  const retire = (purpose: Purpose, isEarly: boolean, clock: Clock): Promise<readonly number[]> =>
+    retireRoots(gateway.config, purpose, { isEarly, clock });
+  await assert.rejects(retire("client", false, clockAt(2.9 * hourMs)), /may be in use until/);
+  assert.deepEqual(await retire("client", true, systemClock), [1]);
+  assert.deepEqual(await retire("server", false, clockAt(3 * hourMs + 60_000)), [1]);
+});
 
 test("a rotation drops no call: old and new roots are trusted until the old ones are retired", async (t) => {
   const clock = systemClock;

@@ -23,13 +23,18 @@ export const profileName = z
     "Algorithms in use: `transition` (as `hybrid`, and links without ML-KEM where a listener takes them), `hybrid` (X25519MLKEM768 and stronger, ML-DSA-65), `cnsa-2.0` (SecP384r1MLKEM1024, ML-DSA-87 and AES-256 alone), or one of `crypto.profiles`. `latticegate crypto apply` changes it while the gateway runs.",
   );
 
-/** Shorter ones would let nothing settle. */
-const leastRotationMs = 24 * 3_600_000;
+/** Shorter ones would let nothing settle; two generations of a root stand side by side for a month. */
+const leastDays = { root: 31, key: 1 } as const;
 
-const every = z.union([
-  z.literal("off"),
-  durationMs.refine((ms) => ms >= leastRotationMs, 'expected a day ("1d") or more, or "off"'),
-]);
+function every(days: number) {
+  return z.union([
+    z.literal("off"),
+    durationMs.refine(
+      (ms) => ms >= days * 24 * 3_600_000,
+      `expected ${days === 1 ? 'a day ("1d")' : `${days} days ("${days}d")`} or more, or "off"`,
+    ),
+  ]);
+}
 
 const ownProfile = z.strictObject({
   based_on: z.enum(profileNames).describe("The profile it narrows."),
@@ -67,10 +72,12 @@ export const cryptoSchema = z
       .describe("Profiles of your own, by name: a built-in one, narrowed."),
     rotation: z
       .strictObject({
-        roots: every
+        roots: every(leastDays.root)
           .prefault("365d")
-          .describe("How old a root may become before the next generation is made."),
-        tls_keys: every
+          .describe(
+            "How old a root may become before the next generation is made: 31 days or more, since the old one stays for a month.",
+          ),
+        tls_keys: every(leastDays.key)
           .prefault("30d")
           .describe(
             "How long a sidecar keeps the key of its certificates; the gateway's are new twice an hour.",
