@@ -1,4 +1,7 @@
-/** How a sidecar gets its identity and the next one: with a token, a proof of its own, or the identity it has. */
+/**
+ * How a sidecar gets its identity and the next one: with a token, a proof of its own, or the identity it has.
+ * INVARIANT: whoever calls this holds the lock of the identity (`whileIdentityLocked`).
+ */
 import { sha256 } from "../crypto/hash.ts";
 import { createSigningRequest } from "../crypto/signing-request.ts";
 import type { LinkTerms } from "../crypto/suites/in-force.ts";
@@ -21,10 +24,11 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Bootstrap, readProof } from "./bootstrap.ts";
+import { keepAlone, pendingKey } from "./identity-keys.ts";
 import {
+  checkKeys,
   gatewayOf,
   type IdentityKeys,
-  keepIdentity,
   keyNames,
   keysOf,
   knowsRoot,
@@ -45,6 +49,8 @@ export interface EnrolmentOptions {
 
 /** A proof may be refused for a while, e.g. until the platform has made the next token; two renewals' time is left for it. */
 const proveAheadMs = 3_600_000;
+/** Before any wish for fresh keys. */
+const never = new Date(0).toISOString();
 
 /** @throws Refusal `bad_join_token` if there is neither an identity nor a way to one */
 export async function firstIdentity(options: EnrolmentOptions, keys: KeyFolder): Promise<StoredIdentity> {
@@ -105,10 +111,12 @@ async function joined(text: string, keys: KeyFolder, options: EnrolmentOptions):
   const beginning = await begin({ address, serverRootHashes: [serverRootHash] }, terms, keys, options);
   const { csr, classicalCsr } = requestsFor(beginning.pair);
   const identity = await join(token, csr, terms, classicalCsr);
+  checkKeys(identity, beginning.pair);
   options.log.info("identity.joined", { spiffeId: identity.spiffe_id, gateway: address });
   const joinedWith = hashOf(text);
-  return await keepIdentity(
+  return await keepAlone(
     { ...identity, address, ...beginning.stored, joined_with: joinedWith },
+    keys,
     options.state,
   );
 }
@@ -125,34 +133,34 @@ async function enrolled(
   const proof = await readProof(bootstrap);
   const beginning = await begin(anchor, terms, keys, options);
   const identity = await enrolWorkload(anchor, proof, requestsFor(beginning.pair), terms);
+  checkKeys(identity, beginning.pair);
   options.log.info("identity.enrolled", { spiffeId: identity.spiffe_id, gateway: anchor.address });
-  return await keepIdentity({ ...identity, address: anchor.address, ...beginning.stored }, options.state);
+  return await keepAlone({ ...identity, address: anchor.address, ...beginning.stored }, keys, options.state);
 }
 
-type Beginning = Pick<StoredIdentity, "profile" | "key" | "classical_key" | "key_since">;
+type Beginning = Pick<StoredIdentity, "profile" | "key" | "classical_key" | "fresh_keys_since">;
 
-/** What the gateway's identities are of, asked before anything is shown to it, and keys for one. */
+/** What the gateway's identities are of, asked before anything is shown to it, and fresh keys for one. */
 async function begin(
   anchor: Anchor,
   terms: Profile,
   keys: KeyFolder,
-  { clock }: EnrolmentOptions,
+  { state }: EnrolmentOptions,
 ): Promise<{ readonly stored: Beginning; readonly pair: IdentityKeys }> {
   const asked = await askProfile(await provenGateway(anchor, terms), terms);
   const profile = asked === undefined ? terms : profileOf(asked.profile);
-  const key = firstName("identity", profile.identity.id);
-  const classicalKey = firstName("identity-classical", profile.classical.id);
-  const pair = {
-    key: await keys.key(key, profile.identity.id),
-    classicalKey: await keys.key(classicalKey, profile.classical.id),
-  };
+  const freshKeysSince = asked?.fresh_keys_since;
+  const keyOf = (base: "identity" | "identity-classical", suite: SignatureSuiteId) =>
+    pendingKey(base, { suite, freshKeysSince }, { keys, state });
+  const key = await keyOf("identity", profile.identity.id);
+  const classicalKey = await keyOf("identity-classical", profile.classical.id);
   const stored = {
     profile: profile.document.based_on,
-    key,
-    classical_key: classicalKey,
-    key_since: iso(clock.nowUnixMs()),
+    key: key.name,
+    classical_key: classicalKey.name,
+    fresh_keys_since: freshKeysSince,
   };
-  return { stored, pair };
+  return { stored, pair: { key: key.pair, classicalKey: classicalKey.pair } };
 }
 
 async function renewed(
@@ -160,63 +168,41 @@ async function renewed(
   keys: KeyFolder,
   options: EnrolmentOptions,
 ): Promise<StoredIdentity> {
-  const { clock } = options;
-  const nowUnixMs = clock.nowUnixMs();
-  const terms: LinkTerms = termsOfIdentity(stored, nowUnixMs);
+  const { clock, state } = options;
+  const terms: LinkTerms = termsOfIdentity(stored, clock.nowUnixMs());
   const gateway = gatewayOf(stored, clock);
   const asked = await askProfile(gateway, terms);
   const old = await keysOf(stored, keys);
-  const next = nextKeyName(stored, old, asked, nowUnixMs);
-  const key = next === undefined ? old.key : await keys.key(next.name, next.suite);
+  const wanted = wantedKey(stored, old, asked);
+  const next = wanted && (await pendingKey("identity", wanted, { keys, state }));
+  const pair = { ...old, key: next?.pair ?? old.key };
   const { certificate, classical } = stored;
   const identity = await renew(gateway, terms, {
     certificate,
     classicalCertificate: classical?.certificate,
-    ...requestsFor({ ...old, key }),
+    ...requestsFor(pair),
     ...(next && { key: old.key }),
   });
-  const { previous: _, ...before } = stored;
-  const isOther = next !== undefined && next.suite !== old.key.suite.id;
+  checkKeys(identity, pair);
+  const { previous: _, key_since: __, ...before } = stored;
+  const isOther = pair.key.suite.id !== old.key.suite.id;
   const previous = isOther ? { certificate, key: keyNames(stored).key } : stored.previous;
-  const kept = await keepIdentity(
-    {
-      ...before,
-      ...identity,
-      ...(next && { key: next.name, key_since: iso(nowUnixMs) }),
-      ...(previous && { previous }),
-    },
-    options.state,
-  );
-  await forgetUnused(kept, keys);
-  return kept;
+  const newKey = next && { key: next.name, fresh_keys_since: wanted?.freshKeysSince };
+  return await keepAlone({ ...before, ...identity, ...newKey, ...(previous && { previous }) }, keys, state);
 }
 
 /** Another key, if the profile asks for another algorithm or somebody for fresh ones. */
-function nextKeyName(
+function wantedKey(
   stored: StoredIdentity,
   { key }: IdentityKeys,
   asked: AskedProfile | undefined,
-  nowUnixMs: number,
-): { readonly name: string; readonly suite: SignatureSuiteId } | undefined {
+): Parameters<typeof pendingKey>[1] | undefined {
   if (asked === undefined) return undefined;
   const suite = profileOf(asked.profile).identity.id;
-  const isStale = Date.parse(asked.fresh_keys_since ?? iso(0)) > Date.parse(stored.key_since ?? iso(0));
-  if (suite === key.suite.id && !isStale) return undefined;
-  return { name: `identity.${suite.toLowerCase()}.${nowUnixMs}`, suite };
-}
-
-/** INVARIANT: called when the identity that names the keys is on disk. */
-async function forgetUnused(stored: StoredIdentity, keys: KeyFolder): Promise<void> {
-  const { key, classicalKey } = keyNames(stored);
-  const used = new Set([key, classicalKey, stored.previous?.key]);
-  for (const { name } of await keys.list()) {
-    if (/^identity(\.|$)/.test(name) && !used.has(name)) await keys.remove(name);
-  }
-}
-
-function firstName(base: string, suite: SignatureSuiteId): string {
-  const { identity, classical } = resolveProfile(defaultProfile);
-  return suite === identity.id || suite === classical.id ? base : `${base}.${suite.toLowerCase()}`;
+  const freshKeysSince = asked.fresh_keys_since;
+  // Both by the gateway's clock.
+  const isStale = Date.parse(freshKeysSince ?? never) > Date.parse(stored.fresh_keys_since ?? never);
+  return suite === key.suite.id && !isStale ? undefined : { suite, freshKeysSince };
 }
 
 function requestsFor({
@@ -224,10 +210,6 @@ function requestsFor({
   classicalKey,
 }: Pick<IdentityKeys, "key" | "classicalKey">): SigningRequests & { readonly classicalCsr: Uint8Array } {
   return { csr: createSigningRequest(key), classicalCsr: createSigningRequest(classicalKey) };
-}
-
-function iso(unixMs: number): string {
-  return new Date(unixMs).toISOString();
 }
 
 function hashOf(token: string): string {

@@ -9,11 +9,13 @@ import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { LinkAuthentication } from "./config/link.ts";
 import { renewing } from "./credentials.ts";
+import { whileIdentityLocked } from "./identity-keys.ts";
 import { type EnrolmentOptions, firstIdentity, nextIdentity } from "./sidecar-enrolment.ts";
 import { openKeys } from "./state-folder.ts";
 import {
   credentialsOfIdentity,
   gatewayOf,
+  type IdentityKeys,
   inForceOfIdentity,
   keysOf,
   notAfterOf,
@@ -60,9 +62,8 @@ const leastAgeMs = 1000;
  */
 export async function openSidecarIdentity(options: SidecarOptions): Promise<SidecarIdentity> {
   const { clock, log } = options;
-  const keys = await openKeys(options.state, undefined);
-  let stored = await usable(await firstIdentity(options, keys), keys, options);
-  let pair = await keysOf(stored, keys);
+  const { keys, ...first } = await whileIdentityLocked(options.state, () => opened(options));
+  let { stored, pair } = first;
   if (options.authentication === "hybrid-mtls" && stored.classical === undefined) throw notHybrid(options);
   let use: () => void = () => {};
   let renewedUnixMs = 0;
@@ -72,8 +73,7 @@ export async function openSidecarIdentity(options: SidecarOptions): Promise<Side
   });
   const renew = async (): Promise<number> => {
     renewedUnixMs = clock.nowUnixMs();
-    stored = (await renewedBesides(stored, options)) ?? (await nextIdentity(stored, keys, options));
-    pair = await keysOf(stored, keys);
+    ({ stored, pair } = await whileIdentityLocked(options.state, () => nextOf(stored, keys, options)));
     use();
     deadlines.look();
     log.info("identity.renewed", { spiffeId: stored.spiffe_id, profile: profileOfIdentity(stored).name });
@@ -144,14 +144,29 @@ function atDeadlines(
   return { look, stop: () => clearTimeout(timer) };
 }
 
-/** What another process that shares this state folder has renewed it to; its keys may be others. */
-async function renewedBesides(
-  { spiffe_id: spiffeId, ...held }: StoredIdentity,
-  { state }: SidecarOptions,
-): Promise<StoredIdentity | undefined> {
-  const found = await readIdentity(state);
-  if (found === undefined || found.spiffe_id !== spiffeId) return undefined;
-  return notAfterOf(found) > notAfterOf({ spiffe_id: spiffeId, ...held }) ? found : undefined;
+interface Opened {
+  readonly stored: StoredIdentity;
+  readonly pair: IdentityKeys;
+}
+
+async function opened(options: SidecarOptions): Promise<Opened & { readonly keys: KeyFolder }> {
+  const keys = await openKeys(options.state, undefined);
+  const stored = await usable(await firstIdentity(options, keys), keys, options);
+  return { keys, stored, pair: await keysOf(stored, keys) };
+}
+
+/** What another process that shares this state folder has renewed it to, or else the next one; its keys may be others. */
+async function nextOf(held: StoredIdentity, keys: KeyFolder, options: SidecarOptions): Promise<Opened> {
+  const found = (await readIdentity(options.state)) ?? held;
+  if (found.spiffe_id !== held.spiffe_id) {
+    throw new Refusal(
+      "bad_state",
+      `${options.state} has the identity ${found.spiffe_id} now, which another process joined with. Restart this sidecar, or give each identity a state folder of its own.`,
+    );
+  }
+  const isRenewed = found.certificate !== held.certificate && notAfterOf(found) >= notAfterOf(held);
+  const stored = isRenewed ? found : await nextIdentity(found, keys, options);
+  return { stored, pair: await keysOf(stored, keys) };
 }
 
 /** Whether the gateway has put another profile in force since this identity was renewed. */

@@ -25,6 +25,8 @@ const names = {
   servers: "servers",
   run: "run.json",
   identity: "identity.json",
+  identityLock: "identity.lock",
+  pendingKeys: "identity-next.json",
   assertionKeys: "assertion-keys.json",
   sessions: "sessions",
   revoked: "revoked.json",

@@ -32,7 +32,9 @@ const storedSchema = z.strictObject({
   /** Names of the keys in the key folder. */
   key: z.string().optional(),
   classical_key: z.string().optional(),
-  /** When the key was made. */
+  /** The gateway's wish for fresh keys, by its own clock, that the key was made after. */
+  fresh_keys_since: z.iso.datetime().optional(),
+  /** Of before, by this machine's clock: not compared with anything. */
   key_since: z.iso.datetime().optional(),
   /** The certificate of another algorithm it had before, for peers that know no newer root yet. */
   previous: z.strictObject({ certificate: z.string(), key: z.string() }).optional(),
@@ -63,15 +65,45 @@ export async function keepIdentity(identity: StoredIdentity, state: string): Pro
   return identity;
 }
 
+/**
+ * The keys its certificates are for.
+ * @throws Refusal `bad_state` if one isn't there, or is another one: none is made in its place
+ */
 export async function keysOf(stored: StoredIdentity, keys: KeyFolder): Promise<IdentityKeys> {
   const { identity, classical } = profileOfIdentity(stored);
+  const names = keyNames(stored);
   const { previous } = stored;
-  const suiteOf = (pem: string): SignatureSuiteId => suiteOfCertificate(pem) ?? identity.id;
-  return {
-    key: await keys.key(keyNames(stored).key, suiteOf(stored.certificate)),
-    classicalKey: await keys.key(keyNames(stored).classicalKey, classical.id),
-    ...(previous && { previous: await keys.key(previous.key, suiteOf(previous.certificate)) }),
+  const keyFor = async (pem: string, name: string, suite: SignatureSuiteId): Promise<KeyPair> => {
+    const key = await keys.existing(name, suiteOfCertificate(pem) ?? suite);
+    if (key !== undefined && isFor(pem, key)) return key;
+    throw new Refusal(
+      "bad_state",
+      `The identity's certificate is for a key "${name}" that ${key === undefined ? "isn't there" : "is another one now"}. Restore the state folder from a backup, or remove identity.json and join again.`,
+    );
   };
+  return {
+    key: await keyFor(stored.certificate, names.key, identity.id),
+    // An identity that never had a classical part gets one with its next renewal.
+    classicalKey: stored.classical
+      ? await keyFor(stored.classical.certificate, names.classicalKey, classical.id)
+      : await keys.key(names.classicalKey, classical.id),
+    ...(previous && { previous: await keyFor(previous.certificate, previous.key, identity.id) }),
+  };
+}
+
+/** @throws Refusal `upstream_failed` if it has certificates for other keys than were asked for */
+export function checkKeys(
+  { certificate, classical }: Pick<StoredIdentity, "certificate" | "classical">,
+  { key, classicalKey }: IdentityKeys,
+): void {
+  const isOurs =
+    isFor(certificate, key) && (classical === undefined || isFor(classical.certificate, classicalKey));
+  if (isOurs) return;
+  throw new Refusal("upstream_failed", "The gateway gave a certificate for another key than was asked for.");
+}
+
+function isFor(pem: string, { publicKey }: KeyPair): boolean {
+  return parseCertificate(pem)?.publicKey.equals(publicKey) ?? false;
 }
 
 /** Identities of before had names by profile. */

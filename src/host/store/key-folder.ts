@@ -23,6 +23,8 @@ import { readSecretSource, type SecretSource } from "./secret-source.ts";
 export interface KeyFolder {
   /** The key of that name, made and sealed at first use. */
   readonly key: (name: string, suiteId: SignatureSuiteId) => Promise<KeyPair>;
+  /** The same if it is there already; none is made. */
+  readonly existing: (name: string, suiteId: SignatureSuiteId) => Promise<KeyPair | undefined>;
   /** The same for a key that only signs: held here, or by a signer process. */
   readonly signing: (name: string, suiteId: SignatureSuiteId) => Promise<SigningKey>;
   /** Seals a key that was made elsewhere. @throws Refusal `bad_state` if there is another of that name */
@@ -86,6 +88,8 @@ export async function openKeyFolder(folder: string, unlock: SecretSource): Promi
   };
   return {
     key,
+    existing: async (name, suiteId) =>
+      (await isThere(path.join(folder, `${name}.json`))) ? await key(name, suiteId) : undefined,
     signing: async (name, suiteId) => signingKey(await key(name, suiteId)),
     secret: (name) => {
       const sealed = { name, kind: "secret" };
