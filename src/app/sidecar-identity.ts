@@ -9,6 +9,7 @@ import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { LinkAuthentication } from "./config/link.ts";
 import { renewing } from "./credentials.ts";
+import { atDeadlines } from "./deadlines.ts";
 import { whileIdentityLocked } from "./identity-keys.ts";
 import { type EnrolmentOptions, firstIdentity, nextIdentity } from "./sidecar-enrolment.ts";
 import { openKeys } from "./state-folder.ts";
@@ -117,31 +118,6 @@ export async function openSidecarIdentity(options: SidecarOptions): Promise<Side
       await renewal.stop();
     },
   };
-}
-
-interface Deadlines {
-  /** Looks when the next one is. */
-  readonly look: () => void;
-  readonly stop: () => void;
-}
-
-function atDeadlines(
-  clock: Clock,
-  { next, passed }: { readonly next: () => number | undefined; readonly passed: () => void },
-): Deadlines {
-  let timer: NodeJS.Timeout | undefined;
-  const look = (): void => {
-    clearTimeout(timer);
-    const at = next();
-    if (at === undefined) return;
-    const act = (): void => {
-      passed();
-      look();
-    };
-    timer = setTimeout(act, Math.max(0, at - clock.nowUnixMs()) + 1).unref();
-  };
-  look();
-  return { look, stop: () => clearTimeout(timer) };
 }
 
 interface Opened {
