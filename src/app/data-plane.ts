@@ -34,6 +34,7 @@ import { type ConnectedServers, connectServers } from "./upstreams.ts";
 import { joinServers } from "./virtual-servers.ts";
 import type { WatchedWorld } from "./watched-world.ts";
 import { openWebListeners, type OpenWebListeners } from "./web-listener.ts";
+import { takeUpWebTerms } from "./web-terms.ts";
 import { type WorkloadEnrolment, workloadEnrolment } from "./workload-enrolment.ts";
 
 export interface Environment {
@@ -90,7 +91,7 @@ export async function openDataPlane(
     connected.renew(next.client, why === "compromised" ? "cut" : "finish");
     if (why === "renewed") return;
     renewBefore = environment.clock.nowUnixMs();
-    goOver(next, { web, connected });
+    takeUpWebTerms(doorTerms(next), { web, connected });
     base.followLog(next.inForce.profile);
     serving.retire((channel) => !isOf(next.inForce.profile, channel));
     serving.review(); // Exposed servers are told.
@@ -150,19 +151,6 @@ function enforceChanges(
   };
   world.onChange(enforce);
   enforce(); // What was changed while no gateway ran, or while this one started.
-}
-
-/** What is negotiated with those that aren't ours: with the new first, and nothing beyond that. */
-function goOver(
-  standing: Standing,
-  { web, connected }: { readonly web: OpenWebListeners; readonly connected: ConnectedServers },
-): void {
-  const terms = doorTerms(standing);
-  web.setTerms(terms);
-  web.endLinksBeyond(terms);
-  connected.setWebTerms(terms);
-  connected.endWebLinksBeyond(terms);
-  connected.review();
 }
 
 function doorTerms({ inForce, server }: Standing): DoorTerms {

@@ -3,6 +3,7 @@ import { makeWorld, type World } from "../gate/world.ts";
 import { clientSessions } from "../host/client-sessions.ts";
 import { mcpPath } from "../wire/protected-resource.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
+import type { DoorTerms } from "../host/net/web-tls.ts";
 import { isOf, type ServerSide } from "../host/net/tls.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
@@ -19,7 +20,8 @@ import { serve, type Serving } from "./serve.ts";
 import { hashesOf } from "./roots.ts";
 import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts";
 import { statePaths } from "./state-folder.ts";
-import { connectServers } from "./upstreams.ts";
+import { takeUpWebTerms } from "./web-terms.ts";
+import { type ConnectedServers, connectServers } from "./upstreams.ts";
 
 export interface ExposeOptions {
   /** What is exposed: a stdio command, or the URL of an HTTP server. */
@@ -69,14 +71,15 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   opening.defer(revocations.stop);
   const makeOurs = (): World => worldOf({ name, allow, identity, revokedSerials: revocations.serials() });
   let world = makeOurs();
-  const { upstreams } = connectServers(servers, {
+  const connected = connectServers(servers, {
     folder: process.cwd(),
     stderrFolder: statePaths(options.state).servers,
     limits,
-    terms: { ...identity.terms(), name: identity.profile.name },
+    terms: doorTerms(identity),
     clock,
     log,
   });
+  const { upstreams } = connected;
   opening.defer(upstreams.close);
   const serving = await serve({
     listen: options.listen,
@@ -101,7 +104,7 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
     serving.review();
   };
   identity.onRenewed(() => {
-    goOver(serving, identity);
+    goOver(identity, serving, connected);
     follow(identity.profile);
     swap();
   });
@@ -126,9 +129,14 @@ async function openLog(
 }
 
 /** New links are of what the identity is of now, and those that aren't end when nothing is under way on them. */
-function goOver(serving: Serving, identity: SidecarIdentity): void {
+function goOver(identity: SidecarIdentity, serving: Serving, connected: ConnectedServers): void {
   serving.renew(sideOf(identity));
+  takeUpWebTerms(doorTerms(identity), { connected });
   serving.retire((channel) => !isOf(identity.profile, channel));
+}
+
+function doorTerms(identity: SidecarIdentity): DoorTerms {
+  return { ...identity.terms(), name: identity.profile.name };
 }
 
 function described(server: ExposeOptions["server"]): object {

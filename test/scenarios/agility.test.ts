@@ -58,13 +58,15 @@ async function callsUntil(gateway: TestGateway, tunnel: Tunnel, suites: Suites):
 }
 
 /** A gateway in front of an exposed server, and a sidecar before it. */
-async function scene(t: TestContext): Promise<{
+async function scene(
+  t: TestContext,
+  url?: string,
+): Promise<{
   readonly gateway: TestGateway;
   readonly tunnel: Tunnel;
   /** The exposed server, for its records. */
   readonly exposed: TestGateway;
 }> {
-  const stub = await stubServer(t);
   const first = await testGateway(t, openPolicy);
   const state = path.join(await temporaryFolder(t), "exposed");
   const joinToken = await makeJoinToken(
@@ -75,7 +77,7 @@ async function scene(t: TestContext): Promise<{
   const exposing = { state, joinToken, clock: systemClock, log: silent };
   const exposed = await startExpose({
     ...exposing,
-    server: { url: stub.url },
+    server: { url: url ?? (await stubServer(t)).url },
     listen: "127.0.0.1:0",
     allow: [],
   });
@@ -130,6 +132,19 @@ test("from hybrid to cnsa-2.0 and back, with an exposed server behind: no call f
     [applied["before_ciphers"], applied["after_ciphers"]],
     ["TLS_AES_256_GCM_SHA384 TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_256_GCM_SHA384"],
   );
+});
+
+test("the links of an exposed server to its own https server go over too", async (t) => {
+  const { certificate: cert, key } = publicAuthority(t).issue("server");
+  const behind = await httpsServer(t, { cert, key, ecdhCurve: "X25519MLKEM768:SecP384r1MLKEM1024" });
+  const { gateway, tunnel, exposed } = await scene(t, behind.url);
+  const lastGroup = async (): Promise<string | undefined> => {
+    assert.equal((await call(tunnel)).status, 200);
+    return (await entriesOf(exposed, "call.outcome")).at(-1)?.facts["upstream_group"];
+  };
+  assert.equal(await lastGroup(), "X25519MLKEM768");
+  await applyProfile(gateway.config, "cnsa-2.0", { overlapMs: 60_000, clock: systemClock });
+  await eventually("the new group", async () => (await lastGroup()) === "SecP384r1MLKEM1024", 20_000);
 });
 
 test("what only the old profile has is taken until the deadline, and refused from then on", async (t) => {
