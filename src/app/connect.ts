@@ -20,6 +20,7 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { asLine, lineReader } from "../wire/lines.ts";
+import { readRenewalWish } from "../wire/renewal-wish.ts";
 import type { Bootstrap } from "./bootstrap.ts";
 import type { LinkAuthentication } from "./config/link.ts";
 import { keepPathFacts } from "./path-facts.ts";
@@ -91,7 +92,8 @@ export async function openTunnel(
       if (isHandshakeRefused(error) && (await identity.catchUp())) return await ask().catch(explained);
       return explained(error);
     });
-    if (valueOf(answer.headers, renewHeader) !== undefined) identity.renewIfOlder(options.clock.nowUnixMs());
+    const wish = readRenewalWish(valueOf(answer.headers, renewHeader) ?? "");
+    if (wish !== undefined) identity.heed(wish);
     return answer;
   };
   const patient = patientSend(once, options.patienceMs ?? patienceMs, options.log);

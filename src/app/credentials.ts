@@ -18,13 +18,20 @@ export function credentialsOf(
 
 const retryMs = 60_000;
 
-/** Calls `renew` at half-life of what ends at `notAfterUnixMs`, again and again, or at once with `now`; a failure is tried anew in a minute. Once `stop` resolves, nothing is under way. */
+/**
+ * Calls `renew` at half-life of what ends at `notAfterUnixMs`, again and again, or at once with `now`; a failure is
+ * tried anew in a minute. Once `stop` resolves, nothing is under way.
+ * @param wishedUnixMs when it is wished for earlier than that, if it is
+ */
 export function renewing(
   notAfterUnixMs: number,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
   renew: () => Promise<number>,
+  wishedUnixMs: () => number | undefined = () => undefined,
 ): {
   readonly now: () => void;
+  /** Looks whether it is wished for earlier by now. */
+  readonly look: () => void;
   /** Resolves when that is done, or failed. */
   readonly atOnce: () => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -33,6 +40,8 @@ export function renewing(
   /** One after the other: `now` may come while one is under way. */
   let underWay: Promise<void> = Promise.resolve();
   let isOver = false;
+  let attempts = 0;
+  let nextUnixMs = 0;
   const attempt = async (): Promise<void> => {
     try {
       schedule(renewAtUnixMs(await renew()));
@@ -41,20 +50,27 @@ export function renewing(
       schedule(clock.nowUnixMs() + retryMs);
     }
   };
+  const begin = (): void => {
+    attempts += 1;
+    underWay = underWay.then(attempt).finally(() => (attempts -= 1));
+  };
   const schedule = (atUnixMs: number): void => {
     if (isOver) return;
     clearTimeout(timer);
-    const waitMs = Math.max(0, atUnixMs - clock.nowUnixMs());
-    timer = setTimeout(() => {
-      underWay = underWay.then(attempt);
-    }, waitMs).unref();
+    nextUnixMs = atUnixMs;
+    const dueUnixMs = Math.min(atUnixMs, wishedUnixMs() ?? atUnixMs);
+    timer = setTimeout(begin, Math.max(0, dueUnixMs - clock.nowUnixMs())).unref();
   };
   schedule(renewAtUnixMs(notAfterUnixMs));
   return {
     now: () => schedule(clock.nowUnixMs()),
+    look: () => {
+      // One that is under way looks when it is over.
+      if (attempts === 0) schedule(nextUnixMs);
+    },
     atOnce: () => {
       clearTimeout(timer);
-      underWay = underWay.then(attempt);
+      begin();
       return underWay;
     },
     stop: async () => {

@@ -15,6 +15,7 @@ import { svidLifetimeMs } from "../identity/authority.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Channel } from "../model/channel.ts";
+import type { RenewalWish } from "../wire/renewal-wish.ts";
 import { callerAssertions, publishAssertionKeys } from "./caller-assertions.ts";
 import type { OpenClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
@@ -106,7 +107,10 @@ export async function openDataPlane(
     ...(config.linkAuthentication === "hybrid-mtls" && { demands: config.linkAuthentication }),
     allowsClassical: config.classicalServers !== undefined,
     side: standing.server,
-    shouldRenew: ({ peer }) => isOutdated(peer, shouldRenewBefore(), shown.inForce.profile.identity.id),
+    renewalWish: ({ peer }) => {
+      const keyAlgorithm = shown.inForce.profile.identity.id;
+      return wishOf(peer, { beforeUnixMs: shouldRenewBefore(), keyAlgorithm });
+    },
     renewBefore: shouldRenewBefore,
     world: world.current,
     ports,
@@ -157,10 +161,11 @@ function doorTerms({ inForce, server }: Standing): DoorTerms {
   return { ...server.terms, name: inForce.profile.name };
 }
 
-/** Whether a peer's certificate was made before that moment, or of another algorithm than those made now. */
-function isOutdated(peer: Channel["peer"], unixMs: number, algorithm: string): boolean {
-  if (peer.kind !== "svid") return false;
-  return peer.keyAlgorithm !== algorithm || peer.notAfterUnixMs - svidLifetimeMs < unixMs;
+/** The wish, if a peer's certificate was made before its moment, or of another algorithm than those made now. */
+function wishOf(peer: Channel["peer"], wish: RenewalWish): RenewalWish | undefined {
+  if (peer.kind !== "svid") return undefined;
+  const isOlder = peer.notAfterUnixMs - svidLifetimeMs < wish.beforeUnixMs;
+  return isOlder || peer.keyAlgorithm !== wish.keyAlgorithm ? wish : undefined;
 }
 
 function planeOf(

@@ -47,7 +47,7 @@ export async function followRevocations(options: FollowOptions): Promise<Followe
   const first = Promise.withResolvers<void>();
   let changed: () => void = () => {};
   const take = async ({ revoked, renewBeforeUnixMs }: RevocationList): Promise<void> => {
-    options.identity.renewIfOlder(renewBeforeUnixMs);
+    options.identity.heed({ beforeUnixMs: renewBeforeUnixMs });
     const now = clock.nowUnixMs();
     for (const [serial, notAfterUnixMs] of known) if (notAfterUnixMs <= now) known.delete(serial);
     // INVARIANT: nothing is taken off the list but what has ended, whatever a gateway with a restored state says.

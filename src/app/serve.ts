@@ -10,7 +10,7 @@ import { type Door, frontDoor } from "../host/net/front-door.ts";
 import type { LinkNow } from "../host/net/links-now.ts";
 import type { GrantsHttp } from "../host/net/grants-http.ts";
 import { listen } from "../host/net/listen.ts";
-import { type McpHttp, mcpHttp } from "../host/net/mcp-http.ts";
+import { type McpHttp, mcpHttp, type McpHttpOptions } from "../host/net/mcp-http.ts";
 import { answerProof, type ClassicalCredentials, proofForNewcomer } from "../host/net/link-proof.ts";
 import { revocationFeed } from "../host/net/revocation-feed.ts";
 import { openDoors, type ServerSide } from "../host/net/tls.ts";
@@ -42,8 +42,8 @@ export interface ServeOptions {
   readonly onRefused?: (refusal: Refusal, remote: string) => void;
   /** Servers whose certificate is older are told with the list to renew it. */
   readonly renewBefore?: () => number;
-  /** Whether the peer of a link should renew its identity now; it is told with the next answer. */
-  readonly shouldRenew?: (channel: Channel) => boolean;
+  /** What the peer of a link is asked with its next answer, if it should renew its identity. */
+  readonly renewalWish?: McpHttpOptions["renewalWish"];
   /** What each peer was seen to be capable of; absent where nobody remembers it. */
   readonly peers?: Pick<PeerWatch, "incoming" | "suspect">;
 }
@@ -147,7 +147,7 @@ function openHttp(options: ServeOptions, classical: () => ClassicalCredentials |
     clock,
     log,
     grants: options.grants,
-    ...(options.shouldRenew && { shouldRenew: options.shouldRenew }),
+    ...(options.renewalWish && { renewalWish: options.renewalWish }),
     onCall: (received) => handle(received, world(), ports),
     // INVARIANT: links come from openDoors alone, which opens TLS sockets.
     onProof: (link, asked) =>

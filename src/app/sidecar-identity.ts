@@ -7,9 +7,11 @@ import type { KeyFolder } from "../host/store/key-folder.ts";
 import { svidLifetimeMs } from "../identity/authority.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import type { RenewalWish } from "../wire/renewal-wish.ts";
 import type { LinkAuthentication } from "./config/link.ts";
 import { renewing } from "./credentials.ts";
 import { atDeadlines } from "./deadlines.ts";
+import { heededWishes } from "./heeded-wishes.ts";
 import { whileIdentityLocked } from "./identity-keys.ts";
 import { type EnrolmentOptions, firstIdentity, nextIdentity } from "./sidecar-enrolment.ts";
 import { openKeys } from "./state-folder.ts";
@@ -47,15 +49,12 @@ export interface SidecarIdentity {
   readonly credentials: () => readonly Credentials[];
   /** Called whenever they were renewed, or what links may negotiate has changed; the roots may be new then, too. */
   readonly onRenewed: (use: () => void) => void;
-  /** Renews now if the certificate was made before that moment. */
-  readonly renewIfOlder: (unixMs: number) => void;
+  /** Renews soon if that isn't met; ever more seldom while nothing comes of it. */
+  readonly heed: (wish: RenewalWish) => void;
   /** Renews if the gateway has another profile in force than is known here. @returns whether it did */
   readonly catchUp: () => Promise<boolean>;
   readonly stop: () => Promise<void>;
 }
-
-/** A certificate says its times in whole seconds, so that one made just now may look older than it is. */
-const leastAgeMs = 1000;
 
 /**
  * @throws Refusal `bad_join_token` if there is neither an identity nor a token that gets one, `bad_state` if it lacks
@@ -67,23 +66,25 @@ export async function openSidecarIdentity(options: SidecarOptions): Promise<Side
   let { stored, pair } = first;
   if (options.authentication === "hybrid-mtls" && stored.classical === undefined) throw notHybrid(options);
   let use: () => void = () => {};
-  let renewedUnixMs = 0;
   const deadlines = atDeadlines(clock, {
     next: () => nextDeadline(inForceOfIdentity(stored), clock.nowUnixMs()),
     passed: () => use(),
   });
+  const wishes = heededWishes(clock, (wish) => meets(stored, pair, wish));
   const renew = async (): Promise<number> => {
-    renewedUnixMs = clock.nowUnixMs();
-    ({ stored, pair } = await whileIdentityLocked(options.state, () => nextOf(stored, keys, options)));
+    const work = whileIdentityLocked(options.state, () => nextOf(stored, keys, options));
+    ({ stored, pair } = await work.catch(wishes.failed));
+    wishes.renewed();
     use();
     deadlines.look();
     log.info("identity.renewed", { spiffeId: stored.spiffe_id, profile: profileOfIdentity(stored).name });
     return notAfterOf(stored);
   };
-  const renewal = renewing(notAfterOf(stored), { clock, log }, renew);
+  const renewal = renewing(notAfterOf(stored), { clock, log }, renew, wishes.dueUnixMs);
   let catchingUp: Promise<boolean> | undefined;
   const catchUp = async (): Promise<boolean> => {
     const before = stored;
+    if (wishes.isPausing()) return false;
     if (!(await hasChanged(before, clock).catch(() => false))) return false;
     // Another one may have renewed it meanwhile.
     if (stored === before) await renewal.atOnce();
@@ -108,9 +109,10 @@ export async function openSidecarIdentity(options: SidecarOptions): Promise<Side
     keys,
     credentials: () => credentialsOfIdentity(stored, pair, clock.nowUnixMs()),
     onRenewed: (next) => (use = next),
-    renewIfOlder: (unixMs) => {
-      const isOlder = notAfterOf(stored) - svidLifetimeMs <= unixMs;
-      if (isOlder && clock.nowUnixMs() - renewedUnixMs > leastAgeMs) renewal.now();
+    heed: (wish) => {
+      if (meets(stored, pair, wish)) return;
+      wishes.take(wish);
+      renewal.look();
     },
     catchUp: () => (catchingUp ??= catchUp().finally(() => (catchingUp = undefined))),
     stop: async () => {
@@ -118,6 +120,15 @@ export async function openSidecarIdentity(options: SidecarOptions): Promise<Side
       await renewal.stop();
     },
   };
+}
+
+function meets(
+  stored: StoredIdentity,
+  { key }: IdentityKeys,
+  { beforeUnixMs, keyAlgorithm }: RenewalWish,
+): boolean {
+  const madeUnixMs = notAfterOf(stored) - svidLifetimeMs;
+  return madeUnixMs >= beforeUnixMs && (keyAlgorithm === undefined || key.suite.id === keyAlgorithm);
 }
 
 interface Opened {

@@ -11,6 +11,7 @@ import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Channel } from "../../model/channel.ts";
 import { readTargetUrl, targetHeader, type TargetUrl } from "../../wire/target-url.ts";
+import { formatRenewalWish, type RenewalWish } from "../../wire/renewal-wish.ts";
 import { mcpPath } from "../../wire/protected-resource.ts";
 import { checkContent, checkEncoding, endWith, isBrief, readBody, writeTo } from "./body.ts";
 import { checkNoBody } from "./forward-request.ts";
@@ -53,8 +54,8 @@ export interface McpHttpOptions {
   readonly onProof?: OnProof;
   /** What is asked of the gateway itself, under that path. */
   readonly onIdentity?: (path: string, request: Received) => Promise<void>;
-  /** Whether the peer of a link is told with its next answer to renew its identity. */
-  readonly shouldRenew?: (channel: Channel) => boolean;
+  /** What the peer of a link is asked with its next answer: to renew its identity; undefined if it need not. */
+  readonly renewalWish?: (channel: Channel) => RenewalWish | undefined;
   readonly timeouts?: Pick<
     http.ServerOptions,
     "headersTimeout" | "requestTimeout" | "connectionsCheckingInterval" | "keepAliveTimeout" | "maxHeaderSize"
@@ -106,7 +107,8 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
     const { calls } = link;
     underWay += 1;
     const closed = new Promise((resolve) => response.once("close", resolve));
-    const notice = options.shouldRenew?.(link.channel) === true ? [renewHeader, "1"] : [];
+    const wish = options.renewalWish?.(link.channel);
+    const notice = wish === undefined ? [] : [renewHeader, formatRenewalWish(wish)];
     const reply = replyTo(response, notice, options.admission);
     const open: OpenCall = { sendAway: reply.sendAway, cut: () => response.destroy() };
     calls.add(open);
