@@ -59,14 +59,22 @@ test("an apply onto an older root begins the month anew, and what is due meanwhi
   await applied("cnsa-2.0", 40);
   await applied("hybrid", 55);
   const all = [
-    ...["client 1 trusted", "client 2 issuing", "client 3 trusted"],
-    ...["server 1 trusted", "server 2 issuing", "server 3 trusted"],
+    "client 1 trusted",
+    "client 2 issuing",
+    "client 3 trusted",
+    "server 1 trusted",
+    "server 2 issuing",
+    "server 3 trusted",
   ];
   assert.deepEqual(await later(gateway, 64), all);
   assert.deepEqual(await later(gateway, 84), all);
   assert.deepEqual(await later(gateway, 86), [
-    ...["client 1 retired", "client 2 issuing", "client 3 retired"],
-    ...["server 1 retired", "server 2 issuing", "server 3 retired"],
+    "client 1 retired",
+    "client 2 issuing",
+    "client 3 retired",
+    "server 1 retired",
+    "server 2 issuing",
+    "server 3 retired",
   ]);
 });
 
