@@ -1,5 +1,5 @@
 /** The gateway's data plane: the servers behind it, the doors in front, and its own certificates. */
-import { type InForce, termsAt, writtenInForce } from "../crypto/suites/in-force.ts";
+import { termsAt, writtenInForce } from "../crypto/suites/in-force.ts";
 import { isOf } from "../host/net/tls.ts";
 import type { DoorTerms } from "../host/net/web-tls.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
@@ -11,7 +11,8 @@ import { grantsHttp } from "../host/net/grants-http.ts";
 import type { NamedUpstreams } from "../host/net/upstreams.ts";
 import { openGrants, type GrantStore } from "../host/store/state-grants.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
-import { svidLifetimeMs } from "../identity/authority.ts";
+import { svidLifetimeMs, trustedRoots } from "../identity/authority.ts";
+import { rootsDigest } from "../identity/roots-digest.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Channel } from "../model/channel.ts";
@@ -261,7 +262,7 @@ function identityDesks(
       ...own,
       authority: watch.authority,
       suites: () => termsAt(watch.inForce(), environment.clock.nowUnixMs()).identities,
-      profile: () => enrolmentProfile(watch.inForce(), { ...classical, ...parts }),
+      profile: () => enrolmentProfile(watch, { ...classical, ...parts }),
       classicalAuthority: classical.authority,
       classicalSuite: classical.suite,
       gatewayId,
@@ -276,13 +277,16 @@ function identityDesks(
 
 /** What sidecars are told of the profile: the classical identity's algorithm is the one this authority certifies. */
 function enrolmentProfile(
-  inForce: InForce,
+  watch: Pick<RootWatch, "inForce" | "authority">,
   { suite, freshKeysSince }: OpenClassicalAuthority & Pick<Base, "freshKeysSince">,
 ): EnrolmentProfile {
   const since = freshKeysSince();
+  const [inForce, authority] = [watch.inForce(), watch.authority()];
+  const roots = { server: trustedRoots(authority, "server"), client: trustedRoots(authority, "client") };
   return {
     ...writtenInForce({ ...inForce, profile: withClassical(inForce.profile, suite) }),
     ...(since > 0 && { fresh_keys_since: new Date(since).toISOString() }),
+    roots: rootsDigest(roots),
   };
 }
 

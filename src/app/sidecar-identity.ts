@@ -5,6 +5,7 @@ import { askProfile, type KnownGateway } from "../host/net/enrol-client.ts";
 import type { Credentials } from "../host/net/tls.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import { svidLifetimeMs } from "../identity/authority.ts";
+import { rootsDigest } from "../identity/roots-digest.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { RenewalWish } from "../wire/renewal-wish.ts";
@@ -51,7 +52,7 @@ export interface SidecarIdentity {
   readonly onRenewed: (use: () => void) => void;
   /** Renews soon if that isn't met; ever more seldom while nothing comes of it. */
   readonly heed: (wish: RenewalWish) => void;
-  /** Renews if the gateway has another profile in force than is known here. @returns whether it did */
+  /** Renews if the gateway has another profile in force than is known here, or other roots. @returns whether it did */
   readonly catchUp: () => Promise<boolean>;
   readonly stop: () => Promise<void>;
 }
@@ -156,10 +157,13 @@ async function nextOf(held: StoredIdentity, keys: KeyFolder, options: SidecarOpt
   return { stored, pair: await keysOf(stored, keys) };
 }
 
-/** Whether the gateway has put another profile in force since this identity was renewed. */
+/** Whether the gateway has another profile in force, or other roots, than this identity knows of. */
 async function hasChanged(stored: StoredIdentity, clock: Clock): Promise<boolean> {
   const asked = await askProfile(gatewayOf(stored, clock), termsOfIdentity(stored, clock.nowUnixMs()));
-  return asked !== undefined && asked.since !== stored.in_force?.since;
+  if (asked === undefined) return false;
+  const known = rootsDigest({ server: stored.server_roots, client: stored.client_roots });
+  const hasOtherRoots = asked.roots !== undefined && asked.roots !== known;
+  return hasOtherRoots || asked.since !== stored.in_force?.since;
 }
 
 /**

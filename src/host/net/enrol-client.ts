@@ -145,7 +145,10 @@ export async function renew(
   }));
 }
 
-const profileSchema = inForceSchema.extend({ fresh_keys_since: z.iso.datetime().optional() });
+const profileSchema = inForceSchema.extend({
+  fresh_keys_since: z.iso.datetime().optional(),
+  roots: z.string().optional(),
+});
 
 /** What a gateway's next identities are of. */
 export type AskedProfile = z.output<typeof profileSchema>;

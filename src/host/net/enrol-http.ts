@@ -112,6 +112,8 @@ export interface Enrolled {
 export interface EnrolmentProfile extends WrittenInForce {
   /** A key made before that moment is replaced at the next renewal; RFC 3339. */
   readonly fresh_keys_since?: string;
+  /** Digest of the roots that are trusted now: who knows others renews. */
+  readonly roots?: string | undefined;
 }
 
 export interface Registrar {
