@@ -1,5 +1,6 @@
 /** An identity is renewed for another key only if the old key vouches for it, on this link, for this request. */
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { once } from "node:events";
 import http from "node:http";
 import { test } from "node:test";
@@ -18,6 +19,7 @@ import { clientTlsOptions } from "../../src/host/net/tls.ts";
 import { systemClock } from "../../src/host/system.ts";
 import { renewalProofText } from "../../src/identity/renewal-proof.ts";
 import { toBase64 } from "../../src/kernel/bytes.ts";
+import { profileOf, profileSchema } from "../../src/crypto/suites/profiles.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
 import {
   enrol,
@@ -136,4 +138,11 @@ test("who asks is told what is in force, and the next certificate is of it", asy
   const certificate = parseCertificate(renewed.certificate);
   assert.ok(certificate);
   assert.equal(certificateFacts(certificate).keyAlgorithm, "ML-DSA-87");
+});
+
+test("the example of what is in force, as the format's page has it, can be read", async () => {
+  const page = await readFile(new URL("../../docs/formats/enrolment.md", import.meta.url), "utf8");
+  const [, block = ""] = /gives\n\n```json\n(.*?)```/s.exec(page) ?? [];
+  const { profile } = JSON.parse(block) as { readonly profile: unknown };
+  assert.equal(profileOf(profileSchema.parse(profile)).name, "hybrid");
 });

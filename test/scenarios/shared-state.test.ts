@@ -6,7 +6,7 @@ import { test, type TestContext } from "node:test";
 
 import { makeJoinToken } from "../../src/app/certificate-authority.ts";
 import type { ConnectOptions, Tunnel } from "../../src/app/connect.ts";
-import { applyProfile } from "../../src/app/profile-operations.ts";
+import { applyProfile, rotateTlsKeys } from "../../src/app/profile-operations.ts";
 import { rotateRoot } from "../../src/app/root-operations.ts";
 import { openSidecarIdentity } from "../../src/app/sidecar-identity.ts";
 import { statePaths } from "../../src/app/state-folder.ts";
@@ -16,13 +16,16 @@ import { eventually, openPolicy, stubServer, testGateway, type TestGateway } fro
 import { call, sidecar, tunnelOf } from "../support/hybrid.ts";
 import { checkLog, logged } from "../support/records.ts";
 
-async function scene(t: TestContext): Promise<{
+async function scene(
+  t: TestContext,
+  clock = systemClock,
+): Promise<{
   readonly gateway: TestGateway;
   readonly options: ConnectOptions;
 }> {
   const stub = await stubServer(t);
   const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);
-  const options = { ...(await sidecar(t, gateway, "stub")), patienceMs: 10_000 };
+  const options = { ...(await sidecar(t, gateway, "stub", { clock })), patienceMs: 10_000 };
   return { gateway, options };
 }
 
@@ -93,4 +96,15 @@ test("an identity that is begun anew has a key that none before it had", async (
   assert.equal(await statusOf(await tunnelOf(t, { ...options, joinToken })), 200);
   assert.notEqual(await storedKey(options), before);
   assert.equal((await identityKeys(options)).length, 1);
+});
+
+test("a sidecar whose clock is ahead of its gateway's replaces its key when that is asked for, once", async (t) => {
+  const ahead = { nowUnixMs: () => systemClock.nowUnixMs() + 1_200_000 };
+  const { gateway, options } = await scene(t, ahead);
+  const { identity } = await tunnelOf(t, options);
+  const before = identity.credentials()[0]?.privateKey;
+  await rotateTlsKeys(gateway.config, systemClock);
+  identity.heed({ beforeUnixMs: systemClock.nowUnixMs() });
+  await eventually("another key", () => identity.credentials()[0]?.privateKey !== before);
+  await eventually("it alone is kept", async () => (await identityKeys(options)).length === 1);
 });
