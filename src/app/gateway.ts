@@ -3,7 +3,6 @@ import { rm } from "node:fs/promises";
 import { randomUUIDv7 } from "node:crypto";
 
 import { type InForce, type LinkTerms } from "../crypto/suites/in-force.ts";
-import { forbiddenIn } from "../crypto/suites/profiles.ts";
 import type { LogSuites } from "../crypto/suites/signatures.ts";
 import type { Journal } from "../gate/ports.ts";
 import { writePrivateFile } from "../host/store/files.ts";
@@ -14,7 +13,6 @@ import { openRotationRequests } from "../host/store/state-log-rotations.ts";
 import { openState } from "../host/store/state-sqlite.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
 import type { Clock } from "../kernel/clock.ts";
-import { Refusal } from "../kernel/refusal.ts";
 import { type RecentCalls, recentCalls } from "../control/recent-calls.ts";
 import { type AuditLog, followingLog, openAuditLog } from "./audit-log.ts";
 import { openClassicalAuthority } from "./classical-authority.ts";
@@ -27,7 +25,7 @@ import { recordEvents } from "./root-watch.ts";
 import { followRotationRequests } from "./log-rotation.ts";
 import { openPage } from "./page.ts";
 import { keepPathFacts } from "./path-facts.ts";
-import { comebackTerms, followConfig, inForceOf } from "./profile-in-force.ts";
+import { comebackTerms, followConfig, inForceOf, mustBeAllowed } from "./profile-in-force.ts";
 import { issuersOf } from "./roots.ts";
 import { scheduledRotation } from "./scheduled-rotation.ts";
 import { openConfigKeys } from "./signer/gateway-signer.ts";
@@ -139,7 +137,7 @@ async function openInForce(
   const roots = withRoots(config.state, (store) => store.roots());
   followConfig(profiles, config, roots, clock);
   const inForce = (): InForce => inForceOf(profiles.changes(), config, clock.nowUnixMs());
-  mustBeAllowed(inForce(), clock);
+  mustBeAllowed(inForce().profile, clock.nowUnixMs());
   await proveLinkCryptography(profilesIn(inForce()));
   return { profiles, inForce };
 }
@@ -162,16 +160,6 @@ async function openLog(
   const following = followingLog(audit, principal, log);
   opening.defer(following.stop);
   return { audit, followLog: following.follow };
-}
-
-/** @throws Refusal `bad_config` for algorithms whose day has come */
-function mustBeAllowed({ profile }: InForce, clock: Clock): void {
-  const forbidden = forbiddenIn(profile, clock.nowUnixMs());
-  if (forbidden.length === 0) return;
-  throw new Refusal(
-    "bad_config",
-    `The profile ${profile.name} has ${forbidden.join(", ")}, which may not be used any more. Take another one.`,
-  );
 }
 
 function observed(journal: Journal, recent: RecentCalls): Journal {

@@ -1,16 +1,25 @@
 /** The profile in force in a state folder: what the config named first, and what was applied since. */
+import { isDeepStrictEqual } from "node:util";
+
 import { type InForce, inForceAfter, type LinkTerms, joined } from "../crypto/suites/in-force.ts";
 import {
   builtInProfiles,
+  forbiddenIn,
   type Profile,
   type ProfileDocument,
   profileOf,
   profileSchema,
 } from "../crypto/suites/profiles.ts";
-import { openProfiles, type ProfileChange, type ProfileStore } from "../host/store/state-profiles.ts";
+import {
+  openProfiles,
+  type ProfileChange,
+  type ProfileStore,
+  type ProfileWish,
+} from "../host/store/state-profiles.ts";
 import type { RootRecord } from "../host/store/state-roots.ts";
 import { overlapMs } from "../identity/authority.ts";
 import type { Clock } from "../kernel/clock.ts";
+import { Refusal } from "../kernel/refusal.ts";
 import type { Config } from "./config.ts";
 import { statePaths } from "./state-folder.ts";
 
@@ -42,31 +51,74 @@ export function inForceOf(
 /**
  * Begins the history at the first start, and takes an edit of the config for the change it is. A state folder from
  * before there was a history was under the profile that its roots are of.
+ * @throws Refusal `bad_config` for what may not be used any more; nothing is written of it then
  */
 export function followConfig(
   store: ProfileStore,
-  { profile: { document } }: Pick<Config, "profile">,
+  config: Pick<Config, "profile" | "crypto" | "p2p_connectivity">,
   roots: readonly RootRecord[],
   clock: Clock,
 ): void {
   const nowUnixMs = clock.nowUnixMs();
+  const { document } = config.profile;
+  const wish = wishIn(config);
   store.apply((changes) => {
     if (changes.length > 0) return undefined;
-    const first = earlierProfile(roots, document) ?? document;
-    const change = { atUnixMs: nowUnixMs, profile: first, configured: first, outgoingUntilUnixMs: 0 };
+    const first = earlierProfile(roots, document);
+    if (first === undefined) mustBeAllowed(config.profile, nowUnixMs);
+    const change = {
+      atUnixMs: nowUnixMs,
+      profile: first ?? document,
+      configured: first === undefined ? wish : { name: first.name, based_on: first.based_on },
+      outgoingUntilUnixMs: 0,
+    };
     return { change, event: changeEvent("begin", undefined, change) };
   });
   store.apply((changes) => {
     const last = changes.at(-1);
-    if (last === undefined || isSameProfile(last.configured, document)) return undefined;
-    if (isSameProfile(last.profile, document)) {
-      store.noteConfigured(document);
+    if (last === undefined || isSameWish(last.configured, wish)) return undefined;
+    const isAsWritten = "groups" in last.configured && isSameProfile(last.configured, document);
+    if (isAsWritten || isSameProfile(last.profile, document)) {
+      store.noteConfigured(wish);
       return undefined;
     }
+    mustBeAllowed(config.profile, nowUnixMs);
     const outgoingUntilUnixMs = nowUnixMs + overlapMs;
-    const change = { atUnixMs: nowUnixMs, profile: document, configured: document, outgoingUntilUnixMs };
+    const change = { atUnixMs: nowUnixMs, profile: document, configured: wish, outgoingUntilUnixMs };
     return { change, event: changeEvent("configured", last.profile, change) };
   });
+}
+
+/** What the file says; what a release makes of a built-in name is no wish of the operator's. */
+export function wishIn({
+  profile: { document },
+  crypto,
+  p2p_connectivity: peers,
+}: Pick<Config, "profile" | "crypto" | "p2p_connectivity">): ProfileWish {
+  const { name, based_on } = document;
+  const own = Object.hasOwn(crypto.profiles, name) ? crypto.profiles[name] : undefined;
+  const sorted = (ids: readonly string[]): string[] => [...new Set(ids)].toSorted();
+  return {
+    name,
+    based_on,
+    ...(own && { allowed: sorted(own.allowed_algos) }),
+    ...(peers?.allowed_algos && { allowed_between_peers: sorted(peers.allowed_algos) }),
+  };
+}
+
+function isSameWish(one: ProfileChange["configured"], other: ProfileWish): boolean {
+  if ("groups" in one) return false;
+  return isDeepStrictEqual({ ...one }, { ...other });
+}
+
+/** @throws Refusal `bad_config` for algorithms whose day has come */
+export function mustBeAllowed(profile: Profile, nowUnixMs: number): void {
+  const forbidden = forbiddenIn(profile, nowUnixMs);
+  if (forbidden.length === 0) return;
+  throw new Refusal(
+    "bad_config",
+    `The profile ${profile.name} has ${forbidden.join(", ")}, which may not be used any more. Take another one.`,
+  );
 }
 
 /** What the audit log says of a change. */

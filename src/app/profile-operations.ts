@@ -1,13 +1,13 @@
 /** What an operator does with the algorithms in use: apply a profile, roll back, ask for fresh keys. The running gateway follows. */
-import { type Profile, type ProfileDocument, forbiddenIn, profileOf } from "../crypto/suites/profiles.ts";
-import type { ProfileStore } from "../host/store/state-profiles.ts";
+import { type Profile, narrowed, type ProfileDocument, profileOf } from "../crypto/suites/profiles.ts";
+import type { ProfileChange, ProfileStore, ProfileWish } from "../host/store/state-profiles.ts";
 import { purposes } from "../identity/authority.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Config } from "./config.ts";
 import { namedProfile } from "./config/crypto.ts";
 import { proveLinkCryptography } from "./cryptography.ts";
-import { changeEvent, isSameProfile, withProfiles } from "./profile-in-force.ts";
+import { changeEvent, isSameProfile, mustBeAllowed, wishIn, withProfiles } from "./profile-in-force.ts";
 import { type OpenStore, openStore } from "./root-operations.ts";
 import { ensureRootOf, exportRoots } from "./roots.ts";
 import { statePaths } from "./state-folder.ts";
@@ -41,14 +41,33 @@ export async function applyProfile(config: Config, name: string, how: Applying):
 
 /** Back to what was in force before the last change. @throws Refusal `bad_state` if nothing was */
 export async function rollBack(config: Config, how: Applying): Promise<AppliedProfile> {
-  return await change(config, "rollback", () => previousProfile(config), how);
+  return await change(config, "rollback", (changes) => profileBefore(config, changes), how);
 }
 
-/** What was in force before the last change. @throws Refusal `bad_state` if nothing was */
+/**
+ * What was in force before the last change.
+ * @throws Refusal `bad_state` if nothing was, `bad_config` if the config rules out what it has
+ */
 export function previousProfile(config: Config): Profile {
-  const before = withProfiles(config.state, (store) => store.changes()).at(-2);
-  if (before !== undefined) return profileOf(before.profile);
-  throw new Refusal("bad_state", "The profile was never changed; there is nothing to go back to.");
+  return profileBefore(
+    config,
+    withProfiles(config.state, (store) => store.changes()),
+  );
+}
+
+function profileBefore(config: Config, changes: readonly ProfileChange[]): Profile {
+  const before = changes.at(-2)?.profile;
+  if (before === undefined) {
+    throw new Refusal("bad_state", "The profile was never changed; there is nothing to go back to.");
+  }
+  const allowed = config.p2p_connectivity?.allowed_algos;
+  if (allowed !== undefined && !isSameProfile(narrowed(before, allowed), before)) {
+    throw new Refusal(
+      "bad_config",
+      `The profile ${before.name} of before has more than p2p_connectivity.allowed_algos allows now. Apply one by its name instead: it is narrowed.`,
+    );
+  }
+  return profileOf(before);
 }
 
 /** New TLS keys for the gateway and its sidecars, with their next certificates, which they take at once. */
@@ -65,17 +84,17 @@ export async function rotateTlsKeys(config: Config, clock: Clock): Promise<void>
 async function change(
   config: Config,
   what: "apply" | "rollback",
-  wished: () => Profile,
+  wished: (changes: readonly ProfileChange[]) => Profile,
   { overlapMs, clock }: Applying,
 ): Promise<AppliedProfile> {
   const open = await openStore(config, clock);
   try {
-    const profile = wished();
-    mayBeUsed(profile, clock);
+    const profile = wished(withProfiles(config.state, (store) => store.changes()));
+    mustBeAllowed(profile, clock.nowUnixMs());
     await proveLinkCryptography([profile]);
     await makeRoots(config, profile, open);
     return withProfiles(config.state, (store) =>
-      applied(store, { what, profile, configured: config.profile.document, overlapMs, clock }),
+      applied(store, { what, wished, made: profile, configured: wishIn(config), overlapMs, clock }),
     );
   } finally {
     open.close();
@@ -86,11 +105,13 @@ function applied(
   store: ProfileStore,
   wish: Applying & {
     readonly what: string;
-    readonly profile: Profile;
-    readonly configured: ProfileDocument;
+    readonly wished: (changes: readonly ProfileChange[]) => Profile;
+    /** The one that roots were made for. */
+    readonly made: Profile;
+    readonly configured: ProfileWish;
   },
 ): AppliedProfile {
-  const { profile, overlapMs, clock } = wish;
+  const { made: profile, overlapMs, clock } = wish;
   const atUnixMs = clock.nowUnixMs();
   const outgoingUntilUnixMs = atUnixMs + overlapMs;
   let before: ProfileDocument | undefined;
@@ -98,6 +119,10 @@ function applied(
     before = changes.at(-1)?.profile;
     if (before === undefined) {
       throw new Refusal("bad_state", 'No profile is in force yet; run "latticegate up" once.');
+    }
+    // Chosen anew: somebody else's change may have come in between.
+    if (!isSameProfile(wish.wished(changes).document, profile.document)) {
+      throw new Refusal("bad_state", "The profile was changed meanwhile; look at the plan again.");
     }
     if (isSameProfile(before, profile.document)) {
       throw new Refusal("bad_state", `The profile ${profile.name} is in force already.`);
@@ -121,13 +146,4 @@ async function makeRoots(
 ): Promise<void> {
   for (const purpose of purposes) await ensureRootOf(keys, store, purpose, { ...making, suite: identity.id });
   await exportRoots(statePaths(config.state), store);
-}
-
-function mayBeUsed(profile: Profile, clock: Clock): void {
-  const forbidden = forbiddenIn(profile, clock.nowUnixMs());
-  if (forbidden.length === 0) return;
-  throw new Refusal(
-    "bad_config",
-    `The profile ${profile.name} has ${forbidden.join(", ")}, which may not be used any more.`,
-  );
 }

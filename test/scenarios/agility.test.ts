@@ -4,6 +4,7 @@ import path from "node:path";
 import { test, type TestContext } from "node:test";
 
 import { makeJoinToken } from "../../src/app/certificate-authority.ts";
+import { parseConfig } from "../../src/app/config.ts";
 import { openTunnel, type Tunnel } from "../../src/app/connect.ts";
 import { startExpose } from "../../src/app/expose.ts";
 import { openOperatorTunnel } from "../../src/app/operator-tunnel.ts";
@@ -259,6 +260,22 @@ test("a join token names the profile in force, not the file's", async (t) => {
   assert.equal(await named(), "hybrid");
   await applyProfile(gateway.config, "cnsa-2.0", { overlapMs: 60_000, clock: systemClock });
   assert.equal(await named(), "cnsa-2.0");
+});
+
+test("what the config rules out since isn't gone back to", async (t) => {
+  const gateway = await testGateway(t, openPolicy);
+  await gateway.stop();
+  const how = { overlapMs: 60_000, clock: systemClock };
+  await applyProfile(gateway.config, "cnsa-2.0", how);
+  const stricter = parseConfig(
+    "state: ./state\nprofile: cnsa-2.0\np2p_connectivity: { allowed_algos: [ML-KEM-1024, ML-DSA-87] }",
+    path.join(gateway.folder, "latticegate.yaml"),
+  );
+  await assert.rejects(
+    rollBack(stricter, how),
+    (error: unknown) => error instanceof Refusal && /hybrid .*allowed_algos/.test(error.message),
+  );
+  assert.equal((await rollBack(gateway.config, how)).after, "hybrid");
 });
 
 test("TLS keys are replaced when somebody asks for it, without a failed call", async (t) => {

@@ -1,18 +1,34 @@
 /** Which profile is in force, and which were before, in the state database: commands write, the running gateway follows. */
 import type { DatabaseSync } from "node:sqlite";
 
+import { z } from "zod";
+
 import type { Applied } from "../../crypto/suites/in-force.ts";
 import { type ProfileDocument, profileSchema } from "../../crypto/suites/profiles.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { openDatabase, transaction } from "./database.ts";
 import { prepareEvents, type StateEvent, tellEvent } from "./state-events.ts";
 
+/** What a config says of its profile, whatever the release makes of that name. */
+const wishSchema = z.strictObject({
+  name: z.string(),
+  based_on: z.string(),
+  /** Of a profile of the operator's own, what is left; sorted. */
+  allowed: z.array(z.string()).optional(),
+  /** What `p2p_connectivity` leaves of any profile; sorted. */
+  allowed_between_peers: z.array(z.string()).optional(),
+});
+export type ProfileWish = Readonly<z.output<typeof wishSchema>>;
+
 /** A change of profile; the first one of a state folder is what its config said at the first start. */
 export interface ProfileChange extends Applied {
   /** From 1. */
   readonly id: number;
-  /** What the config named when this was applied: a later edit of the file is a wish of its own. */
-  readonly configured: ProfileDocument;
+  /**
+   * What the config said when this was applied: a later edit of the file is a wish of its own. Earlier releases wrote
+   * what the profile had.
+   */
+  readonly configured: ProfileWish | ProfileDocument;
 }
 
 /** What is told of a change. */
@@ -27,8 +43,8 @@ export interface ProfileStore {
       changes: readonly ProfileChange[],
     ) => { readonly change: Omit<ProfileChange, "id">; readonly event: ProfileEvent } | undefined,
   ) => ProfileChange | undefined;
-  /** The file was edited to say what is in force already. */
-  readonly noteConfigured: (configured: ProfileDocument) => void;
+  /** The file says what is in force already, or what it said before, in other words. */
+  readonly noteConfigured: (configured: ProfileWish) => void;
   /** Since when sidecars and gateway have had to have fresh TLS keys; 0 if nobody ever asked for that. */
   readonly freshKeysSinceUnixMs: () => number;
   readonly askForFreshKeys: (atUnixMs: number, event: ProfileEvent) => void;
@@ -91,9 +107,14 @@ function changeOf(row: Record<string, unknown>): ProfileChange {
     id: Number(row["id"]),
     atUnixMs: Number(row["at_unix_ms"]),
     profile: documentIn(row["profile"]),
-    configured: documentIn(row["configured"]),
+    configured: configuredIn(row["configured"]),
     outgoingUntilUnixMs: Number(row["outgoing_until_unix_ms"]),
   };
+}
+
+function configuredIn(text: unknown): ProfileChange["configured"] {
+  const wish = wishSchema.safeParse(JSON.parse(String(text)));
+  return wish.success ? wish.data : documentIn(text);
 }
 
 function documentIn(text: unknown): ProfileDocument {
