@@ -37,7 +37,7 @@ export interface LinkOptions {
   readonly explain?: (reason: unknown) => Promise<unknown>;
   /** Told of each link whose other end is proven, before anything is sent; throws for one that isn't to be used. */
   readonly seen?: OnLink | undefined;
-  /** Shown each link that is what was asked for. */
+  /** Shown each link that is used: what was asked for, and judged. */
   readonly onLink?: (link: tls.TLSSocket) => void;
 }
 
@@ -64,8 +64,12 @@ export function renewablePool(
   let group: string | undefined;
   let newest = options.terms;
   const links = new Map<tls.TLSSocket, PeerLink>();
+  const noted = (link: tls.TLSSocket, { terms, onLink }: LinkOptions): void => {
+    group = negotiatedGroup(link, terms).id;
+    onLink?.(link);
+  };
   const make = (current: LinkOptions): Pool =>
-    makePool(origin, current, (link) => {
+    makePool(origin, { ...current, onLink: (link) => noted(link, current) }, (link) => {
       const negotiated = negotiatedGroup(link, current.terms);
       const certificate = link.getPeerX509Certificate();
       const facts = certificate && certificateFacts(certificate);
@@ -77,8 +81,6 @@ export function renewablePool(
       }
       links.set(link, { serial, group: negotiated.id, algorithm: facts?.keyAlgorithm ?? "" });
       link.once("close", () => links.delete(link));
-      current.onLink?.(link);
-      group = negotiated.id;
       return serverLink(link, negotiated);
     });
   let pool = make(options);
@@ -125,9 +127,10 @@ export function makePool(
     try {
       const opened = { link, facts: check(link) };
       options.seen?.(link);
-      if (proof === undefined) return opened;
-      const proven = await exchangeProofs(link, proof, connectTimeoutMs);
-      if (proven !== undefined) return opened;
+      if (proof === undefined || (await exchangeProofs(link, proof, connectTimeoutMs)) !== undefined) {
+        options.onLink?.(link);
+        return opened;
+      }
     } catch (reason) {
       link.destroy();
       throw reason;

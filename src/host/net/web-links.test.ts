@@ -71,6 +71,28 @@ test("a profile that loses its classical groups counts for new links at once, an
   await connections.close();
 });
 
+test("a link that is judged and refused isn't noted as one that was used", async (t) => {
+  const { certificate: cert, key } = publicAuthority(t).issue("server");
+  const server = await httpsServer(t, { cert, key, ecdhCurve: "X25519MLKEM768" });
+  const noted: string[] = [];
+  let isRefused = true;
+  const connections = webConnections(new URL(server.url), {
+    terms: () => hybrid,
+    keyExchange: "hybrid-required",
+    links: new Map(),
+    seen: () => {
+      if (isRefused) throw new Refusal("upstream_failed", "less than before");
+    },
+    onLink: (link) => void noted.push(String(link.getProtocol())),
+  });
+  t.after(connections.close);
+  await assert.rejects(exchange(connections.dispatcher(), ask, limits), /less than before/);
+  assert.deepEqual(noted, []);
+  isRefused = false;
+  await exchange(connections.dispatcher(), ask, limits);
+  assert.deepEqual(noted, ["TLSv1.3"]);
+});
+
 test("each answer says which link it came on, though those of one server differ", async (t) => {
   const { certificate: cert, key } = publicAuthority(t).issue("server");
   const held: http.ServerResponse[] = [];

@@ -29,7 +29,7 @@ export interface WebLinkOptions {
   readonly links: WebLinks;
   /** Told of each; throws for one that isn't to be used. */
   readonly seen?: OnLink | undefined;
-  /** Shown each new one. */
+  /** Shown each new one that is used. */
   readonly onLink?: (link: tls.TLSSocket) => void;
   /** Roots, and what is shown to the server. */
   readonly tls?: Pick<tls.ConnectionOptions, "ca" | "cert" | "key">;
@@ -44,10 +44,10 @@ export interface Connections {
 export function webPool(origin: string, options: WebLinkOptions): Pool {
   const offered = offeredBy(options);
   const explain = explainer(new URL(origin), { ...options.terms(), groups: offered });
-  return makePool(origin, { tls: webTlsOptions(options), explain, seen: options.seen }, (link) => {
+  const { seen, onLink = () => undefined } = options;
+  return makePool(origin, { tls: webTlsOptions(options), explain, seen, onLink }, (link) => {
     const facts = checked(link, offered);
     options.links.set(link, facts.group);
-    options.onLink?.(link);
     link.once("close", () => options.links.delete(link));
     return facts;
   });
