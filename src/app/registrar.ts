@@ -90,14 +90,12 @@ export function registrar(options: RegistrarOptions): Registrar {
       ...(approved.bound && { renewable_until: new Date(approved.bound.untilUnixMs).toISOString() }),
     };
   };
-  const classicalKeyOf = (csr: Uint8Array | undefined): PublicKey | undefined =>
-    csr && readSigningRequest(csr, [options.classicalSuite]);
   const ways: Registrar = {
     profile: options.profile,
     join: async ({ secret, csr, classical_csr: classicalCsr }) => {
       const asOf = state.lastRevocation();
       const publicKey = readSigningRequest(csr, options.suites());
-      const classicalKey = classicalKeyOf(classicalCsr);
+      const classicalKey = classicalKeyIn(classicalCsr, options);
       const grant = state.takeGrant(toBase64url(sha256(secret)), clock.nowUnixMs());
       const approved = { spiffeId: grant.spiffeId, purpose: grant.purpose, publicKey, asOf };
       return await give(approved, "join", classicalKey);
@@ -117,7 +115,7 @@ export function registrar(options: RegistrarOptions): Registrar {
       const renewedFrom = certificateFacts(old).serial;
       const bound = state.renewalBound(renewedFrom);
       const approved = approveRenewal(request, { roots, trust, bound }, nowUnixMs);
-      const classicalKey = classicalKeyOf(classical.classical_csr);
+      const classicalKey = classicalKeyIn(classical.classical_csr, options);
       if (classicalKey !== undefined) {
         const asked = { ...approved, key: classicalKey, old: classical.classical_certificate };
         const hadOne = state.wasCertified(approved.spiffeId, classicalPurpose);
@@ -164,22 +162,27 @@ function provenBy(
     const { how, untilUnixMs } = proven;
     return await give({ ...proven, ...asked, bound: { how, untilUnixMs } }, how, classicalKey);
   };
-  const classicalKeyOf = (csr: Uint8Array | undefined): PublicKey | undefined =>
-    csr && readSigningRequest(csr, [options.classicalSuite]);
   return {
     token: async ({ token, csr, classical_csr: classicalCsr }) => {
       const asOf = options.state.lastRevocation();
       const publicKey = readSigningRequest(csr, options.suites());
-      const classicalKey = classicalKeyOf(classicalCsr);
+      const classicalKey = classicalKeyIn(classicalCsr, options);
       return await giveProven({ publicKey, asOf }, await options.workloads.byToken(token), classicalKey);
     },
     svid: async (request) => {
       const asOf = options.state.lastRevocation();
       const publicKey = readSigningRequest(request.csr, options.suites());
-      const classicalKey = classicalKeyOf(request.classical_csr);
+      const classicalKey = classicalKeyIn(request.classical_csr, options);
       return await giveProven({ publicKey, asOf }, await options.workloads.bySvid(request), classicalKey);
     },
   };
+}
+
+function classicalKeyIn(
+  csr: Uint8Array | undefined,
+  { classicalSuite }: Pick<RegistrarOptions, "classicalSuite">,
+): PublicKey | undefined {
+  return csr && readSigningRequest(csr, [classicalSuite]);
 }
 
 /** The second certificate of an identity that was just given one, for a key that signed its own request. */

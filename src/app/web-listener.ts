@@ -1,5 +1,6 @@
 /** A listener for clients that can't present an ML-DSA certificate: a web certificate in front, access tokens behind. */
-import { certificatesIn, keyNameOf } from "../crypto/certificate.ts";
+import { certificatesIn } from "../crypto/certificate.ts";
+import { describedKey } from "../crypto/keys.ts";
 import { handle } from "../gate/handle.ts";
 import { whyOver } from "../gate/stages.ts";
 import type { Ports } from "../gate/ports.ts";
@@ -151,7 +152,9 @@ async function openWebListener(listener: WebListener, options: WebListenerOption
 }
 
 function algorithmOf({ certificate }: Credentials): readonly string[] {
-  return certificatesIn(certificate).slice(0, 1).map(keyNameOf);
+  return certificatesIn(certificate)
+    .slice(0, 1)
+    .map(({ publicKey }) => describedKey(publicKey));
 }
 
 function groupsOf({ groups, classicalGroups }: GroupTerms): readonly string[] {

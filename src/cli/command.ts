@@ -19,7 +19,7 @@ export interface Command {
   readonly arguments: string;
   readonly summary: string;
   readonly options: Readonly<Record<string, Option>>;
-  /** Exit code: 0 done, 1 found wanting (a check that failed), 3 what is planned breaks something. Refusals and faults are thrown. */
+  /** Exit code: 0 done, 1 found wanting (a check that failed), `breaksCode`. Refusals and faults are thrown. */
   readonly run: (call: CommandCall) => Promise<number>;
 }
 
@@ -97,6 +97,16 @@ export const configOption = {
 
 export function configFile(call: CommandCall): string {
   return call.text("config") ?? "latticegate.yaml";
+}
+
+/** What is planned breaks something, or may. */
+export const breaksCode = 3;
+
+/** The one argument of commands about a profile. @throws Refusal `bad_config` */
+export function profileGiven(call: CommandCall): string {
+  const [name, ...more] = call.positionals;
+  if (name !== undefined && more.length === 0) return name;
+  throw new Refusal("bad_config", 'Name one profile; "latticegate crypto profiles" lists them.');
 }
 
 /** The option that names a sidecar's state folder. */

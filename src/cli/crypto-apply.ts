@@ -10,11 +10,17 @@ import {
   rollBack,
 } from "../app/profile-operations.ts";
 import { systemClock } from "../host/system.ts";
-import { Refusal } from "../kernel/refusal.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
 import { overlapIn, overlapOptions } from "./crypto-overlap.ts";
-import { breaksCode, planText } from "./crypto-plan.ts";
-import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
+import { planText } from "./crypto-plan.ts";
+import {
+  breaksCode,
+  type Command,
+  type CommandCall,
+  configFile,
+  configOption,
+  profileGiven,
+} from "./command.ts";
 
 const options = {
   ...configOption,
@@ -31,10 +37,7 @@ export const cryptoApply = {
   summary: "Put another profile in force; new links have it at once, old ones finish by a deadline.",
   options,
   run: async (call) => {
-    const [name, ...more] = call.positionals;
-    if (name === undefined || more.length > 0) {
-      throw new Refusal("bad_config", 'Name one profile; "latticegate crypto profiles" lists them.');
-    }
+    const name = profileGiven(call);
     const config = loadConfig(configFile(call));
     const how = { overlapMs: overlapIn(call), clock: systemClock };
     if (!(await isBearable(call, config, profileNamed(config, name), how))) return breaksCode;
@@ -75,6 +78,6 @@ function tell(call: CommandCall, { before, after, outgoingUntilUnixMs }: Applied
   const until = new Date(outgoingUntilUnixMs).toISOString();
   call.out(`applied ${after}; what only ${before} had is taken until ${until}`);
   call.out(
-    `Sidecars follow with their next call, idle ones within the hour. Write "profile: ${after}" into the config, so that it says what is in force; "latticegate crypto rollback" goes back.`,
+    `Sidecars follow with their next call, idle ones within half an hour. Write "profile: ${after}" into the config, so that it says what is in force; "latticegate crypto rollback" goes back.`,
   );
 }

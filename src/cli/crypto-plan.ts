@@ -4,13 +4,9 @@ import { doesBreak, type Plan, type PlanRow, type Verdict } from "../app/crypto/
 import { planFor } from "../app/crypto/plan-for.ts";
 import { profileNamed } from "../app/profile-operations.ts";
 import { systemClock } from "../host/system.ts";
-import { Refusal } from "../kernel/refusal.ts";
-import { type Command, configFile, configOption } from "./command.ts";
+import { breaksCode, type Command, configFile, configOption, profileGiven } from "./command.ts";
 import { overlapIn, overlapOptions } from "./crypto-overlap.ts";
 import { counted, type Row, table } from "./table.ts";
-
-/** Something breaks, or may. */
-export const breaksCode = 3;
 
 export const cryptoPlan = {
   name: "crypto plan",
@@ -23,10 +19,7 @@ export const cryptoPlan = {
     json: { type: "boolean", help: "Print it as docs/formats/crypto-status.md has it." },
   },
   run: async (call) => {
-    const [name, ...more] = call.positionals;
-    if (name === undefined || more.length > 0) {
-      throw new Refusal("bad_config", "Name one profile; `latticegate crypto profiles` lists them.");
-    }
+    const name = profileGiven(call);
     const config = loadConfig(configFile(call));
     const how = { overlapMs: overlapIn(call), clock: systemClock };
     const { plan, isComplete } = await planFor(config, profileNamed(config, name), how);

@@ -42,7 +42,7 @@ const rotating = [
     run: async (call) => {
       await rotateTlsKeys(loadConfig(configFile(call)), systemClock);
       call.out(
-        "asked for; the gateway has fresh keys at once, sidecars with their next call, idle ones within the hour",
+        "asked for; the gateway has fresh keys at once, sidecars with their next call, idle ones within half an hour",
       );
       return 0;
     },

@@ -101,12 +101,12 @@ Weak spots
   high    server far                      plain http to http://192.0.2.9: nothing is encrypted
   high    server saas                     last reached by TLSv1.3 with X25519, without ML-KEM
   medium  listener https://mcp.acme.test  takes clients without ML-KEM (X25519, P-256)
-  low     listener https://mcp.acme.test  proves itself with EC prime256v1 alone
+  low     listener https://mcp.acme.test  proves itself with ECDSA-P-256 alone
   low     issuer corp                     signs its tokens with ES256
 
 Listeners
   192.0.2.7:8443                          ml-dsa-mtls      takes X25519MLKEM768 SecP384r1MLKEM1024 SecP256r1MLKEM768               shows ML-DSA-65 + Ed25519
-  https://mcp.acme.test at 192.0.2.7:443  web-certificate  takes X25519MLKEM768 SecP384r1MLKEM1024 SecP256r1MLKEM768 X25519 P-256  shows EC prime256v1
+  https://mcp.acme.test at 192.0.2.7:443  web-certificate  takes X25519MLKEM768 SecP384r1MLKEM1024 SecP256r1MLKEM768 X25519 P-256  shows ECDSA-P-256
 
 Links
   2  X25519MLKEM768  ML-DSA-65 + Ed25519     calls  at 192.0.2.7:8443
@@ -117,10 +117,10 @@ Own certificates
   at the door  ML-DSA-65 + Ed25519  until 2026-11-21T12:40:00.000Z
 
 Servers
-  files    stdio                         mcp-files, a process of this gateway
-  far      plain http, not encrypted     http://192.0.2.9
-  saas     TLSv1.3 X25519 EC prime256v1  https://s.test                                     last link at 2026-11-21T11:59:00.000Z
-  billing  not reached yet               https://s.test, spiffe://acme.test/server/billing
+  files    stdio                       mcp-files, a process of this gateway
+  far      plain http, not encrypted   http://192.0.2.9
+  saas     TLSv1.3 X25519 ECDSA-P-256  https://s.test                                     last link at 2026-11-21T11:59:00.000Z
+  billing  not reached yet             https://s.test, spiffe://acme.test/server/billing
 
 Issuers
   corp  https://i.test  ES256, last at 2026-11-21T11:59:00.000Z

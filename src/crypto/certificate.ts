@@ -195,14 +195,6 @@ export function certificateFacts(certificate: ParsedCertificate): CertificateFac
   };
 }
 
-/** The algorithm of a certificate's key as people name it, also of keys that have no row: `RSA 2048`, `EC prime256v1`. */
-export function keyNameOf({ publicKey }: ParsedCertificate): string {
-  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = publicKey;
-  if (type === "rsa" || type === "rsa-pss") return `RSA ${details?.modulusLength ?? ""}`.trim();
-  const name = algorithmOf(publicKey);
-  return name === "ec" ? `EC ${details?.namedCurve ?? ""}`.trim() : name;
-}
-
 /** Whether it is a leaf that was issued for that purpose and no other (RFC 5280 §4.2.1.12). */
 export function isLeafFor(certificate: ParsedCertificate, purpose: LeafRequest["purpose"]): boolean {
   const { keyUsage, ca } = certificate; // OpenSSL's word for the extended one.

@@ -165,7 +165,7 @@ ${openPolicy}`,
     version: old.getProtocol(),
     group: "X25519",
     cipher: old.getCipher().name,
-    server_key: "EC prime256v1",
+    server_key: "ECDSA-P-256",
   });
   assert.equal(server("behind")?.negotiated?.group, "X25519MLKEM768");
   assert.equal(server("behind")?.negotiated?.server_key, "ML-DSA-65");
@@ -296,7 +296,7 @@ test("status tells clients with tokens apart by their groups, and names the weak
     "X25519",
     "P-256",
   ]);
-  assert.deepEqual(web?.certificates, ["EC prime256v1"]);
+  assert.deepEqual(web?.certificates, ["ECDSA-P-256"]);
   const links = status.links?.map(({ callers, group, key_exchange: exchange, certificate }) => [
     callers[0]?.split("/")[2],
     group,

@@ -35,7 +35,7 @@ export const web: ListenerDocument = {
   key_exchange: "hybrid-preferred",
   groups: [...hybridGroups, "X25519", "P-256"],
   newcomers: [],
-  certificates: ["EC prime256v1"],
+  certificates: ["ECDSA-P-256"],
   classical: [],
 };
 
@@ -78,7 +78,7 @@ export function overTls(
     version: "TLSv1.3",
     group,
     cipher: "TLS_AES_256_GCM_SHA384",
-    server_key: "EC prime256v1",
+    server_key: "ECDSA-P-256",
     at,
   };
   return { ...server, how: "https", target: "https://s.test", local: false, offers, negotiated, ...more };

@@ -1,7 +1,8 @@
 /** What the running gateway's doors, links and pools say of themselves: nothing is claimed that wasn't negotiated. */
 import { isIP } from "node:net";
 
-import { certificateFacts, keyNameOf, parseCertificate } from "../../crypto/certificate.ts";
+import { certificateFacts, parseCertificate } from "../../crypto/certificate.ts";
+import { describedKey } from "../../crypto/keys.ts";
 import { type InForce, writtenInForce } from "../../crypto/suites/in-force.ts";
 import { isLoopbackHost } from "../../host/net/loopback.ts";
 import type { LinkNow } from "../../host/net/links-now.ts";
@@ -139,8 +140,8 @@ function certifiedBy({ certificate, classical }: Credentials): {
   if (parsed === undefined) throw new Error("an own certificate that can't be read");
   const beside = classical && parseCertificate(classical.certificate);
   return {
-    algorithm: keyNameOf(parsed),
-    classical: beside === undefined ? null : keyNameOf(beside),
+    algorithm: describedKey(parsed.publicKey),
+    classical: beside === undefined ? null : describedKey(beside.publicKey),
     not_after: iso(certificateFacts(parsed).notAfterUnixMs),
   };
 }

@@ -9,7 +9,7 @@ import { webCertificate } from "../../../test/support/web-certificate.ts";
 import { negotiatedOn } from "./negotiated.ts";
 
 const certificates = [
-  ["ecdsa", "EC prime256v1"],
+  ["ecdsa", "ECDSA-P-256"],
   ["ml-dsa", "ML-DSA-65"],
 ] as const;
 

@@ -1,7 +1,7 @@
 /** What links to servers negotiated, as OpenSSL tells it: for the operator's eyes, judged elsewhere. */
 import type tls from "node:tls";
 
-import { keyNameOf } from "../../crypto/certificate.ts";
+import { describedKey } from "../../crypto/keys.ts";
 import { groupNameOf } from "./link-facts.ts";
 
 export interface Negotiated {
@@ -21,6 +21,6 @@ export function negotiatedOn(link: tls.TLSSocket): Negotiated {
     version: link.getProtocol() ?? "unknown",
     group: groupNameOf(link),
     cipher: link.getCipher().name,
-    serverKey: certificate && keyNameOf(certificate),
+    serverKey: certificate && describedKey(certificate.publicKey),
   };
 }
