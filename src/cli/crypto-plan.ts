@@ -59,8 +59,17 @@ export function planText(
       if (rows.length === 0) return [];
       return ["", titles[verdict], ...(verdict === "goes on" && !view.isVerbose ? summed(rows) : told(rows))];
     }),
+    ...conflictsIn(plan),
     "",
     summary(plan),
+  ];
+}
+
+function conflictsIn({ config_conflicts: conflicts, to }: Plan): readonly string[] {
+  if (conflicts.length === 0) return [];
+  return [
+    "",
+    `Before you write "profile: ${to}" into the config, take hybrid-preferred out of it (${conflicts.join(", ")}): with both it isn't loaded.`,
   ];
 }
 

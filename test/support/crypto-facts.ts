@@ -129,6 +129,7 @@ export function factsWith(
       },
     },
     webListeners: [],
+    preferring: [],
     stored: {
       inForce,
       roots: [],

@@ -14,6 +14,8 @@ export interface CryptoFacts {
   readonly gateway: Answered;
   /** For clients with tokens, as the config has them: what there is to know while no gateway answers. */
   readonly webListeners: readonly Pick<ListenerDocument, "name" | "key_exchange">[];
+  /** Places of the config that say `hybrid-preferred`, which asks for a profile with classical groups. */
+  readonly preferring: readonly string[];
   readonly stored: StoredFacts;
 }
 
@@ -27,8 +29,20 @@ export async function cryptoFacts(config: Config, clock: Clock): Promise<CryptoF
     inForce: gateway.kind === "answered" ? readInForce(gateway.live.in_force) : stored.inForce,
     gateway,
     webListeners: config.webListeners.map(({ url, key_exchange }) => ({ name: url, key_exchange })),
+    preferring: preferringIn(config),
     stored,
   };
+}
+
+function preferringIn({ listen, classicalServers, webListeners, servers }: Config): readonly string[] {
+  const isPreferred = (dial: string | undefined): boolean => dial === "hybrid-preferred";
+  return [
+    ...(classicalServers === undefined ? [] : [`listen (${listen})`]),
+    ...webListeners.flatMap(({ url, key_exchange: dial }) => (isPreferred(dial) ? [`listen (${url})`] : [])),
+    ...Object.entries(servers).flatMap(([name, { link }]) =>
+      isPreferred(link.key_exchange) ? [`servers.${name}`] : [],
+    ),
+  ];
 }
 
 /** Undefined if it doesn't run or can't be asked. */

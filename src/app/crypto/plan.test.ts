@@ -449,3 +449,12 @@ test("changes name what goes and what comes", () => {
     { what: "hash", gone: ["SHA-256"], added: ["SHA-384"] },
   ]);
 });
+
+test("what of the config rules a profile out is named, before its name is written there", () => {
+  const facts = { ...factsWith(), preferring: ["listen (https://mcp.acme.test)", "servers.old"] };
+  assert.deepEqual(planChange(facts, resolveProfile("transition"), hybrid).config_conflicts, [
+    "listen (https://mcp.acme.test)",
+    "servers.old",
+  ]);
+  assert.deepEqual(planChange(facts, hybrid, resolveProfile("transition")).config_conflicts, []);
+});

@@ -47,6 +47,8 @@ export interface Plan {
   /** False if the profile can't be applied at all today. */
   readonly is_possible: boolean;
   readonly changes: readonly Change[];
+  /** Places of the config that rule the profile out: with its name in it as well, the file isn't loaded. */
+  readonly config_conflicts: readonly string[];
   /** The worst first. */
   readonly rows: readonly PlanRow[];
 }
@@ -69,6 +71,7 @@ export function planChange(facts: CryptoFacts, from: Profile, to: Profile, forMs
     to: to.name,
     is_possible: forbidden.length === 0,
     changes: changesBetween(from.document, to.document),
+    config_conflicts: to.classicalGroups.length === 0 ? facts.preferring : [],
     rows: rows.toSorted((a, b) => order.indexOf(a.verdict) - order.indexOf(b.verdict)),
   };
 }
