@@ -29,6 +29,14 @@ const parts = {
     what: "profile, roots and keys changed 5 times under 200 calls a second on 20 connections",
     args: test("test/acceptance/agility.test.ts"),
   },
+  "log-keys": {
+    what: "the audit log's keys rotated, with its process dying at every step",
+    args: test("test/acceptance/log-rotation.test.ts"),
+  },
+  handshakes: {
+    what: "what handshakes cost, measured and printed",
+    args: test("test/acceptance/handshake-costs.test.ts"),
+  },
   big: {
     what: "50 MiB answers, readers that stop, silent streams, 1,000 at once: memory is bounded",
     args: test("test/acceptance/big.test.ts"),
