@@ -52,7 +52,7 @@ export const caRotate = {
       const from =
         root.state === "issuing" ? "It issues from now on" : `It issues from ${iso(root.issuesFromUnixMs)}`;
       call.out(
-        `${from}. Sidecars learn it when they renew, within the hour; one that is away has 30 days until you run "latticegate ca retire --for ${purpose}".`,
+        `${from}. Sidecars learn it when they renew, within half an hour; one that is away has 30 days until you run "latticegate ca retire --for ${purpose}".`,
       );
     }
     return 0;
