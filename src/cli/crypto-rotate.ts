@@ -47,6 +47,11 @@ const rotating = [
       return 0;
     },
   },
+  {
+    what: "manifest",
+    help: "Nothing yet: tools aren't signed.",
+    run: () => Promise.reject(new Refusal("not_yet", "There is no manifest key: tools aren't signed yet.")),
+  },
 ] as const satisfies readonly Rotating[];
 
 export const cryptoRotate = {

@@ -77,7 +77,10 @@ async function blackHole(t: TestContext, house: House): Promise<void> {
   assert.match(sidecar.process.stderr(), /"path\.small_segments".*"segmentBytes":1180/);
   await eventually("the gateway tells it", () => house.gateway.stderr().includes('"path.small_segments"'));
   const status = await cli(["status", "--config", house.configFile]);
-  assert.match(status.stdout, /^Path {6}to 10\.87\.0\.1:9443: segments of 1180 bytes \((as configured|small hello): /m);
+  assert.match(
+    status.stdout,
+    /^Path {6}to 10\.87\.0\.1:9443: segments of 1180 bytes \((as configured|small hello): /m,
+  );
   await sidecar.process.stop();
   const again = await sidecarAgain(t, house, { server: "far", state: sidecar.state });
   assert.deepEqual(failuresIn(callsOf(house, again, 3)), []);
