@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { parseSync } from "oxc-parser";
 
 import { repositoryFiles, repositoryPaths } from "./support/repository.ts";
+import { mutants } from "./mutants/mutants.ts";
 
 const files = await repositoryFiles();
 const typescript = files.filter(({ path: name }) => /\.tsx?$/.test(name));
@@ -119,3 +120,10 @@ test("each promise that docs/attacks.md quotes is a test of the file it names", 
   });
   assert.deepEqual(absent, []);
 });
+
+for (const { name, file, from } of mutants) {
+  test(`the mutant "${name}" still knows the one place it changes`, () => {
+    const source = typescript.find(({ path: each }) => each === file);
+    assert.equal(source?.text.split(from).length, 2, file);
+  });
+}
