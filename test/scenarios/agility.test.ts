@@ -21,7 +21,7 @@ import {
   openPolicy,
   rawLink,
   stubServer,
-  temporaryFolder,
+  freshState,
   testGateway,
   type TestGateway,
   toolCall,
@@ -69,7 +69,7 @@ async function scene(
   readonly exposed: TestGateway;
 }> {
   const first = await testGateway(t, openPolicy);
-  const state = path.join(await temporaryFolder(t), "exposed");
+  const state = await freshState(t);
   const joinToken = await makeJoinToken(
     first.config,
     { path: "server/stub", address: first.address },
@@ -340,3 +340,16 @@ for (const [name, refusal] of [
     await assert.rejects(rollBack(gateway.config, how), /never changed/);
   });
 }
+
+test("two commands that apply the same profile at once: one does, the other is told, and the gateway starts again", async (t) => {
+  const gateway = await testGateway(t, openPolicy);
+  const how = { overlapMs: 60_000, clock: systemClock };
+  const both = await Promise.allSettled([0, 1].map(() => applyProfile(gateway.config, "cnsa-2.0", how)));
+  const refused = both.filter(({ status }) => status === "rejected");
+  assert.equal(refused.length, 1);
+  assert.match(String((refused[0] as PromiseRejectedResult).reason), /in force already|changed meanwhile/);
+  await gateway.stop();
+  const again = await testGateway(t, openPolicy, { folder: gateway.folder });
+  const client = await enrol(again, "agent/later");
+  assert.equal(client.identity.spiffe_id, "spiffe://latticegate.local/agent/later");
+});

@@ -1,6 +1,6 @@
 /** Files of our own state: folders 0700, files 0600, replaced whole or not at all. */
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, link, mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 
 import { Refusal } from "../../kernel/refusal.ts";
@@ -20,17 +20,33 @@ export async function ensurePrivateFolder(folder: string): Promise<void> {
   }
 }
 
+/** Puts `content` there, instead of what was there. */
 export async function writePrivateFile(file: string, content: string | Uint8Array): Promise<void> {
-  const temporary = path.join(
-    path.dirname(file),
-    `.${path.basename(file)}.${randomBytes(6).toString("hex")}`,
-  );
+  await fromDraft(file, content, (draft) => rename(draft, file));
+}
+
+/** Of several who do this at once, processes too, one decides for all. @returns false if there is one already */
+export async function makePrivateFile(file: string, content: string | Uint8Array): Promise<boolean> {
   try {
-    await writeFile(temporary, content, { mode: 0o600, flush: true });
-    await rename(temporary, file);
-  } catch (cause) {
-    await rm(temporary, { force: true });
-    throw cause;
+    await fromDraft(file, content, (draft) => link(draft, file));
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+async function fromDraft(
+  file: string,
+  content: string | Uint8Array,
+  place: (draft: string) => Promise<void>,
+): Promise<void> {
+  const draft = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(6).toString("hex")}`);
+  try {
+    await writeFile(draft, content, { mode: 0o600, flag: "wx", flush: true });
+    await place(draft);
+  } finally {
+    await rm(draft, { force: true });
   }
 }
 
@@ -84,5 +100,9 @@ function undefinedIfMissing(error: unknown): undefined {
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
+  return codeOf(error) === "ENOENT";
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
 }

@@ -17,6 +17,11 @@ async function place(t: TestContext): Promise<{ readonly folder: string; readonl
   return { folder: path.join(root, "keys"), file };
 }
 
+function defined<T>(value: T | undefined): T {
+  assert.ok(value !== undefined);
+  return value;
+}
+
 const isBadState = (error: unknown): boolean => error instanceof Refusal && error.code === "bad_state";
 
 test("keys are made once, are the same after opening again, and lie sealed in private files", async (t) => {
@@ -39,6 +44,20 @@ test("keys are made once, are the same after opening again, and lie sealed in pr
           !text.includes(buffer.toString("hex")),
       );
     }
+  }
+});
+
+test("two who open a folder at once, and ask for the same new keys, get the same ones", async (t) => {
+  const { folder, file } = await place(t);
+  for (let round = 0; round < 5; round++) {
+    const at = `${folder}${round}`;
+    const both = await Promise.all([openKeyFolder(at, { file }), openKeyFolder(at, { file })]);
+    const [seed, sameSeed] = await Promise.all(both.map((keys) => keys.key("root.2", "ML-DSA-87")));
+    assert.deepEqual(exportSecret(defined(seed)), exportSecret(defined(sameSeed)));
+    const [secret, sameSecret] = await Promise.all(both.map((keys) => keys.secret("sessions")));
+    assert.deepEqual(secret, sameSecret);
+    const later = await openKeyFolder(at, { file });
+    assert.deepEqual(exportSecret(await later.key("root.2", "ML-DSA-87")), exportSecret(defined(seed)));
   }
 });
 

@@ -17,7 +17,7 @@ import { freshKdfParameters, openSecret, sealSecret, unlockKey } from "../../cry
 import { signatureSuite, type SignatureSuiteId } from "../../crypto/suites/signatures.ts";
 import { toBase64url } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import { ensurePrivateFolder, isThere, noneIfMissing, readJsonIfThere, writePrivateFile } from "./files.ts";
+import { ensurePrivateFolder, isThere, makePrivateFile, noneIfMissing, readJsonIfThere } from "./files.ts";
 import { readSecretSource, type SecretSource } from "./secret-source.ts";
 
 export interface KeyFolder {
@@ -70,13 +70,13 @@ export async function openKeyFolder(folder: string, unlock: SecretSource): Promi
     }
     const secret = stored === undefined ? await make() : openSecret(sealingKey, boundName, stored);
     try {
-      if (stored === undefined) {
-        await writePrivateFile(file, JSON.stringify({ kind, ...sealSecret(sealingKey, boundName, secret) }));
-      }
-      return use(secret);
+      const sealed = (): string => JSON.stringify({ kind, ...sealSecret(sealingKey, boundName, secret) });
+      if (stored !== undefined || (await makePrivateFile(file, sealed()))) return use(secret);
     } finally {
       secret.fill(0);
     }
+    // Another process made one meanwhile, and may have shown its public key to the world.
+    return await opened({ name, kind }, make, use);
   };
   const once = sharing();
   const key = (name: string, suiteId: SignatureSuiteId): Promise<KeyPair> => {
@@ -138,8 +138,8 @@ async function openSealingKey(folder: string, unlock: SecretSource): Promise<Uin
     const file = path.join(folder, kdfFile);
     const stored = await readJsonIfThere(file);
     const kdf = stored === undefined ? freshKdfParameters() : parsed(kdfSchema, stored, file);
-    if (stored === undefined) await writePrivateFile(file, JSON.stringify(kdf));
-    return await unlockKey(passphrase, kdf);
+    const isOurs = stored !== undefined || (await makePrivateFile(file, JSON.stringify(kdf)));
+    return await unlockKey(passphrase, isOurs ? kdf : parsed(kdfSchema, await readJsonIfThere(file), file));
   } finally {
     passphrase.fill(0);
   }
@@ -158,7 +158,7 @@ export async function ensureUnlockFile(file: string): Promise<void> {
   // Looked at, not read: text that was read stays in memory for as long as it likes.
   if (await isThere(file)) return;
   await ensurePrivateFolder(path.dirname(file));
-  await writePrivateFile(file, `${toBase64url(randomSecret(32))}\n`);
+  await makePrivateFile(file, `${toBase64url(randomSecret(32))}\n`);
 }
 
 function parsed<T>(schema: z.ZodType<T>, value: unknown, file: string): T {

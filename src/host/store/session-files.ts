@@ -2,8 +2,7 @@
  * The session tokens of a sidecar's clients: all sidecars that one client's process started use the same. A file for
  * each is made whole and never changed: `<client>.<number>.json`, and who takes the next number first decides for all.
  */
-import { randomBytes } from "node:crypto";
-import { link, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
 
 import { z } from "zod";
@@ -11,7 +10,7 @@ import { z } from "zod";
 import { sha256Hex } from "../../crypto/hash.ts";
 import { utf8 } from "../../kernel/bytes.ts";
 import { type ClientProcess, isRunning } from "../client-process.ts";
-import { ensurePrivateFolder, readIfThere } from "./files.ts";
+import { ensurePrivateFolder, makePrivateFile, readIfThere } from "./files.ts";
 
 const fileSchema = z.strictObject({
   token: z.string().max(256),
@@ -62,28 +61,15 @@ export async function sessionFiles(
     newest,
     put: async (token, after) => {
       const number = after + 1;
-      if (await makeFile(fileOf(number), JSON.stringify({ token, client: { pid, started, machine } }))) {
+      if (
+        await makePrivateFile(fileOf(number), JSON.stringify({ token, client: { pid, started, machine } }))
+      ) {
         await rm(fileOf(after), { force: true });
       }
       // Another may have been there first, or be further already.
       return (await newest()) ?? { token, number };
     },
   };
-}
-
-/** Makes a file that is there whole, or not at all. @returns false if there is one already */
-async function makeFile(file: string, content: string): Promise<boolean> {
-  const draft = `${file}.${randomBytes(6).toString("hex")}`;
-  try {
-    await writeFile(draft, content, { mode: 0o600, flag: "wx" });
-    await link(draft, file);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
-    throw error;
-  } finally {
-    await rm(draft, { force: true });
-  }
 }
 
 async function forgetDead(folder: string): Promise<void> {
