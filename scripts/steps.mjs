@@ -22,6 +22,8 @@ export function runSteps(steps, { keepGoing = false } = {}) {
     console.log(`\n— ${name}`);
     const stepBegan = Date.now();
     const env = {
+      // A suite starts hundreds of processes; each reads what the first one compiled.
+      NODE_COMPILE_CACHE: path.join(root, "node_modules", ".cache", "node"),
       ...process.env,
       PATH: `${path.join(root, "node_modules", ".bin")}${path.delimiter}${process.env.PATH}`,
     };

@@ -1,6 +1,5 @@
 /** What messages say in `_meta` of who sent them, against what the sender's certificate proves. */
 import assert from "node:assert/strict";
-import path from "node:path";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -16,7 +15,7 @@ import {
   openPolicy,
   type StubServer,
   stubServer,
-  temporaryFolder,
+  freshState,
   testGateway,
   type TestGateway,
   toolCall,
@@ -172,7 +171,7 @@ test("a true claim passes through the gateway to an exposed server, for which th
   const address = { path: "server/stub", address: first.address };
   const exposed = await startExpose({
     joinToken: await makeJoinToken(first.config, address, systemClock),
-    state: path.join(await temporaryFolder(t), "exposed"),
+    state: await freshState(t),
     server: { url: stub.url },
     listen: "127.0.0.1:0",
     allow: [],

@@ -20,7 +20,7 @@ import {
   enrol,
   openPolicy,
   stubServer,
-  temporaryFolder,
+  freshState,
   testGateway,
   type TestGateway,
   toolCall,
@@ -33,7 +33,7 @@ const json = ["content-type", "application/json", "accept", "application/json, t
 async function sidecarOptions(t: Cleanup, gateway: TestGateway, target = "stub"): Promise<ConnectOptions> {
   const { config, address } = gateway;
   const joinToken = await makeJoinToken(config, { path: "agent/sidecar", address }, systemClock);
-  const state = path.join(await temporaryFolder(t), "sidecar");
+  const state = await freshState(t);
   return { target, state, joinToken, clock: gateway.clock, log: silent };
 }
 

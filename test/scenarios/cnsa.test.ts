@@ -1,6 +1,5 @@
 /** The profile cnsa-2.0: one group and one signature algorithm on every link, without a word to sidecars. */
 import assert from "node:assert/strict";
-import path from "node:path";
 import { test } from "node:test";
 import tls from "node:tls";
 
@@ -20,7 +19,7 @@ import {
   openPolicy,
   rawLink,
   stubServer,
-  temporaryFolder,
+  freshState,
   testGateway,
   type TestGateway,
   toolCall,
@@ -41,7 +40,7 @@ async function sidecarOptions(gateway: TestGateway, state: string, name: string)
 test("a call under cnsa-2.0: SecP384r1MLKEM1024, and ML-DSA-87 on both ends and above them", async (t) => {
   const stub = await stubServer(t);
   const first = await testGateway(t, `${profile}${openPolicy}`);
-  const exposedState = path.join(await temporaryFolder(t), "exposed");
+  const exposedState = await freshState(t);
   const exposed = await startExpose({
     ...(await sidecarOptions(first, exposedState, "server/stub")),
     server: { url: stub.url },
@@ -53,7 +52,7 @@ test("a call under cnsa-2.0: SecP384r1MLKEM1024, and ML-DSA-87 on both ends and 
   const servers = `servers: { stub: { url: "${exposed.url}", peer: "${exposed.spiffeId}" } }`;
   const gateway = await testGateway(t, `${profile}${servers}\n${openPolicy}`, { folder: first.folder });
 
-  const state = path.join(await temporaryFolder(t), "sidecar");
+  const state = await freshState(t);
   const options = { ...(await sidecarOptions(gateway, state, "agent/a")), target: "stub" };
   const connection = await connectHttp(options, 0);
   const answer = await fetch(connection.url, {

@@ -29,7 +29,7 @@ import {
   openPolicy,
   rawLink,
   stubServer,
-  temporaryFolder,
+  freshState,
   testGateway,
   type TestGateway,
   toolCall,
@@ -91,7 +91,7 @@ test("status names links, servers and certificates as the sockets and the state 
     systemClock,
   );
   const exposed = await startExpose({
-    state: path.join(await temporaryFolder(t), "exposed"),
+    state: await freshState(t),
     joinToken: token,
     clock: systemClock,
     log: silent,

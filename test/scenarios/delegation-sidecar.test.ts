@@ -15,6 +15,7 @@ import { cli } from "../support/cli.ts";
 import {
   openPolicy,
   stubServer,
+  freshState,
   temporaryFolder,
   testGateway,
   type TestGateway,
@@ -142,7 +143,7 @@ test("an exposed server, which has no such key, takes no delegation", async (t) 
     server: { url: stub.url },
     listen: "127.0.0.1:0",
     allow: ["*"],
-    state: path.join(await temporaryFolder(t), "exposed"),
+    state: await freshState(t),
     joinToken,
     clock: systemClock,
     log: silent,

@@ -4,7 +4,6 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import http from "node:http";
 import net from "node:net";
-import path from "node:path";
 import { test, type TestContext } from "node:test";
 
 import { EnvHttpProxyAgent, request } from "undici";
@@ -21,7 +20,7 @@ import {
   openPolicy,
   stubServer,
   type StubServer,
-  temporaryFolder,
+  freshState,
   testGateway,
   type TestGateway,
   toolCall,
@@ -71,7 +70,7 @@ async function proxy(t: TestContext, gateway: TestGateway): Promise<string> {
     systemClock,
   );
   const log = systemLog({ level: "error", form: "json", write: () => undefined });
-  const state = path.join(await temporaryFolder(t), "sidecar");
+  const state = await freshState(t);
   const connection = await connectForward(
     { target: "web", state, joinToken: token, clock: systemClock, log },
     0,

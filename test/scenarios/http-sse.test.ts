@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
-import path from "node:path";
 import { PassThrough } from "node:stream";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -26,13 +25,7 @@ import { startExpose } from "../../src/app/expose.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
 import { fixtureHttpServer } from "../fixture/http.ts";
 import { atEnd } from "../support/cleanup.ts";
-import {
-  eventually,
-  openPolicy,
-  temporaryFolder,
-  testGateway,
-  type TestGateway,
-} from "../support/gateway.ts";
+import { eventually, openPolicy, freshState, testGateway, type TestGateway } from "../support/gateway.ts";
 import { type SseServer, sseServer } from "../support/sse-server.ts";
 
 const fixture = fileURLToPath(new URL("../fixture/server.ts", import.meta.url));
@@ -127,7 +120,7 @@ async function sidecar(
     { path: name, address: gateway.address },
     systemClock,
   );
-  const state = path.join(await temporaryFolder(t), "sidecar");
+  const state = await freshState(t);
   return { target, state, joinToken, clock: systemClock, log: silent };
 }
 

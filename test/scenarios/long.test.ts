@@ -23,7 +23,7 @@ import {
   eventually,
   openPolicy,
   stubServer,
-  temporaryFolder,
+  freshState,
   testGateway,
   type TestGateway,
   toolCall,
@@ -197,7 +197,7 @@ async function sidecar(t: Cleanup, gateway: TestGateway): Promise<ConnectOptions
   const identity = { path: "agent/sidecar", address: gateway.address };
   const joinToken = await makeJoinToken(gateway.config, identity, systemClock);
   const log = systemLog({ level: "error", form: "json", write: () => undefined });
-  const state = path.join(await temporaryFolder(t), "sidecar");
+  const state = await freshState(t);
   return { target: "stub", state, joinToken, clock: systemClock, log };
 }
 

@@ -27,7 +27,7 @@ import {
   eventually,
   openPolicy,
   stubServer,
-  temporaryFolder,
+  freshState,
   testGateway,
   type TestGateway,
   toolCall,
@@ -79,7 +79,7 @@ interface Sidecar {
 async function sidecarAt(t: TestContext, { config }: TestGateway, address: string): Promise<Sidecar> {
   const lines: Sidecar["log"][number][] = [];
   const write = (line: string): void => void lines.push(JSON.parse(line) as Sidecar["log"][number]);
-  const state = path.join(await temporaryFolder(t), "sidecar");
+  const state = await freshState(t);
   const connection = await connectHttp(
     {
       target: "stub",
@@ -302,7 +302,7 @@ test("an exposed server joins, and asks what is revoked, over the same bad path"
     server: { url: stub.url },
     listen: "127.0.0.1:0",
     allow: [],
-    state: path.join(await temporaryFolder(t), "exposed"),
+    state: await freshState(t),
     joinToken: await makeJoinToken(gateway.config, { path: "server/behind", address }, systemClock),
     clock: systemClock,
     log: systemLog({ level: "info", form: "json", write: (line) => void lines.push(line) }),

@@ -30,7 +30,7 @@ import {
   eventually,
   openPolicy,
   stubServer,
-  temporaryFolder,
+  freshState,
   testGateway,
   type TestGateway,
   toolCall,
@@ -367,7 +367,7 @@ async function sidecar(
   const link = await breakableLink(t, gateway.address);
   const at = { path: "agent/sidecar", address: link.address };
   const joinToken = await makeJoinToken(gateway.config, at, systemClock);
-  const state = path.join(await temporaryFolder(t), "sidecar");
+  const state = await freshState(t);
   const options = { target, state, joinToken, clock: systemClock, log: silent };
   return { options, cut: link.cut, ended: link.ended };
 }

@@ -1,6 +1,5 @@
 /** Roots come and go while the gateway runs: rotation with overlap, and a root that is compromised. */
 import assert from "node:assert/strict";
-import path from "node:path";
 import { test, type TestContext } from "node:test";
 import tls from "node:tls";
 
@@ -32,7 +31,7 @@ import {
   eventually,
   openPolicy,
   stubServer,
-  temporaryFolder,
+  freshState,
   testGateway,
   type TestGateway,
   toolCall,
@@ -201,7 +200,7 @@ test("a sidecar's tunnel goes through a whole rotation of both roots without a r
   );
   const options: ConnectOptions = {
     target: "stub",
-    state: path.join(await temporaryFolder(t), "sidecar"),
+    state: await freshState(t),
     joinToken: token,
     clock: systemClock,
     log: silent,
@@ -247,7 +246,7 @@ test("a compromised server root: nobody who knew it takes the gateway for itself
   const gateway = await stubbed(t);
   const token = (): Promise<string> =>
     makeJoinToken(gateway.config, { path: "agent/a", address: gateway.address }, systemClock);
-  const state = path.join(await temporaryFolder(t), "sidecar");
+  const state = await freshState(t);
   const options = { target: "stub", state, clock: systemClock, log: silent, patienceMs: 100 };
   await (await openTunnel({ ...options, joinToken: await token() })).close();
   const old = await enrol(gateway, "agent/old");
@@ -273,7 +272,7 @@ test("an exposed server is called through a rotation, and not under a compromise
     { path: "server/stub", address: first.address },
     systemClock,
   );
-  const state = path.join(await temporaryFolder(t), "exposed");
+  const state = await freshState(t);
   const exposing = { state, clock: systemClock, log: silent, listen: "127.0.0.1:0", allow: [] };
   const exposed = await startExpose({ ...exposing, joinToken: token, server: { url: stub.url } });
   atEnd(t, exposed.stop);

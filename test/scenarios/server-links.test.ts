@@ -1,7 +1,6 @@
 /** Links to servers that aren't ours: hybrid or refused before a byte is sent, and on record. */
 import assert from "node:assert/strict";
 import type http from "node:http";
-import path from "node:path";
 import { test, type TestContext } from "node:test";
 
 import { makeJoinToken } from "../../src/app/certificate-authority.ts";
@@ -16,7 +15,7 @@ import {
   enrol,
   openPolicy,
   stubServer,
-  temporaryFolder,
+  freshState,
   testGateway,
   type TestGateway,
   toolCall,
@@ -169,7 +168,7 @@ async function exposedAt(
   const exposed = await startExpose({
     server: exposing,
     joinToken: await makeJoinToken(gateway.config, asking, systemClock),
-    state: path.join(await temporaryFolder(t), "exposed"),
+    state: await freshState(t),
     listen: "127.0.0.1:0",
     allow: [],
     clock: systemClock,

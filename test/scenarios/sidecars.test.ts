@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
-import path from "node:path";
 import { PassThrough } from "node:stream";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -19,7 +18,7 @@ import {
   eventually,
   openPolicy,
   stubServer,
-  temporaryFolder,
+  freshState,
   testGateway,
   type TestGateway,
   toolCall,
@@ -36,7 +35,7 @@ async function sidecar(
 ): Promise<ConnectOptions> {
   const name = options.name ?? "agent/sidecar";
   const token = await makeJoinToken(gateway.config, { path: name, address: gateway.address }, systemClock);
-  const state = path.join(await temporaryFolder(t), "sidecar");
+  const state = await freshState(t);
   return { target, state, joinToken: token, clock: options.clock ?? systemClock, log: silent };
 }
 
@@ -130,7 +129,7 @@ test("an identity past its half-life is renewed by itself, and the tunnel goes o
 });
 
 test("a sidecar without an identity or a token is told how to get one", async (t) => {
-  const state = path.join(await temporaryFolder(t), "sidecar");
+  const state = await freshState(t);
   const options = { target: "stub", state, clock: systemClock, log: silent };
   await assert.rejects(openTunnel(options), (error: unknown) => {
     assert.ok(error instanceof Refusal);

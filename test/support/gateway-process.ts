@@ -15,7 +15,7 @@ import { clientTlsOptions } from "../../src/host/net/tls.ts";
 import { readJoinToken } from "../../src/identity/join-token.ts";
 import { atEnd, type Cleanup } from "./cleanup.ts";
 import { cli, startCli, type Started } from "./cli.ts";
-import { openPolicy } from "./gateway.ts";
+import { openPolicy, quicklyUnlocked } from "./gateway.ts";
 
 export interface GatewayProcess extends Started {
   readonly folder: string;
@@ -28,6 +28,7 @@ export interface GatewayProcess extends Started {
 export async function gatewayProcess(t: Cleanup, yaml: string): Promise<GatewayProcess> {
   const folder = await mkdtemp(path.join(tmpdir(), "latticegate-"));
   atEnd(t, () => rm(folder, { recursive: true, force: true }));
+  await quicklyUnlocked(path.join(folder, "state"));
   const configFile = path.join(folder, "latticegate.yaml");
   await writeFile(
     configFile,

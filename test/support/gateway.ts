@@ -1,5 +1,5 @@
 /** A whole gateway in this process, on loopback, with a state folder of its own. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
@@ -14,6 +14,7 @@ import { type Config, parseConfig } from "../../src/app/config.ts";
 import { credentialsOf } from "../../src/app/credentials.ts";
 import { type Gateway, startGateway } from "../../src/app/gateway.ts";
 import { generateKeyPair, type KeyPair } from "../../src/crypto/keys.ts";
+import { freshKdfParameters } from "../../src/crypto/sealed.ts";
 import { createSigningRequest } from "../../src/crypto/signing-request.ts";
 import { type EnrolledIdentity, join } from "../../src/host/net/enrol-client.ts";
 import { clientTlsOptions, type Credentials } from "../../src/host/net/tls.ts";
@@ -58,6 +59,7 @@ export async function testGateway(
 ): Promise<TestGateway> {
   const { listen = "127.0.0.1:0", dashboard = "off" } = options;
   const folder = options.folder ?? (await temporaryFolder(t));
+  await quicklyUnlocked(path.join(folder, "state"));
   const config = parseConfig(
     `state: ./state\nlisten: ${listen}\ndashboard: "${dashboard}"\n${yaml}`,
     path.join(folder, "latticegate.yaml"),
@@ -77,6 +79,21 @@ export async function temporaryFolder(t: Cleanup): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), "latticegate-"));
   atEnd(t, () => rm(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** Where a sidecar or an exposed server may keep its state. */
+export async function freshState(t: Cleanup): Promise<string> {
+  const state = path.join(await temporaryFolder(t), "state");
+  await quicklyUnlocked(state);
+  return state;
+}
+
+/** A test opens a state folder many times: a new one's passphrase costs as little as is allowed. */
+export async function quicklyUnlocked(state: string): Promise<void> {
+  const keys = path.join(state, "keys");
+  if ((await mkdir(keys, { recursive: true, mode: 0o700 })) === undefined) return;
+  const kdf = { ...freshKdfParameters(), memoryKiB: 8192, passes: 1, lanes: 1 };
+  await writeFile(path.join(keys, "kdf.json"), JSON.stringify(kdf), { mode: 0o600 });
 }
 
 export interface Enrolment {

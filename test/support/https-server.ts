@@ -1,4 +1,5 @@
 /** Servers as others run them: https on 127.0.0.1, with any offer. */
+import { randomUUID } from "node:crypto";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
 import tls from "node:tls";
@@ -45,7 +46,8 @@ export async function httpsServer(
 
 /** An authority that this process takes for one of the world's, until the test ends. */
 export function publicAuthority(t: Cleanup): OutsideAuthority {
-  const authority = outsideAuthority("outside");
+  // Of two issuers with one name, TLS tries the first that it finds.
+  const authority = outsideAuthority(`outside ${randomUUID()}`);
   const before = tls.getCACertificates("default");
   tls.setDefaultCACertificates([...before, authority.certificate]);
   atEnd(t, () => tls.setDefaultCACertificates(before));

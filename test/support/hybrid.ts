@@ -1,6 +1,5 @@
 /** Sidecars of a test's gateway, and what they have of two identities. */
 import { readFile, writeFile } from "node:fs/promises";
-import path from "node:path";
 import type { TestContext } from "node:test";
 
 import { makeJoinToken } from "../../src/app/certificate-authority.ts";
@@ -10,7 +9,7 @@ import { collected } from "../../src/host/net/http-exchange.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
 import type { Clock } from "../../src/kernel/clock.ts";
 import { atEnd } from "./cleanup.ts";
-import { temporaryFolder, type TestGateway, toolCall } from "./gateway.ts";
+import { freshState, type TestGateway, toolCall } from "./gateway.ts";
 import { checkLog } from "./records.ts";
 
 const silent = systemLog({ level: "error", form: "json", write: () => undefined });
@@ -31,7 +30,7 @@ export async function sidecar(
   { name = "agent/test", clock = systemClock }: SidecarChoices = {},
 ): Promise<ConnectOptions> {
   const joinToken = await makeJoinToken(gateway.config, { path: name, address: gateway.address }, clock);
-  const state = path.join(await temporaryFolder(t), "sidecar");
+  const state = await freshState(t);
   return { target, state, joinToken, clock, log: silent, patienceMs: 0 };
 }
 

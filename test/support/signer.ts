@@ -14,7 +14,7 @@ import { systemClock, systemLog } from "../../src/host/system.ts";
 import type { Clock } from "../../src/kernel/clock.ts";
 import { fromBase64url, toBase64url, utf8 } from "../../src/kernel/bytes.ts";
 import { atEnd, type Cleanup } from "./cleanup.ts";
-import { temporaryFolder } from "./gateway.ts";
+import { quicklyUnlocked, temporaryFolder } from "./gateway.ts";
 
 export interface SignerScene {
   readonly folder: string;
@@ -37,6 +37,7 @@ export async function signerScene(t: Cleanup): Promise<SignerScene> {
   const folder = await temporaryFolder(t);
   const [state, socket] = [path.join(folder, "signer"), path.join(folder, "run", "s")];
   await mkdir(path.dirname(socket), { mode: 0o700 });
+  await quicklyUnlocked(state);
   const lines: string[] = [];
   const log = systemLog({ level: "debug", form: "json", write: (line) => void lines.push(line) });
   const config = parseConfig("state: ./state\n", path.join(folder, "latticegate.yaml"));

@@ -1,6 +1,5 @@
 /** An MCP client that has started `latticegate connect` as its stdio server. */
 import assert from "node:assert/strict";
-import path from "node:path";
 import { PassThrough } from "node:stream";
 
 import { makeJoinToken } from "../../src/app/certificate-authority.ts";
@@ -8,7 +7,7 @@ import { connectStdio } from "../../src/app/connect.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
 import { lineReader } from "../../src/wire/lines.ts";
 import { atEnd, type Cleanup } from "./cleanup.ts";
-import { temporaryFolder, type TestGateway } from "./gateway.ts";
+import { freshState, type TestGateway } from "./gateway.ts";
 
 export interface StdioClient {
   readonly send: (message: object) => void;
@@ -20,7 +19,7 @@ export async function stdioClient(t: Cleanup, gateway: TestGateway, target: stri
   const spiffePath = "agent/test";
   const address = { path: spiffePath, address: gateway.address };
   const joinToken = await makeJoinToken(gateway.config, address, systemClock);
-  const state = path.join(await temporaryFolder(t), "sidecar");
+  const state = await freshState(t);
   const log = systemLog({ level: "error", form: "json", write: () => undefined });
   const [input, output] = [new PassThrough(), new PassThrough()];
   const ended = connectStdio({ target, state, joinToken, clock: systemClock, log }, { input, output });

@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
-import path from "node:path";
 
 import { makeJoinToken } from "../../src/app/certificate-authority.ts";
 import { connectHttp, type ConnectOptions } from "../../src/app/connect.ts";
@@ -20,7 +19,7 @@ import {
   rawLink,
   stubServer,
   type StubServer,
-  temporaryFolder,
+  freshState,
   testGateway,
   type TestGateway,
   toolCall,
@@ -118,7 +117,7 @@ export async function sidecarOf(t: Cleanup, house: TestGateway, target: string):
   );
   return {
     target,
-    state: path.join(await temporaryFolder(t), "sidecar"),
+    state: await freshState(t),
     joinToken: token,
     clock: systemClock,
     log: systemLog({ level: "error", form: "json", write: () => undefined }),
