@@ -28,7 +28,15 @@ function answer(id: Message["id"], value: unknown): void {
   send({ id, result: { content: [{ type: "text", text: JSON.stringify(value) }] } });
 }
 
-async function write(bytes: Buffer, piece: number): Promise<void> {
+let writing = Promise.resolve();
+
+/** One after the other: an answer is there before its last pieces are, and the next request with it. */
+function write(bytes: Buffer, piece: number): Promise<void> {
+  writing = writing.then(() => writePieces(bytes, piece));
+  return writing;
+}
+
+async function writePieces(bytes: Buffer, piece: number): Promise<void> {
   for (let at = 0; at < bytes.length; at += piece) {
     process.stdout.write(bytes.subarray(at, at + piece));
     if (piece < bytes.length) await turn();
