@@ -153,7 +153,14 @@ async function openLog(
   opening.defer(requests.close);
   const { trust_domain: trustDomain } = config;
   const suites = (): LogSuites => inForce().profile.log;
-  const audit = await openAuditLog(config.state, keys, { trustDomain, suites: suites(), clock, log });
+  const { durability } = config.audit;
+  const audit = await openAuditLog(config.state, keys, {
+    trustDomain,
+    suites: suites(),
+    durability,
+    clock,
+    log,
+  });
   opening.defer(audit.journal.close);
   const principal = gatewayIdOf(trustDomain);
   opening.defer(followRotationRequests({ audit, requests, suites, principal, log }).stop);

@@ -11,6 +11,7 @@ import {
   prunePartials,
   removeFolder,
   sizeIfThere,
+  syncFoldersOf,
   writeAtomically,
 } from "./log-folder.ts";
 
@@ -44,12 +45,19 @@ export async function publishHead(
   snapshot: TreeSnapshot,
   signing: HeadSigning,
 ): Promise<void> {
+  const written: string[] = [];
+  const write = async (path: string, bytes: Uint8Array): Promise<void> => {
+    await writeAtomically(folder, path, bytes);
+    written.push(path);
+  };
   for (const tile of [...snapshot.fullTiles, ...snapshot.partialTiles]) {
-    await writeAtomically(folder, tilePath(tile), tile.bytes);
+    await write(tilePath(tile), tile.bytes);
   }
   const [index, width] = [Math.floor(snapshot.size / tileWidth), snapshot.size % tileWidth];
   const partial = await snapshot.partialBundle;
-  if (width > 0) await writeAtomically(folder, bundlePath(index, width), partial);
+  if (width > 0) await write(bundlePath(index, width), partial);
+  // Or a loss of power could keep the head's rename and lose one of these.
+  await syncFoldersOf(folder, written);
   await writeHead(folder, snapshot, signing);
   await prune(folder, snapshot);
 }
