@@ -39,6 +39,9 @@ export interface HeadSigning {
 /** Older partials that readers of the last head may still be fetching. */
 const keptPartials = 2;
 
+/** Under load a head has hundreds, and each waits for the disk. */
+const tilesAtOnce = 16;
+
 /** Publishes what `snapshot` needs and then its signed head. Entries of full bundles are on disk already. */
 export async function publishHead(
   folder: string,
@@ -50,8 +53,10 @@ export async function publishHead(
     await writeAtomically(folder, path, bytes);
     written.push(path);
   };
-  for (const tile of [...snapshot.fullTiles, ...snapshot.partialTiles]) {
-    await write(tilePath(tile), tile.bytes);
+  const tiles = [...snapshot.fullTiles, ...snapshot.partialTiles];
+  for (let done = 0; done < tiles.length; done += tilesAtOnce) {
+    const some = tiles.slice(done, done + tilesAtOnce);
+    await Promise.all(some.map((tile) => write(tilePath(tile), tile.bytes)));
   }
   const [index, width] = [Math.floor(snapshot.size / tileWidth), snapshot.size % tileWidth];
   const partial = await snapshot.partialBundle;
