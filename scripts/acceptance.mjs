@@ -21,6 +21,10 @@ const parts = {
     what: "kill -9 in the middle of 1,000 calls, 20 times",
     args: test("test/acceptance/kill9.test.ts"),
   },
+  "log-kills": {
+    what: "the audit log's writer killed 200 times at random moments, in both durability classes",
+    args: test("test/acceptance/log-kills.test.ts"),
+  },
   restart: {
     what: "20 restarts under 200 calls a second",
     args: test("test/acceptance/restart.test.ts"),

@@ -7,7 +7,7 @@ import { formatLogKey, type LogGeneration } from "../crypto/log-key.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
 import type { LogSuites } from "../crypto/suites/signatures.ts";
 import { syncFolders, writePrivateFile } from "../host/store/files.ts";
-import { type FileJournal, openJournal } from "../host/store/journal-files.ts";
+import { type Durability, type FileJournal, openJournal } from "../host/store/journal-files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
@@ -43,6 +43,8 @@ interface AuditLogOptions {
   readonly trustDomain: string;
   /** Of the keys that a new log begins with. */
   readonly suites: LogSuites;
+  /** `process` if absent. */
+  readonly durability?: Durability;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -64,6 +66,7 @@ export async function openAuditLog(
     ...(dailySigner && { dailySigner }),
     generation,
     next: make,
+    ...(options.durability && { durability: options.durability }),
     clock,
     log,
   });

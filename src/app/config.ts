@@ -10,6 +10,7 @@ import { isTrustDomain } from "../identity/spiffe-id.ts";
 import { memberName } from "../virtual/names.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { compileRules, type RuleDocument, ruleSchema } from "../policy/rules.ts";
+import { auditSchema } from "./config/audit.ts";
 import { cryptoSchema, namedProfile, profileName } from "./config/crypto.ts";
 import { checkEnrolment, enrolmentSchema } from "./config/enrolment.ts";
 import { issuersSchema } from "./config/issuers.ts";
@@ -162,6 +163,7 @@ export const configSchema = z.strictObject({
     .prefault({})
     .describe("Bounds on what peers may cost."),
   paths: pathsSchema,
+  audit: auditSchema,
   ...plannedSections,
 });
 

@@ -157,6 +157,8 @@ async function certificates({ config, clock }: Examination): Promise<readonly Fi
   return findings;
 }
 
+const survived = { process: "the death of the gateway", power: "a loss of power" } as const;
+
 async function auditLog({ config, clock }: Examination): Promise<readonly Finding[]> {
   const paths = statePaths(config.state);
   const verdict = await verifyLogFolder({ folder: paths.log, key: paths.logKey });
@@ -171,7 +173,7 @@ async function auditLog({ config, clock }: Examination): Promise<readonly Findin
   const ok: Finding = {
     level: "ok",
     what: "log",
-    text: `${verdict.size} entries, whole; last head ${verdict.headAt}`,
+    text: `${verdict.size} entries, whole; last head ${verdict.headAt}; entries survive ${survived[config.audit.durability]}`,
   };
   if ((verdict.headAtUnixMs ?? 0) <= clock.nowUnixMs() + 60_000) return [ok];
   return [

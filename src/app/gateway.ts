@@ -22,6 +22,7 @@ import { profilesIn, proveLinkCryptography } from "./cryptography.ts";
 import { type Base, type Environment, openDataPlane } from "./data-plane.ts";
 import { identityRecords } from "./identity-records.ts";
 import { recordEvents } from "./root-watch.ts";
+import { keepRetention } from "./log-retention.ts";
 import { followRotationRequests } from "./log-rotation.ts";
 import { openPage } from "./page.ts";
 import { keepPathFacts } from "./path-facts.ts";
@@ -153,12 +154,23 @@ async function openLog(
   opening.defer(requests.close);
   const { trust_domain: trustDomain } = config;
   const suites = (): LogSuites => inForce().profile.log;
-  const audit = await openAuditLog(config.state, keys, { trustDomain, suites: suites(), clock, log });
+  const { durability } = config.audit;
+  const audit = await openAuditLog(config.state, keys, {
+    trustDomain,
+    suites: suites(),
+    durability,
+    clock,
+    log,
+  });
   opening.defer(audit.journal.close);
   const principal = gatewayIdOf(trustDomain);
   opening.defer(followRotationRequests({ audit, requests, suites, principal, log }).stop);
   const following = followingLog(audit, principal, log);
   opening.defer(following.stop);
+  const { log: folder } = statePaths(config.state);
+  const { journal } = audit;
+  const keptMs = config.audit.retention;
+  opening.defer(keepRetention({ folder, journal, keptMs, principal, clock, log }).stop);
   return { audit, followLog: following.follow };
 }
 

@@ -130,6 +130,7 @@ async function carryOutHere(config: Config, requests: RotationRequests, clock: C
     const audit = await openAuditLog(config.state, keys, {
       trustDomain,
       suites,
+      durability: config.audit.durability,
       clock,
       log: quiet,
     });

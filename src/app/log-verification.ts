@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 
 import { type Finding, type GenerationSpan, verifyLog } from "../audit/verify.ts";
 import { type LogKey, readLogKey } from "../crypto/log-key.ts";
+import { checkpointFile } from "../host/store/log-folder.ts";
 import { openLogReader } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
 
@@ -19,6 +20,8 @@ export type LogVerdict =
   | {
       readonly kind: "intact";
       readonly size: number;
+      /** Of those, how many retention removed. */
+      readonly pruned: number;
       readonly uncovered: number;
       /** ISO 8601, or "an unknown time". */
       readonly headAt: string;
@@ -34,12 +37,27 @@ export async function verifyLogFolder(what: LogToVerify): Promise<LogVerdict> {
   const logKey = await readKeyFile(what.key);
   const seen = what.seen === undefined ? undefined : await readNamed(what.seen);
   const { files } = openLogReader(what.folder);
-  const verdict = await verifyLog({ files, logKey, ...(seen && { seen }) });
+  let head = await files(checkpointFile);
+  let verdict = await verifyLog({ files, logKey, ...(seen && { seen }) });
+  // What retention removed meanwhile only a newer head speaks of.
+  for (let again = 0; verdict.kind === "broken" && again < maxRepeats; again++) {
+    const newer = await files(checkpointFile);
+    if (isSame(head, newer)) break;
+    head = newer;
+    verdict = await verifyLog({ files, logKey, ...(seen && { seen }) });
+  }
   if (verdict.kind === "broken") return verdict;
-  const { size, uncovered, headAtUnixS, signedBy, generations } = verdict;
+  const { size, pruned, uncovered, headAtUnixS, signedBy, generations } = verdict;
   const headAtUnixMs = headAtUnixS === undefined ? undefined : headAtUnixS * 1000;
   const headAt = headAtUnixMs === undefined ? "an unknown time" : new Date(headAtUnixMs).toISOString();
-  return { kind: "intact", size, uncovered, headAt, headAtUnixMs, signedBy, generations };
+  return { kind: "intact", size, pruned, uncovered, headAt, headAtUnixMs, signedBy, generations };
+}
+
+/** A log that is tampered with while it is verified stays broken. */
+const maxRepeats = 2;
+
+function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
 }
 
 /** @throws Refusal `bad_config` if it isn't there or has no log key */

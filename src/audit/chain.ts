@@ -1,6 +1,7 @@
 /** The hash chain of SEP-3004 §2.6, followed entry by entry. */
 import { maxGenerations } from "../crypto/log-key.ts";
 import { type Entry, readEntry } from "./entry.ts";
+import { readPrune } from "./prune.ts";
 import { rotationEvent } from "./rotation.ts";
 
 export interface ChainFault {
@@ -12,6 +13,10 @@ export interface ChainFault {
 export interface ChainWalk {
   /** Goes on with entries that stand at `first` and behind it in the log; what is wrong with them. */
   readonly follow: (entries: readonly Uint8Array[], first: number) => readonly ChainFault[];
+  /** Over entries that aren't there: nothing is known of what the next one must say. */
+  readonly skip: () => void;
+  /** The first entry that is kept by the newest `log.prune`; 0 without one. */
+  readonly prunedBefore: () => number;
   /** When the last readable entry happened. */
   readonly lastAtUnixMs: () => number | undefined;
   /** Entries with which the log's keys rotated. */
@@ -27,10 +32,15 @@ export function chainWalk(): ChainWalk {
   // Undefined after an entry that can't be read: then nothing is known of what the next one must say.
   let expected: string | null | undefined = null;
   let lastAtUnixMs: number | undefined;
+  let prunedBefore = 0;
   const rotations: IndexedEntry[] = [];
   return {
     lastAtUnixMs: () => lastAtUnixMs,
     rotations: () => rotations,
+    prunedBefore: () => prunedBefore,
+    skip: () => {
+      expected = undefined;
+    },
     follow: (entries, first) => {
       const readings = entries.map(readEntry);
       const here = new Set(
@@ -50,6 +60,7 @@ export function chainWalk(): ChainWalk {
         }
         expected = entry.eventHash;
         lastAtUnixMs = entry.atUnixMs;
+        prunedBefore = readPrune(entry, index) ?? prunedBefore;
         if (entry.event === rotationEvent && rotations.length < maxGenerations)
           rotations.push({ index, entry });
       });

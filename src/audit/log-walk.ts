@@ -19,6 +19,7 @@ import {
 import { type Bundle, framedBytes, splitBundle } from "./bundle.ts";
 import { type ChainFault, chainWalk, type IndexedEntry } from "./chain.ts";
 import { type Difference, differences } from "./differences.ts";
+import { findPruned } from "./prune.ts";
 
 /** The bytes of a file below the log's folder, or undefined if there is none. */
 export type LogFiles = (path: string) => Promise<Uint8Array | undefined>;
@@ -37,6 +38,17 @@ export interface BuiltTree {
   readonly roots: Map<number, Uint8Array>;
 }
 
+export interface MissingFile {
+  readonly path: string;
+  readonly index: number;
+  readonly text: string;
+  /**
+   * `redundant`: a partial file that isn't there holds nothing of its own, so it isn't missed if the entries give
+   * the signed root without it; `entries`: a full bundle; `file`: any other.
+   */
+  readonly kind: "redundant" | "entries" | "file";
+}
+
 export interface Evidence {
   /** Out of the entries, and out of the stored level-0 tiles. */
   readonly fromEntries: BuiltTree;
@@ -44,11 +56,15 @@ export interface Evidence {
   readonly differences: EntryDifference[];
   readonly chain: ChainFault[];
   /** Files that aren't there or have the wrong length. */
-  readonly missing: { readonly path: string; readonly index: number; readonly text: string }[];
+  readonly missing: MissingFile[];
   /** Files that end within an entry. */
   readonly torn: { readonly path: string; readonly index: number }[];
   /** The last covered entry that is there, whatever is left of it. */
   lastPresent: number;
+  /** Entries that aren't there and that retention may have removed: known by their tiles only. */
+  pruned: number;
+  /** The first entry that is kept by the newest `log.prune` under the head. */
+  prunedBefore: number;
   /** Entries behind the head. */
   uncovered: number;
   /** Bytes at the end of the log that are no whole entry: a write that never came to its end. */
@@ -74,17 +90,21 @@ export async function walkLog(files: LogFiles, size: number, sizes: ReadonlySet<
     missing: [],
     torn: [],
     lastPresent: -1,
+    pruned: 0,
+    prunedBefore: 0,
     uncovered: 0,
     tornTailBytes: 0,
     lastAtUnixMs: undefined,
     rotations: [],
   };
   const chain = chainWalk();
-  const log = { files: await holdEdge(files, size), size, sizes, evidence };
+  const held = await holdEdge(files, size);
+  const log = { files: held, size, sizes, evidence, prunedBefore: once(() => findPruned(held, size)) };
   let behind: readonly Uint8Array[] = [];
   for (let index = 0; index * tileWidth < size; index++) {
     const bundle = await compareBundle(log, index);
     behind = bundle.behind;
+    if (bundle.isPruned) chain.skip();
     keep(evidence.chain, chain.follow(bundle.covered, index * tileWidth));
     for (const built of [evidence.fromEntries, evidence.fromTiles]) {
       await compareTiles(log, built, built.tree.takeFullTiles());
@@ -93,6 +113,7 @@ export async function walkLog(files: LogFiles, size: number, sizes: ReadonlySet<
   for (const built of [evidence.fromEntries, evidence.fromTiles]) {
     if (built.tree.size() === size) await compareTiles(log, built, built.tree.partialTiles());
   }
+  evidence.prunedBefore = chain.prunedBefore();
   await walkTail(log, behind, (entries, first) => {
     evidence.uncovered += entries.length;
     keep(evidence.chain, chain.follow(entries, first));
@@ -107,6 +128,13 @@ interface Log {
   readonly size: number;
   readonly sizes: ReadonlySet<number>;
   readonly evidence: Evidence;
+  /** As the log's end says; confirmed when the walk has come there. */
+  readonly prunedBefore: () => Promise<number>;
+}
+
+function once<Value>(find: () => Promise<Value>): () => Promise<Value> {
+  let found: Promise<Value> | undefined;
+  return () => (found ??= find());
 }
 
 function keep<Row>(rows: Row[], more: readonly Row[]): void {
@@ -126,6 +154,7 @@ interface Compared {
   /** Entries that the head covers, and those that stand behind them in the same bundle. */
   readonly covered: readonly Uint8Array[];
   readonly behind: readonly Uint8Array[];
+  readonly isPruned: boolean;
 }
 
 async function compareBundle(log: Log, index: number): Promise<Compared> {
@@ -133,7 +162,8 @@ async function compareBundle(log: Log, index: number): Promise<Compared> {
   const first = index * tileWidth;
   const width = Math.min(tileWidth, log.size - first);
   const tile = await storedTile(log, { level: 0, index, width });
-  const { bundle, path } = await storedBundle(log, index, width);
+  const { bundle, path, isPruned } = await storedBundle(log, index, width);
+  if (isPruned) return passPruned(log, first, tile === undefined ? [] : tileHashes(tile));
   if (width < tileWidth) evidence.tornTailBytes = bundle.tornBytes;
   // A bundle that the head covers to its end has nothing behind: what is too much there was put in.
   const covered = width < tileWidth ? bundle.entries.slice(0, width) : bundle.entries;
@@ -144,7 +174,16 @@ async function compareBundle(log: Log, index: number): Promise<Compared> {
   if (found >= 0) evidence.lastPresent = first + found;
   grow(evidence.fromEntries, hashes, sizes);
   grow(evidence.fromTiles, signed, sizes);
-  return { covered, behind };
+  return { covered, behind, isPruned };
+}
+
+/** Of entries that retention removed there are the hashes. */
+function passPruned({ evidence, sizes }: Log, first: number, signed: readonly Uint8Array[]): Compared {
+  evidence.pruned += tileWidth;
+  evidence.lastPresent = first + tileWidth - 1;
+  grow(evidence.fromEntries, signed, sizes);
+  grow(evidence.fromTiles, signed, sizes);
+  return { covered: [], behind: [], isPruned: true };
 }
 
 /** The last place of the run at which there still is an entry; -1 if it is empty. */
@@ -195,16 +234,33 @@ async function compareTiles(log: Log, built: BuiltTree, tiles: readonly Tile[]):
   }
 }
 
-/** A tile as it lies there: the partial one, or as much of the full one that replaced it. */
+/** A tile as it lies there: the partial one, or as much of the full one that replaced it, or of a wider one. */
 async function storedTile(log: Log, id: TileId): Promise<Uint8Array | undefined> {
   const length = id.width * hashBytes;
-  const full = tilePath({ ...id, width: tileWidth });
-  const bytes = (await log.files(tilePath(id))) ?? (id.width < tileWidth ? await log.files(full) : undefined);
+  const isPartial = id.width < tileWidth;
+  const bytes =
+    (await log.files(tilePath(id))) ??
+    (isPartial ? await wider(log, id.width, (width) => tilePath({ ...id, width })) : undefined);
   if (bytes !== undefined && bytes.length >= length) return bytes.subarray(0, length);
   const text = `${tilePath(id)} is ${bytes === undefined ? "missing" : "cut"}`;
   const isKnown = log.evidence.missing.some(({ path }) => path === tilePath(id));
-  if (!isKnown) keep(log.evidence.missing, [{ path: tilePath(id), index: id.index, text }]);
+  const kind = isPartial && bytes === undefined ? "redundant" : "file";
+  if (!isKnown) keep(log.evidence.missing, [{ path: tilePath(id), index: id.index, text, kind }]);
   return undefined;
+}
+
+/** A copy made while the log grew may have newer partial files than its head asks for. */
+async function wider(
+  log: Log,
+  width: number,
+  path: (width: number) => string,
+): Promise<Uint8Array | undefined> {
+  const full = await log.files(path(tileWidth));
+  for (let more = width + 1; full === undefined && more < tileWidth; more++) {
+    const bytes = await log.files(path(more));
+    if (bytes !== undefined) return bytes;
+  }
+  return full;
 }
 
 /** The full bundle, else the open one, else the partial one; and the partial one must be the others' beginning. */
@@ -212,7 +268,7 @@ async function storedBundle(
   log: Log,
   index: number,
   width: number,
-): Promise<{ readonly bundle: Bundle; readonly path: string }> {
+): Promise<{ readonly bundle: Bundle; readonly path: string; readonly isPruned: boolean }> {
   const { missing, torn } = log.evidence;
   const paths = [
     bundlePath(index),
@@ -228,11 +284,17 @@ async function storedBundle(
       keep(torn, [{ path, index: index * tileWidth }]);
     if (partialPath !== undefined && path === paths[1])
       await comparePartial(log, { path: partialPath, index, width }, bytes);
-    return { bundle, path };
+    return { bundle, path, isPruned: false };
   }
+  const nothing = { bundle: { entries: [], tornBytes: 0 }, path: bundlePath(index, width) };
+  const isPruned = width === tileWidth && (index + 1) * tileWidth <= (await log.prunedBefore());
+  if (isPruned) return { ...nothing, isPruned };
+  const rest = width < tileWidth ? await wider(log, width, (more) => bundlePath(index, more)) : undefined;
+  if (rest !== undefined) return { ...nothing, bundle: splitBundle(rest), isPruned };
   const text = `${bundlePath(index, width)} is missing`;
-  keep(missing, [{ path: bundlePath(index, width), index: index * tileWidth, text }]);
-  return { bundle: { entries: [], tornBytes: 0 }, path: bundlePath(index, width) };
+  const kind = width < tileWidth ? "file" : "entries";
+  keep(missing, [{ path: bundlePath(index, width), index: index * tileWidth, text, kind }]);
+  return { ...nothing, isPruned };
 }
 
 async function comparePartial(
@@ -244,7 +306,9 @@ async function comparePartial(
   // If entries are missing from both alike, that is told where they are missing.
   if (partial !== undefined && sameBytes(wholeEntries(partial, width), wholeEntries(open, width))) return;
   const text = partial === undefined ? `${path} is missing` : `${path} isn't the beginning of open/${index}`;
-  keep(log.evidence.missing, [{ path, index: index * tileWidth, text }]);
+  keep(log.evidence.missing, [
+    { path, index: index * tileWidth, text, kind: partial === undefined ? "redundant" : "file" },
+  ]);
 }
 
 /** What was written after the head: chained, but not signed yet. */

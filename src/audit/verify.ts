@@ -41,6 +41,8 @@ export type Verdict =
       /** Entries under the signed head. */
       readonly size: number;
       readonly root: Uint8Array;
+      /** Entries under the head that retention removed, as the log itself says: known by their hashes only. */
+      readonly pruned: number;
       /** Entries behind it: chained, not signed yet. */
       readonly uncovered: number;
       /** What an interrupted write left behind the last entry. */
@@ -100,6 +102,7 @@ export async function verifyLog({ files, logKey, seen }: VerifyOptions): Promise
     ...generations.faults,
     ...(reading.kind === "signed" ? [] : [unsigned(reading)]),
     ...judgeFiles(evidence, claimed),
+    ...judgePruned(evidence),
     ...judgeRotations(generations, {
       size: claimed.size,
       rotations: evidence.rotations,
@@ -114,6 +117,7 @@ export async function verifyLog({ files, logKey, seen }: VerifyOptions): Promise
     origin,
     size,
     root,
+    pruned: evidence.pruned,
     uncovered: evidence.uncovered,
     tornBytes: evidence.tornTailBytes,
     signedBy,
@@ -138,6 +142,13 @@ export function spansOf({ known, crossings }: Generations, logKey: LogKey): read
   });
 }
 
+/** What is gone was looked up at the log's end before the walk came there; the walk has to have found the same. */
+function judgePruned({ pruned, prunedBefore }: Evidence): readonly Finding[] {
+  if (pruned <= prunedBefore) return [];
+  const text = `entries before ${pruned} were removed, but no log.prune under the head says so`;
+  return [{ what: "removed", index: prunedBefore, text }];
+}
+
 type Claimed = Pick<Head, "size" | "root" | "origin">;
 
 function broken(findings: readonly Finding[]): Verdict {
@@ -154,7 +165,7 @@ function judgeFiles(evidence: Evidence, claimed: Claimed): readonly Finding[] {
   const rows = reconcile(evidence.differences);
   if (hasRoot(fromEntries, claimed)) {
     return [
-      ...missingFiles(evidence, claimed.size),
+      ...missingFiles(evidence, claimed.size, { isProven: true }),
       ...rows.map(({ index }) => changedTile(index, claimed.size)),
       ...disagreeing(fromEntries),
       ...evidence.chain,
@@ -162,7 +173,7 @@ function judgeFiles(evidence: Evidence, claimed: Claimed): readonly Finding[] {
   }
   const findings = [
     ...entryFindings(rows, evidence, claimed.size),
-    ...missingFiles(evidence, claimed.size),
+    ...missingFiles(evidence, claimed.size, { isProven: false }),
     ...disagreeing(fromTiles),
   ];
   if (hasRoot(fromTiles, claimed)) return [...findings, ...unexplained(evidence.chain, findings)];
@@ -211,18 +222,33 @@ function changedTile(index: number, size: number): Finding {
   return { what: "changed", index, path, text };
 }
 
-/** Files behind the place where the log was cut are told by the cut. */
-function missingFiles(evidence: Evidence, size: number): readonly Finding[] {
-  const { missing, torn, lastPresent } = evidence;
-  const told = missing.filter(({ path, index }) => !path.startsWith("tile/entries/") || index <= lastPresent);
+/**
+ * Files behind the place where the log was cut are told by the cut.
+ * @param isProven by the entries, and so without partial files
+ */
+function missingFiles(
+  { missing, torn, lastPresent }: Evidence,
+  size: number,
+  { isProven }: { readonly isProven: boolean },
+): readonly Finding[] {
+  const told = missing.filter(({ path, index, kind }) => {
+    if (isProven && kind === "redundant") return false;
+    return !path.startsWith(entriesFolder) || index <= lastPresent;
+  });
   const cut = lastPresent + 1 < size ? [] : torn;
   return [
-    ...told.map(({ path, text }): Finding => ({ what: "missing", path, text })),
+    ...told.map(({ path, index, text, kind }): Finding => {
+      if (kind !== "entries") return { what: "missing", path, text };
+      const why = `${text}, and no log.prune under the head says that it may be`;
+      return { what: "removed", index, path, text: why };
+    }),
     ...cut.map(({ path, index }): Finding => {
       return { what: "torn", path, index, text: `${path} ends within an entry` };
     }),
   ];
 }
+
+const entriesFolder = "tile/entries/";
 
 function disagreeing({ disagreeing }: BuiltTree): readonly Finding[] {
   return disagreeing.map((path) => {

@@ -4,7 +4,7 @@ import { verifyLogFolder } from "../app/log-verification.ts";
 import { statePaths } from "../app/state-folder.ts";
 import type { Entry } from "../audit/entry.ts";
 import type { GenerationSpan } from "../audit/verify.ts";
-import { type LoggedEntry, openLogReader } from "../host/store/log-reader.ts";
+import { type LoggedEntry, type LogReader, openLogReader } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
 
@@ -34,6 +34,7 @@ export const auditTail = {
     if (!Number.isInteger(lines) || lines < 0)
       throw new Refusal("bad_config", "--lines takes a whole number.");
     const size = await reader.size();
+    if (!call.flag("json")) await tellRemoved(reader, Math.max(0, size - lines), call);
     for await (const entry of reader.forwards(Math.max(0, size - lines))) show(entry);
     if (call.flag("follow")) for await (const entry of reader.follow(size)) show(entry);
     return 0;
@@ -49,10 +50,14 @@ export const auditShow = {
     const [callId] = call.positionals;
     if (callId === undefined)
       throw new Refusal("bad_config", "Name the call's id; `latticegate audit tail` shows them.");
-    const entries = await openLogReader(logFolder(call)).find(callId);
+    const reader = openLogReader(logFolder(call));
+    const entries = await reader.find(callId);
     for (const entry of entries)
       call.out(`entry ${entry.index}\n${JSON.stringify(JSON.parse(textOf(entry)), null, 2)}`);
-    if (entries.length === 0) call.out(`The log says nothing about ${callId}.`);
+    if (entries.length === 0) {
+      call.out(`The log says nothing about ${callId}.`);
+      await tellRemoved(reader, 0, call);
+    }
     return entries.length === 0 ? 1 : 0;
   },
 } as const satisfies Command;
@@ -91,6 +96,10 @@ export const auditVerify = {
     call.out(
       `intact: ${verdict.size} entries under the head of ${verdict.headAt}, signed by ${verdict.signedBy.join(", ")}`,
     );
+    if (verdict.pruned > 0)
+      call.out(
+        `${verdict.pruned} of them were removed by retention, as the log says; their hashes are whole`,
+      );
     if (verdict.generations.length > 1) call.out(`keys: ${verdict.generations.map(generation).join(", ")}`);
     if (verdict.uncovered > 0)
       call.out(`${verdict.uncovered} more entries aren't under a head yet; their chain is whole`);
@@ -101,6 +110,18 @@ export const auditVerify = {
 function generation({ number, toSize, isGiven }: GenerationSpan): string {
   const heads = toSize === undefined ? "since" : `to ${toSize} entries`;
   return `generation ${number} ${heads}${isGiven ? " (given)" : ""}`;
+}
+
+/** If what was asked for, from that entry on, begins before the first that is there. */
+async function tellRemoved(reader: LogReader, from: number, call: CommandCall): Promise<void> {
+  const first = await reader.first();
+  if (first <= from) return;
+  const isSaid = (await reader.prunedBefore()) >= first;
+  call.out(
+    isSaid
+      ? `Entries before ${first} were removed by retention.`
+      : `Entries before ${first} aren't there, and the log doesn't say why; run "latticegate audit verify".`,
+  );
 }
 
 function logFolder(call: CommandCall): string {

@@ -10,10 +10,13 @@ import type { Answer, Journaled, Located } from "./call.ts";
  * The append-only audit log.
  *
  * Durability: `append` resolves once the entry has been handed to the operating system, so that it
- * survives the death of this process at any later moment. Concurrency: one writer a log; calls may
- * overlap, entries take the order of the calls. Failure: `append` rejects with a Refusal
+ * survives the death of this process at any later moment; in the class `power` once the disk has it, so
+ * that it survives a loss of power. Concurrency: one writer a log; calls may overlap, entries take the
+ * order of the calls, and so do their acknowledgements. Failure: `append` rejects with a Refusal
  * `journal_unavailable` and the entry is then not in the log; nobody retries for the caller; a later
- * append may succeed. `owe` never fails: the entry is written before the next entry that succeeds.
+ * append may succeed. Only if the disk failed to keep what was written (class `power`) a refused entry may
+ * be found in the log by the next start, and no append succeeds until then. `owe` never fails: the entry
+ * is written before the next entry that succeeds.
  */
 export interface Journal {
   readonly append: (draft: EntryDraft) => Promise<Receipt>;

@@ -20,6 +20,7 @@ type EntryEvent =
   | "identity.root"
   | "crypto.change"
   | "log.rotate"
+  | "log.prune"
   | "link.regressed"
   | "link.accept";
 

@@ -18,6 +18,14 @@ import { fileMode, folderMode, renameInto, systemCode } from "./log-folder.ts";
 /** Writes `bytes` at `offset` and says how many it wrote: pwrite(2), or what a test puts in its place. */
 export type Write = (fd: number, bytes: Uint8Array, offset: number) => number;
 
+/** Resolves once all that was written to a file survives a loss of power: fdatasync(2), or a test's. */
+export type Sync = (fd: number) => Promise<void>;
+
+export interface Disk {
+  readonly write?: Write | undefined;
+  readonly sync?: Sync | undefined;
+}
+
 export interface BundleFile {
   readonly index: number;
   /** How many bytes of whole entries it has. */
@@ -36,12 +44,13 @@ export interface BundleFile {
 const syncFile = promisify(fdatasync);
 const readFd = promisify(read);
 const closeFile = promisify(close);
+const writeAt: Write = (fd, bytes, offset) => writeSync(fd, bytes, 0, bytes.length, offset);
 
 /** @param length bytes that are known to be whole entries; what stands behind them is cut off */
 export function openBundleFile(
   at: { readonly index: number; readonly path: string },
   length: number,
-  write: Write = (fd, bytes, offset) => writeSync(fd, bytes, 0, bytes.length, offset),
+  { write = writeAt, sync = syncFile }: Disk = {},
 ): BundleFile {
   const fd = openOrCreate(at.path);
   const turns = inTurns(at.path);
@@ -78,7 +87,7 @@ export function openBundleFile(
       path = target;
     },
     read: (length) => turns.take(() => readStart(fd, length)),
-    sync: () => turns.take(() => syncFile(fd)),
+    sync: () => turns.take(() => sync(fd)),
     close: () => turns.takeLast(() => closeFile(fd)),
   };
 }

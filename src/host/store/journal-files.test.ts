@@ -241,22 +241,6 @@ test("a new log has a signed head before its first entry", async () => {
   await journal.close();
 });
 
-test("heads come by themselves while entries come", async (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  const folder = newFolder();
-  const log = rememberingLog();
-  const journal = await open(folder, { checkpointEveryMs: 1000, log });
-  await appendMany(journal, 0, 3);
-  t.mock.timers.tick(999);
-  assert.equal(journal.head()?.size, 0);
-  t.mock.timers.tick(1);
-  await journal.checkpoint();
-  assert.equal(journal.head()?.size, 3);
-  assert.equal(log.events.filter((event) => event === "journal.head").length, 2);
-  t.mock.timers.reset();
-  await journal.close();
-});
-
 test("a head that can't be signed is logged and tried again, and no entry is lost over it", async () => {
   const folder = newFolder();
   const log = rememberingLog();

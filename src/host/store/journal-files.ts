@@ -25,10 +25,13 @@ import type { GrowingTree } from "../../merkle/growing-tree.ts";
 import { leafHash } from "../../merkle/hashing.ts";
 import { bundlePath, type Tile, tileWidth } from "../../merkle/tiles.ts";
 import type { EntryDraft, Receipt } from "../../model/entry.ts";
-import { type BundleFile, openBundleFile, type Write } from "./bundle-file.ts";
+import { type BundleFile, openBundleFile, type Sync, type Write } from "./bundle-file.ts";
+import { type GroupCommit, groupCommit } from "./group-commit.ts";
+import { type HeadPace, headPace } from "./head-pace.ts";
 import { type HeadSigning, publishHead, type TreeSnapshot } from "./journal-heads.ts";
+import { pendingSyncs, syncFound } from "./pending-syncs.ts";
 import { recoverJournal, type Recovery } from "./journal-recovery.ts";
-import { closedRefusal, headUnavailable, unavailable } from "./journal-refusals.ts";
+import { closedRefusal, headUnavailable, stoppedRefusal, unavailable } from "./journal-refusals.ts";
 import {
   crossingFile,
   type GenerationSigners,
@@ -45,6 +48,7 @@ import {
   lockFile,
   openBundlePath,
   readIfThere,
+  syncFoldersOf,
   writeAtomically,
 } from "./log-folder.ts";
 import { type Release, takeWriterLock } from "./writer-lock.ts";
@@ -64,11 +68,18 @@ export interface JournalOptions {
   readonly next?: (number: number, kinds: readonly string[]) => Promise<GenerationSigners>;
   readonly clock: Clock;
   readonly log: Log;
-  /** 1,000 if absent. */
+  /** What entries survive once they are acknowledged; the death of this process alone if absent. */
+  readonly durability?: Durability;
+  /** Under load; up to fifteen times that when there is little to cover. 1,000 if absent. */
   readonly checkpointEveryMs?: number;
   /** pwrite(2) if absent. */
   readonly write?: Write;
+  /** fdatasync(2) if absent. */
+  readonly sync?: Sync;
 }
+
+/** The death of the process, or a loss of power as well. */
+export type Durability = "process" | "power";
 
 /** The newest signed head. */
 interface JournalHead {
@@ -83,6 +94,7 @@ interface JournalHead {
 export interface FileJournal extends Journal {
   /** How many entries the log has. */
   readonly size: () => number;
+  readonly durability: Durability;
   readonly head: () => JournalHead | null;
   /** The keys that sign. */
   readonly generation: () => LogGeneration;
@@ -152,22 +164,32 @@ const defaultCheckpointEveryMs = 1000;
 
 class AppendOnlyLog implements FileJournal {
   readonly recovered: FileJournal["recovered"];
+  readonly durability: Durability;
   readonly #options: JournalOptions;
   readonly #tree: GrowingTree;
   readonly #release: Release;
+  readonly #pace: HeadPace;
+  /** Undefined if a write is enough to acknowledge an entry. */
+  readonly #commits: GroupCommit | undefined;
+  /** Why no entry is taken any more. */
+  #stopped: Refusal | undefined;
   #bundle: BundleFile;
   #bundleEntries: number;
   #previousHash: string | null;
   #head: JournalHead | null;
   #unpublished: readonly Tile[] = [];
-  /** Of full bundles: before the next head. One that failed stays: what the kernel dropped then no retry brings back. */
-  #syncing: Promise<void>[] = [];
+  /** Of full bundles, and of folders: before the next head. */
+  readonly #syncs = pendingSyncs((cause) => {
+    this.#syncFailed(cause);
+  });
   #pending: Pending[] = [];
   #owed: EntryDraft[] = [];
   #lostOwed = 0;
   #flushIsDue = false;
   #isClosed = false;
   #headTimer: NodeJS.Timeout | undefined;
+  /** Of that timer. */
+  #headPauseMs = 0;
   #owedTimer: NodeJS.Timeout | undefined;
   #publishing: Promise<void> | undefined;
   #signing: GenerationSigners;
@@ -184,6 +206,9 @@ class AppendOnlyLog implements FileJournal {
   ) {
     const { bundle, tree, tornBytes, openCalls } = recovery;
     this.#options = options;
+    this.durability = options.durability ?? "process";
+    this.#pace = headPace(options.checkpointEveryMs ?? defaultCheckpointEveryMs);
+    this.#commits = this.durability === "power" ? groupCommit(() => this.#sync(), stoppedRefusal) : undefined;
     this.#tree = tree;
     this.#release = release;
     this.#previousHash = recovery.previousHash;
@@ -193,6 +218,7 @@ class AppendOnlyLog implements FileJournal {
     this.#bundle = this.#openBundle(bundle.index, bundle.bytes);
     this.#bundleEntries = bundle.entries;
     this.recovered = { tornBytes, openCalls };
+    this.#syncs.add(syncFound(options.folder, { from: head?.size ?? 0, to: bundle.index }));
     this.#signing = recovery.signing;
     this.#crossing = recovery.crossing;
     this.#crossed.promise.catch(() => undefined);
@@ -267,6 +293,7 @@ class AppendOnlyLog implements FileJournal {
     } finally {
       this.#crossed.reject(closedRefusal());
       clearTimeout(this.#headTimer);
+      await this.#commits?.settled();
       await this.#bundle.close();
       this.#release();
     }
@@ -285,10 +312,7 @@ class AppendOnlyLog implements FileJournal {
       }
       for (let done = 0; done < batch.length;) {
         const part = batch.slice(done, done + this.#roomInBundle());
-        const first = this.#write(part.map(({ draft }) => draft));
-        part.forEach(({ resolve }, i) => {
-          resolve({ index: first + i });
-        });
+        this.#acknowledge(part, this.#write(part.map(({ draft }) => draft)));
         done += part.length;
       }
     } catch (cause) {
@@ -300,11 +324,36 @@ class AppendOnlyLog implements FileJournal {
     if (this.#owed.length > 0) this.#planOwed();
   }
 
+  /** Now, or once the disk has them; in the order of the entries. */
+  #acknowledge(part: readonly Pending[], first: number): void {
+    const resolve = (): void => {
+      part.forEach((pending, i) => {
+        pending.resolve({ index: first + i });
+      });
+    };
+    const reject = (refusal: Refusal): void => {
+      for (const pending of part) pending.reject(refusal);
+    };
+    if (this.#commits === undefined) resolve();
+    else this.#commits.add({ resolve, reject });
+  }
+
+  /** All that is written so far survives a loss of power once this resolves. */
+  #sync(): Promise<void> {
+    return this.#syncs.all(this.#bundle.sync());
+  }
+
+  #syncFailed(cause: unknown): void {
+    this.#options.log.error("journal.sync_failed", { error: stoppedRefusal(cause).message });
+    if (this.durability === "power") this.#stopped = stoppedRefusal(cause);
+  }
+
   /**
    * Appends entries for which the open bundle has room; the index of the first.
    * INVARIANT: chain and tree move on only after the bytes are in the file.
    */
   #write(drafts: readonly EntryDraft[]): number {
+    if (this.#stopped !== undefined) throw this.#stopped;
     if (this.#tree.size() - this.#headSize() > maxUncovered) throw new Error("no head covers the log");
     const sealed: SealedEntry[] = [];
     let previousHash = this.#previousHash;
@@ -355,9 +404,8 @@ class AppendOnlyLog implements FileJournal {
     full.moveTo(join(this.#options.folder, bundlePath(full.index)));
     this.#bundle = this.#openBundle(full.index + 1, 0);
     this.#bundleEntries = 0;
-    const synced = full.sync();
-    synced.catch(() => undefined);
-    this.#syncing.push(synced);
+    const paths = [openBundlePath(this.#bundle.index), bundlePath(full.index)];
+    this.#syncs.add(full.sync().then(() => syncFoldersOf(this.#options.folder, paths)));
     full.close().catch((error: unknown) => {
       this.#options.log.warn("journal.close_failed", { error: String(error) });
     });
@@ -365,7 +413,8 @@ class AppendOnlyLog implements FileJournal {
 
   #openBundle(index: number, length: number): BundleFile {
     const path = join(this.#options.folder, openBundlePath(index));
-    return openBundleFile({ index, path }, length, this.#options.write);
+    const { write, sync } = this.#options;
+    return openBundleFile({ index, path }, length, { write, sync });
   }
 
   /** A log without a head is behind even when it is empty. */
@@ -374,13 +423,17 @@ class AppendOnlyLog implements FileJournal {
   }
 
   #planHead(): void {
-    if (this.#isClosed || this.#headTimer !== undefined || this.#headSize() >= this.#tree.size()) return;
-    const delay = this.#options.checkpointEveryMs ?? defaultCheckpointEveryMs;
+    const uncovered = this.#tree.size() - this.#headSize();
+    if (this.#isClosed || uncovered <= 0) return;
+    const pauseMs = this.#pace.pauseMs(uncovered);
+    if (this.#headTimer !== undefined && this.#headPauseMs <= pauseMs) return;
+    clearTimeout(this.#headTimer);
+    this.#headPauseMs = pauseMs;
     this.#headTimer = setTimeout(() => {
       this.#headTimer = undefined;
       // A failure has been logged, and the next head is planned.
       this.checkpoint().catch(() => undefined);
-    }, delay).unref();
+    }, pauseMs).unref();
   }
 
   #planOwed(): void {
@@ -411,13 +464,12 @@ class AppendOnlyLog implements FileJournal {
 
   async #publishTree(snapshot: TreeSnapshot, signing: Omit<HeadSigning, "atUnixMs">): Promise<void> {
     const atUnixMs = this.#options.clock.nowUnixMs();
-    const syncing = this.#syncing;
-    await Promise.all([...syncing, this.#bundle.sync()]);
+    await this.#sync();
     await publishHead(this.#options.folder, snapshot, { ...signing, atUnixMs });
+    if (this.#head !== null) this.#pace.published(snapshot.size - this.#head.size);
     this.#head = { size: snapshot.size, root: toBase64(snapshot.root), atUnixMs };
     const published = new Set(snapshot.fullTiles);
     this.#unpublished = this.#unpublished.filter((tile) => !published.has(tile));
-    this.#syncing = this.#syncing.slice(syncing.length);
   }
 
   /** The head that both generations sign; from then on the new one signs alone. */

@@ -11,6 +11,7 @@ import {
   prunePartials,
   removeFolder,
   sizeIfThere,
+  syncFoldersOf,
   writeAtomically,
 } from "./log-folder.ts";
 
@@ -38,18 +39,30 @@ export interface HeadSigning {
 /** Older partials that readers of the last head may still be fetching. */
 const keptPartials = 2;
 
+/** Under load a head has hundreds, and each waits for the disk. */
+const tilesAtOnce = 16;
+
 /** Publishes what `snapshot` needs and then its signed head. Entries of full bundles are on disk already. */
 export async function publishHead(
   folder: string,
   snapshot: TreeSnapshot,
   signing: HeadSigning,
 ): Promise<void> {
-  for (const tile of [...snapshot.fullTiles, ...snapshot.partialTiles]) {
-    await writeAtomically(folder, tilePath(tile), tile.bytes);
+  const written: string[] = [];
+  const write = async (path: string, bytes: Uint8Array): Promise<void> => {
+    await writeAtomically(folder, path, bytes);
+    written.push(path);
+  };
+  const tiles = [...snapshot.fullTiles, ...snapshot.partialTiles];
+  for (let done = 0; done < tiles.length; done += tilesAtOnce) {
+    const some = tiles.slice(done, done + tilesAtOnce);
+    await Promise.all(some.map((tile) => write(tilePath(tile), tile.bytes)));
   }
   const [index, width] = [Math.floor(snapshot.size / tileWidth), snapshot.size % tileWidth];
   const partial = await snapshot.partialBundle;
-  if (width > 0) await writeAtomically(folder, bundlePath(index, width), partial);
+  if (width > 0) await write(bundlePath(index, width), partial);
+  // Or a loss of power could keep the head's rename and lose one of these.
+  await syncFoldersOf(folder, written);
   await writeHead(folder, snapshot, signing);
   await prune(folder, snapshot);
 }

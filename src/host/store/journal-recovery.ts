@@ -14,6 +14,7 @@ import { type Bundle, framedBytes, lengthBytes, splitBundle } from "../../audit/
 import { type Crossing, crossingPath, crossingsFolder, readCrossing } from "../../audit/crossing.ts";
 import { type Entry, readEntry } from "../../audit/entry.ts";
 import { type Head, readHead } from "../../audit/head.ts";
+import { newestPrune } from "../../audit/prune.ts";
 import { readRotation, rotationEvent } from "../../audit/rotation.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { hasSameKeys, type LogGeneration } from "../../crypto/log-key.ts";
@@ -74,10 +75,46 @@ export function recoverJournal(folder: string, origin: string, generation: LogGe
   const { head, unpublishedHead } = newestHead(folder, checkpoint, generation);
   if (head.origin !== origin) throw badLog(`${checkpointFile} is of the log ${head.origin}, not ${origin}`);
   const tree = resumeTree(folder, head);
-  requireFullFiles(folder, head.size);
-  checkRecentBundles(folder, head.size);
+  const prunedBefore = once(() => findPruned(folder, head.size));
+  requireFullFiles(folder, head.size, prunedBefore);
+  checkRecentBundles(folder, head.size, prunedBefore);
   const tail = replay(folder, { origin, size: head.size, next: generation.number + 1 }, tree);
-  return { head, tree, ...tail, unpublishedHead, openCalls: findOpenCalls(folder, tree.size()) };
+  return {
+    head,
+    tree,
+    ...tail,
+    unpublishedHead,
+    openCalls: findOpenCalls(folder, tree.size(), prunedBefore),
+  };
+}
+
+function once(find: () => number): () => number {
+  let found: number | undefined;
+  return () => (found ??= find());
+}
+
+/** The first entry that retention keeps, as the newest `log.prune` under the head says; 0 if none does. */
+function findPruned(folder: string, size: number): number {
+  for (let index = Math.ceil(size / tileWidth) - 1; index >= 0; index--) {
+    const start = index * tileWidth;
+    const entries = readBundle(folder, index)?.entries.slice(0, size - start);
+    if (entries === undefined) return 0;
+    const found = newestPrune(entries, start);
+    if (found === undefined) continue;
+    const row = readRow(folder, { level: 0, index, width: Math.min(tileWidth, size - start) });
+    const at = (found.index - start) * hashBytes;
+    const isSigned = equalInConstantTime(
+      leafHash(sha256, entries[found.index - start] ?? new Uint8Array()),
+      row.subarray(at, at + hashBytes),
+    );
+    if (isSigned) return found.first;
+    throw badLog(`entry ${found.index} isn't the one that was signed`, { entry: found.index });
+  }
+  return 0;
+}
+
+function isPruned(index: number, prunedBefore: () => number): boolean {
+  return (index + 1) * tileWidth <= prunedBefore();
 }
 
 /** The published head, or that of the newest crossing if the last run died before it was published. */
@@ -152,7 +189,7 @@ function readRow(folder: string, id: TileId): Uint8Array {
   return bytes.subarray(0, length);
 }
 
-function requireFullFiles(folder: string, size: number): void {
+function requireFullFiles(folder: string, size: number, prunedBefore: () => number): void {
   for (let level = 0; levelWidth(size, level + 1) > 0; level++) {
     for (let index = 0; index < levelWidth(size, level + 1); index++) {
       const path = tilePath({ level, index, width: tileWidth });
@@ -164,13 +201,13 @@ function requireFullFiles(folder: string, size: number): void {
   for (let index = 0; index < levelWidth(size, 1); index++) {
     if (sizeIfThere(folder, bundlePath(index)) !== undefined) continue;
     // The last one may have been filled without having been renamed yet.
-    if (sizeIfThere(folder, openBundlePath(index)) === undefined)
-      throw badLog(`${bundlePath(index)} is missing`);
+    if (sizeIfThere(folder, openBundlePath(index)) !== undefined || isPruned(index, prunedBefore)) continue;
+    throw badLog(`${bundlePath(index)} is missing`);
   }
 }
 
 /** Entries against level 0, and level 0 against level 1, below the newest level-1 tile; and the open bundle. */
-function checkRecentBundles(folder: string, size: number): void {
+function checkRecentBundles(folder: string, size: number, prunedBefore: () => number): void {
   const [full, open] = [levelWidth(size, 1), size % tileWidth];
   const first = full - (full % tileWidth);
   const level1 = partialTileIds(size).find((id) => id.level === 1);
@@ -182,7 +219,8 @@ function checkRecentBundles(folder: string, size: number): void {
     if (parent === undefined || !equalInConstantTime(rootOf(sha256, hashes), parent)) {
       throw badLog(`${tilePath(id)} isn't as it was signed`);
     }
-    checkEntries(folder, index, hashes);
+    if (readBundle(folder, index) !== undefined || !isPruned(index, prunedBefore))
+      checkEntries(folder, index, hashes);
   }
   if (open > 0)
     checkEntries(folder, full, tileHashes(readRow(folder, { level: 0, index: full, width: open })));
@@ -326,12 +364,14 @@ function entryAt(folder: string, number: number): Entry {
 }
 
 /** From the tail to the last `gateway.start`; holds no more ids than calls were under way at once. */
-function findOpenCalls(folder: string, size: number): readonly EntryDraft[] {
+function findOpenCalls(folder: string, size: number, prunedBefore: () => number): readonly EntryDraft[] {
   const ended = new Set<string>();
   const open: EntryDraft[] = [];
   for (let index = Math.ceil(size / tileWidth) - 1; index >= 0; index--) {
-    const entries = requireBundle(folder, index).entries.slice(0, size - index * tileWidth);
-    for (const bytes of entries.toReversed()) {
+    const bundle = readBundle(folder, index);
+    if (bundle === undefined && isPruned(index, prunedBefore)) break;
+    const { entries } = bundle ?? requireBundle(folder, index);
+    for (const bytes of entries.slice(0, size - index * tileWidth).reverse()) {
       const reading = readEntry(bytes);
       if (reading.kind !== "entry") continue;
       const { entry } = reading;

@@ -49,6 +49,25 @@ export async function writeAtomically(folder: string, path: string, bytes: Uint8
   await rename(temporary, target);
 }
 
+/** What was made in, or renamed into, the folders of these files survives a loss of power once this resolves. */
+export async function syncFoldersOf(folder: string, paths: readonly string[]): Promise<void> {
+  const folders = new Set<string>();
+  for (const path of paths) {
+    for (let above = dirname(path); above !== "."; above = dirname(above)) folders.add(above);
+  }
+  for (const below of [...folders, "."]) await syncFile(folder, below);
+}
+
+/** A file's content, or a folder's names. */
+export async function syncFile(folder: string, path: string): Promise<void> {
+  const handle = await open(join(folder, path));
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
 /** Renames, making the folders it needs. */
 export function renameInto(from: string, to: string): void {
   try {

@@ -6,6 +6,7 @@ import { splitBundle } from "../../audit/bundle.ts";
 import { readCheckpointBody, readNote } from "../../audit/checkpoint.ts";
 import { type EntryReading, readEntry } from "../../audit/entry.ts";
 import type { LogFiles } from "../../audit/log-walk.ts";
+import { findPruned } from "../../audit/prune.ts";
 import { bundlePath, tileWidth } from "../../merkle/tiles.ts";
 import { checkpointFile, openBundlePath, readIfThereAsync } from "./log-folder.ts";
 
@@ -22,7 +23,11 @@ export interface LogReader {
   readonly files: LogFiles;
   /** How many entries there are now. */
   readonly size: () => Promise<number>;
-  /** From entry `from` to the last one there is. */
+  /** The first entry that is there; 0 unless older ones were removed. */
+  readonly first: () => Promise<number>;
+  /** The first entry that retention keeps, as the log itself says, unverified; 0 if it says nothing. */
+  readonly prunedBefore: () => Promise<number>;
+  /** From entry `from`, or the first that is there, to the last one there is. */
   readonly forwards: (from?: number) => AsyncGenerator<LoggedEntry, void, void>;
   /** From the last entry, or the one before `before`, to the first. */
   readonly backwards: (before?: number) => AsyncGenerator<LoggedEntry, void, void>;
@@ -38,7 +43,8 @@ const pollMs = 250;
 export function openLogReader(folder: string): LogReader {
   const files: LogFiles = (path) => readIfThereAsync(folder, safePath(path));
 
-  async function* forwards(from = 0): AsyncGenerator<LoggedEntry, void, void> {
+  async function* forwards(asked = 0): AsyncGenerator<LoggedEntry, void, void> {
+    const from = Math.max(asked, await firstFrom(files, asked));
     for (let index = Math.floor(from / tileWidth); ; index++) {
       const entries = await readBundle(files, index);
       for (const entry of logged(entries ?? [], index * tileWidth)) if (entry.index >= from) yield entry;
@@ -67,7 +73,25 @@ export function openLogReader(folder: string): LogReader {
     } while (await sleepUnlessAborted(signal));
   }
 
-  return { folder, files, size: () => sizeOf(files), forwards, backwards, follow, find: find(files) };
+  return {
+    folder,
+    files,
+    size: () => sizeOf(files),
+    first: () => firstFrom(files, 0),
+    prunedBefore: async () => findPruned(files, await headSize(files)),
+    forwards,
+    backwards,
+    follow,
+    find: find(files),
+  };
+}
+
+/** The first entry of the first bundle from there on that is there; the log's end if none is. */
+async function firstFrom(files: LogFiles, from: number): Promise<number> {
+  const size = await headSize(files);
+  let index = Math.floor(from / tileWidth);
+  while (index * tileWidth < size && (await readBundle(files, index)) === undefined) index++;
+  return index * tileWidth;
 }
 
 /** Backwards, since what is asked for is mostly recent; no further than the entry that began the call. */

@@ -1,0 +1,28 @@
+/**
+ * How long the log waits between two heads: one a second while many entries come, less often when there are few,
+ * since a head costs three signatures and several files however little it covers.
+ */
+
+/** So many entries since the last head are load. */
+const busyEntries = 32;
+/** Of the shortest pause: an entry waits for its head no longer than that. */
+const longestPauses = 15;
+
+export interface HeadPace {
+  /** From the first entry that no head covers to the head that does. */
+  readonly pauseMs: (uncovered: number) => number;
+  /** A head with that many entries more than the last one. */
+  readonly published: (entries: number) => void;
+}
+
+/** @param shortestMs the pause under load, 1 s in a gateway; it doubles up to fifteen times that */
+export function headPace(shortestMs: number): HeadPace {
+  let stretchedMs = shortestMs;
+  return {
+    pauseMs: (uncovered) => (uncovered >= busyEntries ? shortestMs : stretchedMs),
+    published: (entries) => {
+      const isIdle = entries < busyEntries;
+      stretchedMs = isIdle ? Math.min(stretchedMs * 2, shortestMs * longestPauses) : shortestMs;
+    },
+  };
+}
