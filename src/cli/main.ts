@@ -2,6 +2,7 @@
 import { Refusal } from "../kernel/refusal.ts";
 import { version } from "../app/version.ts";
 import { auditKeys } from "./audit-keys.ts";
+import { auditQuery } from "./audit-query.ts";
 import { auditReceipt, auditVerifyReceipt } from "./audit-receipt.ts";
 import { auditShow, auditTail, auditVerify } from "./audit.ts";
 import { caAnchor, caList, caReadmit, caRevoke, caToken } from "./ca.ts";
@@ -68,6 +69,7 @@ const commands = [
   signerInit,
   auditTail,
   auditShow,
+  auditQuery,
   auditVerify,
   auditReceipt,
   auditVerifyReceipt,
