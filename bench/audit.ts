@@ -86,10 +86,8 @@ async function questions(log: string, index: string): Promise<void> {
     let rows = 0;
     for (let round = 0; round < rounds; round++) {
       const began = performance.now();
-      const { stdout, code, stderr } = await cli([
-        ...["audit", "query", "--log", log, "--index", index, "--format", "jsonl"],
-        ...args,
-      ]);
+      const where = ["--log", log, "--index", index, "--format", "jsonl"];
+      const { stdout, code, stderr } = await cli(["audit", "query", ...where, ...args]);
       times.push((performance.now() - began) / 1000);
       if (code > 1 || stderr !== "") throw new Error(stderr);
       rows = stdout === "" ? 0 : stdout.trimEnd().split("\n").length;

@@ -152,28 +152,32 @@ function isChanged(log: LogBundles, { first, last }: IndexedCall): boolean {
 /** The question again, on the entries themselves. */
 function fits(call: FoundCall, question: IndexQuestion): boolean {
   const { entry } = call.first;
-  const { callers, tool, server, rule, session, event, sinceUnixMs, untilUnixMs } = question;
+  const { callers, tool, server, rule, session, event } = question;
   const facts = { ...call.outcome?.entry.facts, ...entry.facts };
   const events = [entry.event, call.outcome?.entry.event];
+  const isAsked = (
+    [
+      [server, facts["server"]],
+      [rule, entry.facts["rule"]],
+      [session, facts["session"]],
+      [question.verdict, verdictOf(call)],
+      [question.call, entry.callId],
+    ] as const
+  ).every(([wanted, found]) => wanted === undefined || wanted === found);
   return (
+    isAsked &&
     (callers === undefined || callers.includes(entry.principal)) &&
     (tool === undefined || isTool(entry.tool, tool)) &&
-    isOrAny(server, facts["server"]) &&
-    isOrAny(rule, entry.facts["rule"]) &&
-    isOrAny(session, facts["session"]) &&
-    isOrAny(question.verdict, verdictOf(call)) &&
-    isOrAny(question.call, entry.callId) &&
     (event === undefined || events.includes(event)) &&
-    (sinceUnixMs === undefined || entry.atUnixMs >= sinceUnixMs) &&
-    (untilUnixMs === undefined || entry.atUnixMs < untilUnixMs)
+    isWithin(entry.atUnixMs, question)
   );
+}
+
+function isWithin(atUnixMs: number, { sinceUnixMs = 0, untilUnixMs = Infinity }: IndexQuestion): boolean {
+  return atUnixMs >= sinceUnixMs && atUnixMs < untilUnixMs;
 }
 
 function isTool(tool: string | null, wanted: NonNullable<IndexQuestion["tool"]>): boolean {
   if (tool === null) return false;
   return wanted.isPrefix ? tool.startsWith(wanted.text) : tool === wanted.text;
-}
-
-function isOrAny(wanted: string | undefined, found: string | undefined): boolean {
-  return wanted === undefined || wanted === found;
 }
