@@ -78,9 +78,10 @@ function partsOf(bytes: Uint8Array): (TlogProof & { readonly extra: Uint8Array }
 }
 
 /** Heads of other generations need the crossings between, to tell which of them signs at which size. */
-function whatIsMissing({ known, faults }: Generations): string {
+function whatIsMissing({ known, crossings, faults }: Generations): string {
   const missing = faults.find(({ what }) => what === "missing");
   if (missing !== undefined) return `; ${missing.path} of the log is needed to judge older heads`;
+  if (crossings.size > 0) return "";
   const newest = known.at(-1)?.number ?? 1;
   return `; if the log's keys rotated, a key file of the time or the log's crossings from generation ${newest} on are needed`;
 }

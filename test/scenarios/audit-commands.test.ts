@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { copyFile, cp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 
 import { cli, type Ended, startCli } from "../support/cli.ts";
 import { echoResult, eventually, stubServer, temporaryFolder, toolCall } from "../support/gateway.ts";
@@ -11,38 +11,34 @@ import { directLink, type GatewayProcess, gatewayProcess } from "../support/gate
 const policies = `policies:
   - { name: no-writing, callers: ["*"], tools: ["files/write_file"], effect: deny, because: Nobody writes. }
 `;
-let gateway: GatewayProcess;
+const stub = await stubServer({ after }, echoResult);
+const servers = `servers: { files: { url: "${stub.url}" }, notes: { url: "${stub.url}" } }`;
+const open = await gatewayProcess({ after }, servers);
+await open.stop();
+const config = await readFile(open.configFile, "utf8");
+await writeFile(open.configFile, config.replace("policies:\n", policies));
+const started = await startCli(
+  { after },
+  ["up", "--config", open.configFile],
+  /^Latticegate is up at (\S+)$/,
+);
+const gateway: GatewayProcess = { ...open, ...started, address: started.groups[0] ?? "" };
+const pool = await directLink({ after }, gateway, "researcher");
+const call = async (server: string, tool: string): Promise<string> => {
+  const answer = await pool.request({
+    method: "POST",
+    path: `/mcp/${server}`,
+    headers: { "content-type": "application/json", accept: "application/json, text/event-stream" },
+    body: JSON.stringify(toolCall(tool)),
+  });
+  return await answer.body.text();
+};
+assert.match(await call("files", "write_file"), /Denied by policy/);
+for (const tool of ["read_file", "list_files", "read_file"])
+  assert.match(await call("files", tool), /"result"/);
+assert.match(await call("notes", "add"), /"result"/);
 const state = (...names: readonly string[]): string => path.join(gateway.folder, "state", ...names);
 const researcher = "spiffe://latticegate.local/agent/researcher";
-
-before(async () => {
-  const stub = await stubServer({ after }, echoResult);
-  const servers = `servers: { files: { url: "${stub.url}" }, notes: { url: "${stub.url}" } }`;
-  const open = await gatewayProcess({ after }, servers);
-  await open.stop();
-  const config = await readFile(open.configFile, "utf8");
-  await writeFile(open.configFile, config.replace("policies:\n", policies));
-  const started = await startCli(
-    { after },
-    ["up", "--config", open.configFile],
-    /^Latticegate is up at (\S+)$/,
-  );
-  gateway = { ...open, ...started, address: started.groups[0] ?? "" };
-  const pool = await directLink({ after }, gateway, "researcher");
-  const call = async (server: string, tool: string): Promise<string> => {
-    const answer = await pool.request({
-      method: "POST",
-      path: `/mcp/${server}`,
-      headers: { "content-type": "application/json", accept: "application/json, text/event-stream" },
-      body: JSON.stringify(toolCall(tool)),
-    });
-    return await answer.body.text();
-  };
-  assert.match(await call("files", "write_file"), /Denied by policy/);
-  for (const tool of ["read_file", "list_files", "read_file"])
-    assert.match(await call("files", tool), /"result"/);
-  assert.match(await call("notes", "add"), /"result"/);
-});
 
 const query = (...args: readonly string[]): Promise<Ended> =>
   cli(["audit", "query", "--config", gateway.configFile, ...args]);
@@ -211,7 +207,7 @@ test("a receipt of before a rotation holds for the newest keys with the crossing
   }
   const later = await receiptOf("notes/add");
   const { stdout } = await check(later.file, "--key", old, "--crossings", state("log"));
-  assert.match(stdout, /generation 2 of the log's keys/);
+  assert.match(stdout, /generation 1, 2 of the log's keys/);
 });
 
 test("a log whose gateway stopped before a head covers the entry says so", async (t) => {
