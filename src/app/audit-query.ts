@@ -17,7 +17,7 @@ import { isDamage, removeIndexFile } from "../host/store/audit-index-file.ts";
 import { type LogBundles, openLogBundles } from "../host/store/log-bundles.ts";
 import type { CallerNames } from "./caller-names.ts";
 
-export interface FoundEntry {
+interface FoundEntry {
   readonly index: number;
   readonly bytes: Uint8Array;
   readonly entry: Entry;

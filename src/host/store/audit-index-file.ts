@@ -47,7 +47,7 @@ function tryOpen(file: string): DatabaseSync | string {
   try {
     const db = openDatabase(file, (opened) => {
       // What is lost with the power is indexed again.
-      opened.exec("pragma synchronous = normal; pragma secure_delete = off;");
+      opened.exec("pragma synchronous = normal;");
       // Another process may be quicker.
       transaction(opened, () => {
         if (schemaOf(opened) === "") opened.exec(schema);

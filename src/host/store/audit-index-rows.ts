@@ -18,7 +18,7 @@ export interface IndexRow {
 }
 
 /** What to do with an entry. */
-export type IndexStep =
+type IndexStep =
   | { readonly kind: "row"; readonly row: IndexRow }
   /** The outcome of a decision that stands before this part of the log, if it has one. */
   | { readonly kind: "outcome"; readonly row: IndexRow }
