@@ -4,7 +4,7 @@ import { isOf } from "../host/net/tls.ts";
 import type { DoorTerms } from "../host/net/web-tls.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
 import { handle } from "../gate/handle.ts";
-import type { Ports } from "../gate/ports.ts";
+import type { Ports, Receipts } from "../gate/ports.ts";
 import { clientSessions } from "../host/client-sessions.ts";
 import type { EnrolmentProfile } from "../host/net/enrol-http.ts";
 import { grantsHttp } from "../host/net/grants-http.ts";
@@ -51,6 +51,8 @@ export interface Base {
   readonly records: IdentityRecords;
   readonly gatewayId: string;
   readonly own: OwnIdentity;
+  /** Of calls, for clients that ask for them. */
+  readonly receipts: Receipts;
   /** Keys made before that should be replaced; 0 if nobody ever asked for that. */
   readonly freshKeysSince: () => number;
   /** Has the audit log signed as that profile asks. */
@@ -206,7 +208,7 @@ async function openServers(
     Required<Pick<Ports, "delegations">> & { readonly standing: Standing; readonly peers: PeerWatch },
   opening: AsyncDisposableStack,
 ): Promise<Behind> {
-  const { own, world, environment, gatewayId, standing, peers, delegations } = parts;
+  const { own, receipts, world, environment, gatewayId, standing, peers, delegations } = parts;
   const { keys, journal } = own;
   const virtual = joinServers(config, {
     handle: (received) => handle(received, world.current(), ports),
@@ -231,6 +233,7 @@ async function openServers(
   opening.defer(connected.upstreams.close);
   const ports: Ports = {
     journal,
+    receipts,
     upstreams: connected.upstreams,
     virtual: namedVirtualServers(virtual),
     sessionKey: await keys.secret("sessions"),

@@ -7,6 +7,7 @@ import type { LogSuites } from "../crypto/suites/signatures.ts";
 import type { Journal } from "../gate/ports.ts";
 import { writePrivateFile } from "../host/store/files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
+import { promptReceipts } from "../host/store/prompt-receipts.ts";
 import { openProfiles, type ProfileStore } from "../host/store/state-profiles.ts";
 import type { RootRecord } from "../host/store/state-roots.ts";
 import { openRotationRequests } from "../host/store/state-log-rotations.ts";
@@ -124,7 +125,9 @@ async function openBase(
   const records = identityRecords({ state, journal, gatewayId, clock, log });
   opening.defer(records.stop);
   const freshKeysSince = profiles.freshKeysSinceUnixMs;
-  return { environment, audit, recent, world, records, gatewayId, own, freshKeysSince, followLog };
+  const { checkpoint } = audit.journal;
+  const receipts = promptReceipts({ folder: statePaths(config.state).log, checkpoint, log });
+  return { environment, audit, recent, world, records, gatewayId, own, receipts, freshKeysSince, followLog };
 }
 
 /** The profile that counts, as the state folder and the config have it, after its algorithms were tried. */

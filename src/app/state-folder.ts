@@ -22,6 +22,7 @@ const names = {
   database: "state.sqlite",
   log: "log",
   logKey: "log-key.txt",
+  auditIndex: "audit-index.sqlite",
   servers: "servers",
   run: "run.json",
   identity: "identity.json",

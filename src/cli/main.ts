@@ -2,6 +2,8 @@
 import { Refusal } from "../kernel/refusal.ts";
 import { version } from "../app/version.ts";
 import { auditKeys } from "./audit-keys.ts";
+import { auditQuery } from "./audit-query.ts";
+import { auditReceipt, auditVerifyReceipt } from "./audit-receipt.ts";
 import { auditShow, auditTail, auditVerify } from "./audit.ts";
 import { caAnchor, caList, caReadmit, caRevoke, caToken } from "./ca.ts";
 import { clientConfig } from "./client-config.ts";
@@ -67,7 +69,10 @@ const commands = [
   signerInit,
   auditTail,
   auditShow,
+  auditQuery,
   auditVerify,
+  auditReceipt,
+  auditVerifyReceipt,
   auditKeys,
   configCheck,
   configDocs,

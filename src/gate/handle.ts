@@ -6,6 +6,8 @@ import { Refusal, type RefusalCode } from "../kernel/refusal.ts";
 import { type Read, type Received, whyGone } from "./call.ts";
 import { type Ending, outcomeEntry } from "./entries.ts";
 import type { Ports } from "./ports.ts";
+import { readAnswer } from "./read-answer.ts";
+import { isResultOf, type Mark, marked, markFor } from "./receipts.ts";
 import { logRefusal, refusedAnswer } from "./refuse.ts";
 import { ownChallenges } from "./reach.ts";
 import { type Departure, relay } from "./relay.ts";
@@ -29,16 +31,19 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
     const permitted = (call = await journal(judged, world, ports));
     const came = ownChallenges(permitted, await ports.upstreams.forward(permitted));
     const answer = await checkOffer(permitted, came, world, ports);
-    departure = marked(permitted, await relay(permitted, answer, ports), ports);
+    departure = withRegression(permitted, await relay(permitted, answer, ports), ports);
   } catch (error) {
     departure = refused(call, error, ports);
   }
+  let mark: Mark | undefined;
   try {
-    await ports.journal.append(outcomeEntry(call, departure.ending, ports.clock.nowUnixMs()));
+    const entry = outcomeEntry(call, departure.ending, ports.clock.nowUnixMs());
+    const { index } = await ports.journal.append(entry);
+    mark = await markFor(call, { index, takes: departure.isResult === true }, ports);
   } catch (error) {
     departure = unrecorded(call, departure, error, ports);
   }
-  departure.leave();
+  departure.leave(mark);
 }
 
 /** The reasons that say: not you, or not this. The others say that something is wrong. */
@@ -55,7 +60,7 @@ const denials: ReadonlySet<string> = new Set<RefusalCode>([
 ]);
 
 /** With what is known of the link to the server. */
-function marked({ server }: Received, departure: Departure, { upstreams }: Ports): Departure {
+function withRegression({ server }: Received, departure: Departure, { upstreams }: Ports): Departure {
   const regression = upstreams.regression?.(server);
   if (regression === undefined) return departure;
   return { ...departure, ending: { ...departure.ending, upstreamRegression: regression } };
@@ -73,7 +78,11 @@ function refused(call: Received & Partial<Read>, error: unknown, ports: Ports): 
     answerFailed: true,
   };
   logRefusal(call, error, ports.log);
-  return { ending, leave: () => call.reply.whole(answer.status, answer.headers, answer.body) };
+  // A tool that may not be called is told so in a result, which may say where the log has it.
+  const { response } = readAnswer(answer.body, call.frame?.kind === "request" ? call.frame.id : undefined);
+  const leave = (mark?: Mark): void =>
+    call.reply.whole(answer.status, answer.headers, marked(call, response, mark) ?? answer.body);
+  return { ending, isResult: isResultOf(call, response), leave };
 }
 
 /** The outcome can't be written now: the answer is withheld, and the log is owed how the call ended. */

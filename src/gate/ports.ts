@@ -69,9 +69,21 @@ export interface ClientSessions {
   ) => string;
 }
 
+/**
+ * Receipts of entries that are in the log.
+ *
+ * `of` resolves with the receipt of the entry with that index as text, or with undefined if none can be had soon:
+ * too many wait already, or no head can be made. It never rejects, and takes a bounded time.
+ */
+export interface Receipts {
+  readonly of: (index: number) => Promise<string | undefined>;
+}
+
 /** What the path of a call needs beside the call and the world. */
 export interface Ports {
   readonly journal: Journal;
+  /** Absent where answers aren't given any: what servers say of receipts then passes as it is. */
+  readonly receipts?: Receipts;
   readonly upstreams: Upstreams;
   readonly virtual: VirtualServers;
   readonly clock: Clock;

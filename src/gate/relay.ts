@@ -1,31 +1,32 @@
 /** From the upstream's answer to what leaves: everything but the end is sent, the end waits for the log. */
 import { Refusal } from "../kernel/refusal.ts";
 import { sessionHeader } from "../wire/identity-headers.ts";
-import { type ResponseFrame, tryReadFrame } from "../wire/frame.ts";
 import type { RequestId } from "../wire/frame.ts";
-import type { SseEvent } from "../wire/sse.ts";
+import { withData, writeSseEvent } from "../wire/sse.ts";
 import {
   type Answer,
   type AnswerEvent,
   type HeaderList,
-  inspectBytes,
   type Journaled,
   type ResumedCall,
   whyGone,
 } from "./call.ts";
 import type { Ending } from "./entries.ts";
 import type { Ports } from "./ports.ts";
+import { finalAnswer, readAnswer, type ReadAnswer } from "./read-answer.ts";
+import { isResultOf, type Mark, marked } from "./receipts.ts";
 import { ownerOf, sealSessionId } from "./session-id.ts";
 
 /** How a call ended, and the act that lets the caller know. */
 export interface Departure {
   readonly ending: Ending;
-  readonly leave: () => void;
+  /** With what the gateway itself has to say in the answer. */
+  readonly leave: (mark?: Mark) => void;
+  /** The answer is a result, in which something can be said. */
+  readonly isResult?: boolean;
   /** Instead of `leave`, where an answer has begun and can't turn into a refusal any more. */
   readonly withhold?: () => void;
 }
-
-const headBytes = 1024;
 
 export async function relay(call: Journaled, answer: Answer, ports: Ports): Promise<Departure> {
   const departure = await relayed(call, answer, ports);
@@ -38,9 +39,16 @@ async function relayed(call: Journaled, answer: Answer, ports: Ports): Promise<D
   if (answer.kind === "stream") return await relayStream(call, { ...answer, headers }, ports);
   if (answer.kind === "long") return await relayLong(call, { ...answer, headers }, ports);
   const { status, body, message = body } = answer;
+  const read = readAnswer(message, requestOf(call));
+  const leaving = (mark?: Mark): Uint8Array => {
+    const changed = marked(call, read.response, mark) ?? message;
+    if (changed === message) return body;
+    return body === message ? changed : writeSseEvent({ event: "message", data: changed });
+  };
   return {
-    ending: ending({ status, body: message, bytes: body.length, answers: requestOf(call) }),
-    leave: () => call.reply.whole(status, headers, body),
+    ending: ending({ status, bytes: body.length, ...read }),
+    isResult: isResultOf(call, read.response),
+    leave: (mark) => call.reply.whole(status, headers, leaving(mark)),
   };
 }
 
@@ -103,8 +111,17 @@ async function relayStream(
       const final = finalAnswer(answers, next.value);
       if (final !== undefined) {
         return {
-          ending: { ...endingWith(next.value, { status, body: final, bytes, answers }), ...resumed },
-          leave: () => void finish(call, next.value, events, ports),
+          ending: { ...endingWith(next.value, { status, bytes, ...final }), ...resumed },
+          isResult: isResultOf(call, final.response),
+          leave: (mark) => {
+            const data = marked(call, final.response, mark);
+            void finish(
+              call,
+              data === undefined ? next.value.raw : withData(next.value, data),
+              events,
+              ports,
+            );
+          },
           withhold: reply.cut,
         };
       }
@@ -123,12 +140,12 @@ async function relayStream(
 /** The answer's event, then whatever the upstream still says on that stream. */
 async function finish(
   call: Journaled,
-  last: SseEvent,
-  rest: AsyncIterator<SseEvent>,
+  last: Uint8Array,
+  rest: AsyncIterator<AnswerEvent>,
   ports: Ports,
 ): Promise<void> {
   try {
-    await call.reply.write(last.raw);
+    await call.reply.write(last);
     for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
       await call.reply.write(next.value.raw);
     }
@@ -145,25 +162,9 @@ function requestOf(call: Journaled, resumes?: ResumedCall): RequestId | undefine
   return call.frame?.kind === "request" ? call.frame.id : resumes?.requestId;
 }
 
-/** The data of an event that answers this very request. */
-function finalAnswer(answers: RequestId | undefined, event: SseEvent): Uint8Array | undefined {
-  if (answers === undefined || event.data === null || event.data.length === 0) return undefined;
-  // A long event that names a method early is read all the same: it may be no answer.
-  const isLong = event.data.length > inspectBytes;
-  if (isLong && !mentionsMethod(event.data)) return event.data;
-  const response = responseIn(event.data);
-  return response?.id === answers ? event.data : undefined;
-}
-
-function mentionsMethod(data: Uint8Array): boolean {
-  return new TextDecoder().decode(data.subarray(0, headBytes)).includes('"method"');
-}
-
-interface Answered {
+interface Answered extends ReadAnswer {
   readonly status: number;
-  readonly body: Uint8Array;
   readonly bytes: number;
-  readonly answers: RequestId | undefined;
 }
 
 /** What the gateway had to say itself on a stream that had begun is its own failure, and no answer. */
@@ -172,9 +173,7 @@ function endingWith({ refusal }: AnswerEvent, answer: Answered): Ending {
   return refusal === undefined ? ended : { ...ended, outcome: "error", reason: refusal.code };
 }
 
-function ending({ status, body, bytes, answers }: Answered): Ending {
-  const uninspected = body.length > inspectBytes;
-  const response = uninspected || answers === undefined ? undefined : responseIn(body);
+function ending({ status, bytes, uninspected, response }: Answered): Ending {
   const failed = status >= 400 || response?.error !== undefined || response?.result?.isError === true;
   return {
     outcome: status >= 500 ? "error" : "allowed",
@@ -203,12 +202,6 @@ function broken(call: Journaled, status: number, bytes: number, error: unknown):
 
 function reasonOf(error: unknown): string {
   return error instanceof Refusal ? error.code : "stream_broken";
-}
-
-/** An answer that can't be read isn't ours to refuse: the client judges it, as it would without us. */
-function responseIn(data: Uint8Array): ResponseFrame | undefined {
-  const frame = tryReadFrame(data);
-  return frame?.kind === "response" ? frame : undefined;
 }
 
 /**

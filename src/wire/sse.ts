@@ -96,6 +96,16 @@ export function writeSseEvent(event: {
   return concat(parts);
 }
 
+/** The bytes of an event with other data, spliced in where its data stands in one line; else it is written anew. */
+export function withData({ raw, data, ...event }: SseEvent, changed: Uint8Array): Uint8Array {
+  if (data === changed) return raw;
+  const start = data?.buffer === raw.buffer ? data.byteOffset - raw.byteOffset : -1;
+  const end = start + (data?.length ?? 0);
+  if (start < 0 || end > raw.length || changed.includes(lf))
+    return writeSseEvent({ ...event, data: changed });
+  return concat([raw.subarray(0, start), changed, raw.subarray(end)]);
+}
+
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const dataPrefix = utf8("data: ");
 const lineEnd = utf8("\n");

@@ -84,7 +84,7 @@ export async function openSession(client: Client, server: string): Promise<Legac
 /** The messages of an answer, whether it came as JSON or as events, in their bytes. */
 export function messagesIn(text: string): readonly string[] {
   if (!/^(event|id|retry|data|:)/.test(text)) return [text];
-  const events = sseReader(text.length + 1).push(Buffer.from(text));
+  const events = sseReader(Buffer.byteLength(text)).push(Buffer.from(text));
   return events.flatMap(({ data }) =>
     data === null || data.length === 0 ? [] : [Buffer.from(data).toString()],
   );

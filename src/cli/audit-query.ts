@@ -1,0 +1,136 @@
+/** `latticegate audit query` */
+import { type AuditQuestion, searchLog } from "../app/audit-query.ts";
+import { plainNames } from "../app/caller-names.ts";
+import { loadConfig } from "../app/config.ts";
+import { statePaths } from "../app/state-folder.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { parseDurationMs } from "../kernel/units.ts";
+import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
+import { asCsv, asEntries, asJsonLines, asTable } from "./found-calls.ts";
+
+const formats = ["table", "jsonl", "csv"] as const;
+const verdicts = ["allowed", "denied", "error"] as const;
+const defaultLimit = 100;
+/** What is found is held in memory until it is printed. */
+const maxLimit = 1_000_000;
+
+export const auditQuery = {
+  name: "audit query",
+  arguments: "",
+  summary: "Find calls in the audit log by caller, tool, verdict, rule and time; newest first.",
+  options: {
+    ...configOption,
+    log: {
+      type: "string",
+      value: "FOLDER",
+      help: "The log, or a copy of it; by default that of the config's gateway.",
+    },
+    caller: { type: "string", value: "NAME", help: "Who asked." },
+    tool: { type: "string", value: "SERVER/TOOL", help: 'The tool; "files/*" are all of a server.' },
+    server: { type: "string", value: "NAME", help: "The server." },
+    verdict: { type: "string", value: "V", help: "allowed, denied or error." },
+    rule: { type: "string", value: "NAME", help: "The rule that decided." },
+    event: {
+      type: "string",
+      value: "EVENT",
+      help: "Such as call.decision or identity.issue; any by default.",
+    },
+    session: { type: "string", value: "ID", help: "The session of the caller's client." },
+    call: { type: "string", value: "ID", help: "One call." },
+    since: { type: "string", value: "TIME", help: "From 2026-11-21T09:30:00Z on, or from 2h, 7d ago on." },
+    until: { type: "string", value: "TIME", help: "Before that time." },
+    limit: { type: "string", value: "N", help: `At most so many; ${defaultLimit} by default.` },
+    "oldest-first": { type: "boolean", help: "In the order of the log." },
+    format: { type: "string", value: "F", help: "table, jsonl or csv; table by default." },
+    entries: { type: "boolean", help: "With jsonl: the entries themselves, as they stand in the log." },
+    index: {
+      type: "string",
+      value: "FILE",
+      help: "Where the index is kept; for a copy, none is by default.",
+    },
+    rebuild: { type: "boolean", help: "Make the index anew." },
+  },
+  run: async (call) => {
+    const format = oneOf(call, "format", formats) ?? (call.flag("entries") ? "jsonl" : "table");
+    if (call.flag("entries") && format !== "jsonl")
+      throw new Refusal("bad_config", "--entries are printed as jsonl only.");
+    if (call.positionals.length > 0)
+      throw new Refusal("bad_config", `Expected options only, found "${call.positionals.join(" ")}".`);
+    const question = questionOf(call, Date.now());
+    const names = plainNames;
+    const found = await searchLog(
+      { ...place(call), names, rebuild: call.flag("rebuild"), note: (line) => console.error(line) },
+      question,
+    );
+    const lines = {
+      table: () => (found.length === 0 ? [] : asTable(found, names)),
+      csv: () => asCsv(found, names).map((line) => `${line}\r`),
+      jsonl: () => (call.flag("entries") ? asEntries(found, question.event) : asJsonLines(found, names)),
+    };
+    for (const line of lines[format]()) call.out(line);
+    return found.length === 0 ? 1 : 0;
+  },
+} as const satisfies Command;
+
+/** The log and its index: a copy's isn't kept unless it is said where. */
+function place(call: CommandCall): { readonly folder: string; readonly index: string | undefined } {
+  const copy = call.text("log");
+  if (copy !== undefined) return { folder: copy, index: call.text("index") };
+  const { log, auditIndex } = statePaths(loadConfig(configFile(call)).state);
+  return { folder: log, index: call.text("index") ?? auditIndex };
+}
+
+function questionOf(call: CommandCall, nowUnixMs: number): AuditQuestion {
+  const verdict = oneOf(call, "verdict", verdicts);
+  const tool = call.text("tool");
+  const sinceUnixMs = timeOf(call, "since", nowUnixMs);
+  const untilUnixMs = timeOf(call, "until", nowUnixMs);
+  const texts = (["caller", "server", "rule", "event", "session", "call"] as const).flatMap((name) => {
+    const text = call.text(name);
+    return text === undefined ? [] : [[name, text] as const];
+  });
+  return {
+    ...Object.fromEntries(texts),
+    ...(verdict !== undefined && { verdict }),
+    ...(tool !== undefined && { tool: toolOf(tool) }),
+    ...(sinceUnixMs !== undefined && { sinceUnixMs }),
+    ...(untilUnixMs !== undefined && { untilUnixMs }),
+    isOldestFirst: call.flag("oldest-first"),
+    limit: limitOf(call),
+  };
+}
+
+function toolOf(text: string): NonNullable<AuditQuestion["tool"]> {
+  const isPrefix = text.endsWith("/*");
+  return { text: isPrefix ? text.slice(0, -1) : text, isPrefix };
+}
+
+function limitOf(call: CommandCall): number {
+  const text = call.text("limit");
+  const limit = text === undefined ? defaultLimit : Number(text);
+  if (/^\d+$/.test(text ?? "0") && limit >= 1 && limit <= maxLimit) return limit;
+  throw new Refusal("bad_config", `--limit takes a whole number from 1 to ${maxLimit}, found "${text}".`);
+}
+
+function oneOf<T extends string>(call: CommandCall, option: string, values: readonly T[]): T | undefined {
+  const given = call.text(option);
+  const value = values.find((each) => each === given);
+  if (given === undefined || value !== undefined) return value;
+  throw new Refusal("bad_config", `--${option} takes ${values.join(", ")}; found "${given}".`);
+}
+
+const isoTime = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/;
+
+/** A time, or how long ago. */
+function timeOf(call: CommandCall, option: "since" | "until", nowUnixMs: number): number | undefined {
+  const text = call.text(option);
+  if (text === undefined) return undefined;
+  const agoMs = parseDurationMs(text);
+  const time =
+    agoMs === undefined && isoTime.test(text) ? Date.parse(text) : nowUnixMs - (agoMs ?? Number.NaN);
+  if (!Number.isNaN(time)) return time;
+  throw new Refusal(
+    "bad_config",
+    `--${option} takes a time such as 2026-11-21T09:30:00Z or 2026-11-21, or 2h, 7d ago; found "${text}".`,
+  );
+}
