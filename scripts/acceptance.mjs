@@ -37,6 +37,10 @@ const parts = {
     what: "the audit log's keys rotated, with its process dying at every step",
     args: test("test/acceptance/log-rotation.test.ts"),
   },
+  "third-party": {
+    what: "our logs read by others: a second reading of the formats, and Go's x/mod",
+    args: test("test/acceptance/third-party.test.ts"),
+  },
   handshakes: {
     what: "what handshakes cost, measured and printed",
     args: test("test/acceptance/handshake-costs.test.ts"),
