@@ -4,7 +4,7 @@ import { isOf } from "../host/net/tls.ts";
 import type { DoorTerms } from "../host/net/web-tls.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
 import { handle } from "../gate/handle.ts";
-import type { Ports } from "../gate/ports.ts";
+import type { Digests, Ports } from "../gate/ports.ts";
 import { clientSessions } from "../host/client-sessions.ts";
 import type { EnrolmentProfile } from "../host/net/enrol-http.ts";
 import { grantsHttp } from "../host/net/grants-http.ts";
@@ -55,6 +55,9 @@ export interface Base {
   readonly freshKeysSince: () => number;
   /** Has the audit log signed as that profile asks. */
   readonly followLog: (profile: Profile) => void;
+  readonly digests: Digests;
+  /** Has `forget` told who was erased from the audit log, as far as they were seen. */
+  readonly onErasure: (forget: (ids: readonly string[]) => void) => void;
 }
 
 export interface DataPlane {
@@ -84,6 +87,7 @@ export async function openDataPlane(
   // As the doors have it: what a peer shows is judged by what it was asked for.
   const peers = watchPeers(config.crypto, { ...own, profile: () => shown.inForce });
   opening.defer(peers.stop);
+  base.onErasure(peers.forget);
   const current = { standing, peers, delegations: () => shown.delegations };
   const behind = await openServers(config, { ...base, ...current }, opening);
   const { connected, ports } = behind;
@@ -206,7 +210,7 @@ async function openServers(
     Required<Pick<Ports, "delegations">> & { readonly standing: Standing; readonly peers: PeerWatch },
   opening: AsyncDisposableStack,
 ): Promise<Behind> {
-  const { own, world, environment, gatewayId, standing, peers, delegations } = parts;
+  const { own, world, environment, gatewayId, standing, peers, delegations, digests } = parts;
   const { keys, journal } = own;
   const virtual = joinServers(config, {
     handle: (received) => handle(received, world.current(), ports),
@@ -231,6 +235,7 @@ async function openServers(
   opening.defer(connected.upstreams.close);
   const ports: Ports = {
     journal,
+    digests,
     upstreams: connected.upstreams,
     virtual: namedVirtualServers(virtual),
     sessionKey: await keys.secret("sessions"),

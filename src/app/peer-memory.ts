@@ -13,6 +13,8 @@ export interface LivePeers {
   readonly put: (peer: RememberedPeer, isUrgent: boolean) => void;
   /** Takes over what commands changed. @returns whether they did */
   readonly reload: () => boolean;
+  /** Drops those of whom it holds. */
+  readonly forget: (isGone: (peer: string) => boolean) => void;
   readonly stop: () => void;
 }
 
@@ -72,6 +74,15 @@ export function livePeers(
       // What was still to be written of them is of an older epoch, and the store leaves it out.
       for (const record of touched) insert(record);
       return touched.length > 0;
+    },
+    forget: (isGone) => {
+      for (const peer of [...peers.incoming.keys()].filter(isGone)) {
+        const name = { direction: "incoming", peer } as const;
+        peers.incoming.delete(peer);
+        dirty.delete(keyOf(name));
+        dropped.set(keyOf(name), name);
+      }
+      save();
     },
     stop: save,
   };

@@ -21,7 +21,8 @@ type EntryEvent =
   | "crypto.change"
   | "log.rotate"
   | "link.regressed"
-  | "link.accept";
+  | "link.accept"
+  | "subject.erase";
 
 export interface EntryDraft {
   readonly event: EntryEvent;
