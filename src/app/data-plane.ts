@@ -87,7 +87,6 @@ export async function openDataPlane(
   // As the doors have it: what a peer shows is judged by what it was asked for.
   const peers = watchPeers(config.crypto, { ...own, profile: () => shown.inForce });
   opening.defer(peers.stop);
-  base.onErasure(peers.forget);
   const current = { standing, peers, delegations: () => shown.delegations };
   const behind = await openServers(config, { ...base, ...current }, opening);
   const { connected, ports } = behind;
@@ -138,7 +137,7 @@ export async function openDataPlane(
 
 /** Puts in force what commands changed, now and whenever they did. */
 function enforceChanges(
-  { world, records, freshKeysSince }: Base,
+  { world, records, freshKeysSince, onErasure }: Base,
   parts: {
     readonly watch: RootWatch;
     readonly renewal: ReturnType<typeof renewing>;
@@ -158,6 +157,7 @@ function enforceChanges(
     if (watch.isRevoked(world.current().trust)) renewal.now();
     void records.revoked();
   };
+  onErasure(peers.forget);
   world.onChange(enforce);
   enforce(); // What was changed while no gateway ran, or while this one started.
 }

@@ -74,19 +74,13 @@ interface Veiling {
 }
 
 function veiledFact(row: PersonalFact, value: string, { draft, actor, subjects }: Veiling): string {
-  switch (row.holds) {
-    case "names":
-      return JSON.stringify(namesIn(value).map((name) => veiledName(name, subjects)));
-    case "name":
-      // What was only asked for is nobody's name yet, however it looks.
-      return row.fact === "to" && draft.outcome !== "allowed"
-        ? subjects.knownOr(value).pseudonym
-        : veiledName(value, subjects);
-    case "text":
-      return veiledText(value, subjects);
-    case "detail":
-      return actor === undefined ? value : sealDetail(actor.key, row.fact, value);
-  }
+  const { fact, holds } = row;
+  if (holds === "names") return JSON.stringify(namesIn(value).map((name) => veiledName(name, subjects)));
+  if (holds === "text") return veiledText(value, subjects);
+  if (holds === "detail") return actor === undefined ? value : sealDetail(actor.key, fact, value);
+  // What was only asked for is nobody's name yet, however it looks.
+  const isAsked = fact === "to" && draft.outcome !== "allowed";
+  return isAsked ? subjects.knownOr(value).pseudonym : veiledName(value, subjects);
 }
 
 /** Several of them as ` for ` and `, ` join them: a client, and whom it acts for. */
