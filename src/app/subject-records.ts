@@ -1,9 +1,11 @@
 /** Erasures of subjects, taken up and put on record by whoever writes the log. */
 import type { Journal } from "../gate/ports.ts";
-import type { Erasure, SubjectStore } from "../host/store/state-subjects.ts";
+import { openLogReader } from "../host/store/log-reader.ts";
+import { dropSubjects, type Erasure, type SubjectStore } from "../host/store/state-subjects.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { EntryDraft } from "../model/entry.ts";
+import { statePaths } from "./state-folder.ts";
 import type { LiveSubjects } from "./subjects.ts";
 
 interface Recording {
@@ -58,10 +60,23 @@ export function recordErasures({
   };
 }
 
+/** Whom a log that is continued says to be erased stays so, whatever a backup from before had of it. */
+export async function repeatErasures(state: string): Promise<void> {
+  const paths = statePaths(state);
+  const gone = new Set<string>();
+  for await (const { reading } of openLogReader(paths.log).forwards()) {
+    if (reading.kind !== "entry" || reading.entry.event !== erasureEvent) continue;
+    gone.add(reading.entry.facts["pseudonym"] ?? "");
+  }
+  if (gone.size > 0) dropSubjects(paths.database, gone);
+}
+
+const erasureEvent = "subject.erase";
+
 function erasureEntry(erasure: Erasure, owner: string, nowUnixMs: number): EntryDraft {
   const { callId, pseudonym, atUnixMs, by, entries } = erasure;
   return {
-    event: "subject.erase",
+    event: erasureEvent,
     atUnixMs: nowUnixMs,
     callId,
     principal: owner,

@@ -107,6 +107,19 @@ export function openSubjects(file: string, secret: Uint8Array): SubjectStore {
   };
 }
 
+/** Deletes the keys of these, without a look at whose they are: for a database that was restored. */
+export function dropSubjects(file: string, pseudonyms: Iterable<string>): void {
+  const db = openDatabase(file, (db) => db.exec(schema));
+  try {
+    const drop = db.prepare("delete from subjects where pseudonym = ?");
+    transaction(db, () => {
+      for (const pseudonym of pseudonyms) drop.run(pseudonym);
+    });
+  } finally {
+    db.close();
+  }
+}
+
 type Rows = Pick<SubjectStore, "of" | "known" | "byPseudonym" | "list">;
 
 function subjectRows(db: DatabaseSync, secret: Uint8Array): Rows {
