@@ -9,6 +9,9 @@ import type { LogSuites } from "../crypto/suites/signatures.ts";
 import { syncFolders, writePrivateFile } from "../host/store/files.ts";
 import { type Durability, type FileJournal, openJournal } from "../host/store/journal-files.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
+import { openSubjects, type SubjectStore } from "../host/store/state-subjects.ts";
+import type { Digests } from "../gate/ports.ts";
+import { gatewayIdOf } from "../identity/spiffe-id.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import {
@@ -19,10 +22,14 @@ import {
   sameSuites,
   suiteIdsOf,
 } from "./log-keys.ts";
+import { recordErasures } from "./subject-records.ts";
+import { liveSubjects, pseudonymous } from "./subjects.ts";
 import { statePaths } from "./state-folder.ts";
 
 export interface AuditLog {
+  /** Takes entries with names, and writes them with pseudonyms. */
   readonly journal: FileJournal;
+  readonly digests: Digests;
   readonly origin: string;
   /**
    * Takes the log to a new generation of keys of these suites, while it is written; the old keys are erased.
@@ -41,6 +48,10 @@ export interface LogRotation {
 
 interface AuditLogOptions {
   readonly trustDomain: string;
+  /** Whose log it is, a SPIFFE ID: the gateway's by default. */
+  readonly owner?: string;
+  /** Told the ids of those whose keys a command destroyed, as far as they were seen here. */
+  readonly onErased?: (ids: readonly string[]) => void;
   /** Of the keys that a new log begins with. */
   readonly suites: LogSuites;
   /** `process` if absent. */
@@ -59,7 +70,8 @@ export async function openAuditLog(
   const { clock, log } = options;
   const { origin, current, make } = await openLogKeys(paths.log, keys, options);
   const { number: generation, signers, dailySigner } = current;
-  const journal = await openJournal({
+  const store = openSubjects(paths.database, await keys.secret(subjectsSecret));
+  const files = await openJournal({
     folder: paths.log,
     origin,
     signers,
@@ -69,12 +81,36 @@ export async function openAuditLog(
     ...(options.durability && { durability: options.durability }),
     clock,
     log,
+  }).catch((error: unknown) => {
+    store.close();
+    throw error;
   });
+  const { journal, digests } = withSubjects(files, store, options);
   if (journal.recovered.tornBytes > 0) log.warn("log.torn", { bytes: journal.recovered.tornBytes });
   await settleKeys(state, keys, journal, log);
   await endOpenCalls(journal, clock, log);
   const rotate = rotation({ journal, make, clock }, () => settleKeys(state, keys, journal, log));
-  return { journal, origin, rotate };
+  return { journal, digests, origin, rotate };
+}
+
+/** Under which the keys of those the log speaks of are sealed. */
+export const subjectsSecret = "subjects";
+
+/** INVARIANT: the only way into the log: nothing that names a caller or a user gets past it. */
+function withSubjects(
+  files: FileJournal,
+  store: SubjectStore,
+  options: AuditLogOptions,
+): { readonly journal: FileJournal; readonly digests: Digests } {
+  const subjects = liveSubjects(store, options);
+  const named = pseudonymous(files, subjects);
+  const { owner = gatewayIdOf(options.trustDomain), clock, log } = options;
+  const stop = recordErasures({ journal: named, subjects, store, owner, clock, log });
+  const close = async (): Promise<void> => {
+    await stop();
+    await files.close().finally(store.close);
+  };
+  return { journal: { ...files, append: named.append, owe: named.owe, close }, digests: named };
 }
 
 /** Rotates to the suites of a profile, unless the log's keys are of these suites already. @returns whether it did */

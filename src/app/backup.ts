@@ -20,6 +20,7 @@ import { runningGateway } from "./certificate-authority.ts";
 import type { Config } from "./config.ts";
 import { listLogKeys } from "./log-key-list.ts";
 import { readKeyFile, verifyLogFolder } from "./log-verification.ts";
+import { repeatErasures } from "./subject-records.ts";
 import { statePaths } from "./state-folder.ts";
 
 export interface BackupReport {
@@ -162,6 +163,7 @@ async function unpack(
   }
   if (options.log !== undefined) await takeLogAlong(options.log, folder, path.join(folder, oldLog));
   if (options.log !== undefined && !options.hasSigner) await mustHaveKeys(options.log, folder);
+  if (continues) await repeatErasures(folder);
   noteRestore(statePaths(folder).database, backup, options);
   return oldLog;
 }

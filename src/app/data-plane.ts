@@ -4,7 +4,7 @@ import { isOf } from "../host/net/tls.ts";
 import type { DoorTerms } from "../host/net/web-tls.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
 import { handle } from "../gate/handle.ts";
-import type { Ports, Receipts } from "../gate/ports.ts";
+import type { Digests, Ports, Receipts } from "../gate/ports.ts";
 import { clientSessions } from "../host/client-sessions.ts";
 import type { EnrolmentProfile } from "../host/net/enrol-http.ts";
 import { grantsHttp } from "../host/net/grants-http.ts";
@@ -57,6 +57,9 @@ export interface Base {
   readonly freshKeysSince: () => number;
   /** Has the audit log signed as that profile asks. */
   readonly followLog: (profile: Profile) => void;
+  readonly digests: Digests;
+  /** Has `forget` told who was erased from the audit log, as far as they were seen. */
+  readonly onErasure: (forget: (ids: readonly string[]) => void) => void;
 }
 
 export interface DataPlane {
@@ -136,7 +139,7 @@ export async function openDataPlane(
 
 /** Puts in force what commands changed, now and whenever they did. */
 function enforceChanges(
-  { world, records, freshKeysSince }: Base,
+  { world, records, freshKeysSince, onErasure }: Base,
   parts: {
     readonly watch: RootWatch;
     readonly renewal: ReturnType<typeof renewing>;
@@ -156,6 +159,7 @@ function enforceChanges(
     if (watch.isRevoked(world.current().trust)) renewal.now();
     void records.revoked();
   };
+  onErasure(peers.forget);
   world.onChange(enforce);
   enforce(); // What was changed while no gateway ran, or while this one started.
 }
@@ -208,7 +212,7 @@ async function openServers(
     Required<Pick<Ports, "delegations">> & { readonly standing: Standing; readonly peers: PeerWatch },
   opening: AsyncDisposableStack,
 ): Promise<Behind> {
-  const { own, receipts, world, environment, gatewayId, standing, peers, delegations } = parts;
+  const { own, receipts, world, environment, gatewayId, standing, peers, delegations, digests } = parts;
   const { keys, journal } = own;
   const virtual = joinServers(config, {
     handle: (received) => handle(received, world.current(), ports),
@@ -234,6 +238,7 @@ async function openServers(
   const ports: Ports = {
     journal,
     receipts,
+    digests,
     upstreams: connected.upstreams,
     virtual: namedVirtualServers(virtual),
     sessionKey: await keys.secret("sessions"),

@@ -89,6 +89,7 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
     world: () => world,
     ports: {
       journal: audit.journal,
+      digests: audit.digests,
       upstreams,
       virtual: namedVirtualServers(new Map()),
       clock,
@@ -121,7 +122,8 @@ async function openLog(
   { trustDomain, keys, profile, spiffeId }: SidecarIdentity,
   opening: AsyncDisposableStack,
 ): Promise<{ readonly audit: AuditLog; readonly follow: ReturnType<typeof followingLog>["follow"] }> {
-  const audit = await openAuditLog(state, keys, { trustDomain, suites: profile.log, clock, log });
+  const options = { trustDomain, owner: spiffeId, suites: profile.log, clock, log };
+  const audit = await openAuditLog(state, keys, options);
   opening.defer(audit.journal.close);
   const { follow, stop } = followingLog(audit, spiffeId, log);
   opening.defer(stop);

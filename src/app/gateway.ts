@@ -103,10 +103,12 @@ async function openBase(
   );
   const state = openState(statePaths(config.state).database);
   opening.defer(state.close);
-  const { audit, followLog } = await openLog(config, { ...environment, keys, inForce }, opening);
+  const recent = recentCalls();
+  const forgetting = new Set<(ids: readonly string[]) => void>([recent.forget]);
+  const onErased = (ids: readonly string[]): void => forgetting.forEach((forget) => forget(ids));
+  const { audit, followLog } = await openLog(config, { ...environment, keys, inForce, onErased }, opening);
   // Ours while we hold the log; it names the page's link, which ends with us.
   opening.defer(() => rm(statePaths(config.state).run, { force: true }));
-  const recent = recentCalls();
   const journal = observed(audit.journal, recent);
   const gatewayId = gatewayIdOf(config.trust_domain);
   const seen = { ...state, issuers: () => issuersOf(roots.roots()), inForce };
@@ -127,7 +129,10 @@ async function openBase(
   const freshKeysSince = profiles.freshKeysSinceUnixMs;
   const { checkpoint } = audit.journal;
   const receipts = promptReceipts({ folder: statePaths(config.state).log, checkpoint, log });
-  return { environment, audit, recent, world, records, gatewayId, own, receipts, freshKeysSince, followLog };
+  const { digests } = audit;
+  const onErasure = (forget: (ids: readonly string[]) => void): void => void forgetting.add(forget);
+  const base = { environment, world, records, gatewayId, own, freshKeysSince, followLog };
+  return { ...base, audit, recent, digests, receipts, onErasure };
 }
 
 /** The profile that counts, as the state folder and the config have it, after its algorithms were tried. */
@@ -146,10 +151,16 @@ async function openInForce(
   return { profiles, inForce };
 }
 
+interface LogNeeds extends Environment {
+  readonly keys: KeyFolder;
+  readonly inForce: () => InForce;
+  readonly onErased: (ids: readonly string[]) => void;
+}
+
 /** The audit log, whose keys rotate when somebody asks for that and with the profile. */
 async function openLog(
   config: Config,
-  { keys, inForce, clock, log }: Environment & { readonly keys: KeyFolder; readonly inForce: () => InForce },
+  { keys, inForce, onErased, clock, log }: LogNeeds,
   opening: AsyncDisposableStack,
 ): Promise<{ readonly audit: AuditLog; readonly followLog: Base["followLog"] }> {
   const requests = openRotationRequests(statePaths(config.state).database);
@@ -158,13 +169,8 @@ async function openLog(
   const { trust_domain: trustDomain } = config;
   const suites = (): LogSuites => inForce().profile.log;
   const { durability } = config.audit;
-  const audit = await openAuditLog(config.state, keys, {
-    trustDomain,
-    suites: suites(),
-    durability,
-    clock,
-    log,
-  });
+  const options = { trustDomain, suites: suites(), durability, onErased, clock, log };
+  const audit = await openAuditLog(config.state, keys, options);
   opening.defer(audit.journal.close);
   const principal = gatewayIdOf(trustDomain);
   opening.defer(followRotationRequests({ audit, requests, suites, principal, log }).stop);

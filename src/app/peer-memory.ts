@@ -13,6 +13,8 @@ export interface LivePeers {
   readonly put: (peer: RememberedPeer, isUrgent: boolean) => void;
   /** Takes over what commands changed. @returns whether they did */
   readonly reload: () => boolean;
+  /** Drops those of whom it holds. */
+  readonly forget: (isGone: (peer: string) => boolean) => void;
   readonly stop: () => void;
 }
 
@@ -27,6 +29,11 @@ export function livePeers(
   const dropped = new Map<string, PeerName>();
   let epoch = 0;
   let timer: NodeJS.Timeout | undefined;
+  const drop = (name: PeerName): void => {
+    peers[name.direction].delete(name.peer);
+    dirty.delete(keyOf(name));
+    dropped.set(keyOf(name), name);
+  };
   const insert = (record: RememberedPeer): void => {
     const { direction, peer } = record;
     // INVARIANT: in the order in which they were seen last.
@@ -35,10 +42,7 @@ export function livePeers(
     epoch = Math.max(epoch, record.epoch);
     if (peers[direction].size <= bound) return;
     const [oldest] = peers[direction].keys();
-    if (oldest === undefined) return;
-    peers[direction].delete(oldest);
-    dirty.delete(keyOf({ direction, peer: oldest }));
-    dropped.set(keyOf({ direction, peer: oldest }), { direction, peer: oldest });
+    if (oldest !== undefined) drop({ direction, peer: oldest });
   };
   const save = (): void => {
     clearTimeout(timer);
@@ -54,9 +58,7 @@ export function livePeers(
       later();
     }
   };
-  const later = (): void => {
-    timer ??= setTimeout(save, saveMs).unref();
-  };
+  const later = (): void => void (timer ??= setTimeout(save, saveMs).unref());
   for (const record of store.peers().toSorted((a, b) => a.lastUnixMs - b.lastUnixMs)) insert(record);
   return {
     find: ({ direction, peer }) => peers[direction].get(peer),
@@ -72,6 +74,10 @@ export function livePeers(
       // What was still to be written of them is of an older epoch, and the store leaves it out.
       for (const record of touched) insert(record);
       return touched.length > 0;
+    },
+    forget: (isGone) => {
+      for (const peer of [...peers.incoming.keys()].filter(isGone)) drop({ direction: "incoming", peer });
+      save();
     },
     stop: save,
   };

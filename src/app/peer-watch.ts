@@ -40,6 +40,8 @@ export interface PeerWatch {
   readonly suspect: (address: string, offer: Offer) => string | undefined;
   /** Takes over what commands changed in the state database, and writes it into the audit log. */
   readonly refresh: () => void;
+  /** What was seen of these callers, and of clients that act for them. */
+  readonly forget: (ids: readonly string[]) => void;
   readonly stop: () => Promise<void>;
 }
 
@@ -95,6 +97,10 @@ export function watchPeers(policy: Policy, options: Options): PeerWatch {
       // A link that was flagged for what is accepted now isn't any more.
       if (court.peers.reload()) callers.forget();
       records.accepted();
+    },
+    forget: (ids) => {
+      court.peers.forget((peer) => peer.split(/ for |, /).some((part) => ids.includes(part)));
+      callers.forget();
     },
     stop: async () => {
       court.peers.stop();
@@ -202,6 +208,7 @@ const indifferent: PeerWatch = {
   outgoing: { onLink: () => () => undefined, regression: () => undefined },
   suspect: () => undefined,
   refresh: () => undefined,
+  forget: () => undefined,
   stop: () => Promise.resolve(),
 };
 

@@ -2,11 +2,13 @@
 import { loadConfig } from "../app/config.ts";
 import { verifyLogFolder } from "../app/log-verification.ts";
 import { statePaths } from "../app/state-folder.ts";
-import type { Entry } from "../audit/entry.ts";
+import type { Naming } from "../app/subject-names.ts";
+import { type Entry, entryExtension } from "../audit/entry.ts";
 import type { GenerationSpan } from "../audit/verify.ts";
 import { type LoggedEntry, type LogReader, openLogReader } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
+import { logFolder, namingOptions, placeOptions, withNamesFor } from "./log-place.ts";
 
 const logOption = {
   log: {
@@ -21,39 +23,53 @@ export const auditTail = {
   arguments: "",
   summary: "Print the last entries of the audit log.",
   options: {
-    ...configOption,
+    ...placeOptions,
     ...logOption,
+    ...namingOptions,
     lines: { type: "string", value: "N", help: "How many; 20 by default." },
     follow: { type: "boolean", help: "Go on printing what is added." },
     json: { type: "boolean", help: "Print entries as they stand in the log." },
   },
   run: async (call) => {
     const reader = openLogReader(logFolder(call));
-    const show = (entry: LoggedEntry): void => call.out(call.flag("json") ? textOf(entry) : line(entry));
     const lines = Number(call.text("lines") ?? 20);
     if (!Number.isInteger(lines) || lines < 0)
       throw new Refusal("bad_config", "--lines takes a whole number.");
     const size = await reader.size();
-    if (!call.flag("json")) await tellRemoved(reader, Math.max(0, size - lines), call);
-    for await (const entry of reader.forwards(Math.max(0, size - lines))) show(entry);
-    if (call.flag("follow")) for await (const entry of reader.follow(size)) show(entry);
-    return 0;
+    if (call.flag("json")) return await tail(call, reader, { lines, show: textOf });
+    await tellRemoved(reader, Math.max(0, size - lines), call);
+    return await withNamesFor(call, (named) =>
+      tail(call, reader, { lines, show: (entry) => line(entry, named) }),
+    );
   },
 } as const satisfies Command;
+
+async function tail(
+  call: CommandCall,
+  reader: LogReader,
+  { lines, show }: { readonly lines: number; readonly show: (entry: LoggedEntry) => string },
+): Promise<number> {
+  const size = await reader.size();
+  for await (const entry of reader.forwards(Math.max(0, size - lines))) call.out(show(entry));
+  if (call.flag("follow")) for await (const entry of reader.follow(size)) call.out(show(entry));
+  return 0;
+}
 
 export const auditShow = {
   name: "audit show",
   arguments: "CALL-ID",
   summary: "Print everything the audit log says about one call.",
-  options: { ...configOption, ...logOption },
+  options: { ...placeOptions, ...logOption, ...namingOptions },
   run: async (call) => {
     const [callId] = call.positionals;
     if (callId === undefined)
       throw new Refusal("bad_config", "Name the call's id; `latticegate audit tail` shows them.");
     const reader = openLogReader(logFolder(call));
     const entries = await reader.find(callId);
-    for (const entry of entries)
-      call.out(`entry ${entry.index}\n${JSON.stringify(JSON.parse(textOf(entry)), null, 2)}`);
+    await withNamesFor(call, (named) => {
+      for (const entry of entries) call.out(`entry ${entry.index}\n${recordText(entry, named)}`);
+      return Promise.resolve();
+    });
     if (entries.length === 0) {
       call.out(`The log says nothing about ${callId}.`);
       await tellRemoved(reader, 0, call);
@@ -124,18 +140,24 @@ async function tellRemoved(reader: LogReader, from: number, call: CommandCall): 
   );
 }
 
-function logFolder(call: CommandCall): string {
-  return call.text("log") ?? statePaths(loadConfig(configFile(call)).state).log;
-}
-
 function textOf(entry: LoggedEntry): string {
   return new TextDecoder().decode(entry.bytes);
 }
 
-function line(logged: LoggedEntry): string {
+/** The whole record; with names, what it says of people isn't what its hashes are over. */
+function recordText(logged: LoggedEntry, named: Naming): string {
+  const record = JSON.parse(textOf(logged)) as Record<string, unknown>;
+  const { reading } = logged;
+  if (reading.kind === "unreadable") return JSON.stringify(record, null, 2);
+  const { principal, facts } = named(reading.entry);
+  const extensions = { ...(record["extensions"] as object), [entryExtension]: facts };
+  return JSON.stringify({ ...record, extensions, principal_id: principal }, null, 2);
+}
+
+function line(logged: LoggedEntry, named: Naming): string {
   const { index, reading } = logged;
   if (reading.kind === "unreadable") return `${String(index).padStart(6)}  unreadable: ${reading.why}`;
-  const { entry } = reading;
+  const entry = named(reading.entry);
   const when = new Date(entry.atUnixMs).toISOString();
   const head = [
     String(index).padStart(6),

@@ -4,6 +4,7 @@ import { version } from "../app/version.ts";
 import { auditKeys } from "./audit-keys.ts";
 import { auditQuery } from "./audit-query.ts";
 import { auditReceipt, auditVerifyReceipt } from "./audit-receipt.ts";
+import { auditDigest, auditErase, auditSubjects } from "./audit-subjects.ts";
 import { auditShow, auditTail, auditVerify } from "./audit.ts";
 import { caAnchor, caList, caReadmit, caRevoke, caToken } from "./ca.ts";
 import { clientConfig } from "./client-config.ts";
@@ -74,6 +75,9 @@ const commands = [
   auditReceipt,
   auditVerifyReceipt,
   auditKeys,
+  auditSubjects,
+  auditErase,
+  auditDigest,
   configCheck,
   configDocs,
   identityExport,

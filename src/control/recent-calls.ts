@@ -15,6 +15,8 @@ interface RecentCall {
 
 export interface RecentCalls {
   readonly see: (entry: EntryDraft) => void;
+  /** What these callers did. */
+  readonly forget: (callers: readonly string[]) => void;
   /** Newest first. */
   readonly list: (limit: number) => readonly RecentCall[];
 }
@@ -40,6 +42,9 @@ export function recentCalls(): RecentCalls {
       if (calls.size <= kept) return;
       const oldest = calls.keys().next();
       if (oldest.done !== true) calls.delete(oldest.value);
+    },
+    forget: (callers) => {
+      for (const [callId, { first }] of calls) if (callers.includes(first.principal)) calls.delete(callId);
     },
     list: (limit) => [...calls.values()].slice(-limit).reverse().map(recentCall),
   };

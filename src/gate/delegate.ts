@@ -45,7 +45,7 @@ export async function delegate(call: InSession, grant: Grant, world: World, port
     principal: call.caller.id,
     tool: null,
   } as const;
-  const facts = { ...standing(call), to: printable(grant.to, 256), asked: describe(grant.scope) };
+  const facts = { ...standing(call), to: asNamed(grant.to, world), asked: describe(grant.scope) };
   try {
     if (ports.delegations === undefined) throw refused("Delegations aren't given out here.");
     const credential = narrowed(call, grant, world);
@@ -62,6 +62,16 @@ export async function delegate(call: InSession, grant: Grant, world: World, port
       await ports.journal.append({ ...asked, outcome: "denied", facts: { ...facts, reason } });
     }
     throw error;
+  }
+}
+
+/** As it would be called if it could be had. */
+function asNamed(to: string, { trust }: World): string {
+  if (to.startsWith("spiffe://")) return printable(to, 256);
+  try {
+    return spiffeId(trust.domain, to);
+  } catch {
+    return printable(to, 256);
   }
 }
 

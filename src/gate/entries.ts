@@ -20,11 +20,14 @@ export interface Ending {
   readonly resumes?: string;
   /** The link the answer came on. */
   readonly link?: ServerLink;
+  /** Keyed digest of the server's answer as it came; of a stream, to the end of what answers the call. */
+  readonly answerHmac?: string;
   /** In what the link to the server was less than before. */
   readonly upstreamRegression?: string;
 }
 
-export function decisionEntry(call: Judged, world: World): EntryDraft {
+/** @param requestHmac keyed digest of the body; undefined where there is none */
+export function decisionEntry(call: Judged, world: World, requestHmac: string | undefined): EntryDraft {
   const { verdict } = call;
   const { proof } = call.caller;
   return {
@@ -41,6 +44,7 @@ export function decisionEntry(call: Judged, world: World): EntryDraft {
       ...linkFacts(call, world),
       ...(proof.kind === "token" && { proof: proof.binding }),
       request_bytes: String(call.body.length),
+      ...(requestHmac !== undefined && { request_hmac: requestHmac }),
     },
   };
 }
@@ -64,6 +68,7 @@ export function outcomeEntry(call: Received & Partial<Read>, ending: Ending, now
       ...(ending.resumes !== undefined && { resumes: ending.resumes }),
       ...(ending.upstreamRegression !== undefined && { "upstream.regression": ending.upstreamRegression }),
       ...(ending.reason !== undefined && { reason: ending.reason }),
+      ...(ending.answerHmac !== undefined && { answer_hmac: ending.answerHmac }),
       ...(ending.link && serverLinkFacts(ending.link)),
     },
   };

@@ -1,5 +1,6 @@
 /** The gate's ports, each with its contract in words. Only host/ implements them. */
 import type { SigningKey } from "../crypto/keys.ts";
+import type { CallSide, RunningDigest } from "../crypto/subject-keys.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Caller } from "../model/caller.ts";
@@ -79,11 +80,23 @@ export interface Receipts {
   readonly of: (index: number) => Promise<string | undefined>;
 }
 
+/**
+ * Keyed digests of what is asked and answered, for the log: of the call's own key, which goes with its caller's. Equal
+ * texts of two calls have different ones. @throws Refusal `journal_unavailable` if the caller's key can't be had
+ */
+export interface Digests {
+  readonly begin: (
+    call: { readonly callId: string; readonly principal: string },
+    side: CallSide,
+  ) => RunningDigest;
+}
+
 /** What the path of a call needs beside the call and the world. */
 export interface Ports {
   readonly journal: Journal;
   /** Absent where answers aren't given any: what servers say of receipts then passes as it is. */
   readonly receipts?: Receipts;
+  readonly digests: Digests;
   readonly upstreams: Upstreams;
   readonly virtual: VirtualServers;
   readonly clock: Clock;

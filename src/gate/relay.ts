@@ -1,4 +1,5 @@
 /** From the upstream's answer to what leaves: everything but the end is sent, the end waits for the log. */
+import type { RunningDigest } from "../crypto/subject-keys.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { sessionHeader } from "../wire/identity-headers.ts";
 import type { RequestId } from "../wire/frame.ts";
@@ -8,6 +9,7 @@ import {
   type AnswerEvent,
   type HeaderList,
   type Journaled,
+  principalOf,
   type ResumedCall,
   whyGone,
 } from "./call.ts";
@@ -29,16 +31,25 @@ export interface Departure {
 }
 
 export async function relay(call: Journaled, answer: Answer, ports: Ports): Promise<Departure> {
-  const departure = await relayed(call, answer, ports);
+  const digest = ports.digests.begin({ callId: call.id, principal: principalOf(call) }, "answer");
+  const { ending, ...act } = await relayed(call, answer, { ...ports, digest });
   const { link } = answer;
-  return link === undefined ? departure : { ...departure, ending: { ...departure.ending, link } };
+  const known = {
+    ...(ending.answerBytes > 0 && { answerHmac: digest.end() }),
+    ...(link !== undefined && { link }),
+  };
+  return { ...act, ending: { ...ending, ...known } };
 }
 
-async function relayed(call: Journaled, answer: Answer, ports: Ports): Promise<Departure> {
+/** `digest` takes in what the server said, as it comes. */
+type Relaying = Pick<Ports, "log" | "sessionKey"> & { readonly digest: RunningDigest };
+
+async function relayed(call: Journaled, answer: Answer, ports: Relaying): Promise<Departure> {
   const headers = outgoing(call, answer.headers, ports.sessionKey);
   if (answer.kind === "stream") return await relayStream(call, { ...answer, headers }, ports);
   if (answer.kind === "long") return await relayLong(call, { ...answer, headers }, ports);
   const { status, body, message = body } = answer;
+  ports.digest.update(body);
   const read = readAnswer(message, requestOf(call));
   const leaving = (mark?: Mark): Uint8Array => {
     const changed = marked(call, read.response, mark) ?? message;
@@ -56,7 +67,7 @@ async function relayed(call: Journaled, answer: Answer, ports: Ports): Promise<D
 async function relayLong(
   call: Journaled,
   answer: Answer & { readonly kind: "long" },
-  ports: Ports,
+  ports: Relaying,
 ): Promise<Departure> {
   const { reply } = call;
   const { status } = answer;
@@ -68,6 +79,7 @@ async function relayLong(
       if (held !== undefined) await reply.write(held);
       held = chunk;
       bytes += chunk.length;
+      ports.digest.update(chunk);
     }
   } catch (error) {
     const ending = broken(call, status, bytes, error);
@@ -94,7 +106,7 @@ async function relayLong(
 async function relayStream(
   call: Journaled,
   answer: Answer & { readonly kind: "stream" },
-  ports: Ports,
+  ports: Relaying,
 ): Promise<Departure> {
   const { reply } = call;
   const { status, resumes } = answer;
@@ -108,6 +120,7 @@ async function relayStream(
       const next = await events.next();
       if (next.done === true) break;
       bytes += next.value.raw.length;
+      ports.digest.update(next.value.raw);
       const final = finalAnswer(answers, next.value);
       if (final !== undefined) {
         return {
@@ -142,7 +155,7 @@ async function finish(
   call: Journaled,
   last: Uint8Array,
   rest: AsyncIterator<AnswerEvent>,
-  ports: Ports,
+  ports: Pick<Ports, "log">,
 ): Promise<void> {
   try {
     await call.reply.write(last);

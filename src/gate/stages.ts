@@ -20,6 +20,7 @@ import type {
   Received,
   TokenCaller,
 } from "./call.ts";
+import { principalOf } from "./call.ts";
 import { decisionEntry } from "./entries.ts";
 import { checkTarget, readForwarded } from "./forward.ts";
 import type { Ports } from "./ports.ts";
@@ -162,10 +163,17 @@ function reached(call: Identified, question: Question, world: World): ReturnType
  * @throws Refusal `denied`, `journal_unavailable`
  */
 export async function journal(call: Judged, world: World, ports: Ports): Promise<Journaled> {
-  const receipt = await ports.journal.append(decisionEntry(call, world));
+  const receipt = await ports.journal.append(decisionEntry(call, world, requestHmac(call, ports)));
   const { verdict } = call;
   if (verdict.kind === "denial") throw new Refusal("denied", verdict.because);
   return { ...call, verdict, receipt };
+}
+
+function requestHmac(call: Judged, { digests }: Ports): string | undefined {
+  if (call.body.length === 0) return undefined;
+  const digest = digests.begin({ callId: call.id, principal: principalOf(call) }, "request");
+  digest.update(call.body);
+  return digest.end();
 }
 
 function inSession(call: Confirmed, key: Uint8Array): Located {

@@ -22,7 +22,8 @@ type EntryEvent =
   | "log.rotate"
   | "log.prune"
   | "link.regressed"
-  | "link.accept";
+  | "link.accept"
+  | "subject.erase";
 
 export interface EntryDraft {
   readonly event: EntryEvent;

@@ -11,6 +11,7 @@ import { drill } from "../../src/app/drill.ts";
 import { verifyLogFolder } from "../../src/app/log-verification.ts";
 import { rotateRoot } from "../../src/app/root-operations.ts";
 import { statePaths } from "../../src/app/state-folder.ts";
+import { eraseSubject, listSubjects, planErasure } from "../../src/app/subject-operations.ts";
 import { openBackup, sealBackup } from "../../src/crypto/backup-file.ts";
 import { openLogReader } from "../../src/host/store/log-reader.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
@@ -18,6 +19,7 @@ import { Refusal } from "../../src/kernel/refusal.ts";
 import {
   clientOf,
   enrol,
+  eventually,
   openPolicy,
   stubServer,
   temporaryFolder,
@@ -25,6 +27,7 @@ import {
   type TestGateway,
   toolCall,
 } from "../support/gateway.ts";
+import { entriesOf } from "../support/records.ts";
 
 const silent = systemLog({ level: "error", form: "json", write: () => undefined });
 const phrase = "a passphrase of the backup's own";
@@ -127,6 +130,26 @@ test("a log goes on under its keys only from its newest copy", async (t) => {
     key: path.join(kepts.oldLog, "log-key.txt"),
   });
   assert.equal(verdict.kind, "intact", "entries in the backup can be verified");
+});
+
+test("subjects of the log keep their pseudonyms through a backup, and who was erased after it stays erased", async (t) => {
+  const first = await testGateway(t, openPolicy);
+  const names = await Promise.all(["agent/one", "agent/two"].map((name) => enrol(first, name)));
+  const [one = "", two = ""] = names.map(({ identity }) => identity.spiffe_id);
+  const kept = await backedUp(t, first.config);
+  const pseudonyms = new Map((await listSubjects(first.config)).map((each) => [each.id, each.pseudonym]));
+  const plan = await planErasure(first.config, one, systemClock);
+  assert.equal(plan.pseudonym, pseudonyms.get(one));
+  await eraseSubject(first.config, plan, "test", systemClock);
+  await eventually("it is on record", async () => (await entriesOf(first, "subject.erase")).length === 1);
+  await first.stop();
+
+  const config = configIn(await temporaryFolder(t));
+  await restoreBackup(config, restoring(kept, { log: statePaths(first.config.state).log }));
+  const restored = new Map((await listSubjects(config)).map((each) => [each.id, each.pseudonym]));
+  assert.ok(pseudonyms.has(two));
+  assert.equal(restored.get(two), pseudonyms.get(two));
+  assert.equal(restored.get(one), undefined);
 });
 
 test("a backup that was cut, changed, is another's or no backup is refused, and leaves nothing behind", async (t) => {

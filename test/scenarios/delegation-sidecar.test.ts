@@ -90,7 +90,7 @@ test("delegate prints the credential, and passes a part of one on", async (t) =>
   );
   const [, last] = (await entriesOf(gateway)).filter(({ event }) => event === "identity.delegate");
   assert.equal(last?.facts["chain"], '["spiffe://latticegate.local/agent/a"]');
-  const tail = await cli(["audit", "tail", "--log", path.join(gateway.config.state, "log")]);
+  const tail = await cli(["audit", "tail", "--state", gateway.config.state]);
   assert.match(
     tail.stdout,
     /identity\.delegate .*agent\/b .*chain=\["spiffe:.*agent\/a"\].*to=spiffe:.*session=/,

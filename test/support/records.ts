@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 
 import { verifyLogFolder } from "../../src/app/log-verification.ts";
+import { withNames } from "../../src/app/subject-names.ts";
 import { statePaths } from "../../src/app/state-folder.ts";
 import { readEntry } from "../../src/audit/entry.ts";
 import { openLogReader } from "../../src/host/store/log-reader.ts";
@@ -30,14 +31,32 @@ export async function entriesOf(gateway: TestGateway, only?: string): Promise<re
   return only === undefined ? all : all.filter(({ event }) => event === only);
 }
 
+/** As an operator with the keys reads them: with names. */
 async function allEntries(gateway: TestGateway): Promise<readonly Recorded[]> {
-  const entries: Recorded[] = [];
+  return await withNames(gateway.config, async (named) => {
+    const entries: Recorded[] = [];
+    for await (const { bytes } of openLogReader(statePaths(gateway.config.state).log).forwards()) {
+      const reading = readEntry(bytes);
+      assert.equal(reading.kind, "entry");
+      if (reading.kind === "entry") entries.push(named(reading.entry));
+    }
+    return entries;
+  });
+}
+
+/** Of callers and users, wherever tests make some. */
+const personalNames = [
+  /spiffe:\/\/[^/"\s]+\/(?!gateway\b|server\/)[^"\s]*/,
+  /oauth:[^"\s]*/,
+  /"remote":"(?!sealed:)[^"]*"/,
+];
+
+/** INVARIANT of the log: who reads it without the keys learns no caller's name, nor where it came from. */
+async function checkNobodyNamed(gateway: TestGateway): Promise<void> {
   for await (const { bytes } of openLogReader(statePaths(gateway.config.state).log).forwards()) {
-    const reading = readEntry(bytes);
-    assert.equal(reading.kind, "entry");
-    if (reading.kind === "entry") entries.push(reading.entry);
+    const text = new TextDecoder().decode(bytes);
+    for (const name of personalNames) assert.doesNotMatch(text, name, "an entry names somebody");
   }
-  return entries;
 }
 
 /** INVARIANT of the log: each call has exactly one outcome, and whatever reached a server was decided before. */
@@ -51,6 +70,7 @@ export async function checkLog(gateway: TestGateway): Promise<readonly Recorded[
       "each decision has its outcome",
     );
   }
+  await checkNobodyNamed(gateway);
   await gateway.audit.journal.checkpoint();
   const paths = statePaths(gateway.config.state);
   assert.equal((await verifyLogFolder({ folder: paths.log, key: paths.logKey })).kind, "intact");

@@ -1,6 +1,7 @@
 /** What the newest entries of the audit log say of who came over which links, and of delegations that still last. */
 import { openLogReader } from "../../host/store/log-reader.ts";
 import type { Entry } from "../../audit/entry.ts";
+import type { Naming } from "../subject-names.ts";
 
 export interface LatelySeen {
   /** The newest call of each caller over each kind of link. */
@@ -26,14 +27,15 @@ const latelyMs = 24 * 3_600_000;
 /** What a person waits for. */
 const maxEntries = 10_000;
 
-export async function latelySeen(folder: string, nowUnixMs: number): Promise<LatelySeen> {
+/** @param named gives entries the names of who is in them */
+export async function latelySeen(folder: string, nowUnixMs: number, named: Naming): Promise<LatelySeen> {
   const callers = new Map<string, SeenCaller>();
   const delegations: SeenDelegation[] = [];
   let read = 0;
   for await (const { reading } of openLogReader(folder).backwards()) {
     if (++read > maxEntries) break;
     if (reading.kind !== "entry") continue;
-    const { entry } = reading;
+    const entry = named(reading.entry);
     if (entry.atUnixMs < nowUnixMs - latelyMs) break;
     const seen = callerIn(entry);
     const key = `${seen?.caller} ${seen?.group}`;

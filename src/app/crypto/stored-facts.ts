@@ -15,6 +15,7 @@ import type { Config } from "../config.ts";
 import { profileInForce } from "../profile-in-force.ts";
 import { listRoots, type RootReport } from "../root-operations.ts";
 import { statePaths } from "../state-folder.ts";
+import { withNames } from "../subject-names.ts";
 import { type LatelySeen, latelySeen } from "./lately-seen.ts";
 
 export interface StoredFacts extends LatelySeen {
@@ -59,7 +60,7 @@ export async function storedFacts(config: Config, clock: Clock): Promise<StoredF
       joinTokens: state.openGrants(nowUnixMs),
       logKeys: logKeysIn((await readIfThere(paths.logKey)) ?? ""),
       delegationKeys: await delegationKeys(paths.keys),
-      ...(await latelySeen(paths.log, nowUnixMs)),
+      ...(await withNames(config, (named) => latelySeen(paths.log, nowUnixMs, named))),
     };
   } finally {
     state.close();

@@ -1,0 +1,56 @@
+/** Names for the pseudonyms of a log, where its state folder and what unlocks the keys in it are at hand. */
+import { existsSync } from "node:fs";
+
+import { type SubjectFinder, unveiled } from "../audit/personal-facts.ts";
+import type { Entry } from "../audit/entry.ts";
+import { listKeys, openKeyFolder } from "../host/store/key-folder.ts";
+import type { SecretSource } from "../host/store/secret-source.ts";
+import { openSubjects, type StoredSubject, type SubjectStore } from "../host/store/state-subjects.ts";
+import { subjectsSecret } from "./audit-log.ts";
+import { statePaths } from "./state-folder.ts";
+
+/** A state folder, of a gateway or of an exposed server, and what unlocks it. */
+export interface SubjectsPlace {
+  readonly state: string;
+  readonly unlock?: SecretSource | undefined;
+}
+
+/** An entry as its reader wants to see it. */
+export type Naming = <Of extends Pick<Entry, "principal" | "facts">>(entry: Of) => Of;
+
+/** Names that were looked up already; a long log has the same ones again and again. */
+const maxKept = 10_000;
+
+/** Lends `work` what gives entries their names; where no keys of subjects are, entries stay as they are. */
+export async function withNames<T>(place: SubjectsPlace, work: (named: Naming) => Promise<T>): Promise<T> {
+  const store = await openSubjectStore(place);
+  if (store === undefined) return await work((entry) => entry);
+  try {
+    const find = remembering(store);
+    return await work((entry) => unveiled(entry, find));
+  } finally {
+    store.close();
+  }
+}
+
+/** Undefined where there are none yet. @throws Refusal `bad_state` if they can't be unlocked */
+export async function openSubjectStore({ state, unlock }: SubjectsPlace): Promise<SubjectStore | undefined> {
+  const paths = statePaths(state);
+  const isMade = (await listKeys(paths.keys)).some(({ name }) => name === subjectsSecret);
+  if (!isMade || !existsSync(paths.database)) return undefined;
+  const keys = await openKeyFolder(paths.keys, unlock ?? { file: paths.unlock });
+  return openSubjects(paths.database, await keys.secret(subjectsSecret));
+}
+
+function remembering(store: Pick<SubjectStore, "byPseudonym" | "version">): SubjectFinder {
+  const kept = new Map<string, StoredSubject | undefined>();
+  let version = store.version();
+  return (pseudonym) => {
+    const now = store.version();
+    // Somebody may be new, or erased.
+    if (now !== version || kept.size >= maxKept) kept.clear();
+    version = now;
+    if (!kept.has(pseudonym)) kept.set(pseudonym, store.byPseudonym(pseudonym));
+    return kept.get(pseudonym);
+  };
+}
