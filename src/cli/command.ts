@@ -8,6 +8,8 @@ import { Refusal } from "../kernel/refusal.ts";
 export interface Option {
   readonly type: "string" | "boolean";
   readonly multiple?: true;
+  /** One letter that says the same. */
+  readonly short?: string;
   /** What stands for the value in help; none for switches. */
   readonly value?: string;
   readonly help: string;
@@ -60,7 +62,8 @@ export function parseCall(
 
 export function usage(command: Command): string {
   const options = Object.entries(command.options).map(([name, option]) => {
-    const left = `  --${name}${option.value === undefined ? "" : ` ${option.value}`}`;
+    const short = option.short === undefined ? "" : `-${option.short}, `;
+    const left = `  ${short}--${name}${option.value === undefined ? "" : ` ${option.value}`}`;
     return `${left.padEnd(26)} ${option.help}`;
   });
   return [
@@ -73,9 +76,9 @@ export function usage(command: Command): string {
 
 function parsed(command: Command, args: readonly string[]): ReturnType<typeof parseArgs> {
   const options = Object.fromEntries(
-    Object.entries(command.options).map(([name, { type, multiple }]) => [
+    Object.entries(command.options).map(([name, { type, multiple, short }]) => [
       name,
-      { type, multiple: multiple === true },
+      { type, multiple: multiple === true, ...(short !== undefined && { short }) },
     ]),
   );
   try {

@@ -2,6 +2,7 @@
 import { Refusal } from "../kernel/refusal.ts";
 import { version } from "../app/version.ts";
 import { auditKeys } from "./audit-keys.ts";
+import { auditReceipt, auditVerifyReceipt } from "./audit-receipt.ts";
 import { auditShow, auditTail, auditVerify } from "./audit.ts";
 import { caAnchor, caList, caReadmit, caRevoke, caToken } from "./ca.ts";
 import { clientConfig } from "./client-config.ts";
@@ -68,6 +69,8 @@ const commands = [
   auditTail,
   auditShow,
   auditVerify,
+  auditReceipt,
+  auditVerifyReceipt,
   auditKeys,
   configCheck,
   configDocs,

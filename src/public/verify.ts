@@ -1,6 +1,7 @@
 /** `latticegate/verify`: checks an audit log from its files and public key alone; no IO of its own. */
 export { type Entry, type EntryReading, readEntry } from "../audit/entry.ts";
 export type { LogFiles } from "../audit/log-walk.ts";
+export { type ReceiptTrust, type ReceiptVerdict, verifyReceipt } from "../audit/receipt.ts";
 export {
   type Finding,
   type GenerationSpan,

@@ -1,0 +1,110 @@
+/** `latticegate audit receipt | verify-receipt` */
+import { writeFile } from "node:fs/promises";
+
+import { loadConfig } from "../app/config.ts";
+import { type ReceiptEvent, receiptOf, verifyReceiptFile } from "../app/receipts.ts";
+import { statePaths } from "../app/state-folder.ts";
+import type { ReceiptVerdict } from "../audit/receipt.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { type Command, configFile, configOption } from "./command.ts";
+import { table } from "./table.ts";
+
+const events: readonly ReceiptEvent[] = ["call.decision", "call.outcome"];
+
+export const auditReceipt = {
+  name: "audit receipt",
+  arguments: "CALL-ID",
+  summary: "Print the receipt of a call: proof, verifiable offline, of what the log says about it.",
+  options: {
+    ...configOption,
+    log: {
+      type: "string",
+      value: "FOLDER",
+      help: "The log, or a copy of it; by default that of the config's gateway.",
+    },
+    event: { type: "string", value: "EVENT", help: "call.decision or call.outcome; the outcome by default." },
+    out: { type: "string", short: "o", value: "FILE", help: "Write it to this file; to stdout by default." },
+  },
+  run: async (call) => {
+    const [callId, ...more] = call.positionals;
+    if (callId === undefined || more.length > 0)
+      throw new Refusal("bad_config", "Name one call by its id; `latticegate audit query` shows them.");
+    const given = call.text("event") ?? "call.outcome";
+    const event = events.find((each) => each === given);
+    if (event === undefined)
+      throw new Refusal("bad_config", `--event takes ${events.join(" or ")}, found "${given}".`);
+    const folder = call.text("log") ?? statePaths(loadConfig(configFile(call)).state).log;
+    const bytes = await receiptOf({ folder, callId, event });
+    const file = call.text("out");
+    if (file === undefined) call.out(new TextDecoder().decode(bytes.subarray(0, -1)));
+    else {
+      await write(file, bytes);
+      call.out(`${file}: ${event} of ${callId}`);
+    }
+    return 0;
+  },
+} as const satisfies Command;
+
+export const auditVerifyReceipt = {
+  name: "audit verify-receipt",
+  arguments: "FILE",
+  summary: "Check a receipt with nothing but the log's public key, and print what it proves.",
+  options: {
+    ...configOption,
+    key: {
+      type: "string",
+      value: "FILE",
+      help: "The log's public key, from a place you trust; by default log-key.txt of the state folder.",
+    },
+    crossings: {
+      type: "string",
+      value: "FOLDER",
+      help: "The log's crossings, or the log: for receipts of other generations of its keys than the key file has.",
+    },
+  },
+  run: async (call) => {
+    const [file, ...more] = call.positionals;
+    if (file === undefined || more.length > 0) throw new Refusal("bad_config", "Name one receipt's file.");
+    const key = call.text("key") ?? statePaths(loadConfig(configFile(call)).state).logKey;
+    const verdict = await verifyReceiptFile({ file, key, crossings: call.text("crossings") });
+    if (verdict.kind === "holds") for (const line of said(verdict)) call.out(line);
+    else call.out(`not to be trusted: ${verdict.why}`);
+    return verdict.kind === "holds" ? 0 : 1;
+  },
+} as const satisfies Command;
+
+function said({ entry, index, head }: ReceiptVerdict & { readonly kind: "holds" }): readonly string[] {
+  const { facts } = entry;
+  const at = head.atUnixS === undefined ? "an unknown time" : new Date(head.atUnixS * 1000).toISOString();
+  const details = (["rule", "reason", "status", "duration_ms", "chain", "session"] as const).flatMap(
+    (name) => {
+      const value = facts[name];
+      return value === undefined ? [] : [[name, value]];
+    },
+  );
+  const rows = [
+    ["call", entry.callId],
+    ["event", entry.event],
+    ["time", new Date(entry.atUnixMs).toISOString()],
+    ["caller", entry.principal],
+    ["tool", entry.tool ?? [facts["server"], facts["method"]].filter(Boolean).join(" ")],
+    ["verdict", entry.outcome],
+    ...details,
+    ["log", head.origin],
+    ["index", `${index} of ${head.size} entries`],
+    ["head", at],
+    [
+      "signed by",
+      `${head.signedBy.join(", ")} (generation ${head.generations.join(", ")} of the log's keys)`,
+    ],
+  ];
+  return ["holds", ...table(rows)];
+}
+
+async function write(file: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await writeFile(file, bytes, { mode: 0o600 });
+  } catch (cause) {
+    throw new Refusal("bad_config", `${file} can't be written.`, { cause });
+  }
+}
