@@ -49,7 +49,8 @@ export function* auditBundlePieces(bundle: AuditBundle): Generator<string, void,
   yield `"checkpoint":${JSON.stringify(bundle.checkpoint)},\n`;
   yield `"crossings":${JSON.stringify(crossings)},\n`;
   yield `"first":${bundle.first},\n"entries":[`;
-  for (const [i, entry] of bundle.entries.entries()) yield `${i === 0 ? "\n" : ",\n"}${JSON.stringify(entry)}`;
+  for (const [i, entry] of bundle.entries.entries())
+    yield `${i === 0 ? "\n" : ",\n"}${JSON.stringify(entry)}`;
   yield `\n],\n"path":${JSON.stringify(bundle.path.map(toBase64))}}\n`;
 }
 

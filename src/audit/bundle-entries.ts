@@ -123,7 +123,9 @@ function unexplained(
   }
   if (!isChained) return { what: "root", text: `${range} don't add up to the signed root` };
   // INVARIANT: a chain without a break vouches for all that stands before an entry that is proven.
-  const proven = [...generations.crossings.values()].filter((crossing) => isProven(bundle, crossing) === true);
+  const proven = [...generations.crossings.values()].filter(
+    (crossing) => isProven(bundle, crossing) === true,
+  );
   const since = proven.length === 0 ? first : Math.max(...proven.map(({ index }) => index)) + 1;
   const text =
     `${range} don't add up to the signed root, though each follows on the one before it: ` +

@@ -17,14 +17,16 @@ export function judgeKeptHead(
   claimed: ClaimedTree,
   { first, leaves }: { readonly first: number; readonly leaves: readonly Uint8Array[] },
 ): KeptHeadVerdict {
-  if (kept.kind !== "signed") return finding("signature", `the head that was kept can't be used: ${kept.why}`);
+  if (kept.kind !== "signed")
+    return finding("signature", `the head that was kept can't be used: ${kept.why}`);
   const { size, root } = kept.head;
   if (size > claimed.size) {
     const text = `the log was rolled back: its head covers ${claimed.size} entries, but one of ${size} was seen`;
     return finding("rolled back", text);
   }
   const isThere = first === 0 && size <= leaves.length;
-  const then = size === claimed.size ? claimed.root : isThere ? rootOf(sha256, leaves.slice(0, size)) : undefined;
+  const then =
+    size === claimed.size ? claimed.root : isThere ? rootOf(sha256, leaves.slice(0, size)) : undefined;
   if (size === 0) return { kind: "relation", relation: "begins with it" };
   if (then === undefined) return { kind: "relation", relation: "untold" };
   if (equalInConstantTime(then, root)) return { kind: "relation", relation: "begins with it" };

@@ -1,6 +1,7 @@
 /** `latticegate`: arguments to command to exit code. 0 done · 1 found wanting or failed · 2 called wrongly · 3 a plan breaks something. */
 import { Refusal } from "../kernel/refusal.ts";
 import { version } from "../app/version.ts";
+import { auditExport, auditVerifier, auditVerifyBundle } from "./audit-export.ts";
 import { auditKeys } from "./audit-keys.ts";
 import { auditReceipt, auditVerifyReceipt } from "./audit-receipt.ts";
 import { auditShow, auditTail, auditVerify } from "./audit.ts";
@@ -72,6 +73,9 @@ const commands = [
   auditReceipt,
   auditVerifyReceipt,
   auditKeys,
+  auditExport,
+  auditVerifyBundle,
+  auditVerifier,
   configCheck,
   configDocs,
   identityExport,

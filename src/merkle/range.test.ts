@@ -52,7 +52,8 @@ test("every range of every small tree is proven, and by its own proof alone", ()
         const { proof, claim } = scene({ size, first, end });
         assert.ok(verifyRange(sha256, claim, proof), `${first}-${end} of ${size}`);
         const others = [first - 1, first + 1].map((moved) => ({ ...claim, first: moved }));
-        for (const other of others) assert.ok(!verifyRange(sha256, other, proof), `moved: ${first} of ${size}`);
+        for (const other of others)
+          assert.ok(!verifyRange(sha256, other, proof), `moved: ${first} of ${size}`);
       }
     }
   }

@@ -31,7 +31,10 @@ export function rangePathLength(range: LeafRange): number | undefined {
 /** The root that the leaves' hashes and the proof lead to; undefined if the proof is of another range. */
 export function rootOfRange(
   hash: Hash,
-  { leaves, ...claim }: { readonly leaves: readonly Uint8Array[]; readonly first: number; readonly size: number },
+  {
+    leaves,
+    ...claim
+  }: { readonly leaves: readonly Uint8Array[]; readonly first: number; readonly size: number },
   proof: readonly Uint8Array[],
 ): Uint8Array | undefined {
   const range = { ...claim, end: claim.first + leaves.length };
