@@ -67,15 +67,24 @@ function faultAt(at: number, link: Link, run: Placed): TamperedEntry | undefined
 /** What is wrong between an entry and the one before it; undefined if nothing is, or it is told of the other. */
 function brokenBefore(at: number, previousHash: string | null, run: Placed): TamperedEntry | undefined {
   const index = run.first + at;
-  if (index === 0 && previousHash !== null) return removed(0);
+  const place = previousHash === null ? undefined : run.places.get(previousHash);
   const before = run.links[at - 1];
-  if (before === undefined || before.kind === "unreadable" || before.eventHash === previousHash)
-    return undefined;
-  if (previousHash === null) return reordered(index);
-  const place = run.places.get(previousHash);
+  if (before === undefined) {
+    if (place !== undefined) return reordered(index);
+    return index === 0 && previousHash !== null ? removed(0) : undefined;
+  }
+  if (before.kind === "unreadable" || before.eventHash === previousHash) return undefined;
+  // A copy has been told.
+  if (run.places.get(before.eventHash) !== at - 1) return undefined;
+  if (previousHash === null || isMisplaced(at - 1, before.previousHash, run)) return reordered(index);
   if (place === undefined) return run.isWhole ? changed(index - 1) : removed(index);
   if (place > at || isClaimed(run, place + 1, at)) return reordered(index);
   return added(run, place + 1, at);
+}
+
+/** Whether the entry that one follows on stands behind it. */
+function isMisplaced(at: number, previousHash: string | null, { places }: Placed): boolean {
+  return previousHash !== null && (places.get(previousHash) ?? at) > at;
 }
 
 /** Whether an entry outside follows on one of those from `from` to, without, `to`: then they belong to the log. */
