@@ -35,24 +35,15 @@ for (const kind of kinds) {
     }
   });
 
-  test(
-    `${kind}: a signature in another context than the empty one doesn't hold`,
-    { skip: kind === "ed25519" },
-    () => {
-      const pair = node.generateKeyPairSync(kind as "ed25519");
-      const key = pair.publicKey.export({ format: "raw-public" });
-      const signature = node.sign(null, message, { key: pair.privateKey, context: Buffer.from("other") });
-      assert.equal(
-        verify(
-          null,
-          message,
-          createPublicKey({ key, format: "raw-public", asymmetricKeyType: kind }),
-          signature,
-        ),
-        false,
-      );
-    },
-  );
+  // Ed25519 has no contexts.
+  if (kind === "ed25519") continue;
+  test(`${kind}: a signature in another context than the empty one doesn't hold`, () => {
+    const pair = node.generateKeyPairSync(kind as "ed25519");
+    const key = pair.publicKey.export({ format: "raw-public" });
+    const signature = node.sign(null, message, { key: pair.privateKey, context: Buffer.from("other") });
+    const from = { key, format: "raw-public", asymmetricKeyType: kind };
+    assert.equal(verify(null, message, createPublicKey(from), signature), false);
+  });
 }
 
 test("keys of other kinds, forms and lengths are none", () => {
