@@ -22,7 +22,10 @@ export function Verifier(): JSX.Element {
   };
   const run = async (): Promise<void> => {
     state.value = { kind: "working" };
-    state.value = await verified(files.value, fingerprint.value);
+    const asked = [files.value, fingerprint.value] as const;
+    const answer = await verified(...asked);
+    // INVARIANT: no answer stands beside other files or another fingerprint than it is about.
+    if (files.value === asked[0] && fingerprint.value === asked[1]) state.value = answer;
   };
   const isReady = files.value.length > 0 && fingerprint.value.trim() !== "" && state.value.kind !== "working";
   return (
@@ -58,6 +61,7 @@ export function Verifier(): JSX.Element {
             }}
           />
         </label>
+        {files.value.length > 0 && <p class="faint">{files.value.map(({ name }) => name).join(", ")}</p>}
         <button type="submit" disabled={!isReady}>
           Verify
         </button>
