@@ -10,12 +10,14 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 
 import { receiptBytes } from "../../src/audit/receipt.ts";
+import { verifyBundle } from "../../src/audit/verify-audit-bundle.ts";
 import { sha256 } from "../../src/crypto/hash.ts";
 import { formatLogKey } from "../../src/crypto/log-key.ts";
 import { leafHash } from "../../src/merkle/hashing.ts";
 import { inclusionProof } from "../../src/merkle/proofs.ts";
 import { subtreeFromLeaves } from "../../src/merkle/tiles.ts";
 import { bundleBytes, type ExportedLog, exportedLog } from "../support/audit-bundle.ts";
+import { readBundleVectors } from "../support/bundle-vectors.ts";
 import { cli } from "../support/cli.ts";
 import { installed } from "../support/debian.ts";
 import { draft } from "../support/log-fixture.ts";
@@ -178,6 +180,17 @@ describe("the offline verifier", { skip: missing ?? false }, () => {
     const other = Buffer.from(formatLogKey(strangers.generations));
     const bad = await verified({ "receipt.tlog-proof": receipt, "other-key.txt": other }, log.fingerprint(3));
     assert.equal(bad.answer, "No");
+  });
+
+  test("it says of every vector what the command says", async () => {
+    for (const { file, bytes, fingerprint, seen, verdict } of await readBundleVectors()) {
+      if (seen !== undefined) continue; // The page takes no kept head.
+      const { page: tab, answer } = await verified({ [file]: bytes }, fingerprint);
+      assert.equal(answer, verdict === "intact" ? "Yes" : "No", file);
+      const judged = verifyBundle(bytes, { fingerprint });
+      const findings = judged.kind === "broken" ? judged.findings.map(({ text }) => text) : [];
+      assert.deepEqual(await tab.locator("section.broken li").allInnerTexts(), findings, file);
+    }
   });
 
   test("10,000 entries are verified, and the first of them shown", async () => {
