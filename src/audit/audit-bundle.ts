@@ -28,7 +28,7 @@ export type AuditBundleReading =
   | { readonly kind: "bundle"; readonly bundle: AuditBundle }
   | { readonly kind: "bad"; readonly why: string };
 
-export const auditBundleFormat = "dev.latticegate/audit-bundle@v1";
+const auditBundleFormat = "dev.latticegate/audit-bundle@v1";
 /** What a browser holds as one string, with room. */
 export const maxAuditBundleBytes = 256 * 1024 * 1024;
 /** Seconds of work for a browser. */

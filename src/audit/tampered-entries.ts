@@ -67,12 +67,9 @@ function faultAt(at: number, link: Link, run: Placed): TamperedEntry | undefined
 /** What is wrong between an entry and the one before it; undefined if nothing is, or it is told of the other. */
 function brokenBefore(at: number, previousHash: string | null, run: Placed): TamperedEntry | undefined {
   const index = run.first + at;
-  const place = previousHash === null ? undefined : run.places.get(previousHash);
+  const place = run.places.get(previousHash ?? "");
   const before = run.links[at - 1];
-  if (before === undefined) {
-    if (place !== undefined) return reordered(index);
-    return index === 0 && previousHash !== null ? removed(0) : undefined;
-  }
+  if (before === undefined) return beforeFirst(index, place, previousHash);
   if (before.kind === "unreadable" || before.eventHash === previousHash) return undefined;
   // A copy has been told.
   if (run.places.get(before.eventHash) !== at - 1) return undefined;
@@ -80,6 +77,15 @@ function brokenBefore(at: number, previousHash: string | null, run: Placed): Tam
   if (place === undefined) return run.isWhole ? changed(index - 1) : removed(index);
   if (place > at || isClaimed(run, place + 1, at)) return reordered(index);
   return added(run, place + 1, at);
+}
+
+function beforeFirst(
+  index: number,
+  place: number | undefined,
+  previousHash: string | null,
+): TamperedEntry | undefined {
+  if (place !== undefined) return reordered(index);
+  return index === 0 && previousHash !== null ? removed(0) : undefined;
 }
 
 /** Whether the entry that one follows on stands behind it. */

@@ -21,7 +21,7 @@ export interface Given {
   readonly fingerprint: string;
 }
 
-export interface Row {
+interface Row {
   readonly index: number;
   readonly isBroken: boolean;
   readonly when: string;

@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 
 import { maxAuditBundleBytes } from "../../../src/audit/audit-bundle.ts";
 import type { Given, Judgement } from "./judge.ts";
+// oxlint-disable-next-line import/default -- Vite makes the class
 import VerifierWorker from "./worker.ts?worker&inline";
 
 type State =
@@ -84,7 +85,11 @@ async function verified(files: readonly File[], fingerprint: string): Promise<St
     const judgement = await new Promise<Judgement>((resolve, reject) => {
       worker.addEventListener("message", ({ data }: MessageEvent<Judgement>) => resolve(data));
       worker.addEventListener("error", ({ message }) => reject(new Error(message)));
-      worker.postMessage({ files: read, fingerprint } satisfies Given);
+      const given: Given = { files: read, fingerprint };
+      worker.postMessage(
+        given,
+        read.map(({ buffer }) => buffer),
+      );
     });
     return { kind: "done", judgement };
   } catch (error) {
@@ -96,16 +101,10 @@ async function verified(files: readonly File[], fingerprint: string): Promise<St
 }
 
 function Answer({ state }: { readonly state: State }): JSX.Element | null {
-  switch (state.kind) {
-    case "waiting":
-      return null;
-    case "working":
-      return <p>Verifying …</p>;
-    case "failed":
-      return <p class="failed">{state.why}</p>;
-    case "done":
-      return <Verdict judgement={state.judgement} />;
-  }
+  if (state.kind === "waiting") return null;
+  if (state.kind === "working") return <p>Verifying …</p>;
+  if (state.kind === "failed") return <p class="failed">{state.why}</p>;
+  return <Verdict judgement={state.judgement} />;
 }
 
 function Verdict({ judgement }: { readonly judgement: Judgement }): JSX.Element {
