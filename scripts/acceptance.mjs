@@ -59,6 +59,10 @@ const parts = {
   },
   start: { what: "npm start on a fresh copy", args: test("test/acceptance/start.test.ts") },
   pack: { what: "the packed package in an empty folder", args: test("test/acceptance/pack.test.ts") },
+  verifier: {
+    what: "the offline verifier of audit bundles in Chromium, opened as a file",
+    args: test("test/acceptance/verifier.test.ts"),
+  },
   browser: { what: "the page in Chromium", args: test("test/acceptance/browser.test.ts") },
 };
 

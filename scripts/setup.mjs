@@ -23,15 +23,26 @@ export async function ensureInstalled() {
   // Where npm holds install scripts back, the one that fetches Node is run here.
   if (!existsSync(node26()))
     run(process.execPath, ["installArchSpecificPackage.js"], path.join(root, "node_modules", "node"));
-  const page = path.join(root, "web", "dist", "index.html");
-  if (!existsSync(page) || statSync(page).mtimeMs < newest(path.join(root, "web", "src"))) {
+  if (isOlder("index.html", ["web/src"])) {
     console.log("Building the page …");
-    run(
-      node26(),
-      [path.join(root, "node_modules", "vite", "bin", "vite.js"), "build", "--logLevel", "warn"],
-      path.join(root, "web"),
-    );
+    build();
   }
+  // The verifier is made of the code that verifies elsewhere, too. It comes second: the page's build empties the folder.
+  if (isOlder("verify.html", ["web/src/verifier", "src/audit", "src/crypto", "src/kernel", "src/merkle"])) {
+    console.log("Building the offline verifier …");
+    build("--config", "vite.verify.config.ts");
+  }
+}
+
+function isOlder(page, folders) {
+  const file = path.join(root, "web", "dist", page);
+  if (!existsSync(file)) return true;
+  return folders.some((folder) => statSync(file).mtimeMs < newest(path.join(root, folder)));
+}
+
+function build(...more) {
+  const vite = path.join(root, "node_modules", "vite", "bin", "vite.js");
+  run(node26(), [vite, "build", "--logLevel", "warn", ...more], path.join(root, "web"));
 }
 
 function newest(folder) {

@@ -5,7 +5,7 @@
  * Writing is on the path of every call, so it concatenates by hand; reading is generic and strict.
  */
 import { sha256Hex } from "../crypto/hash.ts";
-import { fromUtf8 } from "../kernel/bytes.ts";
+import { fromUtf8, utf8 } from "../kernel/bytes.ts";
 import type { EntryDraft, EntryOutcome } from "../model/entry.ts";
 import { canonicalJson, cutMark, quote } from "./canonical.ts";
 
@@ -162,7 +162,7 @@ const protectedCore = [
 function eventHashOf(record: Readonly<Record<string, unknown>>): string | undefined {
   const body = Object.fromEntries(protectedCore.map((name) => [name, record[name]]));
   const text = canonicalJson(body);
-  return text === undefined ? undefined : sha256Hex(Buffer.from(text));
+  return text === undefined ? undefined : sha256Hex(utf8(text));
 }
 
 function readTime(text: unknown): number | undefined {

@@ -2,7 +2,14 @@
 import { sha256 } from "../crypto/hash.ts";
 import { hashBytes, leafHash } from "../merkle/hashing.ts";
 import { inclusionProof, verifyInclusion } from "../merkle/proofs.ts";
-import { bundlePath, levelWidth, subtreeFromTiles, tilePath, tileWidth } from "../merkle/tiles.ts";
+import {
+  bundlePath,
+  levelWidth,
+  type Subtree,
+  subtreeFromTiles,
+  tilePath,
+  tileWidth,
+} from "../merkle/tiles.ts";
 import { splitBundle } from "./bundle.ts";
 import { readCheckpointBody, readNote } from "./checkpoint.ts";
 import type { LogFiles } from "./log-walk.ts";
@@ -25,7 +32,7 @@ export async function proveEntry(files: LogFiles, index: number): Promise<Proven
   if (index >= size) return { kind: "uncovered", size };
   const entry = await entryAt(files, index, size);
   if (entry === undefined) return bad(`entry ${index} isn't there`);
-  const proof = await pathTo(files, index, size);
+  const proof = await proofFromTiles(files, size, (subtree) => inclusionProof(index, size, subtree));
   if (typeof proof === "string") return bad(`${proof} isn't there`);
   const claim = { leaf: leafHash(sha256, entry), index, size, root };
   if (!verifyInclusion(sha256, claim, proof))
@@ -45,8 +52,12 @@ async function entryAt(files: LogFiles, index: number, size: number): Promise<Ui
   return bytes === undefined ? undefined : splitBundle(bytes).entries[index % tileWidth];
 }
 
-/** The inclusion proof; or the tile that is missing for it. */
-async function pathTo(files: LogFiles, index: number, size: number): Promise<readonly Uint8Array[] | string> {
+/** A proof in a tree of `size` leaves out of the stored tiles; or the path of the tile that is missing for it. */
+export async function proofFromTiles(
+  files: LogFiles,
+  size: number,
+  make: (subtree: Subtree) => readonly Uint8Array[],
+): Promise<readonly Uint8Array[] | string> {
   const wanted = new Map<string, { readonly level: number; readonly index: number }>();
   const blank = new Uint8Array(tileWidth * hashBytes);
   const note = (level: number, at: number): Uint8Array => {
@@ -54,7 +65,7 @@ async function pathTo(files: LogFiles, index: number, size: number): Promise<rea
     return blank;
   };
   // Once to learn which tiles the path needs, and once with them.
-  inclusionProof(index, size, subtreeFromTiles(sha256, note));
+  make(subtreeFromTiles(sha256, note));
   const tiles = new Map<string, Uint8Array>();
   for (const [name, { level, index: at }] of wanted) {
     const width = Math.min(tileWidth, levelWidth(size, level) - at * tileWidth);
@@ -62,11 +73,7 @@ async function pathTo(files: LogFiles, index: number, size: number): Promise<rea
     if (bytes === undefined) return tilePath({ level, index: at, width });
     tiles.set(name, bytes);
   }
-  return inclusionProof(
-    index,
-    size,
-    subtreeFromTiles(sha256, (level, at) => tiles.get(`${level}/${at}`) ?? blank),
-  );
+  return make(subtreeFromTiles(sha256, (level, at) => tiles.get(`${level}/${at}`) ?? blank));
 }
 
 /** A partial tile gives way to the full one that begins like it. */

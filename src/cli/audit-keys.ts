@@ -36,5 +36,5 @@ export const auditKeys = {
 function line({ number, state, algorithms, fingerprint, ...span }: LogKeyReport): string {
   const heads = `heads from ${span.fromSize ?? "?"}${span.toSize === undefined ? " on" : ` to ${span.toSize}`}`;
   const since = span.sinceUnixMs === undefined ? "" : `  since ${new Date(span.sinceUnixMs).toISOString()}`;
-  return `${String(number).padStart(4)}  ${state.padEnd(5)}  ${algorithms.join(" ")}  ${fingerprint}  ${heads}${since}`;
+  return `${String(number).padStart(4)}  ${state.padEnd(5)}  ${algorithms.join(" ")}  fingerprint ${fingerprint}  ${heads}${since}`;
 }

@@ -1,6 +1,7 @@
 /** `latticegate`: arguments to command to exit code. 0 done · 1 found wanting or failed · 2 called wrongly · 3 a plan breaks something. */
 import { Refusal } from "../kernel/refusal.ts";
 import { version } from "../app/version.ts";
+import { auditExport, auditVerifier, auditVerifyBundle } from "./audit-export.ts";
 import { auditKeys } from "./audit-keys.ts";
 import { auditQuery } from "./audit-query.ts";
 import { auditReceipt, auditVerifyReceipt } from "./audit-receipt.ts";
@@ -78,6 +79,9 @@ const commands = [
   auditSubjects,
   auditErase,
   auditDigest,
+  auditExport,
+  auditVerifyBundle,
+  auditVerifier,
   configCheck,
   configDocs,
   identityExport,

@@ -238,7 +238,7 @@ function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
 function importPublicKey(row: Row, publicKey: Uint8Array): KeyObject {
   try {
     return createPublicKey({
-      key: Buffer.from(publicKey),
+      key: Uint8Array.from(publicKey),
       format: "raw-public",
       asymmetricKeyType: row.suite.keyType,
     });

@@ -55,22 +55,24 @@ export function fromBase64url(text: string): Uint8Array | undefined {
 }
 
 export function toBase64(bytes: Uint8Array): string {
-  return view(bytes).toString("base64");
+  return bytes.toBase64();
 }
 
 export function toBase64url(bytes: Uint8Array): string {
-  return view(bytes).toString("base64url");
+  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
 }
 
 export function toHex(bytes: Uint8Array): string {
-  return view(bytes).toString("hex");
+  return bytes.toHex();
 }
 
-function decode(text: string, encoding: "base64" | "base64url"): Uint8Array | undefined {
-  const bytes = Buffer.from(text, encoding);
-  return bytes.toString(encoding) === text ? bytes : undefined;
-}
-
-function view(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** Also in a browser, so without Buffer. */
+function decode(text: string, alphabet: "base64" | "base64url"): Uint8Array | undefined {
+  try {
+    const bytes = Uint8Array.fromBase64(text, { alphabet, lastChunkHandling: "loose" });
+    // White space, padding that shouldn't be there, and bits that nobody reads are found by writing it again.
+    return (alphabet === "base64" ? toBase64(bytes) : toBase64url(bytes)) === text ? bytes : undefined;
+  } catch {
+    return undefined;
+  }
 }

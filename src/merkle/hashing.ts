@@ -6,8 +6,7 @@ export const hashBytes = 32;
 
 /** SHA-256(0x00 ‖ data). */
 export function leafHash(hash: Hash, data: Uint8Array): Uint8Array {
-  const prefixed = Buffer.allocUnsafe(1 + data.length);
-  prefixed[0] = 0;
+  const prefixed = new Uint8Array(1 + data.length);
   prefixed.set(data, 1);
   return hash(prefixed);
 }

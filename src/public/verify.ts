@@ -1,4 +1,6 @@
 /** `latticegate/verify`: checks an audit log from its files and public key alone; no IO of its own. */
+export { type AuditBundle, type AuditBundleReading, readAuditBundle } from "../audit/audit-bundle.ts";
+export type { BundleFinding } from "../audit/bundle-entries.ts";
 export { type Entry, type EntryReading, readEntry } from "../audit/entry.ts";
 export type { LogFiles } from "../audit/log-walk.ts";
 export { type ReceiptTrust, type ReceiptVerdict, verifyReceipt } from "../audit/receipt.ts";
@@ -9,5 +11,7 @@ export {
   verifyLog,
   type VerifyOptions,
 } from "../audit/verify.ts";
+export type { KeptHeadRelation } from "../audit/kept-head.ts";
+export { type BundleTrust, type BundleVerdict, verifyBundle } from "../audit/verify-audit-bundle.ts";
 export { type LogGeneration, type LogKey, readLogKey } from "../crypto/log-key.ts";
 export type { NoteVerifier } from "../crypto/note-keys.ts";
