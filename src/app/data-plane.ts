@@ -8,6 +8,7 @@ import type { Ports } from "../gate/ports.ts";
 import { clientSessions } from "../host/client-sessions.ts";
 import type { EnrolmentProfile } from "../host/net/enrol-http.ts";
 import { grantsHttp } from "../host/net/grants-http.ts";
+import { type LogHttp, logHttp } from "../host/net/log-http.ts";
 import type { NamedUpstreams } from "../host/net/upstreams.ts";
 import { openGrants, type GrantStore } from "../host/store/state-grants.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
@@ -24,6 +25,7 @@ import type { LiveParts } from "./crypto/live-facts.ts";
 import { renewing } from "./credentials.ts";
 import { grantsDesk } from "./grants.ts";
 import type { IdentityRecords } from "./identity-records.ts";
+import { logDesk } from "./log-desk.ts";
 import { type OwnIdentity, ownStanding, type Standing } from "./own-identity.ts";
 import { type PeerWatch, watchPeers } from "./peer-watch.ts";
 import { withClassical } from "./profile-in-force.ts";
@@ -117,6 +119,7 @@ export async function openDataPlane(
     ports,
     maxBodyBytes: config.limits.request,
     peers,
+    witnesses: witnessDesk(config, base),
     ...identityDesks({ ...base, watch, ...behind }),
   });
   opening.defer(() => serving.drain(config.limits.drain));
@@ -239,6 +242,13 @@ async function openServers(
     ...environment,
   };
   return { connected, store, ports, workloads: workloadEnrolment(config, environment.clock) };
+}
+
+/** Where sidecars ask for heads of the log. */
+function witnessDesk({ state }: Config, { own, world, environment }: Base): LogHttp {
+  const { trustDomain, journal } = own;
+  const desk = logDesk({ state, trustDomain, journal, world: world.current, ...environment });
+  return logHttp(desk, environment.log);
 }
 
 /** Where identities and grants are asked for, and what is told of those who were refused one. */

@@ -22,6 +22,7 @@ import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts
 import { statePaths } from "./state-folder.ts";
 import { takeUpWebTerms } from "./web-terms.ts";
 import { type ConnectedServers, connectServers } from "./upstreams.ts";
+import { type OnLogIncident, startWitness, whatToDo } from "./witnessing.ts";
 
 export interface ExposeOptions {
   /** What is exposed: a stdio command, or the URL of an HTTP server. */
@@ -43,6 +44,8 @@ export interface ExposeOptions {
   readonly state: string;
   readonly joinToken?: string;
   readonly bootstrap?: Bootstrap;
+  /** What to do when the gateway's log isn't the one seen before; who doesn't say doesn't witness it. */
+  readonly onLogIncident?: OnLogIncident;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -69,7 +72,13 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   const allow = options.allow.length > 0 ? options.allow : [identity.gateway.spiffeId];
   const revocations = await followRevocations({ identity, state: options.state, clock, log });
   opening.defer(revocations.stop);
-  const makeOurs = (): World => worldOf({ name, allow, identity, revokedSerials: revocations.serials() });
+  const witness = options.onLogIncident && (await startWitness({ ...options, identity }));
+  if (witness !== undefined) opening.defer(witness.stop);
+  const makeOurs = (): World => {
+    const incident = options.onLogIncident === "refuse" ? witness?.incident() : undefined;
+    const closed = incident && whatToDo(incident);
+    return worldOf({ name, allow, identity, revokedSerials: revocations.serials(), closed });
+  };
   let world = makeOurs();
   const connected = connectServers(servers, {
     folder: process.cwd(),
@@ -109,6 +118,7 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
     swap();
   });
   revocations.onChange(swap);
+  witness?.onChange(swap);
   swap(); // What came while the doors were opened.
   const opened = opening.move();
   const url = `https://${serving.address}${mcpPath}${name}`;
@@ -161,8 +171,10 @@ function worldOf(parts: {
   readonly allow: readonly string[];
   readonly identity: SidecarIdentity;
   readonly revokedSerials: ReadonlySet<string>;
+  /** Why nobody may call just now. */
+  readonly closed: string | undefined;
 }): World {
-  const { name, allow, identity, revokedSerials } = parts;
+  const { name, allow, identity, revokedSerials, closed } = parts;
   const { groups, identities } = identity.terms();
   const issuers = hashesOf(identity.clientRoots);
   return makeWorld({
@@ -173,7 +185,7 @@ function worldOf(parts: {
       revokedSerials,
       issuers,
     },
-    rules: [allowRule(name, allow)],
+    rules: [closed === undefined ? allowRule(name, allow) : closedRule(name, closed)],
     servers: [name],
   });
 }
@@ -202,4 +214,8 @@ function allowRule(name: string, callers: readonly string[]): RuleDocument {
     because: "Named when the server was exposed.",
     mode: "enforce",
   };
+}
+
+function closedRule(name: string, because: string): RuleDocument {
+  return { ...allowRule(name, ["*"]), name: "log-incident", effect: "deny", because };
 }

@@ -31,6 +31,8 @@ const names = {
   sessions: "sessions",
   revoked: "revoked.json",
   paths: "paths.json",
+  witness: "witness",
+  witnesses: "witnesses.json",
 } as const;
 
 export type StatePaths = Readonly<Record<keyof typeof names, string>>;

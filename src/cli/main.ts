@@ -3,6 +3,8 @@ import { Refusal } from "../kernel/refusal.ts";
 import { version } from "../app/version.ts";
 import { auditKeys } from "./audit-keys.ts";
 import { auditShow, auditTail, auditVerify } from "./audit.ts";
+import { auditWitness, auditWitnessAccept, auditWitnessCompare } from "./audit-witness.ts";
+import { auditWitnesses } from "./audit-witnesses.ts";
 import { caAnchor, caList, caReadmit, caRevoke, caToken } from "./ca.ts";
 import { clientConfig } from "./client-config.ts";
 import { caBackup, caRestore } from "./ca-backup.ts";
@@ -69,6 +71,10 @@ const commands = [
   auditShow,
   auditVerify,
   auditKeys,
+  auditWitness,
+  auditWitnessAccept,
+  auditWitnessCompare,
+  auditWitnesses,
   configCheck,
   configDocs,
   identityExport,

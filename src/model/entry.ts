@@ -20,6 +20,7 @@ type EntryEvent =
   | "identity.root"
   | "crypto.change"
   | "log.rotate"
+  | "log.incident"
   | "link.regressed"
   | "link.accept";
 

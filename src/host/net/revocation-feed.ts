@@ -9,6 +9,7 @@ import type { Channel } from "../../model/channel.ts";
 import type { RevokedCertificate } from "../store/certificate-records.ts";
 import { endLinks, type OpenLink, type WhyEnded } from "./ended-links.ts";
 import { type LinkNow, linksNow } from "./links-now.ts";
+import { isAboutLog, type LogHttp } from "./log-http.ts";
 
 export const revocationsPath = "/identity/revocations";
 
@@ -33,17 +34,24 @@ interface Snapshot {
 /**
  * @param list every certificate that is revoked and hasn't ended
  * @param renewBefore who was certified before that moment should renew now
+ * @param witnesses what servers ask of the log, on the same links
  */
 export function revocationFeed(
   list: () => readonly RevokedCertificate[],
   renewBefore: () => number,
   log: Log,
+  witnesses?: LogHttp,
 ): RevocationFeed {
   const links = new Map<Duplex, OpenLink>();
   const waiting = new Set<() => void>();
   const asking = new Set<Duplex>();
   let current = snapshot(list(), renewBefore());
   const server = http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+    const link = links.get(request.socket);
+    if (witnesses !== undefined && link !== undefined && isAboutLog(request)) {
+      void witnesses(request, response, link.channel);
+      return;
+    }
     request.resume();
     const answer = (): void => write(response, current, request.headers["if-none-match"]);
     if (request.method !== "GET" || request.url !== revocationsPath) {
