@@ -5,7 +5,7 @@ import { z } from "zod";
 
 import { readCosignature } from "../audit/cosignature.ts";
 import { crossingPath } from "../audit/crossing.ts";
-import { publishedHead, rootAt, shownFrom } from "../audit/log-proofs.ts";
+import { isOfLog, shownFrom } from "../audit/log-proofs.ts";
 import { readCheckpointBody, readNote } from "../audit/checkpoint.ts";
 import { shownHeadBytes } from "../audit/witness-answer.ts";
 import { incidentKinds } from "../audit/witness.ts";
@@ -17,7 +17,7 @@ import { readIfThere } from "../host/store/files.ts";
 import { openLogReader } from "../host/store/log-reader.ts";
 import { whyEnded } from "../identity/admission.ts";
 import { RepeatLedger } from "../identity/refusal-ledger.ts";
-import { equalInConstantTime, fromUtf8, utf8 } from "../kernel/bytes.ts";
+import { fromUtf8, utf8 } from "../kernel/bytes.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { printable } from "../kernel/printable.ts";
@@ -71,10 +71,9 @@ export function logDesk(options: LogDeskOptions): LogDesk {
       if (atUnixS * 1000 > clock.nowUnixMs() + maxAheadMs) {
         throw new Refusal("bad_message", "This cosignature is of a time that is still to come.");
       }
-      const head = await publishedHead(files);
-      const isOurs = head?.body.origin === body.origin && body.size <= head.body.size;
-      const root = isOurs ? await rootAt(files, body.size, head.body.size) : undefined;
-      if (root === undefined || !equalInConstantTime(root, body.root)) {
+      const isOurs = await isOfLog(files, body);
+      if (isOurs === undefined) throw new Refusal("journal_unavailable", "The log can't be read just now.");
+      if (!isOurs) {
         log.error("witness.other_log", { spiffeId, size: body.size });
         throw new Refusal("bad_message", "This is a cosignature of another log than the one kept here.");
       }

@@ -1,7 +1,6 @@
 /** The witnesses of a log, and whether what they cosigned is this log. */
-import { publishedHead, rootAt } from "../audit/log-proofs.ts";
+import { isOfLog, publishedHead } from "../audit/log-proofs.ts";
 import { openLogReader } from "../host/store/log-reader.ts";
-import { equalInConstantTime } from "../kernel/bytes.ts";
 import { keptCosignatures } from "./witness-records.ts";
 
 export interface ListedWitness {
@@ -11,8 +10,8 @@ export interface ListedWitness {
   readonly spiffeId: string | undefined;
   readonly size: number;
   readonly atUnixMs: number;
-  /** How many entries the log has beyond; undefined if the log has fewer. */
-  readonly behind: number | undefined;
+  /** How many entries the log has beyond. */
+  readonly behind: number;
   /** Undefined where the log's tiles don't tell any more. */
   readonly agrees: boolean | undefined;
 }
@@ -30,17 +29,9 @@ export async function listWitnesses(
   const cosignatures = await keptCosignatures(log, trustDomain, state);
   return await Promise.all(
     cosignatures.map(async ({ key, body, atUnixS, spiffeId }): Promise<ListedWitness> => {
-      const { size } = body;
-      const isWithin = body.origin === origin && size <= total;
-      const root = isWithin ? await rootAt(files, size, total) : undefined;
-      return {
-        name: key.name,
-        spiffeId,
-        size,
-        atUnixMs: atUnixS * 1000,
-        behind: isWithin ? total - size : undefined,
-        agrees: isWithin ? root && equalInConstantTime(root, body.root) : false,
-      };
+      const agrees = await isOfLog(files, body);
+      const behind = Math.max(0, total - body.size);
+      return { name: key.name, spiffeId, size: body.size, atUnixMs: atUnixS * 1000, behind, agrees };
     }),
   );
 }

@@ -19,10 +19,16 @@ export type RoundOutcome =
       readonly kind: "consistent";
       readonly head: Head;
       readonly isNewer: boolean;
-      readonly cosigned: boolean;
+      readonly cosigned: Cosigned;
     }
   | { readonly kind: "incident"; readonly incident: OpenIncident; readonly isNew: boolean }
   | { readonly kind: "unreadable"; readonly says: string };
+
+/** Whether a cosignature was made, and why it wasn't taken. */
+export type Cosigned =
+  | { readonly kind: "taken" }
+  | { readonly kind: "not-due" }
+  | { readonly kind: "refused"; readonly why: string };
 
 export interface RoundOptions {
   readonly store: WitnessFolder;
@@ -81,14 +87,19 @@ async function keep(store: WitnessFolder, keys: LogKey, checkpoint: Uint8Array):
   await store.take(checkpoint);
 }
 
-async function cosigned(head: Head, { store, source, signer, clock }: RoundOptions): Promise<boolean> {
-  if (source.cosign === undefined || signer === undefined) return false;
+/** What was seen counts whether or not the log takes a cosignature of it. */
+async function cosigned(head: Head, { store, source, signer, clock }: RoundOptions): Promise<Cosigned> {
+  if (source.cosign === undefined || signer === undefined) return { kind: "not-due" };
   const nowUnixMs = clock.nowUnixMs();
   const last = await store.cosigned();
-  if (last?.text === head.text && nowUnixMs - last.atUnixMs < cosignAgainMs) return false;
-  await source.cosign(await cosignatureBytes(head, signer, Math.floor(nowUnixMs / 1000)));
+  if (last?.text === head.text && nowUnixMs - last.atUnixMs < cosignAgainMs) return { kind: "not-due" };
+  try {
+    await source.cosign(await cosignatureBytes(head, signer, Math.floor(nowUnixMs / 1000)));
+  } catch (error) {
+    return { kind: "refused", why: error instanceof Error ? error.message : "unknown" };
+  }
   await store.noteCosigned(head.text, nowUnixMs);
-  return true;
+  return { kind: "taken" };
 }
 
 async function convicted(

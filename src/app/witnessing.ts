@@ -135,8 +135,10 @@ function tellingOnce({ identity, log, signal }: Watch): {
     outcome: (outcome) => {
       if (outcome.kind === "unreadable") failed(new Error(outcome.says));
       if (outcome.kind !== "consistent") return;
-      failure = "";
-      log.debug("witness.head", { size: outcome.head.size, cosigned: outcome.cosigned });
+      const { head, cosigned } = outcome;
+      if (cosigned.kind === "refused") failed(new Error(cosigned.why));
+      else failure = "";
+      log.debug("witness.head", { size: head.size, cosigned: cosigned.kind });
     },
     incident: async (incident) => {
       const { what, file } = incident;

@@ -3,7 +3,8 @@
  * first (a few per level of the tree, however long the log is) and hashed afterwards.
  */
 import { sha256 } from "../crypto/hash.ts";
-import { emptyRoot, hashBytes } from "../merkle/hashing.ts";
+import { equalInConstantTime } from "../kernel/bytes.ts";
+import { hashBytes } from "../merkle/hashing.ts";
 import { consistencyProof } from "../merkle/proofs.ts";
 import { levelWidth, type Subtree, subtreeFromTiles, tilePath, tileWidth } from "../merkle/tiles.ts";
 import { type CheckpointBody } from "../crypto/note-keys.ts";
@@ -45,11 +46,20 @@ export async function shownFrom(files: LogFiles, old: number): Promise<ShownHead
   return undefined;
 }
 
-/** The root of the log's first `size` entries; undefined if it can't be told any more. @param within how many there are */
-export async function rootAt(files: LogFiles, size: number, within: number): Promise<Uint8Array | undefined> {
-  if (size === 0) return emptyRoot(sha256);
-  const [root] = (await hashesOf(files, within, (of) => [of(0, size)])) ?? [];
-  return root;
+/** Whether a head is of the log that these files hold; undefined if that can't be told (any more). */
+export async function isOfLog(
+  files: LogFiles,
+  { origin, size, root }: Pick<CheckpointBody, "origin" | "size" | "root">,
+): Promise<boolean | undefined> {
+  if (size === 0) return true;
+  for (let tries = 1; tries <= maxTries; tries++) {
+    const head = await publishedHead(files);
+    if (head === undefined) return undefined;
+    if (head.body.origin !== origin || head.body.size < size) return false;
+    const [ours] = (await hashesOf(files, head.body.size, (of) => [of(0, size)])) ?? [];
+    if (ours !== undefined) return equalInConstantTime(ours, root);
+  }
+  return undefined;
 }
 
 /** @param ask for subtrees of the tree of `size` entries: called twice, first to find what has to be read */

@@ -4,6 +4,7 @@ import path from "node:path";
 import { sidecarState } from "../app/sidecar-state.ts";
 import { acceptIncident, headLine, type WitnessedBy, withLog, witnessOnce } from "../app/witness-command.ts";
 import { compareHeads, type Comparison, readKeptHeads } from "../app/witness-comparison.ts";
+import type { Cosigned } from "../app/witness-round.ts";
 import { whatToDo } from "../app/witnessing.ts";
 import { isThere } from "../host/store/files.ts";
 import { systemClock, systemLog } from "../host/system.ts";
@@ -42,7 +43,7 @@ export const auditWitness = {
       case "consistent": {
         const { size, atUnixS } = outcome.head;
         const at = atUnixS === undefined ? "an unknown time" : new Date(atUnixS * 1000).toISOString();
-        const cosigned = outcome.cosigned ? "; cosigned" : "";
+        const cosigned = cosignedText(outcome.cosigned);
         call.out(
           `consistent: ${size} entries, head of ${at}${outcome.isNewer ? "" : ", as before"}${cosigned}`,
         );
@@ -100,6 +101,11 @@ export const auditWitnessCompare = {
     return print(compared, call.out);
   },
 } as const satisfies Command;
+
+function cosignedText(cosigned: Cosigned): string {
+  if (cosigned.kind === "refused") return `; its cosignature wasn't taken: ${cosigned.why}`;
+  return cosigned.kind === "taken" ? "; cosigned" : "";
+}
 
 function print(compared: Comparison, out: CommandCall["out"]): number {
   switch (compared.kind) {

@@ -40,5 +40,5 @@ function line(witness: ListedWitness): string {
 function standing({ agrees, behind }: ListedWitness): string {
   if (agrees === false) return "SAW ANOTHER LOG: the history it cosigned isn't this one";
   const untold = agrees === undefined ? ", too old to be compared" : "";
-  return `${behind === 0 ? "up to date" : `${behind ?? 0} entries behind`}${untold}`;
+  return `${behind === 0 ? "up to date" : `${behind} entries behind`}${untold}`;
 }

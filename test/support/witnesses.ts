@@ -60,7 +60,7 @@ export async function lyingGateway(t: Cleanup): Promise<LyingGateway> {
     },
     save: async () => {
       const copy = path.join(copies, randomUUID());
-      await cp(log, copy, { recursive: true });
+      await cp(log, copy, { recursive: true, filter: (file) => path.basename(file) !== "lock" });
       return copy;
     },
     put: async (copy) => {
