@@ -119,8 +119,7 @@ export async function openDataPlane(
     ports,
     maxBodyBytes: config.limits.request,
     peers,
-    witnesses: witnessDesk(config, base),
-    ...identityDesks({ ...base, watch, ...behind }),
+    ...identityDesks({ ...base, watch, ...behind, state: config.state }),
   });
   opening.defer(() => serving.drain(config.limits.drain));
   const web = await openWebListeners(
@@ -245,7 +244,7 @@ async function openServers(
 }
 
 /** Where sidecars ask for heads of the log. */
-function witnessDesk({ state }: Config, { own, world, environment }: Base): LogHttp {
+function witnessDesk(state: string, { own, world, environment }: Base): LogHttp {
   const { trustDomain, journal } = own;
   const desk = logDesk({ state, trustDomain, journal, world: world.current, ...environment });
   return logHttp(desk, environment.log);
@@ -253,8 +252,8 @@ function witnessDesk({ state }: Config, { own, world, environment }: Base): LogH
 
 /** Where identities and grants are asked for, and what is told of those who were refused one. */
 function identityDesks(
-  parts: Base & Behind & { readonly watch: RootWatch },
-): Pick<ServeOptions, "grants" | "registrar" | "revoked" | "onRefused"> {
+  parts: Base & Behind & { readonly watch: RootWatch; readonly state: string },
+): Pick<ServeOptions, "grants" | "registrar" | "revoked" | "onRefused" | "witnesses"> {
   const { own, world, records, environment, gatewayId, connected, store, watch, workloads } = parts;
   const { journal, classical } = own;
   const { revokedSerials } = own.state;
@@ -268,6 +267,7 @@ function identityDesks(
   };
   return {
     grants: grantsHttp(grantsDesk(desk), environment.log),
+    witnesses: witnessDesk(parts.state, parts),
     registrar: registrar({
       ...own,
       authority: watch.authority,

@@ -64,7 +64,6 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   opening.defer(await keepPathFacts(options.state, log));
   const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken });
   opening.defer(identity.stop);
-  const { keys } = identity;
   const name = serverName(identity.spiffeId);
   const { servers, limits } = configSchema.parse({ servers: { [name]: described(options.server) } });
   checkServerLinks(servers, { isPostQuantumOnly: false, profile: identity.profile });
@@ -72,13 +71,9 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   const allow = options.allow.length > 0 ? options.allow : [identity.gateway.spiffeId];
   const revocations = await followRevocations({ identity, state: options.state, clock, log });
   opening.defer(revocations.stop);
-  const witness = options.onLogIncident && (await startWitness({ ...options, identity }));
-  if (witness !== undefined) opening.defer(witness.stop);
-  const makeOurs = (): World => {
-    const incident = options.onLogIncident === "refuse" ? witness?.incident() : undefined;
-    const closed = incident && whatToDo(incident);
-    return worldOf({ name, allow, identity, revokedSerials: revocations.serials(), closed });
-  };
+  const witness = await openWitness(options, identity, opening);
+  const makeOurs = (): World =>
+    worldOf({ name, allow, identity, revokedSerials: revocations.serials(), closed: witness.whyClosed() });
   let world = makeOurs();
   const connected = connectServers(servers, {
     folder: process.cwd(),
@@ -102,8 +97,8 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
       virtual: namedVirtualServers(new Map()),
       clock,
       log,
-      sessionKey: await keys.secret("sessions"),
-      clientSessions: clientSessions(await keys.secret("client-sessions"), clock.nowUnixMs()),
+      sessionKey: await identity.keys.secret("sessions"),
+      clientSessions: clientSessions(await identity.keys.secret("client-sessions"), clock.nowUnixMs()),
     },
     maxBodyBytes: limits.request,
   });
@@ -117,12 +112,27 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
     follow(identity.profile);
     swap();
   });
-  revocations.onChange(swap);
-  witness?.onChange(swap);
+  for (const { onChange } of [revocations, witness]) onChange(swap);
   swap(); // What came while the doors were opened.
   const opened = opening.move();
   const url = `https://${serving.address}${mcpPath}${name}`;
   return { url, name, spiffeId: identity.spiffeId, stop: () => opened.disposeAsync() };
+}
+
+/** What it sees of its gateway's log, and whether that keeps callers out. */
+async function openWitness(
+  options: ExposeOptions,
+  identity: SidecarIdentity,
+  opening: AsyncDisposableStack,
+): Promise<{ readonly whyClosed: () => string | undefined; readonly onChange: (act: () => void) => void }> {
+  if (options.onLogIncident === undefined) return { whyClosed: () => undefined, onChange: () => {} };
+  const { incident, onChange, stop } = await startWitness({ ...options, identity });
+  opening.defer(stop);
+  const whyClosed = (): string | undefined => {
+    const open = options.onLogIncident === "refuse" ? incident() : undefined;
+    return open && whatToDo(open);
+  };
+  return { whyClosed, onChange };
 }
 
 /** An exposed server's own record, signed as its gateway's profile asks. */

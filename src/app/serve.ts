@@ -13,7 +13,7 @@ import type { LogHttp } from "../host/net/log-http.ts";
 import { listen } from "../host/net/listen.ts";
 import { type McpHttp, mcpHttp, type McpHttpOptions } from "../host/net/mcp-http.ts";
 import { answerProof, type ClassicalCredentials, proofForNewcomer } from "../host/net/link-proof.ts";
-import { revocationFeed } from "../host/net/revocation-feed.ts";
+import { type RevocationFeed, revocationFeed } from "../host/net/revocation-feed.ts";
 import { openDoors, type ServerSide } from "../host/net/tls.ts";
 import type { RevokedCertificate } from "../host/store/certificate-records.ts";
 import { whyEnded } from "../identity/admission.ts";
@@ -79,9 +79,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const http = openHttp(options, classical);
   const prove = (link: TLSSocket) => proofForNewcomer(link, offered(classical()));
   const enrol = registrar && enrolHttp(registrar, log, prove);
-  const feed =
-    options.revoked &&
-    revocationFeed(options.revoked, options.renewBefore ?? (() => 0), log, options.witnesses);
+  const feed = openFeed(options);
   const reviewLinks = (): void => {
     const { trust } = options.world();
     http.review((channel) => whyEnded(channel, trust, clock.nowUnixMs()));
@@ -133,6 +131,11 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     groups: () => groupsOf(doors()),
     links: () => ({ calls: http.links(), revocations: feed?.links() ?? [] }),
   };
+}
+
+/** What servers ask for: who is revoked, and the log. */
+function openFeed({ revoked, renewBefore, ports, witnesses }: ServeOptions): RevocationFeed | undefined {
+  return revoked && revocationFeed(revoked, renewBefore ?? (() => 0), ports.log, witnesses);
 }
 
 function groupsOf(doors: readonly Door[]): ReturnType<Serving["groups"]> {

@@ -17,7 +17,7 @@ import { readKeyFile } from "./log-verification.ts";
 import { crossingsAfter } from "./witness-round.ts";
 import type { LogSource } from "./witness-source.ts";
 
-export interface SeenHead {
+interface SeenHead {
   /** Where it was found. */
   readonly by: string;
   readonly checkpoint: Uint8Array;

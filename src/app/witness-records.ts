@@ -22,7 +22,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import { statePaths } from "./state-folder.ts";
 
 /** Below the log's folder; files are named by `witnessId`. */
-export const cosignaturesFolder = "cosignatures";
+const cosignaturesFolder = "cosignatures";
 /** Sidecars that lost their state come with another key; the one not heard of for longest makes way. */
 const keysPerCaller = 8;
 const maxWitnesses = 4096;

@@ -65,19 +65,18 @@ async function look(options: RoundOptions): Promise<RoundOutcome> {
   const shown = await source.shown(sizeOf(checkpoint));
   const crossings = needsCrossings(keys, shown.checkpoint) ? await crossingsAfter(keys, source) : new Map();
   const verdict = judgeShown({ keys, checkpoint }, { ...shown, crossings });
-  switch (verdict.kind) {
-    case "unreadable":
-      return verdict;
-    case "incident":
-      // Before anything was pinned there is nothing it could contradict.
-      if (pinned === undefined) return { kind: "unreadable", says: verdict.says };
-      return await convicted(verdict, shown, options);
-    case "consistent":
-      if (verdict.isNewer) await keep(store, verdict.keys, shown.checkpoint);
-      if (verdict.isNewer) await store.close();
-      else if (open !== undefined) return { kind: "incident", incident: open, isNew: false };
-      return { ...verdict, cosigned: await cosigned(verdict.head, options) };
+  if (verdict.kind === "unreadable") return verdict;
+  if (verdict.kind === "incident") {
+    // Before anything was pinned there is nothing it could contradict.
+    if (pinned === undefined) return { kind: "unreadable", says: verdict.says };
+    return await convicted(verdict, shown, options);
   }
+  if (!verdict.isNewer && open !== undefined) return { kind: "incident", incident: open, isNew: false };
+  if (verdict.isNewer) {
+    await keep(store, verdict.keys, shown.checkpoint);
+    await store.close();
+  }
+  return { ...verdict, cosigned: await cosigned(verdict.head, options) };
 }
 
 /** INVARIANT: on disk before it is cosigned, so that a witness never vouches for what it may have forgotten. */

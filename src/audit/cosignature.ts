@@ -46,23 +46,24 @@ export function readCosignature(bytes: Uint8Array, trustDomain: string): Cosigna
   const text = bytes.length > maxCosignatureBytes ? "" : (fromUtf8(bytes) ?? "");
   const end = text.indexOf("\n");
   const key = keyIn(text.slice(0, Math.max(0, end)));
-  const note = utf8(text.slice(end + 1));
+  const prefix = witnessName(trustDomain, "");
+  if (!key.name.startsWith(prefix) || !/^[A-Za-z0-9_-]{8}$/.test(key.name.slice(prefix.length))) {
+    throw refused(`expected a key named ${prefix} and eight characters`);
+  }
+  return { key, ...cosigned(utf8(text.slice(end + 1)), key) };
+}
+
+function cosigned(note: Uint8Array, key: NoteVerifier): Omit<Cosignature, "key"> {
   const read = readNote(note);
   const body = read === undefined ? undefined : readCheckpointBody(read.text);
   const [line, ...more] = read?.signatures ?? [];
   if (body === undefined || line === undefined || more.length > 0) {
     throw refused("expected a head with one signature behind the key");
   }
-  const prefix = witnessName(trustDomain, "");
-  if (!key.name.startsWith(prefix) || !/^[A-Za-z0-9_-]{8}$/.test(key.name.slice(prefix.length))) {
-    throw refused(`expected a key named ${prefix} and eight characters`);
-  }
   const isBy = line.name === key.name && equalInConstantTime(line.keyId, key.keyId);
   const atUnixS = key.timeOf(line.signature);
-  if (!isBy || atUnixS === undefined || !key.verify(body, line.signature)) {
-    throw refused("its signature doesn't hold");
-  }
-  return { key, body, note, atUnixS };
+  if (isBy && atUnixS !== undefined && key.verify(body, line.signature)) return { body, note, atUnixS };
+  throw refused("its signature doesn't hold");
 }
 
 function keyIn(line: string): NoteVerifier {

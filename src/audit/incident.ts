@@ -39,16 +39,16 @@ export function incidentBytes({ what, atUnixMs, says, kept, shown, proof, keys }
 
 /** Undefined if it is no such file. */
 export function readIncident(bytes: Uint8Array): Incident | undefined {
-  const text = bytes.length > maxIncidentBytes ? "" : (fromUtf8(bytes) ?? "");
+  const text = bytes.length > maxIncidentBytes ? undefined : fromUtf8(bytes);
   // No line of a note, a proof or a key file begins like this.
-  const parts = text.split(/\n-- (?:kept|shown|proof|keys) --\n/);
-  const [head = "", kept = "", shown = "", proofText = "", keys = ""] = parts;
-  const [first, kindLine, atLine, saysLine] = head.split("\n");
-  const what = incidentKinds.find((kind) => kindLine === `kind ${kind}`);
-  const atUnixMs = Date.parse(/^at (\S+)$/.exec(atLine ?? "")?.[1] ?? "");
-  const says = /^says (.*)$/.exec(saysLine ?? "")?.[1];
-  const proof = readProofLines(proofText.split("\n").filter((line) => line !== ""));
-  if (first !== format || parts.length !== 5 || what === undefined) return undefined;
-  if (says === undefined || proof === undefined || !Number.isFinite(atUnixMs)) return undefined;
-  return { what, atUnixMs, says, kept: utf8(kept), shown: utf8(shown), proof, keys };
+  const [head = "", ...sections] = (text ?? "").split(/\n-- (?:kept|shown|proof|keys) --\n/);
+  const [, kind, at = "", says = ""] = headPattern.exec(head) ?? [];
+  const what = incidentKinds.find((each) => each === kind);
+  const [kept = "", shown = "", hashes = "", keys = ""] = sections;
+  const proof = readProofLines(hashes.split("\n").slice(0, -1));
+  if (sections.length !== 4 || what === undefined || proof === undefined) return undefined;
+  return { what, atUnixMs: Date.parse(at), says, kept: utf8(kept), shown: utf8(shown), proof, keys };
 }
+
+const headPattern =
+  /^dev\.latticegate\/log-incident@v1\nkind (\S+)\nat (\d{4}-\d\d-\d\dT[\d:.]+Z)\nsays (.*)\n$/;

@@ -17,7 +17,7 @@ export interface ShownHead {
 
 /** tlog-witness: no more than 63 lines. */
 const maxProofLines = 63;
-export const maxShownHeadBytes = maxNoteBytes + 64 * 64;
+const maxShownHeadBytes = maxNoteBytes + 64 * 64;
 
 export function shownHeadBytes({ old, proof, checkpoint }: ShownHead): Uint8Array {
   const lines = [`old ${old}`, ...proof.map(toBase64)];

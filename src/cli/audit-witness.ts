@@ -39,23 +39,16 @@ export const auditWitness = {
   options: { ...identityOptions, ...sidecarStateOption, ...logOptions },
   run: async (call) => {
     const outcome = await witnessOnce(witnessedBy(call));
-    switch (outcome.kind) {
-      case "consistent": {
-        const { size, atUnixS } = outcome.head;
-        const at = atUnixS === undefined ? "an unknown time" : new Date(atUnixS * 1000).toISOString();
-        const cosigned = cosignedText(outcome.cosigned);
-        call.out(
-          `consistent: ${size} entries, head of ${at}${outcome.isNewer ? "" : ", as before"}${cosigned}`,
-        );
-        return 0;
-      }
-      case "unreadable":
-        call.out(`nothing was learned: ${outcome.says}`);
-        return 1;
-      case "incident":
-        call.out(`${outcome.isNew ? "incident" : "open incident"}: ${whatToDo(outcome.incident)}`);
-        return 1;
+    if (outcome.kind === "consistent") {
+      const { size, atUnixS } = outcome.head;
+      const at = atUnixS === undefined ? "an unknown time" : new Date(atUnixS * 1000).toISOString();
+      const before = outcome.isNewer ? "" : ", as before";
+      call.out(`consistent: ${size} entries, head of ${at}${before}${cosignedText(outcome.cosigned)}`);
+      return 0;
     }
+    if (outcome.kind === "unreadable") call.out(`nothing was learned: ${outcome.says}`);
+    else call.out(`${outcome.isNew ? "incident" : "open incident"}: ${whatToDo(outcome.incident)}`);
+    return 1;
   },
 } as const satisfies Command;
 
@@ -108,18 +101,15 @@ function cosignedText(cosigned: Cosigned): string {
 }
 
 function print(compared: Comparison, out: CommandCall["out"]): number {
-  switch (compared.kind) {
-    case "one-history":
-      out(`one history: ${compared.heads.length} heads, the newest of ${compared.size} entries`);
-      return 0;
-    case "unproven":
-      out(`not proven: ${compared.says}`);
-      return 1;
-    case "split-view":
-      out(`split view: ${compared.says}`);
-      for (const { by, checkpoint } of compared.evidence) out(`\n-- ${by} --\n${fromUtf8(checkpoint) ?? ""}`);
-      return 1;
+  if (compared.kind === "one-history") {
+    out(`one history: ${compared.heads.length} heads, the newest of ${compared.size} entries`);
+    return 0;
   }
+  const { kind, says } = compared;
+  out(`${kind === "unproven" ? "not proven" : "split view"}: ${says}`);
+  const evidence = kind === "split-view" ? compared.evidence : [];
+  for (const { by, checkpoint } of evidence) out(`\n-- ${by} --\n${fromUtf8(checkpoint) ?? ""}`);
+  return 1;
 }
 
 const logger = systemLog({ level: "warn" });

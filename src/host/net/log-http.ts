@@ -14,7 +14,7 @@ export function isAboutLog({ url }: Pick<http.IncomingMessage, "url">): boolean 
   return url?.startsWith("/log/") === true;
 }
 
-export interface LogAnswer {
+interface LogAnswer {
   /** 409 if the log has fewer entries than that. */
   readonly status: 200 | 409;
   readonly body: Uint8Array;
@@ -59,27 +59,44 @@ export function logHttp(desk: LogDesk, log: Log): LogHttp {
   };
 }
 
-async function answer(
-  request: http.IncomingMessage,
+type Route = (
   desk: LogDesk,
-  spiffeId: string,
-): Promise<{ readonly status: number; readonly body: Uint8Array }> {
-  const { method = "", url = "" } = request;
-  const old = /^\/log\/checkpoint\?old=(0|[1-9][0-9]{0,15})$/.exec(url)?.[1];
-  if (method === "GET" && old !== undefined) return await desk.checkpoint(Number(old));
-  if (method === "GET" && url === "/log/keys") return { status: 200, body: await desk.keys() };
-  const number = /^\/log\/crossings\/([1-9][0-9]{0,3})$/.exec(url)?.[1];
-  if (method === "GET" && number !== undefined) {
-    const body = await desk.crossing(Number(number));
-    return { status: body === undefined ? 404 : 200, body: body ?? new Uint8Array() };
-  }
-  if (method === "POST" && url === "/log/cosignature") {
-    await desk.cosign(spiffeId, await readBody(request, maxCosignatureBytes));
-    return { status: 204, body: new Uint8Array() };
-  }
-  if (method === "POST" && url === "/log/incident") {
-    await desk.report(spiffeId, await readBody(request, maxReportBytes));
-    return { status: 204, body: new Uint8Array() };
+  asked: { readonly spiffeId: string; readonly number: number; readonly request: http.IncomingMessage },
+) => Promise<{ readonly status: number; readonly body: Uint8Array }>;
+
+const nothing = new Uint8Array();
+
+const routes = [
+  [/^GET \/log\/checkpoint\?old=(0|[1-9][0-9]{0,15})$/, (desk, { number }) => desk.checkpoint(number)],
+  [/^GET \/log\/keys$/, async (desk) => ({ status: 200, body: await desk.keys() })],
+  [
+    /^GET \/log\/crossings\/([1-9][0-9]{0,3})$/,
+    async (desk, { number }) => {
+      const body = await desk.crossing(number);
+      return body === undefined ? { status: 404, body: nothing } : { status: 200, body };
+    },
+  ],
+  [
+    /^POST \/log\/cosignature$/,
+    async (desk, { spiffeId, request }) => {
+      await desk.cosign(spiffeId, await readBody(request, maxCosignatureBytes));
+      return { status: 204, body: nothing };
+    },
+  ],
+  [
+    /^POST \/log\/incident$/,
+    async (desk, { spiffeId, request }) => {
+      await desk.report(spiffeId, await readBody(request, maxReportBytes));
+      return { status: 204, body: nothing };
+    },
+  ],
+] as const satisfies readonly (readonly [RegExp, Route])[];
+
+async function answer(request: http.IncomingMessage, desk: LogDesk, spiffeId: string): ReturnType<Route> {
+  const what = `${String(request.method)} ${String(request.url)}`;
+  for (const [pattern, route] of routes) {
+    const found = pattern.exec(what);
+    if (found !== null) return await route(desk, { spiffeId, number: Number(found[1]), request });
   }
   throw new Refusal(
     "method_not_allowed",
@@ -87,7 +104,7 @@ async function answer(
   );
 }
 
-export const maxReportBytes = 4096;
+const maxReportBytes = 4096;
 
 function write(response: http.ServerResponse, status: number, body: Uint8Array): void {
   const type = body.length === 0 ? {} : { "content-type": "text/plain; charset=utf-8" };

@@ -47,11 +47,7 @@ export function revocationFeed(
   const asking = new Set<Duplex>();
   let current = snapshot(list(), renewBefore());
   const server = http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
-    const link = links.get(request.socket);
-    if (witnesses !== undefined && link !== undefined && isAboutLog(request)) {
-      void witnesses(request, response, link.channel);
-      return;
-    }
+    if (isForWitnesses(request, response, links.get(request.socket), witnesses)) return;
     request.resume();
     const answer = (): void => write(response, current, request.headers["if-none-match"]);
     if (request.method !== "GET" || request.url !== revocationsPath) {
@@ -98,6 +94,18 @@ export function revocationFeed(
       server.close();
     },
   };
+}
+
+/** What is asked about the log goes to those who answer for it. */
+function isForWitnesses(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  link: OpenLink | undefined,
+  witnesses: LogHttp | undefined,
+): boolean {
+  if (witnesses === undefined || link === undefined || !isAboutLog(request)) return false;
+  void witnesses(request, response, link.channel);
+  return true;
 }
 
 function snapshot(list: readonly RevokedCertificate[], renewBeforeUnixMs: number): Snapshot {
