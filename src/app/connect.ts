@@ -26,6 +26,7 @@ import type { LinkAuthentication } from "./config/link.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts";
 import { standing, type StandingOptions } from "./sidecar-standing.ts";
+import { type OnLogIncident, refuseOnIncident, startWitness, type Witness } from "./witnessing.ts";
 
 export interface ConnectOptions {
   /** Name of a server behind the gateway, or the https URL of an exposed one. */
@@ -43,6 +44,8 @@ export interface ConnectOptions {
   readonly sessionPart?: string;
   /** File of the delegation with which it acts for others. */
   readonly onBehalfOf?: string;
+  /** What to do when the gateway's log isn't the one seen before; who doesn't say doesn't witness it. */
+  readonly onLogIncident?: OnLogIncident;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -99,12 +102,26 @@ export async function openTunnel(
   const patient = patientSend(once, options.patienceMs ?? patienceMs, options.log);
   const about = [url.origin, peerSpiffeId, identity.spiffeId];
   const send = standing(patient, about, { ...options, clients });
+  const witness = options.onLogIncident && (await startWitness({ ...options, identity }));
+  if (witness !== undefined) opening.defer(witness.stop);
+  const isGateway = peerSpiffeId === identity.gateway.spiffeId;
   const opened = opening.move();
   return {
     identity,
-    send: (request) => send({ path, ...request }),
+    send: async (request) => {
+      refuseOnIncident(witness, options.onLogIncident);
+      const sentMs = performance.now();
+      const answer = await send({ path, ...request });
+      if (isGateway) noteCall(witness, answer, sentMs);
+      return answer;
+    },
     close: () => opened.disposeAsync(),
   };
+}
+
+/** A call that was carried out is in the log before its answer leaves. */
+function noteCall(witness: Witness | undefined, { status }: HttpAnswer, sentMs: number): void {
+  if (status >= 200 && status < 300) witness?.called(sentMs);
 }
 
 /**

@@ -8,6 +8,7 @@ import type { Digests, Ports, Receipts } from "../gate/ports.ts";
 import { clientSessions } from "../host/client-sessions.ts";
 import type { EnrolmentProfile } from "../host/net/enrol-http.ts";
 import { grantsHttp } from "../host/net/grants-http.ts";
+import { type LogHttp, logHttp } from "../host/net/log-http.ts";
 import type { NamedUpstreams } from "../host/net/upstreams.ts";
 import { openGrants, type GrantStore } from "../host/store/state-grants.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
@@ -24,6 +25,7 @@ import type { LiveParts } from "./crypto/live-facts.ts";
 import { renewing } from "./credentials.ts";
 import { grantsDesk } from "./grants.ts";
 import type { IdentityRecords } from "./identity-records.ts";
+import { logDesk } from "./log-desk.ts";
 import { type OwnIdentity, ownStanding, type Standing } from "./own-identity.ts";
 import { type PeerWatch, watchPeers } from "./peer-watch.ts";
 import { withClassical } from "./profile-in-force.ts";
@@ -122,7 +124,7 @@ export async function openDataPlane(
     ports,
     maxBodyBytes: config.limits.request,
     peers,
-    ...identityDesks({ ...base, watch, ...behind }),
+    ...identityDesks({ ...base, watch, ...behind, state: config.state }),
   });
   opening.defer(() => serving.drain(config.limits.drain));
   const web = await openWebListeners(
@@ -249,10 +251,17 @@ async function openServers(
   return { connected, store, ports, workloads: workloadEnrolment(config, environment.clock) };
 }
 
+/** Where sidecars ask for heads of the log. */
+function witnessDesk(state: string, { own, world, environment }: Base): LogHttp {
+  const { trustDomain, journal } = own;
+  const desk = logDesk({ state, trustDomain, journal, world: world.current, ...environment });
+  return logHttp(desk, environment.log);
+}
+
 /** Where identities and grants are asked for, and what is told of those who were refused one. */
 function identityDesks(
-  parts: Base & Behind & { readonly watch: RootWatch },
-): Pick<ServeOptions, "grants" | "registrar" | "revoked" | "onRefused"> {
+  parts: Base & Behind & { readonly watch: RootWatch; readonly state: string },
+): Pick<ServeOptions, "grants" | "registrar" | "revoked" | "onRefused" | "witnesses"> {
   const { own, world, records, environment, gatewayId, connected, store, watch, workloads } = parts;
   const { journal, classical } = own;
   const { revokedSerials } = own.state;
@@ -266,6 +275,7 @@ function identityDesks(
   };
   return {
     grants: grantsHttp(grantsDesk(desk), environment.log),
+    witnesses: witnessDesk(parts.state, parts),
     registrar: registrar({
       ...own,
       authority: watch.authority,

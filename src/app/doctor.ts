@@ -17,6 +17,7 @@ import { openOperatorTunnel } from "./operator-tunnel.ts";
 import { classicalVerdict } from "./classical-probe.ts";
 import { signerFindings } from "./signer/doctor-signer.ts";
 import { statePaths } from "./state-folder.ts";
+import { reportedIncidents } from "./witness-records.ts";
 
 export interface Finding {
   readonly level: "ok" | "warn" | "wrong" | "skipped";
@@ -39,6 +40,7 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
   yield* await attempt("certificates", () => certificates(examination));
   yield* await attempt("signer", () => signerFindings(examination.config));
   yield* await attempt("log", () => auditLog(examination));
+  yield* await attempt("witnesses", () => witnesses(examination));
   const running = await runningGateway(examination.config.state);
   if (running === undefined) {
     yield {
@@ -82,6 +84,16 @@ function runtime({ profile }: Config): Finding {
     what: "runtime",
     text: `Node ${node}, OpenSSL ${openssl}: ML-KEM and ML-DSA work`,
   };
+}
+
+/** What sidecars found when they looked at the log, and nobody accepted there. */
+async function witnesses({ config: { state } }: Examination): Promise<readonly Finding[]> {
+  return (await reportedIncidents(state)).map(({ kind, says, spiffe_id: by, at }) => ({
+    level: "wrong",
+    what: "witnesses",
+    text: `${by} reported ${kind} at ${at}: ${says}`,
+    remedy: 'see docs/guide/witnesses.md; once that is understood, "latticegate audit witness accept" there',
+  }));
 }
 
 /** A path that needs a detour works, and costs a round trip or long packets; whoever runs it can repair it. */

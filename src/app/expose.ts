@@ -22,6 +22,7 @@ import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts
 import { statePaths } from "./state-folder.ts";
 import { takeUpWebTerms } from "./web-terms.ts";
 import { type ConnectedServers, connectServers } from "./upstreams.ts";
+import { type OnLogIncident, startWitness, whatToDo } from "./witnessing.ts";
 
 export interface ExposeOptions {
   /** What is exposed: a stdio command, or the URL of an HTTP server. */
@@ -43,6 +44,8 @@ export interface ExposeOptions {
   readonly state: string;
   readonly joinToken?: string;
   readonly bootstrap?: Bootstrap;
+  /** What to do when the gateway's log isn't the one seen before; who doesn't say doesn't witness it. */
+  readonly onLogIncident?: OnLogIncident;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -61,7 +64,6 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   opening.defer(await keepPathFacts(options.state, log));
   const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken });
   opening.defer(identity.stop);
-  const { keys } = identity;
   const name = serverName(identity.spiffeId);
   const { servers, limits } = configSchema.parse({ servers: { [name]: described(options.server) } });
   checkServerLinks(servers, { isPostQuantumOnly: false, profile: identity.profile });
@@ -69,7 +71,9 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   const allow = options.allow.length > 0 ? options.allow : [identity.gateway.spiffeId];
   const revocations = await followRevocations({ identity, state: options.state, clock, log });
   opening.defer(revocations.stop);
-  const makeOurs = (): World => worldOf({ name, allow, identity, revokedSerials: revocations.serials() });
+  const witness = await openWitness(options, identity, opening);
+  const makeOurs = (): World =>
+    worldOf({ name, allow, identity, revokedSerials: revocations.serials(), closed: witness.whyClosed() });
   let world = makeOurs();
   const connected = connectServers(servers, {
     folder: process.cwd(),
@@ -94,8 +98,8 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
       virtual: namedVirtualServers(new Map()),
       clock,
       log,
-      sessionKey: await keys.secret("sessions"),
-      clientSessions: clientSessions(await keys.secret("client-sessions"), clock.nowUnixMs()),
+      sessionKey: await identity.keys.secret("sessions"),
+      clientSessions: clientSessions(await identity.keys.secret("client-sessions"), clock.nowUnixMs()),
     },
     maxBodyBytes: limits.request,
   });
@@ -109,11 +113,27 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
     follow(identity.profile);
     swap();
   });
-  revocations.onChange(swap);
+  for (const { onChange } of [revocations, witness]) onChange(swap);
   swap(); // What came while the doors were opened.
   const opened = opening.move();
   const url = `https://${serving.address}${mcpPath}${name}`;
   return { url, name, spiffeId: identity.spiffeId, stop: () => opened.disposeAsync() };
+}
+
+/** What it sees of its gateway's log, and whether that keeps callers out. */
+async function openWitness(
+  options: ExposeOptions,
+  identity: SidecarIdentity,
+  opening: AsyncDisposableStack,
+): Promise<{ readonly whyClosed: () => string | undefined; readonly onChange: (act: () => void) => void }> {
+  if (options.onLogIncident === undefined) return { whyClosed: () => undefined, onChange: () => {} };
+  const { incident, onChange, stop } = await startWitness({ ...options, identity });
+  opening.defer(stop);
+  const whyClosed = (): string | undefined => {
+    const open = options.onLogIncident === "refuse" ? incident() : undefined;
+    return open && whatToDo(open);
+  };
+  return { whyClosed, onChange };
 }
 
 /** An exposed server's own record, signed as its gateway's profile asks. */
@@ -163,8 +183,10 @@ function worldOf(parts: {
   readonly allow: readonly string[];
   readonly identity: SidecarIdentity;
   readonly revokedSerials: ReadonlySet<string>;
+  /** Why nobody may call just now. */
+  readonly closed: string | undefined;
 }): World {
-  const { name, allow, identity, revokedSerials } = parts;
+  const { name, allow, identity, revokedSerials, closed } = parts;
   const { groups, identities } = identity.terms();
   const issuers = hashesOf(identity.clientRoots);
   return makeWorld({
@@ -175,7 +197,7 @@ function worldOf(parts: {
       revokedSerials,
       issuers,
     },
-    rules: [allowRule(name, allow)],
+    rules: [closed === undefined ? allowRule(name, allow) : closedRule(name, closed)],
     servers: [name],
   });
 }
@@ -204,4 +226,8 @@ function allowRule(name: string, callers: readonly string[]): RuleDocument {
     because: "Named when the server was exposed.",
     mode: "enforce",
   };
+}
+
+function closedRule(name: string, because: string): RuleDocument {
+  return { ...allowRule(name, ["*"]), name: "log-incident", effect: "deny", because };
 }

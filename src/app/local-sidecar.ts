@@ -1,6 +1,7 @@
 /** An identity for a client on the gateway's own machine, whose operator need not carry a token around. */
 import { rm } from "node:fs/promises";
 
+import { setWitnessAside } from "../host/store/witness-folder.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -27,6 +28,7 @@ export async function ensureLocalSidecar(
   const roots = await trustedAnchors(config);
   if (!(await isHeldUnder(state, roots))) {
     await rm(file, { force: true });
+    await setWitnessAside(statePaths(state).witness, environment.clock.nowUnixMs());
     await join();
     return;
   }

@@ -9,10 +9,11 @@ import { enrolHttp, type Registrar } from "../host/net/enrol-http.ts";
 import { type Door, frontDoor } from "../host/net/front-door.ts";
 import type { LinkNow } from "../host/net/links-now.ts";
 import type { GrantsHttp } from "../host/net/grants-http.ts";
+import type { LogHttp } from "../host/net/log-http.ts";
 import { listen } from "../host/net/listen.ts";
 import { type McpHttp, mcpHttp, type McpHttpOptions } from "../host/net/mcp-http.ts";
 import { answerProof, type ClassicalCredentials, proofForNewcomer } from "../host/net/link-proof.ts";
-import { revocationFeed } from "../host/net/revocation-feed.ts";
+import { type RevocationFeed, revocationFeed } from "../host/net/revocation-feed.ts";
 import { openDoors, type ServerSide } from "../host/net/tls.ts";
 import type { RevokedCertificate } from "../host/store/certificate-records.ts";
 import { whyEnded } from "../identity/admission.ts";
@@ -37,6 +38,8 @@ export interface ServeOptions {
   readonly registrar?: Registrar;
   /** What callers were granted behind this gateway; absent where that can't be. */
   readonly grants?: GrantsHttp;
+  /** Who witnesses the log of this end, of callers and servers; absent where nobody does. */
+  readonly witnesses?: LogHttp;
   /** Every certificate that is revoked and hasn't ended, for exposed servers to ask; absent where nobody knows. */
   readonly revoked?: () => readonly RevokedCertificate[];
   readonly onRefused?: (refusal: Refusal, remote: string) => void;
@@ -76,7 +79,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const http = openHttp(options, classical);
   const prove = (link: TLSSocket) => proofForNewcomer(link, offered(classical()));
   const enrol = registrar && enrolHttp(registrar, log, prove);
-  const feed = options.revoked && revocationFeed(options.revoked, options.renewBefore ?? (() => 0), log);
+  const feed = openFeed(options);
   const reviewLinks = (): void => {
     const { trust } = options.world();
     http.review((channel) => whyEnded(channel, trust, clock.nowUnixMs()));
@@ -130,6 +133,11 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   };
 }
 
+/** What servers ask for: who is revoked, and the log. */
+function openFeed({ revoked, renewBefore, ports, witnesses }: ServeOptions): RevocationFeed | undefined {
+  return revoked && revocationFeed(revoked, renewBefore ?? (() => 0), ports.log, witnesses);
+}
+
 function groupsOf(doors: readonly Door[]): ReturnType<Serving["groups"]> {
   const ids = (of: readonly Door[]): readonly string[] => of.map(({ group }) => group.id);
   return {
@@ -147,6 +155,7 @@ function openHttp(options: ServeOptions, classical: () => ClassicalCredentials |
     clock,
     log,
     grants: options.grants,
+    witnesses: options.witnesses,
     ...(options.renewalWish && { renewalWish: options.renewalWish }),
     onCall: (received) => handle(received, world(), ports),
     // INVARIANT: links come from openDoors alone, which opens TLS sockets.

@@ -17,6 +17,7 @@ import {
   type SigningRequests,
 } from "../host/net/enrol-client.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
+import { setWitnessAside } from "../host/store/witness-folder.ts";
 import type { Anchor } from "../identity/anchor.ts";
 import { readJoinToken } from "../identity/join-token.ts";
 import { toBase64url, utf8 } from "../kernel/bytes.ts";
@@ -25,6 +26,7 @@ import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Bootstrap, readProof } from "./bootstrap.ts";
 import { keepAlone, pendingKey } from "./identity-keys.ts";
+import { statePaths } from "./state-folder.ts";
 import {
   checkKeys,
   gatewayOf,
@@ -66,8 +68,12 @@ export async function firstIdentity(options: EnrolmentOptions, keys: KeyFolder):
   }
   if (stored === undefined) return await joined(joinToken, keys, options);
   if (stored.joined_with === undefined && knowsRoot(stored, readJoinToken(joinToken))) return stored;
+  const isOther = !knowsRoot(stored, readJoinToken(joinToken));
   try {
-    return await joined(joinToken, keys, options);
+    const identity = await joined(joinToken, keys, options);
+    // A person chose another authority; its log is another one.
+    if (isOther) await setWitnessAside(statePaths(state).witness, options.clock.nowUnixMs());
+    return identity;
   } catch (error) {
     // A token that was used for something else, or a gateway that is away: the identity there is may do.
     if (!(error instanceof Refusal)) throw error;

@@ -32,6 +32,8 @@ const names = {
   sessions: "sessions",
   revoked: "revoked.json",
   paths: "paths.json",
+  witness: "witness",
+  witnesses: "witnesses.json",
 } as const;
 
 export type StatePaths = Readonly<Record<keyof typeof names, string>>;

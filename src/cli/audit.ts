@@ -4,6 +4,7 @@ import { verifyLogFolder } from "../app/log-verification.ts";
 import { statePaths } from "../app/state-folder.ts";
 import type { Naming } from "../app/subject-names.ts";
 import { type Entry, entryExtension } from "../audit/entry.ts";
+import { listWitnesses } from "../app/witness-list.ts";
 import type { GenerationSpan } from "../audit/verify.ts";
 import { type LoggedEntry, type LogReader, openLogReader } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -119,9 +120,22 @@ export const auditVerify = {
     if (verdict.generations.length > 1) call.out(`keys: ${verdict.generations.map(generation).join(", ")}`);
     if (verdict.uncovered > 0)
       call.out(`${verdict.uncovered} more entries aren't under a head yet; their chain is whole`);
-    return 0;
+    return await witnesses(call);
   },
 } as const satisfies Command;
+
+/** Their keys are nobody's word but their own: those you know speak for you. */
+async function witnesses(call: CommandCall): Promise<number> {
+  const found = await listWitnesses(logFolder(call), undefined);
+  if (found.length === 0) return 0;
+  const others = found.filter(({ agrees }) => agrees === false);
+  for (const { name, size } of others) {
+    call.out(`witness: ${name} cosigned ${size} entries of another history than this log has`);
+  }
+  const largest = Math.max(...found.map(({ size }) => size));
+  call.out(`cosigned by ${found.length} witness${found.length === 1 ? "" : "es"}, up to ${largest} entries`);
+  return others.length === 0 ? 0 : 1;
+}
 
 function generation({ number, toSize, isGiven }: GenerationSpan): string {
   const heads = toSize === undefined ? "since" : `to ${toSize} entries`;

@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 
 import { type Bootstrap, bootstrapOf } from "../app/bootstrap.ts";
 import { type LinkAuthentication, linkAuthentication } from "../app/config/link.ts";
+import { type OnLogIncident, onLogIncidents } from "../app/witnessing.ts";
 import { Refusal } from "../kernel/refusal.ts";
 
 export interface Option {
@@ -187,6 +188,25 @@ export function authentication(call: CommandCall): { readonly authentication?: L
   throw new Refusal(
     "bad_config",
     `--authentication takes ${linkAuthentication.options.join(" or ")}, found "${given}".`,
+  );
+}
+
+/** The option that says what a sidecar does when its gateway's log isn't the one it saw before. */
+export const onLogIncidentOption = {
+  "on-log-incident": {
+    type: "string",
+    value: "WHAT",
+    help: "While the gateway's log isn't the one seen before: report, as by default, or refuse calls until it is accepted.",
+  },
+} as const satisfies Record<string, Option>;
+
+export function onLogIncident(call: CommandCall): { readonly onLogIncident: OnLogIncident } {
+  const given = call.text("on-log-incident") ?? "report";
+  const what = onLogIncidents.find((each) => each === given);
+  if (what !== undefined) return { onLogIncident: what };
+  throw new Refusal(
+    "bad_config",
+    `--on-log-incident takes ${onLogIncidents.join(" or ")}, found "${given}".`,
   );
 }
 

@@ -12,6 +12,8 @@ import {
   type CommandCall,
   identityOptions,
   identitySource,
+  onLogIncident,
+  onLogIncidentOption,
   sidecarStateOption,
 } from "./command.ts";
 import { untilStopped } from "./signals.ts";
@@ -40,6 +42,7 @@ export const expose = {
       help: 'Who may call, "*" for any run of characters; only the gateway by default.',
     },
     ...authenticationOption,
+    ...onLogIncidentOption,
     sse: {
       type: "boolean",
       help: "The server at URL speaks HTTP+SSE, the older transport of MCP 2024-11-05.",
@@ -63,6 +66,7 @@ export const expose = {
       log: systemLog({ level: call.flag("verbose") ? "debug" : "warn" }),
       ...identitySource(call),
       ...authentication(call),
+      ...onLogIncident(call),
     });
     call.out(`${exposed.name} is at ${exposed.url} as ${exposed.spiffeId}`);
     call.out(

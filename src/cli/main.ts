@@ -7,6 +7,8 @@ import { auditQuery } from "./audit-query.ts";
 import { auditReceipt, auditVerifyReceipt } from "./audit-receipt.ts";
 import { auditDigest, auditErase, auditSubjects } from "./audit-subjects.ts";
 import { auditShow, auditTail, auditVerify } from "./audit.ts";
+import { auditWitness, auditWitnessAccept, auditWitnessCompare } from "./audit-witness.ts";
+import { auditWitnesses } from "./audit-witnesses.ts";
 import { caAnchor, caList, caReadmit, caRevoke, caToken } from "./ca.ts";
 import { clientConfig } from "./client-config.ts";
 import { caBackup, caRestore } from "./ca-backup.ts";
@@ -82,6 +84,10 @@ const commands = [
   auditExport,
   auditVerifyBundle,
   auditVerifier,
+  auditWitness,
+  auditWitnessAccept,
+  auditWitnessCompare,
+  auditWitnesses,
   configCheck,
   configDocs,
   identityExport,

@@ -3,6 +3,7 @@ import { runningGateway } from "../app/certificate-authority.ts";
 import { loadConfig } from "../app/config.ts";
 import { pathFactText, readPathFacts } from "../app/path-facts.ts";
 import { signerHealth } from "../app/signer/gateway-signer.ts";
+import { reportedIncidents } from "../app/witness-records.ts";
 import { type Command, configFile, configOption } from "./command.ts";
 
 export const status = {
@@ -22,6 +23,10 @@ export const status = {
     );
     if (run.dashboard !== undefined) call.out(`Page      ${run.dashboard}`);
     for (const fact of await readPathFacts(config.state)) call.out(`Path      to ${pathFactText(fact)}`);
+    const incidents = await reportedIncidents(config.state);
+    for (const { kind, spiffe_id: by, at } of incidents) {
+      call.out(`Log       ${kind} reported by ${by} at ${at}: see "latticegate audit witnesses"`);
+    }
     const signer = await signerHealth(config);
     if (signer.kind === "answers") call.out(`Signer    answers at ${signer.socket}`);
     if (signer.kind !== "away") return 0;

@@ -64,6 +64,8 @@ const refusals = {
   issuer_unavailable: { rpc: -31503, http: 503 },
   signer_unavailable: { rpc: -31503, http: 503 },
   journal_unavailable: { rpc: -31503, http: 503 },
+  /** The gateway's log isn't the one its witness saw, and the sidecar was told to refuse calls then. */
+  log_incident: { rpc: -31503, http: 503 },
   upstream_failed: { rpc: -31502, http: 502 },
   /** Its link is weaker than it was before; nothing was sent. */
   upstream_regressed: { rpc: -31502, http: 502 },

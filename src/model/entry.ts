@@ -21,6 +21,7 @@ type EntryEvent =
   | "crypto.change"
   | "log.rotate"
   | "log.prune"
+  | "log.incident"
   | "link.regressed"
   | "link.accept"
   | "subject.erase";

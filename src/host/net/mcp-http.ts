@@ -26,6 +26,7 @@ import {
 import { type LinkNow, linksNow } from "./links-now.ts";
 import { checkHeaders, filtered, goodbyeHeader, renewHeader, valueOf, withLength } from "./headers.ts";
 import { type GrantsHttp, isAboutGrants } from "./grants-http.ts";
+import { isAboutLog, type LogHttp } from "./log-http.ts";
 import { linkProofPath } from "./link-proof.ts";
 import { type OnProof, takeProof } from "./link-proof-http.ts";
 
@@ -50,6 +51,8 @@ export interface McpHttpOptions {
   readonly onCall: (call: Received) => Promise<void>;
   /** Serves what callers ask of the gateway itself; absent where there is nothing. */
   readonly grants?: GrantsHttp | undefined;
+  /** Serves witnesses of the log; absent where there is none to witness. */
+  readonly witnesses?: LogHttp | undefined;
   /** Takes a link's proof of a classical identity; absent where this end has none to answer with. */
   readonly onProof?: OnProof;
   /** What is asked of the gateway itself, under that path. */
@@ -193,6 +196,8 @@ async function take(
   const from: Origin = { response, channel: link.channel, reply };
   if (options.grants !== undefined && isAboutGrants(request)) {
     await options.grants(request, response, link.channel);
+  } else if (options.witnesses !== undefined && isAboutLog(request)) {
+    await options.witnesses(request, response, link.channel);
   } else if (onProof !== undefined && request.url === linkProofPath) {
     link.channel = await takeProof(request, response, { ...from, log, onProof });
   } else await receive(request, { ...from, open, link }, options);

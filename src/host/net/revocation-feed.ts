@@ -9,6 +9,7 @@ import type { Channel } from "../../model/channel.ts";
 import type { RevokedCertificate } from "../store/certificate-records.ts";
 import { endLinks, type OpenLink, type WhyEnded } from "./ended-links.ts";
 import { type LinkNow, linksNow } from "./links-now.ts";
+import { isAboutLog, type LogHttp } from "./log-http.ts";
 
 export const revocationsPath = "/identity/revocations";
 
@@ -33,17 +34,20 @@ interface Snapshot {
 /**
  * @param list every certificate that is revoked and hasn't ended
  * @param renewBefore who was certified before that moment should renew now
+ * @param witnesses what servers ask of the log, on the same links
  */
 export function revocationFeed(
   list: () => readonly RevokedCertificate[],
   renewBefore: () => number,
   log: Log,
+  witnesses?: LogHttp,
 ): RevocationFeed {
   const links = new Map<Duplex, OpenLink>();
   const waiting = new Set<() => void>();
   const asking = new Set<Duplex>();
   let current = snapshot(list(), renewBefore());
   const server = http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+    if (isForWitnesses(request, response, links.get(request.socket), witnesses)) return;
     request.resume();
     const answer = (): void => write(response, current, request.headers["if-none-match"]);
     if (request.method !== "GET" || request.url !== revocationsPath) {
@@ -90,6 +94,18 @@ export function revocationFeed(
       server.close();
     },
   };
+}
+
+/** What is asked about the log goes to those who answer for it. */
+function isForWitnesses(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  link: OpenLink | undefined,
+  witnesses: LogHttp | undefined,
+): boolean {
+  if (witnesses === undefined || link === undefined || !isAboutLog(request)) return false;
+  void witnesses(request, response, link.channel);
+  return true;
 }
 
 function snapshot(list: readonly RevokedCertificate[], renewBeforeUnixMs: number): Snapshot {

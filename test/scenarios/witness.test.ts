@@ -1,0 +1,203 @@
+/** Witnesses of the audit log, in processes of their own, and a gateway that lies to them with its real keys. */
+import assert from "node:assert/strict";
+import { copyFile, cp, readdir, readFile, rm } from "node:fs/promises";
+import path from "node:path";
+import { test, type TestContext } from "node:test";
+
+import { readIncident } from "../../src/audit/incident.ts";
+import { readHead } from "../../src/audit/head.ts";
+import { readLogKey } from "../../src/crypto/log-key.ts";
+import { resolveProfile } from "../../src/crypto/suites/profiles.ts";
+import { cli, type Ended } from "../support/cli.ts";
+import { temporaryFolder } from "../support/gateway.ts";
+import { entriesOf } from "../support/records.ts";
+import { type LyingGateway, lyingGateway, type WitnessProcess, witnessState } from "../support/witnesses.ts";
+
+interface Scene {
+  readonly house: LyingGateway;
+  readonly a: WitnessProcess;
+  readonly b: WitnessProcess;
+}
+
+/** Two witnesses that have seen the log while it was honest. */
+async function scene(t: TestContext): Promise<Scene> {
+  const house = await lyingGateway(t);
+  const a = await witnessState(t, house.gateway(), "agent/a");
+  const b = await witnessState(t, house.gateway(), "agent/b");
+  for (const witness of [a, b]) consistent(await witness.look());
+  return { house, a, b };
+}
+
+function consistent({ code, stdout, stderr }: Ended): void {
+  assert.equal(code, 0, stdout + stderr);
+  assert.match(stdout, /^consistent: \d+ entries/);
+}
+
+function convicts({ code, stdout, stderr }: Ended, kind: string): void {
+  assert.equal(code, 1, stdout + stderr);
+  assert.match(stdout, new RegExp(`^incident: .*\\(${kind}\\)`));
+}
+
+/** Two histories that go on from where the log is, of the same length, both signed by its keys. */
+async function twoHistories({ house }: Scene): Promise<readonly [string, string]> {
+  const copies: string[] = [];
+  await house.restart(async () => {
+    const base = await house.save();
+    for (const marker of ["one", "two"]) {
+      await house.put(base);
+      await house.append(3, marker);
+      copies.push(await house.save());
+    }
+    await house.put(base);
+  });
+  return [copies[0] ?? "", copies[1] ?? ""];
+}
+
+test("a split view is proven by two witnesses who each saw a consistent history", async (t) => {
+  const all = await scene(t);
+  const { house, a, b } = all;
+  const [one, two] = await twoHistories(all);
+  await house.restart(() => house.put(one));
+  consistent(await a.look());
+  await house.restart(() => house.put(two));
+  consistent(await b.look());
+  const nobody = await temporaryFolder(t);
+  const compare = (...more: string[]) =>
+    cli(["audit", "witness", "compare", a.state, b.state, "--state", nobody, ...more]);
+  const compared = await compare();
+  assert.equal(compared.code, 1, compared.stderr);
+  assert.match(compared.stdout, /^split view: Two heads of \d+ entries have different roots/);
+  for (const kept of [await a.kept(), await b.kept()]) assert.ok(compared.stdout.includes(kept));
+  // Whichever of the two goes on, the log can't prove the other's head any more.
+  await house.restart();
+  consistent(await b.look());
+  const later = await compare("--log", house.log);
+  assert.equal(later.code, 1, later.stderr);
+  assert.match(later.stdout, /^split view: Its head of \d+ entries doesn't continue the one of \d+/);
+  assert.match((await compare()).stdout, /^not proven: Their sizes differ/);
+});
+
+test("witnesses of one honest history are told that it is one, whatever their sizes", async (t) => {
+  const { house, a, b } = await scene(t);
+  await house.restart();
+  consistent(await b.look());
+  const compared = await cli(["audit", "witness", "compare", b.state, "--state", a.state]);
+  assert.equal(compared.code, 0, compared.stdout + compared.stderr);
+  assert.match(compared.stdout, /^one history: 2 heads, the newest of \d+ entries/);
+});
+
+test("a witness that is moved from one history to the other convicts the log at once, with both heads", async (t) => {
+  const all = await scene(t);
+  const { house, a } = all;
+  const [one, two] = await twoHistories(all);
+  await house.restart(() => house.put(one));
+  consistent(await a.look());
+  const kept = await a.kept();
+  await house.restart(() => house.put(two));
+  convicts(await a.look(), "split-view");
+  const folder = path.join(a.state, "witness", "incidents");
+  const [name = ""] = await readdir(folder);
+  const incident = readIncident(await readFile(path.join(folder, name)));
+  assert.ok(incident);
+  const keys = readLogKey(incident.keys);
+  assert.equal(Buffer.from(incident.kept).toString(), kept);
+  for (const head of [incident.kept, incident.shown]) assert.equal(readHead(head, keys).kind, "signed");
+  assert.equal(await a.kept(), kept, "what was seen is kept");
+  assert.match((await a.look()).stdout, /^open incident: /, "until a person accepts it");
+});
+
+test("a log whose older head is shown again was rolled back", async (t) => {
+  const { house, a, b } = await scene(t);
+  const older = path.join(await house.save(), "checkpoint");
+  await house.restart();
+  consistent(await a.look());
+  await copyFile(older, path.join(house.log, "checkpoint"));
+  convicts(await a.look(), "rollback");
+  consistent(await b.look());
+});
+
+test("a log that was restored from an older copy and went on was truncated; grown beyond, it is another history", async (t) => {
+  const { house, a, b } = await scene(t);
+  const older = await house.save();
+  for (let i = 0; i < 2; i++) await house.restart();
+  await house.restart(() => house.append(20, "honest"));
+  consistent(await a.look());
+  consistent(await b.look());
+  await house.restart(() => house.put(older));
+  convicts(await a.look(), "truncation");
+  await house.restart(() => house.append(40, "other"));
+  convicts(await b.look(), "split-view");
+});
+
+test("an incident stands in the gateway's log and lists until it is accepted, and then the log is witnessed on", async (t) => {
+  const { house, a, b } = await scene(t);
+  const older = await house.save();
+  await house.restart(() => house.append(20, "honest"));
+  consistent(await a.look());
+  await house.restart(() => house.put(older));
+  convicts(await a.look(), "truncation");
+  const list = () => cli(["audit", "witnesses", "--config", house.configFile]);
+  const listed = await list();
+  assert.equal(listed.code, 1);
+  assert.match(listed.stdout, /incident: truncation, spiffe:\/\/latticegate\.local\/agent\/a at /);
+  const status = await cli(["status", "--config", house.configFile]);
+  assert.match(status.stdout, /truncation reported by spiffe:\/\/latticegate\.local\/agent\/a/);
+  const accepted = await a.accept();
+  assert.equal(accepted.code, 0, accepted.stderr);
+  assert.match(accepted.stdout, /^accepted: truncation\./);
+  assert.doesNotMatch((await list()).stdout, /incident:/);
+  assert.equal((await a.accept()).stdout, `No incident is open in ${a.state}.\n`);
+  await house.restart();
+  consistent(await a.look());
+  consistent(await b.look());
+  const entries = (await entriesOf(house.gateway())).filter(({ event }) => event === "log.incident");
+  assert.deepEqual(
+    entries.map(({ principal, facts }) => [principal, facts["kind"]]),
+    [
+      ["spiffe://latticegate.local/agent/a", "truncation"],
+      ["spiffe://latticegate.local/agent/a", "accepted"],
+    ],
+  );
+});
+
+test("restarts, rotations, other algorithms and a witness that was away are no incident", async (t) => {
+  const { house, a, b } = await scene(t);
+  await house.restart();
+  consistent(await a.look());
+  const principal = "spiffe://latticegate.local/gateway";
+  for (const profile of ["hybrid", "cnsa-2.0", "hybrid"] as const) {
+    const { log: suites } = resolveProfile(profile);
+    await house.gateway().audit.rotate({ suites, principal, by: "a test" });
+    consistent(await a.look());
+  }
+  await house.restart(() => house.append(300, "honest"));
+  consistent(await b.look());
+  consistent(await a.look());
+  const verified = await cli(["audit", "verify", "--config", house.configFile]);
+  assert.equal(verified.code, 0, verified.stdout);
+  assert.match(verified.stdout, /^cosigned by 2 witnesses, up to \d+ entries$/m);
+});
+
+test("cosignatures say which log a witness saw, also on a copy that doesn't name it", async (t) => {
+  const { house, a } = await scene(t);
+  const listed = await cli(["audit", "witnesses", "--config", house.configFile]);
+  assert.equal(listed.code, 0, listed.stderr);
+  assert.match(
+    listed.stdout,
+    /spiffe:\/\/latticegate\.local\/agent\/a {2}latticegate\.local\/witness\/\S{8} /,
+  );
+  const older = await house.save();
+  await house.restart(() => house.append(20, "honest"));
+  consistent(await a.look());
+  const copied = await cli(["audit", "witnesses", "--log", await house.save()]);
+  assert.equal(copied.code, 0, copied.stderr);
+  assert.doesNotMatch(copied.stdout, /spiffe:/);
+  // The cosignatures outlive the entries: somebody cut the log, and left them.
+  for (const file of ["checkpoint", "tile", "open"]) {
+    await rm(path.join(house.log, file), { recursive: true });
+    await cp(path.join(older, file), path.join(house.log, file), { recursive: true });
+  }
+  const verified = await cli(["audit", "witnesses", "--config", house.configFile]);
+  assert.equal(verified.code, 1);
+  assert.match(verified.stdout, /SAW ANOTHER LOG/);
+});
