@@ -182,6 +182,8 @@ class AppendOnlyLog implements FileJournal {
   readonly #syncs = pendingSyncs((cause) => {
     this.#syncFailed(cause);
   });
+  /** Files whose folders aren't synced yet. */
+  #moved: readonly string[] = [];
   #pending: Pending[] = [];
   #owed: EntryDraft[] = [];
   #lostOwed = 0;
@@ -340,6 +342,8 @@ class AppendOnlyLog implements FileJournal {
 
   /** All that is written so far survives a loss of power once this resolves. */
   #sync(): Promise<void> {
+    if (this.#moved.length > 0) this.#syncs.add(syncFoldersOf(this.#options.folder, this.#moved));
+    this.#moved = [];
     return this.#syncs.all(this.#bundle.sync());
   }
 
@@ -404,8 +408,8 @@ class AppendOnlyLog implements FileJournal {
     full.moveTo(join(this.#options.folder, bundlePath(full.index)));
     this.#bundle = this.#openBundle(full.index + 1, 0);
     this.#bundleEntries = 0;
-    const paths = [openBundlePath(this.#bundle.index), bundlePath(full.index)];
-    this.#syncs.add(full.sync().then(() => syncFoldersOf(this.#options.folder, paths)));
+    this.#moved = [...this.#moved, openBundlePath(this.#bundle.index), bundlePath(full.index)];
+    this.#syncs.add(full.sync());
     full.close().catch((error: unknown) => {
       this.#options.log.warn("journal.close_failed", { error: String(error) });
     });
