@@ -34,31 +34,36 @@ function normalise(value: string, limit: number): string {
 /** The canonical form of a parsed value; undefined if it has none. */
 export function canonicalJson(value: unknown, depth = 0): string | undefined {
   if (value === null || typeof value === "boolean") return String(value);
-  if (typeof value === "string") return isNormal(value) ? JSON.stringify(value) : undefined;
+  if (typeof value === "string") return canonicalString(value);
   if (typeof value !== "object" || Array.isArray(value) || depth === maxDepth) return undefined;
-  const members: string[] = [];
-  for (const [key, member] of Object.entries(value).sort(byKey)) {
-    const text = canonicalJson(member, depth + 1);
-    if (text === undefined || !isWellFormedKey(key)) return undefined;
-    members.push(`${JSON.stringify(key)}:${text}`);
+  const members = value as Readonly<Record<string, unknown>>;
+  let body = "";
+  for (const key of sorted(Object.keys(members))) {
+    const name = canonicalKey(key);
+    const text = canonicalJson(members[key], depth + 1);
+    if (name === undefined || text === undefined) return undefined;
+    body += `${body === "" ? "" : ","}${name}:${text}`;
   }
-  return `{${members.join(",")}}`;
+  return `{${body}}`;
 }
 
-function isNormal(value: string): boolean {
-  if (value.length > maxStringUnits || hasSpaceAtAnEnd(value)) return false;
-  if (!needsCare.test(value)) return true;
-  return value.isWellFormed() && !control.test(value) && value.normalize("NFC") === value;
+function canonicalString(value: string): string | undefined {
+  if (value.length > maxStringUnits || hasSpaceAtAnEnd(value)) return undefined;
+  if (!needsCare.test(value)) return `"${value}"`;
+  const isNormal = value.isWellFormed() && !control.test(value) && value.normalize("NFC") === value;
+  return isNormal ? JSON.stringify(value) : undefined;
 }
 
 /** Names are a registry's, not free text: only what JSON would have to escape is kept out. */
-function isWellFormedKey(key: string): boolean {
-  return key.isWellFormed() && !control.test(key);
+function canonicalKey(key: string): string | undefined {
+  if (!needsCare.test(key)) return `"${key}"`;
+  return key.isWellFormed() && !control.test(key) ? JSON.stringify(key) : undefined;
 }
 
-function byKey(a: readonly [string, unknown], b: readonly [string, unknown]): number {
-  if (a[0] === b[0]) return 0;
-  return a[0] < b[0] ? -1 : 1;
+/** By code units; what is in order already, as every honest record is, isn't sorted again. */
+function sorted(keys: string[]): readonly string[] {
+  for (let i = 1; i < keys.length; i++) if ((keys[i - 1] ?? "") > (keys[i] ?? "")) return keys.sort();
+  return keys;
 }
 
 const space = 0x20;

@@ -44,6 +44,7 @@ const plainFactName = /^[a-z0-9_][a-z0-9_.-]{0,63}$/;
 /** `{"event_hash":"` + 64 digits + `",`, which takes the place of the opening brace. */
 const hashHeader = `{"event_hash":"`;
 const headerBytes = hashHeader.length + 64 + 2;
+const openingBrace = 0x7b;
 
 /**
  * The record of `draft` after the entry whose `event_hash` is `previousHash` (null for a log's first).
@@ -72,10 +73,11 @@ export function readEntry(bytes: Uint8Array): EntryReading {
   const record = text === undefined ? undefined : parse(text);
   if (record === undefined) return unreadable("it is no JSON object");
   if (canonicalJson(record) !== text) return unreadable("it isn't in canonical form");
-  return readRecord(record);
+  return readRecord(record, bytes);
 }
 
-function readRecord(record: Readonly<Record<string, unknown>>): EntryReading {
+/** @param bytes the record's canonical form */
+function readRecord(record: Readonly<Record<string, unknown>>, bytes: Uint8Array): EntryReading {
   const { event_id: eventId, event_type: event, outcome, tool_name: tool } = record;
   const { principal_id: principal, previous_hash: previousHash, event_hash: eventHash } = record;
   if (typeof eventId !== "string" || typeof event !== "string" || typeof principal !== "string") {
@@ -86,7 +88,7 @@ function readRecord(record: Readonly<Record<string, unknown>>): EntryReading {
   if (!isOutcome(outcome)) return unreadable("outcome is none of allowed, denied, deferred, error");
   if (tool !== null && typeof tool !== "string") return unreadable("tool_name is neither text nor null");
   if (previousHash !== null && !isDigest(previousHash)) return unreadable("previous_hash is no SHA-256");
-  if (!isDigest(eventHash) || eventHash !== eventHashOf(record)) {
+  if (!isDigest(eventHash) || eventHash !== eventHashOf(record, bytes)) {
     return unreadable("its event_hash isn't that of its content");
   }
   const facts = readFacts(record["extensions"]);
@@ -159,7 +161,14 @@ const protectedCore = [
 ] as const;
 
 /** Members of the record that SEP-3004 doesn't name are ignored (§2.1), so they aren't hashed either. */
-function eventHashOf(record: Readonly<Record<string, unknown>>): string | undefined {
+function eventHashOf(record: Readonly<Record<string, unknown>>, bytes: Uint8Array): string | undefined {
+  // Without other members than these the rest of the canonical form is the canonical form of the rest.
+  const isCore = protectedCore.every((name) => Object.hasOwn(record, name));
+  if (isCore && Object.keys(record).length === protectedCore.length + 1) {
+    const preimage = new Uint8Array(bytes.subarray(headerBytes - 1));
+    preimage[0] = openingBrace;
+    return sha256Hex(preimage);
+  }
   const body = Object.fromEntries(protectedCore.map((name) => [name, record[name]]));
   const text = canonicalJson(body);
   return text === undefined ? undefined : sha256Hex(utf8(text));

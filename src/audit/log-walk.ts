@@ -38,7 +38,7 @@ export interface BuiltTree {
   readonly roots: Map<number, Uint8Array>;
 }
 
-export interface MissingFile {
+interface MissingFile {
   readonly path: string;
   readonly index: number;
   readonly text: string;
@@ -256,11 +256,12 @@ async function wider(
   path: (width: number) => string,
 ): Promise<Uint8Array | undefined> {
   const full = await log.files(path(tileWidth));
-  for (let more = width + 1; full === undefined && more < tileWidth; more++) {
+  if (full !== undefined) return full;
+  for (let more = width + 1; more < tileWidth; more++) {
     const bytes = await log.files(path(more));
     if (bytes !== undefined) return bytes;
   }
-  return full;
+  return undefined;
 }
 
 /** The full bundle, else the open one, else the partial one; and the partial one must be the others' beginning. */

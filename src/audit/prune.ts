@@ -9,7 +9,7 @@ import { type Entry, readEntry } from "./entry.ts";
 import type { LogFiles } from "./log-walk.ts";
 import type { RotationCause } from "./rotation.ts";
 
-export const pruneEvent = "log.prune";
+const pruneEvent = "log.prune";
 
 /** @param first the first entry that is kept, a multiple of 256 @param beforeUnixMs all removed ones are older */
 export function pruneDraft(first: number, beforeUnixMs: number, cause: RotationCause): EntryDraft {

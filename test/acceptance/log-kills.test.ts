@@ -13,7 +13,6 @@ import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { verifyLog } from "../../src/audit/verify.ts";
-import type { Durability } from "../../src/host/store/journal-files.ts";
 import { openLogReader } from "../../src/host/store/log-reader.ts";
 import { atEnd } from "../support/cleanup.ts";
 import type { KillWriterOrder } from "../support/log-kill-writer.ts";

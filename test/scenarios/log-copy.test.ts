@@ -75,15 +75,15 @@ async function busyLog(t: TestContext): Promise<{ readonly folder: string; reado
   const folder = newFolder();
   const journal = await open(folder, { checkpointEveryMs: 20 });
   for (let i = 0; i < 6; i++) await Promise.all(Array.from({ length: 500 }, () => journal.append(draft(i))));
-  let isOver = false;
+  const over = new AbortController();
   const writing = (async () => {
-    for (let i = 0; !isOver; i += 8) {
+    for (let i = 0; !over.signal.aborted; i += 8) {
       await Promise.all(Array.from({ length: 8 }, (_, k) => journal.append(draft(i + k))));
       await pause(5);
     }
   })();
   atEnd(t, async () => {
-    isOver = true;
+    over.abort();
     await writing;
     await journal.close();
   });

@@ -19,7 +19,7 @@ export interface KillWriterOrder {
 }
 
 // Started ahead, it waits here until it is told what to write.
-const [line = ""] = (await once(createInterface(process.stdin), "line")) as [string];
+const [line] = (await once(createInterface(process.stdin), "line")) as [string];
 const { folder, keys, durability, round } = JSON.parse(line) as KillWriterOrder;
 const journal = await open(folder, {
   signers: signersOf(keysFromText(keys)),

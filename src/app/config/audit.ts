@@ -22,5 +22,3 @@ export const auditSchema = z
   })
   .prefault({})
   .describe("The audit log's files.");
-
-export type AuditConfig = z.output<typeof auditSchema>;

@@ -26,3 +26,35 @@ export function headPace(shortestMs: number): HeadPace {
     },
   };
 }
+
+export interface HeadTimer {
+  /** Sees to it that a head comes for so many uncovered entries; none or fewer, and nothing is done. */
+  readonly plan: (uncovered: number) => void;
+  readonly cancel: () => void;
+  /** See `HeadPace`. */
+  readonly published: (entries: number) => void;
+}
+
+/** @param publish a failure is its own affair */
+export function headTimer(shortestMs: number, publish: () => void): HeadTimer {
+  const pace = headPace(shortestMs);
+  let planned: { readonly timer: NodeJS.Timeout; readonly pauseMs: number } | undefined;
+  const cancel = (): void => {
+    clearTimeout(planned?.timer);
+    planned = undefined;
+  };
+  return {
+    cancel,
+    published: pace.published,
+    plan: (uncovered) => {
+      const pauseMs = pace.pauseMs(uncovered);
+      if (uncovered <= 0 || (planned !== undefined && planned.pauseMs <= pauseMs)) return;
+      cancel();
+      const timer = setTimeout(() => {
+        planned = undefined;
+        publish();
+      }, pauseMs).unref();
+      planned = { timer, pauseMs };
+    },
+  };
+}

@@ -27,9 +27,9 @@ import { bundlePath, type Tile, tileWidth } from "../../merkle/tiles.ts";
 import type { EntryDraft, Receipt } from "../../model/entry.ts";
 import { type BundleFile, openBundleFile, type Sync, type Write } from "./bundle-file.ts";
 import { type GroupCommit, groupCommit } from "./group-commit.ts";
-import { type HeadPace, headPace } from "./head-pace.ts";
+import { type HeadTimer, headTimer } from "./head-pace.ts";
 import { type HeadSigning, publishHead, type TreeSnapshot } from "./journal-heads.ts";
-import { pendingSyncs, syncFound } from "./pending-syncs.ts";
+import { type PendingSyncs, pendingSyncs, syncFound } from "./pending-syncs.ts";
 import { recoverJournal, type Recovery } from "./journal-recovery.ts";
 import { closedRefusal, headUnavailable, stoppedRefusal, unavailable } from "./journal-refusals.ts";
 import {
@@ -48,7 +48,6 @@ import {
   lockFile,
   openBundlePath,
   readIfThere,
-  syncFoldersOf,
   writeAtomically,
 } from "./log-folder.ts";
 import { type Release, takeWriterLock } from "./writer-lock.ts";
@@ -168,7 +167,7 @@ class AppendOnlyLog implements FileJournal {
   readonly #options: JournalOptions;
   readonly #tree: GrowingTree;
   readonly #release: Release;
-  readonly #pace: HeadPace;
+  readonly #heads: HeadTimer;
   /** Undefined if a write is enough to acknowledge an entry. */
   readonly #commits: GroupCommit | undefined;
   /** Why no entry is taken any more. */
@@ -179,17 +178,12 @@ class AppendOnlyLog implements FileJournal {
   #head: JournalHead | null;
   #unpublished: readonly Tile[] = [];
   /** Of full bundles, and of folders: before the next head. */
-  readonly #syncs = pendingSyncs((cause) => {
-    this.#syncFailed(cause);
-  });
+  readonly #syncs: PendingSyncs;
   #pending: Pending[] = [];
   #owed: EntryDraft[] = [];
   #lostOwed = 0;
   #flushIsDue = false;
   #isClosed = false;
-  #headTimer: NodeJS.Timeout | undefined;
-  /** Of that timer. */
-  #headPauseMs = 0;
   #owedTimer: NodeJS.Timeout | undefined;
   #publishing: Promise<void> | undefined;
   #signing: GenerationSigners;
@@ -207,8 +201,14 @@ class AppendOnlyLog implements FileJournal {
     const { bundle, tree, tornBytes, openCalls } = recovery;
     this.#options = options;
     this.durability = options.durability ?? "process";
-    this.#pace = headPace(options.checkpointEveryMs ?? defaultCheckpointEveryMs);
+    this.#heads = headTimer(options.checkpointEveryMs ?? defaultCheckpointEveryMs, () => {
+      // A failure has been logged, and the next head is planned.
+      this.checkpoint().catch(() => undefined);
+    });
     this.#commits = this.durability === "power" ? groupCommit(() => this.#sync(), stoppedRefusal) : undefined;
+    this.#syncs = pendingSyncs(options.folder, (cause) => {
+      this.#syncFailed(cause);
+    });
     this.#tree = tree;
     this.#release = release;
     this.#previousHash = recovery.previousHash;
@@ -270,8 +270,7 @@ class AppendOnlyLog implements FileJournal {
   };
 
   readonly checkpoint = (): Promise<void> => {
-    clearTimeout(this.#headTimer);
-    this.#headTimer = undefined;
+    this.#heads.cancel();
     this.#publishing ??= this.#publish().finally(() => {
       this.#publishing = undefined;
     });
@@ -292,7 +291,7 @@ class AppendOnlyLog implements FileJournal {
       await this.checkpoint();
     } finally {
       this.#crossed.reject(closedRefusal());
-      clearTimeout(this.#headTimer);
+      this.#heads.cancel();
       await this.#commits?.settled();
       await this.#bundle.close();
       this.#release();
@@ -404,8 +403,7 @@ class AppendOnlyLog implements FileJournal {
     full.moveTo(join(this.#options.folder, bundlePath(full.index)));
     this.#bundle = this.#openBundle(full.index + 1, 0);
     this.#bundleEntries = 0;
-    const paths = [openBundlePath(this.#bundle.index), bundlePath(full.index)];
-    this.#syncs.add(full.sync().then(() => syncFoldersOf(this.#options.folder, paths)));
+    this.#syncs.add(full.sync(), openBundlePath(this.#bundle.index), bundlePath(full.index));
     full.close().catch((error: unknown) => {
       this.#options.log.warn("journal.close_failed", { error: String(error) });
     });
@@ -423,17 +421,7 @@ class AppendOnlyLog implements FileJournal {
   }
 
   #planHead(): void {
-    const uncovered = this.#tree.size() - this.#headSize();
-    if (this.#isClosed || uncovered <= 0) return;
-    const pauseMs = this.#pace.pauseMs(uncovered);
-    if (this.#headTimer !== undefined && this.#headPauseMs <= pauseMs) return;
-    clearTimeout(this.#headTimer);
-    this.#headPauseMs = pauseMs;
-    this.#headTimer = setTimeout(() => {
-      this.#headTimer = undefined;
-      // A failure has been logged, and the next head is planned.
-      this.checkpoint().catch(() => undefined);
-    }, pauseMs).unref();
+    if (!this.#isClosed) this.#heads.plan(this.#tree.size() - this.#headSize());
   }
 
   #planOwed(): void {
@@ -466,7 +454,7 @@ class AppendOnlyLog implements FileJournal {
     const atUnixMs = this.#options.clock.nowUnixMs();
     await this.#sync();
     await publishHead(this.#options.folder, snapshot, { ...signing, atUnixMs });
-    if (this.#head !== null) this.#pace.published(snapshot.size - this.#head.size);
+    if (this.#head !== null) this.#heads.published(snapshot.size - this.#head.size);
     this.#head = { size: snapshot.size, root: toBase64(snapshot.root), atUnixMs };
     const published = new Set(snapshot.fullTiles);
     this.#unpublished = this.#unpublished.filter((tile) => !published.has(tile));

@@ -40,7 +40,7 @@ export interface HeadSigning {
 const keptPartials = 2;
 
 /** Under load a head has hundreds, and each waits for the disk. */
-const tilesAtOnce = 16;
+const tilesAtOnce = 64;
 
 /** Publishes what `snapshot` needs and then its signed head. Entries of full bundles are on disk already. */
 export async function publishHead(
@@ -54,10 +54,7 @@ export async function publishHead(
     written.push(path);
   };
   const tiles = [...snapshot.fullTiles, ...snapshot.partialTiles];
-  for (let done = 0; done < tiles.length; done += tilesAtOnce) {
-    const some = tiles.slice(done, done + tilesAtOnce);
-    await Promise.all(some.map((tile) => write(tilePath(tile), tile.bytes)));
-  }
+  await someAtOnce(tiles, (tile) => write(tilePath(tile), tile.bytes));
   const [index, width] = [Math.floor(snapshot.size / tileWidth), snapshot.size % tileWidth];
   const partial = await snapshot.partialBundle;
   if (width > 0) await write(bundlePath(index, width), partial);
@@ -88,13 +85,19 @@ async function writeHead(
 }
 
 async function prune(folder: string, snapshot: TreeSnapshot): Promise<void> {
-  for (const tile of snapshot.fullTiles) {
+  await someAtOnce(snapshot.fullTiles, async (tile) => {
     await removeFolder(folder, `${tilePath(tile)}.p`);
     if (tile.level === 0) await removeFolder(folder, `${bundlePath(tile.index)}.p`);
-  }
+  });
   for (const tile of snapshot.partialTiles) {
     await prunePartials(folder, `${tilePath({ ...tile, width: tileWidth })}.p`, keptPartials);
   }
   const index = Math.floor(snapshot.size / tileWidth);
   if (snapshot.size % tileWidth > 0) await prunePartials(folder, `${bundlePath(index)}.p`, keptPartials);
+}
+
+async function someAtOnce(tiles: readonly Tile[], act: (tile: Tile) => Promise<void>): Promise<void> {
+  for (let done = 0; done < tiles.length; done += tilesAtOnce) {
+    await Promise.all(tiles.slice(done, done + tilesAtOnce).map(act));
+  }
 }

@@ -53,7 +53,8 @@ async function firstToKeep(
   covered: number,
 ): Promise<number> {
   let first = said;
-  while (first + tileWidth < covered && signal?.aborted !== true) {
+  while (first + tileWidth < covered) {
+    if (signal?.aborted === true) break;
     const bytes = await readIfThereAsync(folder, bundlePath(first / tileWidth));
     if (bytes === undefined || !isOlder(splitBundle(bytes).entries, beforeUnixMs)) break;
     first += tileWidth;
@@ -71,7 +72,8 @@ function isOlder(entries: readonly Uint8Array[], beforeUnixMs: number): boolean 
 
 async function removeBefore({ folder, signal }: Pruning, first: number): Promise<number> {
   let removed = 0;
-  for (let index = 0; index * tileWidth < first && signal?.aborted !== true; index++) {
+  for (let index = 0; index * tileWidth < first; index++) {
+    if (signal?.aborted === true) break;
     if (sizeIfThere(folder, bundlePath(index)) === undefined) continue;
     await rm(join(folder, bundlePath(index)));
     removed += tileWidth;

@@ -5,8 +5,8 @@ import { bundlePath, tileWidth } from "../../merkle/tiles.ts";
 import { openBundlePath, syncFile, syncFoldersOf } from "./log-folder.ts";
 
 export interface PendingSyncs {
-  /** To be waited for from now on. */
-  readonly add: (sync: Promise<void>) => void;
+  /** To be waited for from now on; and the folders of these files are to be synced. */
+  readonly add: (sync: Promise<void>, ...moved: readonly string[]) => void;
   /** Resolves when `now` and everything added before is on the disk. */
   readonly all: (now: Promise<void>) => Promise<void>;
 }
@@ -15,16 +15,21 @@ export interface PendingSyncs {
  * INVARIANT: fails for good once a sync failed, since what the kernel dropped then no retry brings back.
  * @param failed told why
  */
-export function pendingSyncs(failed: (cause: unknown) => void): PendingSyncs {
+export function pendingSyncs(folder: string, failed: (cause: unknown) => void): PendingSyncs {
   let pending: readonly Promise<void>[] = [];
-  const add = (sync: Promise<void>): void => {
+  let moved: readonly string[] = [];
+  const add = (sync: Promise<void>, ...paths: readonly string[]): void => {
     // Whoever waits for it is told; nobody may.
     sync.catch(() => undefined);
     pending = [...pending, sync];
+    moved = [...moved, ...paths];
   };
   return {
     add,
     all: async (now) => {
+      // Once for all files that moved since the last time.
+      if (moved.length > 0) add(syncFoldersOf(folder, moved));
+      moved = [];
       const awaited = new Set([...pending, now]);
       try {
         await Promise.all(awaited);
