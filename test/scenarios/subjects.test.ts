@@ -328,3 +328,35 @@ test("an exposed server's own log names nobody either, and forgets whom its oper
   );
   assert.ok(!(await cli(["audit", "tail", "--state", state])).stdout.includes(id));
 });
+
+test("each of these commands says what it needs, and what it can't find", async (t) => {
+  const { gateway, state, call } = await scene(t);
+  await call();
+  const [decision] = await recorded(gateway);
+  const empty = await freshState(t);
+  const file = path.join(gateway.folder, "secret");
+  const wrong: readonly (readonly [args: readonly string[], code: number, says: RegExp])[] = [
+    [["subjects", "--state", empty], 1, /There are no subjects in/],
+    [["erase", "--state", state], 2, /Name one subject by its exact name or pseudonym/],
+    [
+      ["erase", "oauth:corp/user/nobody", "--state", state],
+      1,
+      /The log has no subject "oauth:corp\/user\/nobody"/,
+    ],
+    [["erase", "pseudonym:AAAAAAAAAAAAAAAAAAAAAA", "--state", state, "--yes"], 1, /The log has no subject/],
+    [["digest", "--request", file, "--state", state], 2, /Expected a call's id/],
+    [
+      ["digest", "x", "--request", file, "--answer", file, "--state", state],
+      2,
+      /either --request FILE or --answer/,
+    ],
+    [["digest", "x", "--request", file, "--state", state], 1, /no digest of the request of x/],
+    [["digest", decision?.callId ?? "", "--request", "none", "--state", state], 2, /none can't be read/],
+  ];
+  const ended = await Promise.all(wrong.map(([args]) => cli(["audit", ...args])));
+  for (const [i, { code, stderr }] of ended.entries()) {
+    const [args, expected, says] = wrong[i] ?? [[], -1, /./];
+    assert.equal(code, expected, `${args.join(" ")}: ${stderr}`);
+    assert.match(stderr, says, args.join(" "));
+  }
+});
