@@ -360,3 +360,24 @@ test("each of these commands says what it needs, and what it can't find", async 
     assert.match(stderr, says, args.join(" "));
   }
 });
+
+test("an erasure while no gateway runs is put on record by the next one, and counts from then on", async (t) => {
+  const server = await stubServer(t);
+  const yaml = `servers: { files: { url: "${server.url}" } }\n${openPolicy}`;
+  const first = await testGateway(t, yaml);
+  const enrolment = await enrol(first);
+  await clientOf(t, first, enrolment).post("files", toolCall("read"));
+  const { state } = first.config;
+  await first.stop();
+  const before = await subjectOf(state, enrolment.identity.spiffe_id);
+  const { code } = await cli(["audit", "erase", enrolment.identity.spiffe_id, "--state", state, "--yes"]);
+  assert.equal(code, 0);
+  const second = await testGateway(t, yaml, { folder: first.folder });
+  await eventually("it is on record", async () => (await entriesOf(second, "subject.erase")).length === 1);
+  await clientOf(t, second, enrolment).post("files", toolCall("read"));
+  const decisions = (await checkLog(second)).filter(({ event }) => event === "call.decision");
+  assert.deepEqual(
+    decisions.map(({ principal }) => principal),
+    [before?.pseudonym, enrolment.identity.spiffe_id],
+  );
+});
