@@ -6,6 +6,7 @@ import type { Entry } from "../audit/entry.ts";
 import { listKeys, openKeyFolder } from "../host/store/key-folder.ts";
 import type { SecretSource } from "../host/store/secret-source.ts";
 import { openSubjects, type StoredSubject, type SubjectStore } from "../host/store/state-subjects.ts";
+import { Refusal } from "../kernel/refusal.ts";
 import { subjectsSecret } from "./audit-log.ts";
 import { statePaths } from "./state-folder.ts";
 
@@ -21,9 +22,21 @@ export type Naming = <Of extends Pick<Entry, "principal" | "facts">>(entry: Of) 
 /** Names that were looked up already; a long log has the same ones again and again. */
 const maxKept = 10_000;
 
-/** Lends `work` what gives entries their names; where no keys of subjects are, entries stay as they are. */
-export async function withNames<T>(place: SubjectsPlace, work: (named: Naming) => Promise<T>): Promise<T> {
-  const store = await openSubjectStore(place);
+/**
+ * Lends `work` what gives entries their names; where no keys of subjects are, or they can't be unlocked, entries stay as
+ * they are.
+ * @param onLocked told why they can't be unlocked
+ */
+export async function withNames<T>(
+  place: SubjectsPlace,
+  work: (named: Naming) => Promise<T>,
+  onLocked: (why: string) => void = () => {},
+): Promise<T> {
+  const store = await openSubjectStore(place).catch((error: unknown) => {
+    if (!(error instanceof Refusal)) throw error;
+    onLocked(error.message);
+    return undefined;
+  });
   if (store === undefined) return await work((entry) => entry);
   try {
     const find = remembering(store);

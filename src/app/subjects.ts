@@ -90,7 +90,7 @@ export function pseudonymous(journal: Journal, subjects: LiveSubjects): Journal 
     append: async (draft) => {
       let entry: EntryDraft;
       try {
-        subjects.refresh();
+        if (!underWay.has(draft.callId)) subjects.refresh();
         entry = written(draft, subjects);
       } catch (cause) {
         throw unavailable(cause);
@@ -105,9 +105,9 @@ export function pseudonymous(journal: Journal, subjects: LiveSubjects): Journal 
     },
     begin: ({ callId, principal }, side) => {
       try {
-        subjects.refresh();
-        const subject = underWay.get(callId)?.get(principal) ?? subjects.of(principal);
-        return callDigest(subject.key, callId, side);
+        const named = underWay.get(callId)?.get(principal);
+        if (named === undefined) subjects.refresh();
+        return callDigest((named ?? subjects.of(principal)).key, callId, side);
       } catch (cause) {
         throw unavailable(cause);
       }

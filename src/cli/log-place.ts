@@ -32,5 +32,7 @@ export function logFolder(call: CommandCall): string {
 /** Entries of a copy, or with --pseudonyms, stay as they are. */
 export async function withNamesFor<T>(call: CommandCall, work: (named: Naming) => Promise<T>): Promise<T> {
   if (call.text("log") !== undefined || call.flag("pseudonyms")) return await work((entry) => entry);
-  return await withNames(placeIn(call), work);
+  return await withNames(placeIn(call), work, (why) => {
+    process.stderr.write(`Pseudonyms are shown, since no names can be found for them: ${why}\n`);
+  });
 }

@@ -62,6 +62,21 @@ export function isSameDigest(a: string, b: string): boolean {
  * ‖ 0x0A ‖ name ‖ 0x0A ‖ value): equal details of one subject look equal, and nothing else has the same nonce.
  */
 export function sealDetail(key: Uint8Array, name: string, value: string): string {
+  const known = sealedBefore.get(key) ?? new Map<string, string>();
+  const what = `${name}\n${value}`;
+  const again = known.get(what);
+  if (again !== undefined) return again;
+  const sealed = freshlySealed(key, name, value);
+  if (known.size >= maxRemembered) known.clear();
+  sealedBefore.set(key, known.set(what, sealed));
+  return sealed;
+}
+
+/** A caller's session stands in every entry of its calls, and it has few. Goes with the key. */
+const sealedBefore = new WeakMap<Uint8Array, Map<string, string>>();
+const maxRemembered = 16;
+
+function freshlySealed(key: Uint8Array, name: string, value: string): string {
   const bytes = utf8(fitting(value));
   const label = utf8(`dev.latticegate/fact-nonce@v1\n${name}\n`);
   const nonce = hmacSha256(key, concat([label, bytes])).subarray(0, nonceBytes);

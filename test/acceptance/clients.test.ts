@@ -47,6 +47,12 @@ interface LoggedCall {
   readonly extensions: Readonly<Record<string, { readonly session?: string }>>;
 }
 
+/** As `audit subjects` lists them. */
+interface Subject {
+  readonly id: string;
+  readonly pseudonym: string;
+}
+
 interface ToolResult {
   readonly isError?: boolean | undefined;
   readonly content: readonly { readonly type: string; readonly text?: string }[];
@@ -215,12 +221,15 @@ virtual_servers: { virtual-http: { servers: [over-http] }, virtual-stdio: { serv
     const npx: Front = { kind: "stdio", program: "npx", args: ["--no-install", "latticegate", ...args] };
     await inspect(npx, "legacy", call); // It joins.
     await Promise.all([inspect(npx, "legacy", call), inspect(npx, "auto", call)]);
-    const printed = await cli(["audit", "tail", "--config", gateway.configFile, "--lines", "1000", "--json"]);
+    const config = ["--config", gateway.configFile];
+    const subjects = JSON.parse((await cli(["audit", "subjects", ...config, "--json"])).stdout) as Subject[];
+    const inspected = subjects.find(({ id }) => id.endsWith("/inspected"));
+    const printed = await cli(["audit", "tail", ...config, "--lines", "1000", "--json"]);
     const sessions = printed.stdout
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line) as LoggedCall)
-      .filter(({ principal_id: who, tool_name: tool }) => who.endsWith("/inspected") && tool !== null)
+      .filter(({ principal_id: who, tool_name: tool }) => who === inspected?.pseudonym && tool !== null)
       .map(({ extensions }) => extensions["dev.latticegate/entry"]?.session);
     assert.equal(sessions.length, 6, "a decision and an outcome of each call");
     assert.equal(new Set(sessions).size, 3);

@@ -6,20 +6,24 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 
+import { makeJoinToken } from "../../src/app/certificate-authority.ts";
+import { startExpose } from "../../src/app/expose.ts";
 import { statePaths } from "../../src/app/state-folder.ts";
 import { openSubjectStore } from "../../src/app/subject-names.ts";
 import { verifyLogFolder } from "../../src/app/log-verification.ts";
 import { openLogReader } from "../../src/host/store/log-reader.ts";
+import { systemClock, systemLog } from "../../src/host/system.ts";
+import { atEnd } from "../support/cleanup.ts";
 import { cli } from "../support/cli.ts";
 import {
   clientOf,
   enrol,
   eventually,
+  freshState,
   openPolicy,
   stubServer,
   temporaryFolder,
   testGateway,
-  type TestGateway,
   toolCall,
 } from "../support/gateway.ts";
 import { checkLog, entriesOf, recorded } from "../support/records.ts";
@@ -51,9 +55,9 @@ async function scene(t: TestContext): Promise<Scene> {
 }
 
 /** Entries as whoever has nothing but the log's folder reads them. */
-async function rawTexts({ config }: TestGateway): Promise<readonly string[]> {
+async function rawTexts(state: string): Promise<readonly string[]> {
   const texts: string[] = [];
-  for await (const { bytes } of openLogReader(statePaths(config.state).log).forwards())
+  for await (const { bytes } of openLogReader(statePaths(state).log).forwards())
     texts.push(new TextDecoder().decode(bytes));
   return texts;
 }
@@ -111,7 +115,7 @@ test("who reads the log alone finds pseudonyms; who has the keys reads names", a
   const [decision] = await checkLog(gateway);
   assert.equal(decision?.principal, app);
   assert.equal(decision.facts["chain"], JSON.stringify([alice]));
-  const raw = (await rawTexts(gateway)).find((text) => text.includes("call.decision")) ?? "";
+  const raw = (await rawTexts(gateway.config.state)).find((text) => text.includes("call.decision")) ?? "";
   assert.match(raw, /"principal_id":"pseudonym:[A-Za-z0-9_-]{22}"/);
   assert.match(raw, /"chain":"\[\\"pseudonym:[A-Za-z0-9_-]{22}\\"\]"/);
   const named = await cli(["audit", "tail", "--state", state]);
@@ -198,7 +202,7 @@ test("a running gateway forgets who was erased: a later call comes under another
   const after = await subjectOf(state, alice);
   assert.ok(before && after);
   assert.notEqual(after.pseudonym, before.pseudonym);
-  const decisions = (await rawTexts(gateway)).filter((text) => text.includes("call.decision"));
+  const decisions = (await rawTexts(gateway.config.state)).filter((text) => text.includes("call.decision"));
   assert.ok(decisions[0]?.includes(before.pseudonym));
   assert.ok(decisions[1]?.includes(after.pseudonym));
   assert.ok(!decisions[1]?.includes(before.pseudonym));
@@ -225,7 +229,7 @@ test("a call that is under way when its caller is erased ends under the pseudony
   assert.match(erased.stdout, /stays, because it is in force: .* certificates/);
   held.resolve();
   await asking;
-  const outcome = (await rawTexts(gateway)).find((text) => text.includes("/call.outcome"));
+  const outcome = (await rawTexts(gateway.config.state)).find((text) => text.includes("/call.outcome"));
   assert.ok(before && outcome?.includes(before.pseudonym));
 });
 
@@ -241,7 +245,7 @@ test("a caller whose key can't be kept is refused, and the log names nobody", as
   back.exec("alter table gone rename to subjects");
   back.close();
   await call();
-  const texts = await rawTexts(gateway);
+  const texts = await rawTexts(gateway.config.state);
   assert.ok(!texts.some((text) => text.includes("oauth:")), "no name got in");
   const unnamed = texts.filter((text) => text.includes("journal_unavailable"));
   assert.equal(unnamed.length, 1, "how the refused call ended is in the log");
@@ -287,4 +291,93 @@ test("a file is proven to be what was asked or answered, and nothing else is; eq
   ]);
   assert.equal(gone.code, 1);
   assert.match(gone.stderr, /key of pseudonym:\S+ isn't in this state folder/);
+});
+
+test("an exposed server's own log names nobody either, and forgets whom its operator erases", async (t) => {
+  const stub = await stubServer(t);
+  const gateway = await testGateway(t, openPolicy);
+  const grant = { path: "server/stub", address: gateway.address };
+  const state = await freshState(t);
+  const exposed = await startExpose({
+    server: { url: stub.url },
+    listen: "127.0.0.1:0",
+    allow: ["spiffe://latticegate.local/agent/*"],
+    state,
+    joinToken: await makeJoinToken(gateway.config, grant, systemClock),
+    clock: systemClock,
+    log: systemLog({ level: "error", form: "json", write: () => undefined }),
+  });
+  atEnd(t, exposed.stop);
+  const enrolment = await enrol(gateway, "agent/direct");
+  const client = clientOf(
+    t,
+    { ...gateway, address: new URL(exposed.url).host },
+    { ...enrolment, identity: { ...enrolment.identity, gateway: exposed.spiffeId } },
+  );
+  assert.equal((await client.post("stub", toolCall("read"))).status, 200);
+  const raw = await rawTexts(state);
+  assert.ok(raw.some((text) => text.includes('"principal_id":"pseudonym:')));
+  assert.ok(!raw.some((text) => text.includes("agent/direct")));
+  const id = "spiffe://latticegate.local/agent/direct";
+  assert.ok((await cli(["audit", "tail", "--state", state])).stdout.includes(id));
+  assert.equal((await cli(["audit", "erase", id, "--state", state, "--yes"])).code, 0);
+  await eventually("the erasure is on record", async () =>
+    (await rawTexts(state)).some(
+      (text) => text.includes('"event_type":"subject.erase"') && text.includes(exposed.spiffeId),
+    ),
+  );
+  assert.ok(!(await cli(["audit", "tail", "--state", state])).stdout.includes(id));
+});
+
+test("each of these commands says what it needs, and what it can't find", async (t) => {
+  const { gateway, state, call } = await scene(t);
+  await call();
+  const [decision] = await recorded(gateway);
+  const empty = await freshState(t);
+  const file = path.join(gateway.folder, "secret");
+  const wrong: readonly (readonly [args: readonly string[], code: number, says: RegExp])[] = [
+    [["subjects", "--state", empty], 1, /There are no subjects in/],
+    [["erase", "--state", state], 2, /Name one subject by its exact name or pseudonym/],
+    [
+      ["erase", "oauth:corp/user/nobody", "--state", state],
+      1,
+      /The log has no subject "oauth:corp\/user\/nobody"/,
+    ],
+    [["erase", "pseudonym:AAAAAAAAAAAAAAAAAAAAAA", "--state", state, "--yes"], 1, /The log has no subject/],
+    [["digest", "--request", file, "--state", state], 2, /Expected a call's id/],
+    [
+      ["digest", "x", "--request", file, "--answer", file, "--state", state],
+      2,
+      /either --request FILE or --answer/,
+    ],
+    [["digest", "x", "--request", file, "--state", state], 1, /no digest of the request of x/],
+    [["digest", decision?.callId ?? "", "--request", "none", "--state", state], 2, /none can't be read/],
+  ];
+  const ended = await Promise.all(wrong.map(([args]) => cli(["audit", ...args])));
+  for (const [i, { code, stderr }] of ended.entries()) {
+    const [args, expected, says] = wrong[i] ?? [[], -1, /./];
+    assert.equal(code, expected, `${args.join(" ")}: ${stderr}`);
+    assert.match(stderr, says, args.join(" "));
+  }
+});
+
+test("an erasure while no gateway runs is put on record by the next one, and counts from then on", async (t) => {
+  const server = await stubServer(t);
+  const yaml = `servers: { files: { url: "${server.url}" } }\n${openPolicy}`;
+  const first = await testGateway(t, yaml);
+  const enrolment = await enrol(first);
+  await clientOf(t, first, enrolment).post("files", toolCall("read"));
+  const { state } = first.config;
+  await first.stop();
+  const before = await subjectOf(state, enrolment.identity.spiffe_id);
+  const { code } = await cli(["audit", "erase", enrolment.identity.spiffe_id, "--state", state, "--yes"]);
+  assert.equal(code, 0);
+  const second = await testGateway(t, yaml, { folder: first.folder });
+  await eventually("it is on record", async () => (await entriesOf(second, "subject.erase")).length === 1);
+  await clientOf(t, second, enrolment).post("files", toolCall("read"));
+  const decisions = (await checkLog(second)).filter(({ event }) => event === "call.decision");
+  assert.deepEqual(
+    decisions.map(({ principal }) => principal),
+    [before?.pseudonym, enrolment.identity.spiffe_id],
+  );
 });
