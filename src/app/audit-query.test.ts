@@ -183,6 +183,23 @@ test("an entry that was changed in the log isn't shown", async () => {
   assert.ok(!ids(await ask({ caller }, true)).includes("call-2"));
 });
 
+test("where part of the log is missing, that is said, whether it was indexed before or not", async () => {
+  const { folder, ask, notes } = place();
+  const journal = await open(folder);
+  await calls(journal, 0, 500);
+  await journal.close();
+  assert.equal((await ask()).length, 500);
+  rmSync(join(folder, "tile/entries/001"));
+  for (const isFresh of [false, true]) {
+    assert.ok((await ask({}, isFresh)).every(({ first }) => first.index < 256));
+    assert.match(
+      notes.join("\n"),
+      /entries from 256 on aren't there and aren't searched; run latticegate audit verify$/,
+    );
+    notes.length = 0;
+  }
+});
+
 test("two who bring an index up to date at once take turns, and both find everything", async () => {
   const { folder, index } = place();
   const journal = await open(folder);

@@ -91,8 +91,12 @@ function asked(
 ): readonly FoundCall[] {
   const index = openAuditIndex(file, log);
   try {
-    const { rebuilt } = index.update();
+    const { rebuilt, missingFrom } = index.update();
     if (rebuilt !== undefined) search.note(`audit query: the index was made anew: ${rebuilt}`);
+    if (missingFrom !== undefined)
+      search.note(
+        `audit query: entries from ${missingFrom} on aren't there and aren't searched; run latticegate audit verify`,
+      );
     tellUnreadable(index, search);
     const { caller, limit, ...rest } = question;
     const callers = caller === undefined ? undefined : search.names.idsOf(caller);

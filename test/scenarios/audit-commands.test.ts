@@ -111,6 +111,15 @@ test("what is found comes as a table, as CSV, as records, and from a copy as wel
   assert.ok(!(await readdir(copy)).some((name) => name.includes("sqlite")));
 });
 
+test("several who ask at once of an index that isn't there yet are all answered", async () => {
+  const index = path.join(gateway.folder, "shared.sqlite");
+  const asked = await Promise.all(
+    Array.from({ length: 4 }, () => query("--index", index, "--tool", "files/*")),
+  );
+  for (const { code, stdout, stderr } of asked)
+    assert.deepEqual([code, stdout, stderr], [0, asked[0]?.stdout, ""]);
+});
+
 test("an index that is damaged is made anew, with a word about it", async () => {
   await writeFile(state("audit-index.sqlite"), "no database at all".repeat(100));
   const { code, stderr, stdout } = await query("--tool", "notes/add");

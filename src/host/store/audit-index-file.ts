@@ -58,7 +58,8 @@ function tryOpen(file: string): DatabaseSync | string {
     return "it is of another version";
   } catch (error) {
     if (isDamage(error)) return "it is damaged";
-    throw error;
+    const text = `${file} can't be used as the index of the audit log.`;
+    throw new Refusal("bad_state", text, { cause: error });
   }
 }
 

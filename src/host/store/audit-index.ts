@@ -36,9 +36,16 @@ export interface IndexedCall {
   readonly last: number | null;
 }
 
+interface Updated {
+  /** Why it began anew, if it had to. */
+  readonly rebuilt?: string;
+  /** The first entry that isn't there, though the log's head covers it. */
+  readonly missingFrom?: number;
+}
+
 export interface AuditIndex {
-  /** Takes up what the log has behind what is indexed. @returns why it began anew, if it had to */
-  readonly update: () => { readonly rebuilt?: string };
+  /** Takes up what the log has behind what is indexed. */
+  readonly update: () => Updated;
   /** Entries that couldn't be read when they were indexed. */
   readonly unreadable: () => number;
   readonly find: (question: IndexQuestion) => Iterable<IndexedCall>;
@@ -61,6 +68,7 @@ export function openAuditIndex(file: string, log: LogBundles): AuditIndex {
   };
   return {
     update: () => {
+      const covered = log.headSize();
       for (let goesOn = true; goesOn;) {
         goesOn = transaction(db, () => {
           const broken = whyNotContinued(db, log);
@@ -73,7 +81,11 @@ export function openAuditIndex(file: string, log: LogBundles): AuditIndex {
       }
       const rebuilt = because;
       because = undefined;
-      return rebuilt === undefined ? {} : { rebuilt };
+      const next = Number(read(db, "next") ?? 0);
+      return {
+        ...(rebuilt !== undefined && { rebuilt }),
+        ...(next < covered && { missingFrom: next }),
+      };
     },
     unreadable: () => Number(read(db, "unreadable") ?? 0),
     find: (question) => find(db, question),

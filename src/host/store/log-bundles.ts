@@ -11,6 +11,8 @@ export interface LogBundles {
   readonly entry: (index: number) => Uint8Array | undefined;
   /** The oldest bundle that is there, and all behind it are. */
   readonly first: () => number;
+  /** How many entries the head claims; 0 without one. */
+  readonly headSize: () => number;
 }
 
 /** Bundles of up to 2 MiB: entries that are looked at together stand in few. */
@@ -35,6 +37,7 @@ export function openLogBundles(folder: string): LogBundles {
       return entries[at % tileWidth];
     },
     first: () => firstOf(folder),
+    headSize: () => headSize(folder),
   };
 }
 
@@ -53,7 +56,6 @@ function readPartial(folder: string, index: number): Uint8Array | undefined {
   return width > 0 && width < tileWidth ? readIfThere(folder, bundlePath(index, width)) : undefined;
 }
 
-/** What the head claims; 0 without one. */
 function headSize(folder: string): number {
   const bytes = readIfThere(folder, checkpointFile);
   const note = bytes === undefined ? undefined : readNote(bytes);
@@ -62,6 +64,7 @@ function headSize(folder: string): number {
 
 /** Older ones may have been pruned, oldest first. */
 function firstOf(folder: string): number {
+  if (readBundle(folder, 0) !== undefined) return 0;
   let [from, to] = [0, Math.floor(headSize(folder) / tileWidth)];
   while (from < to) {
     const middle = Math.floor((from + to) / 2);

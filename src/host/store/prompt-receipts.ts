@@ -17,7 +17,7 @@ interface PromptReceiptsOptions {
 
 /** Each holds an answer in memory. */
 const maxWaiting = 256;
-const defaultPatienceMs = 2000;
+const defaultPatienceMs = 5000;
 /** Heads made meanwhile may take the partial tiles away that were being read. */
 const attempts = 3;
 
