@@ -66,6 +66,7 @@ export function judgeBundleEntries(
   }
   const roots = rootsOf(bundle, leaves, generations);
   return [
+    ...replacedRotations(bundle, generations).map((finding) => ({ ...finding, what: "forked" as const })),
     ...tampered.slice(0, 1).map(({ index }): BundleFinding => {
       const text = `the log was signed with a broken chain: entry ${index} doesn't follow on the one before it`;
       return { what: "root", index, text };

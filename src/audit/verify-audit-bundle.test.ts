@@ -13,7 +13,12 @@ import {
 import { withBit } from "../../test/support/changed-bytes.ts";
 import { newGeneration, origin } from "../../test/support/log-fixture.ts";
 import { type AuditBundle, auditBundlePieces, readAuditBundle } from "./audit-bundle.ts";
+import { signHead } from "./head.ts";
 import { verifyBundle } from "./verify-audit-bundle.ts";
+import { sha256 } from "../crypto/hash.ts";
+import { leafHash, rootOf } from "../merkle/hashing.ts";
+import { rangeProof } from "../merkle/range.ts";
+import { subtreeFromLeaves } from "../merkle/tiles.ts";
 
 const plain = await exportedLog(40);
 const rotated = await exportedLog(40, [12, 25]);
@@ -246,6 +251,43 @@ test("crossings that are missing, of another log, or of later heads are told, an
     signature?.text ?? "",
     /signed by generation 2 of the log's keys, which ended with the head of 26 entries/,
   );
+});
+
+test("a second history, signed by the log's own keys, is told by the crossings that are of the first", async () => {
+  const entries = rewrittenFrom(rotated.entries, 20, "spiffe://example.org/agent/b");
+  const leaves = entries.map((entry) => leafHash(sha256, Buffer.from(entry)));
+  const head = await signHead(
+    { origin, size: 40, root: rootOf(sha256, leaves) },
+    rotated.signers.get(3) ?? [],
+    signedAtUnixS,
+  );
+  for (const first of [10, 0]) {
+    const path = rangeProof({ first, end: 30, size: 40 }, subtreeFromLeaves(sha256, leaves));
+    const bundle = await rotated.bundle(first, 30);
+    const other = { path, entries: entries.slice(first, 30), checkpoint: Buffer.from(head).toString() };
+    const findings = told(other, rotated, bundle);
+    assert.deepEqual([findings[0]?.what, findings[0]?.index], ["forked", 25], JSON.stringify(findings));
+  }
+});
+
+test("a log that was signed with a broken chain is told as such", async () => {
+  const entries = plain.entries.toSpliced(20, 1);
+  const leaves = entries.map((entry) => leafHash(sha256, Buffer.from(entry)));
+  const head = await signHead(
+    { origin, size: 39, root: rootOf(sha256, leaves) },
+    plain.signers.get(1) ?? [],
+    signedAtUnixS,
+  );
+  const path = rangeProof({ first: 10, end: 30, size: 39 }, subtreeFromLeaves(sha256, leaves));
+  const change = {
+    path,
+    first: 10,
+    entries: entries.slice(10, 30),
+    checkpoint: Buffer.from(head).toString(),
+  };
+  const [finding, ...more] = told(change);
+  assert.deepEqual([finding?.what, more.length], ["root", 0]);
+  assert.match(finding?.text ?? "", /signed with a broken chain/);
 });
 
 test("a head kept from earlier tells a log rolled back, another history, and what can't be told", async () => {

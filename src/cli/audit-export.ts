@@ -58,7 +58,7 @@ export const auditExport = {
       wait: call.flag("wait"),
     });
     const file = call.text("out");
-    const pieces = auditBundlePieces(exported.bundle);
+    const pieces = chunksOf(auditBundlePieces(exported.bundle));
     await (file === undefined ? pipeline(pieces, process.stdout, { end: false }) : written(file, pieces));
     // The bundle alone goes to stdout.
     const tell = file === undefined ? (line: string) => void process.stderr.write(`${line}\n`) : call.out;
@@ -170,6 +170,18 @@ function said(verdict: BundleVerdict): readonly string[] {
       ? ["whether the log still begins with the kept head can't be told from this bundle"]
       : []),
   ];
+}
+
+/** Entry by entry would be a system call each. */
+function* chunksOf(pieces: Iterable<string>): Generator<string, void, void> {
+  let chunk = "";
+  for (const piece of pieces) {
+    chunk += piece;
+    if (chunk.length < 65_536) continue;
+    yield chunk;
+    chunk = "";
+  }
+  yield chunk;
 }
 
 function summary({ bundle, size, uncovered, fingerprint }: Exported): readonly string[] {

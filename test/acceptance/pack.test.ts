@@ -28,7 +28,8 @@ test("the packed package installs into an empty folder and does there what it do
 
   await t.test("it brings its page and no source or test", async () => {
     const files = await readdir(path.join(folder, "node_modules", "latticegate"), { recursive: true });
-    assert.ok(files.includes(path.join("web", "dist", "index.html")));
+    for (const page of ["index.html", "verify.html"])
+      assert.ok(files.includes(path.join("web", "dist", page)));
     assert.deepEqual(
       files.filter((name) => /^(src|test)\b|\.test\./.test(name)),
       [],

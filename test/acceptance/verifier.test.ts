@@ -182,6 +182,28 @@ describe("the offline verifier", { skip: missing ?? false }, () => {
     assert.equal(bad.answer, "No");
   });
 
+  test("a file dropped anywhere is taken", async () => {
+    const tab = await (await browser.newContext()).newPage();
+    await tab.goto(pathToFileURL(page).href);
+    const text = Buffer.from(bundleBytes(await log.bundle(10, 50))).toString();
+    const dataTransfer = await tab.evaluateHandle(`(() => {
+      const dropped = new DataTransfer();
+      dropped.items.add(new File([${JSON.stringify(text)}], "dropped.json"));
+      return dropped;
+    })()`);
+    await tab.dispatchEvent("html", "drop", { dataTransfer });
+    await tab.getByText("dropped.json").waitFor();
+    await tab.getByLabel(/^Fingerprint/).fill(log.fingerprint(2));
+    await tab.getByRole("button", { name: "Verify" }).click();
+    await tab.getByRole("heading", { name: "Yes", exact: true }).waitFor();
+    await tab.getByLabel(/^Fingerprint/).fill(log.fingerprint(3));
+    assert.equal(
+      await tab.getByRole("heading", { name: "Yes", exact: true }).count(),
+      0,
+      "an answer is about what was asked",
+    );
+  });
+
   test("it says of every vector what the command says", async () => {
     for (const { file, bytes, fingerprint, seen, verdict } of await readBundleVectors()) {
       if (seen !== undefined) continue; // The page takes no kept head.

@@ -1,6 +1,7 @@
 /** Files and a fingerprint in, an answer out. All that files say is shown as text. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
 
 import { maxAuditBundleBytes } from "../../../src/audit/audit-bundle.ts";
 import type { Given, Judgement } from "./judge.ts";
@@ -21,6 +22,14 @@ export function Verifier(): JSX.Element {
     files.value = [...(list ?? [])];
     state.value = { kind: "waiting" };
   };
+  useEffect(() => {
+    // Wherever it falls: else the browser would leave the page for the file.
+    document.addEventListener("dragover", (event) => event.preventDefault());
+    document.addEventListener("drop", (event) => {
+      event.preventDefault();
+      take(event.dataTransfer?.files);
+    });
+  }, []);
   const run = async (): Promise<void> => {
     state.value = { kind: "working" };
     const asked = [files.value, fingerprint.value] as const;
@@ -30,13 +39,7 @@ export function Verifier(): JSX.Element {
   };
   const isReady = files.value.length > 0 && fingerprint.value.trim() !== "" && state.value.kind !== "working";
   return (
-    <main
-      onDragOver={(event) => event.preventDefault()}
-      onDrop={(event) => {
-        event.preventDefault();
-        take(event.dataTransfer?.files);
-      }}
-    >
+    <main>
       <h1>Is this what the log was signed over?</h1>
       <p class="faint">This page works without a network: nothing that you open here leaves this computer.</p>
       <form
