@@ -83,7 +83,7 @@ export function logDesk(options: LogDeskOptions): LogDesk {
       const report: Report = { ...readReport(bytes), spiffeId };
       const { kind, kept, shown } = report;
       const says = printable(report.says, 300);
-      log.error("log.incident", { spiffeId, kind, says });
+      log[kind === "accepted" ? "info" : "error"]("log.incident", { spiffeId, kind, says });
       const atUnixMs = clock.nowUnixMs();
       for (const due of [...ledger.due(atUnixMs), ledger.see(report, atUnixMs)]) {
         if (due !== undefined) await append(options.journal, due, atUnixMs);

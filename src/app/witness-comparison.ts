@@ -72,8 +72,9 @@ export async function compareHeads(
   const clash = clashIn(heads);
   if (clash !== undefined) return clash;
   const [largest] = heads.toSorted((a, b) => b.head.size - a.head.size);
-  if (largest === undefined || heads.every(({ head }) => head.size === largest.head.size)) {
-    return { kind: "one-history", heads, size: largest?.head.size ?? 0 };
+  const size = largest?.head.size ?? 0;
+  if (source === undefined && heads.every(({ head }) => head.size === size)) {
+    return { kind: "one-history", heads, size };
   }
   if (source === undefined) {
     const says =
@@ -93,7 +94,7 @@ export async function compareHeads(
     if (verdict.kind === "unreadable") return { kind: "unproven", says: verdict.says };
     if (verdict.kind === "incident") return convicted(seen, answer, verdict);
   }
-  return { kind: "one-history", heads, size: largest.head.size };
+  return { kind: "one-history", heads, size };
 }
 
 function convicted(

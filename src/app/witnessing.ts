@@ -124,9 +124,12 @@ function tellingOnce({ identity, log, signal }: Watch): {
   readonly failed: (error: unknown) => void;
 } {
   let [told, reported, failure] = ["", "", ""];
+  let failures = 0;
   const failed = (error: unknown): void => {
     const reason = error instanceof Error ? error.message : "unknown";
-    if (signal.aborted || failure === reason) return;
+    failures += 1;
+    // A gateway that is being restarted fails once; what fails twice in a row is told, and told once.
+    if (signal.aborted || failures < 2 || failure === reason) return;
     failure = reason;
     log.warn("witness.failed", { reason });
   };
@@ -137,7 +140,7 @@ function tellingOnce({ identity, log, signal }: Watch): {
       if (outcome.kind !== "consistent") return;
       const { head, cosigned } = outcome;
       if (cosigned.kind === "refused") failed(new Error(cosigned.why));
-      else failure = "";
+      else [failure, failures] = ["", 0];
       log.debug("witness.head", { size: head.size, cosigned: cosigned.kind });
     },
     incident: async (incident) => {

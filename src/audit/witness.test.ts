@@ -132,6 +132,14 @@ test("a head by the next generation counts only with the crossing to it", async 
   }
 });
 
+test("keys that ended sign nothing that a witness takes", async () => {
+  const both = [...keys, publicGeneration(newGeneration(2))];
+  const checkpoint = await headOf(10);
+  const shown = { checkpoint: await headOf(12), proof: proofOf(10, 12), crossings: none };
+  const verdict = judgeShown({ keys: both, checkpoint }, shown);
+  assert.equal(verdict.kind === "incident" && verdict.what, "keys");
+});
+
 test("a shown head reads as it was written, and not otherwise", async () => {
   const shown = { old: 5, proof: proofOf(5, 12), checkpoint: await headOf(12) };
   const bytes = shownHeadBytes(shown);

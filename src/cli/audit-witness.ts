@@ -83,11 +83,15 @@ export const auditWitnessCompare = {
     const options = witnessedBy(call);
     const own = path.join(options.state, "witness");
     const places = [...call.positionals, ...((await isThere(path.join(own, "checkpoint"))) ? [own] : [])];
-    if (call.positionals.length === 0 || places.length < 2) {
-      throw new Refusal("bad_config", "Name the checkpoints or witness folders of two witnesses at least.");
+    const isWithLog = options.log !== undefined;
+    if (call.positionals.length === 0 || (places.length < 2 && !isWithLog)) {
+      throw new Refusal(
+        "bad_config",
+        "Name the checkpoints or witness folders of two witnesses at least, or of one and a log.",
+      );
     }
     const kept = await readKeptHeads([...new Set(places.map((each) => path.resolve(each)))], options.key);
-    const canAsk = options.log !== undefined || (await isThere(path.join(options.state, "identity.json")));
+    const canAsk = isWithLog || (await isThere(path.join(options.state, "identity.json")));
     const compared = canAsk
       ? await withLog(options, (source) => compareHeads(kept, source))
       : await compareHeads(kept, undefined);

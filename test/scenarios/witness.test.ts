@@ -4,12 +4,16 @@ import { copyFile, cp, readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
 
+import { checkpointBody } from "../../src/audit/checkpoint.ts";
+import { cosignatureBytes, witnessName } from "../../src/audit/cosignature.ts";
 import { readIncident } from "../../src/audit/incident.ts";
 import { readHead } from "../../src/audit/head.ts";
 import { readLogKey } from "../../src/crypto/log-key.ts";
+import { noteSigner } from "../../src/crypto/note-keys.ts";
 import { resolveProfile } from "../../src/crypto/suites/profiles.ts";
 import { cli, type Ended } from "../support/cli.ts";
-import { temporaryFolder } from "../support/gateway.ts";
+import { clientOf, enrol, temporaryFolder } from "../support/gateway.ts";
+import { newSigningKey } from "../support/keys.ts";
 import { entriesOf } from "../support/records.ts";
 import { type LyingGateway, lyingGateway, type WitnessProcess, witnessState } from "../support/witnesses.ts";
 
@@ -111,9 +115,15 @@ test("a log whose older head is shown again was rolled back", async (t) => {
   const older = path.join(await house.save(), "checkpoint");
   await house.restart();
   consistent(await a.look());
+  const whole = await house.save();
   await copyFile(older, path.join(house.log, "checkpoint"));
   convicts(await a.look(), "rollback");
   consistent(await b.look());
+  const nobody = await temporaryFolder(t);
+  const against = (log: string) =>
+    cli(["audit", "witness", "compare", a.state, "--log", log, "--state", nobody]);
+  assert.match((await against(path.dirname(older))).stdout, /^split view: It has \d+ entries, and had \d+/);
+  assert.match((await against(whole)).stdout, /^one history: 1 heads/);
 });
 
 test("a log that was restored from an older copy and went on was truncated; grown beyond, it is another history", async (t) => {
@@ -176,6 +186,47 @@ test("restarts, rotations, other algorithms and a witness that was away are no i
   const verified = await cli(["audit", "verify", "--config", house.configFile]);
   assert.equal(verified.code, 0, verified.stdout);
   assert.match(verified.stdout, /^cosigned by 2 witnesses, up to \d+ entries$/m);
+});
+
+test("who asks wrongly, or says what isn't so, is refused by the gateway", async (t) => {
+  const { house, a } = await scene(t);
+  const gateway = house.gateway();
+  const { request } = clientOf(t, gateway, await enrol(gateway, "agent/stranger"));
+  const ask = async (method: string, where: string, body?: string): Promise<number> =>
+    (await request("", { method, path: where, ...(body !== undefined && { body }) })).status;
+  assert.equal(await ask("GET", "/log/keys"), 200);
+  assert.equal(await ask("GET", "/log/checkpoint?old=0"), 200);
+  assert.equal(await ask("GET", "/log/checkpoint?old=9007199254740991"), 409);
+  assert.equal(await ask("GET", "/log/crossings/2"), 404);
+  for (const [method, where] of [
+    ["GET", "/log/checkpoint"],
+    ["GET", "/log/checkpoint?old=-1"],
+    ["GET", "/log/checkpoint?old=01"],
+    ["GET", "/log/crossings/../../keys"],
+    ["GET", "/log/tile/0/000"],
+    ["POST", "/log/keys"],
+  ] as const) {
+    assert.equal(await ask(method, where), 405, `${method} ${where}`);
+  }
+  const report = { kind: "truncation", says: "x", kept: 2, shown: 1 };
+  for (const bad of ["", "{}", JSON.stringify({ ...report, kind: "none" }), "x".repeat(5000)]) {
+    assert.ok([400, 413].includes(await ask("POST", "/log/incident", bad)), bad.slice(0, 20));
+  }
+  // A cosignature of this log, of another, and of one that was changed.
+  const name = witnessName("latticegate.local", "12345678");
+  const signer = noteSigner("ml-dsa-44", name, newSigningKey("ml-dsa-44"));
+  const [origin = "", size = "", root = ""] = (await a.kept()).split("\n");
+  const cosigned = async (entries: number, base64: string, atUnixS: number): Promise<number> => {
+    const body = checkpointBody(origin, entries, Buffer.from(base64, "base64"));
+    const bytes = await cosignatureBytes(body, signer, atUnixS);
+    return await ask("POST", "/log/cosignature", Buffer.from(bytes).toString());
+  };
+  const now = Math.floor(Date.now() / 1000);
+  assert.equal(await cosigned(Number(size), root, now), 204);
+  assert.equal(await cosigned(Number(size), root, now + 3600), 400, "of a time to come");
+  assert.equal(await cosigned(Number(size) - 1, root, now), 400, "of another history");
+  assert.equal(await cosigned(Number(size) + 1000, root, now), 400, "of what isn't there yet");
+  assert.equal(await ask("POST", "/log/cosignature", "x".repeat(10_000)), 413);
 });
 
 test("cosignatures say which log a witness saw, also on a copy that doesn't name it", async (t) => {

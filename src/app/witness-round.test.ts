@@ -1,0 +1,53 @@
+/** One look at a log on disk: what is kept, and in which order. */
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { test } from "node:test";
+
+import { temporaryFolder } from "../../test/support/gateway.ts";
+import { appendMany, newFolder, open, origin, signers } from "../../test/support/log-fixture.ts";
+import { newSigningKey } from "../../test/support/keys.ts";
+import { fromUtf8 } from "../kernel/bytes.ts";
+import { noteSigner } from "../crypto/note-keys.ts";
+import { witnessFolder } from "../host/store/witness-folder.ts";
+import { witnessRound } from "./witness-round.ts";
+import { folderLog } from "./witness-source.ts";
+
+const clock = { nowUnixMs: () => Date.UTC(2026, 10, 21, 12) };
+const signer = noteSigner("ml-dsa-44", "log.example/witness/12345678", newSigningKey("ml-dsa-44"));
+
+test("a head is on disk before it is cosigned, and isn't cosigned twice", async (t) => {
+  const folder = newFolder();
+  const journal = await open(folder);
+  await appendMany(journal, 0, 300);
+  await journal.close();
+  const key = path.join(await temporaryFolder(t), "log-key.txt");
+  await writeFile(key, signers.map(({ vkey }) => `${vkey}\n`).join(""));
+  const store = witnessFolder(path.join(await temporaryFolder(t), "witness"));
+  const atCosigning: (string | undefined)[] = [];
+  const source = {
+    ...folderLog(folder, key),
+    cosign: async () => {
+      const kept = await store.checkpoint();
+      atCosigning.push(kept && fromUtf8(kept));
+    },
+  };
+  const first = await witnessRound({ store, source, signer, clock });
+  assert.deepEqual(first.kind === "consistent" && [first.head.size, first.cosigned.kind], [300, "taken"]);
+  assert.equal(atCosigning.length, 1);
+  assert.ok(atCosigning[0]?.startsWith(`${origin}\n300\n`));
+  const again = await witnessRound({ store, source, signer, clock });
+  assert.equal(again.kind === "consistent" && again.cosigned.kind, "not-due");
+});
+
+test("a log that takes no cosignature is witnessed all the same", async (t) => {
+  const folder = newFolder();
+  await (await open(folder)).close();
+  const key = path.join(await temporaryFolder(t), "log-key.txt");
+  await writeFile(key, signers.map(({ vkey }) => `${vkey}\n`).join(""));
+  const store = witnessFolder(path.join(await temporaryFolder(t), "witness"));
+  const source = { ...folderLog(folder, key), cosign: () => Promise.reject(new Error("no")) };
+  const outcome = await witnessRound({ store, source, signer, clock });
+  assert.deepEqual(outcome.kind === "consistent" && outcome.cosigned, { kind: "refused", why: "no" });
+  assert.ok(await store.checkpoint());
+});
