@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { draft, newFolder, open } from "../../test/support/log-fixture.ts";
 import type { AuditQuestion, FoundCall } from "./audit-query.ts";
 import { searchLog } from "./audit-query.ts";
-import { plainNames } from "./caller-names.ts";
+import { asWritten } from "./subject-names.ts";
 import { openAuditIndex } from "../host/store/audit-index.ts";
 import type { FileJournal } from "../host/store/journal-files.ts";
 import { openLogBundles } from "../host/store/log-bundles.ts";
@@ -45,7 +45,7 @@ function place(): Place {
   const note = (line: string): void => void notes.push(line);
   const ask: Place["ask"] = (question = {}, rebuild = false) =>
     searchLog(
-      { folder, index, rebuild, names: plainNames, note },
+      { folder, index, rebuild, names: asWritten, note },
       { limit: 10_000, isOldestFirst: true, ...question },
     );
   return { folder, index, notes, ask };
@@ -221,7 +221,7 @@ test("a copy's index is temporary", async () => {
   await journal.close();
   rmSync(join(folder, "open"), { recursive: true });
   const found = await searchLog(
-    { folder, index: undefined, rebuild: false, names: plainNames, note: (line) => void notes.push(line) },
+    { folder, index: undefined, rebuild: false, names: asWritten, note: (line) => void notes.push(line) },
     { limit: 100, isOldestFirst: false },
   );
   assert.equal(found.length, 10);
@@ -236,8 +236,8 @@ test("callers are found by the names that people know, and ids stand behind them
   await journal.append(draft(2, { principal: "spiffe://example.org/agent/b" }));
   await journal.close();
   const names = {
-    idsOf: (name: string) => [name, "pseudonym:AAAAAAAAAAAAAAAAAAAAAA"],
-    nameOf: (id: string) => id,
+    ...asWritten,
+    callersOf: (name: string) => [name, "pseudonym:AAAAAAAAAAAAAAAAAAAAAA"],
   };
   const found = await searchLog(
     { folder, index, rebuild: false, names, note: assert.fail },

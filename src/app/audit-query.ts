@@ -15,7 +15,7 @@ import {
 } from "../host/store/audit-index.ts";
 import { isDamage, removeIndexFile } from "../host/store/audit-index-file.ts";
 import { type LogBundles, openLogBundles } from "../host/store/log-bundles.ts";
-import type { CallerNames } from "./caller-names.ts";
+import type { LogNames } from "./subject-names.ts";
 
 interface FoundEntry {
   readonly index: number;
@@ -30,8 +30,9 @@ export interface FoundCall {
   readonly outcome?: FoundEntry;
 }
 
-export interface AuditQuestion extends Omit<IndexQuestion, "callers"> {
+export interface AuditQuestion extends Omit<IndexQuestion, "callers" | "sessions"> {
   readonly caller?: string;
+  readonly session?: string;
   readonly limit: number;
 }
 
@@ -42,7 +43,7 @@ export interface AuditSearch {
   readonly index: string | undefined;
   /** Makes the index anew. */
   readonly rebuild: boolean;
-  readonly names: CallerNames;
+  readonly names: Omit<LogNames, "named">;
   /** Told what a person should know of the index. */
   readonly note: (line: string) => void;
 }
@@ -98,9 +99,12 @@ function asked(
         `audit query: entries from ${missingFrom} on aren't there and aren't searched; run latticegate audit verify`,
       );
     tellUnreadable(index, search);
-    const { caller, limit, ...rest } = question;
-    const callers = caller === undefined ? undefined : search.names.idsOf(caller);
-    const where = { ...rest, ...(callers && { callers }) };
+    const { caller, session, limit, ...rest } = question;
+    const where = {
+      ...rest,
+      ...(caller !== undefined && { callers: search.names.callersOf(caller) }),
+      ...(session !== undefined && { sessions: search.names.sessionsOf(session) }),
+    };
     const found: FoundCall[] = [];
     if (limit === 0) return found;
     for (const row of index.find(where)) {
@@ -156,14 +160,13 @@ function isChanged(log: LogBundles, { first, last }: IndexedCall): boolean {
 /** The question again, on the entries themselves. */
 function fits(call: FoundCall, question: IndexQuestion): boolean {
   const { entry } = call.first;
-  const { callers, tool, server, rule, session, event } = question;
+  const { callers, sessions, tool, server, rule, event } = question;
   const facts = { ...call.outcome?.entry.facts, ...entry.facts };
   const events = [entry.event, call.outcome?.entry.event];
   const isAsked = (
     [
       [server, facts["server"]],
       [rule, entry.facts["rule"]],
-      [session, facts["session"]],
       [question.verdict, verdictOf(call)],
       [question.call, entry.callId],
     ] as const
@@ -171,6 +174,7 @@ function fits(call: FoundCall, question: IndexQuestion): boolean {
   return (
     isAsked &&
     (callers === undefined || callers.includes(entry.principal)) &&
+    (sessions === undefined || sessions.includes(facts["session"] ?? "")) &&
     (tool === undefined || isTool(entry.tool, tool)) &&
     (event === undefined || events.includes(event)) &&
     isWithin(entry.atUnixMs, question)

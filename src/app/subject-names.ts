@@ -1,8 +1,9 @@
 /** Names for the pseudonyms of a log, where its state folder and what unlocks the keys in it are at hand. */
 import { existsSync } from "node:fs";
 
-import { type SubjectFinder, unveiled } from "../audit/personal-facts.ts";
+import { type SubjectFinder, unveiled, veiledNames } from "../audit/personal-facts.ts";
 import type { Entry } from "../audit/entry.ts";
+import { sealDetail } from "../crypto/subject-keys.ts";
 import { listKeys, openKeyFolder } from "../host/store/key-folder.ts";
 import type { SecretSource } from "../host/store/secret-source.ts";
 import { openSubjects, type StoredSubject, type SubjectStore } from "../host/store/state-subjects.ts";
@@ -19,17 +20,35 @@ export interface SubjectsPlace {
 /** An entry as its reader wants to see it. */
 export type Naming = <Of extends Pick<Entry, "principal" | "facts">>(entry: Of) => Of;
 
+/** How the log of a place names people, in both directions. */
+export interface LogNames {
+  readonly named: Naming;
+  /** All that a caller may be called in entries. */
+  readonly callersOf: (name: string) => readonly string[];
+  /** All that a session may be called in entries. */
+  readonly sessionsOf: (id: string) => readonly string[];
+}
+
+/** Entries stay as they are. */
+export const asWritten: LogNames = {
+  named: (entry) => entry,
+  callersOf: (name) => [name],
+  sessionsOf: (id) => [id],
+};
+
 /** Names that were looked up already; a long log has the same ones again and again. */
 const maxKept = 10_000;
+/** Callers whose sessions are looked for; sealing for one takes some 20 microseconds. */
+const maxSearched = 100_000;
 
 /**
- * Lends `work` what gives entries their names; where no keys of subjects are, or they can't be unlocked, entries stay as
+ * Lends `work` the names of that place; where no keys of subjects are, or they can't be unlocked, entries stay as
  * they are.
  * @param onLocked told why they can't be unlocked
  */
 export async function withNames<T>(
   place: SubjectsPlace,
-  work: (named: Naming) => Promise<T>,
+  work: (names: LogNames) => Promise<T>,
   onLocked: (why: string) => void = () => {},
 ): Promise<T> {
   const store = await openSubjectStore(place).catch((error: unknown) => {
@@ -37,13 +56,23 @@ export async function withNames<T>(
     onLocked(error.message);
     return undefined;
   });
-  if (store === undefined) return await work((entry) => entry);
+  if (store === undefined) return await work(asWritten);
   try {
-    const find = remembering(store);
-    return await work((entry) => unveiled(entry, find));
+    return await work(namesIn(store));
   } finally {
     store.close();
   }
+}
+
+function namesIn(store: SubjectStore): LogNames {
+  const find = remembering(store);
+  const pseudonymIn = (id: string): string | undefined => store.known(id)?.pseudonym;
+  return {
+    named: (entry) => unveiled(entry, find),
+    callersOf: (name) => [name, veiledNames(name, (id) => pseudonymIn(id) ?? id)],
+    // It is sealed under the key of whoever it is of, and nothing says who that is.
+    sessionsOf: (id) => [id, ...store.list(maxSearched).map(({ key }) => sealDetail(key, "session", id))],
+  };
 }
 
 /** Undefined where there are none yet. @throws Refusal `bad_state` if they can't be unlocked */

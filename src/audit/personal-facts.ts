@@ -85,12 +85,14 @@ function veiledFact(row: PersonalFact, value: string, { draft, actor, subjects }
 
 /** Several of them as ` for ` and `, ` join them: a client, and whom it acts for. */
 function veiledName(name: string, subjects: Subjects): string {
+  return veiledNames(name, (id) => (isPersonal(id, subjects.trustDomain) ? subjects.of(id).pseudonym : id));
+}
+
+/** @param pseudonymOf of one of them, or the id itself */
+export function veiledNames(name: string, pseudonymOf: (id: string) => string): string {
   return name
     .split(joint)
-    .map((part) => {
-      if (part === " for " || part === ", " || !isPersonal(part, subjects.trustDomain)) return part;
-      return subjects.of(part).pseudonym;
-    })
+    .map((part) => (part === " for " || part === ", " ? part : pseudonymOf(part)))
     .join("");
 }
 

@@ -1,13 +1,13 @@
 /** `latticegate audit query` */
 import { type AuditQuestion, searchLog } from "../app/audit-query.ts";
-import { plainNames } from "../app/caller-names.ts";
-import { loadConfig } from "../app/config.ts";
 import { statePaths } from "../app/state-folder.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { parseDurationMs } from "../kernel/units.ts";
-import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
+import type { Command, CommandCall } from "./command.ts";
 import { asCsv, asEntries, asJsonLines, asTable } from "./found-calls.ts";
+import { logFolder, namingOptions, placeIn, placeOptions, withNamesFor } from "./log-place.ts";
 
+const note = (line: string): void => console.error(line);
 const formats = ["table", "jsonl", "csv"] as const;
 const verdicts = ["allowed", "denied", "error"] as const;
 const defaultLimit = 100;
@@ -19,7 +19,8 @@ export const auditQuery = {
   arguments: "",
   summary: "Find calls in the audit log by caller, tool, verdict, rule and time; newest first.",
   options: {
-    ...configOption,
+    ...placeOptions,
+    ...namingOptions,
     log: {
       type: "string",
       value: "FOLDER",
@@ -57,27 +58,27 @@ export const auditQuery = {
     if (call.positionals.length > 0)
       throw new Refusal("bad_config", `Expected options only, found "${call.positionals.join(" ")}".`);
     const question = questionOf(call, Date.now());
-    const names = plainNames;
-    const found = await searchLog(
-      { ...place(call), names, rebuild: call.flag("rebuild"), note: (line) => console.error(line) },
-      question,
-    );
-    const lines = {
-      table: () => (found.length === 0 ? [] : asTable(found, names)),
-      csv: () => asCsv(found, names).map((line) => `${line}\r`),
-      jsonl: () => (call.flag("entries") ? asEntries(found, question.event) : asJsonLines(found, names)),
-    };
-    for (const line of lines[format]()) call.out(line);
+    const found = await withNamesFor(call, async (names) => {
+      const search = { ...place(call), names, rebuild: call.flag("rebuild"), note };
+      const calls = await searchLog(search, question);
+      const lines = {
+        table: () => (calls.length === 0 ? [] : asTable(calls, names.named)),
+        csv: () => asCsv(calls, names.named).map((line) => `${line}\r`),
+        jsonl: () =>
+          call.flag("entries") ? asEntries(calls, question.event) : asJsonLines(calls, names.named),
+      };
+      for (const line of lines[format]()) call.out(line);
+      return calls;
+    });
     return found.length === 0 ? 1 : 0;
   },
 } as const satisfies Command;
 
 /** The log and its index: a copy's isn't kept unless it is said where. */
 function place(call: CommandCall): { readonly folder: string; readonly index: string | undefined } {
-  const copy = call.text("log");
-  if (copy !== undefined) return { folder: copy, index: call.text("index") };
-  const { log, auditIndex } = statePaths(loadConfig(configFile(call)).state);
-  return { folder: log, index: call.text("index") ?? auditIndex };
+  const folder = logFolder(call);
+  if (call.text("log") !== undefined) return { folder, index: call.text("index") };
+  return { folder, index: call.text("index") ?? statePaths(placeIn(call).state).auditIndex };
 }
 
 function questionOf(call: CommandCall, nowUnixMs: number): AuditQuestion {

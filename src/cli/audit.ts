@@ -39,7 +39,7 @@ export const auditTail = {
     const size = await reader.size();
     if (call.flag("json")) return await tail(call, reader, { lines, show: textOf });
     await tellRemoved(reader, Math.max(0, size - lines), call);
-    return await withNamesFor(call, (named) =>
+    return await withNamesFor(call, ({ named }) =>
       tail(call, reader, { lines, show: (entry) => line(entry, named) }),
     );
   },
@@ -67,7 +67,7 @@ export const auditShow = {
       throw new Refusal("bad_config", "Name the call's id; `latticegate audit tail` shows them.");
     const reader = openLogReader(logFolder(call));
     const entries = await reader.find(callId);
-    await withNamesFor(call, (named) => {
+    await withNamesFor(call, ({ named }) => {
       for (const entry of entries) call.out(`entry ${entry.index}\n${recordText(entry, named)}`);
       return Promise.resolve();
     });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { FoundCall } from "../app/audit-query.ts";
-import { plainNames } from "../app/caller-names.ts";
+import { asWritten } from "../app/subject-names.ts";
 import { readEntry, sealEntry } from "../audit/entry.ts";
 import { draft } from "../../test/support/log-fixture.ts";
 import type { EntryDraft } from "../model/entry.ts";
@@ -15,7 +15,7 @@ function entryOf(change: Partial<EntryDraft>, index: number): FoundCall["first"]
 }
 
 function cell(text: string): string {
-  const [, line = ""] = asCsv([{ first: entryOf({ tool: text, facts: {} }, 1) }], plainNames);
+  const [, line = ""] = asCsv([{ first: entryOf({ tool: text, facts: {} }, 1) }], asWritten.named);
   return /^1,[^,]+,call,allowed,spiffe:[^,]+,(.*),,,,,,call-1$/s.exec(line)?.[1] ?? line;
 }
 
@@ -36,7 +36,10 @@ for (const [text, written] of [
 }
 
 test("names stand where a person reads who called, records stay as they are", () => {
-  const names = { idsOf: (name: string) => [name], nameOf: (id: string) => `known ${id}` };
+  const names = <Of extends { readonly principal: string }>(entry: Of): Of => ({
+    ...entry,
+    principal: `known ${entry.principal}`,
+  });
   const first = entryOf({}, 1);
   const outcome = entryOf(
     { event: "call.outcome", outcome: "error", facts: { reason: "upstream_failed" } },

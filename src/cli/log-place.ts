@@ -1,7 +1,7 @@
 /** The options that say which log a command is about, and where the names for its pseudonyms are. */
 import { loadConfig } from "../app/config.ts";
 import { statePaths } from "../app/state-folder.ts";
-import { type Naming, type SubjectsPlace, withNames } from "../app/subject-names.ts";
+import { asWritten, type LogNames, type SubjectsPlace, withNames } from "../app/subject-names.ts";
 import { type CommandCall, configFile, configOption, type Option } from "./command.ts";
 
 export const placeOptions = {
@@ -30,8 +30,8 @@ export function logFolder(call: CommandCall): string {
 }
 
 /** Entries of a copy, or with --pseudonyms, stay as they are. */
-export async function withNamesFor<T>(call: CommandCall, work: (named: Naming) => Promise<T>): Promise<T> {
-  if (call.text("log") !== undefined || call.flag("pseudonyms")) return await work((entry) => entry);
+export async function withNamesFor<T>(call: CommandCall, work: (names: LogNames) => Promise<T>): Promise<T> {
+  if (call.text("log") !== undefined || call.flag("pseudonyms")) return await work(asWritten);
   return await withNames(placeIn(call), work, (why) => {
     process.stderr.write(`Pseudonyms are shown, since no names can be found for them: ${why}\n`);
   });

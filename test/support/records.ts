@@ -33,7 +33,7 @@ export async function entriesOf(gateway: TestGateway, only?: string): Promise<re
 
 /** As an operator with the keys reads them: with names. INVARIANT: without the keys nobody reads any. */
 async function allEntries(gateway: TestGateway): Promise<readonly Recorded[]> {
-  return await withNames(gateway.config, async (named) => {
+  return await withNames(gateway.config, async ({ named }) => {
     const entries: Recorded[] = [];
     for await (const { bytes } of openLogReader(statePaths(gateway.config.state).log).forwards()) {
       const reading = readEntry(bytes);

@@ -60,7 +60,7 @@ export async function storedFacts(config: Config, clock: Clock): Promise<StoredF
       joinTokens: state.openGrants(nowUnixMs),
       logKeys: logKeysIn((await readIfThere(paths.logKey)) ?? ""),
       delegationKeys: await delegationKeys(paths.keys),
-      ...(await withNames(config, (named) => latelySeen(paths.log, nowUnixMs, named))),
+      ...(await withNames(config, ({ named }) => latelySeen(paths.log, nowUnixMs, named))),
     };
   } finally {
     state.close();

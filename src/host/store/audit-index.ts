@@ -23,7 +23,7 @@ export interface IndexQuestion {
   readonly verdict?: string;
   readonly rule?: string;
   readonly event?: string;
-  readonly session?: string;
+  readonly sessions?: readonly string[];
   readonly call?: string;
   readonly sinceUnixMs?: number;
   readonly untilUnixMs?: number;
@@ -184,19 +184,19 @@ function* find(db: DatabaseSync, question: IndexQuestion): Generator<IndexedCall
   const isWord = (column: string, word: string | undefined): void => {
     if (word !== undefined) where(`${column} = (select id from words where word = ?)`, word);
   };
-  const { callers, tool, event, call, sinceUnixMs, untilUnixMs } = question;
-  if (callers !== undefined)
-    where(
-      `caller in (select id from words where word in (${callers.map(() => "?").join(", ")}))`,
-      ...callers,
-    );
+  const isAnyWord = (column: string, words: readonly string[] | undefined): void => {
+    const any = "select id from words where word in (select value from json_each(?))";
+    if (words !== undefined) where(`${column} in (${any})`, JSON.stringify(words));
+  };
+  const { tool, event, call, sinceUnixMs, untilUnixMs } = question;
+  isAnyWord("caller", question.callers);
+  isAnyWord("session", question.sessions);
   if (tool?.isPrefix === true)
     where(`tool in (select id from words where substr(word, 1, length(?)) = ?)`, tool.text, tool.text);
   else isWord("tool", tool?.text);
   isWord("server", question.server);
   isWord("verdict", question.verdict);
   isWord("rule", question.rule);
-  isWord("session", question.session);
   if (event === outcomeEvent)
     where("last is not null and event in (select id from words where word in (?, ?))", decisionEvent, event);
   else isWord("event", event);
