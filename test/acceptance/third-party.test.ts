@@ -191,6 +191,20 @@ describe("a log that somebody else wrote, from the texts alone", () => {
   }
 });
 
+test("entries and tiles that agree, under a head that was signed over others, hold for none of them", () => {
+  const folder = path.join(scratch, "exchanged");
+  const keys = [ed25519Key(1), mlDsaKey(65, 2), cosignerKey(3)];
+  const keyFile = written("exchanged-key.txt", keys.map(({ line }) => line).join(""));
+  writeForeignLog(folder, keys, foreignEntries(300));
+  const signed = readFileSync(path.join(folder, "checkpoint"));
+  writeForeignLog(folder, keys, foreignEntries(300, "others"));
+  assert.equal(secondReading(folder, keyFile).ok, true);
+  writeFileSync(path.join(folder, "checkpoint"), signed);
+  assert.equal(secondReading(folder, keyFile).ok, false);
+  assert.notEqual(product(folder, keyFile), 0);
+  if (xmod.kind === "there") assert.equal(go(folder, keyFile).ok, false);
+});
+
 describe("a log that the product has just written", () => {
   const state = path.join(scratch, "live", "state");
   const log = path.join(state, "log");

@@ -58,12 +58,12 @@ function keyOf(type: Uint8Array, publicKey: Uint8Array, sign: ForeignKey["sign"]
 }
 
 /** A chain of entries as SEP-3004 makes it. */
-export function foreignEntries(count: number): readonly Uint8Array[] {
+export function foreignEntries(count: number, word = "漢字"): readonly Uint8Array[] {
   let previous: string | null = null;
   return Array.from({ length: count }, (_, at) => {
     const hashed = [
       `"event_id":"call ${at}/call.decision","event_type":"call.decision"`,
-      `"extensions":{"dev.latticegate/entry":{"number":"${at}","text":"\\"é\\" — 漢字 🔑"}}`,
+      `"extensions":{"dev.latticegate/entry":{"number":"${at}","text":"\\"é\\" — ${word} 🔑"}}`,
       `"occurred_at":"2026-11-21T09:30:00.007Z","outcome":"denied"`,
       `"previous_hash":${previous === null ? "null" : `"${previous}"`}`,
       `"principal_id":"spiffe://example.org/agent/a","tool_name":null}`,
