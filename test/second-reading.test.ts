@@ -1,6 +1,6 @@
 /**
  * The second reading of the log's formats (test/second-reading) against what others published: the examples of C2SP
- * merkle-tree and tlog-tiles, the note in the documentation of golang.org/x/mod/sumdb/note, and SEP-3004's own digest.
+ * merkle-tree, signed-note and tlog-tiles, the note in the documentation of golang.org/x/mod/sumdb/note, and SEP-3004's own digest.
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -112,6 +112,17 @@ test("the note of x/mod's documentation is read, and its Ed25519 signature holds
   assert.throws(() => readNote(toUtf8(`${text}\t\n\n${line}`)), /control/);
   assert.throws(() => readNote(toUtf8(`${text}\n${line.trimEnd()}`)), /newline/);
   assert.throws(() => readKey("PeterNeumann+c74f20a4+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"), /id/);
+});
+
+test("the verifier key of signed-note verifies its example", () => {
+  const key = readKey("example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k");
+  const note = readNote(
+    toUtf8(
+      "This is an example message.\n\n— example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n",
+    ),
+  );
+  assert.deepEqual(signersOf({ note, text: note.text, origin: "", size: 0, root: hash() }, [key]), [key]);
+  assert.throws(() => readKey("example.com/foo+530D903A+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"), /id/);
 });
 
 test("a checkpoint has three lines, a size without leading zeros and a root of 32 bytes", () => {

@@ -24,6 +24,16 @@ import { fileURLToPath } from "node:url";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 
+import {
+  cosignerKey,
+  ed25519Key,
+  type ForeignKey,
+  foreignEntries,
+  mlDsaKey,
+  strangersLine,
+  writeForeignLog,
+} from "../second-reading/foreign-log.ts";
+
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const vectors = path.join(root, "test/vectors");
 const main = path.join(root, "src/cli/main.ts");
@@ -155,6 +165,46 @@ test("x/mod agrees with the log vectors, as far as Ed25519 and the tree go", nee
   }
 });
 
+describe("a log that somebody else wrote, from the texts alone", () => {
+  const hybrid = [ed25519Key(1), mlDsaKey(65, 2), cosignerKey(3)];
+  const cnsa = [mlDsaKey(87, 4), cosignerKey(5)];
+  const witnesses = Array.from({ length: 13 }, (_, at) =>
+    strangersLine(`witness.example/${at}`, 8 + 2420),
+  ).join("");
+  const cases: readonly (readonly [string, readonly ForeignKey[], number, string])[] = [
+    ["no entry", hybrid, 0, ""],
+    ["one entry", hybrid, 1, ""],
+    ["five entries under ML-DSA-87", cnsa, 5, ""],
+    ["256 entries", hybrid, 256, ""],
+    ["600 entries and thirteen strangers' cosignatures", hybrid, 600, witnesses],
+  ];
+  for (const [what, keys, size, furtherLines] of cases) {
+    test(`of ${what} holds for the product and for both tools`, () => {
+      const folder = path.join(scratch, "foreign");
+      rmSync(folder, { recursive: true, force: true });
+      writeForeignLog(folder, keys, foreignEntries(size), furtherLines);
+      const keyFile = written("foreign-key.txt", keys.map(({ line }) => line).join(""));
+      assert.deepEqual(secondReading(folder, keyFile).findings, []);
+      assert.equal(product(folder, keyFile), 0);
+      if (xmod.kind === "there" && keys === hybrid) assert.deepEqual(go(folder, keyFile).findings, []);
+    });
+  }
+});
+
+test("entries and tiles that agree, under a head that was signed over others, hold for none of them", () => {
+  const folder = path.join(scratch, "exchanged");
+  const keys = [ed25519Key(1), mlDsaKey(65, 2), cosignerKey(3)];
+  const keyFile = written("exchanged-key.txt", keys.map(({ line }) => line).join(""));
+  writeForeignLog(folder, keys, foreignEntries(300));
+  const signed = readFileSync(path.join(folder, "checkpoint"));
+  writeForeignLog(folder, keys, foreignEntries(300, "others"));
+  assert.equal(secondReading(folder, keyFile).ok, true);
+  writeFileSync(path.join(folder, "checkpoint"), signed);
+  assert.equal(secondReading(folder, keyFile).ok, false);
+  assert.notEqual(product(folder, keyFile), 0);
+  if (xmod.kind === "there") assert.equal(go(folder, keyFile).ok, false);
+});
+
 describe("a log that the product has just written", () => {
   const state = path.join(scratch, "live", "state");
   const log = path.join(state, "log");
@@ -222,6 +272,15 @@ describe("a log that the product has just written", () => {
     },
     { what: "the index in a crossing", file: () => "crossings/2.tlog-proof", at: inLine(2), xmod: true },
     { what: "a hash in a crossing", file: () => "crossings/2.tlog-proof", at: inLine(3), xmod: true },
+    { what: "the end of a full bundle", file: () => "tile/entries/000", at: end, xmod: true, product: false },
+    { what: "the end of a full tile", file: () => "tile/0/000", at: end, xmod: true, product: false },
+    {
+      what: "the end of the tile of level 1",
+      file: () => "tile/1/000.p/1",
+      at: end,
+      xmod: true,
+      product: false,
+    },
     { what: "the keys in a crossing", file: () => "crossings/2.tlog-proof", at: inLine(1), xmod: false },
   ];
 
@@ -246,12 +305,17 @@ interface Change {
   readonly at: (bytes: Buffer) => number;
   /** Whether it is something that x/mod knows. */
   readonly xmod: boolean;
-  /** False for the kept heads of each day, which `audit verify` doesn't read. */
+  /** False for what `audit verify` doesn't read: the kept heads of each day, and what is behind the end of a tile. */
   readonly product?: false;
 }
 
 function middle(bytes: Buffer): number {
   return Math.floor(bytes.length / 2);
+}
+
+/** One byte more. */
+function end(bytes: Buffer): number {
+  return bytes.length;
 }
 
 /** Some way into the n-th line, but before its end. */
@@ -265,8 +329,9 @@ function inLine(line: number): (bytes: Buffer) => number {
 
 /** Letters and digits stay letters and digits, so that not the form alone is wrong. */
 function flip(file: string, at: (bytes: Buffer) => number): void {
-  const bytes = readFileSync(file);
-  const place = at(bytes);
+  const before = readFileSync(file);
+  const place = at(before);
+  const bytes = place === before.length ? Buffer.concat([before, Buffer.of(0)]) : before;
   const byte = bytes[place] ?? 0;
   const isText = /[0-9A-Za-z]/.test(String.fromCharCode(byte));
   bytes[place] = isText ? (byte === 0x31 ? 0x32 : 0x31) : byte ^ 1;
@@ -463,9 +528,9 @@ function crossingsOf(folder: string): readonly string[] {
 /** Its own, or that of the folder. */
 function keyFileOf(name: string): string {
   const stem = name.slice(0, -".tlog-proof".length);
-  const found = [`${stem}.log-key.txt`, `${stem}.keys.txt`, "log-key.txt", "keys.txt"].find((file) =>
-    existsSync(path.join(receipts, file)),
-  );
+  const texts = readdirSync(receipts).filter((file) => file.endsWith(".txt"));
+  const named = [`${stem}.txt`, `${stem}.keys.txt`, `${stem}.log-key.txt`, "log-key.txt", "keys.txt"];
+  const found = named.find((file) => texts.includes(file)) ?? (texts.length === 1 ? texts[0] : undefined);
   assert.ok(found, `there is a key file for ${name}`);
   return path.join(receipts, found);
 }

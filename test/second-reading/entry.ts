@@ -28,8 +28,8 @@ const protectedMembers: Readonly<Record<string, (value: Json) => boolean>> = {
   occurred_at: isTime,
   outcome: (value) => value === "allowed" || value === "denied" || value === "deferred" || value === "error",
   previous_hash: (value) => value === null || isDigest(value),
-  principal_id: isText,
-  tool_name: (value) => value === null || isText(value),
+  principal_id: isString,
+  tool_name: (value) => value === null || isString(value),
 };
 
 export function readEntry(bytes: Uint8Array): Entry {
@@ -102,6 +102,8 @@ function canonical(value: unknown): string {
     .sort()
     .map((name) => {
       demand(name.isWellFormed(), "has a name that isn't Unicode");
+      // Names are exempt from what SEP-3004 §2.3 wants of values, but the only escapes are those that JSON demands.
+      demand(!/\p{Cc}/u.test(name), "has a name with a control character");
       return `${JSON.stringify(name)}:${canonical(value[name])}`;
     });
   return `{${members.join(",")}}`;
@@ -121,6 +123,10 @@ function isObject(value: unknown): value is JsonObject {
 
 function isText(value: Json): boolean {
   return typeof value === "string" && value !== "";
+}
+
+function isString(value: Json): boolean {
+  return typeof value === "string";
 }
 
 function isDigest(value: Json): boolean {

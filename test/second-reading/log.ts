@@ -1,6 +1,6 @@
 /**
- * A whole log: tlog-tiles for what has to be there, docs/formats/log.md "On disk", "Generations of keys" and
- * "Verifying" for the rest. Everything is computed from the entries, and every stored tile compared with that.
+ * A whole log: tlog-tiles for what has to be there, docs/formats/log.md (its table of files, "Generations of keys" and
+ * "Verifying") for the rest. Everything is computed from the entries, and every stored tile compared with that.
  */
 import { readdirSync } from "node:fs";
 import path from "node:path";

@@ -1,7 +1,6 @@
 /**
- * C2SP signed-note: "Format" (text, empty line, signature lines) and "Signatures" (key id, unknown keys are ignored).
- * The stored copies of that text have no section on verifier keys, to which tlog-cosignature refers, so `readKey`
- * follows docs/formats/log.md and the form that golang.org/x/mod/sumdb/note documents: `name+id+base64(type ‖ key)`.
+ * C2SP signed-note: "Format" (text, empty line, signature lines), "Signatures" (key id, unknown keys are ignored) and
+ * "Verifier keys" (`name+hex(key id)+base64(type ‖ key)`, lowercase).
  */
 import { demand, fromBase64, hash, hex, toUtf8, utf8 } from "./bytes.ts";
 import { type KeyKind, kindOf } from "./key-kinds.ts";

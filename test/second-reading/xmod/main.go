@@ -344,17 +344,18 @@ func (folder folderTiles) SaveTiles(tiles []tlog.Tile, _ [][]byte) {}
 func (folder folderTiles) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	data := make([][]byte, len(tiles))
 	for i, tile := range tiles {
-		full := tile
-		full.W = tileWidth
-		content, err := read(filepath.Join(string(folder), c2spPath(tile)))
-		if errors.Is(err, os.ErrNotExist) {
-			content, err = read(filepath.Join(string(folder), c2spPath(full)))
+		path, width := c2spPath(tile), tile.W
+		if _, err := os.Lstat(filepath.Join(string(folder), path)); errors.Is(err, os.ErrNotExist) {
+			full := tile
+			full.W = tileWidth
+			path, width = c2spPath(full), tileWidth
 		}
+		content, err := read(filepath.Join(string(folder), path))
 		if err != nil {
 			return nil, err
 		}
-		if len(content) < tile.W*tlog.HashSize {
-			return nil, fmt.Errorf("%s has %d bytes", c2spPath(tile), len(content))
+		if len(content) != width*tlog.HashSize {
+			return nil, fmt.Errorf("%s has %d bytes", path, len(content))
 		}
 		data[i] = content[:tile.W*tlog.HashSize]
 	}
@@ -371,31 +372,32 @@ func readBundle(folder string, n, size int64) ([][]byte, error) {
 		width = size - n*tileWidth
 	}
 	// The library's own name for records is "data".
-	path := func(w int64) string {
+	name := func(w int64) string {
 		tile := c2spPath(tlog.Tile{H: tileHeight, L: -1, N: n, W: int(w)})
 		return filepath.Join(folder, strings.Replace(tile, "tile/data/", "tile/entries/", 1))
 	}
-	content, err := read(path(width))
-	if errors.Is(err, os.ErrNotExist) {
-		content, err = read(path(tileWidth))
+	path, there := name(width), width
+	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+		path, there = name(tileWidth), tileWidth
 	}
+	content, err := read(path)
 	if err != nil {
 		return nil, err
 	}
 	var entries [][]byte
 	for len(content) > 0 {
 		if len(content) < 2 {
-			return nil, fmt.Errorf("%s ends in half a length", path(width))
+			return nil, fmt.Errorf("%s ends in half a length", path)
 		}
 		length := int(content[0])<<8 | int(content[1])
 		if len(content) < 2+length {
-			return nil, fmt.Errorf("%s ends in half an entry", path(width))
+			return nil, fmt.Errorf("%s ends in half an entry", path)
 		}
 		entries = append(entries, content[2:2+length])
 		content = content[2+length:]
 	}
-	if int64(len(entries)) < width {
-		return nil, fmt.Errorf("%s has %d entries", path(width), len(entries))
+	if int64(len(entries)) != there {
+		return nil, fmt.Errorf("%s has %d entries", path, len(entries))
 	}
 	return entries[:width], nil
 }
