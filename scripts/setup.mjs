@@ -1,6 +1,6 @@
 // Sets up a fresh clone: dependencies, and with them Node 26. Runs on any Node from 20 on.
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -13,10 +13,14 @@ export function node26() {
 
 export async function ensureInstalled() {
   const stamp = path.join(root, "node_modules", ".package-lock.json");
-  if (
-    !existsSync(stamp) ||
-    statSync(stamp).mtimeMs < statSync(path.join(root, "package-lock.json")).mtimeMs
-  ) {
+  const isStale =
+    !existsSync(stamp) || statSync(stamp).mtimeMs < statSync(path.join(root, "package-lock.json")).mtimeMs;
+  if (isStale && isLink(path.join(root, "node_modules"))) {
+    // npm ci would empty the folder that the link leads to, under everybody else who uses it.
+    console.log(
+      "node_modules is a link and older than package-lock.json: used as it is, nothing is installed.",
+    );
+  } else if (isStale) {
     console.log("Installing dependencies (npm ci) …");
     run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
   }
@@ -32,6 +36,10 @@ export async function ensureInstalled() {
     console.log("Building the offline verifier …");
     build("--config", "vite.verify.config.ts");
   }
+}
+
+function isLink(file) {
+  return lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
 function isOlder(page, folders) {

@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 
 import { utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { type SseEvent, sseReader, writeSseEvent } from "./sse.ts";
+import { type SseEvent, sseReader, withData, writeSseEvent } from "./sse.ts";
 
 const decoder = new TextDecoder();
 const said = ({ data, event, id }: SseEvent): object => ({ data: data && decoder.decode(data), event, id });
@@ -147,3 +147,18 @@ test("what follows the last whole event is kept as the rest", () => {
   reader.push(utf8("ta: b"));
   assert.equal(decoder.decode(reader.rest()), "data: b");
 });
+
+test("an event with other data keeps all else: spliced where its data is one line, written anew where it isn't", () => {
+  const line = "\uFEFF: hello\r\nid: 7\r\nretry: 20\r\ndata: {old}\r\nx: y\r\n\r\n";
+  const [event] = sseReader(1000).push(utf8(line));
+  assert.ok(event);
+  assert.equal(text(withData(event, utf8("{new one}"))), line.replace("{old}", "{new one}"));
+  assert.equal(withData(event, event.data ?? utf8("")), event.raw);
+  const [lines] = sseReader(1000).push(utf8("id: 7\nevent: message\ndata: {\ndata: }\n\n"));
+  assert.ok(lines);
+  assert.equal(text(withData(lines, utf8('{"a":\n1}'))), 'event: message\nid: 7\ndata: {"a":\ndata: 1}\n\n');
+});
+
+function text(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString();
+}

@@ -50,3 +50,15 @@ test("no files, two bundles, two receipts and a receipt without keys are told, a
     assert.ok(findings.length > 0);
   }
 });
+
+test("verifying needs no Buffer, which browsers don't have", () => {
+  const { Buffer } = globalThis;
+  Reflect.deleteProperty(globalThis, "Buffer");
+  try {
+    for (const { bytes, fingerprint, seen, verdict } of vectors)
+      if (seen === undefined)
+        assert.equal(judge({ files: [bytes], fingerprint }).isIntact, verdict === "intact");
+  } finally {
+    globalThis.Buffer = Buffer;
+  }
+});

@@ -2,17 +2,11 @@
  * The files that somebody was handed and the fingerprint that they have from elsewhere → what the page says. The rules
  * are those of `latticegate audit verify-bundle` and `verify-receipt`: the same code.
  */
-import {
-  type AuditBundle,
-  type BundleVerdict,
-  type LogKey,
-  readAuditBundle,
-  readEntry,
-  readLogKey,
-  verifyBundle,
-  verifyReceipt,
-} from "../../../src/public/verify.ts";
-import { keysHash } from "../../../src/crypto/log-key.ts";
+import { type AuditBundle, readAuditBundle } from "../../../src/audit/audit-bundle.ts";
+import { type Entry, readEntry } from "../../../src/audit/entry.ts";
+import { verifyReceipt } from "../../../src/audit/receipt.ts";
+import { type BundleVerdict, verifyBundle } from "../../../src/audit/verify-audit-bundle.ts";
+import { keysHash, type LogKey, readLogKey } from "../../../src/crypto/log-key.ts";
 import { fromUtf8 } from "../../../src/kernel/bytes.ts";
 
 export interface Given {
@@ -149,14 +143,7 @@ const blank = { when: "", event: "", outcome: "", who: "" } as const;
 
 function rowOf(
   index: number,
-  {
-    atUnixMs,
-    event,
-    outcome,
-    principal,
-    tool,
-    facts,
-  }: Extract<ReturnType<typeof readEntry>, { kind: "entry" }>["entry"],
+  { atUnixMs, event, outcome, principal, tool, facts }: Entry,
   isBroken: boolean,
 ): Row {
   const what = tool ?? [facts["server"], facts["method"]].filter((part) => part !== undefined).join(" ");
