@@ -83,8 +83,7 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
     clock,
     log,
   });
-  const { upstreams } = connected;
-  opening.defer(upstreams.close);
+  opening.defer(connected.upstreams.close);
   const serving = await serve({
     listen: options.listen,
     segmentBytes: options.segmentBytes,
@@ -94,7 +93,7 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
     ports: {
       journal: audit.journal,
       digests: audit.digests,
-      upstreams,
+      upstreams: connected.upstreams,
       virtual: namedVirtualServers(new Map()),
       clock,
       log,

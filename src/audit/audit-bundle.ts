@@ -8,6 +8,7 @@ import { fromBase64, fromUtf8, toBase64 } from "../kernel/bytes.ts";
 import { hashBytes } from "../merkle/hashing.ts";
 import { maxRangePath } from "../merkle/range.ts";
 import { maxNoteBytes } from "./checkpoint.ts";
+import { maxTlogProofBytes } from "./tlog-proof.ts";
 import { maxEntryBytes } from "./entry.ts";
 
 export interface AuditBundle {
@@ -36,7 +37,6 @@ export const maxAuditBundleEntries = 200_000;
 /** Sixteen generations of four keys have under 256 KiB. */
 const maxKeysLength = 256 * 1024;
 /** As docs/formats/log.md bounds a crossing's file. */
-const maxCrossingLength = 320 * 1024;
 
 const members = ["format", "keys", "checkpoint", "crossings", "first", "entries", "path"] as const;
 type Members = Readonly<Record<(typeof members)[number], unknown>>;
@@ -117,7 +117,7 @@ function crossingsOf(value: unknown): ReadonlyMap<number, string> | undefined {
   const crossings = new Map<number, string>();
   for (const [name, text] of Object.entries(value)) {
     const number = /^[1-9][0-9]{0,3}$/.test(name) ? Number(name) : 0;
-    if (number < 2 || number > maxGenerations || !isText(text, maxCrossingLength)) return undefined;
+    if (number < 2 || number > maxGenerations || !isText(text, maxTlogProofBytes)) return undefined;
     crossings.set(number, text);
   }
   return crossings;

@@ -92,7 +92,7 @@ function readRecord(record: Readonly<Record<string, unknown>>, bytes: Uint8Array
     return unreadable("its event_hash isn't that of its content");
   }
   const facts = readFacts(record["extensions"]);
-  if (facts === undefined) return unreadable("extensions isn't an object of extensions");
+  if (facts === undefined) return unreadable("extensions has none, or isn't an object of them");
   const callId = eventId.endsWith(`/${event}`) ? eventId.slice(0, -event.length - 1) : eventId;
   const core = { event, atUnixMs, callId, principal, tool, outcome, facts };
   return { kind: "entry", entry: { ...core, eventId, previousHash, eventHash } };
@@ -181,7 +181,7 @@ function readTime(text: unknown): number | undefined {
 }
 
 function readFacts(extensions: unknown): Readonly<Record<string, string>> | undefined {
-  if (!isObject(extensions)) return undefined;
+  if (!isObject(extensions) || Object.keys(extensions).length === 0) return undefined;
   const ours = extensions[entryExtension] ?? {};
   if (!isObject(ours) || !Object.values(ours).every((value) => typeof value === "string")) return undefined;
   return ours as Readonly<Record<string, string>>;

@@ -17,7 +17,7 @@ export interface TlogProof {
 }
 
 /** A note, and two generations of sixteen keys and an entry, which are less than the rest. */
-const maxTlogProofBytes = maxNoteBytes + 256 * 1024;
+export const maxTlogProofBytes = maxNoteBytes + 256 * 1024;
 /** A tree of 2^53 leaves has no longer path. */
 const maxPath = 53;
 const format = "c2sp.org/tlog-proof@v1";

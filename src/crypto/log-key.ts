@@ -32,6 +32,7 @@ export function readLogKey(text: string): LogKey {
   let count = 0;
   for (const line of text.split("\n").map((line) => line.trim())) {
     const number = numberIn(line, generations.length === 0);
+    if (number === undefined && line.startsWith("# generation")) throw noNumber(line);
     if (number !== undefined) {
       requireNext(number, generations.at(-1));
       generations.push({ number, keys: [] });
@@ -91,6 +92,13 @@ function numberIn(line: string, isFirst: boolean): number | undefined {
   const digits = /^# generation ([1-9][0-9]{0,3})$/.exec(line)?.[1];
   if (digits !== undefined) return Number(digits);
   return isFirst && isKey(line) ? 1 : undefined;
+}
+
+function noNumber(line: string): Refusal {
+  return new Refusal(
+    "bad_config",
+    `"${line.slice(0, 40)}" begins no generation of a log key file; "# generation 1" does.`,
+  );
 }
 
 function requireNext(number: number, last: LogGeneration | undefined): void {

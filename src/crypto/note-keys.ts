@@ -39,7 +39,7 @@ export interface NoteVerifier {
   readonly keyId: Uint8Array;
   readonly vkey: string;
   readonly verify: (checkpoint: CheckpointBody, signature: Uint8Array) => boolean;
-  /** When it was signed, if this type of signature says so. Meaningless unless `verify` holds. */
+  /** When it was signed, if this type of signature says so with a date. Meaningless unless `verify` holds. */
   readonly timeOf: (signature: Uint8Array) => number | undefined;
 }
 
@@ -157,7 +157,7 @@ export function noteVerifier(vkey: string): NoteVerifier {
       const message = cosignedMessage(name, checkpoint, atUnixS);
       return verify(null, message, key, signature.subarray(timestampBytes));
     },
-    timeOf: (signature) => (row.timestamped ? timestampOf(signature) : undefined),
+    timeOf: (signature) => (row.timestamped ? dateOf(timestampOf(signature)) : undefined),
   };
 }
 
@@ -193,6 +193,11 @@ function timestampOf(signature: Uint8Array): number | undefined {
   if (signature.length < timestampBytes) return undefined;
   const value = new DataView(signature.buffer, signature.byteOffset).getBigUint64(0);
   return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : undefined;
+}
+
+/** A signer may write down any second; a date has fewer (ECMA-262 §21.4.1.1). */
+function dateOf(atUnixS: number | undefined): number | undefined {
+  return atUnixS !== undefined && atUnixS <= 8_640_000_000_000 ? atUnixS : undefined;
 }
 
 /** signed-note: SHA-256(name ‖ 0x0A ‖ type ‖ public key), first four bytes. */
