@@ -188,6 +188,30 @@ test("restarts, rotations, other algorithms and a witness that was away are no i
   assert.match(verified.stdout, /^cosigned by 2 witnesses, up to \d+ entries$/m);
 });
 
+test("a log that was begun anew is an incident to who saw the old one, until a person accepts it", async (t) => {
+  const { house, a } = await scene(t);
+  const keys = path.join(path.dirname(house.log), "keys");
+  await house.restart(async () => {
+    await rm(house.log, { recursive: true });
+    for (const name of await readdir(keys)) {
+      if (name.startsWith("log-")) await rm(path.join(keys, name));
+    }
+  });
+  convicts(await a.look(), "other-log");
+  assert.equal((await a.accept()).code, 0);
+  consistent(await a.look());
+});
+
+test("who joins another authority witnesses its log, and keeps what it saw of the one before", async (t) => {
+  const { a } = await scene(t);
+  const other = await witnessState(t, (await lyingGateway(t)).gateway(), "agent/a");
+  const kept = await a.kept();
+  consistent(await cli(["audit", "witness", "--state", a.state, "--join", other.token]));
+  assert.notEqual(await a.kept(), kept);
+  const [aside = ""] = (await readdir(a.state)).filter((name) => name.startsWith("witness.until-"));
+  assert.equal(await readFile(path.join(a.state, aside, "checkpoint"), "utf8"), kept);
+});
+
 test("who asks wrongly, or says what isn't so, is refused by the gateway", async (t) => {
   const { house, a } = await scene(t);
   const gateway = house.gateway();
@@ -209,7 +233,7 @@ test("who asks wrongly, or says what isn't so, is refused by the gateway", async
     assert.equal(await ask(method, where), 405, `${method} ${where}`);
   }
   const report = { kind: "truncation", says: "x", kept: 2, shown: 1 };
-  for (const bad of ["", "{}", JSON.stringify({ ...report, kind: "none" }), "x".repeat(5000)]) {
+  for (const bad of ["", "{}", JSON.stringify({ ...report, kind: "none" }), "x".repeat(9000)]) {
     assert.ok([400, 413].includes(await ask("POST", "/log/incident", bad)), bad.slice(0, 20));
   }
   // A cosignature of this log, of another, and of one that was changed.

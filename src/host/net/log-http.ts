@@ -38,33 +38,46 @@ export type LogHttp = (
   channel: Channel,
 ) => Promise<void>;
 
+const nothing = new Uint8Array();
 /** At once: each costs a few files and a few thousand hashes. */
 const maxUnderWay = 32;
 
 export function logHttp(desk: LogDesk, log: Log): LogHttp {
   let underWay = 0;
-  return async (request, response, channel) => {
+  const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (underWay >= maxUnderWay) throw new Refusal("busy", "Too many ask about the log at once; ask later.");
     underWay += 1;
     try {
-      checkHeaders(request);
-      if (underWay > maxUnderWay) throw new Refusal("busy", "Too many ask about the log at once; ask later.");
-      const { status, body } = await answer(request, desk, desk.identify(channel).spiffeId);
-      write(response, status, body);
-    } catch (error) {
-      response.shouldKeepAlive = false; // What is left of the request isn't read.
-      write(response, ...problem(error, channel, log));
+      return await work();
     } finally {
       underWay -= 1;
     }
   };
+  return async (request, response, channel) => {
+    try {
+      checkHeaders(request);
+      const { spiffeId } = desk.identify(channel);
+      // Before its turn comes: who sends slowly keeps nobody waiting.
+      const sent = request.method === "POST" ? await readBody(request, maxCosignatureBytes) : nothing;
+      const { status, body } = await inTurn(() => answer(request, desk, { spiffeId, sent }));
+      write(response, status, body);
+    } catch (error) {
+      response.shouldKeepAlive = false; // What is left of the request isn't read.
+      write(response, ...problem(error, channel, log));
+    }
+  };
+}
+
+interface Asked {
+  readonly spiffeId: string;
+  /** The body. */
+  readonly sent: Uint8Array;
 }
 
 type Route = (
   desk: LogDesk,
-  asked: { readonly spiffeId: string; readonly number: number; readonly request: http.IncomingMessage },
+  asked: Asked & { readonly number: number },
 ) => Promise<{ readonly status: number; readonly body: Uint8Array }>;
-
-const nothing = new Uint8Array();
 
 const routes = [
   [/^GET \/log\/checkpoint\?old=(0|[1-9][0-9]{0,15})$/, (desk, { number }) => desk.checkpoint(number)],
@@ -78,33 +91,31 @@ const routes = [
   ],
   [
     /^POST \/log\/cosignature$/,
-    async (desk, { spiffeId, request }) => {
-      await desk.cosign(spiffeId, await readBody(request, maxCosignatureBytes));
+    async (desk, { spiffeId, sent }) => {
+      await desk.cosign(spiffeId, sent);
       return { status: 204, body: nothing };
     },
   ],
   [
     /^POST \/log\/incident$/,
-    async (desk, { spiffeId, request }) => {
-      await desk.report(spiffeId, await readBody(request, maxReportBytes));
+    async (desk, { spiffeId, sent }) => {
+      await desk.report(spiffeId, sent);
       return { status: 204, body: nothing };
     },
   ],
 ] as const satisfies readonly (readonly [RegExp, Route])[];
 
-async function answer(request: http.IncomingMessage, desk: LogDesk, spiffeId: string): ReturnType<Route> {
+async function answer(request: http.IncomingMessage, desk: LogDesk, asked: Asked): ReturnType<Route> {
   const what = `${String(request.method)} ${String(request.url)}`;
   for (const [pattern, route] of routes) {
     const found = pattern.exec(what);
-    if (found !== null) return await route(desk, { spiffeId, number: Number(found[1]), request });
+    if (found !== null) return await route(desk, { ...asked, number: Number(found[1]) });
   }
   throw new Refusal(
     "method_not_allowed",
     "There are GET /log/checkpoint?old=N, /log/keys and /log/crossings/N, and POST /log/cosignature and /log/incident.",
   );
 }
-
-const maxReportBytes = 4096;
 
 function write(response: http.ServerResponse, status: number, body: Uint8Array): void {
   const type = body.length === 0 ? {} : { "content-type": "text/plain; charset=utf-8" };
