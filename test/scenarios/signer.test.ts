@@ -45,7 +45,7 @@ const moved = [
   "server-root-classical",
 ];
 /** What is a gateway's own to sign and seal with. */
-const kept = ["client-sessions", "delegation-ml-dsa-65", "grants", "sessions"];
+const kept = ["client-sessions", "delegation-ml-dsa-65", "grants", "sessions", "subjects"];
 
 function isRefusal(code: string, text = /./): (error: unknown) => boolean {
   return (error) => error instanceof Refusal && error.code === code && text.test(error.message);
