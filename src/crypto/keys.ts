@@ -168,5 +168,5 @@ export function fingerprint(key: PublicKey): string {
 }
 
 export function randomSecret(bytes: number): Uint8Array {
-  return randomBytes(bytes);
+  return new Uint8Array(randomBytes(bytes));
 }
