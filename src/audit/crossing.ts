@@ -5,13 +5,13 @@
  */
 import { sha256 } from "../crypto/hash.ts";
 import { formatLogKey, keysHash, type LogGeneration, readLogKey } from "../crypto/log-key.ts";
-import { concat, fromBase64, fromUtf8, toBase64, utf8 } from "../kernel/bytes.ts";
-import { hashBytes, leafHash } from "../merkle/hashing.ts";
+import { concat, fromUtf8, utf8 } from "../kernel/bytes.ts";
+import { leafHash } from "../merkle/hashing.ts";
 import { verifyInclusion } from "../merkle/proofs.ts";
-import { maxNoteBytes } from "./checkpoint.ts";
 import { type Entry, maxEntryBytes, readEntry } from "./entry.ts";
 import { type Head, readHead } from "./head.ts";
 import { readRotation } from "./rotation.ts";
+import { readTlogProof, tlogProofBytes } from "./tlog-proof.ts";
 
 export const crossingsFolder = "crossings";
 
@@ -41,16 +41,9 @@ export type CrossingReading =
   | { readonly kind: "crossing"; readonly crossing: Crossing }
   | { readonly kind: "bad"; readonly why: string };
 
-const format = "c2sp.org/tlog-proof@v1";
-/** Two generations of sixteen keys would have less. */
-const maxCrossingBytes = maxNoteBytes + 256 * 1024;
-/** A tree of 2^53 leaves has no longer path. */
-const maxPath = 53;
-
 export function crossingBytes({ from, to, entry, index, proof, checkpoint }: CrossingParts): Uint8Array {
   const extra = concat([utf8(`${formatLogKey([from, to])}\n`), entry]);
-  const lines = [format, `extra ${toBase64(extra)}`, `index ${index}`, ...proof.map(toBase64)];
-  return concat([utf8(`${lines.join("\n")}\n\n`), checkpoint]);
+  return tlogProofBytes({ extra, index, proof, checkpoint });
 }
 
 /** Everything that can be judged without other keys than those it names. */
@@ -95,22 +88,11 @@ function bad(why: string): CrossingReading {
 }
 
 function partsOf(bytes: Uint8Array): CrossingParts | undefined {
-  if (bytes.length > maxCrossingBytes) return undefined;
-  const text = fromUtf8(bytes) ?? "";
-  const cut = text.indexOf("\n\n");
-  const [first, extraLine, indexLine, ...path] = text.slice(0, Math.max(0, cut)).split("\n");
-  const extra = fromBase64(/^extra ([A-Za-z0-9+/=]+)$/.exec(extraLine ?? "")?.[1] ?? "");
-  const index = Number(/^index (0|[1-9][0-9]{0,15})$/.exec(indexLine ?? "")?.[1] ?? Number.NaN);
-  const proof = readPath(path);
-  if (first !== format || !Number.isSafeInteger(index) || proof === undefined) return undefined;
-  const named = extra && readExtra(extra);
-  return named && { ...named, index, proof, checkpoint: utf8(text.slice(cut + 2)) };
-}
-
-function readPath(lines: readonly string[]): readonly Uint8Array[] | undefined {
-  const hashes = lines.map(fromBase64);
-  const isPath = lines.length <= maxPath && hashes.every((hash) => hash?.length === hashBytes);
-  return isPath ? hashes.flatMap((hash) => hash ?? []) : undefined;
+  const read = readTlogProof(bytes);
+  if (read?.extra === undefined) return undefined;
+  const { extra, index, proof, checkpoint } = read;
+  const named = readExtra(extra);
+  return named && { ...named, index, proof, checkpoint };
 }
 
 function readExtra(bytes: Uint8Array): Pick<CrossingParts, "from" | "to" | "entry"> | undefined {
