@@ -1,8 +1,11 @@
 /** A log folder and its public key file → a verdict. */
 import { readFile } from "node:fs/promises";
 
+import type { Renewal } from "../audit/renewal.ts";
 import { type Finding, type GenerationSpan, verifyLog } from "../audit/verify.ts";
+import { type StandingVerdict, verifyStanding } from "../audit/verify-standing.ts";
 import { type LogKey, readLogKey } from "../crypto/log-key.ts";
+import type { Fallen } from "../crypto/suites/fallen.ts";
 import { openLogReader } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
 
@@ -26,6 +29,7 @@ export type LogVerdict =
       readonly signedBy: readonly string[];
       /** Of the log's keys, oldest first. */
       readonly generations: readonly GenerationSpan[];
+      readonly renewals: readonly Renewal[];
     }
   | { readonly kind: "broken"; readonly findings: readonly Finding[] };
 
@@ -36,10 +40,21 @@ export async function verifyLogFolder(what: LogToVerify): Promise<LogVerdict> {
   const { files } = openLogReader(what.folder);
   const verdict = await verifyLog({ files, logKey, ...(seen && { seen }) });
   if (verdict.kind === "broken") return verdict;
-  const { size, uncovered, headAtUnixS, signedBy, generations } = verdict;
+  const { size, uncovered, headAtUnixS, signedBy, generations, renewals } = verdict;
   const headAtUnixMs = headAtUnixS === undefined ? undefined : headAtUnixS * 1000;
   const headAt = headAtUnixMs === undefined ? "an unknown time" : new Date(headAtUnixMs).toISOString();
-  return { kind: "intact", size, uncovered, headAt, headAtUnixMs, signedBy, generations };
+  return { kind: "intact", size, uncovered, headAt, headAtUnixMs, signedBy, generations, renewals };
+}
+
+/** What is still proven though these have fallen. @throws Refusal `bad_config` as `verifyLogFolder` */
+export async function verifyLogFolderWithout(
+  what: LogToVerify,
+  fallen: readonly Fallen[],
+): Promise<StandingVerdict> {
+  const logKey = await readKeyFile(what.key);
+  const seen = what.seen === undefined ? undefined : await readNamed(what.seen);
+  const { files } = openLogReader(what.folder);
+  return await verifyStanding({ files, logKey, fallen, ...(seen && { seen }) });
 }
 
 /** @throws Refusal `bad_config` if it isn't there or has no log key */

@@ -1,6 +1,8 @@
 /** The hash chain of SEP-3004 §2.6, followed entry by entry. */
 import { maxGenerations } from "../crypto/log-key.ts";
+import type { Hash } from "../merkle/hashing.ts";
 import { type Entry, readEntry } from "./entry.ts";
+import { maxRenewals, renewalEvent } from "./renewal.ts";
 import { rotationEvent } from "./rotation.ts";
 
 export interface ChainFault {
@@ -16,6 +18,8 @@ export interface ChainWalk {
   readonly lastAtUnixMs: () => number | undefined;
   /** Entries with which the log's keys rotated. */
   readonly rotations: () => readonly IndexedEntry[];
+  /** Entries that say of a renewal that it was made. */
+  readonly renewals: () => readonly IndexedEntry[];
 }
 
 export interface IndexedEntry {
@@ -23,16 +27,19 @@ export interface IndexedEntry {
   readonly entry: Entry;
 }
 
-export function chainWalk(): ChainWalk {
+/** @param hash of `event_hash`: SHA-256 as SEP-3004 says, or what somebody puts in its place */
+export function chainWalk(hash: Hash): ChainWalk {
   // Undefined after an entry that can't be read: then nothing is known of what the next one must say.
   let expected: string | null | undefined = null;
   let lastAtUnixMs: number | undefined;
   const rotations: IndexedEntry[] = [];
+  const renewals: IndexedEntry[] = [];
   return {
     lastAtUnixMs: () => lastAtUnixMs,
     rotations: () => rotations,
+    renewals: () => renewals,
     follow: (entries, first) => {
-      const readings = entries.map(readEntry);
+      const readings = entries.map((entry) => readEntry(entry, hash));
       const here = new Set(
         readings.map((reading) => (reading.kind === "entry" ? reading.entry.eventHash : "")),
       );
@@ -52,6 +59,7 @@ export function chainWalk(): ChainWalk {
         lastAtUnixMs = entry.atUnixMs;
         if (entry.event === rotationEvent && rotations.length < maxGenerations)
           rotations.push({ index, entry });
+        if (entry.event === renewalEvent && renewals.length < maxRenewals) renewals.push({ index, entry });
       });
       return withoutEchoes(faults);
     },

@@ -2,6 +2,7 @@
 import { Refusal } from "../kernel/refusal.ts";
 import { version } from "../app/version.ts";
 import { auditKeys } from "./audit-keys.ts";
+import { auditRenew } from "./audit-renew.ts";
 import { auditShow, auditTail, auditVerify } from "./audit.ts";
 import { caAnchor, caList, caReadmit, caRevoke, caToken } from "./ca.ts";
 import { clientConfig } from "./client-config.ts";
@@ -69,6 +70,7 @@ const commands = [
   auditShow,
   auditVerify,
   auditKeys,
+  auditRenew,
   configCheck,
   configDocs,
   identityExport,

@@ -20,6 +20,7 @@ type EntryEvent =
   | "identity.root"
   | "crypto.change"
   | "log.rotate"
+  | "log.renew"
   | "link.regressed"
   | "link.accept";
 
