@@ -36,7 +36,8 @@ export async function verifyWithout(call: CommandCall, what: LogToVerify): Promi
   return verdict.kind === "proven" ? 0 : 1;
 }
 
-export function renewalLine({ number, size, hash, atUnixMs, signedBy }: Renewal): string {
+export function renewalLine(renewal: Omit<Renewal, "note" | "generations">): string {
+  const { number, size, hash, atUnixMs, signedBy } = renewal;
   return `renewal ${number} of ${iso(atUnixMs)} wraps ${size} entries under ${hash}, signed by ${signedBy.join(", ")}`;
 }
 

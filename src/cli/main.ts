@@ -3,6 +3,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import { version } from "../app/version.ts";
 import { auditKeys } from "./audit-keys.ts";
 import { auditRenew } from "./audit-renew.ts";
+import { auditRenewed } from "./audit-renewed.ts";
 import { auditShow, auditTail, auditVerify } from "./audit.ts";
 import { caAnchor, caList, caReadmit, caRevoke, caToken } from "./ca.ts";
 import { clientConfig } from "./client-config.ts";
@@ -71,6 +72,7 @@ const commands = [
   auditVerify,
   auditKeys,
   auditRenew,
+  auditRenewed,
   configCheck,
   configDocs,
   identityExport,

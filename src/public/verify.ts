@@ -2,11 +2,21 @@
 export { type Entry, type EntryReading, readEntry } from "../audit/entry.ts";
 export type { LogFiles } from "../audit/log-walk.ts";
 export {
+  proveRenewed,
+  readRenewedEntry,
+  renewedEntryBytes,
+  type RenewedEntryReading,
+} from "../audit/renewed-entry.ts";
+export type { Renewal } from "../audit/renewal.ts";
+export {
   type Finding,
   type GenerationSpan,
   type Verdict,
   verifyLog,
   type VerifyOptions,
 } from "../audit/verify.ts";
+export { type Anchor, type StandingVerdict, verifyStanding } from "../audit/verify-standing.ts";
+export { type Hashes } from "../crypto/hash.ts";
 export { type LogGeneration, type LogKey, readLogKey } from "../crypto/log-key.ts";
 export type { NoteVerifier } from "../crypto/note-keys.ts";
+export { type Fallen, readFallen, type Standing, standingWithout } from "../crypto/suites/fallen.ts";

@@ -163,7 +163,30 @@ test("the commands: renew on a gateway that runs and on one that doesn't, verify
     assert.match(ended.stdout + ended.stderr, expected);
     assert.equal(ended.code, code, args.join());
   }
-  const { log } = statePaths(configOf(file).state);
+  const printed = await audit("renewed", "3");
+  const proof = path.join(path.dirname(file), "entry-3");
+  await writeFile(proof, printed.stdout);
+  const { log, logKey } = statePaths(configOf(file).state);
+  const check = (...args: readonly string[]) =>
+    cli(["audit", "renewed", "--check", proof, "--key", logKey, ...args]);
+  const proven = await check("--broken", "SHA-256");
+  assert.match(proven.stdout, /^proven: entry 3, renewal 2 of .* under SHA-512, .*\n\{"event_hash":/);
+  assert.equal(proven.code, 0);
+  assert.match(
+    (await check("--broken", "SHA-512")).stdout,
+    /^unproven: .* made with SHA-512, which has fallen\n$/,
+  );
+  await writeFile(proof, printed.stdout.replace("index 3", "index 2"));
+  const elsewhere = await check();
+  assert.deepEqual([elsewhere.code, elsewhere.stdout.startsWith("unproven: its entry isn't")], [1, true]);
+  for (const [args, code, why] of [
+    [["renewed"], 2, /Name one entry by its index/],
+    [["renewed", "-1"], 2, /Unknown option|Name one entry/],
+    [["renewed", "1000"], 1, /renewals\/2 wraps no entry 1000/],
+  ] as const) {
+    const ended = await audit(...args);
+    assert.deepEqual([ended.code, why.test(ended.stderr)], [code, true], ended.stderr);
+  }
   const list = path.join(log, "renewals", "1.files");
   await writeFile(list, (await readFile(list, "utf8")).replace("first-key.txt", "renewals/1"));
   const broken = await audit("verify", "--broken", "SHA-256");
