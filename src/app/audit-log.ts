@@ -40,7 +40,7 @@ export interface AuditLog {
   readonly renew: (how: LogRenewal) => Promise<RenewalBody>;
 }
 
-export interface LogRenewal {
+interface LogRenewal {
   readonly hash: RenewalHash;
   /** Who did it: a SPIFFE ID. */
   readonly principal: string;

@@ -26,6 +26,7 @@ import {
   renewedHeadPath,
   signRenewal,
 } from "../../audit/renewal.ts";
+import { renewedFile } from "../../audit/renewed-files.ts";
 import { proveRenewed, readRenewedEntry, renewedEntryBytes } from "../../audit/renewed-entry.ts";
 import { verifyLog } from "../../audit/verify.ts";
 import { type StandingVerdict, verifyStanding } from "../../audit/verify-standing.ts";
@@ -33,6 +34,7 @@ import { type Hashes, hashes } from "../../crypto/hash.ts";
 import type { LogKey } from "../../crypto/log-key.ts";
 import { type NoteSigner, noteVerifier } from "../../crypto/note-keys.ts";
 import { readFallen, standingWithout } from "../../crypto/suites/fallen.ts";
+import { toBase64 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { renewLog } from "./journal-renewal.ts";
 import { type GenerationSigners, publicGeneration, signersOf } from "./journal-rotation.ts";
@@ -151,6 +153,18 @@ test("one signature algorithm has fallen: the rest carries a head if one of it i
   const verdict = await without(log, ["SHA-256"]);
   assert.deepEqual(verdict.kind === "proven" ? verdict.by.signedBy : [], ["ed25519", "ml-dsa-65"]);
   assert.equal(told(await without(log, ["SHA-256", "ML-DSA-65"])), "unproven 721");
+});
+
+test("one signature algorithm has fallen: entries that the rest didn't sign are told by the head that it carries", async () => {
+  const never = await logToRenew(300);
+  await never.journal.close();
+  assert.equal(told(await without(never, ["Ed25519"])), "checkpoint 300 +0");
+  forgeEntry(never.folder, 5, forgeFacts);
+  const verdict = await without(never, ["Ed25519"]);
+  assert.deepEqual(
+    [verdict.kind, told(verdict)],
+    ["broken", "the first 300 entries have another root than checkpoint"],
+  );
 });
 
 test("with a day, a renewal counts that was made before it, and none that was made later", async () => {
@@ -273,6 +287,18 @@ const tampered: readonly (readonly [string, (folder: string) => Promise<void> | 
     "whose evidence was changed",
     (folder) => rewrite(folder, "checkpoints/2026-11-21.first", (text) => `${text}— a.example/w AAAAAAAA\n`),
     /checkpoints\/2026-11-21\.first was changed, which renewals\/1 wraps/,
+  ],
+  [
+    "whose evidence was changed together with the list",
+    (folder) => {
+      const path = "checkpoints/2026-11-21.first";
+      rewrite(folder, path, (text) => `${text}— a.example/w AAAAAAAA\n`);
+      const { leaf } = renewedFile(hashes("SHA3-512"), path, readFileSync(join(folder, path)));
+      rewrite(folder, renewedFilesPath(1), (text) =>
+        text.replace(/^\S+( checkpoints)/m, `${toBase64(leaf)}$1`),
+      );
+    },
+    /renewals\/1\.files isn't the list that renewals\/1 names/,
   ],
   [
     "whose evidence was taken away",
