@@ -1,13 +1,17 @@
 /** A state folder's audit log: opened with its keys, with what the last run left open brought to its end. */
 import { randomUUIDv7 } from "node:crypto";
-import { setTimeout as pause } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
 
 import { crossingsFolder } from "../audit/crossing.ts";
+import type { RenewalBody } from "../audit/renewal.ts";
 import { formatLogKey, type LogGeneration } from "../crypto/log-key.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
 import type { LogSuites } from "../crypto/suites/signatures.ts";
+import type { RenewalHash } from "../crypto/suites/symmetric.ts";
 import { syncFolders, writePrivateFile } from "../host/store/files.ts";
 import { type Durability, type FileJournal, openJournal } from "../host/store/journal-files.ts";
+import { renewLog } from "../host/store/journal-renewal.ts";
+import type { GenerationSigners } from "../host/store/journal-rotation.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import { openSubjects, type SubjectStore } from "../host/store/state-subjects.ts";
 import type { Digests } from "../gate/ports.ts";
@@ -36,6 +40,19 @@ export interface AuditLog {
    * @throws Refusal as `FileJournal.rotate`; what a signer refuses
    */
   readonly rotate: (to: LogRotation) => Promise<LogGeneration>;
+  /**
+   * Wraps the log under another hash, while it is written; rotations wait.
+   * @throws Refusal as `renewLog`; what a signer refuses
+   */
+  readonly renew: (how: LogRenewal) => Promise<RenewalBody>;
+}
+
+interface LogRenewal {
+  readonly hash: RenewalHash;
+  /** Who did it: a SPIFFE ID. */
+  readonly principal: string;
+  /** What made it do so, such as a command. */
+  readonly by: string;
 }
 
 export interface LogRotation {
@@ -89,8 +106,10 @@ export async function openAuditLog(
   if (journal.recovered.tornBytes > 0) log.warn("log.torn", { bytes: journal.recovered.tornBytes });
   await settleKeys(state, keys, journal, log);
   await endOpenCalls(journal, clock, log);
-  const rotate = rotation({ journal, make, clock }, () => settleKeys(state, keys, journal, log));
-  return { journal, digests, origin, rotate };
+  const writing = { journal, make, clock, inTurn: inTurn() };
+  const rotate = rotation(writing, () => settleKeys(state, keys, journal, log));
+  const renew = renewal({ ...writing, folder: paths.log, origin });
+  return { journal, digests, origin, rotate, renew };
 }
 
 /** Under which the keys of those the log speaks of are sealed. */
@@ -161,17 +180,51 @@ export function followingLog(
 /** A signer may be away for a moment. */
 const retryMs = 5000;
 
+interface Writing {
+  readonly journal: FileJournal;
+  readonly make: OpenLogKeys["make"];
+  readonly clock: Clock;
+  readonly inTurn: <Result>(work: () => Promise<Result>) => Promise<Result>;
+}
+
+/** One thing after the other, whatever becomes of each. */
+function inTurn(): Writing["inTurn"] {
+  let turn: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const done = turn.then(work);
+    turn = done.catch(() => undefined);
+    return done;
+  };
+}
+
 function rotation(
-  { journal, make, clock }: Pick<AuditLog, "journal"> & Pick<OpenLogKeys, "make"> & { readonly clock: Clock },
+  { journal, make, clock, inTurn }: Writing,
   settle: () => Promise<void>,
 ): AuditLog["rotate"] {
-  return async ({ suites, principal, by }) => {
-    const next = await make(journal.generation().number + 1, suiteIdsOf(suites));
-    const cause = { atUnixMs: clock.nowUnixMs(), callId: randomUUIDv7(), principal, by };
-    await journal.rotate(next, cause);
-    await settle();
-    return journal.generation();
-  };
+  return ({ suites, principal, by }) =>
+    inTurn(async () => {
+      const next = await make(journal.generation().number + 1, suiteIdsOf(suites));
+      const cause = { atUnixMs: clock.nowUnixMs(), callId: randomUUIDv7(), principal, by };
+      await journal.rotate(next, cause);
+      await settle();
+      return journal.generation();
+    });
+}
+
+function renewal(log: Writing & { readonly folder: string; readonly origin: string }): AuditLog["renew"] {
+  const { journal, make, clock, inTurn, folder, origin } = log;
+  return ({ hash, principal, by }) =>
+    inTurn(async () => {
+      // They are there: no rotation is under way, and the last one is settled.
+      const { number, keys } = journal.generation();
+      const kinds = keys.map(({ kind }) => kind);
+      const signing: GenerationSigners = await make(number, kinds);
+      const cause = { callId: randomUUIDv7(), principal, by };
+      return await renewLog(
+        { folder, origin, journal, signing },
+        { hash, cause, clock, pause: () => nextTurn() },
+      );
+    });
 }
 
 /** The public key file says which generation signs, and no other generation's keys stay. */

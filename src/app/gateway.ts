@@ -10,6 +10,7 @@ import type { KeyFolder } from "../host/store/key-folder.ts";
 import { promptReceipts } from "../host/store/prompt-receipts.ts";
 import { openProfiles, type ProfileStore } from "../host/store/state-profiles.ts";
 import type { RootRecord } from "../host/store/state-roots.ts";
+import { openRenewalRequests } from "../host/store/state-log-renewals.ts";
 import { openRotationRequests } from "../host/store/state-log-rotations.ts";
 import { openState } from "../host/store/state-sqlite.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
@@ -23,6 +24,7 @@ import { profilesIn, proveLinkCryptography } from "./cryptography.ts";
 import { type Base, type Environment, openDataPlane } from "./data-plane.ts";
 import { identityRecords } from "./identity-records.ts";
 import { recordEvents } from "./root-watch.ts";
+import { followRenewalRequests } from "./log-renewal.ts";
 import { keepRetention } from "./log-retention.ts";
 import { followRotationRequests } from "./log-rotation.ts";
 import { openPage } from "./page.ts";
@@ -166,6 +168,8 @@ async function openLog(
   const requests = openRotationRequests(statePaths(config.state).database);
   // Closed after the log: what is under way ends with it.
   opening.defer(requests.close);
+  const renewals = openRenewalRequests(statePaths(config.state).database);
+  opening.defer(renewals.close);
   const { trust_domain: trustDomain } = config;
   const suites = (): LogSuites => inForce().profile.log;
   const { durability } = config.audit;
@@ -174,6 +178,7 @@ async function openLog(
   opening.defer(audit.journal.close);
   const principal = gatewayIdOf(trustDomain);
   opening.defer(followRotationRequests({ audit, requests, suites, principal, log }).stop);
+  opening.defer(followRenewalRequests({ audit, requests: renewals, principal, log }).stop);
   const following = followingLog(audit, principal, log);
   opening.defer(following.stop);
   const { log: folder } = statePaths(config.state);

@@ -1,7 +1,4 @@
 /** Rotations of the log's keys that a command asks for: carried out by the running gateway, or by the command itself. */
-import path from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
-
 import type { LogSuites } from "../crypto/suites/signatures.ts";
 import {
   openRotationRequests,
@@ -10,16 +7,12 @@ import {
   type RotationRequests,
 } from "../host/store/state-log-rotations.ts";
 import { readIfThere } from "../host/store/files.ts";
-import { lockFile } from "../host/store/log-folder.ts";
-import { isLockHeld } from "../host/store/writer-lock.ts";
-import { gatewayIdOf } from "../identity/spiffe-id.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { type AuditLog, openAuditLog } from "./audit-log.ts";
+import type { AuditLog } from "./audit-log.ts";
 import type { Config } from "./config.ts";
-import { profileInForce } from "./profile-in-force.ts";
-import { openConfigKeys } from "./signer/gateway-signer.ts";
+import { mayPass, outcomeOf, quiet, watchRequests, withLogOf } from "./log-requests.ts";
 import { statePaths } from "./state-folder.ts";
 
 interface Following {
@@ -32,45 +25,17 @@ interface Following {
   readonly log: Log;
 }
 
-/** How soon a running gateway sees that it was asked; to look costs a few microseconds. */
-const watchMs = 100;
-/** How soon it tries again what a full disk or a signer that is away has kept from being done. */
-const retryMs = 5000;
 /** What a person waits for a command's answer. */
 const patienceMs = 30_000;
-const pollMs = 50;
 
 /** Carries out what commands ask for, until it is stopped; what is under way then is left to the log's end. */
 export function followRotationRequests(following: Following): { readonly stop: () => void } {
   const { requests, log } = following;
-  let seen: number | undefined;
-  let isBusy = false;
-  let isOver = false;
-  let notBefore = 0;
-  const look = async (): Promise<void> => {
-    if (isBusy || performance.now() < notBefore) return;
-    isBusy = true;
-    try {
-      const version = requests.version();
-      if (version === seen) return;
-      await carryOut(following, () => isOver);
-      seen = version;
-    } catch (error) {
-      if (isOver) return;
-      notBefore = performance.now() + retryMs;
-      log.error("log.rotation_waits", { reason: error instanceof Error ? error.message : "unknown" });
-    } finally {
-      isBusy = false;
-    }
-  };
-  const timer = setInterval(() => void look(), watchMs).unref();
-  void look();
-  return {
-    stop: () => {
-      isOver = true;
-      clearInterval(timer);
-    },
-  };
+  return watchRequests({
+    version: requests.version,
+    carryOut: (isOver) => carryOut(following, isOver),
+    waits: (reason) => log.error("log.rotation_waits", { reason }),
+  });
 }
 
 /** A rotation as who asked for it sees it. */
@@ -93,22 +58,28 @@ export async function rotateLog(config: Config, by: string, clock: Clock): Promi
   const requests = openRotationRequests(paths.database);
   try {
     const id = requests.ask({ atUnixMs: clock.nowUnixMs(), by });
-    const until = performance.now() + patienceMs;
-    let byGateway = false;
-    for (;;) {
-      const outcome = requests.outcome(id);
-      if (outcome.kind !== "open") return { generation: doneOf(outcome), byGateway };
-      if (performance.now() > until) throw notInTime();
-      byGateway = isWritten(config);
-      if (byGateway) await pause(pollMs);
-      else await carryOutHere(config, requests, clock);
-    }
+    const { outcome, byGateway } = await outcomeOf(config, {
+      outcome: () => settled(requests.outcome(id)),
+      here: () =>
+        withLogOf(config, clock, (audit, { suites, principal }) =>
+          carryOut({ audit, requests, suites: () => suites, principal, log: quiet }, () => false),
+        ),
+      patienceMs,
+      notInTime,
+    });
+    return { generation: doneOf(outcome), byGateway };
   } finally {
     requests.close();
   }
 }
 
-function doneOf(outcome: Exclude<RotationOutcome, { kind: "open" }>): number {
+type Settled = Exclude<RotationOutcome, { kind: "open" }>;
+
+function settled(outcome: RotationOutcome): Settled | undefined {
+  return outcome.kind === "open" ? undefined : outcome;
+}
+
+function doneOf(outcome: Settled): number {
   if (outcome.kind === "done") return outcome.generation;
   throw new Refusal("bad_state", `The log's keys weren't rotated: ${outcome.why}`);
 }
@@ -118,35 +89,6 @@ function notInTime(): Refusal {
     "bad_state",
     "The rotation is asked for, but isn't done yet; the gateway's log says what keeps it (\"log.rotation_waits\").",
   );
-}
-
-/** Nothing, if somebody else writes the log after all: a gateway that has just been started. */
-async function carryOutHere(config: Config, requests: RotationRequests, clock: Clock): Promise<void> {
-  const { trust_domain: trustDomain } = config;
-  const { log: suites } = profileInForce(config, clock).profile;
-  const { keys, close } = await openConfigKeys(config);
-  let journal: AuditLog["journal"] | undefined;
-  try {
-    const audit = await openAuditLog(config.state, keys, {
-      trustDomain,
-      suites,
-      durability: config.audit.durability,
-      clock,
-      log: quiet,
-    });
-    ({ journal } = audit);
-    const principal = gatewayIdOf(trustDomain);
-    await carryOut({ audit, requests, suites: () => suites, principal, log: quiet }, () => false);
-  } catch (error) {
-    if (journal !== undefined || !isWritten(config)) throw error;
-  } finally {
-    await journal?.close();
-    close();
-  }
-}
-
-function isWritten(config: Config): boolean {
-  return isLockHeld(path.join(statePaths(config.state).log, lockFile));
 }
 
 /** Everything that is asked for. @throws what may pass, with the request left open */
@@ -178,11 +120,7 @@ async function rotateFor(
     await audit.rotate({ suites: suites(), principal, by });
     return undefined;
   } catch (error) {
-    const mayPass = ["journal_unavailable", "signer_unavailable", "busy"];
-    if (!(error instanceof Refusal) || mayPass.includes(error.code)) throw error;
+    if (!(error instanceof Refusal) || mayPass(error)) throw error;
     return error.message;
   }
 }
-
-/** A command says what is wrong by its refusal. */
-const quiet: Log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };

@@ -1,9 +1,12 @@
 /** A log folder and its public key file → a verdict. */
 import { readFile } from "node:fs/promises";
 
+import type { Renewal } from "../audit/renewal.ts";
 import { type Finding, type GenerationSpan, verifyLog } from "../audit/verify.ts";
+import { type StandingVerdict, verifyStanding } from "../audit/verify-standing.ts";
 import { type LogKey, readLogKey } from "../crypto/log-key.ts";
 import { checkpointFile } from "../host/store/log-folder.ts";
+import type { Fallen } from "../crypto/suites/fallen.ts";
 import { openLogReader } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
 
@@ -29,6 +32,7 @@ export type LogVerdict =
       readonly signedBy: readonly string[];
       /** Of the log's keys, oldest first. */
       readonly generations: readonly GenerationSpan[];
+      readonly renewals: readonly Renewal[];
     }
   | { readonly kind: "broken"; readonly findings: readonly Finding[] };
 
@@ -47,10 +51,10 @@ export async function verifyLogFolder(what: LogToVerify): Promise<LogVerdict> {
     verdict = await verifyLog({ files, logKey, ...(seen && { seen }) });
   }
   if (verdict.kind === "broken") return verdict;
-  const { size, pruned, uncovered, headAtUnixS, signedBy, generations } = verdict;
+  const { size, pruned, uncovered, headAtUnixS, signedBy, generations, renewals } = verdict;
   const headAtUnixMs = headAtUnixS === undefined ? undefined : headAtUnixS * 1000;
   const headAt = headAtUnixMs === undefined ? "an unknown time" : new Date(headAtUnixMs).toISOString();
-  return { kind: "intact", size, pruned, uncovered, headAt, headAtUnixMs, signedBy, generations };
+  return { kind: "intact", size, pruned, uncovered, headAt, headAtUnixMs, signedBy, generations, renewals };
 }
 
 /** A log that is tampered with while it is verified stays broken. */
@@ -58,6 +62,17 @@ const maxRepeats = 2;
 
 function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   return a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
+}
+
+/** What is still proven though these have fallen. @throws Refusal `bad_config` as `verifyLogFolder` */
+export async function verifyLogFolderWithout(
+  what: LogToVerify,
+  fallen: readonly Fallen[],
+): Promise<StandingVerdict> {
+  const logKey = await readKeyFile(what.key);
+  const seen = what.seen === undefined ? undefined : await readNamed(what.seen);
+  const { files } = openLogReader(what.folder);
+  return await verifyStanding({ files, logKey, fallen, ...(seen && { seen }) });
 }
 
 /** @throws Refusal `bad_config` if it isn't there or has no log key */

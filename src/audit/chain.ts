@@ -1,7 +1,9 @@
 /** The hash chain of SEP-3004 §2.6, followed entry by entry. */
 import { maxGenerations } from "../crypto/log-key.ts";
+import type { Hash } from "../merkle/hashing.ts";
 import { type Entry, readEntry } from "./entry.ts";
 import { readPrune } from "./prune.ts";
+import { maxRenewals, renewalEvent } from "./renewal.ts";
 import { rotationEvent } from "./rotation.ts";
 
 export interface ChainFault {
@@ -21,6 +23,8 @@ export interface ChainWalk {
   readonly lastAtUnixMs: () => number | undefined;
   /** Entries with which the log's keys rotated. */
   readonly rotations: () => readonly IndexedEntry[];
+  /** Entries that say of a renewal that it was made. */
+  readonly renewals: () => readonly IndexedEntry[];
 }
 
 export interface IndexedEntry {
@@ -28,12 +32,14 @@ export interface IndexedEntry {
   readonly entry: Entry;
 }
 
-export function chainWalk(): ChainWalk {
+/** @param hash of `event_hash`: SHA-256 as SEP-3004 says, or what somebody puts in its place */
+export function chainWalk(hash: Hash): ChainWalk {
   // Undefined after an entry that can't be read: then nothing is known of what the next one must say.
   let expected: string | null | undefined = null;
   let lastAtUnixMs: number | undefined;
   let prunedBefore = 0;
   const rotations: IndexedEntry[] = [];
+  const renewals: IndexedEntry[] = [];
   return {
     lastAtUnixMs: () => lastAtUnixMs,
     rotations: () => rotations,
@@ -41,8 +47,9 @@ export function chainWalk(): ChainWalk {
     skip: () => {
       expected = undefined;
     },
+    renewals: () => renewals,
     follow: (entries, first) => {
-      const readings = entries.map(readEntry);
+      const readings = entries.map((entry) => readEntry(entry, hash));
       const here = new Set(
         readings.map((reading) => (reading.kind === "entry" ? reading.entry.eventHash : "")),
       );
@@ -63,6 +70,7 @@ export function chainWalk(): ChainWalk {
         prunedBefore = readPrune(entry, index) ?? prunedBefore;
         if (entry.event === rotationEvent && rotations.length < maxGenerations)
           rotations.push({ index, entry });
+        if (entry.event === renewalEvent && renewals.length < maxRenewals) renewals.push({ index, entry });
       });
       return withoutEchoes(faults);
     },

@@ -5,6 +5,7 @@
  */
 import { sha256 } from "../crypto/hash.ts";
 import { formatLogKey, keysHash, type LogGeneration, readLogKey } from "../crypto/log-key.ts";
+import { everythingStands, type Standing } from "../crypto/suites/fallen.ts";
 import { concat, fromUtf8, utf8 } from "../kernel/bytes.ts";
 import { leafHash } from "../merkle/hashing.ts";
 import { verifyInclusion } from "../merkle/proofs.ts";
@@ -47,7 +48,11 @@ export function crossingBytes({ from, to, entry, index, proof, checkpoint }: Cro
 }
 
 /** Everything that can be judged without other keys than those it names. */
-export function readCrossing(bytes: Uint8Array, number: number): CrossingReading {
+export function readCrossing(
+  bytes: Uint8Array,
+  number: number,
+  standing: Standing = everythingStands,
+): CrossingReading {
   const parts = partsOf(bytes);
   if (parts === undefined) return bad("it is no proof of a rotation's entry");
   const { from, to, entry, index, proof, checkpoint } = parts;
@@ -55,7 +60,7 @@ export function readCrossing(bytes: Uint8Array, number: number): CrossingReading
   if (reading.kind !== "entry") return bad(`its entry can't be read: ${reading.why}`);
   const why = whyNotOf(reading.entry, parts, number);
   if (why !== undefined) return bad(why);
-  const signed = readHead(checkpoint, [from, to]);
+  const signed = readHead(checkpoint, [from, to], standing);
   if (signed.kind !== "signed") return bad(`its head isn't to be trusted: ${signed.why}`);
   const { head } = signed;
   const unsigned = [from, to].find((each) => !head.generations.includes(each.number));

@@ -4,8 +4,9 @@
  *
  * Writing is on the path of every call, so it concatenates by hand; reading is generic and strict.
  */
-import { sha256Hex } from "../crypto/hash.ts";
-import { fromUtf8, utf8 } from "../kernel/bytes.ts";
+import { sha256, sha256Hex } from "../crypto/hash.ts";
+import { fromUtf8, toHex, utf8 } from "../kernel/bytes.ts";
+import type { Hash } from "../merkle/hashing.ts";
 import type { EntryDraft, EntryOutcome } from "../model/entry.ts";
 import { canonicalJson, cutMark, quote } from "./canonical.ts";
 
@@ -67,17 +68,17 @@ export function sealEntry(draft: EntryDraft, previousHash: string | null): Seale
 }
 
 /** The entry in `bytes`: canonical to the byte, complete, and with the `event_hash` that it must have. */
-export function readEntry(bytes: Uint8Array): EntryReading {
+export function readEntry(bytes: Uint8Array, hash: Hash = sha256): EntryReading {
   if (bytes.length > maxEntryBytes) return unreadable(`it has more than ${maxEntryBytes} bytes`);
   const text = fromUtf8(bytes);
   const record = text === undefined ? undefined : parse(text);
   if (record === undefined) return unreadable("it is no JSON object");
   if (canonicalJson(record) !== text) return unreadable("it isn't in canonical form");
-  return readRecord(record, bytes);
+  return readRecord(record, bytes, hash);
 }
 
 /** @param bytes the record's canonical form */
-function readRecord(record: Readonly<Record<string, unknown>>, bytes: Uint8Array): EntryReading {
+function readRecord(record: Readonly<Record<string, unknown>>, bytes: Uint8Array, hash: Hash): EntryReading {
   const { event_id: eventId, event_type: event, outcome, tool_name: tool } = record;
   const { principal_id: principal, previous_hash: previousHash, event_hash: eventHash } = record;
   if (typeof eventId !== "string" || typeof event !== "string" || typeof principal !== "string") {
@@ -88,7 +89,7 @@ function readRecord(record: Readonly<Record<string, unknown>>, bytes: Uint8Array
   if (!isOutcome(outcome)) return unreadable("outcome is none of allowed, denied, deferred, error");
   if (tool !== null && typeof tool !== "string") return unreadable("tool_name is neither text nor null");
   if (previousHash !== null && !isDigest(previousHash)) return unreadable("previous_hash is no SHA-256");
-  if (!isDigest(eventHash) || eventHash !== eventHashOf(record, bytes)) {
+  if (!isDigest(eventHash) || eventHash !== eventHashOf(record, bytes, hash)) {
     return unreadable("its event_hash isn't that of its content");
   }
   const facts = readFacts(record["extensions"]);
@@ -161,17 +162,21 @@ const protectedCore = [
 ] as const;
 
 /** Members of the record that SEP-3004 doesn't name are ignored (§2.1), so they aren't hashed either. */
-function eventHashOf(record: Readonly<Record<string, unknown>>, bytes: Uint8Array): string | undefined {
+function eventHashOf(
+  record: Readonly<Record<string, unknown>>,
+  bytes: Uint8Array,
+  hash: Hash,
+): string | undefined {
   // Without other members than these the rest of the canonical form is the canonical form of the rest.
   const isCore = protectedCore.every((name) => Object.hasOwn(record, name));
   if (isCore && Object.keys(record).length === protectedCore.length + 1) {
     const preimage = new Uint8Array(bytes.subarray(headerBytes - 1));
     preimage[0] = openingBrace;
-    return sha256Hex(preimage);
+    return toHex(hash(preimage));
   }
   const body = Object.fromEntries(protectedCore.map((name) => [name, record[name]]));
   const text = canonicalJson(body);
-  return text === undefined ? undefined : sha256Hex(utf8(text));
+  return text === undefined ? undefined : toHex(hash(utf8(text)));
 }
 
 function readTime(text: unknown): number | undefined {

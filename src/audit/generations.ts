@@ -5,6 +5,7 @@
  */
 import { hasSameKeys, type LogGeneration, type LogKey, maxGenerations } from "../crypto/log-key.ts";
 import { type Crossing, crossingPath, readCrossing } from "./crossing.ts";
+import { everythingStands, type Standing } from "../crypto/suites/fallen.ts";
 import { type Head, type HeadReading, readHead } from "./head.ts";
 import type { LogFiles } from "./log-walk.ts";
 
@@ -38,13 +39,17 @@ export async function findCrossings(
 }
 
 /** @param files of the crossings by the generation they lead to; reading them is the caller's */
-export function walkGenerations(files: ReadonlyMap<number, Uint8Array>, logKey: LogKey): Generations {
+export function walkGenerations(
+  files: ReadonlyMap<number, Uint8Array>,
+  logKey: LogKey,
+  standing: Standing = everythingStands,
+): Generations {
   const known = new Map(logKey.map((generation) => [generation.number, generation]));
   const crossings = new Map<number, Crossing>();
   const faults: CrossingFault[] = [];
   const [newest] = [...known.keys()].slice(-1);
   const cross = (number: number): boolean => {
-    const taken = take(files.get(number), number, known);
+    const taken = take(files.get(number), number, known, standing);
     if ("text" in taken) faults.push({ ...taken, path: crossingPath(number) });
     else {
       crossings.set(number, taken);
@@ -66,16 +71,23 @@ export function walkGenerations(files: ReadonlyMap<number, Uint8Array>, logKey: 
 }
 
 /** A head counts if the generation signed it that signs at its size. */
-export function readDueHead(bytes: Uint8Array, generations: Generations): HeadReading {
-  const reading = readHead(bytes, generations.known);
+export function readDueHead(
+  bytes: Uint8Array,
+  generations: Generations,
+  standing: Standing = everythingStands,
+): HeadReading {
+  const reading = readHead(bytes, generations.known, standing);
   const why = reading.kind === "signed" ? whyWrongGeneration(reading.head, generations) : undefined;
   return why === undefined || reading.kind !== "signed"
     ? reading
     : { kind: "unsigned", body: reading.head, why };
 }
 
-/** Why a head isn't by the generation that signs at its size; undefined if it is. */
-function whyWrongGeneration(head: Head, { known, crossings }: Generations): string | undefined {
+/** Why a head, or what else is signed for a size, isn't by the generation that signs there; undefined if it is. */
+export function whyWrongGeneration(
+  head: Pick<Head, "size" | "generations">,
+  { known, crossings }: Generations,
+): string | undefined {
   const due = generationAt(head.size, crossings) ?? known.at(-1)?.number;
   if (due === undefined || head.generations.includes(due)) return undefined;
   const [by = 0] = head.generations;
@@ -97,6 +109,7 @@ function take(
   bytes: Uint8Array | undefined,
   number: number,
   known: ReadonlyMap<number, LogGeneration>,
+  standing: Standing,
 ): Crossing | Pick<CrossingFault, "what" | "text"> {
   const path = crossingPath(number);
   const fault = (what: CrossingFault["what"], text: string): Pick<CrossingFault, "what" | "text"> => {
@@ -107,7 +120,7 @@ function take(
   if (bytes === undefined) {
     return fault("missing", `${path} is missing: nothing leads from generation ${number - 1} to ${number}`);
   }
-  const reading = readCrossing(bytes, number);
+  const reading = readCrossing(bytes, number, standing);
   if (reading.kind === "bad") return fault("crossing", `${path} doesn't hold: ${reading.why}`);
   const { crossing } = reading;
   for (const side of [crossing.from, crossing.to]) {

@@ -5,9 +5,10 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 
 import { cosignedMessage, readCosignedMessage } from "../crypto/cosigned-message.ts";
-import { signatureSuite } from "../crypto/suites/signatures.ts";
+import { type SignatureSuite, signatureSuite } from "../crypto/suites/signatures.ts";
 import { concat, utf8 } from "../kernel/bytes.ts";
 import { checkpointBody } from "./checkpoint.ts";
+import { type RenewalBody, renewalBody } from "./renewal.ts";
 import { type HeadSeen, judgeHead, type JudgedHead } from "./head-rules.ts";
 
 const nowUnixMs = Date.UTC(2026, 10, 21, 12);
@@ -201,4 +202,39 @@ test("a cosigned message is read as it was written, and no other bytes are", () 
       if (read !== undefined) assert.deepEqual(cosignedMessage(read.name, read, read.atUnixS), changed);
     }),
   );
+});
+
+interface Asked {
+  readonly last?: HeadSeen | undefined;
+  readonly generation?: number;
+  readonly suite?: SignatureSuite;
+}
+
+/** What a log's key says that is asked to sign a renewal. */
+function renewing(change: Partial<RenewalBody>, asked: Asked = {}): string {
+  const root = new Uint8Array(64);
+  const evidence = { count: 0, root };
+  const usual = { origin, number: 1, atUnixMs: nowUnixMs, hash: "SHA3-512", size: 100, root } as const;
+  const { text: written } = renewalBody({ ...usual, evidence, ...change });
+  const use = { suite: text, generation: 1, trustDomain, last, ...asked };
+  const judged = judgeHead(utf8(written), use, nowUnixMs);
+  if (judged.kind === "head") assert.equal(judged.head, last, "what is remembered stays");
+  return judged.kind === "head" ? "signed" : judged.why;
+}
+
+test("a renewal is signed if it is of this log, of now, of no more than the last head, by the generation that signs", () => {
+  assert.equal(renewing({}), "signed");
+  assert.equal(renewing({ size: 7 }), "signed");
+  assert.equal(renewing({}, { suite: signatureSuite("SLH-DSA-SHA2-128s") }), "signed");
+  assert.match(renewing({ size: 101 }), /renewal of 101 entries, the last head had 100/);
+  assert.match(renewing({ origin: "acme.test/log/other123" }), /of another log/);
+  assert.match(renewing({ atUnixMs: nowUnixMs - 3_600_000 }), /another time than now/);
+  assert.match(renewing({ atUnixMs: nowUnixMs + 3_600_000 }), /another time than now/);
+  assert.match(renewing({}, { generation: 2 }), /by generation 2 of the log's keys; 1 signs/);
+  assert.match(
+    renewing({}, { last: { ...last, generation: 2 } }),
+    /by generation 1 of the log's keys; 2 sign/,
+  );
+  assert.match(renewing({}, { last: undefined }), /no head was signed for/);
+  assert.match(renewing({}, { suite: cosigned }), /no head of a log/);
 });

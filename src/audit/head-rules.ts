@@ -1,13 +1,15 @@
 /**
  * What a log's key may be used for by somebody who isn't trusted with it: heads of the one log it belongs to, never
  * of fewer entries than the last one, and never of others. So whoever has the gateway can't sign a second past. Once
- * the next generation of keys has signed a head, the one before it signs that head and no other.
+ * the next generation of keys has signed a head, the one before it signs that head and no other. And renewals of this
+ * log, of now, by the generation that signs: what they wrap is for the gateway to say, but never for a time gone by.
  */
 import { type CosignedTree, readCosignedMessage } from "../crypto/cosigned-message.ts";
 import { signsCosignedMessage } from "../crypto/note-keys.ts";
 import type { SignatureSuite } from "../crypto/suites/signatures.ts";
 import { equalInConstantTime, fromUtf8 } from "../kernel/bytes.ts";
 import { readCheckpointBody } from "./checkpoint.ts";
+import { readRenewalBody, type RenewalBody } from "./renewal.ts";
 
 interface Tree {
   readonly size: number;
@@ -38,14 +40,13 @@ export type JudgedHead =
 /** A head may have waited for the signer; its time must still be about now. */
 const maxClockDifferenceMs = 5 * 60_000;
 
-/** @param bytes a checkpoint's text, or a `cosigned_message`, as it would be signed */
-export function judgeHead(
-  bytes: Uint8Array,
-  { suite, generation, trustDomain, last }: LogKeyUse,
-  nowUnixMs: number,
-): JudgedHead {
+/** @param bytes a checkpoint's text, a renewal's, or a `cosigned_message`, as it would be signed */
+export function judgeHead(bytes: Uint8Array, use: LogKeyUse, nowUnixMs: number): JudgedHead {
+  const { suite, generation, trustDomain, last } = use;
   const cosigns = signsCosignedMessage(suite.keyType);
   if (cosigns === undefined) return refused(`a log has no ${suite.id} key`);
+  const renewal = cosigns ? undefined : readRenewalBody(fromUtf8(bytes) ?? "");
+  if (renewal !== undefined) return judgeRenewal(renewal, use, nowUnixMs);
   const head = cosigns ? readCosigned(bytes, nowUnixMs) : readCheckpointBody(fromUtf8(bytes) ?? "");
   if (head === undefined) return refused("it is no head of a log of about this time");
   const { origin, size, root } = head;
@@ -60,6 +61,23 @@ export function judgeHead(
     return refused(`it has other entries than the last one of ${size}`);
   }
   return judgeGeneration({ size, root }, generation, last);
+}
+
+/** Nothing of it has to be remembered: the last head stays what it was. */
+function judgeRenewal(
+  { origin, size, atUnixMs }: RenewalBody,
+  { generation, last }: LogKeyUse,
+  nowUnixMs: number,
+): JudgedHead {
+  if (last === undefined) return refused("it is a renewal of a log that no head was signed for");
+  if (origin !== last.origin) return refused(`it is a renewal of another log than ${last.origin}`);
+  if (size > last.size) return refused(`it is a renewal of ${size} entries, the last head had ${last.size}`);
+  if (generation !== last.generation) {
+    return refused(`it is a renewal by generation ${generation} of the log's keys; ${last.generation} signs`);
+  }
+  return isAboutNow(atUnixMs, nowUnixMs)
+    ? { kind: "head", head: last }
+    : refused("it is a renewal of another time than now");
 }
 
 /** @param tree of a head that may follow the last one */
@@ -79,8 +97,11 @@ function judgeGeneration(tree: Tree, generation: number, last: HeadSeen): Judged
 function readCosigned(bytes: Uint8Array, nowUnixMs: number): CosignedTree | undefined {
   const message = readCosignedMessage(bytes);
   if (message === undefined || message.name !== message.origin) return undefined;
-  const isNow = Math.abs(message.atUnixS * 1000 - nowUnixMs) <= maxClockDifferenceMs;
-  return isNow ? message : undefined;
+  return isAboutNow(message.atUnixS * 1000, nowUnixMs) ? message : undefined;
+}
+
+function isAboutNow(atUnixMs: number, nowUnixMs: number): boolean {
+  return Math.abs(atUnixMs - nowUnixMs) <= maxClockDifferenceMs;
 }
 
 function isOriginIn(trustDomain: string, origin: string): boolean {

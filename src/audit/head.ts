@@ -5,7 +5,9 @@
  * (signed-note). Which generation may sign at which size is judged elsewhere (generations.ts).
  */
 import { type LogGeneration, type LogKey, weaknessOfKeys } from "../crypto/log-key.ts";
-import type { CheckpointBody, NoteSigner, NoteVerifier } from "../crypto/note-keys.ts";
+import type { CheckpointBody, NoteKeyRole, NoteSigner, NoteVerifier } from "../crypto/note-keys.ts";
+import { everythingStands, type Standing } from "../crypto/suites/fallen.ts";
+import { standingFloors } from "../crypto/suites/signatures.ts";
 import { equalInConstantTime } from "../kernel/bytes.ts";
 import { checkpointBody, type NoteSignature, noteBytes, readCheckpointBody, readNote } from "./checkpoint.ts";
 
@@ -24,34 +26,59 @@ export type HeadReading =
   | { readonly kind: "unsigned"; readonly body: CheckpointBody; readonly why: string }
   | { readonly kind: "unreadable"; readonly why: string };
 
-/** @param logKey the generations of this one log that may have signed it */
-export function readHead(bytes: Uint8Array, logKey: LogKey): HeadReading {
+/**
+ * @param logKey the generations of this one log that may have signed it
+ * @param standing what counts; signatures by algorithms that fell are passed over
+ */
+export function readHead(
+  bytes: Uint8Array,
+  logKey: LogKey,
+  standing: Standing = everythingStands,
+): HeadReading {
   const note = readNote(bytes);
   const body = note === undefined ? undefined : readCheckpointBody(note.text);
   if (note === undefined || body === undefined) {
     return { kind: "unreadable", why: "it is no signed checkpoint" };
   }
-  const unsigned = (why: string): HeadReading => ({ kind: "unsigned", body, why });
+  const signed = whoSigned({ body, lines: note.signatures, mustSign: ["required"] }, logKey, standing);
+  return typeof signed === "string"
+    ? { kind: "unsigned", body, why: signed }
+    : { kind: "signed", head: { ...body, ...signed } };
+}
+
+/** What somebody vouches for, as a note of the log. */
+export interface SignedText {
+  readonly body: CheckpointBody;
+  readonly lines: readonly NoteSignature[];
+  /** Each key of a generation in one of these roles must have signed it. */
+  readonly mustSign: readonly NoteKeyRole[];
+}
+
+/** Which generations vouch for it and by what; or why none does. */
+export function whoSigned(
+  { body, lines, mustSign }: SignedText,
+  logKey: LogKey,
+  standing: Standing,
+): Pick<Head, "generations" | "signedBy" | "atUnixS"> | string {
   const generations = logKey.map(({ number, keys }) => ({
     number,
     keys: keys.filter(({ name }) => name === body.origin),
   }));
   if (generations.every(({ keys }) => keys.length === 0)) {
     const names = [...new Set(logKey.flatMap(({ keys }) => keys.map(({ name }) => name)))].join(", ");
-    return unsigned(`it is of the log ${body.origin}; the log key is of ${names}`);
+    return `it is of the log ${body.origin}; the log key is of ${names}`;
   }
-  const found = findSignatures(body, note.signatures, generations);
-  if (typeof found === "string") return unsigned(found);
-  const whole = generations.filter((generation) => missingFrom(generation, found) === undefined);
+  const found = findSignatures(body, lines, generations, standing);
+  if (typeof found === "string") return found;
+  const missing = (generation: LogGeneration): string | undefined =>
+    missingFrom(generation, found, mustSign, standing);
+  const whole = generations.filter((generation) => missing(generation) === undefined);
   const newest = whole.at(-1);
-  if (newest === undefined) return unsigned(whyNone(generations, found));
+  if (newest === undefined) return whyNone(generations, missing);
   const by = found.filter(({ key }) => newest.keys.includes(key));
   const atUnixS = by.map(({ key, signature }) => key.timeOf(signature)).find((time) => time !== undefined);
   const signedBy = [...new Set(by.map(({ key }) => key.kind))];
-  return {
-    kind: "signed",
-    head: { ...body, generations: whole.map(({ number }) => number), signedBy, atUnixS },
-  };
+  return { generations: whole.map(({ number }) => number), signedBy, atUnixS };
 }
 
 /** Signs a head with all of `signers`, side by side; the bytes of the note. */
@@ -81,8 +108,11 @@ function findSignatures(
   body: CheckpointBody,
   lines: readonly NoteSignature[],
   generations: LogKey,
+  standing: Standing,
 ): readonly Found[] | string {
-  const keys = generations.flatMap((generation) => generation.keys);
+  const keys = generations
+    .flatMap((generation) => generation.keys)
+    .filter(({ suiteId }) => standing.signature(suiteId));
   const found: Found[] = [];
   for (const line of lines) {
     // Ids have four bytes only: keys of two generations may share one.
@@ -96,20 +126,29 @@ function findSignatures(
   return found;
 }
 
-/** Why a generation doesn't vouch for the head; undefined if it does. */
-function missingFrom({ keys }: LogGeneration, found: readonly Found[]): string | undefined {
+/** Why a generation doesn't vouch for it; undefined if it does. */
+function missingFrom(
+  { keys }: LogGeneration,
+  found: readonly Found[],
+  mustSign: readonly NoteKeyRole[],
+  standing: Standing,
+): string | undefined {
   const weakness = weaknessOfKeys(keys);
   if (weakness !== undefined) return weakness;
   const signed = new Set(found.map(({ key }) => key));
-  const missing = keys.filter((key) => key.role === "required" && !signed.has(key));
-  return missing.length === 0 ? undefined : missing.map(({ kind }) => kind).join(", ");
+  const missing = keys.filter(
+    (key) => mustSign.includes(key.role) && standing.signature(key.suiteId) && !signed.has(key),
+  );
+  if (missing.length > 0) return missing.map(({ kind }) => kind).join(", ");
+  const carries = keys.some((key) => signed.has(key) && standingFloors.includes(key.suiteId));
+  return carries ? undefined : "nothing on it is post-quantum and still stands";
 }
 
-function whyNone(generations: LogKey, found: readonly Found[]): string {
+function whyNone(generations: LogKey, missing: (generation: LogGeneration) => string | undefined): string {
   const newest = generations.at(-1);
-  const missing = newest === undefined ? "" : (missingFrom(newest, found) ?? "");
+  const lacks = newest === undefined ? "" : (missing(newest) ?? "");
   const of = generations.length > 1 ? ` of any generation; of generation ${newest?.number}` : "";
-  return `it has no signature of the log key${of} (${missing})`;
+  return `it has no signature of the log key${of} (${lacks})`;
 }
 
 function isBy(key: NoteVerifier, line: NoteSignature): boolean {

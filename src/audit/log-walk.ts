@@ -3,10 +3,9 @@
  * those above, the chain within. It holds one bundle at a time and judges nothing: which side of a difference was
  * tampered with is told by the signed root (verify.ts).
  */
-import { sha256 } from "../crypto/hash.ts";
 import { toHex } from "../kernel/bytes.ts";
 import { growTree, type GrowingTree } from "../merkle/growing-tree.ts";
-import { hashBytes, leafHash } from "../merkle/hashing.ts";
+import { type Hash, hashBytes, leafHash } from "../merkle/hashing.ts";
 import {
   bundlePath,
   partialTileIds,
@@ -72,6 +71,8 @@ export interface Evidence {
   lastAtUnixMs: number | undefined;
   /** Also those behind the head. */
   rotations: readonly IndexedEntry[];
+  /** Also those behind the head: entries that say of a renewal that it was made. */
+  renewals: readonly IndexedEntry[];
 }
 
 /** More of one kind tells a reader nothing new. */
@@ -80,11 +81,17 @@ const maxKept = 256;
 /**
  * @param size of the head
  * @param sizes whose roots are wanted as well
+ * @param hash of tree and chain: SHA-256, or what somebody puts in its place
  */
-export async function walkLog(files: LogFiles, size: number, sizes: ReadonlySet<number>): Promise<Evidence> {
+export async function walkLog(
+  files: LogFiles,
+  size: number,
+  sizes: ReadonlySet<number>,
+  hash: Hash,
+): Promise<Evidence> {
   const evidence: Evidence = {
-    fromEntries: { tree: growTree(sha256), disagreeing: [], roots: new Map() },
-    fromTiles: { tree: growTree(sha256), disagreeing: [], roots: new Map() },
+    fromEntries: { tree: growTree(hash), disagreeing: [], roots: new Map() },
+    fromTiles: { tree: growTree(hash), disagreeing: [], roots: new Map() },
     differences: [],
     chain: [],
     missing: [],
@@ -96,10 +103,11 @@ export async function walkLog(files: LogFiles, size: number, sizes: ReadonlySet<
     tornTailBytes: 0,
     lastAtUnixMs: undefined,
     rotations: [],
+    renewals: [],
   };
-  const chain = chainWalk();
+  const chain = chainWalk(hash);
   const held = await holdEdge(files, size);
-  const log = { files: held, size, sizes, evidence, prunedBefore: once(() => findPruned(held, size)) };
+  const log = { files: held, size, sizes, hash, evidence, prunedBefore: once(() => findPruned(held, size)) };
   let behind: readonly Uint8Array[] = [];
   for (let index = 0; index * tileWidth < size; index++) {
     const bundle = await compareBundle(log, index);
@@ -120,6 +128,7 @@ export async function walkLog(files: LogFiles, size: number, sizes: ReadonlySet<
   });
   evidence.lastAtUnixMs = chain.lastAtUnixMs();
   evidence.rotations = chain.rotations();
+  evidence.renewals = chain.renewals();
   return evidence;
 }
 
@@ -127,6 +136,7 @@ interface Log {
   readonly files: LogFiles;
   readonly size: number;
   readonly sizes: ReadonlySet<number>;
+  readonly hash: Hash;
   readonly evidence: Evidence;
   /** As the log's end says; confirmed when the walk has come there. */
   readonly prunedBefore: () => Promise<number>;
@@ -168,7 +178,7 @@ async function compareBundle(log: Log, index: number): Promise<Compared> {
   // A bundle that the head covers to its end has nothing behind: what is too much there was put in.
   const covered = width < tileWidth ? bundle.entries.slice(0, width) : bundle.entries;
   const behind = bundle.entries.slice(covered.length);
-  const hashes = covered.map((entry) => leafHash(sha256, entry));
+  const hashes = covered.map((entry) => leafHash(log.hash, entry));
   const signed = tile === undefined ? hashes : tileHashes(tile);
   const found = compareHashes(log, { signed, hashes, behind, first, path });
   if (found >= 0) evidence.lastPresent = first + found;
@@ -205,7 +215,7 @@ function compareHashes(
   // A file that isn't there is told as such, not as 256 entries that aren't.
   if (hashes.length === 0) return -1;
   // Something put in pushes covered entries behind the head, so those are looked at as well.
-  const all = [...hashes, ...behind.map((entry) => leafHash(sha256, entry))];
+  const all = [...hashes, ...behind.map((entry) => leafHash(log.hash, entry))];
   const found = differences(signed.map(toHex), all.map(toHex)).filter(
     ({ what, at }) => behind.length === 0 || what !== "added" || at < signed.length,
   );

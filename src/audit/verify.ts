@@ -3,7 +3,9 @@
  * holds the files may have changed any of them; it can't see entries taken away that no head, here or kept
  * elsewhere (`seen`), ever covered.
  */
+import { type Hashes, hashes as ourHashes } from "../crypto/hash.ts";
 import type { LogKey } from "../crypto/log-key.ts";
+import { logHash } from "../crypto/suites/symmetric.ts";
 import { equalInConstantTime } from "../kernel/bytes.ts";
 import { tilePath, tileWidth } from "../merkle/tiles.ts";
 import { type ChainFault } from "./chain.ts";
@@ -12,6 +14,8 @@ import { findCrossings, type Generations, readDueHead, walkGenerations } from ".
 import type { Head, HeadReading } from "./head.ts";
 import { judgeRotations } from "./judge-rotations.ts";
 import { type BuiltTree, type EntryDifference, type Evidence, type LogFiles, walkLog } from "./log-walk.ts";
+import type { Renewal } from "./renewal.ts";
+import { judgeRenewals } from "./renewals.ts";
 
 export interface Finding {
   readonly what:
@@ -25,6 +29,7 @@ export interface Finding {
     | "signature"
     | "root"
     | "crossing"
+    | "renewal"
     | "rolled back"
     | "forked";
   /** Of the first entry that it is about. */
@@ -53,6 +58,8 @@ export type Verdict =
       readonly lastEntryAtUnixMs: number | undefined;
       /** Of the log's keys, oldest first; the newest signed the head. */
       readonly generations: readonly GenerationSpan[];
+      /** Oldest first; each wraps what it says, as the log lies there. */
+      readonly renewals: readonly Renewal[];
     }
   | { readonly kind: "broken"; readonly findings: readonly Finding[] };
 
@@ -76,13 +83,16 @@ export interface VerifyOptions {
   readonly logKey: LogKey;
   /** A head of this log that was kept elsewhere. */
   readonly seen?: Uint8Array;
+  /** What the names of hashes stand for; node:crypto's if absent. */
+  readonly hashes?: Hashes;
 }
 
 /** Findings beyond this many are not told: the first are what matters. */
 const maxFindings = 32;
 
-/** Reads the whole log once; holds one bundle in memory. */
-export async function verifyLog({ files, logKey, seen }: VerifyOptions): Promise<Verdict> {
+/** Reads the whole log once, and once more for its renewals; holds one bundle in memory. */
+export async function verifyLog(options: VerifyOptions): Promise<Verdict> {
+  const { files, logKey, seen, hashes = ourHashes } = options;
   const checkpoint = await files("checkpoint");
   if (checkpoint === undefined) {
     return broken([{ what: "missing", path: "checkpoint", text: "the signed head is missing" }]);
@@ -96,8 +106,13 @@ export async function verifyLog({ files, logKey, seen }: VerifyOptions): Promise
   const sizes = [...generations.crossings.values()].map(({ head }) => head.size);
   if (seenReading?.kind === "signed") sizes.push(seenReading.head.size);
 
-  const evidence = await walkLog(files, claimed.size, new Set(sizes));
+  const evidence = await walkLog(files, claimed.size, new Set(sizes), hashes(logHash));
   const trusted = [evidence.fromEntries, evidence.fromTiles].find((built) => hasRoot(built, claimed));
+  const renewed = await judgeRenewals(
+    files,
+    { origin: claimed.origin, size: claimed.size, named: evidence.renewals },
+    { generations, hashes },
+  );
   const findings = [
     ...generations.faults,
     ...(reading.kind === "signed" ? [] : [unsigned(reading)]),
@@ -109,6 +124,7 @@ export async function verifyLog({ files, logKey, seen }: VerifyOptions): Promise
       roots: trusted?.roots,
     }),
     ...judgeSeen(trusted, claimed, seenReading),
+    ...renewed.faults,
   ];
   if (findings.length > 0 || reading.kind !== "signed") return broken(findings);
   const { origin, size, root, signedBy, atUnixS } = reading.head;
@@ -124,6 +140,7 @@ export async function verifyLog({ files, logKey, seen }: VerifyOptions): Promise
     headAtUnixS: atUnixS,
     lastEntryAtUnixMs: evidence.lastAtUnixMs,
     generations: spansOf(generations, logKey),
+    renewals: renewed.renewals,
   };
 }
 

@@ -8,6 +8,7 @@ import { listWitnesses } from "../app/witness-list.ts";
 import type { GenerationSpan } from "../audit/verify.ts";
 import { type LoggedEntry, type LogReader, openLogReader } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import { brokenOption, renewalLine, verifyWithout } from "./audit-broken.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
 import { logFolder, namingOptions, placeOptions, withNamesFor } from "./log-place.ts";
 
@@ -97,15 +98,14 @@ export const auditVerify = {
       value: "FILE",
       help: "A checkpoint kept from earlier: detects a log rolled back behind it.",
     },
+    ...brokenOption,
   },
   run: async (call) => {
     const key = call.text("key") ?? statePaths(loadConfig(configFile(call)).state).logKey;
     const seen = call.text("seen");
-    const verdict = await verifyLogFolder({
-      folder: logFolder(call),
-      key,
-      ...(seen !== undefined && { seen }),
-    });
+    const what = { folder: logFolder(call), key, ...(seen !== undefined && { seen }) };
+    if (call.texts("broken").length > 0) return await verifyWithout(call, what);
+    const verdict = await verifyLogFolder(what);
     if (verdict.kind === "broken") {
       for (const { what, text } of verdict.findings) call.out(`${what}: ${text}`);
       return 1;
@@ -118,6 +118,7 @@ export const auditVerify = {
         `${verdict.pruned} of them were removed by retention, as the log says; their hashes are whole`,
       );
     if (verdict.generations.length > 1) call.out(`keys: ${verdict.generations.map(generation).join(", ")}`);
+    for (const renewal of verdict.renewals) call.out(`renewed: ${renewalLine(renewal)}`);
     if (verdict.uncovered > 0)
       call.out(`${verdict.uncovered} more entries aren't under a head yet; their chain is whole`);
     return await witnesses(call);

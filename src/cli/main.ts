@@ -6,6 +6,8 @@ import { auditKeys } from "./audit-keys.ts";
 import { auditQuery } from "./audit-query.ts";
 import { auditReceipt, auditVerifyReceipt } from "./audit-receipt.ts";
 import { auditDigest, auditErase, auditSubjects } from "./audit-subjects.ts";
+import { auditRenew } from "./audit-renew.ts";
+import { auditRenewed } from "./audit-renewed.ts";
 import { auditShow, auditTail, auditVerify } from "./audit.ts";
 import { auditWitness, auditWitnessAccept, auditWitnessCompare } from "./audit-witness.ts";
 import { auditWitnesses } from "./audit-witnesses.ts";
@@ -88,6 +90,8 @@ const commands = [
   auditWitnessAccept,
   auditWitnessCompare,
   auditWitnesses,
+  auditRenew,
+  auditRenewed,
   configCheck,
   configDocs,
   identityExport,

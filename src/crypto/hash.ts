@@ -1,7 +1,7 @@
 /** Hashes by name; one-shot, because that is the fastest form in node:crypto. */
 import { createHmac, hash, hkdfSync } from "node:crypto";
 
-import type { HashSuite } from "./suites/symmetric.ts";
+import { type HashId, type HashSuite, hashSuite } from "./suites/symmetric.ts";
 
 export function sha256(bytes: Uint8Array): Uint8Array {
   return hash("sha256", bytes, "buffer");
@@ -23,6 +23,14 @@ export type Digest = HashSuite["digest"];
 export function hashBy(digest: Digest, bytes: Uint8Array): Uint8Array {
   return hash(digest, bytes, "buffer");
 }
+
+/** Hash functions by the names of the suite table; who verifies may be given others. */
+export type Hashes = (id: HashId) => (bytes: Uint8Array) => Uint8Array;
+
+export const hashes: Hashes = (id) => {
+  const { digest } = hashSuite(id);
+  return (bytes) => hashBy(digest, bytes);
+};
 
 /** HMAC (RFC 2104). */
 export function hmac(digest: Digest, key: Uint8Array, bytes: Uint8Array): Uint8Array {

@@ -22,6 +22,7 @@ type EntryEvent =
   | "log.rotate"
   | "log.prune"
   | "log.incident"
+  | "log.renew"
   | "link.regressed"
   | "link.accept"
   | "subject.erase";

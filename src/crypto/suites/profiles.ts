@@ -21,7 +21,7 @@ import {
   signatureSuiteIds,
 } from "./signatures.ts";
 import { statusAt } from "./standing.ts";
-import { aeadIds, type HashId, hashIds } from "./symmetric.ts";
+import { aeadIds, type HashId, profileHashes } from "./symmetric.ts";
 
 const builtInNames = ["transition", "hybrid", "cnsa-2.0"] as const;
 export type ProfileName = (typeof builtInNames)[number];
@@ -49,7 +49,7 @@ export const profileSchema = z.strictObject({
   classical: z.enum(classicalIds),
   /** Cipher suites of TLS 1.3. */
   ciphers: names(aeadIds),
-  hash: z.enum(hashIds as readonly [HashId, ...HashId[]]),
+  hash: z.enum(profileHashes),
   /** What a head of the audit log has to be signed with, all of it. */
   log: names(["Ed25519", "ML-DSA-65", "ML-DSA-87"]),
 });

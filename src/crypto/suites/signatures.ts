@@ -1,5 +1,6 @@
 /** Signature algorithms: FIPS 204 and 205, RFC 8032, FIPS 186-5; X.509 by RFC 9881 and 9909, TLS by draft-ietf-tls-mldsa. */
 import { type Dated, classical2035 } from "./standing.ts";
+import type { HashId } from "./symmetric.ts";
 
 type Kind = "classical" | "pq";
 
@@ -13,6 +14,8 @@ export interface SignatureSuite extends Dated {
   readonly curve?: "secp384r1";
   /** What the message is hashed with before it is signed; null where that is part of the algorithm. */
   readonly digest: "sha384" | null;
+  /** A hash within it: the signature falls with it. ML-DSA's is SHAKE, which has no row of its own. */
+  readonly restsOn?: HashId;
   /** How the secret is exported at its smallest. */
   readonly secretFormat: "raw-seed" | "raw-private";
   readonly oid: string;
@@ -32,6 +35,7 @@ const signatureSuites = [
       level: 1,
       sizes: [32, 7856],
     }),
+    restsOn: "SHA-256",
     secretFormat: "raw-private",
     tlsName: null,
   },
@@ -39,6 +43,7 @@ const signatureSuites = [
     ...signature("Ed25519", "ed25519", "1.3.101.112", { level: 1, sizes: [32, 64] }),
     ...classical2035,
     kind: "classical",
+    restsOn: "SHA-512",
     secretFormat: "raw-private",
     tlsName: "ed25519",
   },
@@ -48,6 +53,7 @@ const signatureSuites = [
     kind: "classical",
     curve: "secp384r1",
     digest: "sha384",
+    restsOn: "SHA-384",
     secretFormat: "raw-private",
     tlsName: "ecdsa_secp384r1_sha384",
   },
@@ -73,6 +79,12 @@ export const logBeside = { cosignature: "ML-DSA-44", daily: "SLH-DSA-SHA2-128s" 
 
 /** Verifiers take no generation of log keys that hasn't all of one of these sets, whatever profile made it. */
 export const logFloors: readonly (readonly SignatureSuiteId[])[] = [["Ed25519", "ML-DSA-65"], ["ML-DSA-87"]];
+
+/**
+ * One of these is enough for what was signed before others fell: where Ed25519 fell, ML-DSA-65 stands alone; where
+ * lattices did, what is hash-based stands. Never a classical one.
+ */
+export const standingFloors: readonly SignatureSuiteId[] = ["ML-DSA-65", "ML-DSA-87", "SLH-DSA-SHA2-128s"];
 
 export type SignatureSuiteId = (typeof signatureSuites)[number]["id"];
 

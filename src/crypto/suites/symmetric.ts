@@ -1,10 +1,10 @@
-/** Hashes (FIPS 180-4) and the AEADs of TLS 1.3 (RFC 8446 §B.4). */
+/** Hashes (FIPS 180-4, FIPS 202) and the AEADs of TLS 1.3 (RFC 8446 §B.4). */
 import type { Dated } from "./standing.ts";
 
 export interface HashSuite extends Dated {
   readonly id: string;
   /** As node:crypto names it. */
-  readonly digest: "sha256" | "sha384" | "sha512";
+  readonly digest: "sha256" | "sha384" | "sha512" | "sha3-512";
   readonly digestBytes: number;
   /** NIST's category for finding collisions. */
   readonly nistLevel: 2 | 4 | 5;
@@ -25,6 +25,7 @@ const hashes = [
   { id: "SHA-256", digest: "sha256", digestBytes: 32, nistLevel: 2, status: "allowed" },
   { id: "SHA-384", digest: "sha384", digestBytes: 48, nistLevel: 4, status: "allowed" },
   { id: "SHA-512", digest: "sha512", digestBytes: 64, nistLevel: 5, status: "allowed" },
+  { id: "SHA3-512", digest: "sha3-512", digestBytes: 64, nistLevel: 5, status: "allowed" },
 ] as const satisfies readonly HashSuite[];
 
 const aeads = [
@@ -47,9 +48,25 @@ const aeads = [
 ] as const satisfies readonly AeadSuite[];
 
 export type HashId = (typeof hashes)[number]["id"];
+/** What a log's entries and heads are hashed with (docs/formats/log.md). */
+export const logHash: HashId = "SHA-256";
+/**
+ * What an audit log's history may be wrapped under, the default first: of another design than SHA-256 (a sponge), so
+ * that what breaks the one needn't break the other, and as wide as what NIST has.
+ */
+export const renewalHashes = ["SHA3-512", "SHA-512"] as const satisfies readonly HashId[];
+export type RenewalHash = (typeof renewalHashes)[number];
+/** What a profile may name. */
+export const profileHashes = ["SHA-256", "SHA-384", "SHA-512"] as const satisfies readonly HashId[];
 export type AeadId = (typeof aeads)[number]["id"];
 
 export const hashSuites: readonly HashSuite[] = hashes;
 export const aeadSuites: readonly AeadSuite[] = aeads;
 export const hashIds: readonly HashId[] = hashes.map(({ id }) => id);
+
+export function hashSuite(id: HashId): HashSuite {
+  const suite = hashes.find((row) => row.id === id);
+  if (suite === undefined) throw new Error(`no hash ${id}`);
+  return suite;
+}
 export const aeadIds: readonly AeadId[] = aeads.map(({ id }) => id);

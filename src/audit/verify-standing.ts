@@ -1,0 +1,194 @@
+/**
+ * Verifies a log though some algorithms have fallen: the verdict rests on those that stand alone. Where SHA-256 fell,
+ * heads, tiles, chain and crossings prove nothing and the newest renewal by another hash proves what it wraps; where
+ * signatures fell, what the others signed counts, if one of them is post-quantum (docs/formats/renewal.md).
+ */
+import { hashes as ourHashes } from "../crypto/hash.ts";
+import type { LogKey } from "../crypto/log-key.ts";
+import { type Standing, standingWithout, type Fallen } from "../crypto/suites/fallen.ts";
+import { type HashId, logHash } from "../crypto/suites/symmetric.ts";
+import { equalInConstantTime } from "../kernel/bytes.ts";
+import { bundlePath, tileWidth } from "../merkle/tiles.ts";
+import { splitBundle } from "./bundle.ts";
+import { readEntry } from "./entry.ts";
+import { type EntryRoots, rootsOfEntries } from "./entry-roots.ts";
+import { crossingPath } from "./crossing.ts";
+import { findCrossings, type Generations, readDueHead, walkGenerations } from "./generations.ts";
+import type { LogFiles } from "./log-walk.ts";
+import { readCheckpointBody, readNote } from "./checkpoint.ts";
+import { findRenewals, judgeEntries, judgeEvidence, readRenewals } from "./renewals.ts";
+import type { Renewal } from "./renewal.ts";
+import type { Finding, VerifyOptions } from "./verify.ts";
+
+/** What still vouches for the log's first entries. */
+export interface Anchor {
+  /** `renewals/2`, or the file of a head. */
+  readonly path: string;
+  readonly size: number;
+  readonly root: Uint8Array;
+  readonly hash: HashId;
+  readonly signedBy: readonly string[];
+  /** When it was made, as it says itself; undefined for a head that doesn't. */
+  readonly atUnixMs: number | undefined;
+}
+
+export type StandingVerdict =
+  | {
+      readonly kind: "proven";
+      /** Of the largest one: the first `size` entries are those that it was made for. */
+      readonly by: Anchor;
+      /** Entries behind them, and files that prove nothing any more. */
+      readonly unproven: number;
+      readonly notes: readonly string[];
+    }
+  | { readonly kind: "unproven"; readonly unproven: number; readonly notes: readonly string[] }
+  | { readonly kind: "broken"; readonly findings: readonly Finding[] };
+
+/** Findings beyond this many are not told. */
+const maxFindings = 32;
+/** Daily heads are looked for backwards from the last entry's day. */
+const maxDays = 36_600;
+const dayMs = 86_400_000;
+
+/** Reads the whole log once. */
+export async function verifyStanding(
+  options: VerifyOptions & { readonly fallen: readonly Fallen[] },
+): Promise<StandingVerdict> {
+  const { files, logKey, hashes = ourHashes } = options;
+  const standing = standingWithout(options.fallen);
+  const generations = await trustedGenerations(files, logKey, standing);
+  const heads = standing.hash(logHash) ? await standingHeads(options, generations, standing) : fallenHeads;
+  const all = readRenewals(await findRenewals(files), { generations, standing, hashes });
+  const late = all.renewals.filter((renewal) => !isBefore(renewal, options.fallen));
+  const renewals = all.renewals.filter((renewal) => !late.includes(renewal));
+  const anchors = [...renewals.map(anchorOf), ...heads.anchors].sort((a, b) => b.size - a.size);
+  const notes = [
+    ...heads.notes,
+    ...all.faults.map(({ text }) => text),
+    ...late.map(({ number }) => `renewals/${number} was made when something had fallen already`),
+  ];
+  // All entries there are, so that those that nothing proves can be told.
+  const further = [await claimedSize(files), Number.MAX_SAFE_INTEGER];
+  const wanted = further.map((size) => ({ hash: anchors[0]?.hash ?? logHash, size }));
+  const roots = await rootsOfEntries(files, [...anchors, ...wanted], { hashes });
+  const findings: readonly Finding[] = [
+    ...generations.faults,
+    ...renewals.flatMap((renewal) => judgeEntries(renewal, roots)),
+    ...heads.anchors.flatMap((anchor) => judgeHead(anchor, roots)),
+    ...(await judgeEvidence(files, renewals, hashes)),
+  ];
+  if (findings.length > 0) return { kind: "broken", findings: findings.slice(0, maxFindings) };
+  const [by] = anchors;
+  if (by === undefined) return { kind: "unproven", unproven: roots.count, notes };
+  return { kind: "proven", by, unproven: roots.count - by.size, notes };
+}
+
+/** Of those of unknown date it is taken that they stood when it was made: nobody can tell otherwise. */
+function isBefore({ atUnixMs }: Renewal, fallen: readonly Fallen[]): boolean {
+  return fallen.every(({ fromUnixMs }) => fromUnixMs === undefined || atUnixMs < fromUnixMs);
+}
+
+function anchorOf({ number, size, root, hash, signedBy, atUnixMs }: Renewal): Anchor {
+  return { path: `renewals/${number}`, size, root, hash, signedBy, atUnixMs };
+}
+
+/**
+ * Without SHA-256 no crossing leads from key to key, since its entry names them by that hash: then the given keys are
+ * all there are. Where two given generations met is still told by what both signed.
+ */
+async function trustedGenerations(files: LogFiles, logKey: LogKey, standing: Standing): Promise<Generations> {
+  const found = await findCrossings(files, logKey);
+  if (standing.hash(logHash)) return walkGenerations(found, logKey, standing);
+  const given = new Set(logKey.map(({ number }) => number));
+  const isBetween = (number: number): boolean => given.has(number) && given.has(number - 1);
+  const between = new Map([...found].filter(([number]) => isBetween(number)));
+  const { crossings, faults } = walkGenerations(between, logKey, standing);
+  const paths = new Set([...given].filter(isBetween).map(crossingPath));
+  return { known: logKey, crossings, faults: faults.filter(({ path }) => paths.has(path)) };
+}
+
+interface Heads {
+  readonly anchors: readonly Anchor[];
+  readonly notes: readonly string[];
+}
+
+const fallenHeads: Heads = { anchors: [], notes: [`no head counts: each is of a tree of ${logHash}`] };
+
+/** The newest head if it counts, else the newest daily one that does; and one that was kept elsewhere. */
+async function standingHeads(
+  { files, seen }: VerifyOptions,
+  generations: Generations,
+  standing: Standing,
+): Promise<Heads> {
+  const read = (path: string, bytes: Uint8Array | undefined): Anchor | string => {
+    if (bytes === undefined) return `${path} is missing`;
+    const reading = readDueHead(bytes, generations, standing);
+    if (reading.kind !== "signed") return `${path} doesn't count: ${reading.why}`;
+    const { size, root, signedBy, atUnixS } = reading.head;
+    const atUnixMs = atUnixS === undefined ? undefined : atUnixS * 1000;
+    return { path, size, root, hash: logHash, signedBy, atUnixMs };
+  };
+  const heads = [read("checkpoint", await files("checkpoint"))];
+  if (seen !== undefined) heads.push(read("seen", seen));
+  for (const [number, { head }] of generations.crossings) {
+    const { size, root, signedBy } = head;
+    heads.push({ path: crossingPath(number), size, root, hash: logHash, signedBy, atUnixMs: undefined });
+  }
+  if (typeof heads[0] === "string") {
+    const daily = await newestDaily(files, read);
+    if (daily !== undefined) heads.push(daily);
+  }
+  return {
+    anchors: heads.flatMap((head) => (typeof head === "string" ? [] : [head])),
+    notes: heads.flatMap((head) => (typeof head === "string" ? [head] : [])),
+  };
+}
+
+async function newestDaily(
+  files: LogFiles,
+  read: (path: string, bytes: Uint8Array) => Anchor | string,
+): Promise<Anchor | undefined> {
+  const [first, last] = await daysOf(files);
+  if (first === undefined || last === undefined) return undefined;
+  // A head may be of the day after its last entry.
+  let left = maxDays;
+  for (let at = last + dayMs; at >= first - dayMs && left > 0; at -= dayMs, left--) {
+    const path = `checkpoints/${new Date(at).toISOString().slice(0, 10)}.first`;
+    const bytes = await files(path);
+    const head = bytes === undefined ? undefined : read(path, bytes);
+    if (head !== undefined && typeof head !== "string") return head;
+  }
+  return undefined;
+}
+
+/** When the first and the last entry happened, as they say. */
+async function daysOf(files: LogFiles): Promise<readonly (number | undefined)[]> {
+  const size = await claimedSize(files);
+  const [first] = await bundle(files, 0, size);
+  const last = (await bundle(files, Math.floor(Math.max(0, size - 1) / tileWidth), size)).at(-1);
+  return [first, last].map((bytes) => {
+    const reading = readEntry(bytes ?? new Uint8Array());
+    return reading.kind === "entry" ? reading.entry.atUnixMs : undefined;
+  });
+}
+
+async function claimedSize(files: LogFiles): Promise<number> {
+  const note = readNote((await files("checkpoint")) ?? new Uint8Array());
+  return (note === undefined ? undefined : readCheckpointBody(note.text))?.size ?? 0;
+}
+
+async function bundle(files: LogFiles, index: number, size: number): Promise<readonly Uint8Array[]> {
+  const partial = bundlePath(index, size % tileWidth || tileWidth);
+  const bytes = (await files(bundlePath(index))) ?? (await files(`open/${index}`)) ?? (await files(partial));
+  return bytes === undefined ? [] : splitBundle(bytes).entries;
+}
+
+function judgeHead({ path, size, root }: Anchor, { rootAt, count }: EntryRoots): readonly Finding[] {
+  const is = rootAt({ hash: logHash, size });
+  if (is === undefined) {
+    const text = `the log was rolled back or cut: it has ${count} entries, but ${path} is a head of ${size}`;
+    return [{ what: "rolled back", path, text }];
+  }
+  if (equalInConstantTime(is, root)) return [];
+  return [{ what: "root", path, text: `the first ${size} entries have another root than ${path}` }];
+}
