@@ -7,7 +7,7 @@ import fsPromises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 
 const [, when, operation, pattern = ""] =
-  /^(before|after) (rename|rm|append) (.+)$/.exec(process.env["DIE_AT"] ?? "") ?? [];
+  /^(before|after) (rename|link|rm|append) (.+)$/.exec(process.env["DIE_AT"] ?? "") ?? [];
 const target = new RegExp(pattern);
 
 function die(): void {
@@ -21,9 +21,11 @@ function around<Result>(isIt: boolean, work: () => Result): Result {
   return isIt && result instanceof Promise ? (result.finally(die) as Result) : result;
 }
 
-const { rename, rm } = fsPromises;
+const { link, rename, rm } = fsPromises;
 fsPromises.rename = (from: PathLike, to: PathLike) =>
   around(operation === "rename" && target.test(String(to)), () => rename(from, to));
+fsPromises.link = (from: PathLike, to: PathLike) =>
+  around(operation === "link" && target.test(String(to)), () => link(from, to));
 fsPromises.rm = (file: PathLike, options) =>
   around(operation === "rm" && target.test(String(file)), () => rm(file, options));
 

@@ -1,6 +1,6 @@
 /**
  * The audit log on append-only files: entries go into the open bundle with one write per turn of the event loop,
- * and about once a second a signed head covers them (docs/formats/log.md).
+ * and soon, at most once a second, a signed head covers them (docs/formats/log.md).
  *
  * Why one write per turn: the entries of all calls that the turn read from their sockets are collected and written
  * in its check phase (setImmediate), right after the poll phase that brought them. A write(2) into the page cache
