@@ -203,9 +203,9 @@ test("crypto rotate says what it rotates, and rotates roots as `ca rotate` does"
 
 /** Where a rotation is when its process dies, and whether the rotation is in the log afterwards whatever comes. */
 const deaths = [
-  ["before rename /keys/log-ed25519\\.2\\.json$", "before the first key is kept"],
-  ["after rename /keys/log-ed25519\\.2\\.json$", "after one key is made"],
-  ["after rename /keys/log-slh-dsa\\.2\\.json$", "after the keys are made"],
+  ["before link /keys/log-ed25519\\.2\\.json$", "before the first key is kept"],
+  ["after link /keys/log-ed25519\\.2\\.json$", "after one key is made"],
+  ["after link /keys/log-slh-dsa\\.2\\.json$", "after the keys are made"],
   ["before append log\\.rotate", "before the entry"],
   ["after append log\\.rotate", "after the entry"],
   ["before rename crossings/2\\.tlog-proof$", "before the crossing"],
