@@ -30,7 +30,10 @@ export async function verifyWithout(call: CommandCall, what: LogToVerify): Promi
     call.out(
       `proven without ${without}: the first ${size} entries, by ${path}${when}, ${hash}, signed by ${signedBy.join(", ")}`,
     );
-    if (verdict.unproven > 0) call.out(`unproven: ${verdict.unproven} more entries behind them`);
+    if (verdict.unproven > 0)
+      call.out(
+        `unproven: ${verdict.unproven} more ${verdict.unproven === 1 ? "entry" : "entries"} behind them`,
+      );
   }
   for (const note of verdict.notes) call.out(`  ${note}`);
   return verdict.kind === "proven" ? 0 : 1;
