@@ -107,8 +107,20 @@ test("what is found comes as a table, as CSV, as records, and from a copy as wel
   const copy = path.join(gateway.folder, "copy");
   await cp(state("log"), copy, { recursive: true });
   const ofCopy = await cli(["audit", "query", "--log", copy, "--tool", "notes/add"]);
-  assert.equal(ofCopy.stdout, table.stdout);
+  assert.equal(ofCopy.stdout, (await query("--tool", "notes/add", "--pseudonyms")).stdout);
+  assert.match(ofCopy.stdout, / allowed +pseudonym:\S{22} +notes\/add /);
   assert.ok(!(await readdir(copy)).some((name) => name.includes("sqlite")));
+});
+
+test("a caller is asked for by name, and a session by the id that its client has", async () => {
+  const caller = "spiffe://latticegate.local/agent/researcher";
+  const found = await query("--caller", caller, "--tool", "notes/add", "--format", "csv");
+  assert.equal(found.code, 0);
+  const session = found.stdout.split("\r\n")[1]?.split(",").at(-2) ?? "";
+  assert.match(session, /^[A-Za-z0-9_-]{22}$/);
+  const ofSession = await query("--session", session, "--tool", "notes/add", "--format", "csv");
+  assert.equal(ofSession.stdout, found.stdout);
+  assert.equal((await query("--caller", `${caller}x`)).code, 1);
 });
 
 test("several who ask at once of an index that isn't there yet are all answered", async () => {
@@ -153,7 +165,7 @@ test("a receipt is verified offline with the log's public key, and says what the
     /^holds$/m,
     new RegExp(`^  call +${call}$`, "m"),
     /^ {2}event +call\.outcome$/m,
-    /^ {2}caller +spiffe:\/\/latticegate\.local\/agent\/researcher$/m,
+    /^ {2}caller +pseudonym:\S{22}$/m,
     /^ {2}tool +notes\/add$/m,
     /^ {2}verdict +allowed$/m,
     /^ {2}index +\d+ of \d+ entries$/m,
