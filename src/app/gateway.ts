@@ -181,10 +181,8 @@ async function openLog(
   opening.defer(followRenewalRequests({ audit, requests: renewals, principal, log }).stop);
   const following = followingLog(audit, principal, log);
   opening.defer(following.stop);
-  const { log: folder } = statePaths(config.state);
-  const { journal } = audit;
   const keptMs = config.audit.retention;
-  opening.defer(keepRetention({ folder, journal, keptMs, principal, clock, log }).stop);
+  opening.defer(keepRetention({ audit, keptMs, principal, clock, log }).stop);
   return { audit, followLog: following.follow };
 }
 

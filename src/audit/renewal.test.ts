@@ -23,6 +23,7 @@ const body = renewalBody({
   hash: "SHA3-512",
   size: 700,
   root: new Uint8Array(64).fill(1),
+  from: 0,
   evidence: { count: 4, root: new Uint8Array(64).fill(2) },
 });
 
@@ -36,11 +37,13 @@ test("a renewal's text reads back as it was written, and is no checkpoint's", ()
         size: fc.nat({ max: 2 ** 31 - 1 }),
         root: fc.uint8Array({ minLength: 64, maxLength: 64 }),
         count: fc.nat(),
+        from: fc.nat({ max: 8 }),
       }),
-      ({ count, ...parts }) => {
+      ({ count, from, ...parts }) => {
         const written = renewalBody({
           origin: "log.example/a",
           ...parts,
+          from: Math.min(from, Math.floor(parts.size / 256)) * 256,
           evidence: { count, root: parts.root },
         });
         const read = readRenewalBody(written.text) ?? assert.fail();
