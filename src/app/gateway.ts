@@ -182,7 +182,8 @@ async function openLog(
   const following = followingLog(audit, principal, log);
   opening.defer(following.stop);
   const keptMs = config.audit.retention;
-  opening.defer(keepRetention({ audit, keptMs, principal, clock, log }).stop);
+  const { auditIndex: index } = statePaths(config.state);
+  opening.defer(keepRetention({ audit, index, keptMs, principal, clock, log }).stop);
   return { audit, followLog: following.follow };
 }
 

@@ -186,7 +186,8 @@ test("nothing is removed that a renewal would lose its proof of: without what st
   rmSync(join(log.folder, removedRootsPath(1)));
   await assert.rejects(
     prune(log, 600),
-    (error) => error instanceof Refusal && error.code === "bad_log" && /renewals\/1\.pruned/.test(error.message),
+    (error) =>
+      error instanceof Refusal && error.code === "bad_log" && /renewals\/1\.pruned/.test(error.message),
   );
   assert.ok(existsSync(join(log.folder, bundlePath(1))));
   await log.journal.close();
@@ -199,7 +200,10 @@ test("a log that was pruned before its first renewal is wrapped with the hashes 
   await prune(log, 600);
   const { from } = await log.renew();
   assert.equal(from, 512);
-  assert.match(readFileSync(join(log.folder, renewalPath(1)), "utf8"), /^entries 1001 \S+\nfrom 512\nevidence /m);
+  assert.match(
+    readFileSync(join(log.folder, renewalPath(1)), "utf8"),
+    /^entries 1001 \S+\nfrom 512\nevidence /m,
+  );
   assert.deepEqual(await intact(log), [512, [512]]);
   assert.equal(await proven(log), "renewals/1 1001 -512 +1");
   assert.equal(await provesEntry(log, 1, 700), true);
@@ -219,7 +223,11 @@ test("a log that was pruned before its first renewal is wrapped with the hashes 
 test("a renewal after renewal and retention keeps what the first one knew, under the same hash and under another", async () => {
   const log = await renewedLog();
   await prune(log, allOld);
-  assert.equal((await log.renew()).from, 1024, "the bundle in which the first renewal ends, and those behind");
+  assert.equal(
+    (await log.renew()).from,
+    1024,
+    "the bundle in which the first renewal ends, and those behind",
+  );
   assert.equal((await log.renew({ hash: "SHA-512" })).from, 1024);
   await appendMany(log.journal, 1210, 1900);
   assert.equal(await prune(log, 1200), 1024);

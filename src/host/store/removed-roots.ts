@@ -166,4 +166,3 @@ function lost(what: string, bundle: number): Refusal {
     `The log isn't renewed: ${what} lacks what stands for the removed entries from ${bundle * tileWidth} on; run "latticegate audit verify" on it.`,
   );
 }
-
