@@ -137,16 +137,15 @@ interface RootedLog {
   readonly sizes: readonly number[];
 }
 
+interface ReadBundle {
+  readonly bundle: number;
+  readonly entries: readonly Uint8Array[];
+  readonly pass: EntryPass;
+}
+
 /** Each entry is hashed once by each hash, however many trees it stands in. */
-async function growByEntries(
-  { roots }: RootedLog,
-  trees: readonly WantedTree[],
-  {
-    bundle,
-    entries,
-    pass,
-  }: { readonly bundle: number; readonly entries: readonly Uint8Array[]; readonly pass: EntryPass },
-): Promise<void> {
+async function growByEntries(log: RootedLog, trees: readonly WantedTree[], read: ReadBundle): Promise<void> {
+  const { bundle, entries, pass } = read;
   const first = bundle * tileWidth;
   const byHash = new Map(
     trees.map(({ hash, digest }) => [hash, { digest, leaves: new Array<Uint8Array>() }]),
@@ -158,23 +157,28 @@ async function growByEntries(
   }
   const whole = new Map([...byHash].map(([id, { digest, leaves }]) => [id, rootOf(digest, leaves)]));
   for (const tree of trees) {
-    const { hash, digest, size, number, from = 0 } = tree;
+    const { hash, digest, size } = tree;
     const width = Math.min(tileWidth, size - first);
     if (width > entries.length) continue;
+    const own = width === entries.length ? whole.get(hash) : undefined;
     const leaves = byHash.get(hash)?.leaves.slice(0, width) ?? [];
-    const own = (width === entries.length ? whole.get(hash) : undefined) ?? rootOf(digest, leaves);
-    // A copy may have kept entries that the log had lost when it was renewed.
-    const stands =
-      number !== undefined && first < from
-        ? await roots.at(number, bundle, hashSuite(hash).digestBytes)
-        : undefined;
-    const byLeafHash = stands && rootOfLeafHashes(digest, leavesOf(entries, pass));
-    tree.append(byLeafHash !== undefined && sameRoot(stands, byLeafHash) ? byLeafHash : own, bundle);
+    tree.append((await rootByLeafHashes(log, tree, read)) ?? own ?? rootOf(digest, leaves), bundle);
   }
 }
 
-function leavesOf(entries: readonly Uint8Array[], { hashes }: EntryPass): readonly Uint8Array[] {
-  return entries.map((entry) => leafHash(hashes(logHash), entry));
+/** Of entries that a copy has kept, and that the log had lost when it was renewed; undefined of others. */
+async function rootByLeafHashes(
+  { roots }: RootedLog,
+  { hash, digest, number, from = 0 }: WantedTree,
+  { bundle, entries, pass }: ReadBundle,
+): Promise<Uint8Array | undefined> {
+  if (number === undefined || bundle * tileWidth >= from) return undefined;
+  const ofLog = pass.hashes(logHash);
+  const root = rootOfLeafHashes(
+    digest,
+    entries.map((entry) => leafHash(ofLog, entry)),
+  );
+  return sameRoot(await roots.at(number, bundle, hashSuite(hash).digestBytes), root) ? root : undefined;
 }
 
 async function growWithoutEntries(

@@ -15,7 +15,7 @@ import { claimedSize, type EntryRoots, rootsOfEntries } from "./entry-roots.ts";
 import { crossingPath } from "./crossing.ts";
 import { findCrossings, type Generations, readDueHead, walkGenerations } from "./generations.ts";
 import type { LogFiles } from "./log-walk.ts";
-import { findPruned } from "./prune.ts";
+import { findPrune, findPruned } from "./prune.ts";
 import { findRenewals, judgeEntries, judgeEvidence, readRenewals } from "./renewals.ts";
 import type { Renewal } from "./renewal.ts";
 import type { Finding, VerifyOptions } from "./verify.ts";
@@ -73,8 +73,8 @@ export async function verifyStanding(
     ...late.map(({ number }) => `renewals/${number} was made when something had fallen already`),
   ];
   // All entries there are, so that those that nothing proves can be told.
-  const further = [await claimedSize(files), Number.MAX_SAFE_INTEGER];
-  const wanted = further.map((size) => ({ hash: anchors[0]?.hash ?? logHash, size }));
+  const sizes = [await claimedSize(files), Number.MAX_SAFE_INTEGER];
+  const wanted = sizes.map((size) => ({ hash: anchors[0]?.hash ?? logHash, size }));
   const roots = await rootsOfEntries(files, [...anchors, ...wanted], { hashes });
   const findings: readonly Finding[] = [
     ...generations.faults,
@@ -86,7 +86,15 @@ export async function verifyStanding(
   const [by] = anchors;
   if (by === undefined) return { kind: "unproven", unproven: roots.count, notes };
   const removed = Math.min(roots.removed, by.size);
-  return { kind: "proven", by, unproven: roots.count - by.size, removed, notes };
+  const said = removed === 0 ? [] : await whoSaysRemoved(files, by);
+  return { kind: "proven", by, unproven: roots.count - by.size, removed, notes: [...notes, ...said] };
+}
+
+/** Its own entry mostly stands behind what is proven, until the next renewal. */
+async function whoSaysRemoved(files: LogFiles, { size }: Anchor): Promise<readonly string[]> {
+  const { index = 0 } = (await findPrune(files, await claimedSize(files))) ?? {};
+  if (index < size) return [];
+  return [`that entries might be removed is said by entry ${index}, which isn't proven`];
 }
 
 /** Of those of unknown date it is taken that they stood when it was made: nobody can tell otherwise. */

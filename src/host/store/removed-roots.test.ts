@@ -63,6 +63,11 @@ async function proven(log: Checked): Promise<string> {
   return `${verdict.by.path} ${verdict.by.size} -${verdict.removed} +${verdict.unproven}`;
 }
 
+async function notes(log: Checked): Promise<readonly string[]> {
+  const verdict = await withoutSha256(log);
+  return verdict.kind === "broken" ? [] : verdict.notes;
+}
+
 async function findings(log: Checked): Promise<readonly string[]> {
   const verdict = await verified(log);
   return verdict.kind === "broken" ? verdict.findings.map(({ what, text }) => `${what}: ${text}`) : [];
@@ -99,6 +104,8 @@ test("a log that was renewed and pruned is intact, and what is kept is proven wi
   assert.equal(statSync(join(log.folder, removedRootsPath(1))).size, 2 * 64);
   assert.deepEqual(await intact(log), [512, [0]]);
   assert.equal(await proven(log), "renewals/1 700 -512 +502");
+  const unproven = "that entries might be removed is said by entry 1201, which isn't proven";
+  assert.ok((await notes(log)).includes(unproven));
   for (const index of [512, 600, 699]) assert.equal(await provesEntry(log, 1, index), true);
   for (const index of [0, 511, 700]) assert.equal(await provesEntry(log, 1, index), undefined);
 
@@ -233,6 +240,7 @@ test("a renewal after renewal and retention keeps what the first one knew, under
   assert.equal(await prune(log, 1200), 1024);
   assert.deepEqual(await intact(log), [1024, [0, 1024, 1024]]);
   assert.match(await proven(log), /^renewals\/3 \d+ -1024 /);
+  assert.doesNotMatch((await notes(log)).join("\n"), /might be removed/);
   const [first, second] = [1, 2].map((number) => readFileSync(join(log.folder, removedRootsPath(number))));
   assert.deepEqual(first?.subarray(0, 128), second?.subarray(0, 128));
   await log.journal.close();
