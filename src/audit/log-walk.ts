@@ -108,6 +108,7 @@ export async function walkLog(
   const chain = chainWalk(hash);
   const held = await holdEdge(files, size);
   const log = { files: held, size, sizes, hash, evidence, prunedBefore: once(() => findPruned(held, size)) };
+  for (const { tree, roots } of [evidence.fromEntries, evidence.fromTiles]) roots.set(0, tree.root());
   let behind: readonly Uint8Array[] = [];
   for (let index = 0; index * tileWidth < size; index++) {
     const bundle = await compareBundle(log, index);

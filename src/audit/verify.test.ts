@@ -406,6 +406,18 @@ test("a log with another history than the one that was seen is forked, though it
   );
 });
 
+test("a kept head of no entries has the empty tree's root, or it is of another log", async () => {
+  const root = treeOf(entries.slice(0, 1)).root();
+  const wrong = await signHead({ origin, size: 0, root }, signers, 1_790_000_000);
+  for (const size of [0, 1, 700]) {
+    const findings = findingsOf(await verify(await logOf(entries.slice(0, size)), wrong));
+    assert.deepEqual(
+      findings.map(({ what }) => what),
+      ["forked"],
+    );
+  }
+});
+
 test("a log that grew out of what was seen is intact", async () => {
   for (const size of [0, 1, 255, 256, 400, 700]) {
     assert.equal(

@@ -296,7 +296,7 @@ function judgeSeen(
     return [{ what: "rolled back", index: claimed.size, text }];
   }
   const rootThen = trusted?.roots.get(size);
-  if (size === 0 || rootThen === undefined || equalInConstantTime(rootThen, root)) return [];
+  if (rootThen === undefined || equalInConstantTime(rootThen, root)) return [];
   const text = `this isn't the log that was seen: its first ${size} entries have another root`;
   return [{ what: "forked", text }];
 }
