@@ -37,6 +37,13 @@ export interface BuiltTree {
   readonly roots: Map<number, Uint8Array>;
 }
 
+interface SurplusFile {
+  readonly path: string;
+  readonly index: number;
+  /** What it should end with: `256 hashes`. */
+  readonly than: string;
+}
+
 interface MissingFile {
   readonly path: string;
   readonly index: number;
@@ -58,6 +65,8 @@ export interface Evidence {
   readonly missing: MissingFile[];
   /** Files that end within an entry. */
   readonly torn: { readonly path: string; readonly index: number }[];
+  /** Files that go on behind what they are the place of. */
+  readonly surplus: SurplusFile[];
   /** The last covered entry that is there, whatever is left of it. */
   lastPresent: number;
   /** Entries that aren't there and that retention may have removed: known by their tiles only. */
@@ -96,6 +105,7 @@ export async function walkLog(
     chain: [],
     missing: [],
     torn: [],
+    surplus: [],
     lastPresent: -1,
     pruned: 0,
     prunedBefore: 0,
@@ -249,9 +259,16 @@ async function compareTiles(log: Log, built: BuiltTree, tiles: readonly Tile[]):
 async function storedTile(log: Log, id: TileId): Promise<Uint8Array | undefined> {
   const length = id.width * hashBytes;
   const isPartial = id.width < tileWidth;
-  const bytes =
-    (await log.files(tilePath(id))) ??
-    (isPartial ? await wider(log, id.width, (width) => tilePath({ ...id, width })) : undefined);
+  const exact = await log.files(tilePath(id));
+  const stored =
+    exact === undefined && isPartial
+      ? await wider(log, id.width, (width) => tilePath({ ...id, width }))
+      : exact && { bytes: exact, width: id.width };
+  const bytes = stored?.bytes;
+  if (stored !== undefined && stored.bytes.length > stored.width * hashBytes) {
+    const path = tilePath({ ...id, width: stored.width });
+    tellSurplus(log, { path, index: id.index, than: `${stored.width} hashes` });
+  }
   if (bytes !== undefined && bytes.length >= length) return bytes.subarray(0, length);
   const text = `${tilePath(id)} is ${bytes === undefined ? "missing" : "cut"}`;
   const isKnown = log.evidence.missing.some(({ path }) => path === tilePath(id));
@@ -265,14 +282,37 @@ async function wider(
   log: Log,
   width: number,
   path: (width: number) => string,
-): Promise<Uint8Array | undefined> {
+): Promise<{ readonly bytes: Uint8Array; readonly width: number } | undefined> {
   const full = await log.files(path(tileWidth));
-  if (full !== undefined) return full;
+  if (full !== undefined) return { bytes: full, width: tileWidth };
   for (let more = width + 1; more < tileWidth; more++) {
     const bytes = await log.files(path(more));
-    if (bytes !== undefined) return bytes;
+    if (bytes !== undefined) return { bytes, width: more };
   }
   return undefined;
+}
+
+/** Once a file: a tile is read for both trees. */
+function tellSurplus({ evidence: { surplus } }: Pick<Log, "evidence">, file: SurplusFile): void {
+  if (!surplus.some(({ path }) => path === file.path)) keep(surplus, [file]);
+}
+
+/**
+ * Bytes behind a bundle's last entry, and entries behind those that it may have.
+ * @param width of the file itself, not of what the head covers of it
+ * @returns it without them
+ */
+function checkBundleEnd(
+  log: Pick<Log, "evidence">,
+  bundle: Bundle,
+  { path, index, width }: { readonly path: string; readonly index: number; readonly width: number },
+): Bundle {
+  const { entries, tornBytes } = bundle;
+  // The end of what is still being written may be torn: it was never acknowledged.
+  const isTorn = tornBytes > 0 && entries.length === width && !path.startsWith("open/");
+  if (!isTorn && entries.length <= width) return bundle;
+  tellSurplus(log, { path, index: index * tileWidth, than: `${width} entries` });
+  return { ...bundle, entries: entries.slice(0, width) };
 }
 
 /** The full bundle, else the open one, else the partial one; and the partial one must be the others' beginning. */
@@ -291,18 +331,27 @@ async function storedBundle(
   for (const path of paths) {
     const bytes = await log.files(path);
     if (bytes === undefined) continue;
-    const bundle = splitBundle(bytes);
-    if (bundle.tornBytes > 0 && bundle.entries.length < width)
-      keep(torn, [{ path, index: index * tileWidth }]);
-    if (partialPath !== undefined && path === paths[1])
-      await comparePartial(log, { path: partialPath, index, width }, bytes);
+    const split = splitBundle(bytes);
+    if (split.tornBytes > 0 && split.entries.length < width) keep(torn, [{ path, index: index * tileWidth }]);
+    const isPartial = path === partialPath;
+    // What is too much in a bundle that the head covers to its end is told as put in.
+    const isToldElsewhere = width === tileWidth && split.entries.length > width;
+    const bundle = isToldElsewhere
+      ? split
+      : checkBundleEnd(log, split, { path, index, width: isPartial ? width : tileWidth });
+    if (partialPath !== undefined && !isPartial)
+      await comparePartial(log, { path: partialPath, index, width }, { path, bytes });
     return { bundle, path, isPruned: false };
   }
   const nothing = { bundle: { entries: [], tornBytes: 0 }, path: bundlePath(index, width) };
   const isPruned = width === tileWidth && (index + 1) * tileWidth <= (await log.prunedBefore());
   if (isPruned) return { ...nothing, isPruned };
   const rest = width < tileWidth ? await wider(log, width, (more) => bundlePath(index, more)) : undefined;
-  if (rest !== undefined) return { ...nothing, bundle: splitBundle(rest), isPruned };
+  if (rest !== undefined) {
+    const path = bundlePath(index, rest.width);
+    const bundle = checkBundleEnd(log, splitBundle(rest.bytes), { path, index, width: rest.width });
+    return { bundle, path, isPruned };
+  }
   const text = `${bundlePath(index, width)} is missing`;
   const kind = width < tileWidth ? "file" : "entries";
   keep(missing, [{ path: bundlePath(index, width), index: index * tileWidth, text, kind }]);
@@ -312,12 +361,16 @@ async function storedBundle(
 async function comparePartial(
   log: Log,
   { path, index, width }: { readonly path: string; readonly index: number; readonly width: number },
-  open: Uint8Array,
+  whole: { readonly path: string; readonly bytes: Uint8Array },
 ): Promise<void> {
   const partial = await log.files(path);
+  // A full bundle took its place.
+  if (partial === undefined && whole.path === bundlePath(index)) return;
+  if (partial !== undefined) checkBundleEnd(log, splitBundle(partial), { path, index, width });
   // If entries are missing from both alike, that is told where they are missing.
-  if (partial !== undefined && sameBytes(wholeEntries(partial, width), wholeEntries(open, width))) return;
-  const text = partial === undefined ? `${path} is missing` : `${path} isn't the beginning of open/${index}`;
+  if (partial !== undefined && sameBytes(wholeEntries(partial, width), wholeEntries(whole.bytes, width)))
+    return;
+  const text = partial === undefined ? `${path} is missing` : `${path} isn't the beginning of ${whole.path}`;
   keep(log.evidence.missing, [
     { path, index: index * tileWidth, text, kind: partial === undefined ? "redundant" : "file" },
   ]);
@@ -336,13 +389,26 @@ async function walkTail(
   const read = (size % tileWidth) + behind.length;
   if (read > 0 && read < tileWidth) return;
   for (let index = Math.ceil(size / tileWidth); ; index++) {
-    const bytes = (await files(bundlePath(index))) ?? (await files(`open/${index}`));
-    if (bytes === undefined) return;
-    const { entries, tornBytes } = splitBundle(bytes);
+    const stored = await fullOrOpen(files, index);
+    if (stored === undefined) return;
+    const place = { path: stored.path, index, width: tileWidth };
+    const { entries, tornBytes } = checkBundleEnd(log, splitBundle(stored.bytes), place);
     evidence.tornTailBytes = tornBytes;
     follow(entries, index * tileWidth);
     if (entries.length < tileWidth) return;
   }
+}
+
+async function fullOrOpen(
+  files: LogFiles,
+  index: number,
+): Promise<{ readonly path: string; readonly bytes: Uint8Array } | undefined> {
+  // It may be renamed between two looks.
+  for (const path of [bundlePath(index), `open/${index}`, bundlePath(index)]) {
+    const bytes = await files(path);
+    if (bytes !== undefined) return { path, bytes };
+  }
+  return undefined;
 }
 
 function wholeEntries(bundle: Uint8Array, width: number): Uint8Array {

@@ -117,6 +117,7 @@ export async function verifyLog(options: VerifyOptions): Promise<Verdict> {
     ...generations.faults,
     ...(reading.kind === "signed" ? [] : [unsigned(reading)]),
     ...judgeFiles(evidence, claimed),
+    ...surplusFiles(evidence),
     ...judgePruned(evidence),
     ...judgeRotations(generations, {
       size: claimed.size,
@@ -263,6 +264,13 @@ function missingFiles(
       return { what: "torn", path, index, text: `${path} ends within an entry` };
     }),
   ];
+}
+
+/** C2SP tlog-tiles: a tile is so many hashes and not a byte more; so is a bundle that is no longer being filled. */
+function surplusFiles({ surplus }: Evidence): readonly Finding[] {
+  return surplus.map(({ path, index, than }) => {
+    return { what: "changed", index, path, text: `${path} was changed: it has more bytes than ${than}` };
+  });
 }
 
 const entriesFolder = "tile/entries/";
