@@ -78,6 +78,8 @@ export function readEntry(bytes: Uint8Array, hash: Hash = sha256): EntryReading 
       isTooDeep(record) ? `it is nested deeper than ${maxDepth}` : "it isn't in canonical form",
     );
   }
+  // SEP-3004 §2.8: reserved; nobody here verifies an anchor, and `event_hash` doesn't cover it.
+  if ((record["anchor_witness"] ?? null) !== null) return unreadable("anchor_witness isn't null");
   return readRecord(record, bytes, hash);
 }
 
@@ -96,8 +98,6 @@ function readRecord(record: Readonly<Record<string, unknown>>, bytes: Uint8Array
   if (!isDigest(eventHash) || eventHash !== eventHashOf(record, bytes, hash)) {
     return unreadable("its event_hash isn't that of its content");
   }
-  // SEP-3004 §2.8: reserved; nobody here verifies an anchor, and `event_hash` doesn't cover it.
-  if ((record["anchor_witness"] ?? null) !== null) return unreadable("anchor_witness isn't null");
   const facts = readFacts(record["extensions"]);
   if (facts === undefined) return unreadable("extensions has none, or isn't an object of them");
   const callId = eventId.endsWith(`/${event}`) ? eventId.slice(0, -event.length - 1) : eventId;

@@ -32,8 +32,10 @@ export interface EntryDifference extends Omit<Difference, "at"> {
 /** A Merkle tree that was built along, and which stored tiles above level 0 disagree with it. */
 export interface BuiltTree {
   readonly tree: GrowingTree;
+  /** What it was when all that the head covers was in it. */
+  covered: { readonly size: number; readonly root: Uint8Array };
   readonly disagreeing: string[];
-  /** At the sizes that were asked for. */
+  /** At the sizes that were asked for; also those behind the head, if the entries are there. */
   readonly roots: Map<number, Uint8Array>;
 }
 
@@ -99,8 +101,8 @@ export async function walkLog(
   hash: Hash,
 ): Promise<Evidence> {
   const evidence: Evidence = {
-    fromEntries: { tree: growTree(hash), disagreeing: [], roots: new Map() },
-    fromTiles: { tree: growTree(hash), disagreeing: [], roots: new Map() },
+    fromEntries: newTree(hash),
+    fromTiles: newTree(hash),
     differences: [],
     chain: [],
     missing: [],
@@ -118,7 +120,6 @@ export async function walkLog(
   const chain = chainWalk(hash);
   const held = await holdEdge(files, size);
   const log = { files: held, size, sizes, hash, evidence, prunedBefore: once(() => findPruned(held, size)) };
-  for (const { tree, roots } of [evidence.fromEntries, evidence.fromTiles]) roots.set(0, tree.root());
   let behind: readonly Uint8Array[] = [];
   for (let index = 0; index * tileWidth < size; index++) {
     const bundle = await compareBundle(log, index);
@@ -131,16 +132,28 @@ export async function walkLog(
   }
   for (const built of [evidence.fromEntries, evidence.fromTiles]) {
     if (built.tree.size() === size) await compareTiles(log, built, built.tree.partialTiles());
+    built.covered = { size: built.tree.size(), root: built.tree.root() };
   }
   evidence.prunedBefore = chain.prunedBefore();
   await walkTail(log, behind, (entries, first) => {
     evidence.uncovered += entries.length;
     keep(evidence.chain, chain.follow(entries, first));
+    if (sizes.size === 0 || Math.max(...sizes) <= first) return;
+    const leaves = entries.map((entry) => leafHash(hash, entry));
+    for (const built of [evidence.fromEntries, evidence.fromTiles]) {
+      if (built.tree.size() === first) grow(built, leaves, sizes);
+    }
   });
   evidence.lastAtUnixMs = chain.lastAtUnixMs();
   evidence.rotations = chain.rotations();
   evidence.renewals = chain.renewals();
   return evidence;
+}
+
+function newTree(hash: Hash): BuiltTree {
+  const tree = growTree(hash);
+  const empty = { size: 0, root: tree.root() };
+  return { tree, covered: empty, disagreeing: [], roots: new Map([[0, empty.root]]) };
 }
 
 interface Log {
@@ -321,7 +334,7 @@ async function storedBundle(
   index: number,
   width: number,
 ): Promise<{ readonly bundle: Bundle; readonly path: string; readonly isPruned: boolean }> {
-  const { missing, torn } = log.evidence;
+  const { missing } = log.evidence;
   const paths = [
     bundlePath(index),
     `open/${index}`,
@@ -331,14 +344,8 @@ async function storedBundle(
   for (const path of paths) {
     const bytes = await log.files(path);
     if (bytes === undefined) continue;
-    const split = splitBundle(bytes);
-    if (split.tornBytes > 0 && split.entries.length < width) keep(torn, [{ path, index: index * tileWidth }]);
     const isPartial = path === partialPath;
-    // What is too much in a bundle that the head covers to its end is told as put in.
-    const isToldElsewhere = width === tileWidth && split.entries.length > width;
-    const bundle = isToldElsewhere
-      ? split
-      : checkBundleEnd(log, split, { path, index, width: isPartial ? width : tileWidth });
+    const bundle = cutToPlace(log, splitBundle(bytes), { path, index, width, isPartial });
     if (partialPath !== undefined && !isPartial)
       await comparePartial(log, { path: partialPath, index, width }, { path, bytes });
     return { bundle, path, isPruned: false };
@@ -356,6 +363,24 @@ async function storedBundle(
   const kind = width < tileWidth ? "file" : "entries";
   keep(missing, [{ path: bundlePath(index, width), index: index * tileWidth, text, kind }]);
   return { ...nothing, isPruned };
+}
+
+function cutToPlace(
+  log: Pick<Log, "evidence">,
+  bundle: Bundle,
+  place: {
+    readonly path: string;
+    readonly index: number;
+    readonly width: number;
+    readonly isPartial: boolean;
+  },
+): Bundle {
+  const { path, index, width, isPartial } = place;
+  const count = bundle.entries.length;
+  if (bundle.tornBytes > 0 && count < width) keep(log.evidence.torn, [{ path, index: index * tileWidth }]);
+  // What is too much in a bundle that the head covers to its end is told as put in.
+  if (width === tileWidth && count > width) return bundle;
+  return checkBundleEnd(log, bundle, { path, index, width: isPartial ? width : tileWidth });
 }
 
 async function comparePartial(
