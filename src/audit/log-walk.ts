@@ -6,19 +6,22 @@
 import { toHex } from "../kernel/bytes.ts";
 import { growTree, type GrowingTree } from "../merkle/growing-tree.ts";
 import { type Hash, hashBytes, leafHash } from "../merkle/hashing.ts";
-import {
-  bundlePath,
-  partialTileIds,
-  type Tile,
-  tileHashes,
-  type TileId,
-  tilePath,
-  tileWidth,
-} from "../merkle/tiles.ts";
-import { type Bundle, framedBytes, splitBundle } from "./bundle.ts";
+import { bundlePath, type Tile, tileHashes, tilePath, tileWidth } from "../merkle/tiles.ts";
+import { framedBytes, splitBundle } from "./bundle.ts";
 import { type ChainFault, chainWalk, type IndexedEntry } from "./chain.ts";
 import { type Difference, differences } from "./differences.ts";
 import { findPruned } from "./prune.ts";
+import {
+  checkBundleEnd,
+  type FileFaults,
+  fullOrOpen,
+  holdEdge,
+  keep,
+  type LogStore,
+  sameBytes,
+  storedBundle,
+  storedTile,
+} from "./stored-files.ts";
 
 /** The bytes of a file below the log's folder, or undefined if there is none. */
 export type LogFiles = (path: string) => Promise<Uint8Array | undefined>;
@@ -29,7 +32,7 @@ export interface EntryDifference extends Omit<Difference, "at"> {
   readonly path: string;
 }
 
-/** A Merkle tree that was built along, and which stored tiles above level 0 disagree with it. */
+/** A Merkle tree that was built along, and which stored files disagree with it: tiles above level 0, older partials. */
 export interface BuiltTree {
   readonly tree: GrowingTree;
   /** What it was when all that the head covers was in it. */
@@ -39,36 +42,12 @@ export interface BuiltTree {
   readonly roots: Map<number, Uint8Array>;
 }
 
-interface SurplusFile {
-  readonly path: string;
-  readonly index: number;
-  /** What it should end with: `256 hashes`. */
-  readonly than: string;
-}
-
-interface MissingFile {
-  readonly path: string;
-  readonly index: number;
-  readonly text: string;
-  /**
-   * `redundant`: a partial file that isn't there holds nothing of its own, so it isn't missed if the entries give
-   * the signed root without it; `entries`: a full bundle; `file`: any other.
-   */
-  readonly kind: "redundant" | "entries" | "file";
-}
-
-export interface Evidence {
+export interface Evidence extends FileFaults {
   /** Out of the entries, and out of the stored level-0 tiles. */
   readonly fromEntries: BuiltTree;
   readonly fromTiles: BuiltTree;
   readonly differences: EntryDifference[];
   readonly chain: ChainFault[];
-  /** Files that aren't there or have the wrong length. */
-  readonly missing: MissingFile[];
-  /** Files that end within an entry. */
-  readonly torn: { readonly path: string; readonly index: number }[];
-  /** Files that go on behind what they are the place of. */
-  readonly surplus: SurplusFile[];
   /** The last covered entry that is there, whatever is left of it. */
   lastPresent: number;
   /** Entries that aren't there and that retention may have removed: known by their tiles only. */
@@ -85,9 +64,6 @@ export interface Evidence {
   /** Also those behind the head: entries that say of a renewal that it was made. */
   renewals: readonly IndexedEntry[];
 }
-
-/** More of one kind tells a reader nothing new. */
-const maxKept = 256;
 
 /**
  * @param size of the head
@@ -121,9 +97,10 @@ export async function walkLog(
   const held = await holdEdge(files, size);
   const log = { files: held, size, sizes, hash, evidence, prunedBefore: once(() => findPruned(held, size)) };
   let behind: readonly Uint8Array[] = [];
+  let edge: readonly Uint8Array[] = [];
   for (let index = 0; index * tileWidth < size; index++) {
     const bundle = await compareBundle(log, index);
-    behind = bundle.behind;
+    [edge, behind] = [bundle.covered, bundle.behind];
     if (bundle.isPruned) chain.skip();
     keep(evidence.chain, chain.follow(bundle.covered, index * tileWidth));
     for (const built of [evidence.fromEntries, evidence.fromTiles]) {
@@ -131,9 +108,13 @@ export async function walkLog(
     }
   }
   for (const built of [evidence.fromEntries, evidence.fromTiles]) {
-    if (built.tree.size() === size) await compareTiles(log, built, built.tree.partialTiles());
+    if (built.tree.size() === size) {
+      await compareTiles(log, built, built.tree.partialTiles());
+      await compareOlderTiles(log, built);
+    }
     built.covered = { size: built.tree.size(), root: built.tree.root() };
   }
+  if (size % tileWidth > 0) await compareOlderBundles(log, edge);
   evidence.prunedBefore = chain.prunedBefore();
   await walkTail(log, behind, (entries, first) => {
     evidence.uncovered += entries.length;
@@ -156,32 +137,16 @@ function newTree(hash: Hash): BuiltTree {
   return { tree, covered: empty, disagreeing: [], roots: new Map([[0, empty.root]]) };
 }
 
-interface Log {
-  readonly files: LogFiles;
+interface Log extends LogStore {
   readonly size: number;
   readonly sizes: ReadonlySet<number>;
   readonly hash: Hash;
   readonly evidence: Evidence;
-  /** As the log's end says; confirmed when the walk has come there. */
-  readonly prunedBefore: () => Promise<number>;
 }
 
 function once<Value>(find: () => Promise<Value>): () => Promise<Value> {
   let found: Promise<Value> | undefined;
   return () => (found ??= find());
-}
-
-function keep<Row>(rows: Row[], more: readonly Row[]): void {
-  rows.push(...more.slice(0, maxKept - rows.length));
-}
-
-/** A running log drops partials as it grows, so those of this head are fetched before anything else. */
-async function holdEdge(files: LogFiles, size: number): Promise<LogFiles> {
-  const paths = partialTileIds(size).map(tilePath);
-  if (size % tileWidth > 0) paths.push(bundlePath(Math.floor(size / tileWidth), size % tileWidth));
-  const held = new Map<string, Uint8Array | undefined>();
-  for (const path of paths) held.set(path, await files(path));
-  return (path) => (held.has(path) ? Promise.resolve(held.get(path)) : files(path));
 }
 
 interface Compared {
@@ -268,137 +233,32 @@ async function compareTiles(log: Log, built: BuiltTree, tiles: readonly Tile[]):
   }
 }
 
-/** A tile as it lies there: the partial one, or as much of the full one that replaced it, or of a wider one. */
-async function storedTile(log: Log, id: TileId): Promise<Uint8Array | undefined> {
-  const length = id.width * hashBytes;
-  const isPartial = id.width < tileWidth;
-  const exact = await log.files(tilePath(id));
-  const stored =
-    exact === undefined && isPartial
-      ? await wider(log, id.width, (width) => tilePath({ ...id, width }))
-      : exact && { bytes: exact, width: id.width };
-  const bytes = stored?.bytes;
-  if (stored !== undefined && stored.bytes.length > stored.width * hashBytes) {
-    const path = tilePath({ ...id, width: stored.width });
-    tellSurplus(log, { path, index: id.index, than: `${stored.width} hashes` });
-  }
-  if (bytes !== undefined && bytes.length >= length) return bytes.subarray(0, length);
-  const text = `${tilePath(id)} is ${bytes === undefined ? "missing" : "cut"}`;
-  const isKnown = log.evidence.missing.some(({ path }) => path === tilePath(id));
-  const kind = isPartial && bytes === undefined ? "redundant" : "file";
-  if (!isKnown) keep(log.evidence.missing, [{ path: tilePath(id), index: id.index, text, kind }]);
-  return undefined;
-}
-
-/** A copy made while the log grew may have newer partial files than its head asks for. */
-async function wider(
-  log: Log,
-  width: number,
-  path: (width: number) => string,
-): Promise<{ readonly bytes: Uint8Array; readonly width: number } | undefined> {
-  const full = await log.files(path(tileWidth));
-  if (full !== undefined) return { bytes: full, width: tileWidth };
-  for (let more = width + 1; more < tileWidth; more++) {
-    const bytes = await log.files(path(more));
-    if (bytes !== undefined) return { bytes, width: more };
-  }
-  return undefined;
-}
-
-/** Once a file: a tile is read for both trees. */
-function tellSurplus({ evidence: { surplus } }: Pick<Log, "evidence">, file: SurplusFile): void {
-  if (!surplus.some(({ path }) => path === file.path)) keep(surplus, [file]);
-}
-
 /**
- * Bytes behind a bundle's last entry, and entries behind those that it may have.
- * @param width of the file itself, not of what the head covers of it
- * @returns it without them
+ * Partial tiles of heads before this one, of which the newest stay until the tile is full, are this head's beginning.
+ * They can't be listed, so each width is asked for.
  */
-function checkBundleEnd(
-  log: Pick<Log, "evidence">,
-  bundle: Bundle,
-  { path, index, width }: { readonly path: string; readonly index: number; readonly width: number },
-): Bundle {
-  const { entries, tornBytes } = bundle;
-  // The end of what is still being written may be torn: it was never acknowledged.
-  const isTorn = tornBytes > 0 && entries.length === width && !path.startsWith("open/");
-  if (!isTorn && entries.length <= width) return bundle;
-  tellSurplus(log, { path, index: index * tileWidth, than: `${width} entries` });
-  return { ...bundle, entries: entries.slice(0, width) };
-}
-
-/** The full bundle, else the open one, else the partial one; and the partial one must be the others' beginning. */
-async function storedBundle(
-  log: Log,
-  index: number,
-  width: number,
-): Promise<{ readonly bundle: Bundle; readonly path: string; readonly isPruned: boolean }> {
-  const { missing } = log.evidence;
-  const paths = [
-    bundlePath(index),
-    `open/${index}`,
-    ...(width < tileWidth ? [bundlePath(index, width)] : []),
-  ];
-  const partialPath = paths[2];
-  for (const path of paths) {
-    const bytes = await log.files(path);
-    if (bytes === undefined) continue;
-    const isPartial = path === partialPath;
-    const bundle = cutToPlace(log, splitBundle(bytes), { path, index, width, isPartial });
-    if (partialPath !== undefined && !isPartial)
-      await comparePartial(log, { path: partialPath, index, width }, { path, bytes });
-    return { bundle, path, isPruned: false };
+async function compareOlderTiles({ files }: Log, { tree, disagreeing }: BuiltTree): Promise<void> {
+  for (const { bytes, ...id } of tree.partialTiles()) {
+    for (let width = 1; width < id.width; width++) {
+      const path = tilePath({ ...id, width });
+      const older = await files(path);
+      if (older !== undefined && !sameBytes(older, bytes.subarray(0, width * hashBytes)))
+        keep(disagreeing, [path]);
+    }
   }
-  const nothing = { bundle: { entries: [], tornBytes: 0 }, path: bundlePath(index, width) };
-  const isPruned = width === tileWidth && (index + 1) * tileWidth <= (await log.prunedBefore());
-  if (isPruned) return { ...nothing, isPruned };
-  const rest = width < tileWidth ? await wider(log, width, (more) => bundlePath(index, more)) : undefined;
-  if (rest !== undefined) {
-    const path = bundlePath(index, rest.width);
-    const bundle = checkBundleEnd(log, splitBundle(rest.bytes), { path, index, width: rest.width });
-    return { bundle, path, isPruned };
-  }
-  const text = `${bundlePath(index, width)} is missing`;
-  const kind = width < tileWidth ? "file" : "entries";
-  keep(missing, [{ path: bundlePath(index, width), index: index * tileWidth, text, kind }]);
-  return { ...nothing, isPruned };
 }
 
-function cutToPlace(
-  log: Pick<Log, "evidence">,
-  bundle: Bundle,
-  place: {
-    readonly path: string;
-    readonly index: number;
-    readonly width: number;
-    readonly isPartial: boolean;
-  },
-): Bundle {
-  const { path, index, width, isPartial } = place;
-  const count = bundle.entries.length;
-  if (bundle.tornBytes > 0 && count < width) keep(log.evidence.torn, [{ path, index: index * tileWidth }]);
-  // What is too much in a bundle that the head covers to its end is told as put in.
-  if (width === tileWidth && count > width) return bundle;
-  return checkBundleEnd(log, bundle, { path, index, width: isPartial ? width : tileWidth });
-}
-
-async function comparePartial(
-  log: Log,
-  { path, index, width }: { readonly path: string; readonly index: number; readonly width: number },
-  whole: { readonly path: string; readonly bytes: Uint8Array },
+/** @param edge the entries of the bundle in which the head ends, to its end */
+async function compareOlderBundles(
+  { files, size, evidence }: Log,
+  edge: readonly Uint8Array[],
 ): Promise<void> {
-  const partial = await log.files(path);
-  // A full bundle took its place.
-  if (partial === undefined && whole.path === bundlePath(index)) return;
-  if (partial !== undefined) checkBundleEnd(log, splitBundle(partial), { path, index, width });
-  // If entries are missing from both alike, that is told where they are missing.
-  if (partial !== undefined && sameBytes(wholeEntries(partial, width), wholeEntries(whole.bytes, width)))
-    return;
-  const text = partial === undefined ? `${path} is missing` : `${path} isn't the beginning of ${whole.path}`;
-  keep(log.evidence.missing, [
-    { path, index: index * tileWidth, text, kind: partial === undefined ? "redundant" : "file" },
-  ]);
+  for (let width = 1; width < size % tileWidth; width++) {
+    const path = bundlePath(Math.floor(size / tileWidth), width);
+    const older = await files(path);
+    if (older !== undefined && !sameBytes(older, framedBytes(edge.slice(0, width))))
+      keep(evidence.fromEntries.disagreeing, [path]);
+  }
 }
 
 /** What was written after the head: chained, but not signed yet. */
@@ -422,24 +282,4 @@ async function walkTail(
     follow(entries, index * tileWidth);
     if (entries.length < tileWidth) return;
   }
-}
-
-async function fullOrOpen(
-  files: LogFiles,
-  index: number,
-): Promise<{ readonly path: string; readonly bytes: Uint8Array } | undefined> {
-  // It may be renamed between two looks.
-  for (const path of [bundlePath(index), `open/${index}`, bundlePath(index)]) {
-    const bytes = await files(path);
-    if (bytes !== undefined) return { path, bytes };
-  }
-  return undefined;
-}
-
-function wholeEntries(bundle: Uint8Array, width: number): Uint8Array {
-  return framedBytes(splitBundle(bundle).entries.slice(0, width));
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
 }

@@ -323,6 +323,27 @@ test("a changed tile is named, not the entries that it is about", async () => {
   }
 });
 
+test("partial files of earlier heads that are still there are the beginning of this head's", async () => {
+  const files = new Map(whole);
+  for (const size of [513, 650, 699]) {
+    for (const [path, bytes] of await logOf(entries.slice(0, size)))
+      if (path.includes(".p/")) files.set(path, bytes);
+  }
+  assert.equal((await verify(files)).kind, "intact");
+  const older = [...files.keys()].filter((path) => path.includes(".p/") && !whole.has(path));
+  assert.equal(older.length, 6);
+  for (const path of [...older, "tile/1/000.p/1"]) {
+    const bytes = files.get(path) ?? whole.get("tile/1/000.p/2")!.subarray(0, 32);
+    for (const wrong of [bend(bytes), bytes.subarray(0, -1), Buffer.concat([bytes, Buffer.of(7)])]) {
+      const findings = findingsOf(await verify(new Map(files).set(path, wrong)));
+      assert.deepEqual(
+        findings.map((finding) => [finding.what, finding.path]),
+        [["changed", path]],
+      );
+    }
+  }
+});
+
 /** Bytes behind the end of files, in logs with and without `open/`. */
 const surpluses: readonly (readonly [string, number, Uint8Array])[] = [
   ["tile/0/000", 700, Buffer.of(7)],

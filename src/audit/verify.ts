@@ -296,7 +296,9 @@ const entriesFolder = "tile/entries/";
 
 function disagreeing({ disagreeing }: BuiltTree): readonly Finding[] {
   return disagreeing.map((path) => {
-    return { what: "changed", path, text: `${path} was changed: it isn't what the tiles below add up to` };
+    const isBeginning = path.startsWith("tile/0/") || path.startsWith(entriesFolder);
+    const why = isBeginning ? "the beginning of what the head covers" : "what the tiles below add up to";
+    return { what: "changed", path, text: `${path} was changed: it isn't ${why}` };
   });
 }
 
