@@ -5,8 +5,8 @@
 
 /** SEP-3004 §2.3: the baseline cap of one string, in code units. */
 const maxStringUnits = 8192;
-/** Records are three deep; this only stops hostile ones. */
-const maxDepth = 8;
+/** Objects within one another, the record counted: ours have three, this only stops hostile ones. */
+export const maxDepth = 8;
 
 /** What stands where a value was cut. */
 export const cutMark = "…[cut]";
@@ -45,6 +45,12 @@ export function canonicalJson(value: unknown, depth = 0): string | undefined {
     body += `${body === "" ? "" : ","}${name}:${text}`;
   }
   return `{${body}}`;
+}
+
+/** Whether more objects than `maxDepth` stand within one another; arrays have no canonical form at all. */
+export function isTooDeep(value: unknown, depth = 0): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return depth === maxDepth || Object.values(value).some((member) => isTooDeep(member, depth + 1));
 }
 
 function canonicalString(value: string): string | undefined {

@@ -130,7 +130,29 @@ for (const [what, record] of notRecords) {
 
 test("a record nested too deep is not read, and nothing breaks", () => {
   const deep = `${'{"a":'.repeat(1300)}null${"}".repeat(1300)}`;
-  assert.equal(readEntry(utf8(deep)).kind, "unreadable");
+  assert.deepEqual(readEntry(utf8(deep)), { kind: "unreadable", why: "it is nested deeper than 8" });
+});
+
+test("eight objects within one another may be, and nine may not", () => {
+  const nested = (objects: number): string => `${'{"a":'.repeat(objects)}null${"}".repeat(objects)}`;
+  const { event_hash: _, ...body } = JSON.parse(good) as Record<string, unknown>;
+  const recordOf = (depth: number): Uint8Array => {
+    // The record and its extensions are the first two.
+    const more = { "other.example/x": JSON.parse(nested(depth - 2)) as unknown };
+    const wider = { ...body, extensions: { ...(body["extensions"] as object), ...more } };
+    const event_hash = toHex(sha256(utf8(canonicalJson(wider) ?? "")));
+    return utf8(canonicalJson({ ...wider, event_hash }) ?? JSON.stringify({ event_hash, ...wider }));
+  };
+  assert.equal(entryOf(recordOf(8)).callId, plain.callId);
+  assert.deepEqual(readEntry(recordOf(9)), { kind: "unreadable", why: "it is nested deeper than 8" });
+});
+
+test("an anchor that nobody verifies makes a record unreadable; SEP-3004 reserves its member", () => {
+  const anchored = (value: string): Uint8Array => utf8(good.replace("{", `{"anchor_witness":${value},`));
+  assert.equal(entryOf(anchored("null")).callId, plain.callId);
+  for (const value of ['"abcd"', '""', "true", "false", "{}"]) {
+    assert.deepEqual(readEntry(anchored(value)), { kind: "unreadable", why: "anchor_witness isn't null" });
+  }
 });
 
 test("a member that SEP-3004 doesn't name is ignored, as it asks", () => {

@@ -8,7 +8,7 @@ import { sha256, sha256Hex } from "../crypto/hash.ts";
 import { fromUtf8, toHex, utf8 } from "../kernel/bytes.ts";
 import type { Hash } from "../merkle/hashing.ts";
 import type { EntryDraft, EntryOutcome } from "../model/entry.ts";
-import { canonicalJson, cutMark, quote } from "./canonical.ts";
+import { canonicalJson, cutMark, isTooDeep, maxDepth, quote } from "./canonical.ts";
 
 /** A record never takes more, so that 256 of them fit in 2 MiB. */
 export const maxEntryBytes = 8192;
@@ -73,7 +73,13 @@ export function readEntry(bytes: Uint8Array, hash: Hash = sha256): EntryReading 
   const text = fromUtf8(bytes);
   const record = text === undefined ? undefined : parse(text);
   if (record === undefined) return unreadable("it is no JSON object");
-  if (canonicalJson(record) !== text) return unreadable("it isn't in canonical form");
+  if (canonicalJson(record) !== text) {
+    return unreadable(
+      isTooDeep(record) ? `it is nested deeper than ${maxDepth}` : "it isn't in canonical form",
+    );
+  }
+  // SEP-3004 §2.8: reserved; nobody here verifies an anchor, and `event_hash` doesn't cover it.
+  if ((record["anchor_witness"] ?? null) !== null) return unreadable("anchor_witness isn't null");
   return readRecord(record, bytes, hash);
 }
 

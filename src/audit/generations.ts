@@ -4,6 +4,7 @@
  * of which size.
  */
 import { hasSameKeys, type LogGeneration, type LogKey, maxGenerations } from "../crypto/log-key.ts";
+import type { NoteKeyRole } from "../crypto/note-keys.ts";
 import { type Crossing, crossingPath, readCrossing } from "./crossing.ts";
 import { everythingStands, type Standing } from "../crypto/suites/fallen.ts";
 import { type Head, type HeadReading, readHead } from "./head.ts";
@@ -75,8 +76,9 @@ export function readDueHead(
   bytes: Uint8Array,
   generations: Generations,
   standing: Standing = everythingStands,
+  mustSign?: readonly NoteKeyRole[],
 ): HeadReading {
-  const reading = readHead(bytes, generations.known, standing);
+  const reading = readHead(bytes, generations.known, standing, mustSign);
   const why = reading.kind === "signed" ? whyWrongGeneration(reading.head, generations) : undefined;
   return why === undefined || reading.kind !== "signed"
     ? reading

@@ -29,18 +29,20 @@ export type HeadReading =
 /**
  * @param logKey the generations of this one log that may have signed it
  * @param standing what counts; signatures by algorithms that fell are passed over
+ * @param mustSign roles of keys without whose signatures it doesn't count, if the generation has such keys
  */
 export function readHead(
   bytes: Uint8Array,
   logKey: LogKey,
   standing: Standing = everythingStands,
+  mustSign: readonly NoteKeyRole[] = ["required"],
 ): HeadReading {
   const note = readNote(bytes);
   const body = note === undefined ? undefined : readCheckpointBody(note.text);
   if (note === undefined || body === undefined) {
     return { kind: "unreadable", why: "it is no signed checkpoint" };
   }
-  const signed = whoSigned({ body, lines: note.signatures, mustSign: ["required"] }, logKey, standing);
+  const signed = whoSigned({ body, lines: note.signatures, mustSign }, logKey, standing);
   return typeof signed === "string"
     ? { kind: "unsigned", body, why: signed }
     : { kind: "signed", head: { ...body, ...signed } };

@@ -24,10 +24,9 @@ export function judgeKeptHead(
     const text = `the log was rolled back: its head covers ${claimed.size} entries, but one of ${size} was seen`;
     return finding("rolled back", text);
   }
-  const isThere = first === 0 && size <= leaves.length;
+  const isThere = size === 0 || (first === 0 && size <= leaves.length);
   const then =
     size === claimed.size ? claimed.root : isThere ? rootOf(sha256, leaves.slice(0, size)) : undefined;
-  if (size === 0) return { kind: "relation", relation: "begins with it" };
   if (then === undefined) return { kind: "relation", relation: "untold" };
   if (equalInConstantTime(then, root)) return { kind: "relation", relation: "begins with it" };
   return finding("forked", `this isn't the log that was seen: its first ${size} entries have another root`);

@@ -6,19 +6,22 @@
 import { toHex } from "../kernel/bytes.ts";
 import { growTree, type GrowingTree } from "../merkle/growing-tree.ts";
 import { type Hash, hashBytes, leafHash } from "../merkle/hashing.ts";
-import {
-  bundlePath,
-  partialTileIds,
-  type Tile,
-  tileHashes,
-  type TileId,
-  tilePath,
-  tileWidth,
-} from "../merkle/tiles.ts";
-import { type Bundle, framedBytes, splitBundle } from "./bundle.ts";
+import { bundlePath, type Tile, tileHashes, tilePath, tileWidth } from "../merkle/tiles.ts";
+import { framedBytes, splitBundle } from "./bundle.ts";
 import { type ChainFault, chainWalk, type IndexedEntry } from "./chain.ts";
 import { type Difference, differences } from "./differences.ts";
 import { findPruned } from "./prune.ts";
+import {
+  checkBundleEnd,
+  type FileFaults,
+  fullOrOpen,
+  holdEdge,
+  keep,
+  type LogStore,
+  sameBytes,
+  storedBundle,
+  storedTile,
+} from "./stored-files.ts";
 
 /** The bytes of a file below the log's folder, or undefined if there is none. */
 export type LogFiles = (path: string) => Promise<Uint8Array | undefined>;
@@ -29,35 +32,22 @@ export interface EntryDifference extends Omit<Difference, "at"> {
   readonly path: string;
 }
 
-/** A Merkle tree that was built along, and which stored tiles above level 0 disagree with it. */
+/** A Merkle tree that was built along, and which stored files disagree with it: tiles above level 0, older partials. */
 export interface BuiltTree {
   readonly tree: GrowingTree;
+  /** What it was when all that the head covers was in it. */
+  covered: { readonly size: number; readonly root: Uint8Array };
   readonly disagreeing: string[];
-  /** At the sizes that were asked for. */
+  /** At the sizes that were asked for; also those behind the head, if the entries are there. */
   readonly roots: Map<number, Uint8Array>;
 }
 
-interface MissingFile {
-  readonly path: string;
-  readonly index: number;
-  readonly text: string;
-  /**
-   * `redundant`: a partial file that isn't there holds nothing of its own, so it isn't missed if the entries give
-   * the signed root without it; `entries`: a full bundle; `file`: any other.
-   */
-  readonly kind: "redundant" | "entries" | "file";
-}
-
-export interface Evidence {
+export interface Evidence extends FileFaults {
   /** Out of the entries, and out of the stored level-0 tiles. */
   readonly fromEntries: BuiltTree;
   readonly fromTiles: BuiltTree;
   readonly differences: EntryDifference[];
   readonly chain: ChainFault[];
-  /** Files that aren't there or have the wrong length. */
-  readonly missing: MissingFile[];
-  /** Files that end within an entry. */
-  readonly torn: { readonly path: string; readonly index: number }[];
   /** The last covered entry that is there, whatever is left of it. */
   lastPresent: number;
   /** Entries that aren't there and that retention may have removed: known by their tiles only. */
@@ -75,9 +65,6 @@ export interface Evidence {
   renewals: readonly IndexedEntry[];
 }
 
-/** More of one kind tells a reader nothing new. */
-const maxKept = 256;
-
 /**
  * @param size of the head
  * @param sizes whose roots are wanted as well
@@ -90,12 +77,13 @@ export async function walkLog(
   hash: Hash,
 ): Promise<Evidence> {
   const evidence: Evidence = {
-    fromEntries: { tree: growTree(hash), disagreeing: [], roots: new Map() },
-    fromTiles: { tree: growTree(hash), disagreeing: [], roots: new Map() },
+    fromEntries: newTree(hash),
+    fromTiles: newTree(hash),
     differences: [],
     chain: [],
     missing: [],
     torn: [],
+    surplus: [],
     lastPresent: -1,
     pruned: 0,
     prunedBefore: 0,
@@ -109,9 +97,10 @@ export async function walkLog(
   const held = await holdEdge(files, size);
   const log = { files: held, size, sizes, hash, evidence, prunedBefore: once(() => findPruned(held, size)) };
   let behind: readonly Uint8Array[] = [];
+  let edge: readonly Uint8Array[] = [];
   for (let index = 0; index * tileWidth < size; index++) {
     const bundle = await compareBundle(log, index);
-    behind = bundle.behind;
+    [edge, behind] = [bundle.covered, bundle.behind];
     if (bundle.isPruned) chain.skip();
     keep(evidence.chain, chain.follow(bundle.covered, index * tileWidth));
     for (const built of [evidence.fromEntries, evidence.fromTiles]) {
@@ -119,12 +108,22 @@ export async function walkLog(
     }
   }
   for (const built of [evidence.fromEntries, evidence.fromTiles]) {
-    if (built.tree.size() === size) await compareTiles(log, built, built.tree.partialTiles());
+    if (built.tree.size() === size) {
+      await compareTiles(log, built, built.tree.partialTiles());
+      await compareOlderTiles(log, built);
+    }
+    built.covered = { size: built.tree.size(), root: built.tree.root() };
   }
+  if (size % tileWidth > 0) await compareOlderBundles(log, edge);
   evidence.prunedBefore = chain.prunedBefore();
   await walkTail(log, behind, (entries, first) => {
     evidence.uncovered += entries.length;
     keep(evidence.chain, chain.follow(entries, first));
+    if (sizes.size === 0 || Math.max(...sizes) <= first) return;
+    const leaves = entries.map((entry) => leafHash(hash, entry));
+    for (const built of [evidence.fromEntries, evidence.fromTiles]) {
+      if (built.tree.size() === first) grow(built, leaves, sizes);
+    }
   });
   evidence.lastAtUnixMs = chain.lastAtUnixMs();
   evidence.rotations = chain.rotations();
@@ -132,32 +131,22 @@ export async function walkLog(
   return evidence;
 }
 
-interface Log {
-  readonly files: LogFiles;
+function newTree(hash: Hash): BuiltTree {
+  const tree = growTree(hash);
+  const empty = { size: 0, root: tree.root() };
+  return { tree, covered: empty, disagreeing: [], roots: new Map([[0, empty.root]]) };
+}
+
+interface Log extends LogStore {
   readonly size: number;
   readonly sizes: ReadonlySet<number>;
   readonly hash: Hash;
   readonly evidence: Evidence;
-  /** As the log's end says; confirmed when the walk has come there. */
-  readonly prunedBefore: () => Promise<number>;
 }
 
 function once<Value>(find: () => Promise<Value>): () => Promise<Value> {
   let found: Promise<Value> | undefined;
   return () => (found ??= find());
-}
-
-function keep<Row>(rows: Row[], more: readonly Row[]): void {
-  rows.push(...more.slice(0, maxKept - rows.length));
-}
-
-/** A running log drops partials as it grows, so those of this head are fetched before anything else. */
-async function holdEdge(files: LogFiles, size: number): Promise<LogFiles> {
-  const paths = partialTileIds(size).map(tilePath);
-  if (size % tileWidth > 0) paths.push(bundlePath(Math.floor(size / tileWidth), size % tileWidth));
-  const held = new Map<string, Uint8Array | undefined>();
-  for (const path of paths) held.set(path, await files(path));
-  return (path) => (held.has(path) ? Promise.resolve(held.get(path)) : files(path));
 }
 
 interface Compared {
@@ -244,82 +233,32 @@ async function compareTiles(log: Log, built: BuiltTree, tiles: readonly Tile[]):
   }
 }
 
-/** A tile as it lies there: the partial one, or as much of the full one that replaced it, or of a wider one. */
-async function storedTile(log: Log, id: TileId): Promise<Uint8Array | undefined> {
-  const length = id.width * hashBytes;
-  const isPartial = id.width < tileWidth;
-  const bytes =
-    (await log.files(tilePath(id))) ??
-    (isPartial ? await wider(log, id.width, (width) => tilePath({ ...id, width })) : undefined);
-  if (bytes !== undefined && bytes.length >= length) return bytes.subarray(0, length);
-  const text = `${tilePath(id)} is ${bytes === undefined ? "missing" : "cut"}`;
-  const isKnown = log.evidence.missing.some(({ path }) => path === tilePath(id));
-  const kind = isPartial && bytes === undefined ? "redundant" : "file";
-  if (!isKnown) keep(log.evidence.missing, [{ path: tilePath(id), index: id.index, text, kind }]);
-  return undefined;
-}
-
-/** A copy made while the log grew may have newer partial files than its head asks for. */
-async function wider(
-  log: Log,
-  width: number,
-  path: (width: number) => string,
-): Promise<Uint8Array | undefined> {
-  const full = await log.files(path(tileWidth));
-  if (full !== undefined) return full;
-  for (let more = width + 1; more < tileWidth; more++) {
-    const bytes = await log.files(path(more));
-    if (bytes !== undefined) return bytes;
+/**
+ * Partial tiles of heads before this one, of which the newest stay until the tile is full, are this head's beginning.
+ * They can't be listed, so each width is asked for.
+ */
+async function compareOlderTiles({ files }: Log, { tree, disagreeing }: BuiltTree): Promise<void> {
+  for (const { bytes, ...id } of tree.partialTiles()) {
+    for (let width = 1; width < id.width; width++) {
+      const path = tilePath({ ...id, width });
+      const older = await files(path);
+      if (older !== undefined && !sameBytes(older, bytes.subarray(0, width * hashBytes)))
+        keep(disagreeing, [path]);
+    }
   }
-  return undefined;
 }
 
-/** The full bundle, else the open one, else the partial one; and the partial one must be the others' beginning. */
-async function storedBundle(
-  log: Log,
-  index: number,
-  width: number,
-): Promise<{ readonly bundle: Bundle; readonly path: string; readonly isPruned: boolean }> {
-  const { missing, torn } = log.evidence;
-  const paths = [
-    bundlePath(index),
-    `open/${index}`,
-    ...(width < tileWidth ? [bundlePath(index, width)] : []),
-  ];
-  const partialPath = paths[2];
-  for (const path of paths) {
-    const bytes = await log.files(path);
-    if (bytes === undefined) continue;
-    const bundle = splitBundle(bytes);
-    if (bundle.tornBytes > 0 && bundle.entries.length < width)
-      keep(torn, [{ path, index: index * tileWidth }]);
-    if (partialPath !== undefined && path === paths[1])
-      await comparePartial(log, { path: partialPath, index, width }, bytes);
-    return { bundle, path, isPruned: false };
-  }
-  const nothing = { bundle: { entries: [], tornBytes: 0 }, path: bundlePath(index, width) };
-  const isPruned = width === tileWidth && (index + 1) * tileWidth <= (await log.prunedBefore());
-  if (isPruned) return { ...nothing, isPruned };
-  const rest = width < tileWidth ? await wider(log, width, (more) => bundlePath(index, more)) : undefined;
-  if (rest !== undefined) return { ...nothing, bundle: splitBundle(rest), isPruned };
-  const text = `${bundlePath(index, width)} is missing`;
-  const kind = width < tileWidth ? "file" : "entries";
-  keep(missing, [{ path: bundlePath(index, width), index: index * tileWidth, text, kind }]);
-  return { ...nothing, isPruned };
-}
-
-async function comparePartial(
-  log: Log,
-  { path, index, width }: { readonly path: string; readonly index: number; readonly width: number },
-  open: Uint8Array,
+/** @param edge the entries of the bundle in which the head ends, to its end */
+async function compareOlderBundles(
+  { files, size, evidence }: Log,
+  edge: readonly Uint8Array[],
 ): Promise<void> {
-  const partial = await log.files(path);
-  // If entries are missing from both alike, that is told where they are missing.
-  if (partial !== undefined && sameBytes(wholeEntries(partial, width), wholeEntries(open, width))) return;
-  const text = partial === undefined ? `${path} is missing` : `${path} isn't the beginning of open/${index}`;
-  keep(log.evidence.missing, [
-    { path, index: index * tileWidth, text, kind: partial === undefined ? "redundant" : "file" },
-  ]);
+  for (let width = 1; width < size % tileWidth; width++) {
+    const path = bundlePath(Math.floor(size / tileWidth), width);
+    const older = await files(path);
+    if (older !== undefined && !sameBytes(older, framedBytes(edge.slice(0, width))))
+      keep(evidence.fromEntries.disagreeing, [path]);
+  }
 }
 
 /** What was written after the head: chained, but not signed yet. */
@@ -335,19 +274,12 @@ async function walkTail(
   const read = (size % tileWidth) + behind.length;
   if (read > 0 && read < tileWidth) return;
   for (let index = Math.ceil(size / tileWidth); ; index++) {
-    const bytes = (await files(bundlePath(index))) ?? (await files(`open/${index}`));
-    if (bytes === undefined) return;
-    const { entries, tornBytes } = splitBundle(bytes);
+    const stored = await fullOrOpen(files, index);
+    if (stored === undefined) return;
+    const place = { path: stored.path, index, width: tileWidth };
+    const { entries, tornBytes } = checkBundleEnd(log, splitBundle(stored.bytes), place);
     evidence.tornTailBytes = tornBytes;
     follow(entries, index * tileWidth);
     if (entries.length < tileWidth) return;
   }
-}
-
-function wholeEntries(bundle: Uint8Array, width: number): Uint8Array {
-  return framedBytes(splitBundle(bundle).entries.slice(0, width));
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
 }

@@ -92,7 +92,10 @@ test("its entry names it", () => {
 test("the list of evidence reads back, and in another order or with other files it isn't one", () => {
   const hash = hashes("SHA3-512");
   const paths = ["checkpoints/2026-11-21.first", "crossings/2.tlog-proof", "first-key.txt", "renewals/1"];
-  const list = paths.map((path) => renewedFile(hash, path, utf8(path)));
+  const list = paths.map((path) => {
+    const file = renewedFile(hash, path, utf8(path));
+    return { ...file, leaf: Uint8Array.from(file.leaf) };
+  });
   const bytes = formatRenewedFiles(list);
   const back = readRenewedFiles(bytes, 64) ?? assert.fail();
   assert.deepEqual(

@@ -310,6 +310,12 @@ test("a head kept from earlier tells a log rolled back, another history, and wha
   }));
   const forked = Buffer.from(await other.head(20, plain.signers.get(1)));
   assert.equal(await judged(late, forked), "forked");
+  const [leaf = assert.fail()] = plain.entries.map((entry) => leafHash(sha256, Buffer.from(entry)));
+  const noEmptyTree = await signHead({ origin, size: 0, root: leaf }, plain.signers.get(1) ?? [], 1);
+  for (const bundle of [early, late, middle]) {
+    assert.equal(await judged(bundle, await head(0)), "begins with it");
+    assert.equal(await judged(bundle, noEmptyTree), "forked");
+  }
 });
 
 test("a file cut anywhere, and one with any byte changed, is no intact bundle", () => {

@@ -8,14 +8,12 @@ import type { LogKey } from "../crypto/log-key.ts";
 import { type Standing, standingWithout, type Fallen } from "../crypto/suites/fallen.ts";
 import { type HashId, logHash } from "../crypto/suites/symmetric.ts";
 import { equalInConstantTime } from "../kernel/bytes.ts";
-import { bundlePath, tileWidth } from "../merkle/tiles.ts";
-import { splitBundle } from "./bundle.ts";
-import { readEntry } from "./entry.ts";
+import { dailyHeads, daysOf } from "./daily-heads.ts";
 import { claimedSize, type EntryRoots, rootsOfEntries } from "./entry-roots.ts";
 import { crossingPath } from "./crossing.ts";
 import { findCrossings, type Generations, readDueHead, walkGenerations } from "./generations.ts";
 import type { LogFiles } from "./log-walk.ts";
-import { findPrune, findPruned } from "./prune.ts";
+import { findPrune } from "./prune.ts";
 import { findRenewals, judgeEntries, judgeEvidence, readRenewals } from "./renewals.ts";
 import type { Renewal } from "./renewal.ts";
 import type { Finding, VerifyOptions } from "./verify.ts";
@@ -51,9 +49,6 @@ export type StandingVerdict =
 
 /** Findings beyond this many are not told. */
 const maxFindings = 32;
-/** Daily heads are looked for backwards from the last entry's day. */
-const maxDays = 36_600;
-const dayMs = 86_400_000;
 
 /** Reads the whole log once. */
 export async function verifyStanding(
@@ -162,35 +157,13 @@ async function newestDaily(
   files: LogFiles,
   read: (path: string, bytes: Uint8Array) => Anchor | string,
 ): Promise<Anchor | undefined> {
-  const [first, last] = await daysOf(files);
-  if (first === undefined || last === undefined) return undefined;
-  // A head may be of the day after its last entry.
-  let left = maxDays;
-  for (let at = last + dayMs; at >= first - dayMs && left > 0; at -= dayMs, left--) {
-    const path = `checkpoints/${new Date(at).toISOString().slice(0, 10)}.first`;
-    const bytes = await files(path);
-    const head = bytes === undefined ? undefined : read(path, bytes);
-    if (head !== undefined && typeof head !== "string") return head;
+  const days = await daysOf(files, await claimedSize(files));
+  if (days === undefined) return undefined;
+  for await (const { path, bytes } of dailyHeads(files, days, ".first")) {
+    const head = read(path, bytes);
+    if (typeof head !== "string") return head;
   }
   return undefined;
-}
-
-/** When the first and the last entry happened, as they say. */
-async function daysOf(files: LogFiles): Promise<readonly (number | undefined)[]> {
-  const size = await claimedSize(files);
-  // The oldest may have been removed; daily heads of their time are behind those of the kept ones.
-  const [first] = await bundle(files, (await findPruned(files, size)) / tileWidth, size);
-  const last = (await bundle(files, Math.floor(Math.max(0, size - 1) / tileWidth), size)).at(-1);
-  return [first, last].map((bytes) => {
-    const reading = readEntry(bytes ?? new Uint8Array());
-    return reading.kind === "entry" ? reading.entry.atUnixMs : undefined;
-  });
-}
-
-async function bundle(files: LogFiles, index: number, size: number): Promise<readonly Uint8Array[]> {
-  const partial = bundlePath(index, size % tileWidth || tileWidth);
-  const bytes = (await files(bundlePath(index))) ?? (await files(`open/${index}`)) ?? (await files(partial));
-  return bytes === undefined ? [] : splitBundle(bytes).entries;
 }
 
 function judgeHead(

@@ -323,6 +323,100 @@ test("a changed tile is named, not the entries that it is about", async () => {
   }
 });
 
+test("partial files of earlier heads that are still there are the beginning of this head's", async () => {
+  const files = new Map(whole);
+  for (const size of [513, 650, 699]) {
+    for (const [path, bytes] of await logOf(entries.slice(0, size)))
+      if (path.includes(".p/")) files.set(path, bytes);
+  }
+  assert.equal((await verify(files)).kind, "intact");
+  const older = [...files.keys()].filter((path) => path.includes(".p/") && !whole.has(path));
+  assert.equal(older.length, 6);
+  for (const path of [...older, "tile/1/000.p/1"]) {
+    const bytes = files.get(path) ?? whole.get("tile/1/000.p/2")!.subarray(0, 32);
+    for (const wrong of [bend(bytes), bytes.subarray(0, -1), Buffer.concat([bytes, Buffer.of(7)])]) {
+      const findings = findingsOf(await verify(new Map(files).set(path, wrong)));
+      assert.deepEqual(
+        findings.map((finding) => [finding.what, finding.path]),
+        [["changed", path]],
+      );
+    }
+  }
+});
+
+/** Bytes behind the end of files, in logs with and without `open/`. */
+const surpluses: readonly (readonly [string, number, Uint8Array])[] = [
+  ["tile/0/000", 700, Buffer.of(7)],
+  ["tile/0/000", 700, Buffer.alloc(32, 7)],
+  ["tile/0/002.p/188", 700, Buffer.alloc(32, 7)],
+  ["tile/0/000.p/3", 3, Buffer.alloc(32, 7)],
+  ["tile/1/000.p/2", 700, Buffer.of(7)],
+  ["tile/entries/000", 700, Buffer.of(0)],
+  ["tile/entries/000", 700, Buffer.of(1, 2)],
+  ["tile/entries/001", 512, Buffer.of(7)],
+  ["tile/entries/002.p/188", 700, Buffer.of(7)],
+  ["tile/entries/002.p/188", 700, framedBytes([entries[0]!])],
+];
+for (const [path, size, more] of surpluses) {
+  test(`${more.length} bytes behind the end of ${path} are a change of this file`, async () => {
+    const log = await logOf(entries.slice(0, size));
+    const mirror = new Map([...log].filter(([each]) => !each.startsWith("open/")));
+    for (const files of [log, mirror]) {
+      const findings = findingsOf(await verify(files.set(path, Buffer.concat([files.get(path)!, more]))));
+      assert.deepEqual(
+        findings.map((finding) => [finding.what, finding.path]),
+        [["changed", path]],
+      );
+      assert.match(findings[0]!.text, /has more bytes than \d+ (hashes|entries)/);
+    }
+  });
+}
+
+test("bytes behind files that stand in for the head's partial ones, or lie behind the head, are told too", async () => {
+  const [files, later] = [await logOf(entries, 100), await logOf(entries, 700)];
+  for (const [path, bytes] of later)
+    if (path.startsWith("tile/0/0") && !path.includes(".p")) files.set(path, bytes);
+  for (const path of ["tile/0/000.p/100", "tile/entries/000.p/100"]) files.delete(path);
+  assert.equal((await verify(files)).kind, "intact");
+  for (const path of ["tile/0/000", "tile/entries/000", "tile/entries/001"]) {
+    const longer = new Map(files).set(path, Buffer.concat([files.get(path)!, Buffer.of(7)]));
+    assert.deepEqual(
+      findingsOf(await verify(longer)).map((finding) => [finding.what, finding.path]),
+      [["changed", path]],
+    );
+  }
+  const wider = await logOf(entries.slice(0, 250), 100);
+  for (const path of wider.keys()) if (path.includes(".p/") || path.startsWith("open/")) wider.delete(path);
+  for (const [path, bytes] of await logOf(entries.slice(0, 250)))
+    if (path.includes(".p/")) wider.set(path, bytes);
+  assert.equal((await verify(wider)).kind, "intact");
+  for (const path of ["tile/0/000.p/250", "tile/entries/000.p/250"]) {
+    const longer = new Map(wider).set(path, Buffer.concat([wider.get(path)!, Buffer.of(7)]));
+    assert.deepEqual(
+      findingsOf(await verify(longer)).map((finding) => [finding.what, finding.path]),
+      [["changed", path]],
+    );
+  }
+});
+
+test("the head's partial bundle is read though a full one stands beside it", async () => {
+  const files = (await logOf(entries)).set("checkpoint", await headOf(entries.slice(0, 100)));
+  for (const [path, bytes] of await logOf(entries.slice(0, 100)))
+    if (path.includes(".p/")) files.set(path, bytes);
+  assert.equal((await verify(files)).kind, "intact");
+  const path = "tile/entries/000.p/100";
+  assert.equal((await verify(new Map(files).set(path, bend(files.get(path)!)))).kind, "broken");
+});
+
+test("an open bundle with more entries than a bundle has is told", async () => {
+  const files = await logOf(entries.slice(0, 250), 100);
+  files.set("open/0", framedBytes(entries.slice(0, 257)));
+  assert.deepEqual(
+    findingsOf(await verify(files)).map((finding) => [finding.what, finding.path]),
+    [["changed", "open/0"]],
+  );
+});
+
 test("every file that a log needs is missed when it is gone", async () => {
   for (const path of whole.keys()) {
     if (path.startsWith("open/") || path.includes(".p/")) continue;
@@ -404,6 +498,18 @@ test("a log with another history than the one that was seen is forked, though it
     findings.map(({ what }) => what),
     ["forked"],
   );
+});
+
+test("a kept head of no entries has the empty tree's root, or it is of another log", async () => {
+  const root = treeOf(entries.slice(0, 1)).root();
+  const wrong = await signHead({ origin, size: 0, root }, signers, 1_790_000_000);
+  for (const size of [0, 1, 700]) {
+    const findings = findingsOf(await verify(await logOf(entries.slice(0, size)), wrong));
+    assert.deepEqual(
+      findings.map(({ what }) => what),
+      ["forked"],
+    );
+  }
 });
 
 test("a log that grew out of what was seen is intact", async () => {

@@ -9,6 +9,7 @@ import { logHash } from "../crypto/suites/symmetric.ts";
 import { equalInConstantTime } from "../kernel/bytes.ts";
 import { tilePath, tileWidth } from "../merkle/tiles.ts";
 import { type ChainFault } from "./chain.ts";
+import { daysOf, judgeDailyHeads, type LogDays, readDailyHeads } from "./daily-heads.ts";
 import { reconcile } from "./differences.ts";
 import { findCrossings, type Generations, readDueHead, walkGenerations } from "./generations.ts";
 import type { Head, HeadReading } from "./head.ts";
@@ -105,6 +106,9 @@ export async function verifyLog(options: VerifyOptions): Promise<Verdict> {
   const seenReading = seen === undefined ? undefined : readDueHead(seen, generations);
   const sizes = [...generations.crossings.values()].map(({ head }) => head.size);
   if (seenReading?.kind === "signed") sizes.push(seenReading.head.size);
+  // Before the entries, so that those of a newer head are there: a running log signs one at any time.
+  const daily = await readDailyHeads(files, await daysOfLog(files, claimed.size, reading), generations);
+  sizes.push(...daily.kept.map(({ head }) => head.size));
 
   const evidence = await walkLog(files, claimed.size, new Set(sizes), hashes(logHash));
   const trusted = [evidence.fromEntries, evidence.fromTiles].find((built) => hasRoot(built, claimed));
@@ -117,6 +121,7 @@ export async function verifyLog(options: VerifyOptions): Promise<Verdict> {
     ...generations.faults,
     ...(reading.kind === "signed" ? [] : [unsigned(reading)]),
     ...judgeFiles(evidence, claimed),
+    ...surplusFiles(evidence),
     ...judgePruned(evidence),
     ...judgeRotations(generations, {
       size: claimed.size,
@@ -124,6 +129,8 @@ export async function verifyLog(options: VerifyOptions): Promise<Verdict> {
       roots: trusted?.roots,
     }),
     ...judgeSeen(trusted, claimed, seenReading),
+    ...daily.faults,
+    ...judgeDailyHeads(daily.kept, claimed.size + evidence.uncovered, trusted?.roots),
     ...renewed.faults,
   ];
   if (findings.length > 0 || reading.kind !== "signed") return broken(findings);
@@ -166,6 +173,19 @@ function judgePruned({ pruned, prunedBefore }: Evidence): readonly Finding[] {
   return [{ what: "removed", index: prunedBefore, text }];
 }
 
+/** Its head may be of a later day than its entries: a gateway that starts signs what the last run left. */
+async function daysOfLog(
+  files: LogFiles,
+  size: number,
+  reading: Exclude<HeadReading, { kind: "unreadable" }>,
+): Promise<LogDays | undefined> {
+  const ofEntries = await daysOf(files, size);
+  const atUnixS = reading.kind === "signed" ? reading.head.atUnixS : undefined;
+  if (atUnixS === undefined) return ofEntries;
+  const { firstUnixMs = atUnixS * 1000, lastUnixMs = firstUnixMs } = ofEntries ?? {};
+  return { firstUnixMs, lastUnixMs: Math.max(lastUnixMs, atUnixS * 1000) };
+}
+
 type Claimed = Pick<Head, "size" | "root" | "origin">;
 
 function broken(findings: readonly Finding[]): Verdict {
@@ -198,8 +218,8 @@ function judgeFiles(evidence: Evidence, claimed: Claimed): readonly Finding[] {
   return [...findings, ...unexplained(evidence.chain, findings), { what: "root", path: "checkpoint", text }];
 }
 
-function hasRoot({ tree }: BuiltTree, { size, root }: Claimed): boolean {
-  return tree.size() === size && equalInConstantTime(tree.root(), root);
+function hasRoot({ covered }: BuiltTree, { size, root }: Claimed): boolean {
+  return covered.size === size && equalInConstantTime(covered.root, root);
 }
 
 function entryFindings(
@@ -265,11 +285,20 @@ function missingFiles(
   ];
 }
 
+/** C2SP tlog-tiles: a tile is so many hashes and not a byte more; so is a bundle that is no longer being filled. */
+function surplusFiles({ surplus }: Evidence): readonly Finding[] {
+  return surplus.map(({ path, index, than }) => {
+    return { what: "changed", index, path, text: `${path} was changed: it has more bytes than ${than}` };
+  });
+}
+
 const entriesFolder = "tile/entries/";
 
 function disagreeing({ disagreeing }: BuiltTree): readonly Finding[] {
   return disagreeing.map((path) => {
-    return { what: "changed", path, text: `${path} was changed: it isn't what the tiles below add up to` };
+    const isBeginning = path.startsWith("tile/0/") || path.startsWith(entriesFolder);
+    const why = isBeginning ? "the beginning of what the head covers" : "what the tiles below add up to";
+    return { what: "changed", path, text: `${path} was changed: it isn't ${why}` };
   });
 }
 
@@ -296,7 +325,7 @@ function judgeSeen(
     return [{ what: "rolled back", index: claimed.size, text }];
   }
   const rootThen = trusted?.roots.get(size);
-  if (size === 0 || rootThen === undefined || equalInConstantTime(rootThen, root)) return [];
+  if (rootThen === undefined || equalInConstantTime(rootThen, root)) return [];
   const text = `this isn't the log that was seen: its first ${size} entries have another root`;
   return [{ what: "forked", text }];
 }

@@ -6,7 +6,11 @@ import { formatLogKey, hasSameKeys, keysHash, readLogKey, weaknessOfKeys } from 
 import { type NoteKeyKind, noteSigner, noteVerifier } from "./note-keys.ts";
 
 function newKeys(...kinds: readonly NoteKeyKind[]) {
-  return kinds.map((kind) => noteVerifier(noteSigner(kind, "log.example/a", newSigningKey(kind)).vkey));
+  return kinds.map((kind) => newKey(kind, "log.example/a"));
+}
+
+function newKey(kind: NoteKeyKind, name: string) {
+  return noteVerifier(noteSigner(kind, name, newSigningKey(kind)).vkey);
 }
 
 const hybrid = newKeys("ed25519", "ml-dsa-65", "ml-dsa-44");
@@ -44,6 +48,16 @@ for (const [what, text] of [
     assert.throws(() => readLogKey(text), { code: "bad_config" });
   });
 }
+
+test("a log key file with keys of two names is refused, in one generation and in two", () => {
+  const other = newKey("ml-dsa-44", "log.example/b");
+  for (const text of [textOf([...hybrid, other]), `${textOf(hybrid)}# generation 2\n${textOf([other])}`]) {
+    assert.throws(() => readLogKey(text), {
+      code: "bad_config",
+      message: /the keys of one log; this one has keys of log\.example\/a and of log\.example\/b/,
+    });
+  }
+});
 
 test("a key file holds as many of the newest generations as it may, and can be read", () => {
   const many = Array.from({ length: 40 }, (_, i) => ({ number: i + 1, keys: hybrid }));

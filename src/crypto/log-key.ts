@@ -24,7 +24,7 @@ export const maxGenerations = 1024;
 
 /**
  * A log's public key file: one vkey a line. `# generation N` begins a generation, without it the first is 1; empty
- * lines and other lines that start with `#` don't count.
+ * lines and other lines that start with `#` don't count. All keys have one name, the log's origin.
  * @throws Refusal `bad_config`
  */
 export function readLogKey(text: string): LogKey {
@@ -42,6 +42,7 @@ export function readLogKey(text: string): LogKey {
     if (count > maxLogKeys) break;
     generations.at(-1)?.keys.push(noteVerifier(line));
   }
+  requireOneName(generations.flatMap(({ keys }) => keys));
   const isWhole = count > 0 && count <= maxLogKeys && generations.at(-1)?.keys.length !== 0;
   if (isWhole) return generations;
   const found = count > maxLogKeys ? "more" : count === 0 ? "none" : "a generation without any";
@@ -104,6 +105,16 @@ function noNumber(line: string): Refusal {
 function requireNext(number: number, last: LogGeneration | undefined): void {
   if (last === undefined || (last.keys.length > 0 && number === last.number + 1)) return;
   throw new Refusal("bad_config", `A log key file has its generations in order; ${number} isn't next.`);
+}
+
+function requireOneName(keys: readonly NoteVerifier[]): void {
+  const [first] = keys;
+  const other = keys.find(({ name }) => name !== first?.name);
+  if (first === undefined || other === undefined) return;
+  throw new Refusal(
+    "bad_config",
+    `A log key file has the keys of one log; this one has keys of ${first.name} and of ${other.name}.`,
+  );
 }
 
 function keyLines(keys: readonly { readonly vkey: string }[]): string {

@@ -5,7 +5,7 @@ import { type Entry, readEntry } from "./entry.ts";
 import { hashBytes, mostProofHashes } from "./merkle.ts";
 
 /** docs/formats/log.md "Generations of keys". */
-export const mostProofBytes = 320 * 1024;
+export const mostProofBytes = 384 * 1024;
 
 export interface Proof {
   readonly extra: Uint8Array | undefined;

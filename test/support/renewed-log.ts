@@ -1,5 +1,5 @@
 /** A log with a renewal, and forgers for whom one algorithm is broken. */
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { framedBytes, splitBundle } from "../../src/audit/bundle.ts";
@@ -150,6 +150,11 @@ export async function forgeHistory(
   });
   if (entries.length >= 256) throw new Error("one bundle is enough");
   const put = (path: string, bytes: Uint8Array): void => writeFileSync(join(folder, path), bytes);
+  // Partial files of earlier heads would tell.
+  for (const path of ["tile/0/000.p", "tile/entries/000.p"]) {
+    rmSync(join(folder, path), { recursive: true });
+    mkdirSync(join(folder, path));
+  }
   for (const tile of tree.partialTiles()) put(tilePath(tile), tile.bytes);
   put("open/0", framedBytes(entries));
   put(`tile/entries/000.p/${entries.length}`, framedBytes(entries));
