@@ -53,7 +53,7 @@ export async function withLog<T>(
   try {
     const signer = await witnessSigner(identity.keys, identity.trustDomain);
     const { signal } = new AbortController();
-    return await withGatewayLog(identity, signal, (source) => work({ ...source, ...pinned }, signer));
+    return await withGatewayLog(identity, { signal }, (source) => work({ ...source, ...pinned }, signer));
   } finally {
     await identity.stop();
   }

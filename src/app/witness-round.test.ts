@@ -5,12 +5,24 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { temporaryFolder } from "../../test/support/gateway.ts";
-import { appendMany, newFolder, open, origin, signers } from "../../test/support/log-fixture.ts";
+import {
+  appendMany,
+  cause,
+  logKeyOf,
+  newFolder,
+  newGeneration,
+  open,
+  origin,
+  signers,
+} from "../../test/support/log-fixture.ts";
 import { newSigningKey } from "../../test/support/keys.ts";
+import { crossingPath } from "../audit/crossing.ts";
+import { maxTlogProofBytes } from "../audit/tlog-proof.ts";
+import { openLogReader } from "../host/store/log-reader.ts";
 import { fromUtf8 } from "../kernel/bytes.ts";
 import { noteSigner } from "../crypto/note-keys.ts";
 import { witnessFolder } from "../host/store/witness-folder.ts";
-import { witnessRound } from "./witness-round.ts";
+import { crossingsAfter, witnessRound } from "./witness-round.ts";
 import { folderLog } from "./witness-source.ts";
 
 const clock = { nowUnixMs: () => Date.UTC(2026, 10, 21, 12) };
@@ -51,3 +63,33 @@ test("a log that takes no cosignature is witnessed all the same", async (t) => {
   assert.deepEqual(outcome.kind === "consistent" && outcome.cosigned, { kind: "refused", why: "no" });
   assert.ok(await store.checkpoint());
 });
+
+test("crossings are judged as they come: a log that has ever more of them is asked for one that doesn't hold", async () => {
+  const asked: number[] = [];
+  const crossing = (number: number) => {
+    asked.push(number);
+    return Promise.resolve(new Uint8Array(1000));
+  };
+  const found = await crossingsAfter(logKeyOf(signers), { crossing });
+  assert.deepEqual([asked, [...found.keys()]], [[2], [2]]);
+  const long = { crossing: () => Promise.resolve(new Uint8Array(maxTlogProofBytes + 1)) };
+  await assert.rejects(crossingsAfter(logKeyOf(signers), long), { code: "bad_log" });
+});
+
+test("honest crossings are followed to the last", async () => {
+  const { folder, generations } = await rotatedLog(3);
+  const { files } = openLogReader(folder);
+  const found = await crossingsAfter(logKeyOf(signers), {
+    crossing: (number) => files(crossingPath(number)),
+  });
+  assert.deepEqual([...found.keys()], generations.slice(1));
+});
+
+/** A log with that many generations of keys. */
+async function rotatedLog(count: number) {
+  const folder = newFolder();
+  const journal = await open(folder);
+  for (let number = 2; number <= count; number++) await journal.rotate(newGeneration(number), cause());
+  await journal.close();
+  return { folder, generations: Array.from({ length: count }, (_, i) => i + 1) };
+}
