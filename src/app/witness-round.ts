@@ -2,10 +2,10 @@
 import { readCheckpointBody, readNote } from "../audit/checkpoint.ts";
 import { cosignatureBytes, witnessName } from "../audit/cosignature.ts";
 import { walkGenerations } from "../audit/generations.ts";
-import type { Head } from "../audit/head.ts";
+import { type Head, readHead } from "../audit/head.ts";
 import type { Incident } from "../audit/incident.ts";
 import { maxTlogProofBytes } from "../audit/tlog-proof.ts";
-import { judgeShown, needsCrossings, type WitnessVerdict } from "../audit/witness.ts";
+import { judgeShown, keysToPin, needsCrossings, type WitnessVerdict } from "../audit/witness.ts";
 import type { ShownHead } from "../audit/witness-answer.ts";
 import { fingerprint } from "../crypto/keys.ts";
 import { formatLogKey, type LogKey, maxGenerations } from "../crypto/log-key.ts";
@@ -76,7 +76,7 @@ async function look(options: RoundOptions): Promise<RoundOutcome> {
   }
   if (!verdict.isNewer && open !== undefined) return { kind: "incident", incident: open, isNew: false };
   if (verdict.isNewer) {
-    await keep(store, verdict.keys, shown.checkpoint);
+    await keep(store, keysToPin(verdict.keys, verdict.head), shown.checkpoint);
     await store.close();
   }
   return { ...verdict, cosigned: await cosigned(verdict.head, options) };
@@ -109,17 +109,27 @@ async function convicted(
   shown: ShownHead,
   { store, clock }: RoundOptions,
 ): Promise<RoundOutcome> {
+  const kept = (await store.checkpoint()) ?? new Uint8Array();
   const incident: Incident = {
     what,
     atUnixMs: clock.nowUnixMs(),
     says: printable(says, maxSaysLength),
-    kept: (await store.checkpoint()) ?? new Uint8Array(),
+    kept,
     shown: shown.checkpoint,
     proof: shown.proof,
     keys: formatLogKey(keys),
+    keptSignedBy: signedBy(kept, keys),
+    shownSignedBy: signedBy(shown.checkpoint, keys),
   };
   const file = await store.report(incident);
   return { kind: "incident", incident: { ...incident, file }, isNew: true };
+}
+
+/** The log key file of the newest generation that signed a head; empty if none did. */
+function signedBy(checkpoint: Uint8Array, keys: LogKey): string {
+  const reading = readHead(checkpoint, keys);
+  const by = reading.kind === "signed" ? reading.head.generations.at(-1) : undefined;
+  return formatLogKey(keys.filter(({ number }) => number === by));
 }
 
 /** Of all crossings of one answer: 1,023 honest ones have half of it. */

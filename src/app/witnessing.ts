@@ -222,6 +222,8 @@ async function reportFrozen({ store, clock }: Watch): Promise<void> {
       shown: new Uint8Array(),
       proof: [],
       keys: "",
+      keptSignedBy: "",
+      shownSignedBy: "",
     });
   });
 }
