@@ -52,13 +52,17 @@ export function readIncident(bytes: Uint8Array): Incident | undefined {
   );
   const [, kind, at = "", says = ""] = headPattern.exec(head) ?? [];
   const what = incidentKinds.find((each) => each === kind);
+  const evidence = readEvidence(sections);
+  if (what === undefined || evidence === undefined) return undefined;
+  return { what, atUnixMs: Date.parse(at), says, ...evidence };
+}
+
+function readEvidence(sections: readonly string[]): Omit<Incident, "what" | "atUnixMs" | "says"> | undefined {
+  // The last two came later than the others.
+  if (sections.length !== 4 && sections.length !== 6) return undefined;
   const [kept = "", shown = "", hashes = "", keys = "", keptSignedBy = "", shownSignedBy = ""] = sections;
   const proof = readProofLines(hashes.split("\n").slice(0, -1));
-  // The last two came later than the others.
-  const isWhole = sections.length === 6 || sections.length === 4;
-  if (!isWhole || what === undefined || proof === undefined) return undefined;
-  const heads = { kept: utf8(kept), shown: utf8(shown), keptSignedBy, shownSignedBy };
-  return { what, atUnixMs: Date.parse(at), says, ...heads, proof, keys };
+  return proof && { kept: utf8(kept), shown: utf8(shown), proof, keys, keptSignedBy, shownSignedBy };
 }
 
 const headPattern =
