@@ -136,7 +136,10 @@ test("an older head of a log that many keys signed since is kept with keys that 
   };
   for (const isNewer of [true, false]) {
     const outcome = await witnessRound({ store, source, clock });
-    assert.equal(outcome.kind === "consistent" && outcome.isNewer, isNewer);
+    assert.deepEqual(
+      [outcome.kind, outcome.kind === "consistent" && outcome.isNewer],
+      ["consistent", isNewer],
+    );
   }
 });
 
