@@ -52,7 +52,7 @@ export function logDesk(options: LogDeskOptions): LogDesk {
   const { state, trustDomain, world, clock, log } = options;
   const paths = statePaths(state);
   const { files } = openLogReader(paths.log);
-  const records = witnessRecords(state, trustDomain);
+  const records = witnessRecords(state, trustDomain, clock);
   const ledger = new RepeatLedger<Report>(({ spiffeId, kind }) => [spiffeId, kind]);
   return {
     identify: (channel) => ({ spiffeId: witnessOn(channel, world(), clock.nowUnixMs()) }),
@@ -83,21 +83,17 @@ export function logDesk(options: LogDeskOptions): LogDesk {
       const report: Report = { ...readReport(bytes), spiffeId };
       const { kind, kept, shown } = report;
       const says = printable(report.says, 300);
-      log[kind === "accepted" ? "info" : "error"]("log.incident", { spiffeId, kind, says });
       const atUnixMs = clock.nowUnixMs();
-      for (const due of [...ledger.due(atUnixMs), ledger.see(report, atUnixMs)]) {
-        if (due !== undefined) await append(options.journal, due, atUnixMs);
+      const over = ledger.due(atUnixMs);
+      const due = ledger.see(report, atUnixMs);
+      if (due !== undefined)
+        log[kind === "accepted" ? "info" : "error"]("log.incident", { spiffeId, kind, says });
+      for (const each of [...over, due]) {
+        if (each !== undefined) await append(options.journal, each, atUnixMs);
       }
-      if (kind === "accepted") await records.settle(spiffeId);
-      else
-        await records.report({
-          spiffe_id: spiffeId,
-          kind,
-          says,
-          kept,
-          shown,
-          at: new Date(atUnixMs).toISOString(),
-        });
+      if (kind === "accepted") return await records.settle(spiffeId);
+      const at = new Date(atUnixMs).toISOString();
+      await records.report({ spiffe_id: spiffeId, kind, says, kept, shown, at }, due !== undefined);
     },
   };
 }

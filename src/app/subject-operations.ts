@@ -10,6 +10,7 @@ import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { statePaths } from "./state-folder.ts";
 import { openSubjectStore, type SubjectsPlace } from "./subject-names.ts";
+import { forgetWitness } from "./witness-records.ts";
 
 /** What there is to erase. */
 export interface ErasurePlan {
@@ -48,10 +49,11 @@ export async function planErasure(place: SubjectsPlace, who: string, clock: Cloc
  */
 export async function eraseSubject(
   place: SubjectsPlace,
-  { pseudonym, entries }: ErasurePlan,
+  { pseudonym, id, entries }: ErasurePlan,
   by: string,
   clock: Clock,
 ): Promise<void> {
+  if (id !== undefined) await forgetWitness(place.state, id);
   await withStore(place, (store) => {
     store.erase(pseudonym, { atUnixMs: clock.nowUnixMs(), by, entries });
     store.scrub();

@@ -2,7 +2,9 @@
 import path from "node:path";
 
 import { readCheckpointBody, readNote } from "../audit/checkpoint.ts";
-import { readLogKey } from "../crypto/log-key.ts";
+import { readHead } from "../audit/head.ts";
+import type { IncidentKind } from "../audit/witness.ts";
+import { type LogKey, readLogKey } from "../crypto/log-key.ts";
 import { type OpenIncident, type WitnessFolder, witnessFolder } from "../host/store/witness-folder.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
@@ -53,7 +55,7 @@ export async function withLog<T>(
   try {
     const signer = await witnessSigner(identity.keys, identity.trustDomain);
     const { signal } = new AbortController();
-    return await withGatewayLog(identity, signal, (source) => work({ ...source, ...pinned }, signer));
+    return await withGatewayLog(identity, { signal }, (source) => work({ ...source, ...pinned }, signer));
   } finally {
     await identity.stop();
   }
@@ -84,23 +86,27 @@ function isFault(error: unknown): false {
   throw error;
 }
 
+/** Whether nothing is left to tell a log by once such an incident is accepted. */
+export function forgetsKeys(what: IncidentKind): boolean {
+  return what === "other-log" || what === "keys";
+}
+
 async function take(open: OpenIncident, store: WitnessFolder): Promise<void> {
-  switch (open.what) {
-    case "rollback":
-    case "truncation":
-    case "split-view":
-      // INVARIANT: the history that was looked at, and no third one.
-      await store.pin(readLogKey(open.keys));
-      await store.take(open.shown);
-      break;
-    case "other-log":
-    case "keys":
-      await store.forget();
-      break;
-    case "frozen":
-      break;
+  if (forgetsKeys(open.what)) await store.forget();
+  else if (open.what !== "frozen") {
+    // INVARIANT: the history that was looked at, and no third one.
+    await store.pin(keysThatHold(open));
+    await store.take(open.shown);
   }
   await store.close();
+}
+
+/** The newest that were known; or those of the head that was shown, if it is older than all of them. */
+function keysThatHold({ keys, shown, shownSignedBy }: OpenIncident): LogKey {
+  const newest = readLogKey(keys);
+  return readHead(shown, newest).kind === "signed" || shownSignedBy === ""
+    ? newest
+    : readLogKey(shownSignedBy);
 }
 
 /** What a note says, for people. */

@@ -12,19 +12,24 @@ import { incidentKinds } from "../audit/witness.ts";
 import { sha256Hex } from "../crypto/hash.ts";
 import {
   ensurePrivateFolder,
+  isThere,
   noneIfMissing,
   readIfThere,
   readJsonIfThere,
   writePrivateFile,
 } from "../host/store/files.ts";
+import { whileLocked } from "../host/store/patient-lock.ts";
 import { concat, utf8 } from "../kernel/bytes.ts";
+import type { Clock } from "../kernel/clock.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { statePaths } from "./state-folder.ts";
 
 /** Below the log's folder; files are named by `witnessId`. */
 const cosignaturesFolder = "cosignatures";
 /** Sidecars that lost their state come with another key; the one not heard of for longest makes way. */
-const keysPerCaller = 8;
+const keysPerCaller = 4;
+/** A head that stays the newest is cosigned again after an hour; what says so more often isn't written down. */
+const cosignedAgainS = 600;
 const maxWitnesses = 4096;
 const maxReports = 256;
 
@@ -45,53 +50,116 @@ export type ReportedIncident = z.output<typeof reportSchema>;
 type Records = z.output<typeof recordsSchema>;
 
 export interface WitnessRecords {
-  /** Keeps it unless a newer one by that key is there. @throws Refusal `busy` if there are too many witnesses */
+  /**
+   * Keeps it unless as new a one by that key is there.
+   * @throws Refusal `denied` if the key is another's, `busy` for too many witnesses, or new keys of one
+   */
   readonly keep: (spiffeId: string, cosignature: Cosignature) => Promise<void>;
-  readonly report: (incident: ReportedIncident) => Promise<void>;
+  /**
+   * @param isDue whether what was reported before by that witness is to be replaced
+   * @throws Refusal `busy` for a witness that reports and settles again and again
+   */
+  readonly report: (incident: ReportedIncident, isDue: boolean) => Promise<void>;
   /** What that witness reported is settled. */
   readonly settle: (spiffeId: string) => Promise<void>;
 }
 
-export function witnessRecords(state: string, trustDomain: string): WitnessRecords {
+export function witnessRecords(state: string, trustDomain: string, clock: Clock): WitnessRecords {
   const folder = path.join(statePaths(state).log, cosignaturesFolder);
-  const file = statePaths(state).witnesses;
+  const { witnesses: file } = statePaths(state);
+  const mayChange = changeLimit(clock);
   let turn: Promise<unknown> = Promise.resolve();
-  /** One after the other: each reads what the one before wrote. */
+  /** One after the other: each reads what the one before wrote, and an erasure in another process too. */
   const inTurn = <T>(work: (records: Records) => Promise<T>): Promise<T> => {
-    const done = turn.then(async () => work(await readRecords(state)));
+    const done = turn.then(() => alone(file, async () => work(await readRecords(state))));
     turn = done.catch(() => undefined);
     return done;
   };
-  const write = (records: Records): Promise<void> => writePrivateFile(file, JSON.stringify(records));
+  const register = async (spiffeId: string, id: string, records: Records): Promise<void> => {
+    mayChange(spiffeId);
+    const dropped = await droppedFor(spiffeId, records, folder);
+    const kept = Object.entries(records.witnesses).filter(([each]) => !dropped.includes(each));
+    await write(file, { ...records, witnesses: { ...Object.fromEntries(kept), [id]: spiffeId } });
+    for (const each of dropped) await rm(path.join(folder, each), { force: true });
+  };
   return {
     keep: (spiffeId, cosignature) =>
       inTurn(async (records) => {
         const id = witnessId(cosignature);
+        const owner = records.witnesses[id];
+        if (owner !== undefined && owner !== spiffeId) throw keyOfAnother(cosignature);
         await ensurePrivateFolder(folder);
-        const before = await readKept(folder, id, trustDomain);
-        if (before !== undefined && before.body.size > cosignature.body.size) return;
-        if (records.witnesses[id] !== spiffeId) {
-          const dropped = await droppedFor(spiffeId, records, folder);
-          const kept = Object.entries(records.witnesses).filter(([each]) => !dropped.includes(each));
-          await write({ ...records, witnesses: { ...Object.fromEntries(kept), [id]: spiffeId } });
-          for (const each of dropped) await rm(path.join(folder, each), { force: true });
-        }
+        if (!isNews(cosignature, await readKept(folder, id, trustDomain))) return;
+        if (owner === undefined) await register(spiffeId, id, records);
         const { key, note } = cosignature;
         await writePrivateFile(path.join(folder, id), concat([utf8(`${key.vkey}\n`), note]));
       }),
-    report: (incident) =>
+    report: (incident, isDue) =>
       inTurn(async (records) => {
-        const others = records.incidents.filter(
-          ({ spiffe_id: by, kind }) => by !== incident.spiffe_id || kind !== incident.kind,
-        );
-        await write({ ...records, incidents: [...others, incident].slice(-maxReports) });
+        const { spiffe_id: by, kind } = incident;
+        const others = records.incidents.filter((each) => each.spiffe_id !== by || each.kind !== kind);
+        const isOpen = others.length < records.incidents.length;
+        if (isOpen && !isDue) return;
+        if (!isOpen) mayChange(by);
+        await write(file, { ...records, incidents: [...others, incident].slice(-maxReports) });
       }),
     settle: (spiffeId) =>
       inTurn(async (records) => {
         const incidents = records.incidents.filter(({ spiffe_id: by }) => by !== spiffeId);
-        if (incidents.length < records.incidents.length) await write({ ...records, incidents });
+        if (incidents.length < records.incidents.length) await write(file, { ...records, incidents });
       }),
   };
+}
+
+/** Drops what names a witness that is erased; its cosignatures name nobody. It may come again. */
+export async function forgetWitness(state: string, spiffeId: string): Promise<void> {
+  const { witnesses: file } = statePaths(state);
+  if (!(await isThere(file))) return;
+  await alone(file, async () => {
+    const { witnesses, incidents } = await readRecords(state);
+    await write(file, {
+      witnesses: Object.fromEntries(Object.entries(witnesses).filter(([, by]) => by !== spiffeId)),
+      incidents: incidents.filter(({ spiffe_id: by }) => by !== spiffeId),
+    });
+  });
+}
+
+function alone<T>(file: string, work: () => Promise<T>): Promise<T> {
+  return whileLocked(`${file}.lock`, (pid) => `Process ${pid} writes ${file} just now.`, work);
+}
+
+function write(file: string, records: Records): Promise<void> {
+  return writePrivateFile(file, JSON.stringify(records));
+}
+
+/** More than a person who looks after a witness ever makes. */
+const changesAtOnce = 8;
+const changesWindowMs = 600_000;
+
+/** How often one witness may make the gateway write something new of it. @throws Refusal `busy` */
+function changeLimit({ nowUnixMs }: Clock): (spiffeId: string) => void {
+  const seen = new Map<string, { readonly untilUnixMs: number; readonly times: number }>();
+  return (spiffeId) => {
+    const now = nowUnixMs();
+    for (const [id, { untilUnixMs }] of seen) if (untilUnixMs <= now) seen.delete(id);
+    const { untilUnixMs, times } = seen.get(spiffeId) ?? { untilUnixMs: now + changesWindowMs, times: 0 };
+    if (times >= changesAtOnce || (times === 0 && seen.size >= maxWitnesses)) {
+      throw new Refusal("busy", "The log's records of this witness changed too often; ask later.");
+    }
+    seen.set(spiffeId, { untilUnixMs, times: times + 1 });
+  };
+}
+
+function isNews({ body, atUnixS }: Cosignature, before: Cosignature | undefined): boolean {
+  if (before === undefined || before.body.size < body.size) return true;
+  return before.body.size === body.size && atUnixS >= before.atUnixS + cosignedAgainS;
+}
+
+function keyOfAnother({ key }: Cosignature): Refusal {
+  return new Refusal(
+    "denied",
+    `The key ${key.name} is another witness's; remove keys/witness.json of this state folder for a key of its own.`,
+  );
 }
 
 /** What witnesses reported and nobody accepted at them. */

@@ -1,9 +1,11 @@
 /** One look at a log: asked for, judged, kept, and only then cosigned. */
 import { readCheckpointBody, readNote } from "../audit/checkpoint.ts";
 import { cosignatureBytes, witnessName } from "../audit/cosignature.ts";
-import type { Head } from "../audit/head.ts";
+import { walkGenerations } from "../audit/generations.ts";
+import { type Head, readHead } from "../audit/head.ts";
 import type { Incident } from "../audit/incident.ts";
-import { judgeShown, needsCrossings, type WitnessVerdict } from "../audit/witness.ts";
+import { maxTlogProofBytes } from "../audit/tlog-proof.ts";
+import { judgeShown, keysToPin, needsCrossings, type WitnessVerdict } from "../audit/witness.ts";
 import type { ShownHead } from "../audit/witness-answer.ts";
 import { fingerprint } from "../crypto/keys.ts";
 import { formatLogKey, type LogKey, maxGenerations } from "../crypto/log-key.ts";
@@ -12,6 +14,7 @@ import type { KeyFolder } from "../host/store/key-folder.ts";
 import type { OpenIncident, WitnessFolder } from "../host/store/witness-folder.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { printable } from "../kernel/printable.ts";
+import { Refusal } from "../kernel/refusal.ts";
 import type { IncidentReport, LogSource } from "./witness-source.ts";
 
 export type RoundOutcome =
@@ -73,7 +76,7 @@ async function look(options: RoundOptions): Promise<RoundOutcome> {
   }
   if (!verdict.isNewer && open !== undefined) return { kind: "incident", incident: open, isNew: false };
   if (verdict.isNewer) {
-    await keep(store, verdict.keys, shown.checkpoint);
+    await keep(store, keysToPin(verdict.keys, verdict.head), shown.checkpoint);
     await store.close();
   }
   return { ...verdict, cosigned: await cosigned(verdict.head, options) };
@@ -106,29 +109,55 @@ async function convicted(
   shown: ShownHead,
   { store, clock }: RoundOptions,
 ): Promise<RoundOutcome> {
+  const kept = (await store.checkpoint()) ?? new Uint8Array();
   const incident: Incident = {
     what,
     atUnixMs: clock.nowUnixMs(),
     says: printable(says, maxSaysLength),
-    kept: (await store.checkpoint()) ?? new Uint8Array(),
+    kept,
     shown: shown.checkpoint,
     proof: shown.proof,
     keys: formatLogKey(keys),
+    keptSignedBy: signedBy(kept, keys),
+    shownSignedBy: signedBy(shown.checkpoint, keys),
   };
   const file = await store.report(incident);
   return { kind: "incident", incident: { ...incident, file }, isNew: true };
 }
 
-/** From the newest pinned generation to the last there is. */
+/** The log key file of the newest generation that signed a head; empty if none did. */
+function signedBy(checkpoint: Uint8Array, keys: LogKey): string {
+  const reading = readHead(checkpoint, keys);
+  const by = reading.kind === "signed" ? reading.head.generations.at(-1) : undefined;
+  return formatLogKey(keys.filter(({ number }) => number === by));
+}
+
+/** Of all crossings of one answer: 1,023 honest ones have half of it. */
+const maxCrossingsBytes = 64 * 1024 * 1024;
+
+/**
+ * From the newest pinned generation to the last there is; or to the first that doesn't hold, which is judged with them.
+ * @throws Refusal `bad_log` if they are longer than any log's
+ */
 export async function crossingsAfter(
   keys: LogKey,
-  source: LogSource,
+  source: Pick<LogSource, "crossing">,
 ): Promise<ReadonlyMap<number, Uint8Array>> {
   const found = new Map<number, Uint8Array>();
-  for (let number = (keys.at(-1)?.number ?? 1) + 1; number <= maxGenerations; number++) {
+  let newest = keys.at(-1);
+  let total = 0;
+  while (newest !== undefined && newest.number < maxGenerations) {
+    const number = newest.number + 1;
     const bytes = await source.crossing(number);
     if (bytes === undefined) break;
+    total += bytes.length;
+    if (bytes.length > maxTlogProofBytes || total > maxCrossingsBytes) {
+      throw new Refusal("bad_log", `The log's crossing to generation ${number} is longer than any log's.`);
+    }
     found.set(number, bytes);
+    newest = walkGenerations(new Map([[number, bytes]]), [newest]).known.find(
+      (each) => each.number === number,
+    );
   }
   return found;
 }

@@ -36,12 +36,22 @@ export interface IncidentReport {
   readonly shown: number;
 }
 
-/** The log of a sidecar's gateway, on a link of its own that ends with `work`. */
+/** Shorter than others wait for the folder's lock, so that no gateway keeps them from it. */
+const longestMs = 50_000;
+
+interface AskingFor {
+  readonly signal: AbortSignal;
+  /** All questions together; 50 seconds by default. */
+  readonly withinMs?: number;
+}
+
+/** The log of a sidecar's gateway, on a link of its own that ends with `work`, or when it has taken too long. */
 export async function withGatewayLog<T>(
   identity: SidecarIdentity,
-  signal: AbortSignal,
+  { signal: given, withinMs = longestMs }: AskingFor,
   work: (source: LogSource) => Promise<T>,
 ): Promise<T> {
+  const signal = AbortSignal.any([given, AbortSignal.timeout(withinMs)]);
   const { address, spiffeId } = identity.gateway;
   const isServer = new URL(identity.spiffeId).pathname.startsWith("/server/");
   const tlsOptions = clientTlsOptions({

@@ -35,6 +35,8 @@ export interface WitnessOptions {
   readonly log: Log;
   /** A minute by default. */
   readonly everyMs?: number;
+  /** How long one look at the log may take; 50 seconds by default. */
+  readonly lookMs?: number;
   /** How long calls may be carried out without a newer head; 15 minutes by default. */
   readonly freezeAfterMs?: number;
 }
@@ -56,9 +58,11 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
   const see = async (): Promise<void> => {
     const before = open?.file;
     open = await store.open();
-    if (open !== undefined) await telling.incident(open);
     if (open?.file !== before) changed();
+    // A gateway that doesn't want to hear it delays nothing else.
+    if (open !== undefined) await telling.incident(open);
   };
+  const rest = (): Promise<void> => rested(watch);
   const goOn = async (): Promise<void> => {
     for (let isFirst = true; !watch.signal.aborted; isFirst = false) {
       try {
@@ -68,15 +72,19 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
         growth.failed();
         telling.failed(error);
       }
-      if (growth.isFrozenFor(options.freezeAfterMs ?? defaultFreezeAfterMs)) {
-        await reportFrozen(watch).catch(telling.failed);
-      }
       await see().catch(telling.failed);
-      const everyMs = jittered(options.everyMs ?? defaultEveryMs);
-      await pause(everyMs, undefined, { signal: watch.signal, ref: false }).catch(() => undefined);
+      await rest();
     }
   };
-  const going = goOn();
+  // On a clock of its own: what stands still is told whatever a look is waiting for.
+  const judge = async (): Promise<void> => {
+    for (; !watch.signal.aborted; await rest()) {
+      if (!growth.isFrozenFor(options.freezeAfterMs ?? defaultFreezeAfterMs)) continue;
+      await reportFrozen(watch).then(growth.reported, telling.failed);
+      await see().catch(telling.failed);
+    }
+  };
+  const going = Promise.all([goOn(), judge()]);
   return {
     incident: () => open,
     called: growth.called,
@@ -112,9 +120,14 @@ async function isDue({ store, clock, everyMs = defaultEveryMs }: Watch, isFirst:
   return isFirst || Math.abs(clock.nowUnixMs() - (await store.askedUnixMs())) > everyMs / 2;
 }
 
-async function lookOnce({ identity, store, clock, signal }: Watch): Promise<RoundOutcome> {
+async function lookOnce({ identity, store, clock, signal, lookMs }: Watch): Promise<RoundOutcome> {
   const signer = await witnessSigner(identity.keys, identity.trustDomain);
-  return await withGatewayLog(identity, signal, (source) => witnessRound({ store, source, signer, clock }));
+  const asking = { signal, ...(lookMs !== undefined && { withinMs: lookMs }) };
+  return await withGatewayLog(identity, asking, (source) => witnessRound({ store, source, signer, clock }));
+}
+
+async function rested({ everyMs = defaultEveryMs, signal }: Watch): Promise<void> {
+  await pause(jittered(everyMs), undefined, { signal, ref: false }).catch(() => undefined);
 }
 
 /** Each thing once: what is open, and what keeps it from looking. */
@@ -148,7 +161,7 @@ function tellingOnce({ identity, log, signal }: Watch): {
       if (told !== file) log.error("log.incident", { kind: what, says: whatToDo(incident) });
       told = file;
       if (reported === file) return;
-      await withGatewayLog(identity, signal, async ({ report }) => report?.(reportOf(incident)));
+      await withGatewayLog(identity, { signal }, async ({ report }) => report?.(reportOf(incident)));
       reported = file;
     },
   };
@@ -182,11 +195,9 @@ function growthWatch(first: string | undefined): GrowthWatch {
     },
     isFrozenFor: (ms) => {
       // Who never saw a head has nothing that could stand still.
-      const isFrozen =
-        newest !== undefined && waiting !== undefined && waiting.lastSignMs - waiting.sinceMs > ms;
-      if (isFrozen) waiting = undefined;
-      return isFrozen;
+      return newest !== undefined && waiting !== undefined && waiting.lastSignMs - waiting.sinceMs > ms;
     },
+    reported: () => (waiting = undefined),
   };
 }
 
@@ -194,7 +205,8 @@ interface GrowthWatch extends Pick<Witness, "called"> {
   /** The newest head that is kept, after the log was asked. */
   readonly looked: (text: string | undefined) => void;
   readonly failed: () => void;
-  /** Once: it then waits anew. */
+  /** It then waits anew. */
+  readonly reported: () => void;
   readonly isFrozenFor: (ms: number) => boolean;
 }
 
@@ -210,6 +222,8 @@ async function reportFrozen({ store, clock }: Watch): Promise<void> {
       shown: new Uint8Array(),
       proof: [],
       keys: "",
+      keptSignedBy: "",
+      shownSignedBy: "",
     });
   });
 }

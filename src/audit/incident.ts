@@ -15,15 +15,19 @@ export interface Incident {
   /** What it was shown then; empty if nothing was. */
   readonly shown: Uint8Array;
   readonly proof: readonly Uint8Array[];
-  /** The log key file that holds by both. */
+  /** The log key file of the newest generations that were known. */
   readonly keys: string;
+  /** Log key files of the generation that signed either head, which may be older than those; empty if none did. */
+  readonly keptSignedBy: string;
+  readonly shownSignedBy: string;
 }
 
 const format = "dev.latticegate/log-incident@v1";
-/** Two notes, sixteen generations of keys and a proof. */
-export const maxIncidentBytes = 512 * 1024;
+/** Two notes, sixteen generations of keys and two more, and a proof. */
+export const maxIncidentBytes = 768 * 1024;
 
-export function incidentBytes({ what, atUnixMs, says, kept, shown, proof, keys }: Incident): Uint8Array {
+export function incidentBytes(incident: Incident): Uint8Array {
+  const { what, atUnixMs, says, kept, shown, proof, keys, keptSignedBy, shownSignedBy } = incident;
   const head = [format, `kind ${what}`, `at ${new Date(atUnixMs).toISOString()}`, `says ${says}`];
   const section = (name: string, text: string): string => `\n-- ${name} --\n${text}`;
   return utf8(
@@ -33,6 +37,8 @@ export function incidentBytes({ what, atUnixMs, says, kept, shown, proof, keys }
       section("shown", fromUtf8(shown) ?? ""),
       section("proof", proof.map((hash) => `${toBase64(hash)}\n`).join("")),
       section("keys", keys),
+      section("kept signed by", keptSignedBy),
+      section("shown signed by", shownSignedBy),
     ].join(""),
   );
 }
@@ -41,13 +47,22 @@ export function incidentBytes({ what, atUnixMs, says, kept, shown, proof, keys }
 export function readIncident(bytes: Uint8Array): Incident | undefined {
   const text = bytes.length > maxIncidentBytes ? undefined : fromUtf8(bytes);
   // No line of a note, a proof or a key file begins like this.
-  const [head = "", ...sections] = (text ?? "").split(/\n-- (?:kept|shown|proof|keys) --\n/);
+  const [head = "", ...sections] = (text ?? "").split(
+    /\n-- (?:kept|shown|proof|keys|kept signed by|shown signed by) --\n/,
+  );
   const [, kind, at = "", says = ""] = headPattern.exec(head) ?? [];
   const what = incidentKinds.find((each) => each === kind);
-  const [kept = "", shown = "", hashes = "", keys = ""] = sections;
+  const evidence = readEvidence(sections);
+  if (what === undefined || evidence === undefined) return undefined;
+  return { what, atUnixMs: Date.parse(at), says, ...evidence };
+}
+
+function readEvidence(sections: readonly string[]): Omit<Incident, "what" | "atUnixMs" | "says"> | undefined {
+  // The last two came later than the others.
+  if (sections.length !== 4 && sections.length !== 6) return undefined;
+  const [kept = "", shown = "", hashes = "", keys = "", keptSignedBy = "", shownSignedBy = ""] = sections;
   const proof = readProofLines(hashes.split("\n").slice(0, -1));
-  if (sections.length !== 4 || what === undefined || proof === undefined) return undefined;
-  return { what, atUnixMs: Date.parse(at), says, kept: utf8(kept), shown: utf8(shown), proof, keys };
+  return proof && { kept: utf8(kept), shown: utf8(shown), proof, keys, keptSignedBy, shownSignedBy };
 }
 
 const headPattern =

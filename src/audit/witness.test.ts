@@ -170,11 +170,15 @@ test("evidence reads as it was written", async () => {
     shown: await headOf(9),
     proof: proofOf(5, 12),
     keys: formatLogKey(keys),
+    keptSignedBy: formatLogKey(keys),
+    shownSignedBy: formatLogKey([publicGeneration(newGeneration(7))]),
   };
   const read = readIncident(incidentBytes(incident));
   assert.deepEqual(read && asText(read), asText(incident));
   assert.equal(readLogKey(read?.keys ?? "")[0]?.keys.length, keys[0]?.keys.length);
   assert.equal(readIncident(utf8("dev.latticegate/log-incident@v1\nkind none\n")), undefined);
+  const [older = ""] = Buffer.from(incidentBytes(incident)).toString().split("\n-- kept signed by --\n");
+  assert.equal(readIncident(utf8(older))?.keys, incident.keys, "as it was before it said who signed");
 });
 
 function asText(incident: Incident): object {

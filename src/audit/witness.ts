@@ -3,7 +3,7 @@
  * witness keeps, the keys it pinned and the answer; nothing is fetched or stored here (docs/formats/witness.md).
  */
 import { sha256 } from "../crypto/hash.ts";
-import type { LogKey } from "../crypto/log-key.ts";
+import { formatLogKey, type LogKey, readLogKey } from "../crypto/log-key.ts";
 import { equalInConstantTime } from "../kernel/bytes.ts";
 import { verifyConsistency } from "../merkle/proofs.ts";
 import { crossingPath } from "./crossing.ts";
@@ -78,6 +78,13 @@ export function judgeShown(witnessed: WitnessedLog, shown: ShownLog): WitnessVer
 export function needsCrossings(keys: LogKey, checkpoint: Uint8Array): boolean {
   const [newest] = keys.slice(-1);
   return newest !== undefined && readHead(checkpoint, [newest]).kind === "unsigned";
+}
+
+/** The newest of them, as many as are kept; but none so new that the head's own make way. */
+export function keysToPin(keys: LogKey, { generations }: Head): LogKey {
+  const newest = readLogKey(formatLogKey(keys));
+  if (newest.some(({ number }) => generations.includes(number))) return newest;
+  return keys.filter(({ number }) => number <= Math.max(...generations));
 }
 
 function followed(

@@ -2,7 +2,14 @@
 import path from "node:path";
 
 import { sidecarState } from "../app/sidecar-state.ts";
-import { acceptIncident, headLine, type WitnessedBy, withLog, witnessOnce } from "../app/witness-command.ts";
+import {
+  acceptIncident,
+  forgetsKeys,
+  headLine,
+  type WitnessedBy,
+  withLog,
+  witnessOnce,
+} from "../app/witness-command.ts";
 import { compareHeads, type Comparison, readKeptHeads } from "../app/witness-comparison.ts";
 import type { Cosigned } from "../app/witness-round.ts";
 import { whatToDo } from "../app/witnessing.ts";
@@ -69,6 +76,11 @@ export const auditWitnessAccept = {
     call.out(
       `From ${headLine(incident.kept)} to ${headLine(incident.shown)}; evidence stays in ${incident.file}`,
     );
+    if (forgetsKeys(incident.what)) {
+      call.out(
+        'The next log that is shown will be believed, whoever signed it. To believe none but yours, get its key file another way and run "latticegate audit witness --key FILE" before anything else asks: sidecars on this state folder do so within a minute.',
+      );
+    }
     if (!isGatewayTold) call.out("The gateway couldn't be told; its list of incidents still has it.");
     return 0;
   },

@@ -12,6 +12,7 @@ import { isThere } from "../../src/host/store/files.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
 import type { Log } from "../../src/kernel/log.ts";
 import { atEnd } from "../support/cleanup.ts";
+import { breakableLink } from "../support/breakable-link.ts";
 import { cli, startCli, type Started } from "../support/cli.ts";
 import { eventually, toolCall } from "../support/gateway.ts";
 import { rememberingLog } from "../support/log-fixture.ts";
@@ -142,6 +143,7 @@ async function watching(t: TestContext, witness: WitnessProcess, log: Log = sile
     clock: systemClock,
     log,
     everyMs: 20,
+    lookMs: 500,
     freezeAfterMs: 50,
   });
   atEnd(t, started.stop);
@@ -168,6 +170,24 @@ test("a log that stands still although calls are carried out is an incident, unt
     facts: {},
   });
   await eventually("a newer head", () => started.incident() === undefined);
+});
+
+test("a gateway that leaves each question unanswered doesn't keep its witness from telling that no head comes", async (t) => {
+  const house = await lyingGateway(t);
+  const link = await breakableLink(t, house.gateway().address);
+  const { address } = link;
+  const witness = await witnessState(t, { ...house.gateway(), address }, "agent/a");
+  const started = await watching(t, witness);
+  await hasCosigned(witness);
+  link.stall();
+  await eventually(
+    "an incident",
+    () => {
+      started.called(performance.now());
+      return started.incident()?.what === "frozen";
+    },
+    15_000,
+  );
 });
 
 test("a gateway that is away, or has nothing to do, isn't one that holds heads back", async (t) => {

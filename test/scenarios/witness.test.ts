@@ -1,5 +1,6 @@
 /** Witnesses of the audit log, in processes of their own, and a gateway that lies to them with its real keys. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { copyFile, cp, readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
@@ -12,7 +13,7 @@ import { readLogKey } from "../../src/crypto/log-key.ts";
 import { noteSigner } from "../../src/crypto/note-keys.ts";
 import { resolveProfile } from "../../src/crypto/suites/profiles.ts";
 import { cli, type Ended } from "../support/cli.ts";
-import { clientOf, enrol, temporaryFolder } from "../support/gateway.ts";
+import { clientOf, enrol, eventually, temporaryFolder } from "../support/gateway.ts";
 import { newSigningKey } from "../support/keys.ts";
 import { entriesOf } from "../support/records.ts";
 import { type LyingGateway, lyingGateway, type WitnessProcess, witnessState } from "../support/witnesses.ts";
@@ -40,6 +41,13 @@ function consistent({ code, stdout, stderr }: Ended): void {
 function convicts({ code, stdout, stderr }: Ended, kind: string): void {
   assert.equal(code, 1, stdout + stderr);
   assert.match(stdout, new RegExp(`^incident: .*\\(${kind}\\)`));
+}
+
+/** Heads tell by the second which of them was signed later. */
+async function nextSecond(): Promise<void> {
+  const second = () => Math.floor(Date.now() / 1000);
+  const before = second();
+  await eventually("the next second", () => second() > before);
 }
 
 /** Two histories that go on from where the log is, of the same length, both signed by its keys. */
@@ -133,6 +141,7 @@ test("a log that was restored from an older copy and went on was truncated; grow
   await house.restart(() => house.append(20, "honest"));
   consistent(await a.look());
   consistent(await b.look());
+  await nextSecond();
   await house.restart(() => house.put(older));
   convicts(await a.look(), "truncation");
   await house.restart(() => house.append(40, "other"));
@@ -144,6 +153,7 @@ test("an incident stands in the gateway's log and lists until it is accepted, an
   const older = await house.save();
   await house.restart(() => house.append(20, "honest"));
   consistent(await a.look());
+  await nextSecond();
   await house.restart(() => house.put(older));
   convicts(await a.look(), "truncation");
   const list = () => cli(["audit", "witnesses", "--config", house.configFile]);
@@ -168,6 +178,44 @@ test("an incident stands in the gateway's log and lists until it is accepted, an
       ["spiffe://latticegate.local/agent/a", "accepted"],
     ],
   );
+});
+
+test("an erased witness is named by nothing on the gateway but its certificate in force", async (t) => {
+  const { house, a } = await scene(t);
+  const older = await house.save();
+  await house.restart(() => house.append(20, "honest"));
+  consistent(await a.look());
+  await nextSecond();
+  await house.restart(() => house.put(older));
+  convicts(await a.look(), "truncation");
+  const state = path.dirname(house.log);
+  // Another process looks: who closes a database's file in its own process takes away its locks.
+  const naming = () => {
+    const { stdout } = spawnSync("grep", ["-rlF", "agent/a", "."], { cwd: state, encoding: "utf8" });
+    return stdout.split("\n").filter((file) => file !== "" && !file.startsWith("./state.sqlite"));
+  };
+  assert.deepEqual(naming(), ["./witnesses.json"]);
+  const erase = ["audit", "erase", "spiffe://latticegate.local/agent/a", "--state", state, "--yes"];
+  const erased = await cli(erase);
+  assert.equal(erased.code, 0, erased.stderr);
+  assert.match(erased.stdout, /stays, because it is in force: .* certificates/);
+  assert.deepEqual(naming(), []);
+  const listed = await cli(["audit", "witnesses", "--config", house.configFile]);
+  assert.doesNotMatch(listed.stdout, /agent\/a|incident:/);
+});
+
+test("an incident that is reported again and again is one entry, and one line in the list", async (t) => {
+  const { house } = await scene(t);
+  const gateway = house.gateway();
+  const { request } = clientOf(t, gateway, await enrol(gateway, "agent/stranger"));
+  const report = { kind: "truncation", says: "x", kept: 2, shown: 1 };
+  for (let i = 0; i < 40; i++) {
+    const body = JSON.stringify({ ...report, says: `x${i}` });
+    assert.equal((await request("", { method: "POST", path: "/log/incident", body })).status, 204);
+  }
+  const listed = await cli(["audit", "witnesses", "--config", house.configFile]);
+  assert.deepEqual(listed.stdout.match(/: x\d+$/gm), [": x0"]);
+  assert.equal((await entriesOf(gateway, "log.incident")).length, 1);
 });
 
 test("restarts, rotations, other algorithms and a witness that was away are no incident", async (t) => {
@@ -198,7 +246,9 @@ test("a log that was begun anew is an incident to who saw the old one, until a p
     }
   });
   convicts(await a.look(), "other-log");
-  assert.equal((await a.accept()).code, 0);
+  const accepted = await a.accept();
+  assert.equal(accepted.code, 0, accepted.stderr);
+  assert.match(accepted.stdout, /The next log that is shown will be believed, .*audit witness --key FILE/);
   consistent(await a.look());
 });
 

@@ -10,6 +10,8 @@ export interface BreakableLink {
   readonly address: string;
   /** Breaks all connections there are; later ones work. */
   readonly cut: () => void;
+  /** From now on nothing gets through, on connections old and new, and none ends. */
+  readonly stall: () => void;
   /** Connections that have ended. */
   readonly ended: () => number;
 }
@@ -18,8 +20,14 @@ export async function breakableLink(t: Cleanup, address: string): Promise<Breaka
   const [host, port] = address.split(":");
   const open = new Set<net.Socket>();
   let ended = 0;
+  let isStalled = false;
   const server = net.createServer((near) => {
     near.on("close", () => (ended += 1));
+    if (isStalled) {
+      open.add(near);
+      near.resume().on("error", () => undefined);
+      return;
+    }
     const far = net.connect(Number(port), host);
     for (const [from, to] of [
       [near, far],
@@ -39,9 +47,13 @@ export async function breakableLink(t: Cleanup, address: string): Promise<Breaka
   const cut = (): void => {
     for (const socket of open) socket.destroy();
   };
+  const stall = (): void => {
+    isStalled = true;
+    for (const socket of open) socket.unpipe().resume();
+  };
   atEnd(t, () => {
     cut();
     server.close();
   });
-  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, cut, ended: () => ended };
+  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, cut, stall, ended: () => ended };
 }
