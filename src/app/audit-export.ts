@@ -17,8 +17,9 @@ import { fromUtf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { rangeProof } from "../merkle/range.ts";
 import { readKeyFile } from "./log-verification.ts";
+import { beginningOf, removedHint } from "./removed-beginning.ts";
 
-/** Which entries; each end counts, and one that isn't given is the log's. */
+/** Which entries; each end counts, and one that isn't given is that of the entries there are. */
 export type ExportRange =
   | { readonly kind: "indexes"; readonly from: number | undefined; readonly to: number | undefined }
   | {
@@ -112,7 +113,14 @@ async function placesOf(reader: LogReader, range: ExportRange): Promise<readonly
   const newest = (await reader.size()) - 1;
   if (newest < 0) throw new Refusal("bad_config", "The log has no entries yet.");
   if (range.kind === "indexes") {
-    const [from, to] = [range.from ?? 0, range.to ?? newest];
+    const { first, text } = await beginningOf(reader);
+    const [from, to] = [range.from ?? first, range.to ?? newest];
+    if (from < first && text !== undefined) {
+      throw new Refusal(
+        "bad_config",
+        `${text} Entry ${from} can't be exported any more; ask from ${first} on.`,
+      );
+    }
     if (from <= to && to <= newest) return [from, to];
     throw new Refusal("bad_config", `The log has entries 0 to ${newest}; ${from} to ${to} aren't in it.`);
   }
@@ -120,7 +128,7 @@ async function placesOf(reader: LogReader, range: ExportRange): Promise<readonly
     range.kind === "call" ? await placesOfCall(reader, range.callId) : await placesAt(reader, range);
   if (found !== undefined) return found;
   const what = range.kind === "call" ? `about ${range.callId}` : "of that time";
-  throw new Refusal("bad_config", `The log has no entry ${what}.`);
+  throw new Refusal("bad_config", `The log has no entry ${what}.${await removedHint(reader)}`);
 }
 
 async function placesOfCall(

@@ -11,6 +11,7 @@ import type { RenewalHash } from "../crypto/suites/symmetric.ts";
 import { syncFolders, writePrivateFile } from "../host/store/files.ts";
 import { type Durability, type FileJournal, openJournal } from "../host/store/journal-files.ts";
 import { renewLog } from "../host/store/journal-renewal.ts";
+import { type Pruned, pruneLog, type Pruning } from "../host/store/journal-retention.ts";
 import type { GenerationSigners } from "../host/store/journal-rotation.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import { openSubjects, type SubjectStore } from "../host/store/state-subjects.ts";
@@ -45,6 +46,11 @@ export interface AuditLog {
    * @throws Refusal as `renewLog`; what a signer refuses
    */
   readonly renew: (how: LogRenewal) => Promise<RenewalBody>;
+  /**
+   * Removes old entries, while it is written; rotations and renewals wait.
+   * @throws as `pruneLog`
+   */
+  readonly prune: (what: Omit<Pruning, "folder" | "journal">) => Promise<Pruned>;
 }
 
 interface LogRenewal {
@@ -109,7 +115,9 @@ export async function openAuditLog(
   const writing = { journal, make, clock, inTurn: inTurn() };
   const rotate = rotation(writing, () => settleKeys(state, keys, journal, log));
   const renew = renewal({ ...writing, folder: paths.log, origin });
-  return { journal, digests, origin, rotate, renew };
+  const prune: AuditLog["prune"] = (what) =>
+    writing.inTurn(() => pruneLog({ ...what, folder: paths.log, journal }));
+  return { journal, digests, origin, rotate, renew, prune };
 }
 
 /** Under which the keys of those the log speaks of are sealed. */

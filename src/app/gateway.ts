@@ -181,10 +181,9 @@ async function openLog(
   opening.defer(followRenewalRequests({ audit, requests: renewals, principal, log }).stop);
   const following = followingLog(audit, principal, log);
   opening.defer(following.stop);
-  const { log: folder } = statePaths(config.state);
-  const { journal } = audit;
   const keptMs = config.audit.retention;
-  opening.defer(keepRetention({ folder, journal, keptMs, principal, clock, log }).stop);
+  const { auditIndex: index } = statePaths(config.state);
+  opening.defer(keepRetention({ audit, index, keptMs, principal, clock, log }).stop);
   return { audit, followLog: following.follow };
 }
 

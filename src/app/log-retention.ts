@@ -2,14 +2,15 @@
 import { randomUUIDv7 } from "node:crypto";
 
 import { pruneDraft } from "../audit/prune.ts";
-import type { FileJournal } from "../host/store/journal-files.ts";
-import { pruneLog } from "../host/store/journal-retention.ts";
+import { removeIndexFile } from "../host/store/audit-index-file.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
+import type { AuditLog } from "./audit-log.ts";
 
 interface Retention {
-  readonly folder: string;
-  readonly journal: Pick<FileJournal, "append" | "checkpoint" | "head">;
+  readonly audit: Pick<AuditLog, "prune">;
+  /** The file of the index for questions: it is thrown away with what was removed, and made anew when one is asked. */
+  readonly index: string;
   /** How long entries are kept; for ever if undefined. */
   readonly keptMs: number | undefined;
   /** Who removes: a SPIFFE ID. */
@@ -44,7 +45,7 @@ export function keepRetention(retention: Retention): { readonly stop: () => Prom
 }
 
 async function prune(
-  { folder, journal, principal, clock, log }: Retention,
+  { audit, index, principal, clock, log }: Retention,
   keptMs: number,
   signal: AbortSignal,
 ): Promise<void> {
@@ -53,8 +54,10 @@ async function prune(
   const cause = { atUnixMs, callId: randomUUIDv7(), principal, by: `retention of ${keptMs / dayMs} days` };
   const draft = (first: number) => pruneDraft(first, beforeUnixMs, cause);
   try {
-    const { first, removed } = await pruneLog({ folder, journal, beforeUnixMs, draft, signal });
-    if (removed > 0) log.info("log.pruned", { entries: removed, first });
+    const { first, removed } = await audit.prune({ beforeUnixMs, draft, signal });
+    if (removed === 0) return;
+    removeIndexFile(index);
+    log.info("log.pruned", { entries: removed, first });
   } catch (error) {
     log.error("log.prune_failed", { reason: error instanceof Error ? error.message : "unknown" });
   }

@@ -10,6 +10,7 @@ import { maxGenerations } from "../crypto/log-key.ts";
 import { type LogReader, openLogReader } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { readKeyFile } from "./log-verification.ts";
+import { removedHint } from "./removed-beginning.ts";
 
 /** Which entry of a call. */
 export type ReceiptEvent = "call.decision" | "call.outcome";
@@ -40,7 +41,7 @@ export async function receiptOf({ folder, callId, event }: ReceiptWanted): Promi
     const has = entries.length === 0 ? "nothing" : entries.map((entry) => entry.event).join(", ");
     throw new Refusal(
       "bad_log",
-      `Expected the ${event} of ${callId} in the log; of this call it has ${has}.`,
+      `Expected the ${event} of ${callId} in the log; of this call it has ${has}.${await removedHint(reader)}`,
     );
   }
   return await provenIn(reader, index);

@@ -13,16 +13,22 @@ import { type Fallen, standingWithout } from "../crypto/suites/fallen.ts";
 import { openLogReader } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { readKeyFile } from "./log-verification.ts";
+import { beginningOf } from "./removed-beginning.ts";
 
 /** Under the newest renewal. @throws Refusal `bad_state` if none wraps the entry; nothing is verified */
 export async function renewedEntryOf(folder: string, index: number): Promise<Uint8Array> {
-  const { files } = openLogReader(folder);
+  const reader = openLogReader(folder);
+  const { files } = reader;
   const [number, note] = [...(await findRenewals(files))].at(-1) ?? [];
   if (number === undefined || note === undefined) {
     throw new Refusal("bad_state", 'The log was never renewed; "latticegate audit renew" does it.');
   }
   const proof = await proveRenewed(files, index, note);
   if (proof !== undefined) return renewedEntryBytes(proof);
+  const { first, text } = await beginningOf(reader);
+  if (index < first && text !== undefined) {
+    throw new Refusal("bad_state", `${text} Entry ${index} can't be proven any more by who hasn't kept it.`);
+  }
   const path = renewalPath(number);
   throw new Refusal(
     "bad_state",

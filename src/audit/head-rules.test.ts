@@ -214,7 +214,15 @@ interface Asked {
 function renewing(change: Partial<RenewalBody>, asked: Asked = {}): string {
   const root = new Uint8Array(64);
   const evidence = { count: 0, root };
-  const usual = { origin, number: 1, atUnixMs: nowUnixMs, hash: "SHA3-512", size: 100, root } as const;
+  const usual = {
+    origin,
+    number: 1,
+    atUnixMs: nowUnixMs,
+    hash: "SHA3-512",
+    size: 100,
+    root,
+    from: 0,
+  } as const;
   const { text: written } = renewalBody({ ...usual, evidence, ...change });
   const use = { suite: text, generation: 1, trustDomain, last, ...asked };
   const judged = judgeHead(utf8(written), use, nowUnixMs);

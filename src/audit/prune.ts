@@ -29,11 +29,14 @@ export function readPrune(
   return isOne ? first : undefined;
 }
 
+/** What entry `index` says: that those before `first` are removed. */
+interface Prune {
+  readonly index: number;
+  readonly first: number;
+}
+
 /** By the newest of `entries`, which stand at `start` and behind it in the log. */
-export function newestPrune(
-  entries: readonly Uint8Array[],
-  start: number,
-): { readonly index: number; readonly first: number } | undefined {
+export function newestPrune(entries: readonly Uint8Array[], start: number): Prune | undefined {
   for (let i = entries.length - 1; i >= 0; i--) {
     const bytes = entries[i];
     if (bytes === undefined || !mayBePrune(bytes)) continue;
@@ -44,8 +47,13 @@ export function newestPrune(
   return undefined;
 }
 
-/** Nothing is verified here: who relies on it checks that a head covers the entry. @returns 0 if nothing says so */
+/** The first entry that is kept, unverified as `findPrune`; 0 if nothing says that others aren't. */
 export async function findPruned(files: LogFiles, size: number): Promise<number> {
+  return (await findPrune(files, size))?.first ?? 0;
+}
+
+/** The newest `log.prune` of the first `size` entries. Nothing is verified here: who relies on it checks that a head covers it. */
+export async function findPrune(files: LogFiles, size: number): Promise<Prune | undefined> {
   for (let index = Math.ceil(size / tileWidth) - 1; index >= 0; index--) {
     const width = Math.min(tileWidth, size - index * tileWidth);
     const bytes =
@@ -53,11 +61,11 @@ export async function findPruned(files: LogFiles, size: number): Promise<number>
       (await files(`open/${index}`)) ??
       (await files(bundlePath(index, width)));
     // What retention removed lies before the entry that says so.
-    if (bytes === undefined) return 0;
+    if (bytes === undefined) return undefined;
     const found = newestPrune(splitBundle(bytes).entries.slice(0, width), index * tileWidth);
-    if (found !== undefined) return found.first;
+    if (found !== undefined) return found;
   }
-  return 0;
+  return undefined;
 }
 
 const needle = Buffer.from(`"event_type":"${pruneEvent}"`);

@@ -9,6 +9,7 @@ import { everythingStands, type Standing } from "../crypto/suites/fallen.ts";
 import { hashSuite, type RenewalHash, renewalHashes } from "../crypto/suites/symmetric.ts";
 import { fromBase64, toBase64, toHex } from "../kernel/bytes.ts";
 import type { Hash } from "../merkle/hashing.ts";
+import { tileWidth } from "../merkle/tiles.ts";
 import type { EntryDraft } from "../model/entry.ts";
 import { noteBytes, readNote } from "./checkpoint.ts";
 import type { Entry } from "./entry.ts";
@@ -39,6 +40,11 @@ export interface RenewalBody extends CheckpointBody {
   readonly number: number;
   readonly atUnixMs: number;
   readonly hash: RenewalHash;
+  /**
+   * Entries from here on stand in the tree themselves; of those before, some by their SHA-256 leaf hashes, since they
+   * had been removed. A multiple of 256; 0 if all do.
+   */
+  readonly from: number;
   readonly evidence: { readonly count: number; readonly root: Uint8Array };
 }
 
@@ -58,20 +64,22 @@ const format = "dev.latticegate/renewal@v1";
 const count = "(0|[1-9][0-9]{0,15})";
 const shape = new RegExp(
   `^${format}\n([^\n]{1,255})\nrenewal ([1-9][0-9]{0,3})\nmade ([0-9TZ:.-]{24})\nhash ([A-Z0-9-]{1,16})` +
-    `\nentries ${count} ([A-Za-z0-9+/=]+)\nevidence ${count} ([A-Za-z0-9+/=]+)\n$`,
+    `\nentries ${count} ([A-Za-z0-9+/=]+)(?:\nfrom ([1-9][0-9]{0,15}))?\nevidence ${count} ([A-Za-z0-9+/=]+)\n$`,
 );
 
 export function renewalBody(parts: Omit<RenewalBody, "text">): RenewalBody {
-  const { origin, number, atUnixMs, hash, size, root, evidence } = parts;
+  const { origin, number, atUnixMs, hash, size, root, from, evidence } = parts;
+  const fromLine = from === 0 ? "" : `\nfrom ${from}`;
   const text =
     `${format}\n${origin}\nrenewal ${number}\nmade ${new Date(atUnixMs).toISOString()}\nhash ${hash}` +
-    `\nentries ${size} ${toBase64(root)}\nevidence ${evidence.count} ${toBase64(evidence.root)}\n`;
+    `\nentries ${size} ${toBase64(root)}${fromLine}\nevidence ${evidence.count} ${toBase64(evidence.root)}\n`;
   return { ...parts, text };
 }
 
 /** Undefined if `text` isn't exactly what `renewalBody` writes. */
 export function readRenewalBody(text: string): RenewalBody | undefined {
-  const [, origin = "", number, made = "", name, size, root, files, filesRoot] = shape.exec(text) ?? [];
+  const [, origin = "", number, made = "", name, size, root, since = "0", files, filesRoot] =
+    shape.exec(text) ?? [];
   const hash = renewalHashes.find((id) => id === name);
   const roots = [root, filesRoot].map((base64) => fromBase64(base64 ?? ""));
   const [entriesRoot, evidenceRoot] = roots;
@@ -80,8 +88,10 @@ export function readRenewalBody(text: string): RenewalBody | undefined {
   const atUnixMs = Date.parse(made);
   const numbers = [atUnixMs, Number(size), Number(files)];
   if (!numbers.every(Number.isSafeInteger) || new Date(atUnixMs).toISOString() !== made) return undefined;
+  const from = Number(since);
+  if (from % tileWidth !== 0 || from > Number(size)) return undefined;
   const evidence = { count: Number(files), root: evidenceRoot };
-  const of = { origin, number: Number(number), atUnixMs, hash, size: Number(size), root: entriesRoot };
+  const of = { origin, number: Number(number), atUnixMs, hash, size: Number(size), root: entriesRoot, from };
   return { ...of, evidence, text };
 }
 
@@ -128,7 +138,7 @@ export function noteDigest(note: Uint8Array, hash: Hash): string {
 
 /** The entry that says of a renewal that it was made. */
 export function renewalDraft(
-  { number, hash, size, root, evidence }: RenewalBody,
+  { number, hash, size, root, from, evidence }: RenewalBody,
   note: string,
   { atUnixMs, callId, principal, by }: RotationCause,
 ): EntryDraft {
@@ -138,6 +148,7 @@ export function renewalDraft(
     hash,
     size: String(size),
     root: toBase64(root),
+    ...(from > 0 && { from: String(from) }),
     evidence: String(evidence.count),
     "evidence.root": toBase64(evidence.root),
     note,

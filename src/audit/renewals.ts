@@ -4,7 +4,7 @@ import { everythingStands, type Standing } from "../crypto/suites/fallen.ts";
 import { hashSuite, logHash } from "../crypto/suites/symmetric.ts";
 import { equalInConstantTime } from "../kernel/bytes.ts";
 import type { IndexedEntry } from "./chain.ts";
-import { type EntryRoots, rootsOfEntries } from "./entry-roots.ts";
+import { type EntryRoots, rootsOfEntries, type WantedRoot } from "./entry-roots.ts";
 import { type Generations, whyWrongGeneration } from "./generations.ts";
 import { readHead } from "./head.ts";
 import type { LogFiles } from "./log-walk.ts";
@@ -18,6 +18,7 @@ import {
   renewedFilesPath,
   renewedHeadPath,
 } from "./renewal.ts";
+import { removedRootsPath } from "./removed-entries.ts";
 import { readRenewedFiles, renewedFileReader, renewedFilesRoot } from "./renewed-files.ts";
 
 export interface RenewalFault {
@@ -79,6 +80,8 @@ export interface WalkedRenewals {
   readonly origin: string;
   /** Of its head. */
   readonly size: number;
+  /** How many entries retention removed, the oldest. */
+  readonly pruned: number;
   /** Entries that say of a renewal that it was made; also those behind the head. */
   readonly named: readonly IndexedEntry[];
 }
@@ -93,9 +96,9 @@ export async function judgeRenewals(
   const { renewals, faults } = readRenewals(notes, context);
   const judged = [...faults, ...judgeNames(log, notes, renewals)];
   if (renewals.length === 0) return { renewals, faults: judged };
-  const wanted = renewals.flatMap(({ hash, size }) => [
-    { hash, size },
-    { hash: logHash, size },
+  const wanted: WantedRoot[] = renewals.flatMap((renewal) => [
+    renewal,
+    { hash: logHash, size: renewal.size },
   ]);
   // In a copy without `open/`, the last bundle is there as that of the head.
   wanted.push({ hash: logHash, size: log.size });
@@ -108,7 +111,7 @@ export async function judgeRenewals(
 
 /** Each entry has its renewal, and each renewal its entry; that of the newest may still be to come. */
 function judgeNames(
-  { origin, size, named }: WalkedRenewals,
+  { origin, size, pruned, named }: WalkedRenewals,
   notes: ReadonlyMap<number, Uint8Array>,
   renewals: readonly Renewal[],
 ): readonly RenewalFault[] {
@@ -127,27 +130,34 @@ function judgeNames(
       faults.push(fault(number, `isn't the one that entry ${index} says was made`));
     }
   }
-  for (const { number, origin: of } of renewals) {
+  for (const { number, origin: of, size: wrapped } of renewals) {
     if (of !== origin) faults.push(fault(number, `is of the log ${of}`));
-    if (number < notes.size && !told.has(number))
+    // Its entry stands behind what it wraps, and may have been removed since.
+    if (number < notes.size && !told.has(number) && pruned <= wrapped)
       faults.push(fault(number, "was made, but no entry says so"));
   }
   return faults;
 }
 
 /** Whether the entries it wraps are those that are there. */
-export function judgeEntries(
-  { number, hash, size, root }: Renewal,
-  { rootAt, count }: EntryRoots,
-): readonly RenewalFault[] {
-  const is = rootAt({ hash, size });
+export function judgeEntries(renewal: Renewal, roots: EntryRoots): readonly RenewalFault[] {
+  const { number, hash, size, root } = renewal;
+  const { count, removed } = roots;
+  const is = roots.rootAt(renewal);
   const path = renewalPath(number);
+  const lacking = roots.lackingAt(renewal);
+  if (lacking !== undefined) {
+    const file = removedRootsPath(number);
+    const text = `${file} is missing or cut: nothing stands for the removed entries from ${lacking} on, which ${path} wraps`;
+    return [{ what: "missing", path: file, text }];
+  }
   if (is === undefined) {
     const text = `the log was rolled back or cut: it has ${count} entries, but ${path} wraps ${size}`;
     return [{ what: "rolled back", path, text }];
   }
   if (equalInConstantTime(is, root)) return [];
-  return [fault(number, `wraps other entries: the first ${size} have another ${hash} root`)];
+  const or = removed > 0 ? `, or ${removedRootsPath(number)} was changed` : "";
+  return [fault(number, `wraps other entries: the first ${size} have another ${hash} root${or}`)];
 }
 
 /** Whether the files it wraps are those that are there. */

@@ -37,7 +37,7 @@ const format = "dev.latticegate/renewed-entry@v1";
 const maxPath = 53;
 const maxBytes = maxNoteBytes + 2 * maxEntryBytes + maxPath * 100;
 
-/** Reads the log up to the renewal once; undefined if the log has no such entry below it. */
+/** Reads the log up to the renewal once; undefined if the log has no such entry below it (any more). */
 export async function proveRenewed(
   files: LogFiles,
   index: number,
@@ -47,29 +47,26 @@ export async function proveRenewed(
   const body = readRenewalBody(readNote(note)?.text ?? "");
   if (body === undefined || index >= body.size) return undefined;
   const hash = hashes(body.hash);
-  const target = Math.floor(index / tileWidth);
+  const first = index - (index % tileWidth);
   const bundleRoots: Uint8Array[] = [];
-  let leaves: Uint8Array[] = [];
-  let near: readonly Uint8Array[] = [];
+  const near: Uint8Array[] = [];
   let entry: Uint8Array | undefined;
   const see = (bytes: Uint8Array, at: number): void => {
     if (at === index) entry = bytes;
-    leaves.push(leafHash(hash, bytes));
-    if (leaves.length < tileWidth && at + 1 < body.size) return;
-    if (bundleRoots.length === target) near = leaves;
-    bundleRoots.push(rootOf(hash, leaves));
-    leaves = [];
+    if (at >= first && at < first + tileWidth) near.push(leafHash(hash, bytes));
   };
-  const { count } = await rootsOfEntries(files, [{ hash: body.hash, size: body.size }], { hashes, see });
-  if (count < body.size || entry === undefined) return undefined;
+  const seeBundle = (root: Uint8Array): void => void bundleRoots.push(root);
+  const { rootAt } = await rootsOfEntries(files, [body], { hashes, see, seeBundle });
+  if (rootAt(body) === undefined || entry === undefined) return undefined;
   // Beside the path stand whole bundles (the last one as it is), or parts of the entry's own.
-  const first = target * tileWidth;
   const proof = inclusionProof(index, body.size, (start, end) =>
     start >= first && end <= first + near.length
       ? rootOf(hash, near.slice(start - first, end - first))
       : rootOf(hash, bundleRoots.slice(start / tileWidth, Math.ceil(end / tileWidth))),
   );
-  return { entry, index, proof, note };
+  // One that was removed stands there by its SHA-256 hash, though a copy may have kept it.
+  const claim = { leaf: leafHash(hash, entry), index, size: body.size, root: body.root };
+  return verifyInclusion(hash, claim, proof) ? { entry, index, proof, note } : undefined;
 }
 
 export function renewedEntryBytes({ entry, index, proof, note }: RenewedEntry): Uint8Array {

@@ -11,11 +11,11 @@ import { equalInConstantTime } from "../kernel/bytes.ts";
 import { bundlePath, tileWidth } from "../merkle/tiles.ts";
 import { splitBundle } from "./bundle.ts";
 import { readEntry } from "./entry.ts";
-import { type EntryRoots, rootsOfEntries } from "./entry-roots.ts";
+import { claimedSize, type EntryRoots, rootsOfEntries } from "./entry-roots.ts";
 import { crossingPath } from "./crossing.ts";
 import { findCrossings, type Generations, readDueHead, walkGenerations } from "./generations.ts";
 import type { LogFiles } from "./log-walk.ts";
-import { readCheckpointBody, readNote } from "./checkpoint.ts";
+import { findPrune, findPruned } from "./prune.ts";
 import { findRenewals, judgeEntries, judgeEvidence, readRenewals } from "./renewals.ts";
 import type { Renewal } from "./renewal.ts";
 import type { Finding, VerifyOptions } from "./verify.ts";
@@ -30,6 +30,9 @@ export interface Anchor {
   readonly signedBy: readonly string[];
   /** When it was made, as it says itself; undefined for a head that doesn't. */
   readonly atUnixMs: number | undefined;
+  /** Of a renewal. */
+  readonly number?: number;
+  readonly from?: number;
 }
 
 export type StandingVerdict =
@@ -39,6 +42,8 @@ export type StandingVerdict =
       readonly by: Anchor;
       /** Entries behind them, and files that prove nothing any more. */
       readonly unproven: number;
+      /** Of the first `size` ones, those that aren't there: the log says that retention removed them. */
+      readonly removed: number;
       readonly notes: readonly string[];
     }
   | { readonly kind: "unproven"; readonly unproven: number; readonly notes: readonly string[] }
@@ -68,8 +73,8 @@ export async function verifyStanding(
     ...late.map(({ number }) => `renewals/${number} was made when something had fallen already`),
   ];
   // All entries there are, so that those that nothing proves can be told.
-  const further = [await claimedSize(files), Number.MAX_SAFE_INTEGER];
-  const wanted = further.map((size) => ({ hash: anchors[0]?.hash ?? logHash, size }));
+  const sizes = [await claimedSize(files), Number.MAX_SAFE_INTEGER];
+  const wanted = sizes.map((size) => ({ hash: anchors[0]?.hash ?? logHash, size }));
   const roots = await rootsOfEntries(files, [...anchors, ...wanted], { hashes });
   const findings: readonly Finding[] = [
     ...generations.faults,
@@ -80,7 +85,16 @@ export async function verifyStanding(
   if (findings.length > 0) return { kind: "broken", findings: findings.slice(0, maxFindings) };
   const [by] = anchors;
   if (by === undefined) return { kind: "unproven", unproven: roots.count, notes };
-  return { kind: "proven", by, unproven: roots.count - by.size, notes };
+  const removed = Math.min(roots.removed, by.size);
+  const said = removed === 0 ? [] : await whoSaysRemoved(files, by);
+  return { kind: "proven", by, unproven: roots.count - by.size, removed, notes: [...notes, ...said] };
+}
+
+/** Its own entry mostly stands behind what is proven, until the next renewal. */
+async function whoSaysRemoved(files: LogFiles, { size }: Anchor): Promise<readonly string[]> {
+  const { index = 0 } = (await findPrune(files, await claimedSize(files))) ?? {};
+  if (index < size) return [];
+  return [`that entries might be removed is said by entry ${index}, which isn't proven`];
 }
 
 /** Of those of unknown date it is taken that they stood when it was made: nobody can tell otherwise. */
@@ -88,8 +102,8 @@ function isBefore({ atUnixMs }: Renewal, fallen: readonly Fallen[]): boolean {
   return fallen.every(({ fromUnixMs }) => fromUnixMs === undefined || atUnixMs < fromUnixMs);
 }
 
-function anchorOf({ number, size, root, hash, signedBy, atUnixMs }: Renewal): Anchor {
-  return { path: `renewals/${number}`, size, root, hash, signedBy, atUnixMs };
+function anchorOf({ number, size, root, hash, from, signedBy, atUnixMs }: Renewal): Anchor {
+  return { path: `renewals/${number}`, size, root, hash, number, from, signedBy, atUnixMs };
 }
 
 /**
@@ -164,17 +178,13 @@ async function newestDaily(
 /** When the first and the last entry happened, as they say. */
 async function daysOf(files: LogFiles): Promise<readonly (number | undefined)[]> {
   const size = await claimedSize(files);
-  const [first] = await bundle(files, 0, size);
+  // The oldest may have been removed; daily heads of their time are behind those of the kept ones.
+  const [first] = await bundle(files, (await findPruned(files, size)) / tileWidth, size);
   const last = (await bundle(files, Math.floor(Math.max(0, size - 1) / tileWidth), size)).at(-1);
   return [first, last].map((bytes) => {
     const reading = readEntry(bytes ?? new Uint8Array());
     return reading.kind === "entry" ? reading.entry.atUnixMs : undefined;
   });
-}
-
-async function claimedSize(files: LogFiles): Promise<number> {
-  const note = readNote((await files("checkpoint")) ?? new Uint8Array());
-  return (note === undefined ? undefined : readCheckpointBody(note.text))?.size ?? 0;
 }
 
 async function bundle(files: LogFiles, index: number, size: number): Promise<readonly Uint8Array[]> {
@@ -183,8 +193,16 @@ async function bundle(files: LogFiles, index: number, size: number): Promise<rea
   return bytes === undefined ? [] : splitBundle(bytes).entries;
 }
 
-function judgeHead({ path, size, root }: Anchor, { rootAt, count }: EntryRoots): readonly Finding[] {
+function judgeHead(
+  { path, size, root }: Anchor,
+  { rootAt, lackingAt, count }: EntryRoots,
+): readonly Finding[] {
   const is = rootAt({ hash: logHash, size });
+  const lacking = lackingAt({ hash: logHash, size });
+  if (lacking !== undefined) {
+    const text = `the tile with the hashes of the removed entries from ${lacking} on is missing or cut`;
+    return [{ what: "missing", index: lacking, text }];
+  }
   if (is === undefined) {
     const text = `the log was rolled back or cut: it has ${count} entries, but ${path} is a head of ${size}`;
     return [{ what: "rolled back", path, text }];

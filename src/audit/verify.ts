@@ -110,7 +110,7 @@ export async function verifyLog(options: VerifyOptions): Promise<Verdict> {
   const trusted = [evidence.fromEntries, evidence.fromTiles].find((built) => hasRoot(built, claimed));
   const renewed = await judgeRenewals(
     files,
-    { origin: claimed.origin, size: claimed.size, named: evidence.renewals },
+    { origin: claimed.origin, size: claimed.size, pruned: evidence.pruned, named: evidence.renewals },
     { generations, hashes },
   );
   const findings = [

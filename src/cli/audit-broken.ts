@@ -30,6 +30,7 @@ export async function verifyWithout(call: CommandCall, what: LogToVerify): Promi
     call.out(
       `proven without ${without}: the first ${size} entries, by ${path}${when}, ${hash}, signed by ${signedBy.join(", ")}`,
     );
+    if (verdict.removed > 0) call.out(removedLine(verdict.removed, verdict.by.from));
     if (verdict.unproven > 0)
       call.out(
         `unproven: ${verdict.unproven} more ${verdict.unproven === 1 ? "entry" : "entries"} behind them`,
@@ -40,8 +41,16 @@ export async function verifyWithout(call: CommandCall, what: LogToVerify): Promi
 }
 
 export function renewalLine(renewal: Omit<Renewal, "note" | "generations">): string {
-  const { number, size, hash, atUnixMs, signedBy } = renewal;
-  return `renewal ${number} of ${iso(atUnixMs)} wraps ${size} entries under ${hash}, signed by ${signedBy.join(", ")}`;
+  const { number, size, hash, from, atUnixMs, signedBy } = renewal;
+  const of = `renewal ${number} of ${iso(atUnixMs)} wraps ${size} entries under ${hash}`;
+  const hashed = from === 0 ? "" : `, some of those before ${from} by their SHA-256 hashes`;
+  return `${of}${hashed}, signed by ${signedBy.join(", ")}`;
+}
+
+function removedLine(removed: number, from = 0): string {
+  const hashed = Math.min(removed, from);
+  const text = `${removed} of them aren't there, as the log says: retention removed them`;
+  return hashed === 0 ? text : `${text}; some before ${hashed} are known by their SHA-256 hashes alone`;
 }
 
 function iso(unixMs: number): string {

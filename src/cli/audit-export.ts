@@ -35,7 +35,7 @@ export const auditExport = {
       value: "FILE",
       help: "A public key of the log, of any generation; by default log-key.txt of the state folder.",
     },
-    from: { type: "string", value: "N", help: "First entry; 0 by default." },
+    from: { type: "string", value: "N", help: "First entry; the oldest that is there by default." },
     to: { type: "string", value: "M", help: "Last entry; the newest by default." },
     since: {
       type: "string",

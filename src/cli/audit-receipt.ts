@@ -4,9 +4,11 @@ import { writeFile } from "node:fs/promises";
 import { loadConfig } from "../app/config.ts";
 import { type ReceiptEvent, receiptOf, verifyReceiptFile } from "../app/receipts.ts";
 import { statePaths } from "../app/state-folder.ts";
+import { asWritten, type LogNames } from "../app/subject-names.ts";
 import type { ReceiptVerdict } from "../audit/receipt.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Command, configFile, configOption } from "./command.ts";
+import { namingOptions, placeIn, placeOptions, withNamesFor } from "./log-place.ts";
 import { table } from "./table.ts";
 
 const events: readonly ReceiptEvent[] = ["call.decision", "call.outcome"];
@@ -50,11 +52,12 @@ export const auditVerifyReceipt = {
   arguments: "FILE",
   summary: "Check a receipt with nothing but the log's public key, and print what it proves.",
   options: {
-    ...configOption,
+    ...placeOptions,
+    ...namingOptions,
     key: {
       type: "string",
       value: "FILE",
-      help: "The log's public key, from a place you trust; by default log-key.txt of the state folder.",
+      help: "The log's public key, from a place you trust; by default log-key.txt of the state folder, and names are those it knows.",
     },
     crossings: {
       type: "string",
@@ -65,11 +68,22 @@ export const auditVerifyReceipt = {
   run: async (call) => {
     const [file, ...more] = call.positionals;
     if (file === undefined || more.length > 0) throw new Refusal("bad_config", "Name one receipt's file.");
-    const key = call.text("key") ?? statePaths(loadConfig(configFile(call)).state).logKey;
+    const key = call.text("key") ?? statePaths(placeIn(call).state).logKey;
     const verdict = await verifyReceiptFile({ file, key, crossings: call.text("crossings") });
-    if (verdict.kind === "holds") for (const line of said(verdict)) call.out(line);
-    else call.out(`not to be trusted: ${verdict.why}`);
-    return verdict.kind === "holds" ? 0 : 1;
+    if (verdict.kind !== "holds") {
+      call.out(`not to be trusted: ${verdict.why}`);
+      return 1;
+    }
+    const tell = ({ named }: Pick<LogNames, "named">): Promise<void> => {
+      for (const line of said({ ...verdict, entry: named(verdict.entry) })) call.out(line);
+      return Promise.resolve();
+    };
+    // With a key from elsewhere there need be no state folder here.
+    const isHere =
+      call.text("key") === undefined ||
+      [call.text("state"), call.text("config")].some((at) => at !== undefined);
+    await (isHere ? withNamesFor(call, tell) : tell(asWritten));
+    return 0;
   },
 } as const satisfies Command;
 

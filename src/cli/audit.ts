@@ -1,6 +1,7 @@
 /** `latticegate audit tail | show | verify` */
 import { loadConfig } from "../app/config.ts";
 import { verifyLogFolder } from "../app/log-verification.ts";
+import { beginningOf } from "../app/removed-beginning.ts";
 import { statePaths } from "../app/state-folder.ts";
 import type { Naming } from "../app/subject-names.ts";
 import { type Entry, entryExtension } from "../audit/entry.ts";
@@ -145,14 +146,8 @@ function generation({ number, toSize, isGiven }: GenerationSpan): string {
 
 /** If what was asked for, from that entry on, begins before the first that is there. */
 async function tellRemoved(reader: LogReader, from: number, call: CommandCall): Promise<void> {
-  const first = await reader.first();
-  if (first <= from) return;
-  const isSaid = (await reader.prunedBefore()) >= first;
-  call.out(
-    isSaid
-      ? `Entries before ${first} were removed by retention.`
-      : `Entries before ${first} aren't there, and the log doesn't say why; run "latticegate audit verify".`,
-  );
+  const { first, text } = await beginningOf(reader);
+  if (first > from && text !== undefined) call.out(text);
 }
 
 function textOf(entry: LoggedEntry): string {

@@ -187,6 +187,16 @@ test("a receipt is verified offline with the log's public key, and says what the
   ]);
   await writeFile(file, printed.stdout);
   assert.equal((await check(file, "--config", gateway.configFile)).code, 0);
+  for (const where of [
+    ["--config", gateway.configFile],
+    ["--state", state()],
+  ]) {
+    const named = await check(file, ...where);
+    assert.match(named.stdout, /^ {2}caller +spiffe:\/\/latticegate\.local\/agent\/researcher$/m);
+    const bare = await check(file, ...where, "--pseudonyms");
+    assert.deepEqual([bare.code, bare.stdout.includes("researcher")], [0, false]);
+    assert.match(bare.stdout, /^ {2}caller +pseudonym:\S{22}$/m);
+  }
 });
 
 test("a changed receipt, and one of another log, aren't trusted", async () => {

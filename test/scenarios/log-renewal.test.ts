@@ -216,7 +216,15 @@ test("with a signer the signer signs renewals, of now and of its log alone", asy
   const key = await asker.signing("log-slh-dsa", "SLH-DSA-SHA2-128s");
   const root = new Uint8Array(64);
   const evidence = { count: 0, root };
-  const usual = { origin: audit.origin, number: 1, hash: "SHA3-512", size: 1, root, evidence } as const;
+  const usual = {
+    origin: audit.origin,
+    number: 1,
+    hash: "SHA3-512",
+    size: 1,
+    root,
+    from: 0,
+    evidence,
+  } as const;
   const nowUnixMs = clock.nowUnixMs();
   for (const [change, why] of [
     [{ atUnixMs: nowUnixMs - 365 * 86_400_000 }, /another time than now/],

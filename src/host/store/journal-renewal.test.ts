@@ -429,10 +429,8 @@ test("each entry is proven by itself under a renewal, without SHA-256, whatever 
       const standing = standingWithout([readFallen("SHA-256")]);
       const reading = readRenewedEntry(bytes, each.logKey, standing);
       assert.ok(reading.kind === "proven", JSON.stringify(reading));
-      assert.deepEqual(
-        [reading.index, reading.renewal.size, reading.entry],
-        [index, count, new Uint8Array(proof.entry)],
-      );
+      assert.deepEqual([reading.index, reading.renewal.size], [index, count]);
+      assert.equal(toBase64(reading.entry), toBase64(proof.entry));
       const other = renewedEntryBytes({ ...proof, entry: Buffer.from(forgeFacts(String(proof.entry))) });
       assert.equal(readRenewedEntry(other, each.logKey, standing).kind, "bad");
       assert.equal(

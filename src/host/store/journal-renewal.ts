@@ -1,6 +1,6 @@
 /**
- * A renewal of a log that is being written (docs/formats/renewal.md). The order on disk: the head it wraps, the list
- * of its evidence, the note, the entry; whoever is killed in between leaves files that the next renewal writes anew,
+ * A renewal of a log that is being written (docs/formats/renewal.md). The order on disk: what stands for
+ * removed entries, the head it wraps, the list of its evidence, the note, the entry; whoever is killed in between leaves files that the next renewal writes anew,
  * or a note whose entry the next one appends first.
  */
 import { readdir } from "node:fs/promises";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 
 import { readCheckpointBody, readNote } from "../../audit/checkpoint.ts";
 import { crossingsFolder } from "../../audit/crossing.ts";
+import { findCrossings, walkGenerations } from "../../audit/generations.ts";
 import { readEntry } from "../../audit/entry.ts";
 import { rootsOfEntries } from "../../audit/entry-roots.ts";
 import type { LogFiles } from "../../audit/log-walk.ts";
@@ -15,6 +16,7 @@ import {
   maxRenewals,
   noteDigest,
   readRenewalBody,
+  type Renewal,
   type RenewalBody,
   renewalBody,
   renewalDraft,
@@ -34,11 +36,13 @@ import {
   renewedFile,
   renewedFilesRoot,
 } from "../../audit/renewed-files.ts";
+import { sameRoot } from "../../audit/removed-entries.ts";
+import { findRenewals, readRenewals } from "../../audit/renewals.ts";
 import type { RotationCause } from "../../audit/rotation.ts";
 import { hashes } from "../../crypto/hash.ts";
 import { noteVerifier, type NoteSigner } from "../../crypto/note-keys.ts";
 import { logHash, type RenewalHash } from "../../crypto/suites/symmetric.ts";
-import { equalInConstantTime, toBase64 } from "../../kernel/bytes.ts";
+import { toBase64 } from "../../kernel/bytes.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { noneIfMissing, syncFolders } from "./files.ts";
@@ -46,12 +50,13 @@ import type { FileJournal } from "./journal-files.ts";
 import { type GenerationSigners, signersOf } from "./journal-rotation.ts";
 import { checkpointFile, headsFolder, writeAtomically } from "./log-folder.ts";
 import { openLogReader } from "./log-reader.ts";
+import { writeRemovedRoots } from "./removed-roots.ts";
 
 export interface RenewingLog {
   readonly folder: string;
   readonly origin: string;
   readonly journal: Pick<FileJournal, "append" | "checkpoint" | "head" | "generation">;
-  /** The keys that sign. INVARIANT: they don't rotate meanwhile. */
+  /** The keys that sign. INVARIANT: they don't rotate meanwhile, and retention removes nothing. */
   readonly signing: GenerationSigners;
 }
 
@@ -74,8 +79,10 @@ export async function renewLog(log: RenewingLog, wish: RenewalWish): Promise<Ren
   await journal.checkpoint();
   const head = await newestHead(files, journal);
   const number = await nextNumber(folder);
-  const { root, named } = await wrappedEntries(files, head, wish);
-  if (number > 1 && !named.has(number - 1)) await nameUnfinished(log, number - 1, causeOf(wish));
+  const prior = await priorOf(files, journal, wish.hash);
+  const from = await writeRemovedRoots(folder, { number, hash: wish.hash, size: head.size }, prior);
+  const { root, isNamed } = await wrappedEntries(files, { head, number, from, prior }, wish);
+  if (number > 1 && !(await isNamed(number - 1))) await nameUnfinished(log, number - 1, causeOf(wish));
   await writeAtomically(folder, renewedHeadPath(number), head.bytes);
   const list = await evidenceOf(folder, files, number, wish);
   await writeAtomically(folder, renewedFilesPath(number), formatRenewedFiles(list));
@@ -87,6 +94,7 @@ export async function renewLog(log: RenewingLog, wish: RenewalWish): Promise<Ren
     hash: wish.hash,
     size: head.size,
     root,
+    from,
     evidence: { count: list.length, root: renewedFilesRoot(hashes(wish.hash), list) },
   });
   const note = await signRenewal(body, renewalSigners(log.signing));
@@ -131,34 +139,67 @@ async function nextNumber(folder: string): Promise<number> {
   throw new Refusal("bad_state", `A log is renewed ${maxRenewals} times at most; begin a new one.`);
 }
 
-/** Their root by the new hash, once they are known to be what the head vouches for; and renewals that they name. */
+/** The newest by that hash that the log's keys vouch for: it may know what stands for removed entries. */
+async function priorOf(
+  files: LogFiles,
+  journal: RenewingLog["journal"],
+  hash: RenewalHash,
+): Promise<Renewal | undefined> {
+  const logKey = [journal.generation()];
+  const generations = walkGenerations(await findCrossings(files, logKey), logKey);
+  const { renewals } = readRenewals(await findRenewals(files), { generations, hashes });
+  return renewals.findLast((renewal) => renewal.hash === hash);
+}
+
+interface Wrapping {
+  readonly head: WrappedHead;
+  readonly number: number;
+  readonly from: number;
+  readonly prior: Renewal | undefined;
+}
+
+interface Wrapped {
+  readonly root: Uint8Array;
+  /** Whether an entry names that renewal, or may have before it was removed. */
+  readonly isNamed: (number: number) => Promise<boolean>;
+}
+
+/** Their root by the new hash, once they are known to be what the head and the prior renewal vouch for. */
 async function wrappedEntries(
   files: LogFiles,
-  head: WrappedHead,
+  { head, number, from, prior }: Wrapping,
   { hash, pause }: RenewalWish,
-): Promise<{ readonly root: Uint8Array; readonly named: ReadonlySet<number> }> {
+): Promise<Wrapped> {
   const { size } = head;
   const named = new Set<number>();
   const needle = Buffer.from(`"event_type":"${renewalEvent}"`);
   const see = (bytes: Uint8Array): void => {
     if (!Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(needle)) return;
     const reading = readEntry(bytes);
-    const number = reading.kind === "entry" ? renewalNamed(reading.entry)?.number : undefined;
-    if (number !== undefined) named.add(number);
+    const other = reading.kind === "entry" ? renewalNamed(reading.entry)?.number : undefined;
+    if (other !== undefined) named.add(other);
   };
-  const wanted = [
-    { hash, size },
-    { hash: logHash, size },
-  ];
-  const { rootAt } = await rootsOfEntries(files, wanted, { hashes, pause, see });
-  const [root, rootOfHead] = wanted.map(rootAt);
-  if (root !== undefined && rootOfHead !== undefined && equalInConstantTime(rootOfHead, head.root)) {
-    return { root, named };
+  const ours = { hash, size, number, from };
+  const ofHead = { hash: logHash, size };
+  const wanted = [ours, ofHead, ...(prior === undefined ? [] : [prior])];
+  const { rootAt, removed } = await rootsOfEntries(files, wanted, { hashes, pause, see });
+  const root = rootAt(ours);
+  const isPriors = prior === undefined || removed === 0 || sameRoot(rootAt(prior), prior.root);
+  if (root !== undefined && isPriors && sameRoot(rootAt(ofHead), head.root)) {
+    const isNamed = async (other: number): Promise<boolean> =>
+      named.has(other) || removed > (await sizeOf(files, other));
+    return { root, isNamed };
   }
   throw new Refusal(
     "bad_log",
-    "The log's entries aren't those that its head vouches for, so they aren't wrapped; run \"latticegate audit verify\" on it.",
+    "The log's entries aren't those that its head and renewals vouch for, so they aren't wrapped; run \"latticegate audit verify\" on it.",
   );
+}
+
+/** How many entries a renewal wraps: its own entry stands behind them. */
+async function sizeOf(files: LogFiles, number: number): Promise<number> {
+  const note = (await files(renewalPath(number))) ?? new Uint8Array();
+  return readRenewalBody(readNote(note)?.text ?? "")?.size ?? Number.MAX_SAFE_INTEGER;
 }
 
 /** The entry of a renewal whose process died before it. */

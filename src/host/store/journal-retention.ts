@@ -1,6 +1,7 @@
 /**
  * Removes entries that are old enough, by whole bundles: first an entry says which, then a signed head covers that
- * entry, and only then files go, oldest first. Their hashes stay. Killed in between, the next run goes on.
+ * entry, then renewals are given what stands for these entries in their trees, and only then files go, oldest first.
+ * Their hashes stay. Killed in between, the next run goes on.
  */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,6 +13,7 @@ import { bundlePath, tileWidth } from "../../merkle/tiles.ts";
 import type { EntryDraft } from "../../model/entry.ts";
 import type { FileJournal } from "./journal-files.ts";
 import { readIfThereAsync, sizeIfThere } from "./log-folder.ts";
+import { keepRemovedRoots } from "./removed-roots.ts";
 
 export interface Pruning {
   readonly folder: string;
@@ -31,9 +33,13 @@ export interface Pruned {
   readonly removed: number;
 }
 
-/** @throws Refusal `journal_unavailable` if it can't be said, and then nothing is removed; the system's error */
+/**
+ * INVARIANT: no renewal is made meanwhile.
+ * @throws Refusal `journal_unavailable` if it can't be said, `bad_log` if a renewal would lose its proof, and then
+ * nothing is removed; the system's error
+ */
 export async function pruneLog(pruning: Pruning): Promise<Pruned> {
-  const { folder, journal, draft } = pruning;
+  const { folder, journal, draft, signal } = pruning;
   const covered = journal.head()?.size ?? 0;
   const said = await findPruned((path) => readIfThereAsync(folder, path), covered);
   const first = await firstToKeep(pruning, said, covered);
@@ -43,6 +49,8 @@ export async function pruneLog(pruning: Pruning): Promise<Pruned> {
     // INVARIANT: nothing goes before a head vouches for the entry that says so.
     if ((journal.head()?.size ?? 0) <= index) throw new Error("no head covers log.prune");
   }
+  // INVARIANT: nothing goes before every renewal has on disk what stands for it.
+  await keepRemovedRoots(folder, first, signal);
   return { first, removed: await removeBefore(pruning, first) };
 }
 
