@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { type TestContext, test } from "node:test";
 
 import { draft } from "../../test/support/log-fixture.ts";
@@ -65,6 +66,8 @@ test("a renewal that is under way when the log is closed ends before the lock is
   let ended = false;
   const renewing = audit.renew(wish).finally(() => (ended = true));
   renewing.catch(() => undefined);
+  // It has begun.
+  await nextTurn();
   await closed();
   assert.ok(ended);
   await assert.rejects(renewing, { code: "journal_unavailable" });
@@ -78,6 +81,8 @@ test("a renewal that was asked for and stopped stays open, and the next start ca
   t.after(requests.close);
   const id = requests.ask({ atUnixMs: systemClock.nowUnixMs(), hash: "SHA3-512", by: "a test" });
   const follower = followRenewalRequests({ ...first, requests, principal });
+  // It has begun.
+  await nextTurn();
   await Promise.all([follower.stop(), first.audit.stop()]);
   assert.equal(requests.outcome(id).kind, "open");
   await first.closed();
@@ -95,9 +100,9 @@ test("a renewal that was asked for and stopped stays open, and the next start ca
 test("a rotation that waits for a renewal says so, and isn't begun once the log stops", async (t) => {
   const { audit, told } = await openLog(t);
   const renewing = audit.renew(wish);
-  // The renewal's turn has come.
-  await Promise.resolve();
-  await Promise.resolve();
+  renewing.catch(() => undefined);
+  // It has begun.
+  await nextTurn();
   const rotating = audit.rotate({ suites, principal, by: "a test" });
   assert.deepEqual(
     told.filter(([event]) => event === "log.rotation_waits"),
