@@ -12,11 +12,13 @@ import type { Head } from "../audit/head.ts";
 import { proofFromTiles } from "../audit/prove-entry.ts";
 import { judgeBundle } from "../audit/verify-audit-bundle.ts";
 import { formatLogKey, keysHash, type LogKey } from "../crypto/log-key.ts";
+import { headPatienceMs, longestHeadPauseMs } from "../host/store/head-pace.ts";
 import { type LogReader, openLogReader } from "../host/store/log-reader.ts";
 import { fromUtf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { rangeProof } from "../merkle/range.ts";
 import { readKeyFile } from "./log-verification.ts";
+import { whyNoHead } from "./receipts.ts";
 import { beginningOf, removedHint } from "./removed-beginning.ts";
 
 /** Which entries; each end counts, and one that isn't given is that of the entries there are. */
@@ -50,8 +52,6 @@ export interface Exported {
   readonly fingerprint: string;
 }
 
-/** A running gateway signs a head about once a second. */
-const patienceMs = 30_000;
 const pollMs = 250;
 
 /** @throws Refusal `bad_config` if there is nothing to export or too much; `bad_log` if the log isn't as it was signed */
@@ -59,10 +59,10 @@ export async function exportAudit({ folder, key, range, wait }: ExportWanted): P
   const logKey = await readKeyFile(key);
   const reader = openLogReader(folder);
   const [first, last] = await placesOf(reader, range);
-  const signed = await headOver(reader, logKey, { last, patienceMs: wait ? patienceMs : 0 });
+  const signed = await headOver(reader, logKey, { last, patienceMs: wait ? headPatienceMs : 0 });
   const { size } = signed.head;
   if (first >= size) {
-    const hint = "--wait waits for the next one, about a second while the gateway runs";
+    const hint = `--wait waits for the next one, ${longestHeadPauseMs / 1000} s at most while the gateway runs`;
     throw new Refusal(
       "bad_state",
       `Entry ${first} isn't under a head yet: the newest covers ${size}; ${hint}.`,
@@ -90,7 +90,7 @@ async function headOver(
     if (signed.head.size > last || patienceMs === 0) return signed;
     if (waitedMs >= patienceMs) {
       const why = `the newest head covers ${signed.head.size} entries`;
-      throw new Refusal("bad_state", `No head covers entry ${last} yet: ${why}. Is the gateway running?`);
+      throw new Refusal("bad_state", `No head covers entry ${last} yet: ${why}. ${whyNoHead}`);
     }
     await pause(pollMs);
   }

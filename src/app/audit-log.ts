@@ -30,6 +30,7 @@ import {
 import { recordErasures } from "./subject-records.ts";
 import { liveSubjects, pseudonymous } from "./subjects.ts";
 import { statePaths } from "./state-folder.ts";
+import { takingTurns, type Turns } from "./turns.ts";
 
 export interface AuditLog {
   /** Takes entries with names, and writes them with pseudonyms. */
@@ -50,7 +51,12 @@ export interface AuditLog {
    * Removes old entries, while it is written; rotations and renewals wait.
    * @throws as `pruneLog`
    */
-  readonly prune: (what: Omit<Pruning, "folder" | "journal">) => Promise<Pruned>;
+  readonly prune: (what: Omit<Pruning, "folder" | "journal" | "pause">) => Promise<Pruned>;
+  /**
+   * Begins no rotation, renewal or removal any more, ends a renewal or removal that is under way, and resolves once it
+   * has ended; `journal.close` does it too.
+   */
+  readonly stop: () => Promise<void>;
 }
 
 interface LogRenewal {
@@ -108,16 +114,20 @@ export async function openAuditLog(
     store.close();
     throw error;
   });
-  const { journal, digests } = withSubjects(files, store, options);
+  const turns = takingTurns();
+  const { journal, digests } = withSubjects(files, store, options, turns.stop);
   if (journal.recovered.tornBytes > 0) log.warn("log.torn", { bytes: journal.recovered.tornBytes });
   await settleKeys(state, keys, journal, log);
   await endOpenCalls(journal, clock, log);
-  const writing = { journal, make, clock, inTurn: inTurn() };
-  const rotate = rotation(writing, () => settleKeys(state, keys, journal, log));
+  const writing = { journal, make, clock, turns };
+  const rotate = rotation(writing, log, () => settleKeys(state, keys, journal, log));
   const renew = renewal({ ...writing, folder: paths.log, origin });
   const prune: AuditLog["prune"] = (what) =>
-    writing.inTurn(() => pruneLog({ ...what, folder: paths.log, journal }));
-  return { journal, digests, origin, rotate, renew, prune };
+    turns.untilStopped("a removal of old entries", (over) => {
+      const signal = AbortSignal.any(what.signal === undefined ? [over] : [over, what.signal]);
+      return pruneLog({ ...what, folder: paths.log, journal, pause: () => nextTurn(), signal });
+    });
+  return { journal, digests, origin, rotate, renew, prune, stop: turns.stop };
 }
 
 /** Under which the keys of those the log speaks of are sealed. */
@@ -128,12 +138,15 @@ function withSubjects(
   files: FileJournal,
   store: SubjectStore,
   options: AuditLogOptions,
+  stopTurns: () => Promise<void>,
 ): { readonly journal: FileJournal; readonly digests: Digests } {
   const subjects = liveSubjects(store, options);
   const named = pseudonymous(files, subjects);
   const { owner = gatewayIdOf(options.trustDomain), clock, log } = options;
   const stop = recordErasures({ journal: named, subjects, store, owner, clock, log });
   const close = async (): Promise<void> => {
+    // INVARIANT: nothing is written into the folder once the lock is gone.
+    await stopTurns();
     await stop();
     await files.close().finally(store.close);
   };
@@ -168,6 +181,7 @@ export function followingLog(
         await followSuites(audit, { suites, principal, by: `profile ${name}` });
         if (newest.name === name) newest = undefined;
       } catch (error) {
+        if (signal.aborted) return;
         log.error("log.rotation_failed", { reason: error instanceof Error ? error.message : "unknown" });
         await pause(retryMs, undefined, { signal, ref: false }).catch(() => undefined);
       }
@@ -192,37 +206,31 @@ interface Writing {
   readonly journal: FileJournal;
   readonly make: OpenLogKeys["make"];
   readonly clock: Clock;
-  readonly inTurn: <Result>(work: () => Promise<Result>) => Promise<Result>;
-}
-
-/** One thing after the other, whatever becomes of each. */
-function inTurn(): Writing["inTurn"] {
-  let turn: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const done = turn.then(work);
-    turn = done.catch(() => undefined);
-    return done;
-  };
+  readonly turns: Turns;
 }
 
 function rotation(
-  { journal, make, clock, inTurn }: Writing,
+  { journal, make, clock, turns }: Writing,
+  log: Log,
   settle: () => Promise<void>,
 ): AuditLog["rotate"] {
-  return ({ suites, principal, by }) =>
-    inTurn(async () => {
+  return ({ suites, principal, by }) => {
+    const ahead = turns.underWay();
+    if (ahead !== undefined) log.warn("log.rotation_waits", { reason: `${ahead} is under way`, by });
+    return turns.inTurn(async () => {
       const next = await make(journal.generation().number + 1, suiteIdsOf(suites));
       const cause = { atUnixMs: clock.nowUnixMs(), callId: randomUUIDv7(), principal, by };
       await journal.rotate(next, cause);
       await settle();
       return journal.generation();
     });
+  };
 }
 
 function renewal(log: Writing & { readonly folder: string; readonly origin: string }): AuditLog["renew"] {
-  const { journal, make, clock, inTurn, folder, origin } = log;
+  const { journal, make, clock, turns, folder, origin } = log;
   return ({ hash, principal, by }) =>
-    inTurn(async () => {
+    turns.untilStopped("a renewal of the log", async (signal) => {
       // They are there: no rotation is under way, and the last one is settled.
       const { number, keys } = journal.generation();
       const kinds = keys.map(({ kind }) => kind);
@@ -230,7 +238,7 @@ function renewal(log: Writing & { readonly folder: string; readonly origin: stri
       const cause = { callId: randomUUIDv7(), principal, by };
       return await renewLog(
         { folder, origin, journal, signing },
-        { hash, cause, clock, pause: () => nextTurn() },
+        { hash, cause, clock, pause: () => nextTurn(), signal },
       );
     });
 }

@@ -177,13 +177,18 @@ async function openLog(
   const audit = await openAuditLog(config.state, keys, options);
   opening.defer(audit.journal.close);
   const principal = gatewayIdOf(trustDomain);
-  opening.defer(followRotationRequests({ audit, requests, suites, principal, log }).stop);
-  opening.defer(followRenewalRequests({ audit, requests: renewals, principal, log }).stop);
   const following = followingLog(audit, principal, log);
-  opening.defer(following.stop);
   const keptMs = config.audit.retention;
-  const { auditIndex: index } = statePaths(config.state);
-  opening.defer(keepRetention({ audit, index, keptMs, principal, clock, log }).stop);
+  const { log: folder, auditIndex: index } = statePaths(config.state);
+  const working = [
+    followRotationRequests({ audit, requests, suites, principal, log }),
+    followRenewalRequests({ audit, requests: renewals, principal, log }),
+    following,
+    keepRetention({ audit, folder, index, keptMs, principal, clock, log }),
+    audit,
+  ];
+  // All at once: each may be waiting for another.
+  opening.defer(() => Promise.all(working.map(async ({ stop }) => await stop())).then(() => undefined));
   return { audit, followLog: following.follow };
 }
 

@@ -26,12 +26,15 @@ interface Following {
 /** What a person waits for a command's answer; ten million entries take a minute or two. */
 const patienceMs = 15 * 60_000;
 
-/** Carries out what commands ask for, until it is stopped; what is under way then is done again by the next start. */
-export function followRenewalRequests(following: Following): { readonly stop: () => void } {
+/**
+ * Carries out what commands ask for, until it is stopped; what is under way then ends when `AuditLog.stop` is called,
+ * and is done again by the next start.
+ */
+export function followRenewalRequests(following: Following): { readonly stop: () => Promise<void> } {
   const { requests, log } = following;
   return watchRequests({
     version: requests.version,
-    carryOut: (isOver) => carryOut(following, isOver),
+    carryOut: () => carryOut(following),
     waits: (reason) => log.error("log.renewal_waits", { reason }),
   });
 }
@@ -62,7 +65,7 @@ export async function renewHistory(
       outcome: () => settled(requests.outcome(id)),
       here: () =>
         withLogOf(config, clock, (audit, { principal }) =>
-          carryOut({ audit, requests, principal, log: quiet }, () => false),
+          carryOut({ audit, requests, principal, log: quiet }),
         ),
       patienceMs,
       notInTime,
@@ -88,12 +91,11 @@ function notInTime(): Refusal {
 }
 
 /** Everything that is asked for. @throws what may pass, with the request left open */
-async function carryOut(following: Following, isOver: () => boolean): Promise<void> {
+async function carryOut(following: Following): Promise<void> {
   const { requests, log } = following;
   for (let request = requests.open(); request !== undefined; request = requests.open()) {
     const { id, by, hash } = request;
     const outcome = await renewFor({ by, hash }, following);
-    if (isOver()) return;
     requests.settle(id, outcome);
     if (outcome.kind === "failed") log.error("log.renewal_failed", { reason: outcome.why });
     else log.warn("log.renewed", { renewal: outcome.number, size: outcome.size, hash, by });

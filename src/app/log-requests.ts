@@ -30,15 +30,15 @@ const watchMs = 100;
 const retryMs = 5000;
 const pollMs = 50;
 
-/** Looks for requests until it is stopped; what is under way then is left to the log's end. */
-export function watchRequests({ version, carryOut, waits }: Watching): { readonly stop: () => void } {
+/** Looks for requests until it is stopped, which resolves once nothing is carried out any more. */
+export function watchRequests({ version, carryOut, waits }: Watching): {
+  readonly stop: () => Promise<void>;
+} {
   let seen: number | undefined;
-  let isBusy = false;
+  let looking: Promise<void> | undefined;
   let isOver = false;
   let notBefore = 0;
   const look = async (): Promise<void> => {
-    if (isBusy || performance.now() < notBefore) return;
-    isBusy = true;
     try {
       const now = version();
       if (now === seen) return;
@@ -48,16 +48,19 @@ export function watchRequests({ version, carryOut, waits }: Watching): { readonl
       if (isOver) return;
       notBefore = performance.now() + retryMs;
       waits(error instanceof Error ? error.message : "unknown");
-    } finally {
-      isBusy = false;
     }
   };
-  const timer = setInterval(() => void look(), watchMs).unref();
-  void look();
+  const lookAgain = (): void => {
+    if (performance.now() < notBefore) return;
+    looking ??= look().finally(() => (looking = undefined));
+  };
+  const timer = setInterval(lookAgain, watchMs).unref();
+  lookAgain();
   return {
-    stop: () => {
+    stop: async () => {
       isOver = true;
       clearInterval(timer);
+      await looking;
     },
   };
 }

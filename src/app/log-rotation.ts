@@ -31,11 +31,12 @@ const patienceMs = 30_000;
 /** Carries out what commands ask for, until it is stopped; what is under way then is left to the log's end. */
 export function followRotationRequests(following: Following): { readonly stop: () => void } {
   const { requests, log } = following;
-  return watchRequests({
+  const { stop } = watchRequests({
     version: requests.version,
     carryOut: (isOver) => carryOut(following, isOver),
     waits: (reason) => log.error("log.rotation_waits", { reason }),
   });
+  return { stop: () => void stop() };
 }
 
 /** A rotation as who asked for it sees it. */
@@ -87,7 +88,7 @@ function doneOf(outcome: Settled): number {
 function notInTime(): Refusal {
   return new Refusal(
     "bad_state",
-    "The rotation is asked for, but isn't done yet; the gateway's log says what keeps it (\"log.rotation_waits\").",
+    "The rotation is asked for, but isn't done yet. It waits for a renewal or a removal of entries that is under way; the gateway's log says what keeps it (\"log.rotation_waits\").",
   );
 }
 

@@ -7,6 +7,7 @@ import { crossingPath, crossingsFolder } from "../audit/crossing.ts";
 import { proveEntry } from "../audit/prove-entry.ts";
 import { maxReceiptBytes, type ReceiptVerdict, verifyReceipt } from "../audit/receipt.ts";
 import { maxGenerations } from "../crypto/log-key.ts";
+import { headPatienceMs, longestHeadPauseMs } from "../host/store/head-pace.ts";
 import { type LogReader, openLogReader } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { readKeyFile } from "./log-verification.ts";
@@ -22,9 +23,10 @@ interface ReceiptWanted {
   readonly event: ReceiptEvent;
 }
 
-/** A running gateway signs a head about once a second. */
-const patienceMs = 5000;
 const pollMs = 100;
+
+/** To follow a sentence that says what no head covers, though there was time enough for one. */
+export const whyNoHead = `A running gateway signs one ${longestHeadPauseMs / 1000} s after an entry at the latest; if it runs, its log says what keeps it ("journal.head_failed"). A copy gets it with the next synchronisation.`;
 
 /**
  * The receipt of a call's entry; waits for the next head if none covers the entry yet.
@@ -52,12 +54,12 @@ async function provenIn(reader: LogReader, index: number): Promise<Uint8Array> {
     const proven = await proveEntry(reader.files, index);
     if (proven.kind === "receipt") return proven.bytes;
     // Files may give way to others while they are read; what is really wrong stays wrong.
-    if (waitedMs < patienceMs) await pause(pollMs);
+    if (waitedMs < headPatienceMs) await pause(pollMs);
     else if (proven.kind === "bad")
       throw new Refusal("bad_log", `No receipt of entry ${index}: ${proven.why}.`);
     else {
       const why = `the newest head covers ${proven.size} entries`;
-      throw new Refusal("bad_state", `No head covers entry ${index} yet: ${why}. Is the gateway running?`);
+      throw new Refusal("bad_state", `No head covers entry ${index} yet: ${why}. ${whyNoHead}`);
     }
   }
 }

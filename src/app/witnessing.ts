@@ -42,7 +42,7 @@ export interface WitnessOptions {
 }
 
 const defaultEveryMs = 60_000;
-/** A head comes within a second; this is for gateways that are short of disk, or hold heads back while idle. */
+/** A head comes within seconds of a call (`longestHeadPauseMs`); this is for gateways that are short of disk. */
 const defaultFreezeAfterMs = 15 * 60_000;
 const stopMs = 2000;
 

@@ -48,7 +48,7 @@ export const auditExport = {
       value: "ID",
       help: "Instead: from a call's first entry to its last, with what stands between.",
     },
-    wait: { type: "boolean", help: "Wait until a head covers all of it, for half a minute at most." },
+    wait: { type: "boolean", help: "Wait until a head covers all of it, for 20 s at most." },
   },
   run: async (call) => {
     const exported = await exportAudit({

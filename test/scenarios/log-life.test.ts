@@ -75,6 +75,10 @@ test("a log that lived through calls, new keys, a renewal, retention and restart
   await copyFile(path.join(paths.log, "checkpoint"), seen);
   await old.stop();
 
+  // The clock is believed after a day.
+  const daysAgo = { nowUnixMs: (): number => systemClock.nowUnixMs() - 2 * dayMs };
+  await testGateway(t, yaml, { folder, listen: address, clock: daysAgo }).then(({ stop }) => stop());
+
   // Today, without retention yet: a call, and a witness that keeps a head.
   const today = await testGateway(t, yaml, { folder, listen: address });
   const configFile = path.join(folder, "latticegate.yaml");

@@ -33,7 +33,16 @@ test("a gateway removes entries older than audit.retention, and the log and its 
   );
   await first.stop();
 
-  const gateway = await testGateway(t, `${openPolicy}audit: { retention: 400d }\n`, { folder });
+  // A clock by which everything is too old isn't believed at once.
+  const retaining = `${openPolicy}audit: { retention: 400d }\n`;
+  const daysAgo = (days: number) => ({ nowUnixMs: () => systemClock.nowUnixMs() - days * dayMs });
+  const doubted = await testGateway(t, retaining, { folder, clock: daysAgo(2) });
+  await eventually("it is told why", () => doubted.log.some((line) => line.includes("log.prune_waits")));
+  assert.ok(existsSync(path.join(statePaths(doubted.config.state).log, bundlePath(0))));
+  await doubted.stop();
+  assert.ok(!doubted.log.some((line) => line.includes("log.pruned")));
+
+  const gateway = await testGateway(t, retaining, { folder });
   await eventually("it is told", () => gateway.log.some((line) => line.includes("log.pruned")));
   const paths = statePaths(gateway.config.state);
   const thereAre = (): readonly boolean[] =>

@@ -250,6 +250,29 @@ test("over a stdio server, and over the stdio front of a sidecar, receipts come 
   assert.equal(verifyReceipt(utf8(givenIn(line).receipt ?? ""), { logKey }).kind, "holds");
 });
 
+test("one caller with call after call doesn't have heads made back to back, and all who wait share one", async () => {
+  const folder = newFolder();
+  const journal = await open(folder);
+  let heads = 0;
+  const checkpoint = (): Promise<void> => {
+    heads++;
+    return journal.checkpoint();
+  };
+  const log = rememberingLog();
+  const paced = promptReceipts({ folder, checkpoint, log, patienceMs: 1, pauseMs: 3_600_000 });
+  for (let i = 0; i < 20; i++) {
+    await appendMany(journal, i, i + 1);
+    await paced.of(i);
+  }
+  assert.equal(heads, 1);
+  const quick = promptReceipts({ folder, checkpoint, log, pauseMs: 20 });
+  await quick.of(0);
+  const texts = await Promise.all(Array.from({ length: 20 }, (_, i) => quick.of(i)));
+  assert.ok(texts.every((text) => text?.startsWith("c2sp.org/tlog-proof@v1\n")));
+  assert.ok(heads <= 4, `${heads}`);
+  await journal.close();
+});
+
 test("without a head in time, and where too many wait, an answer goes without", async () => {
   const folder = newFolder();
   const journal = await open(folder);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 
 import { appendMany, newFolder, open } from "../../../test/support/log-fixture.ts";
-import { headPace } from "./head-pace.ts";
+import { headPace, headPatienceMs, longestHeadPauseMs, shortestHeadPauseMs } from "./head-pace.ts";
 import type { FileJournal } from "./journal-files.ts";
 
 test("few entries stretch the pause to fifteen times the shortest, and many end that at once", () => {
@@ -13,6 +13,8 @@ test("few entries stretch the pause to fifteen times the shortest, and many end 
     pace.published(31);
   }
   assert.deepEqual(pauses, [1000, 2000, 4000, 8000, 15_000, 15_000]);
+  assert.deepEqual([shortestHeadPauseMs, longestHeadPauseMs], [1000, Math.max(...pauses)]);
+  assert.ok(headPatienceMs > longestHeadPauseMs, "who waits for a head waits for the longest pause");
   assert.equal(pace.pauseMs(32), 1000);
   pace.published(32);
   assert.equal(pace.pauseMs(1), 1000);

@@ -8,6 +8,13 @@ const busyEntries = 32;
 /** Of the shortest pause: an entry waits for its head no longer than that. */
 const longestPauses = 15;
 
+/** Under load. */
+export const shortestHeadPauseMs = 1000;
+/** The longest that an entry of an idle gateway waits until its head is begun. */
+export const longestHeadPauseMs = shortestHeadPauseMs * longestPauses;
+/** For whoever waits for a head of a running gateway: it still has to be signed and written. */
+export const headPatienceMs = longestHeadPauseMs + 5000;
+
 export interface HeadPace {
   /** From the first entry that no head covers to the head that does. */
   readonly pauseMs: (uncovered: number) => number;

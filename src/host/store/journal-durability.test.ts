@@ -123,13 +123,23 @@ test("with durability process a sync that failed once lets no further head be si
   const healing = heldDisk();
   let isBad = false;
   const sync: Sync = (fd) => (isBad ? disk.sync(fd) : healing.sync(fd));
-  const journal = await open(newFolder(), { sync });
+  const said: unknown[] = [];
+  const say = (event: string, fields?: Readonly<Record<string, unknown>>): void => {
+    said.push(`${event}: ${String(fields?.["error"])}`);
+  };
+  const log = { error: say, warn: say, info: () => {}, debug: () => {} };
+  const journal = await open(newFolder(), { sync, log });
   disk.fail();
   isBad = true;
   await appendMany(journal, 0, 5);
-  await assert.rejects(journal.checkpoint(), { code: "journal_unavailable" });
+  const message = /calls go on, but no head is signed until the gateway is started again/;
+  await assert.rejects(journal.checkpoint(), { code: "journal_unavailable", message });
   isBad = false;
-  await assert.rejects(journal.checkpoint(), { code: "journal_unavailable" });
+  await assert.rejects(journal.checkpoint(), { code: "journal_unavailable", message });
+  for (const event of ["journal.sync_failed", "journal.head_failed"]) {
+    const lines = said.filter((line) => String(line).startsWith(event));
+    assert.ok(lines.length > 0 && lines.every((line) => message.test(String(line))), lines.join("\n"));
+  }
   await appendMany(journal, 5, 9);
   assert.deepEqual([journal.size(), journal.head()?.size], [9, 0]);
   await assert.rejects(journal.close());

@@ -27,11 +27,17 @@ import { bundlePath, type Tile, tileWidth } from "../../merkle/tiles.ts";
 import type { EntryDraft, Receipt } from "../../model/entry.ts";
 import { type BundleFile, openBundleFile, type Sync, type Write } from "./bundle-file.ts";
 import { type GroupCommit, groupCommit } from "./group-commit.ts";
-import { type HeadTimer, headTimer } from "./head-pace.ts";
+import { type HeadTimer, headTimer, shortestHeadPauseMs } from "./head-pace.ts";
 import { type HeadSigning, publishHead, type TreeSnapshot } from "./journal-heads.ts";
 import { type PendingSyncs, pendingSyncs, syncFound } from "./pending-syncs.ts";
 import { recoverJournal, type Recovery } from "./journal-recovery.ts";
-import { closedRefusal, headUnavailable, stoppedRefusal, unavailable } from "./journal-refusals.ts";
+import {
+  closedRefusal,
+  headsStoppedRefusal,
+  headUnavailable,
+  stoppedRefusal,
+  unavailable,
+} from "./journal-refusals.ts";
 import {
   crossingFile,
   type GenerationSigners,
@@ -159,7 +165,6 @@ const maxOwed = 10_000;
 /** While heads can't be written, their tiles wait in memory: 32 MB for that many entries. */
 const maxUncovered = 1_000_000;
 const retryOwedMs = 1000;
-const defaultCheckpointEveryMs = 1000;
 
 class AppendOnlyLog implements FileJournal {
   readonly recovered: FileJournal["recovered"];
@@ -172,6 +177,8 @@ class AppendOnlyLog implements FileJournal {
   readonly #commits: GroupCommit | undefined;
   /** Why no entry is taken any more. */
   #stopped: Refusal | undefined;
+  /** Why no head is signed any more. */
+  #headsStopped: Refusal | undefined;
   #bundle: BundleFile;
   #bundleEntries: number;
   #previousHash: string | null;
@@ -201,7 +208,7 @@ class AppendOnlyLog implements FileJournal {
     const { bundle, tree, tornBytes, openCalls } = recovery;
     this.#options = options;
     this.durability = options.durability ?? "process";
-    this.#heads = headTimer(options.checkpointEveryMs ?? defaultCheckpointEveryMs, () => {
+    this.#heads = headTimer(options.checkpointEveryMs ?? shortestHeadPauseMs, () => {
       // A failure has been logged, and the next head is planned.
       this.checkpoint().catch(() => undefined);
     });
@@ -343,8 +350,10 @@ class AppendOnlyLog implements FileJournal {
   }
 
   #syncFailed(cause: unknown): void {
-    this.#options.log.error("journal.sync_failed", { error: stoppedRefusal(cause).message });
-    if (this.durability === "power") this.#stopped = stoppedRefusal(cause);
+    const refusal = this.durability === "power" ? stoppedRefusal(cause) : headsStoppedRefusal(cause);
+    this.#options.log.error("journal.sync_failed", { error: refusal.message });
+    this.#headsStopped = refusal;
+    if (this.durability === "power") this.#stopped = refusal;
   }
 
   /**
@@ -442,7 +451,7 @@ class AppendOnlyLog implements FileJournal {
       else await this.#publishTree(this.#snapshot(), this.#signing);
       log.debug("journal.head", { size: this.#headSize() });
     } catch (cause) {
-      const refusal = headUnavailable(cause);
+      const refusal = this.#headsStopped ?? headUnavailable(cause);
       log.error("journal.head_failed", { error: refusal.message, size: this.#tree.size() });
       throw refusal;
     } finally {

@@ -25,6 +25,13 @@ export function stoppedRefusal(cause: unknown): Refusal {
   return new Refusal("journal_unavailable", text, { cause });
 }
 
+/** The same in class `process`, which promises nothing about a loss of power: calls go on for a while. */
+export function headsStoppedRefusal(cause: unknown): Refusal {
+  if (cause instanceof Refusal) return cause;
+  const text = `The disk didn't keep what the audit log wrote (${codeOf(cause)}); calls go on, but no head is signed until the gateway is started again on a disk that does.`;
+  return new Refusal("journal_unavailable", text, { cause });
+}
+
 function codeOf(cause: unknown): string {
   return systemCode(cause) ?? "error";
 }

@@ -66,26 +66,30 @@ export interface RenewalWish {
   readonly clock: Clock;
   /** Lets the calls of a running gateway go on. */
   readonly pause: () => Promise<void>;
+  /** Ends it with the signal's reason: between two slices of its work, and before whatever it would write. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Wraps the log as it is now.
- * @throws Refusal `bad_log` if the entries aren't those that the head vouches for; `journal_unavailable` if no head
+ * @throws the signal's reason; Refusal `bad_log` if the entries aren't those that the head vouches for; `journal_unavailable` if no head
  * or entry can be written; `bad_state` for an empty log, or one renewed too often
  */
-export async function renewLog(log: RenewingLog, wish: RenewalWish): Promise<RenewalBody> {
+export async function renewLog(log: RenewingLog, asked: RenewalWish): Promise<RenewalBody> {
   const { folder, journal } = log;
+  const { wish, write } = untilAborted(folder, asked);
   const { files } = openLogReader(folder);
   await journal.checkpoint();
   const head = await newestHead(files, journal);
   const number = await nextNumber(folder);
   const prior = await priorOf(files, journal, wish.hash);
+  await wish.pause();
   const from = await writeRemovedRoots(folder, { number, hash: wish.hash, size: head.size }, prior);
   const { root, isNamed } = await wrappedEntries(files, { head, number, from, prior }, wish);
   if (number > 1 && !(await isNamed(number - 1))) await nameUnfinished(log, number - 1, causeOf(wish));
-  await writeAtomically(folder, renewedHeadPath(number), head.bytes);
+  await write(renewedHeadPath(number), head.bytes);
   const list = await evidenceOf(folder, files, number, wish);
-  await writeAtomically(folder, renewedFilesPath(number), formatRenewedFiles(list));
+  await write(renewedFilesPath(number), formatRenewedFiles(list));
   const cause = causeOf(wish);
   const body = renewalBody({
     origin: log.origin,
@@ -98,11 +102,28 @@ export async function renewLog(log: RenewingLog, wish: RenewalWish): Promise<Ren
     evidence: { count: list.length, root: renewedFilesRoot(hashes(wish.hash), list) },
   });
   const note = await signRenewal(body, renewalSigners(log.signing));
-  await writeAtomically(folder, renewalPath(number), note);
+  await write(renewalPath(number), note);
+  // What follows is short, and the next renewal's work if it fails.
   await syncFolders(folder, [renewalsFolder]);
   await journal.append(renewalDraft(body, noteDigest(note, hashes(wish.hash)), cause));
   await journal.checkpoint();
   return body;
+}
+
+function untilAborted(
+  folder: string,
+  wish: RenewalWish,
+): { readonly wish: RenewalWish; readonly write: (path: string, bytes: Uint8Array) => Promise<void> } {
+  const { signal } = wish;
+  const pause = async (): Promise<void> => {
+    await wish.pause();
+    signal?.throwIfAborted();
+  };
+  const write = async (path: string, bytes: Uint8Array): Promise<void> => {
+    signal?.throwIfAborted();
+    await writeAtomically(folder, path, bytes);
+  };
+  return { wish: { ...wish, pause }, write };
 }
 
 /** As late as can be: a large log takes its time, and a signer signs no past. */

@@ -12,7 +12,7 @@ import { findPruned } from "../../audit/prune.ts";
 import { bundlePath, tileWidth } from "../../merkle/tiles.ts";
 import type { EntryDraft } from "../../model/entry.ts";
 import type { FileJournal } from "./journal-files.ts";
-import { readIfThereAsync, sizeIfThere } from "./log-folder.ts";
+import { openBundlePath, readIfThereAsync, sizeIfThere } from "./log-folder.ts";
 import { keepRemovedRoots } from "./removed-roots.ts";
 
 export interface Pruning {
@@ -22,6 +22,8 @@ export interface Pruning {
   readonly beforeUnixMs: number;
   /** The entry that says that those before `first` go. */
   readonly draft: (first: number) => EntryDraft;
+  /** Lets the calls of a running gateway go on. */
+  readonly pause?: () => Promise<void>;
   /** Stops between two files. */
   readonly signal?: AbortSignal;
 }
@@ -56,7 +58,7 @@ export async function pruneLog(pruning: Pruning): Promise<Pruned> {
 
 /** The end of the bundles from `said` on whose entries are all old enough; the one in which the head ends stays. */
 async function firstToKeep(
-  { folder, beforeUnixMs, signal }: Pruning,
+  { folder, beforeUnixMs, pause, signal }: Pruning,
   said: number,
   covered: number,
 ): Promise<number> {
@@ -64,27 +66,69 @@ async function firstToKeep(
   while (first + tileWidth < covered) {
     if (signal?.aborted === true) break;
     const bytes = await readIfThereAsync(folder, bundlePath(first / tileWidth));
-    if (bytes === undefined || !isOlder(splitBundle(bytes).entries, beforeUnixMs)) break;
+    if (bytes === undefined || !(await isOlder(splitBundle(bytes).entries, beforeUnixMs, pause))) break;
     first += tileWidth;
   }
   return first;
 }
 
 /** Clocks are put back, so every entry is looked at. One that can't be read is evidence, and kept. */
-function isOlder(entries: readonly Uint8Array[], beforeUnixMs: number): boolean {
-  return entries.every((bytes) => {
-    const reading = readEntry(bytes);
-    return reading.kind === "entry" && reading.entry.atUnixMs < beforeUnixMs;
-  });
+async function isOlder(
+  entries: readonly Uint8Array[],
+  beforeUnixMs: number,
+  pause: Pruning["pause"],
+): Promise<boolean> {
+  for (const [i, bytes] of entries.entries()) {
+    if (i % slice === 0) await pause?.();
+    const atUnixMs = momentOf(bytes);
+    if (atUnixMs === undefined || atUnixMs >= beforeUnixMs) return false;
+  }
+  return true;
 }
 
-async function removeBefore({ folder, signal }: Pruning, first: number): Promise<number> {
+/** So many entries are parsed in a fraction of a millisecond. */
+const slice = 32;
+
+function momentOf(bytes: Uint8Array): number | undefined {
+  const reading = readEntry(bytes);
+  return reading.kind === "entry" ? reading.entry.atUnixMs : undefined;
+}
+
+/** Oldest first, from the newest bundle that is gone already: there may be ten thousands behind it. */
+async function removeBefore({ folder, pause, signal }: Pruning, first: number): Promise<number> {
+  let from = first / tileWidth;
+  while (from > 0 && sizeIfThere(folder, bundlePath(from - 1)) !== undefined) from--;
   let removed = 0;
-  for (let index = 0; index * tileWidth < first; index++) {
+  for (let index = from; index * tileWidth < first; index++) {
+    await pause?.();
     if (signal?.aborted === true) break;
-    if (sizeIfThere(folder, bundlePath(index)) === undefined) continue;
     await rm(join(folder, bundlePath(index)));
     removed += tileWidth;
   }
   return removed;
+}
+
+/**
+ * When the newest entry was made that is as old as `unixMs`, as the entries say, the first `size` of which are looked
+ * at; undefined if there is none.
+ */
+export async function newestAsOldAs(
+  folder: string,
+  size: number,
+  unixMs: number,
+): Promise<number | undefined> {
+  const isAsOld = (atUnixMs: number | undefined): atUnixMs is number =>
+    atUnixMs !== undefined && atUnixMs <= unixMs;
+  for (let index = Math.floor((size - 1) / tileWidth); index >= 0; index--) {
+    const bytes =
+      (await readIfThereAsync(folder, bundlePath(index))) ??
+      (await readIfThereAsync(folder, openBundlePath(index)));
+    if (bytes === undefined) return undefined;
+    const { entries } = splitBundle(bytes);
+    // One of a bundle is enough, until one is found.
+    if (index > 0 && !isAsOld(momentOf(entries[0] ?? new Uint8Array()))) continue;
+    const found = entries.map(momentOf).findLast(isAsOld);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
