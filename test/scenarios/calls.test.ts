@@ -236,7 +236,7 @@ test("a folder or a skill is judged by its address, like what is read from it", 
   const rules = `policies:
   - { name: all, callers: ["*"], tools: ["*"], resources: ["*"], effect: allow, because: x }
   - { name: not-those, callers: ["*"], resources: ["stub/secret://*"], effect: deny, because: "Not those." }`;
-  const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);
+  const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${rules}`);
   const client = clientOf(t, gateway, await enrol(gateway));
   for (const method of ["resources/read", "resources/directory/read", "skills/get"]) {
     const ask = async (uri: unknown): Promise<string> =>
