@@ -79,7 +79,7 @@ interface AuditLogOptions {
   readonly trustDomain: string;
   /** Whose log it is, a SPIFFE ID: the gateway's by default. */
   readonly owner?: string;
-  /** Told the ids of those whose keys a command destroyed, as far as they were seen here. */
+  /** Told when a command has destroyed keys, with the ids as far as they were seen here. */
   readonly onErased?: (ids: readonly string[]) => void;
   /** Of the keys that a new log begins with. */
   readonly suites: LogSuites;

@@ -105,3 +105,23 @@ test("what a command changed takes the place of what was seen before it", (t) =>
   peers.stop();
   assert.equal(command.peers.peers()[0]?.links, 1, "and isn't written over it");
 });
+
+test("whoever a command erased is forgotten, known by name or not, and isn't written again", (t) => {
+  const { state, command, names } = scene(t);
+  state.peers.save([peer("a", 1), peer("b", 2), peer("server", 3, { direction: "outgoing" })], []);
+  const peers = livePeers(state.peers, quiet);
+  peers.put(peer("a", 10), false);
+  peers.put(peer("new", 10), false);
+  command.peers.save([], [{ direction: "incoming", peer: "a" }]);
+  peers.put(peer("a", 11), true);
+  assert.deepEqual(names(), ["b", "new", "server"], "not even before it is told");
+  peers.put(peer("new", 12), false);
+  command.peers.save([], [{ direction: "incoming", peer: "new" }]);
+  peers.forget(() => false);
+  for (const gone of ["a", "new"]) assert.equal(peers.find({ direction: "incoming", peer: gone }), undefined);
+  assert.notEqual(peers.find({ direction: "incoming", peer: "b" }), undefined);
+  assert.notEqual(peers.find({ direction: "outgoing", peer: "server" }), undefined);
+  peers.put(peer("b", 20), true);
+  peers.stop();
+  assert.deepEqual(names(), ["b", "server"]);
+});

@@ -13,7 +13,7 @@ export interface LivePeers {
   readonly put: (peer: RememberedPeer, isUrgent: boolean) => void;
   /** Takes over what commands changed. @returns whether they did */
   readonly reload: () => boolean;
-  /** Drops those of whom it holds. */
+  /** After an erasure: drops callers of whom it holds, and those that the store has no more, or not yet: whose names they were, nobody can tell. */
   readonly forget: (isGone: (peer: string) => boolean) => void;
   readonly stop: () => void;
 }
@@ -27,11 +27,13 @@ export function livePeers(
   const peers = { incoming: new Map<string, RememberedPeer>(), outgoing: new Map<string, RememberedPeer>() };
   const dirty = new Map<string, RememberedPeer>();
   const dropped = new Map<string, PeerName>();
+  const stored = new Set<string>();
   let epoch = 0;
   let timer: NodeJS.Timeout | undefined;
   const drop = (name: PeerName): void => {
     peers[name.direction].delete(name.peer);
     dirty.delete(keyOf(name));
+    stored.delete(keyOf(name));
     dropped.set(keyOf(name), name);
   };
   const insert = (record: RememberedPeer): void => {
@@ -49,7 +51,9 @@ export function livePeers(
     timer = undefined;
     if (dirty.size + dropped.size === 0) return;
     try {
-      store.save([...dirty.values()], [...dropped.values()]);
+      const changed = [...dirty].map(([key, record]) => ({ ...record, wasStored: stored.has(key) }));
+      store.save(changed, [...dropped.values()]);
+      for (const key of dirty.keys()) stored.add(key);
       dirty.clear();
       dropped.clear();
     } catch (error) {
@@ -58,8 +62,19 @@ export function livePeers(
       later();
     }
   };
+  const storedCallers = (): readonly string[] => {
+    try {
+      return store.peers().flatMap(({ direction, peer }) => (direction === "incoming" ? [peer] : []));
+    } catch (error) {
+      log.error("peers.unread", { reason: error instanceof Error ? error.message : "unknown" });
+      return [];
+    }
+  };
   const later = (): void => void (timer ??= setTimeout(save, saveMs).unref());
-  for (const record of store.peers().toSorted((a, b) => a.lastUnixMs - b.lastUnixMs)) insert(record);
+  for (const record of store.peers().toSorted((a, b) => a.lastUnixMs - b.lastUnixMs)) {
+    stored.add(keyOf(record));
+    insert(record);
+  }
   return {
     find: ({ direction, peer }) => peers[direction].get(peer),
     put: (record, isUrgent) => {
@@ -72,11 +87,16 @@ export function livePeers(
     reload: () => {
       const touched = store.touchedSince(epoch);
       // What was still to be written of them is of an older epoch, and the store leaves it out.
-      for (const record of touched) insert(record);
+      for (const record of touched) {
+        stored.add(keyOf(record));
+        insert(record);
+      }
       return touched.length > 0;
     },
     forget: (isGone) => {
-      for (const peer of [...peers.incoming.keys()].filter(isGone)) drop({ direction: "incoming", peer });
+      const callers = new Set(storedCallers());
+      const gone = [...peers.incoming.keys()].filter((peer) => isGone(peer) || !callers.has(peer));
+      for (const peer of gone) drop({ direction: "incoming", peer });
       save();
     },
     stop: save,

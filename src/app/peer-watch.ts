@@ -40,7 +40,7 @@ export interface PeerWatch {
   readonly suspect: (address: string, offer: Offer) => string | undefined;
   /** Takes over what commands changed in the state database, and writes it into the audit log. */
   readonly refresh: () => void;
-  /** What was seen of these callers, and of clients that act for them. */
+  /** What was seen of these callers, of clients that act for them, and of whoever else was erased. */
   readonly forget: (ids: readonly string[]) => void;
   readonly stop: () => Promise<void>;
 }

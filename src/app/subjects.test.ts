@@ -16,17 +16,29 @@ function scene(maxCached?: number) {
   const file = join(mkdtempSync(join(tmpdir(), "latticegate-subjects-")), "state.sqlite");
   const [store, command] = [openSubjects(file, secret), openSubjects(file, secret)];
   const [written, erased]: [EntryDraft[], string[]] = [[], []];
+  let erasures = 0;
   const subjects = liveSubjects(store, {
     trustDomain: "example.org",
     clock,
-    onErased: (ids) => void erased.push(...ids),
+    onErased: (ids) => {
+      erasures++;
+      erased.push(...ids);
+    },
     ...(maxCached !== undefined && { maxCached }),
   });
   const files = {
     append: (entry: EntryDraft) => Promise.resolve({ index: written.push(entry) - 1 }),
     owe: (entry: EntryDraft) => void written.push(entry),
   };
-  return { store, command, written, erased, subjects, journal: pseudonymous(files, subjects) };
+  return {
+    store,
+    command,
+    written,
+    erased,
+    erasures: () => erasures,
+    subjects,
+    journal: pseudonymous(files, subjects),
+  };
 }
 
 function draft(event: EntryDraft["event"], callId: string, principal = "oauth:corp/client/app"): EntryDraft {
@@ -45,6 +57,13 @@ test("what a command erased is forgotten before the next entry, but by a call th
   assert.equal(written[1]?.principal, before);
   assert.notEqual(written[2]?.principal, before);
   assert.deepEqual(erased, ["oauth:corp/client/app"]);
+});
+
+test("an erasure is told of whoever it was of, also who hasn't called since the start", async () => {
+  const { command, journal, erased, erasures } = scene();
+  command.erase(command.of("oauth:corp/user/alice", 1).pseudonym, how);
+  await journal.append(draft("call.decision", "1"));
+  assert.deepEqual([erasures(), erased], [1, []]);
 });
 
 test("an answer's digest is under the key that its request's was under, erased or not", async () => {

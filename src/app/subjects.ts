@@ -19,7 +19,7 @@ export interface LiveSubjects extends Subjects {
 interface Options {
   readonly trustDomain: string;
   readonly clock: Clock;
-  /** Told the ids that were erased, as far as they were known here. */
+  /** Told of erasures, with the ids as far as they were known here. */
   readonly onErased?: (ids: readonly string[]) => void;
   /** Callers that come again soon; who makes way is read from the database again. 10,000 if absent. */
   readonly maxCached?: number;
@@ -41,7 +41,7 @@ export function liveSubjects(
     for (const { id } of known) cache.delete(id);
     lastErasure = erased.at(-1)?.id ?? lastErasure;
     seenVersion = version;
-    if (known.length > 0) onErased?.(known.map(({ id }) => id));
+    if (erased.length > 0) onErased?.(known.map(({ id }) => id));
   };
   const keep = (subject: Subject | undefined): Subject | undefined => {
     if (subject === undefined) return undefined;

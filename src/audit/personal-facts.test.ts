@@ -105,3 +105,38 @@ test("names that were only asked for, or stand in words, make nobody a subject",
   veiled({ ...refused, outcome: "denied" }, counting);
   assert.deepEqual([...new Set(made)], [agent]);
 });
+
+for (const odd of ["Alice Smith", "O'Neill, Pat", 'a "b" (c); d', "x for y"]) {
+  test(`a name like ${odd} leaves nothing of itself in texts, nor where several are joined`, () => {
+    const [someone, short] = [`oauth:corp/user/${odd}`, "oauth:corp/user/O"];
+    const reason = `${someone}: no. ${short} asked (${someone}) for "${someone}", ${other}; ${someone}-2.`;
+    const entries = [
+      draft("identity.refuse", someone, { reason }),
+      draft("link.regressed", `${client} for ${someone}, ${agent}`, { says: reason }),
+      draft("call.decision", client, { chain: JSON.stringify([agent, someone]), reason }),
+      draft("call.decision", client, { "rule.party": someone, reason }),
+      draft("link.accept", "spiffe://example.org/gateway", {
+        peer: `${client} for ${someone}`,
+        says: reason,
+      }),
+      { ...draft("identity.delegate", agent, { to: someone, reason }), outcome: "denied" } as const,
+    ];
+    for (const entry of entries) {
+      const subjects = someSubjects();
+      const { principal, facts } = veiled(entry, subjects);
+      const words = (facts["reason"] ?? facts["says"] ?? "").replaceAll(/pseudonym:[\w-]{22}/g, "P");
+      if (words !== "") assert.equal(words, 'P: no. P asked (P) for "P", P; P.', entry.event);
+      for (const text of [principal, ...Object.values(facts)]) {
+        assert.doesNotMatch(text, /oauth|spiffe:.*agent|Smith|Neill|Pat/, entry.event);
+      }
+    }
+  });
+}
+
+test("a name that was only asked for hides no part of a longer one", () => {
+  for (const to of ["oauth:", "spiffe://example.org/agent", "e", "spiffe://"]) {
+    const reason = `${other} and ${user} aren't ${to}`;
+    const refused = { ...draft("identity.delegate", agent, { to, reason }), outcome: "denied" } as const;
+    assert.doesNotMatch(veiled(refused, someSubjects()).facts["reason"] ?? "", /alice|\/b|agent/);
+  }
+});

@@ -54,17 +54,25 @@ export function veiled(draft: EntryDraft, subjects: Subjects): EntryDraft {
     isPseudonym(principal) || !isPersonal(principal, subjects.trustDomain)
       ? undefined
       : subjects.of(firstOf(principal));
+  const name = isPseudonym(principal) ? principal : veiledName(principal, subjects);
   const changed: Record<string, string> = {};
   for (const row of personalFacts) {
     const value = facts[row.fact];
     if (value === undefined || !isAbout(row, draft)) continue;
     changed[row.fact] = veiledFact(row, value, { draft, actor, subjects });
   }
-  return {
-    ...draft,
-    principal: isPseudonym(principal) ? principal : veiledName(principal, subjects),
-    facts: { ...facts, ...changed },
-  };
+  return { ...draft, principal: name, facts: { ...facts, ...changed } };
+}
+
+/** Whom the draft names where nothing but a name stands. */
+function namedBy(draft: EntryDraft): readonly string[] {
+  const named = personalFacts.flatMap((row) => {
+    const value = draft.facts[row.fact];
+    if (value === undefined || !isAbout(row, draft)) return [];
+    if (row.holds === "names") return namesIn(value);
+    return row.holds === "name" ? [value] : [];
+  });
+  return [draft.principal, ...named].flatMap((name) => name.split(joint)).filter((name) => isId.test(name));
 }
 
 interface Veiling {
@@ -73,10 +81,11 @@ interface Veiling {
   readonly subjects: Subjects;
 }
 
-function veiledFact(row: PersonalFact, value: string, { draft, actor, subjects }: Veiling): string {
+function veiledFact(row: PersonalFact, value: string, veiling: Veiling): string {
+  const { draft, actor, subjects } = veiling;
   const { fact, holds } = row;
   if (holds === "names") return JSON.stringify(namesIn(value).map((name) => veiledName(name, subjects)));
-  if (holds === "text") return veiledText(value, subjects);
+  if (holds === "text") return veiledText(value, draft, subjects);
   if (holds === "detail") return actor === undefined ? value : sealDetail(actor.key, fact, value);
   // What was only asked for is nobody's name yet, however it looks.
   const isAsked = fact === "to" && draft.outcome !== "allowed";
@@ -96,14 +105,28 @@ export function veiledNames(name: string, pseudonymOf: (id: string) => string): 
     .join("");
 }
 
-function veiledText(text: string, subjects: Subjects): string {
-  return text.replaceAll(nameInText, (name) =>
+function veiledText(text: string, draft: EntryDraft, subjects: Subjects): string {
+  if (!text.includes(":")) return text;
+  return text.replaceAll(nameInText(namedBy(draft)), (name) =>
     isPersonal(name, subjects.trustDomain) ? subjects.knownOr(name).pseudonym : name,
   );
 }
 
+const isId = /^(?:spiffe:\/\/|oauth:)/;
+/** INVARIANT: no id has this in itself; those that issuers make up are refused (`host/oauth/token-claims.ts`). */
 const joint = /( for |, )(?=spiffe:\/\/|oauth:)/;
-const nameInText = /(?:spiffe:\/\/|oauth:)[^\s"',;()]*[A-Za-z0-9_-]/g;
+const onward = /[^\s"',;()]*[A-Za-z0-9_-]/;
+
+/**
+ * Names of OAuth's may have blanks and signs in them, after which words can't be told from the rest of a name: those that
+ * are known are looked for as they are, longest first, and what goes on behind one is a part of another name.
+ */
+function nameInText(known: readonly string[]): RegExp {
+  const longestFirst = known.toSorted((a, b) => b.length - a.length).map((id) => RegExp.escape(id));
+  const any = `${isId.source.slice(1)}${onward.source}`;
+  const exact = longestFirst.map((id) => `${id}(?:${onward.source})?`);
+  return new RegExp([...exact, any].join("|"), "g");
+}
 
 function firstOf(principal: string): string {
   return principal.split(joint)[0] ?? principal;

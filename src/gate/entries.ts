@@ -3,6 +3,7 @@ import { linkAuthentication } from "../identity/link-authentication.ts";
 import type { ServerLink } from "../model/channel.ts";
 import type { EntryDraft, EntryOutcome } from "../model/entry.ts";
 import { type Judged, principalOf, type Read, type Received } from "./call.ts";
+import { recordedUri } from "./recorded-uri.ts";
 import type { World } from "./world.ts";
 
 /** How a call ended. Metadata only. */
@@ -140,7 +141,7 @@ function subject(call: Received & Partial<Read>): Record<string, string> {
 
 /** A resource's address is what was asked for, not what was said; a tool's name stands in the core. */
 function thing(params: { readonly uri?: string } | undefined): Record<string, string> {
-  return params?.uri === undefined ? {} : { resource: params.uri };
+  return params?.uri === undefined ? {} : { resource: recordedUri(params.uri) };
 }
 
 function toolName(call: Received & Partial<Read>): string | null {

@@ -81,7 +81,7 @@ function refused(call: Received & Partial<Read>, error: unknown, ports: Ports): 
   // A tool that may not be called is told so in a result, which may say where the log has it.
   const { response } = readAnswer(answer.body, call.frame?.kind === "request" ? call.frame.id : undefined);
   const leave = (mark?: Mark): void =>
-    call.reply.whole(answer.status, answer.headers, marked(call, response, mark) ?? answer.body);
+    call.reply.whole(answer.status, answer.headers, marked(call, { message: answer.body, response }, mark));
   return { ending, isResult: isResultOf(call, response), leave };
 }
 

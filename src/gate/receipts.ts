@@ -2,16 +2,20 @@
  * The extension `dev.latticegate/receipt` (docs/formats/receipt.md): who asks for it in a request's `_meta` gets, in
  * that of its result, the proof that the call's outcome is in the log. Asking is all the negotiation that counts:
  * each request says it for itself, so nothing is remembered of a handshake, in either era.
- * INVARIANT: only the gateway says this member; a server's own never reaches a client.
+ * INVARIANT: only the gateway says this member: a server's own never reaches a client, in any message of JSON that is
+ * read, so of at most `inspectBytes` (1 MiB) and 1,000 levels.
  */
+import { concat } from "../kernel/bytes.ts";
 import type { ResponseFrame, RequestFrame } from "../wire/frame.ts";
 import { withMember, withoutMember } from "../wire/json-edit.ts";
 import { type Place, scanJson } from "../wire/json-scan.ts";
-import type { Read, Received } from "./call.ts";
+import { inspectBytes, type Read, type Received } from "./call.ts";
 import type { Ports } from "./ports.ts";
 
 const extension = "dev.latticegate/receipt";
 const capabilitiesKey = "io.modelcontextprotocol/clientCapabilities";
+const memberPath = ["result", "_meta", extension];
+const byteOrderMark = [0xef, 0xbb, 0xbf];
 const openBrace = 0x7b;
 
 /** What the gateway has to say in an answer: nothing changes without it. */
@@ -47,18 +51,39 @@ export function isResultOf({ frame }: Partial<Read>, response: ResponseFrame | u
   return frame?.kind === "request" && response?.result !== undefined && response.id === frame.id;
 }
 
-/** The answer as it leaves; the same bytes if there is nothing to say, or nowhere to say it. */
+/**
+ * A message as it leaves; the same bytes if there is nothing to say, or nowhere to say it.
+ * @param answer what the message says, if it answers this very call
+ */
 export function marked(
   call: Partial<Read>,
-  response: ResponseFrame | undefined,
+  { message, response }: { readonly message: Uint8Array; readonly response?: ResponseFrame | undefined },
   mark: Mark | undefined,
-): Uint8Array | undefined {
-  if (mark === undefined || response?.result === undefined) return response?.bytes;
-  const { bytes, result } = response;
-  const path = ["result", "_meta", extension];
-  const isForged = result.meta?.members.has(extension) === true;
-  const own = isForged ? withoutMember(bytes, path) : bytes;
-  return announced(call, mark.receipt === undefined ? own : withMember(own, path, mark.receipt));
+): Uint8Array {
+  if (mark === undefined) return message;
+  const own = unforged(message);
+  if (response?.result === undefined) return own;
+  return announced(call, mark.receipt === undefined ? own : withMember(own, memberPath, mark.receipt));
+}
+
+/** A message of a server's without the member, wherever a reader could find it: members that come twice, batches. */
+export function unforged(message: Uint8Array): Uint8Array {
+  if (message.length > inspectBytes || !mayName(message)) return message;
+  // Some clients skip a byte order mark.
+  const start = byteOrderMark.every((byte, i) => message[i] === byte) ? 3 : 0;
+  try {
+    const text = message.subarray(start);
+    const own = withoutMember(text, memberPath);
+    return own === text ? message : concat([message.subarray(0, start), own]);
+  } catch {
+    return message; // No JSON.
+  }
+}
+
+/** Whether the member's name can be in it. However it is spelled, it stands there as it is, or one of these escapes does. */
+function mayName(message: Uint8Array): boolean {
+  const text = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
+  return text.includes(extension) || text.includes("\\u00") || text.includes("\\/");
 }
 
 function asks({ frame }: Partial<Read>): boolean {

@@ -16,7 +16,7 @@ import {
 import type { Ending } from "./entries.ts";
 import type { Ports } from "./ports.ts";
 import { finalAnswer, readAnswer, type ReadAnswer } from "./read-answer.ts";
-import { isResultOf, type Mark, marked } from "./receipts.ts";
+import { isResultOf, type Mark, marked, unforged } from "./receipts.ts";
 import { ownerOf, sealSessionId } from "./session-id.ts";
 
 /** How a call ended, and the act that lets the caller know. */
@@ -42,7 +42,7 @@ export async function relay(call: Journaled, answer: Answer, ports: Ports): Prom
 }
 
 /** `digest` takes in what the server said, as it comes. */
-type Relaying = Pick<Ports, "log" | "sessionKey"> & { readonly digest: RunningDigest };
+type Relaying = Pick<Ports, "log" | "sessionKey" | "receipts"> & { readonly digest: RunningDigest };
 
 async function relayed(call: Journaled, answer: Answer, ports: Relaying): Promise<Departure> {
   const headers = outgoing(call, answer.headers, ports.sessionKey);
@@ -52,7 +52,7 @@ async function relayed(call: Journaled, answer: Answer, ports: Relaying): Promis
   ports.digest.update(body);
   const read = readAnswer(message, requestOf(call));
   const leaving = (mark?: Mark): Uint8Array => {
-    const changed = marked(call, read.response, mark) ?? message;
+    const changed = marked(call, { message, response: read.response }, mark);
     if (changed === message) return body;
     return body === message ? changed : writeSseEvent({ event: "message", data: changed });
   };
@@ -127,18 +127,18 @@ async function relayStream(
           ending: { ...endingWith(next.value, { status, bytes, ...final }), ...resumed },
           isResult: isResultOf(call, final.response),
           leave: (mark) => {
-            const data = marked(call, final.response, mark);
-            void finish(
-              call,
-              data === undefined ? next.value.raw : withData(next.value, data),
-              events,
-              ports,
-            );
+            const { data } = next.value;
+            const { response } = final;
+            const last =
+              data === null
+                ? next.value.raw
+                : withData(next.value, marked(call, { message: data, response }, mark));
+            void finish(call, last, events, ports);
           },
           withhold: reply.cut,
         };
       }
-      await reply.write(next.value.raw);
+      await reply.write(passed(next.value, ports));
     }
   } catch (error) {
     void events.return?.();
@@ -150,17 +150,23 @@ async function relayStream(
   return { ending: { ...end, ...resumed }, leave: () => reply.close() };
 }
 
+/** An event that isn't the call's answer; what a server claims in it of receipts goes, where the gateway gives some. */
+function passed(event: AnswerEvent, { receipts }: Pick<Ports, "receipts">): Uint8Array {
+  const { raw, data } = event;
+  return receipts === undefined || data === null || data.length === 0 ? raw : withData(event, unforged(data));
+}
+
 /** The answer's event, then whatever the upstream still says on that stream. */
 async function finish(
   call: Journaled,
   last: Uint8Array,
   rest: AsyncIterator<AnswerEvent>,
-  ports: Pick<Ports, "log">,
+  ports: Pick<Ports, "log" | "receipts">,
 ): Promise<void> {
   try {
     await call.reply.write(last);
     for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
-      await call.reply.write(next.value.raw);
+      await call.reply.write(passed(next.value, ports));
     }
     call.reply.close();
   } catch (error) {

@@ -34,6 +34,23 @@ for (const [what, before, after] of [
   ["one between", '{"result":{"_meta":{"a":2,"k/r":1,"b":3}}}', '{"result":{"_meta":{"a":2,"b":3}}}'],
   ["an escaped one", '{"result":{"_meta":{"a":2,"k\\/r":1}}}', '{"result":{"_meta":{"a":2}}}'],
   ["several", '{"result":{"_meta":{"k/r":1,"a":2,"k/r":3}}}', '{"result":{"_meta":{"a":2}}}'],
+  [
+    "every one of many",
+    `{"result":{"_meta":{"a":2${',"k/r":1'.repeat(40)}}}}`,
+    '{"result":{"_meta":{"a":2}}}',
+  ],
+  [
+    "some at the end",
+    '{"result":{"_meta":{"k/r":1 , "a":2 , "k/r":1 , "k/r":3}}}',
+    '{"result":{"_meta":{ "a":2 }}}',
+  ],
+  ["nothing but it", '{"result":{"_meta":{"k/r":1 ,"k/r":3}}}', '{"result":{"_meta":{}}}'],
+  [
+    "of an object that comes twice",
+    '{"result":{"_meta":{"k/r":1}},"result":{"_meta":{"k/r":2},"_meta":{"b":1}},"result":7}',
+    '{"result":{"_meta":{}},"result":{"_meta":{},"_meta":{"b":1}},"result":7}',
+  ],
+  ["of each in an array", '[1,{"result":{"_meta":{"k/r":1}}},[]]', '[1,{"result":{"_meta":{}}},[]]'],
   ["none", '{"result":{"x":{"k/r":1}}}', '{"result":{"x":{"k/r":1}}}'],
 ] as const) {
   test(`a member is taken out: ${what}`, () => {

@@ -1,14 +1,12 @@
 /** Single members of JSON text put in and taken out where they stand; every other byte stays as it is. */
-import { utf8 } from "../kernel/bytes.ts";
-import { type Place, scanJson, type Shape, spliced, tolerantScanLimits } from "./json-scan.ts";
+import { concat, utf8 } from "../kernel/bytes.ts";
+import { type Place, scanElements, scanJson, type Shape, spliced, tolerantScanLimits } from "./json-scan.ts";
 
 const space: ReadonlySet<number | undefined> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 const quote = 0x22;
 const comma = 0x2c;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
-/** A member that comes more often than this is somebody's joke. */
-const maxRepeats = 16;
 
 /**
  * The object in `bytes` with `value`, JSON text without line breaks, at `path`; objects on the way that aren't there
@@ -25,21 +23,31 @@ export function withMember(bytes: Uint8Array, path: readonly string[], value: st
   return spliced(bytes, place, utf8(value));
 }
 
-/** The object in `bytes` without the member at `path`, however often it is there. */
+/**
+ * The object in `bytes`, or each object of the array, without the member at `path`: however often that is there, and
+ * however often each of the objects on the way. The same bytes if it isn't there.
+ * @throws Refusal `bad_json`
+ */
 export function withoutMember(bytes: Uint8Array, path: readonly string[]): Uint8Array {
-  let left = bytes;
-  for (let i = 0; i < maxRepeats; i++) {
-    const place = memberAt(left, path);
-    if (place === undefined) return left;
-    left = spliced(left, memberSpan(left, place), new Uint8Array(0));
+  const shape = shapeOf(path);
+  const top = scanJson(bytes, shape, tolerantScanLimits);
+  let found = [top, ...scanElements(bytes, top, shape, tolerantScanLimits)];
+  for (const name of path) found = found.flatMap((place) => occurrences(place.members?.get(name)));
+  if (found.length === 0) return bytes;
+  const kept: Uint8Array[] = [];
+  let from = 0;
+  for (const { start, end } of memberSpans(bytes, found)) {
+    kept.push(bytes.subarray(from, start));
+    from = end;
   }
-  return left;
+  return concat([...kept, bytes.subarray(from)]);
 }
 
-function memberAt(bytes: Uint8Array, path: readonly string[]): Place | undefined {
-  let place: Place | undefined = scanJson(bytes, shapeOf(path), tolerantScanLimits);
-  for (const name of path) place = place?.members?.get(name);
-  return place;
+/** All of one name in one object. */
+function occurrences(last: Place | undefined): Place[] {
+  const places: Place[] = [];
+  for (let place = last; place !== undefined; place = place.earlier) places.push(place);
+  return places;
 }
 
 function shapeOf(path: readonly string[]): Shape {
@@ -59,17 +67,34 @@ function inserted(bytes: Uint8Array, { start }: Place, member: string): Uint8Arr
   return spliced(bytes, { start: at, end: at }, utf8(isEmpty ? member : `${member},`));
 }
 
-/** From the quote before the name of the member whose value is at `place` to its end, with one of the commas beside it. */
-function memberSpan(bytes: Uint8Array, place: Place): Place {
-  const colon = behindSpace(bytes, place.start - 1, -1);
+/** Each from the quote before the name of the member whose value is at its place to its end, with one of the commas beside it. */
+function memberSpans(bytes: Uint8Array, places: readonly Place[]): readonly Place[] {
+  const spans: Place[] = [];
+  for (const { start: value, end } of places.toSorted((a, b) => a.start - b.start)) {
+    let start = nameStart(bytes, value);
+    const after = behindSpace(bytes, end, 1);
+    if (bytes[after] === comma) {
+      spans.push({ start, end: after + 1 });
+      continue;
+    }
+    // The comma before it may go with the members before it; then it is the one before those.
+    let before = behindSpace(bytes, start - 1, -1);
+    for (let last = spans.at(-1); last !== undefined && last.end === before + 1; last = spans.at(-1)) {
+      ({ start } = last);
+      before = behindSpace(bytes, start - 1, -1);
+      spans.pop();
+    }
+    spans.push({ start: bytes[before] === comma ? before : start, end });
+  }
+  return spans;
+}
+
+function nameStart(bytes: Uint8Array, value: number): number {
+  const colon = behindSpace(bytes, value - 1, -1);
   // No name that is looked for has a quote in it, so the next one is where it begins.
-  const nameEnd = behindSpace(bytes, colon - 1, -1);
-  let start = nameEnd - 1;
+  let start = behindSpace(bytes, colon - 1, -1) - 1;
   while (bytes[start] !== quote) start--;
-  const after = behindSpace(bytes, place.end, 1);
-  if (bytes[after] === comma) return { start, end: after + 1 };
-  const before = behindSpace(bytes, start - 1, -1);
-  return { start: bytes[before] === comma ? before : start, end: place.end };
+  return start;
 }
 
 /** The first place from `at` on, in that direction, that is no white space. */

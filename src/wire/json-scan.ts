@@ -22,6 +22,8 @@ export interface Place {
   readonly end: number;
   /** The noted members, if the value is an object and the shape asked for some. */
   readonly members?: ReadonlyMap<string, Place>;
+  /** Of a member that came more than once, which only a tolerant scan takes: the one of the same name before. */
+  readonly earlier?: Place;
 }
 
 export interface ScanLimits {
@@ -48,10 +50,13 @@ export function scanJson(bytes: Uint8Array, shape?: Shape, limits: ScanLimits = 
 }
 
 /** The elements of an array at `place`, which a scan has noted; each with the members that its shape asks for. */
-export function scanElements(bytes: Uint8Array, place: Place, shape?: Shape): readonly Place[] {
-  return bytes[place.start] === openBracket
-    ? new Scanner(bytes, defaultScanLimits, place.start).elements(shape)
-    : [];
+export function scanElements(
+  bytes: Uint8Array,
+  place: Place,
+  shape?: Shape,
+  limits: ScanLimits = defaultScanLimits,
+): readonly Place[] {
+  return bytes[place.start] === openBracket ? new Scanner(bytes, limits, place.start).elements(shape) : [];
 }
 
 /** The bytes with the value at `place` replaced; everything else stays as it is. */
@@ -126,7 +131,7 @@ class Scanner {
         if (this.#bytes[this.#at++] !== colon) throw this.#expected('":"', -1);
         const wanted = this.#wanted(shape, name);
         const place = this.value(wanted, depth);
-        if (wanted !== undefined) noted?.set(name, place);
+        if (wanted !== undefined) note(noted, name, place);
         if (this.#next(closeBrace, "}")) break;
       }
     }
@@ -313,6 +318,11 @@ class Scanner {
   #expected(what: string, offset = 0): Refusal {
     return new Refusal("bad_json", `Expected ${what} at byte ${this.#at + offset}.`);
   }
+}
+
+function note(noted: Map<string, Place> | undefined, name: string, place: Place): void {
+  const earlier = noted?.get(name);
+  noted?.set(name, earlier === undefined ? place : { ...place, earlier });
 }
 
 /** The names seen in one object. */

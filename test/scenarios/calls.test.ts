@@ -42,6 +42,23 @@ test("a permitted call reaches the server as the bytes it was, and leaves a deci
   assert.doesNotMatch(JSON.stringify(entries) + gateway.log.join(""), new RegExp(secret));
 });
 
+test("a resource's address reaches the server whole, and the log without user, password, query and fragment", async (t) => {
+  const stub = await stubServer(t);
+  const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);
+  const client = clientOf(t, gateway, await enrol(gateway));
+  for (const uri of [`postgres://bob:${secret}@db/x`, `https://b.example/k?sig=${secret}#${secret}`]) {
+    const asked = { jsonrpc: "2.0", id: 1, method: "resources/read", params: { uri } };
+    assert.equal((await client.post("stub", asked)).status, 200);
+    assert.ok(stub.seen.at(-1)?.body.includes(uri));
+  }
+  const entries = await checkLog(gateway);
+  assert.deepEqual(
+    entries.map(({ facts }) => facts["resource"]),
+    ["postgres://…@db/x", "postgres://…@db/x", "https://b.example/k?…", "https://b.example/k?…"],
+  );
+  assert.doesNotMatch(JSON.stringify(entries) + gateway.log.join(""), new RegExp(secret));
+});
+
 test("what no rule allows never reaches the server, and the caller is told in the form its client understands", async (t) => {
   const stub = await stubServer(t);
   const gateway = await testGateway(

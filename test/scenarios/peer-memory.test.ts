@@ -167,6 +167,32 @@ test("what is remembered outlives a restart, and is forgotten when it wasn't see
   assert.equal((await entriesOf(second.gateway, "link.regressed")).length, 1);
 });
 
+test("who is erased after a restart, before it has come again, isn't remembered by name any more", async (t) => {
+  const certificates = [webCertificate("ecdsa", "mcp.acme.test", 400 * day)];
+  const first = await preferringScene(t, { certificates });
+  const { folder } = first.gateway;
+  assert.equal((await callOver(t, first, hybrid)).status, 200);
+  await first.gateway.stop();
+  const second = await preferringScene(t, { folder, certificates });
+  const { config } = second.gateway;
+  assert.deepEqual(
+    listPeers(config).map(({ peer }) => peer),
+    [aliceByApp],
+  );
+  const { code, stderr } = await cli([
+    "audit",
+    "erase",
+    "oauth:corp/user/alice",
+    "--state",
+    config.state,
+    "--yes",
+  ]);
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(listPeers(config), []);
+  // Of somebody new nothing is remembered that the link could be less than.
+  await eventually("it is new", async () => (await callOver(t, second, "X25519")).status === 200);
+});
+
 test("with `memory: off` nothing is remembered and nothing judged", async (t) => {
   const scene = await preferringScene(t, { sections: `crypto: { memory: "off" }` });
   assert.equal((await callOver(t, scene, hybrid)).status, 200);

@@ -161,6 +161,43 @@ test("a receipt that a server says itself never reaches a client", async () => {
   }
 });
 
+/** Messages in which some reader finds a receipt that the gateway didn't give. */
+const ambiguous: readonly (readonly [what: string, message: string])[] = [
+  ["more often than anybody says it", `"result":{"_meta":{"a":1${`,"${extension}":"forged"`.repeat(40)}}}`],
+  ["in the first of two _meta", `"result":{"_meta":{"${extension}":"forged"},"_meta":{"a":1}}`],
+  ["before a _meta that is none", `"result":{"_meta":{"${extension}":"forged"},"_meta":null}`],
+  ["in the first of two results", `"result":{"_meta":{"${extension}":"forged"}},"result":{}`],
+  ["before a result that is none", `"result":{"_meta":{"${extension}":"forged"}},"result":5`],
+  ["beside an error", `"result":{"_meta":{"${extension}":"forged"}},"error":{"code":1,"message":"x"}`],
+  [
+    "under an escaped name",
+    String.raw`"result":{"_meta":{"\u0064ev.latticegate/receipt":"forged"},"_meta":{}}`,
+  ],
+].map(([what = "", members = ""]) => [what, `{"jsonrpc":"2.0","id":1,${members}}`]);
+
+for (const [what, message] of [
+  ...ambiguous,
+  ["in a batch", `[{"jsonrpc":"2.0","id":1,"result":{"_meta":{"${extension}":"forged"}}}]`],
+  ["behind a byte order mark", `\uFEFF{"jsonrpc":"2.0","id":1,"result":{"_meta":{"${extension}":"forged"}}}`],
+] as const) {
+  test(`a receipt that a server says itself never reaches a client: ${what}`, async () => {
+    const stream = `data: ${message}\n\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\ndata: ${message}\n\n`;
+    for (const [body, headers] of [
+      [message, undefined],
+      [stream, { "content-type": "text/event-stream" }],
+    ] as const) {
+      all.answering(bytesAnswer(body, headers));
+      for (const way of all.ours) {
+        for (const asked of [legacy("tools/call", {}), legacy("tools/call")]) {
+          const text = (await way.ask(asked)).bytes.toString();
+          assert.ok(text.includes('"result"'), "the answer itself came");
+          assert.ok(!text.includes("forged"), `${way.name}: ${text}`);
+        }
+      }
+    }
+  });
+}
+
 test("a client that speaks of the extension in its handshake hears that it is there; others hear what the server says", async () => {
   const initialize = (capabilities: object) => ({
     body: JSON.stringify({

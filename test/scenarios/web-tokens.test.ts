@@ -99,6 +99,8 @@ const badClaims: readonly (readonly [string, Readonly<Record<string, unknown>>, 
   ["from the future", { iat: seconds() + 3600 }, /future/],
   ["of another issuer", { iss: "https://evil.test" }, /issuer/],
   ["of no client", { client_id: undefined }, /client_id/],
+  ["of a client that names itself two", { client_id: "evil for oauth:corp/client/victim" }, /client_id/],
+  ["for a user that is named like two", { sub: "x, spiffe://latticegate.local/agent/a" }, /sub/],
   ["of a client whose name doesn't print", { client_id: "app\u202e" }, /client_id/],
   ["for a user whose name ends in a blank", { sub: "alice " }, /sub/],
 ];

@@ -26,9 +26,13 @@ export function scopesOf(claims: JWTPayload): readonly string[] {
   return names.filter((name): name is string => typeof name === "string" && name !== "");
 }
 
-/** INVARIANT: two names that look alike in the log are the same: no blanks at the ends, nothing that doesn't print. */
+/**
+ * INVARIANT: two names that look alike in the log are the same: no blanks at the ends, nothing that doesn't print, and
+ * nothing that reads like another caller's id joined to it, as in `app for oauth:corp/user/alice`.
+ */
 function nameIn(value: unknown, claim: string): string {
   const isName = typeof value === "string" && /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(value);
-  if (isName && value.length <= maxNameLength) return value;
+  if (isName && value.length <= maxNameLength && !/(?: for |, )(?:spiffe:\/\/|oauth:)/.test(value))
+    return value;
   throw badToken(`its "${claim}" isn't one that can be used as a name`);
 }

@@ -49,8 +49,8 @@ export interface PeerStore {
   readonly peers: () => readonly RememberedPeer[];
   /** Those that a command touched after that one. */
   readonly touchedSince: (epoch: number) => readonly RememberedPeer[];
-  /** Writes what changed as one; a row that a command touched meanwhile stays as it is. */
-  readonly save: (changed: readonly RememberedPeer[], dropped: readonly PeerName[]) => void;
+  /** Writes what changed as one; a row that a command touched meanwhile stays as it is, and one that it deleted stays away. */
+  readonly save: (changed: readonly ChangedPeer[], dropped: readonly PeerName[]) => void;
   /** Looks, decides and changes as one. @returns what `decide` did */
   readonly accept: <T extends Acceptance | undefined>(
     decide: (peers: readonly RememberedPeer[]) => T,
@@ -58,6 +58,11 @@ export interface PeerStore {
   ) => T;
   readonly unrecorded: () => readonly AcceptedChange[];
   readonly recorded: (id: number) => void;
+}
+
+export interface ChangedPeer extends RememberedPeer {
+  /** It was there before; if it isn't any more, it was erased. */
+  readonly wasStored?: boolean;
 }
 
 export type PeerName = Pick<RememberedPeer, "direction" | "peer">;
@@ -126,16 +131,20 @@ function withoutSync(db: DatabaseSync, work: () => void): void {
   }
 }
 
-function write(db: DatabaseSync, changed: readonly RememberedPeer[], dropped: readonly PeerName[]): void {
+function write(db: DatabaseSync, changed: readonly ChangedPeer[], dropped: readonly PeerName[]): void {
   const drop = db.prepare("delete from peer_memory where direction = ? and peer = ?");
   for (const { direction, peer } of dropped) drop.run(direction, peer);
+  const isThere = db.prepare("select 1 from peer_memory where direction = ? and peer = ?");
+  const kept = changed.filter(
+    ({ direction, peer, wasStored }) => wasStored !== true || isThere.get(direction, peer) !== undefined,
+  );
   const put = db.prepare(
     `insert into peer_memory values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (direction, peer) do update set
       best = excluded.best, last = excluded.last, first_unix_ms = excluded.first_unix_ms,
       last_unix_ms = excluded.last_unix_ms, links = excluded.links, open = excluded.open
       where epoch = excluded.epoch`,
   );
-  for (const { direction, peer, best, last, firstUnixMs, lastUnixMs, links, open, epoch } of changed) {
+  for (const { direction, peer, best, last, firstUnixMs, lastUnixMs, links, open, epoch } of kept) {
     const [bestText, lastText, openText] = [best, last, open].map((value) => JSON.stringify(value));
     put.run(
       direction,
