@@ -60,7 +60,7 @@ export async function lyingGateway(t: Cleanup): Promise<LyingGateway> {
     },
     save: async () => {
       const copy = path.join(copies, randomUUID());
-      await cp(log, copy, { recursive: true, filter: (file) => path.basename(file) !== "lock" });
+      await cp(log, copy, { recursive: true, filter: (file) => !isPassing(file) });
       return copy;
     },
     put: async (copy) => {
@@ -79,6 +79,11 @@ export async function lyingGateway(t: Cleanup): Promise<LyingGateway> {
       await audit.journal.close();
     },
   };
+}
+
+/** What is there only while the log is written. */
+function isPassing(file: string): boolean {
+  return path.basename(file) === "lock" || file.endsWith(".tmp");
 }
 
 /** A sidecar's state folder that joined, and has witnessed nothing yet. */
