@@ -12,6 +12,7 @@ import { type BundleVerdict, verifyBundle } from "../audit/verify-audit-bundle.t
 import { keysHash } from "../crypto/log-key.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
+import { logOption } from "./log-place.ts";
 import { timeOptions, timesOf } from "./time-option.ts";
 
 const outOption = {
@@ -26,11 +27,7 @@ export const auditExport = {
   options: {
     ...configOption,
     ...outOption,
-    log: {
-      type: "string",
-      value: "FOLDER",
-      help: "The log, or a copy of it; by default that of the config's gateway.",
-    },
+    ...logOption,
     key: {
       type: "string",
       value: "FILE",

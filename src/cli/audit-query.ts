@@ -4,7 +4,7 @@ import { statePaths } from "../app/state-folder.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Command, CommandCall } from "./command.ts";
 import { asCsv, asEntries, asJsonLines, asTable } from "./found-calls.ts";
-import { logFolder, namingOptions, placeIn, placeOptions, withNamesFor } from "./log-place.ts";
+import { logFolder, namingOptions, placeIn, placeOptions, withNamesFor, logOption } from "./log-place.ts";
 import { timeOptions, timesOf } from "./time-option.ts";
 
 const note = (line: string): void => console.error(line);
@@ -21,11 +21,7 @@ export const auditQuery = {
   options: {
     ...placeOptions,
     ...namingOptions,
-    log: {
-      type: "string",
-      value: "FOLDER",
-      help: "The log, or a copy of it; by default that of the config's gateway.",
-    },
+    ...logOption,
     caller: { type: "string", value: "NAME", help: "Who asked." },
     tool: { type: "string", value: "SERVER/TOOL", help: 'The tool; "files/*" are all of a server.' },
     server: { type: "string", value: "NAME", help: "The server." },
