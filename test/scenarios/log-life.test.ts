@@ -8,6 +8,7 @@ import { copyFile, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 
+import { pruneDraft } from "../../src/audit/prune.ts";
 import { statePaths } from "../../src/app/state-folder.ts";
 import { resolveProfile } from "../../src/crypto/suites/profiles.ts";
 import { systemClock } from "../../src/host/system.ts";
@@ -185,4 +186,25 @@ test("a log that lived through calls, new keys, a renewal, retention and restart
     assert.doesNotMatch(ok(await cli(["audit", ...args, ...config, "--pseudonyms"])), /agent\/test/);
   }
   assert.doesNotMatch(await readFile(at("bundle"), "utf8"), /agent\/test/);
+});
+
+test("a renewal and retention that are asked for at once take turns, and the renewal keeps its proof", async (t) => {
+  const gateway = await testGateway(t, openPolicy, { clock: yearsAgo });
+  const paths = statePaths(gateway.config.state);
+  await append(gateway, 800, "old");
+  const principal = "spiffe://latticegate.local/gateway";
+  const atUnixMs = systemClock.nowUnixMs();
+  const cause = { atUnixMs, callId: "prune", principal, by: "a test" };
+  const renewing = gateway.audit.renew({ hash: "SHA3-512", principal, by: "a test" });
+  const pruning = gateway.audit.prune({
+    beforeUnixMs: atUnixMs,
+    draft: (first) => pruneDraft(first, atUnixMs, cause),
+  });
+  const [{ from, size }, { removed }] = await Promise.all([renewing, pruning]);
+  assert.deepEqual([from, removed], [0, 768]);
+  await gateway.stop();
+  const where = ["--log", paths.log, "--key", paths.logKey];
+  assert.match(ok(await cli(["audit", "verify", ...where])), /^768 of them were removed by retention/m);
+  const proven = ok(await cli(["audit", "verify", ...where, "--broken", "SHA-256"]));
+  assert.match(proven, new RegExp(`^proven without SHA-256: the first ${size} entries, by renewals/1 `));
 });

@@ -89,8 +89,14 @@ export function openLogReader(folder: string): LogReader {
 /** The first entry of the first bundle from there on that is there; the log's end if none is. */
 async function firstFrom(files: LogFiles, from: number): Promise<number> {
   const size = await headSize(files);
+  const isThere = async (index: number): Promise<boolean> => (await readBundle(files, index)) !== undefined;
   let index = Math.floor(from / tileWidth);
-  while (index * tileWidth < size && (await readBundle(files, index)) === undefined) index++;
+  if (await isThere(index)) return index * tileWidth;
+  // A run of retention that died may have left some of what it was to remove.
+  let kept = Math.floor((await findPruned(files, size)) / tileWidth);
+  while (kept > index && (await isThere(kept - 1))) kept--;
+  index = Math.max(index, kept);
+  while (index * tileWidth < size && !(await isThere(index))) index++;
   return index * tileWidth;
 }
 

@@ -179,6 +179,9 @@ test("a run that died between what stands for the entries and the entries' end i
   const { folder } = log;
   const bundles = [0, 1].map((i) => readFileSync(join(folder, bundlePath(i))));
   await prune(log, 600);
+  writeFileSync(join(folder, bundlePath(1)), bundles[1] ?? assert.fail());
+  assert.equal(await openLogReader(folder).first(), 256);
+  assert.deepEqual(await intact(log), [256, [0]]);
   bundles.forEach((bytes, i) => writeFileSync(join(folder, bundlePath(i)), bytes));
   truncateSync(join(folder, removedRootsPath(1)), 30);
   assert.deepEqual(await intact(log), [0, [0]]);

@@ -4,6 +4,7 @@
  */
 import { open } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 
 import { splitBundle } from "../../audit/bundle.ts";
 import { readNote } from "../../audit/checkpoint.ts";
@@ -25,10 +26,16 @@ import { leafHash, rootOf } from "../../merkle/hashing.ts";
 import { bundlePath, tileWidth } from "../../merkle/tiles.ts";
 import { fileMode, readIfThereAsync, sizeIfThere, syncFoldersOf, writeAtomically } from "./log-folder.ts";
 
+/** Looked for in one go: a few milliseconds. */
+const bundlesAtOnce = 1024;
+
 /** How many of the full bundles before entry `end` aren't there any more: the first ones. */
-function removedBundles(folder: string, end: number): number {
+async function removedBundles(folder: string, end: number): Promise<number> {
   let index = 0;
-  while (index * tileWidth < end && sizeIfThere(folder, bundlePath(index)) === undefined) index++;
+  while (index * tileWidth < end && sizeIfThere(folder, bundlePath(index)) === undefined) {
+    index++;
+    if (index % bundlesAtOnce === 0) await nextTurn();
+  }
   return index;
 }
 
@@ -40,8 +47,10 @@ function removedBundles(folder: string, end: number): number {
  */
 export async function keepRemovedRoots(folder: string, first: number, signal?: AbortSignal): Promise<void> {
   const files: LogFiles = (path) => readIfThereAsync(folder, path);
-  const gone = removedBundles(folder, first);
-  const wrapped = [...(await findRenewals(files))].map(([number, note]) =>
+  const notes = await findRenewals(files);
+  if (notes.size === 0) return;
+  const gone = await removedBundles(folder, first);
+  const wrapped = [...notes].map(([number, note]) =>
     unfinished(folder, { body: bodyOf(number, note), first, gone }),
   );
   const due = wrapped.filter(({ from, to }) => from < to);
@@ -132,7 +141,7 @@ export async function writeRemovedRoots(
   prior: Renewal | undefined,
 ): Promise<number> {
   const files: LogFiles = (path) => readIfThereAsync(folder, path);
-  const gone = removedBundles(folder, await findPruned(files, size));
+  const gone = await removedBundles(folder, await findPruned(files, size));
   if (gone === 0) return 0;
   const known = removedRoots(files);
   const wholeOfPrior = prior === undefined ? 0 : Math.floor(prior.size / tileWidth);
