@@ -21,12 +21,13 @@ import { readKeyFile } from "./log-verification.ts";
 import { whyNoHead } from "./receipts.ts";
 import { beginningOf, removedHint } from "./removed-beginning.ts";
 
-/** Which entries; each end counts, and one that isn't given is that of the entries there are. */
+/** Which entries; each index counts, and an end that isn't given is that of the entries there are. */
 export type ExportRange =
   | { readonly kind: "indexes"; readonly from: number | undefined; readonly to: number | undefined }
   | {
       readonly kind: "times";
       readonly sinceUnixMs: number | undefined;
+      /** The moment after the last one. */
       readonly untilUnixMs: number | undefined;
     }
   /** From a call's first entry to its last, with what stands between them. */
@@ -152,7 +153,7 @@ async function placesAt(
   for await (const { index, reading } of reader.forwards()) {
     if (reading.kind !== "entry") continue;
     const { atUnixMs } = reading.entry;
-    if (atUnixMs < sinceUnixMs || atUnixMs > untilUnixMs) continue;
+    if (atUnixMs < sinceUnixMs || atUnixMs >= untilUnixMs) continue;
     first ??= index;
     last = index;
   }

@@ -38,7 +38,7 @@ interface OpenLog {
 /** A log of 3,000 entries in a state folder; a renewal of it takes hundreds of turns of the event loop. */
 async function openLog(t: TestContext, state?: string): Promise<OpenLog> {
   const folder = state ?? (await freshState(t));
-  ensurePrivateFolder(folder);
+  await ensurePrivateFolder(folder);
   const config = parseConfig(
     `state: ${folder}\nlisten: 127.0.0.1:0\n`,
     path.join(folder, "latticegate.yaml"),

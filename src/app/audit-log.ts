@@ -28,7 +28,7 @@ import {
   suiteIdsOf,
 } from "./log-keys.ts";
 import { recordErasures } from "./subject-records.ts";
-import { liveSubjects, pseudonymous } from "./subjects.ts";
+import { liveSubjects, pseudonymous, subjectsSecret } from "./subjects.ts";
 import { statePaths } from "./state-folder.ts";
 import { takingTurns, type Turns } from "./turns.ts";
 
@@ -129,9 +129,6 @@ export async function openAuditLog(
     });
   return { journal, digests, origin, rotate, renew, prune, stop: turns.stop };
 }
-
-/** Under which the keys of those the log speaks of are sealed. */
-export const subjectsSecret = "subjects";
 
 /** INVARIANT: the only way into the log: nothing that names a caller or a user gets past it. */
 function withSubjects(

@@ -188,7 +188,7 @@ async function openLog(
     audit,
   ];
   // All at once: each may be waiting for another.
-  opening.defer(() => Promise.all(working.map(async ({ stop }) => await stop())).then(() => undefined));
+  opening.defer(() => Promise.all(working.map(({ stop }) => stop())).then(() => undefined));
   return { audit, followLog: following.follow };
 }
 

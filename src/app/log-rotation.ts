@@ -29,14 +29,20 @@ interface Following {
 const patienceMs = 30_000;
 
 /** Carries out what commands ask for, until it is stopped; what is under way then is left to the log's end. */
-export function followRotationRequests(following: Following): { readonly stop: () => void } {
+export function followRotationRequests(following: Following): { readonly stop: () => Promise<void> } {
   const { requests, log } = following;
   const { stop } = watchRequests({
     version: requests.version,
     carryOut: (isOver) => carryOut(following, isOver),
     waits: (reason) => log.error("log.rotation_waits", { reason }),
   });
-  return { stop: () => void stop() };
+  return {
+    stop: () => {
+      // Not waited for: one that a signer keeps from being done ends with the log.
+      void stop();
+      return Promise.resolve();
+    },
+  };
 }
 
 /** A rotation as who asked for it sees it. */

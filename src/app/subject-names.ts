@@ -8,8 +8,8 @@ import { listKeys, openKeyFolder } from "../host/store/key-folder.ts";
 import type { SecretSource } from "../host/store/secret-source.ts";
 import { openSubjects, type StoredSubject, type SubjectStore } from "../host/store/state-subjects.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { subjectsSecret } from "./audit-log.ts";
 import { statePaths } from "./state-folder.ts";
+import { subjectsSecret } from "./subjects.ts";
 
 /** A state folder, of a gateway or of an exposed server, and what unlocks it. */
 export interface SubjectsPlace {

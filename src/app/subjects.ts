@@ -11,6 +11,9 @@ import type { SubjectStore } from "../host/store/state-subjects.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { EntryDraft } from "../model/entry.ts";
 
+/** Under which the keys of those the log speaks of are sealed. */
+export const subjectsSecret = "subjects";
+
 export interface LiveSubjects extends Subjects {
   /** Takes over what commands erased; to be called before each use. */
   readonly refresh: () => void;

@@ -36,7 +36,6 @@ export const maxAuditBundleBytes = 256 * 1024 * 1024;
 export const maxAuditBundleEntries = 200_000;
 /** Sixteen generations of four keys have under 256 KiB. */
 const maxKeysLength = 256 * 1024;
-/** As docs/formats/log.md bounds a crossing's file. */
 
 const members = ["format", "keys", "checkpoint", "crossings", "first", "entries", "path"] as const;
 type Members = Readonly<Record<(typeof members)[number], unknown>>;

@@ -12,6 +12,8 @@ import { type BundleVerdict, verifyBundle } from "../audit/verify-audit-bundle.t
 import { keysHash } from "../crypto/log-key.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
+import { logOption } from "./log-place.ts";
+import { timeOptions, timesOf } from "./time-option.ts";
 
 const outOption = {
   out: { type: "string", short: "o", value: "FILE", help: "Write it to this file; to stdout by default." },
@@ -25,11 +27,7 @@ export const auditExport = {
   options: {
     ...configOption,
     ...outOption,
-    log: {
-      type: "string",
-      value: "FOLDER",
-      help: "The log, or a copy of it; by default that of the config's gateway.",
-    },
+    ...logOption,
     key: {
       type: "string",
       value: "FILE",
@@ -37,12 +35,7 @@ export const auditExport = {
     },
     from: { type: "string", value: "N", help: "First entry; the oldest that is there by default." },
     to: { type: "string", value: "M", help: "Last entry; the newest by default." },
-    since: {
-      type: "string",
-      value: "TIME",
-      help: "Instead: from the first entry of that time on, as in 2026-11-21T09:30:00Z.",
-    },
-    until: { type: "string", value: "TIME", help: "And up to the last one of that time." },
+    ...timeOptions,
     call: {
       type: "string",
       value: "ID",
@@ -125,7 +118,7 @@ function rangeOf(call: CommandCall): ExportRange {
   if (callId !== undefined) return { kind: "call", callId };
   return has("from", "to")
     ? { kind: "indexes", from: indexOf(call, "from"), to: indexOf(call, "to") }
-    : { kind: "times", sinceUnixMs: timeOf(call, "since"), untilUnixMs: timeOf(call, "until") };
+    : { kind: "times", ...timesOf(call, Date.now()) };
 }
 
 function indexOf(call: CommandCall, option: string): number | undefined {
@@ -133,17 +126,6 @@ function indexOf(call: CommandCall, option: string): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new Refusal("bad_config", `--${option} takes the index of an entry, found "${text}".`);
-}
-
-function timeOf(call: CommandCall, option: string): number | undefined {
-  const text = call.text(option);
-  if (text === undefined) return undefined;
-  const ms = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(text)
-    ? Date.parse(text)
-    : Number.NaN;
-  if (!Number.isNaN(ms)) return ms;
-  const forms = "2026-11-21 or 2026-11-21T09:30:00Z, with its time zone";
-  throw new Refusal("bad_config", `--${option} takes a time such as ${forms}; found "${text}".`);
 }
 
 async function givenFingerprint(call: CommandCall): Promise<string> {

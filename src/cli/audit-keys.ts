@@ -3,6 +3,7 @@ import { loadConfig } from "../app/config.ts";
 import { listLogKeys, type LogKeyReport } from "../app/log-key-list.ts";
 import { statePaths } from "../app/state-folder.ts";
 import { type Command, configFile, configOption } from "./command.ts";
+import { logOption } from "./log-place.ts";
 
 export const auditKeys = {
   name: "audit keys",
@@ -10,11 +11,7 @@ export const auditKeys = {
   summary: "List the generations of the log's keys: which heads each signs, since when, fingerprints.",
   options: {
     ...configOption,
-    log: {
-      type: "string",
-      value: "FOLDER",
-      help: "The log, or a copy of it; by default that of the config's gateway.",
-    },
+    ...logOption,
     key: {
       type: "string",
       value: "FILE",

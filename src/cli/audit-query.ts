@@ -2,10 +2,10 @@
 import { type AuditQuestion, searchLog } from "../app/audit-query.ts";
 import { statePaths } from "../app/state-folder.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { parseDurationMs } from "../kernel/units.ts";
 import type { Command, CommandCall } from "./command.ts";
 import { asCsv, asEntries, asJsonLines, asTable } from "./found-calls.ts";
-import { logFolder, namingOptions, placeIn, placeOptions, withNamesFor } from "./log-place.ts";
+import { logFolder, namingOptions, placeIn, placeOptions, withNamesFor, logOption } from "./log-place.ts";
+import { timeOptions, timesOf } from "./time-option.ts";
 
 const note = (line: string): void => console.error(line);
 const formats = ["table", "jsonl", "csv"] as const;
@@ -21,11 +21,7 @@ export const auditQuery = {
   options: {
     ...placeOptions,
     ...namingOptions,
-    log: {
-      type: "string",
-      value: "FOLDER",
-      help: "The log, or a copy of it; by default that of the config's gateway.",
-    },
+    ...logOption,
     caller: { type: "string", value: "NAME", help: "Who asked." },
     tool: { type: "string", value: "SERVER/TOOL", help: 'The tool; "files/*" are all of a server.' },
     server: { type: "string", value: "NAME", help: "The server." },
@@ -38,8 +34,7 @@ export const auditQuery = {
     },
     session: { type: "string", value: "ID", help: "The session of the caller's client." },
     call: { type: "string", value: "ID", help: "One call." },
-    since: { type: "string", value: "TIME", help: "From 2026-11-21T09:30:00Z on, or from 2h, 7d ago on." },
-    until: { type: "string", value: "TIME", help: "Before that time." },
+    ...timeOptions,
     limit: { type: "string", value: "N", help: `At most so many; ${defaultLimit} by default.` },
     "oldest-first": { type: "boolean", help: "In the order of the log." },
     format: { type: "string", value: "F", help: "table, jsonl or csv; table by default." },
@@ -84,8 +79,7 @@ function place(call: CommandCall): { readonly folder: string; readonly index: st
 function questionOf(call: CommandCall, nowUnixMs: number): AuditQuestion {
   const verdict = oneOf(call, "verdict", verdicts);
   const tool = call.text("tool");
-  const sinceUnixMs = timeOf(call, "since", nowUnixMs);
-  const untilUnixMs = timeOf(call, "until", nowUnixMs);
+  const { sinceUnixMs, untilUnixMs } = timesOf(call, nowUnixMs);
   const texts = (["caller", "server", "rule", "event", "session", "call"] as const).flatMap((name) => {
     const text = call.text(name);
     return text === undefined ? [] : [[name, text] as const];
@@ -118,20 +112,4 @@ function oneOf<T extends string>(call: CommandCall, option: string, values: read
   const value = values.find((each) => each === given);
   if (given === undefined || value !== undefined) return value;
   throw new Refusal("bad_config", `--${option} takes ${values.join(", ")}; found "${given}".`);
-}
-
-const isoTime = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/;
-
-/** A time, or how long ago. */
-function timeOf(call: CommandCall, option: "since" | "until", nowUnixMs: number): number | undefined {
-  const text = call.text(option);
-  if (text === undefined) return undefined;
-  const agoMs = parseDurationMs(text);
-  const time =
-    agoMs === undefined && isoTime.test(text) ? Date.parse(text) : nowUnixMs - (agoMs ?? Number.NaN);
-  if (!Number.isNaN(time)) return time;
-  throw new Refusal(
-    "bad_config",
-    `--${option} takes a time such as 2026-11-21T09:30:00Z or 2026-11-21, or 2h, 7d ago; found "${text}".`,
-  );
 }

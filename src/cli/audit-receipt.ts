@@ -8,7 +8,7 @@ import { asWritten, type LogNames } from "../app/subject-names.ts";
 import type { ReceiptVerdict } from "../audit/receipt.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Command, configFile, configOption } from "./command.ts";
-import { namingOptions, placeIn, placeOptions, withNamesFor } from "./log-place.ts";
+import { namingOptions, placeIn, placeOptions, withNamesFor, logOption } from "./log-place.ts";
 import { table } from "./table.ts";
 
 const events: readonly ReceiptEvent[] = ["call.decision", "call.outcome"];
@@ -19,11 +19,7 @@ export const auditReceipt = {
   summary: "Print the receipt of a call: proof, verifiable offline, of what the log says about it.",
   options: {
     ...configOption,
-    log: {
-      type: "string",
-      value: "FOLDER",
-      help: "The log, or a copy of it; by default that of the config's gateway.",
-    },
+    ...logOption,
     event: { type: "string", value: "EVENT", help: "call.decision or call.outcome; the outcome by default." },
     out: { type: "string", short: "o", value: "FILE", help: "Write it to this file; to stdout by default." },
   },

@@ -7,6 +7,7 @@ import { fromUtf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { brokenOption, renewalLine } from "./audit-broken.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
+import { logOption } from "./log-place.ts";
 
 export const auditRenewed = {
   name: "audit renewed",
@@ -15,11 +16,7 @@ export const auditRenewed = {
     "Print an entry with its path to the newest renewal; or with --check FILE verify such a print with nothing but the log's key.",
   options: {
     ...configOption,
-    log: {
-      type: "string",
-      value: "FOLDER",
-      help: "The log, or a copy of it; by default that of the config's gateway.",
-    },
+    ...logOption,
     check: { type: "string", value: "FILE", help: "What this command printed once." },
     key: {
       type: "string",

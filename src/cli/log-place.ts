@@ -13,6 +13,14 @@ export const placeOptions = {
   },
 } as const satisfies Record<string, Option>;
 
+export const logOption = {
+  log: {
+    type: "string",
+    value: "FOLDER",
+    help: "The log, or a copy of it; by default that of the config's gateway.",
+  },
+} as const satisfies Record<string, Option>;
+
 export const namingOptions = {
   pseudonyms: { type: "boolean", help: "Print pseudonyms as they stand in the log, not names." },
 } as const satisfies Record<string, Option>;

@@ -91,10 +91,13 @@ describe("audit export", () => {
     assert.ok(call.entries.at(-1)?.includes(`${callId}/call.outcome`));
     assert.equal((await verify("call.json")).code, 0);
     const at = records[decision]?.occurred_at ?? "";
-    assert.equal(
-      (await run("audit", "export", "--since", at, "--until", at, "-o", inFolder("time.json"))).code,
-      0,
-    );
+    const after = new Date(Date.parse(at) + 1).toISOString();
+    const ofTime = (since: string, until: string): Promise<Ended> =>
+      run("audit", "export", "--since", since, "--until", until, "-o", inFolder("time.json"));
+    assert.equal((await ofTime(at.slice(0, 10), at.slice(0, 10))).code, 0, "the day counts whole");
+    assert.ok((await read("time.json")).entries.some((text) => text.includes(at)));
+    assert.match((await ofTime(at, at)).stderr, /no entry of that time/);
+    assert.equal((await ofTime(at, after)).code, 0);
     const time = await read("time.json");
     assert.ok(time.first <= decision && time.entries.every((text) => text.includes(at)));
   });

@@ -49,8 +49,6 @@ export interface AuditIndex {
   /** Entries that couldn't be read when they were indexed. */
   readonly unreadable: () => number;
   readonly find: (question: IndexQuestion) => Iterable<IndexedCall>;
-  /** Forgets everything. */
-  readonly clear: () => void;
   readonly close: () => void;
 }
 
@@ -89,7 +87,6 @@ export function openAuditIndex(file: string, log: LogBundles): AuditIndex {
     },
     unreadable: () => Number(read(db, "unreadable") ?? 0),
     find: (question) => find(db, question),
-    clear: () => transaction(db, clear),
     close: () => db.close(),
   };
 }

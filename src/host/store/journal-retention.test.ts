@@ -17,7 +17,7 @@ import { pruneDraft } from "../../audit/prune.ts";
 import { verifyLog } from "../../audit/verify.ts";
 import { bundlePath, tilePath, tileWidth } from "../../merkle/tiles.ts";
 import type { FileJournal } from "./journal-files.ts";
-import { type Pruned, type Pruning, pruneLog } from "./journal-retention.ts";
+import { newestAsOldAs, type Pruned, type Pruning, pruneLog } from "./journal-retention.ts";
 import { publicGeneration } from "./journal-rotation.ts";
 import { openLogReader } from "./log-reader.ts";
 
@@ -171,4 +171,23 @@ test("readers begin with the first entry that is there", async () => {
   for await (const { index } of reader.backwards()) backwards.push(index);
   assert.equal(backwards.at(-1), 512);
   assert.deepEqual(await reader.find("call-3"), []);
+});
+
+test("the newest entry of before a moment is found in whichever bundle it stands, whatever came behind it", async () => {
+  const { folder, journal } = await logOf(600);
+  const found = (i: number): Promise<number | undefined> =>
+    newestAsOldAs(folder, journal.size(), momentOf(i));
+  for (const i of [0, 255, 256, 511, 512, 599]) assert.equal(await found(i), momentOf(i));
+  assert.equal(await found(10_000), momentOf(599));
+  assert.equal(await found(-1), undefined);
+  // A clock that ran ahead, and was put back.
+  await Promise.all(
+    Array.from({ length: 300 }, (_, i) =>
+      journal.append(draft(600 + i, { atUnixMs: momentOf(100_000 + i) })),
+    ),
+  );
+  assert.equal(await found(10_000), momentOf(599));
+  await journal.append(draft(900, { atUnixMs: momentOf(700) }));
+  assert.equal(await found(10_000), momentOf(700));
+  await journal.close();
 });

@@ -125,8 +125,11 @@ export async function newestAsOldAs(
       (await readIfThereAsync(folder, openBundlePath(index)));
     if (bytes === undefined) return undefined;
     const { entries } = splitBundle(bytes);
-    // One of a bundle is enough, until one is found.
-    if (index > 0 && !isAsOld(momentOf(entries[0] ?? new Uint8Array()))) continue;
+    // Two of a bundle are enough, until one is found; a clock may have been put back between them.
+    const ends = [entries[0], entries.at(-1)].flatMap((bytes) =>
+      bytes === undefined ? [] : [momentOf(bytes)],
+    );
+    if (index > 0 && !ends.some(isAsOld)) continue;
     const found = entries.map(momentOf).findLast(isAsOld);
     if (found !== undefined) return found;
   }
