@@ -87,7 +87,7 @@ export async function openAuditLog(
   const { clock, log } = options;
   const { origin, current, make } = await openLogKeys(paths.log, keys, options);
   const { number: generation, signers, dailySigner } = current;
-  const store = openSubjects(paths.database, await keys.secret(subjectsSecret));
+  const store = openSubjects(paths.database, await keys.secret(subjectsSecret), subjectPatienceMs);
   const files = await openJournal({
     folder: paths.log,
     origin,
@@ -111,6 +111,9 @@ export async function openAuditLog(
   const renew = renewal({ ...writing, folder: paths.log, origin });
   return { journal, digests, origin, rotate, renew };
 }
+
+/** All calls wait while one waits for its caller's key: a command that holds the database longer has that call refused. */
+const subjectPatienceMs = 250;
 
 /** Under which the keys of those the log speaks of are sealed. */
 export const subjectsSecret = "subjects";
