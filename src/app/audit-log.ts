@@ -99,7 +99,7 @@ export async function openAuditLog(
   const { clock, log } = options;
   const { origin, current, make } = await openLogKeys(paths.log, keys, options);
   const { number: generation, signers, dailySigner } = current;
-  const store = openSubjects(paths.database, await keys.secret(subjectsSecret));
+  const store = openSubjects(paths.database, await keys.secret(subjectsSecret), subjectPatienceMs);
   const files = await openJournal({
     folder: paths.log,
     origin,
@@ -129,6 +129,9 @@ export async function openAuditLog(
     });
   return { journal, digests, origin, rotate, renew, prune, stop: turns.stop };
 }
+
+/** All calls wait while one waits for its caller's key: a command that holds the database longer has that call refused. */
+const subjectPatienceMs = 250;
 
 /** INVARIANT: the only way into the log: nothing that names a caller or a user gets past it. */
 function withSubjects(

@@ -103,7 +103,9 @@ function asked(
     const where = {
       ...rest,
       ...(caller !== undefined && { callers: search.names.callersOf(caller) }),
-      ...(session !== undefined && { sessions: search.names.sessionsOf(session) }),
+      ...(session !== undefined && {
+        sessions: search.names.sessionsOf(session, (text) => search.note(`audit query: ${text}`)),
+      }),
     };
     const found: FoundCall[] = [];
     if (limit === 0) return found;

@@ -25,16 +25,11 @@ export function livePeers(
   bound = maxPeers,
 ): LivePeers {
   const peers = { incoming: new Map<string, RememberedPeer>(), outgoing: new Map<string, RememberedPeer>() };
-  const dirty = new Map<string, RememberedPeer>();
-  const dropped = new Map<string, PeerName>();
-  const stored = new Set<string>();
+  const changes = unsaved(store, log);
   let epoch = 0;
-  let timer: NodeJS.Timeout | undefined;
   const drop = (name: PeerName): void => {
     peers[name.direction].delete(name.peer);
-    dirty.delete(keyOf(name));
-    stored.delete(keyOf(name));
-    dropped.set(keyOf(name), name);
+    changes.drop(name);
   };
   const insert = (record: RememberedPeer): void => {
     const { direction, peer } = record;
@@ -46,6 +41,52 @@ export function livePeers(
     const [oldest] = peers[direction].keys();
     if (oldest !== undefined) drop({ direction, peer: oldest });
   };
+  const take = (record: RememberedPeer): void => {
+    changes.wasStored(record);
+    insert(record);
+  };
+  for (const record of store.peers().toSorted((a, b) => a.lastUnixMs - b.lastUnixMs)) take(record);
+  return {
+    find: ({ direction, peer }) => peers[direction].get(peer),
+    put: (record, isUrgent) => {
+      changes.put(record);
+      insert(record);
+      if (isUrgent) changes.save();
+      else changes.saveSoon();
+    },
+    reload: () => {
+      const touched = store.touchedSince(epoch);
+      // What was still to be written of them is of an older epoch, and the store leaves it out.
+      for (const record of touched) take(record);
+      return touched.length > 0;
+    },
+    forget: (isGone) => {
+      const callers = storedCallers(store, log);
+      const gone = [...peers.incoming.keys()].filter((peer) => isGone(peer) || !callers.has(peer));
+      for (const peer of gone) drop({ direction: "incoming", peer });
+      changes.save();
+    },
+    stop: changes.save,
+  };
+}
+
+interface Unsaved {
+  readonly put: (peer: RememberedPeer) => void;
+  readonly drop: (name: PeerName) => void;
+  /** The store has it. */
+  readonly wasStored: (name: PeerName) => void;
+  readonly save: () => void;
+  readonly saveSoon: () => void;
+}
+
+/** What the store doesn't have yet. */
+function unsaved(store: Pick<PeerStore, "save">, log: Log): Unsaved {
+  const dirty = new Map<string, RememberedPeer>();
+  const dropped = new Map<string, PeerName>();
+  /** Keys of those that the store had: one that it has no more was erased. */
+  const stored = new Set<string>();
+  let timer: NodeJS.Timeout | undefined;
+  const saveSoon = (): void => void (timer ??= setTimeout(save, saveMs).unref());
   const save = (): void => {
     clearTimeout(timer);
     timer = undefined;
@@ -59,50 +100,36 @@ export function livePeers(
     } catch (error) {
       // Nobody's link fails for it; what there is is kept and tried again.
       log.error("peers.unsaved", { reason: error instanceof Error ? error.message : "unknown" });
-      later();
+      saveSoon();
     }
   };
-  const storedCallers = (): readonly string[] => {
-    try {
-      return store.peers().flatMap(({ direction, peer }) => (direction === "incoming" ? [peer] : []));
-    } catch (error) {
-      log.error("peers.unread", { reason: error instanceof Error ? error.message : "unknown" });
-      return [];
-    }
-  };
-  const later = (): void => void (timer ??= setTimeout(save, saveMs).unref());
-  for (const record of store.peers().toSorted((a, b) => a.lastUnixMs - b.lastUnixMs)) {
-    stored.add(keyOf(record));
-    insert(record);
-  }
   return {
-    find: ({ direction, peer }) => peers[direction].get(peer),
-    put: (record, isUrgent) => {
-      dropped.delete(keyOf(record));
-      dirty.set(keyOf(record), record);
-      insert(record);
-      if (isUrgent) save();
-      else later();
+    put: (peer) => {
+      dropped.delete(keyOf(peer));
+      dirty.set(keyOf(peer), peer);
     },
-    reload: () => {
-      const touched = store.touchedSince(epoch);
-      // What was still to be written of them is of an older epoch, and the store leaves it out.
-      for (const record of touched) {
-        stored.add(keyOf(record));
-        insert(record);
-      }
-      return touched.length > 0;
+    drop: (name) => {
+      dirty.delete(keyOf(name));
+      stored.delete(keyOf(name));
+      dropped.set(keyOf(name), name);
     },
-    forget: (isGone) => {
-      const callers = new Set(storedCallers());
-      const gone = [...peers.incoming.keys()].filter((peer) => isGone(peer) || !callers.has(peer));
-      for (const peer of gone) drop({ direction: "incoming", peer });
-      save();
-    },
-    stop: save,
+    wasStored: (name) => void stored.add(keyOf(name)),
+    save,
+    saveSoon,
   };
 }
 
 function keyOf({ direction, peer }: PeerName): string {
   return `${direction} ${peer}`;
+}
+
+/** None, if they can't be read. */
+function storedCallers(store: Pick<PeerStore, "peers">, log: Log): ReadonlySet<string> {
+  try {
+    const callers = store.peers().filter(({ direction }) => direction === "incoming");
+    return new Set(callers.map(({ peer }) => peer));
+  } catch (error) {
+    log.error("peers.unread", { reason: error instanceof Error ? error.message : "unknown" });
+    return new Set();
+  }
 }

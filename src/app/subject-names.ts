@@ -25,8 +25,8 @@ export interface LogNames {
   readonly named: Naming;
   /** All that a caller may be called in entries. */
   readonly callersOf: (name: string) => readonly string[];
-  /** All that a session may be called in entries. */
-  readonly sessionsOf: (id: string) => readonly string[];
+  /** All that a session may be called in entries. @param note told if there are too many callers to look for it with all */
+  readonly sessionsOf: (id: string, note: (text: string) => void) => readonly string[];
 }
 
 /** Entries stay as they are. */
@@ -39,7 +39,7 @@ export const asWritten: LogNames = {
 /** Names that were looked up already; a long log has the same ones again and again. */
 const maxKept = 10_000;
 /** Callers whose sessions are looked for; sealing for one takes some 20 microseconds. */
-const maxSearched = 100_000;
+const maxSubjects = 100_000;
 
 /**
  * Lends `work` the names of that place; where no keys of subjects are, or they can't be unlocked, entries stay as
@@ -64,14 +64,22 @@ export async function withNames<T>(
   }
 }
 
-function namesIn(store: SubjectStore): LogNames {
+export function namesIn(
+  store: Pick<SubjectStore, "known" | "byPseudonym" | "version" | "list">,
+  maxSearched = maxSubjects,
+): LogNames {
   const find = remembering(store);
   const pseudonymIn = (id: string): string | undefined => store.known(id)?.pseudonym;
   return {
     named: (entry) => unveiled(entry, find),
     callersOf: (name) => [name, veiledNames(name, (id) => pseudonymIn(id) ?? id)],
     // It is sealed under the key of whoever it is of, and nothing says who that is.
-    sessionsOf: (id) => [id, ...store.list(maxSearched).map(({ key }) => sealDetail(key, "session", id))],
+    sessionsOf: (id, note) => {
+      const subjects = store.list(maxSearched + 1);
+      if (subjects.length > maxSearched)
+        note(`sessions of the first ${maxSearched} subjects alone are looked for; there are more`);
+      return [id, ...subjects.slice(0, maxSearched).map(({ key }) => sealDetail(key, "session", id))];
+    },
   };
 }
 

@@ -27,9 +27,13 @@ export interface ErasurePlan {
 /** A list is for people. */
 const maxListed = 100_000;
 
-/** Who was seen first comes first. */
-export async function listSubjects(place: SubjectsPlace): Promise<readonly StoredSubject[]> {
-  return await withStore(place, (store) => Promise.resolve(store.list(maxListed)));
+/** Who was seen first comes first; `isCut` if there are more than that many. */
+export async function listSubjects(
+  place: SubjectsPlace,
+  limit = maxListed,
+): Promise<{ readonly subjects: readonly StoredSubject[]; readonly isCut: boolean }> {
+  const found = await withStore(place, (store) => Promise.resolve(store.list(limit + 1)));
+  return { subjects: found.slice(0, limit), isCut: found.length > limit };
 }
 
 /** @throws Refusal `bad_state` for somebody who isn't known */

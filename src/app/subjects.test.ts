@@ -7,6 +7,7 @@ import { test } from "node:test";
 
 import { openSubjects } from "../host/store/state-subjects.ts";
 import type { EntryDraft } from "../model/entry.ts";
+import { namesIn } from "./subject-names.ts";
 import { liveSubjects, pseudonymous } from "./subjects.ts";
 
 const clock = { nowUnixMs: () => 1 };
@@ -98,4 +99,28 @@ test("without the database nothing new is written under a name, what is owed und
   journal.owe(draft("call.outcome", "1"));
   assert.equal(written.length, 1);
   assert.match(written[0]?.principal ?? "", /^pseudonym:/);
+});
+
+test("who couldn't be kept isn't known by a pseudonym of nobody's afterwards", async () => {
+  const { command, journal, written, subjects } = scene();
+  assert.throws(
+    () =>
+      subjects.together(() => {
+        subjects.of("oauth:corp/client/app");
+        throw new Error("enough");
+      }),
+    /enough/,
+  );
+  await journal.append(draft("call.decision", "1"));
+  assert.equal(command.known("oauth:corp/client/app")?.pseudonym, written[0]?.principal);
+});
+
+test("sessions are looked for with as many callers as there may be, and it is said if there are more", () => {
+  const { command } = scene();
+  for (const id of ["a", "b", "c"]) command.of(`oauth:corp/user/${id}`, 1);
+  const notes: string[] = [];
+  const count = (most: number): number =>
+    namesIn(command, most).sessionsOf("s-1", (text) => void notes.push(text)).length;
+  assert.deepEqual([count(3), notes.length], [4, 0]);
+  assert.deepEqual([count(2), notes.length], [3, 1]);
 });

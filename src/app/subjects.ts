@@ -17,6 +17,8 @@ export const subjectsSecret = "subjects";
 export interface LiveSubjects extends Subjects {
   /** Takes over what commands erased; to be called before each use. */
   readonly refresh: () => void;
+  /** Those who are new within `work` are kept as one, or none of them. */
+  readonly together: <T>(work: () => T) => T;
 }
 
 interface Options {
@@ -29,7 +31,7 @@ interface Options {
 }
 
 export function liveSubjects(
-  store: Pick<SubjectStore, "of" | "known" | "lastErasure" | "erasedSince" | "version">,
+  store: Pick<SubjectStore, "together" | "of" | "known" | "lastErasure" | "erasedSince" | "version">,
   { trustDomain, clock, onErased, maxCached = 10_000 }: Options,
 ): LiveSubjects {
   const cache = new Map<string, Subject>();
@@ -56,6 +58,15 @@ export function liveSubjects(
   return {
     trustDomain,
     refresh,
+    together: (work) => {
+      try {
+        return store.together(work);
+      } catch (error) {
+        // Some of those in it may not be in the database.
+        cache.clear();
+        throw error;
+      }
+    },
     of: (id) => {
       const cached = cache.get(id);
       if (cached !== undefined) return cached;
@@ -94,7 +105,7 @@ export function pseudonymous(journal: Journal, subjects: LiveSubjects): Journal 
       let entry: EntryDraft;
       try {
         if (!underWay.has(draft.callId)) subjects.refresh();
-        entry = written(draft, subjects);
+        entry = subjects.together(() => written(draft, subjects));
       } catch (cause) {
         throw unavailable(cause);
       }
@@ -126,7 +137,7 @@ function owed(
 ): EntryDraft {
   try {
     subjects.refresh();
-    return written(draft, subjects);
+    return subjects.together(() => written(draft, subjects));
   } catch {
     return written(draft, { ...subjects, of: stranger, knownOr: stranger });
   }

@@ -17,7 +17,7 @@ export const auditSubjects = {
   summary: "List those the audit log speaks of: name, pseudonym, and when they were first seen.",
   options: { ...placeOptions, json: { type: "boolean", help: "Print JSON." } },
   run: async (call) => {
-    const subjects = await listSubjects(placeIn(call));
+    const { subjects, isCut } = await listSubjects(placeIn(call));
     const rows = subjects.map(({ id, pseudonym, firstUnixMs }) => ({
       id,
       pseudonym,
@@ -25,6 +25,7 @@ export const auditSubjects = {
     }));
     if (call.flag("json")) call.out(JSON.stringify(rows, null, 2));
     else for (const row of rows) call.out(`${row.pseudonym}  ${row.first_seen}  ${row.id}`);
+    if (isCut) console.error(`audit subjects: there are more; these are the first ${subjects.length}`);
     return 0;
   },
 } as const satisfies Command;

@@ -137,7 +137,9 @@ test("subjects of the log keep their pseudonyms through a backup, and who was er
   const names = await Promise.all(["agent/one", "agent/two"].map((name) => enrol(first, name)));
   const [one = "", two = ""] = names.map(({ identity }) => identity.spiffe_id);
   const kept = await backedUp(t, first.config);
-  const pseudonyms = new Map((await listSubjects(first.config)).map((each) => [each.id, each.pseudonym]));
+  const pseudonyms = new Map(
+    (await listSubjects(first.config)).subjects.map((each) => [each.id, each.pseudonym]),
+  );
   const plan = await planErasure(first.config, one, systemClock);
   assert.equal(plan.pseudonym, pseudonyms.get(one));
   await eraseSubject(first.config, plan, "test", systemClock);
@@ -146,7 +148,7 @@ test("subjects of the log keep their pseudonyms through a backup, and who was er
 
   const config = configIn(await temporaryFolder(t));
   await restoreBackup(config, restoring(kept, { log: statePaths(first.config.state).log }));
-  const restored = new Map((await listSubjects(config)).map((each) => [each.id, each.pseudonym]));
+  const restored = new Map((await listSubjects(config)).subjects.map((each) => [each.id, each.pseudonym]));
   assert.ok(pseudonyms.has(two));
   assert.equal(restored.get(two), pseudonyms.get(two));
   assert.equal(restored.get(one), undefined);

@@ -60,7 +60,7 @@ export interface PeerStore {
   readonly recorded: (id: number) => void;
 }
 
-export interface ChangedPeer extends RememberedPeer {
+interface ChangedPeer extends RememberedPeer {
   /** It was there before; if it isn't any more, it was erased. */
   readonly wasStored?: boolean;
 }

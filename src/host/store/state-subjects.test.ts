@@ -107,3 +107,33 @@ test("erasing takes what is only on record of an id along, and says what stays b
   db.close();
   store.close();
 });
+
+test("subjects that are made together are there together, or not at all; where nobody is new, nothing is waited for", () => {
+  const file = newFile();
+  const [store, other] = [openSubjects(file, secret, 0), openSubjects(file, secret)];
+  const make = (...ids: readonly string[]) => ids.map((id) => store.of(`oauth:corp/user/${id}`, 1).pseudonym);
+  const before = other.version();
+  const made = store.together(() => make("a", "b"));
+  assert.deepEqual(
+    other.list(9).map(({ pseudonym }) => pseudonym),
+    made,
+  );
+  assert.notEqual(other.version(), before);
+  const failing = (): void => {
+    make("c", "a");
+    assert.equal(other.known("oauth:corp/user/c"), undefined, "not before all are made");
+    throw new Error("enough");
+  };
+  assert.throws(() => store.together(failing), /enough/);
+  assert.equal(store.known("oauth:corp/user/c"), undefined);
+  const db = new DatabaseSync(file);
+  db.exec("begin immediate");
+  assert.deepEqual(
+    store.together(() => make("b", "a")),
+    made.toReversed(),
+  );
+  assert.throws(() => store.together(() => make("d")), /locked/);
+  db.exec("rollback");
+  assert.equal(store.together(() => make("d")).length, 1);
+  for (const each of [db, store, other]) each.close();
+});

@@ -39,6 +39,8 @@ export interface Erasure {
  * first wins, and both get its key. Failure: throws, with nothing changed.
  */
 export interface SubjectStore {
+  /** What `of` makes within `work` is on disk when this returns, with one wait for the disk; none of it if it throws. */
+  readonly together: <T>(work: () => T) => T;
   readonly of: (id: string, nowUnixMs: number) => StoredSubject;
   readonly known: (id: string) => StoredSubject | undefined;
   readonly byPseudonym: (pseudonym: string) => StoredSubject | undefined;
@@ -76,10 +78,12 @@ const sealedSchema = z.strictObject({ id: z.string(), key: z.string(), first: z.
 
 /**
  * @param secret 32 bytes of the key folder
+ * @param patienceMs how long a change waits for another process's, and everything else with it: 5,000 if absent
  * @throws Refusal `bad_state` if the file can't be opened or isn't ours
  */
-export function openSubjects(file: string, secret: Uint8Array): SubjectStore {
+export function openSubjects(file: string, secret: Uint8Array, patienceMs?: number): SubjectStore {
   const db = openDatabase(file, (db) => db.exec(schema));
+  if (patienceMs !== undefined) db.exec(`pragma busy_timeout = ${patienceMs}`);
   const rows = subjectRows(db, secret);
   const version = db.prepare("pragma data_version");
   return {
@@ -120,7 +124,7 @@ export function dropSubjects(file: string, pseudonyms: Iterable<string>): void {
   }
 }
 
-type Rows = Pick<SubjectStore, "of" | "known" | "byPseudonym" | "list">;
+type Rows = Pick<SubjectStore, "together" | "of" | "known" | "byPseudonym" | "list">;
 
 function subjectRows(db: DatabaseSync, secret: Uint8Array): Rows {
   const sealingKey = hmacSha256(secret, utf8("dev.latticegate/subject-sealing@v1"));
@@ -132,7 +136,21 @@ function subjectRows(db: DatabaseSync, secret: Uint8Array): Rows {
   const read = (row: Record<string, unknown> | undefined): StoredSubject | undefined =>
     row && opened(row, sealingKey);
   const known = (id: string): StoredSubject | undefined => read(byLookup.get(lookupOf(id)));
+  let isTogether = false;
   return {
+    together: (work) => {
+      isTogether = true;
+      try {
+        const result = work();
+        if (db.isTransaction) db.exec("commit");
+        return result;
+      } catch (error) {
+        if (db.isTransaction) db.exec("rollback");
+        throw error;
+      } finally {
+        isTogether = false;
+      }
+    },
     known,
     byPseudonym: (pseudonym) => read(byPseudonym.get(pseudonym)),
     of: (id, nowUnixMs) => {
@@ -141,6 +159,8 @@ function subjectRows(db: DatabaseSync, secret: Uint8Array): Rows {
       const [key, lookup] = [randomSecret(subjectKeyBytes), lookupOf(id)];
       const text = JSON.stringify({ id, key: toBase64url(key), first: nowUnixMs });
       const { nonce, sealed } = sealSecret(sealingKey, `subject/${lookup}`, utf8(text));
+      // Most entries name nobody new, and wait for nobody.
+      if (isTogether && !db.isTransaction) db.exec("begin immediate");
       const made = insert.run(lookup, pseudonymOf(key, id), nonce, sealed);
       if (made.changes > 0) return { id, key, pseudonym: pseudonymOf(key, id), firstUnixMs: nowUnixMs };
       const theirs = known(id); // Another process was quicker.
