@@ -21,6 +21,14 @@ const parts = {
     what: "kill -9 in the middle of 1,000 calls, 20 times",
     args: test("test/acceptance/kill9.test.ts"),
   },
+  "log-life": {
+    what: "a log through new keys, renewals, retention and restarts; and copied while it is written",
+    args: test(
+      "test/acceptance/log-life.test.ts",
+      "test/acceptance/log-renewal.test.ts",
+      "test/acceptance/log-copy.test.ts",
+    ),
+  },
   "log-kills": {
     what: "the audit log's writer killed 200 times at random moments, in both durability classes",
     args: test("test/acceptance/log-kills.test.ts"),
@@ -80,6 +88,6 @@ for (const [name, { what, args }] of Object.entries(parts)) {
 }
 process.exitCode = runSteps(steps, { keepGoing: true });
 
-function test(file) {
-  return ["--test", "--test-reporter=spec", file];
+function test(...files) {
+  return ["--test", "--test-reporter=spec", "--test-concurrency=2", ...files];
 }
