@@ -29,6 +29,10 @@ const parts = {
       "test/acceptance/log-copy.test.ts",
     ),
   },
+  witnesses: {
+    what: "sidecars that witness the log, and what a gateway may try against them",
+    args: test("test/acceptance/witness-sidecars.test.ts"),
+  },
   "log-kills": {
     what: "the audit log's writer killed 200 times at random moments, in both durability classes",
     args: test("test/acceptance/log-kills.test.ts"),
