@@ -77,7 +77,7 @@ test("connect witnesses the log by itself; a log that lies is told, or stops cal
   assert.equal(refused.status, 503, refused.text);
   assert.match(
     refused.text,
-    /audit log isn't the one seen before \(truncation|rollback)\).*audit witness accept/,
+    /audit log isn't the one seen before \((truncation|rollback)\).*audit witness accept/,
   );
   await refusing.stop();
   assert.equal(await witness.kept(), kept);
