@@ -110,7 +110,13 @@ http {
 export async function gateway(
   setting: Setting,
   upstream: "http" | "stdio",
-  options: { readonly nodeFlags?: readonly string[] } = {},
+  options: {
+    readonly nodeFlags?: readonly string[];
+    /** What the config says beyond the rest, and of the server beyond its place. */
+    readonly config?: object;
+    readonly server?: object;
+    readonly core?: readonly string[];
+  } = {},
 ): Promise<
   Contestant & { readonly configFile: string; readonly address: string; readonly stop: () => Promise<number> }
 > {
@@ -118,14 +124,18 @@ export async function gateway(
   const folder = path.join(setting.folder, `gateway-${upstream}-${await freePort()}`);
   await mkdir(folder);
   const configFile = path.join(folder, "latticegate.yaml");
-  const server = upstream === "http" ? { url: setting.stubUrl } : { command: stubCommand };
+  const place = upstream === "http" ? { url: setting.stubUrl } : { command: stubCommand };
+  const server = { ...place, ...options.server };
+  const more = Object.entries(options.config ?? {}).map(
+    ([key, value]) => `${key}: ${JSON.stringify(value)}\n`,
+  );
   await writeFile(
     configFile,
     `state: ./state
 listen: 127.0.0.1:0
 dashboard: "off"
 servers: { stub: ${JSON.stringify(server)} }
-policies:
+${more.join("")}policies:
   - name: bench
     callers: ["spiffe://latticegate.local/agent/*"]
     tools: ["stub/*"]
@@ -134,7 +144,8 @@ policies:
 `,
   );
   const command = [node, ...(options.nodeFlags ?? []), ...latticegate(["up", "--config", configFile])];
-  const started = await startPinned(t, onMeasuredCore, command, /^Latticegate is up at (\S+)$/);
+  const core = options.core ?? onMeasuredCore;
+  const started = await startPinned(t, core, command, /^Latticegate is up at (\S+)$/);
   const address = started.groups[0] ?? "";
   const token = await joinToken(configFile, "agent/load");
   const key = generateKeyPair(signatureSuite("ML-DSA-65"));
@@ -214,7 +225,7 @@ export async function classicalTls({ t, folder }: Setting): Promise<Contestant> 
   };
 }
 
-async function joinToken(configFile: string, name: string): Promise<string> {
+export async function joinToken(configFile: string, name: string): Promise<string> {
   const made = await cli(["ca", "token", "--config", configFile, "--for", name]);
   if (made.code !== 0) throw new Error(made.stderr);
   return made.stdout.trim();
@@ -234,7 +245,7 @@ async function classicalCertificate(
   return { cert, key };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = net.createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();

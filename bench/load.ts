@@ -5,6 +5,7 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
 import tls from "node:tls";
 
 import { Pool } from "undici";
@@ -26,9 +27,13 @@ export interface Target {
 
 export type Order =
   | { readonly kind: "calls"; readonly count: number; readonly inFlight: number }
+  /** Open loop: calls leave when they are due, however many are still out. */
+  | { readonly kind: "paced"; readonly perSecond: number; readonly seconds: number }
   | { readonly kind: "handshakes"; readonly count: number };
 
 export interface Measured {
+  /** How many were answered. */
+  readonly count: number;
   readonly seconds: number;
   readonly p50Us: number;
   readonly p99Us: number;
@@ -50,7 +55,9 @@ const tlsOptions = target.tls && {
         : new Error(`not the peer: ${subjectaltname}`),
   }),
 };
-const connections = 16;
+const connections = 64;
+/** More calls than this at once aren't sent: who can't keep up would otherwise be measured by the length of its queue. */
+const mostOut = 256;
 const pool = new Pool(url.origin, { connections, pipelining: 1, ...(tlsOptions && { connect: tlsOptions }) });
 const headers: Record<string, string> = {
   "content-type": "application/json",
@@ -64,7 +71,9 @@ async function post(message: object): Promise<Record<string, unknown>> {
   const body = JSON.stringify({ jsonrpc: "2.0", ...message });
   const answer = await pool.request({ path: url.pathname, method: "POST", headers, body });
   const text = await answer.body.text();
-  if (answer.statusCode >= 300) throw new Error(`${answer.statusCode} ${text.slice(0, 200)}`);
+  // A refused call would be a cheap one.
+  if (answer.statusCode >= 300 || text.includes('"error":') || text.includes('"isError":true'))
+    throw new Error(`${answer.statusCode} ${text.slice(0, 200)}`);
   return answer.headers;
 }
 
@@ -77,18 +86,41 @@ async function initialize(): Promise<void> {
   await post({ method: "notifications/initialized" });
 }
 
+async function call(): Promise<void> {
+  await post({ id: ++id, method: "tools/call", params: { name: "stock", arguments: { note: filler } } });
+}
+
 async function calls(count: number, inFlight: number): Promise<readonly number[]> {
   const took: number[] = [];
   let left = count;
   const worker = async (): Promise<void> => {
     while (left-- > 0) {
       const began = performance.now();
-      const params = { name: "stock", arguments: { note: filler } };
-      await post({ id: ++id, method: "tools/call", params });
+      await call();
       took.push((performance.now() - began) * 1000);
     }
   };
   await Promise.all(Array.from({ length: inFlight }, worker));
+  return took;
+}
+
+/** @returns what those took that were sent, from when they were due */
+async function paced(perSecond: number, seconds: number): Promise<readonly number[]> {
+  const took: number[] = [];
+  const out = new Set<Promise<unknown>>();
+  const began = performance.now();
+  const count = perSecond * seconds;
+  for (let next = 0; next < count; await pause(1)) {
+    const due = Math.min(count, Math.ceil(((performance.now() - began) / 1000) * perSecond));
+    for (; next < due; next++) {
+      if (out.size >= mostOut) continue;
+      const dueMs = began + (next * 1000) / perSecond;
+      const sent = call().then(() => took.push((performance.now() - dueMs) * 1000));
+      out.add(sent);
+      void sent.then(() => out.delete(sent));
+    }
+  }
+  await Promise.all(out);
   return took;
 }
 
@@ -104,14 +136,20 @@ async function handshakes(count: number): Promise<readonly number[]> {
   return took;
 }
 
+async function carryOut(order: Order): Promise<readonly number[]> {
+  if (order.kind === "calls") return await calls(order.count, order.inFlight);
+  if (order.kind === "paced") return await paced(order.perSecond, order.seconds);
+  return await handshakes(order.count);
+}
+
 for await (const line of createInterface({ input: process.stdin })) {
   const order = JSON.parse(line) as Order;
-  if (order.kind === "calls" && id === 0) await initialize();
+  if (order.kind !== "handshakes" && id === 0) await initialize();
   const began = performance.now();
-  const took =
-    order.kind === "calls" ? await calls(order.count, order.inFlight) : await handshakes(order.count);
+  const took = await carryOut(order);
   const sorted = took.toSorted((a, b) => a - b);
   const measured: Measured = {
+    count: took.length,
     seconds: (performance.now() - began) / 1000,
     p50Us: quantile(sorted, 0.5),
     p99Us: quantile(sorted, 0.99),

@@ -1,15 +1,20 @@
-/** What the kernel says a process has used: CPU time in ticks of 10 ms, and its largest resident set. */
+/** What the kernel says a process has used: CPU time, and its largest resident set. */
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Linux's USER_HZ; 100 on every platform Node runs on. */
-const tickMs = 10;
-
-/** User and system time of these processes since they began, in ms. */
+/** User and system time of these processes' threads since they began, in ms. */
 export function cpuMs(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => {
-    const fields = statFields(pid);
-    return sum + (Number(fields[11]) + Number(fields[12])) * tickMs;
-  }, 0);
+  return pids.reduce((sum, pid) => sum + threadsOf(pid).reduce((ns, each) => ns + each, 0) / 1e6, 0);
+}
+
+/** /proc/PID/task/TID/schedstat begins with the nanoseconds on a CPU; /proc/PID/stat has ticks of 10 ms, too coarse. */
+function threadsOf(pid: number): readonly number[] {
+  return readdirSync(`/proc/${pid}/task`).map((thread) => {
+    try {
+      return Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]);
+    } catch {
+      return 0; // It ended while we looked.
+    }
+  });
 }
 
 /** Largest resident sets of these processes, together, in MiB. */

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [calls] [handshakes] [profile]`: what a call through the gateway costs, side by side with what
+ * `npm run bench [calls] [handshakes] [profile] [signatures] [policy]`: what a call through the gateway costs, side by side with what
  * else people run. Rounds are interleaved, every contestant in each; figures are medians over rounds, and
  * comparisons are medians of the ratios within a round. Method and reading: docs/guide/bench.md.
  */
@@ -30,7 +30,10 @@ import {
 } from "./contestants.ts";
 import type { Measured, Order } from "./load.ts";
 import { cpuMs, peakMiB } from "./machine.ts";
+import { measurePolicy, printPolicy } from "./policy.ts";
 import { profile } from "./profile.ts";
+import { measureSignatureFloor } from "./signature-floor.ts";
+import { measureSignatures, printSignatures } from "./signatures.ts";
 
 const rounds = Number(process.env["LATTICEGATE_BENCH_ROUNDS"] ?? 7);
 const inFlight = 16;
@@ -206,9 +209,11 @@ function printHandshakes(results: readonly HandshakeResult[]): void {
 }
 
 const asked = process.argv.slice(2);
-const unknown = asked.find((part) => !["calls", "handshakes", "profile"].includes(part));
+const unknown = asked.find(
+  (part) => !["calls", "handshakes", "profile", "signatures", "policy"].includes(part),
+);
 if (unknown !== undefined) {
-  console.error(`There is no part ${unknown}; there are calls, handshakes and profile.`);
+  console.error(`There is no part ${unknown}; there are calls, handshakes, profile, signatures and policy.`);
   process.exit(2);
 }
 const isAsked = (part: string): boolean => asked.length === 0 || asked.includes(part);
@@ -230,6 +235,11 @@ try {
   const shakes = isAsked("handshakes") ? await measureHandshakes(setting) : [];
   if (shakes.length > 0) printHandshakes(shakes);
   const shares = isAsked("profile") ? await profile(setting, startLoad) : [];
+  const signatures = isAsked("signatures") ? await measureSignatures(setting, rounds, startLoad) : [];
+  const signatureFloorUs = isAsked("signatures") ? measureSignatureFloor() : 0;
+  if (signatures.length > 0) printSignatures(signatures, { rounds, floorUs: signatureFloorUs });
+  const policy = isAsked("policy") ? measurePolicy() : [];
+  if (policy.length > 0) printPolicy(policy);
   await mkdir(out, { recursive: true });
   const file = path.join(out, `${new Date().toISOString().replaceAll(":", "-")}.json`);
   const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
@@ -239,10 +249,19 @@ try {
     samples,
   }));
   const handshakes = shakes.map(({ name, samples }) => ({ name, samples }));
-  await writeFile(
-    file,
-    JSON.stringify({ machine, rounds, callsPerRound, inFlight, calls: rows, handshakes, shares }, null, 2),
-  );
+  const all = {
+    machine,
+    rounds,
+    callsPerRound,
+    inFlight,
+    calls: rows,
+    handshakes,
+    shares,
+    signatures,
+    signatureFloorUs,
+    policy,
+  };
+  await writeFile(file, JSON.stringify(all, null, 2));
   console.log(`\nAll samples: ${path.relative(process.cwd(), file)}`);
 } finally {
   for (const step of undo.reverse()) await step();

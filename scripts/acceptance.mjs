@@ -31,11 +31,21 @@ const parts = {
   },
   witnesses: {
     what: "sidecars that witness the log, and what a gateway may try against them",
-    args: test("test/acceptance/witness-sidecars.test.ts"),
+    args: test("test/acceptance/witness-sidecars.test.ts", "test/acceptance/witness.test.ts"),
   },
   "log-kills": {
     what: "the audit log's writer killed 200 times at random moments, in both durability classes",
     args: test("test/acceptance/log-kills.test.ts"),
+  },
+  integrity: {
+    what: "who holds identities of the house and stands between its ends: each attack, place and mode",
+    args: test(
+      "test/acceptance/integrity.test.ts",
+      "test/acceptance/calling-end.test.ts",
+      "test/acceptance/pins-commands.test.ts",
+      "test/acceptance/tools-sign.test.ts",
+      "test/acceptance/integrity-attacks.test.ts",
+    ),
   },
   restart: {
     what: "20 restarts under 200 calls a second",

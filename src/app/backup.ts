@@ -12,6 +12,7 @@ import {
 } from "../crypto/backup-file.ts";
 import { ensurePrivateFolder, readIfThere, writePrivateFile } from "../host/store/files.ts";
 import { readSecretSource, type SecretSource } from "../host/store/secret-source.ts";
+import { openApprovals } from "../host/store/state-approvals.ts";
 import { copyState, openRoots, type RootEvent } from "../host/store/state-roots.ts";
 import { utf8 } from "../kernel/bytes.ts";
 import type { Clock } from "../kernel/clock.ts";
@@ -164,6 +165,7 @@ async function unpack(
   if (options.log !== undefined) await takeLogAlong(options.log, folder, path.join(folder, oldLog));
   if (options.log !== undefined && !options.hasSigner) await mustHaveKeys(options.log, folder);
   if (continues) await repeatErasures(folder);
+  endApprovals(statePaths(folder).database, options.clock);
   noteRestore(statePaths(folder).database, backup, options);
   return oldLog;
 }
@@ -206,6 +208,13 @@ async function mustHaveKeys(from: string, folder: string): Promise<void> {
     "bad_log",
     `${from} can't be continued: its keys have rotated to generation ${signs} after the backup, whose keys are of generation ${held}. Begin a new log, without --log.`,
   );
+}
+
+/** What was approved when the backup was made may have been used since: once is once. */
+function endApprovals(database: string, clock: Clock): void {
+  const approvals = openApprovals(database);
+  approvals.expireAll(clock.nowUnixMs());
+  approvals.close();
 }
 
 /** In what the next start of the gateway writes into its log. */

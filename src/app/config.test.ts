@@ -164,17 +164,14 @@ for (const [what, yaml, expected] of wrong) {
   });
 }
 
-const notYet: readonly (readonly [string, string])[] = [
-  ["a condition in a rule", allow.replace("effect", 'when: "true", effect')],
-];
-for (const [what, yaml] of notYet) {
-  test(`${what}: not yet, and said so`, () => {
-    assert.throws(
-      () => parse(yaml),
-      (error: unknown) => error instanceof Refusal && error.code === "not_yet",
-    );
-  });
-}
+test("a condition of a rule is checked when the file is read, and its mistake is named with its place", () => {
+  assert.equal(parse(allow.replace("effect", 'when: "link.pq", effect')).policies[0]?.when, "link.pq");
+  assert.throws(
+    () => parse(allow.replace("effect", 'when: "link.lvl > 2", effect')),
+    (error: unknown) =>
+      error instanceof Refusal && error.code === "bad_config" && /line 1, column 6.*lvl/.test(error.message),
+  );
+});
 
 test("a file that isn't there is named", () => {
   assert.throws(() => parse("policies: ./nowhere.yaml"), /\/etc\/latticegate\/nowhere\.yaml can't be read/);
@@ -271,4 +268,20 @@ test("a signer's socket counts from the config's folder", () => {
   assert.equal(parse("signer: { socket: run/s }").signer?.socket, "/etc/latticegate/run/s");
   assert.throws(() => parse("signer: {}"), Refusal);
   assert.throws(() => parse("signer: { socket: s, key: x }"), Refusal);
+});
+
+test("servers' tools are pinned on first use unless something else is said, and what is said wrongly is refused", () => {
+  const tools = (said: string): unknown => {
+    const server = parse(`servers: { a: { url: "http://a/"${said} } }`).servers["a"];
+    return server !== undefined && "tools" in server ? server.tools : undefined;
+  };
+  assert.deepEqual(tools(""), { pin: "first-use", accept: [], publishers: [] });
+  const publisher = "f".repeat(43);
+  assert.deepEqual(
+    tools(`, tools: { pin: approve, accept: [new, icons], manifest: m.json, publishers: [${publisher}] }`),
+    { pin: "approve", accept: ["new", "icons"], manifest: "m.json", publishers: [publisher] },
+  );
+  for (const wrong of ["pin: always", "accept: [hidden-text]", "publishers: [me]", "pins: off"]) {
+    assert.throws(() => tools(`, tools: { ${wrong} }`), Refusal, wrong);
+  }
 });

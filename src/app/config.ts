@@ -10,6 +10,7 @@ import { isTrustDomain } from "../identity/spiffe-id.ts";
 import { memberName } from "../virtual/names.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { compileRules, type RuleDocument, ruleSchema } from "../policy/rules.ts";
+import { approvalsSchema } from "./config/approvals.ts";
 import { auditSchema } from "./config/audit.ts";
 import { cryptoSchema, namedProfile, profileName } from "./config/crypto.ts";
 import { checkEnrolment, enrolmentSchema } from "./config/enrolment.ts";
@@ -26,8 +27,11 @@ import {
   serverNameHint,
   stdioServerSchema,
 } from "./config/servers.ts";
+import { signaturesSchema } from "./config/signatures.ts";
 import { ownSecretSource, signerSchema } from "./config/signer.ts";
+import { surroundingsSections } from "./config/surroundings.ts";
 import { address, durationMs, sizeBytes } from "./config/values.ts";
+import { refuseWrongRules } from "./policy/refuse-wrong-rules.ts";
 import { type NotYet, notYetParts, plannedSections } from "./planned-config.ts";
 
 /** MCP 2026-07-28, `_meta`: an optional prefix, a name. The protocol's own keys say nothing of who sends. */
@@ -113,7 +117,10 @@ export const configSchema = z.strictObject({
   policies: z
     .union([z.array(ruleSchema), z.string().min(1)])
     .default([])
-    .describe("Who may do what, or the path of a file that holds the list. What no rule allows is denied."),
+    .describe(
+      "Who may do what, or the path of a file that holds the list; taken up while the gateway runs when the file is replaced. What no rule allows is denied.",
+    ),
+  ...surroundingsSections,
   protocol: z
     .strictObject({
       minimum: protocolVersion
@@ -122,7 +129,9 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe("Which versions of MCP may be spoken."),
+  approvals: approvalsSchema,
   delegation: delegationSchema,
+  signatures: signaturesSchema,
   caller_claims: z
     .array(claimKey)
     .max(64)
@@ -186,8 +195,11 @@ export function fixedServers(
 export interface Config extends Omit<ConfigDocument, "listen" | "policies" | "profile">, Listeners {
   /** Absolute path of the state folder. */
   readonly state: string;
-  /** Absolute path of the folder the file stands in. */
+  /** Absolute path of the file, and of the folder it stands in. */
+  readonly file: string;
   readonly folder: string;
+  /** Absolute path of the file the rules stand in, if they have one of their own. */
+  readonly policiesFile?: string;
   readonly profile: Profile;
   readonly policies: readonly RuleDocument[];
   /** What the file asks for that isn't built; shown at each start, never silently ignored. */
@@ -209,9 +221,12 @@ export function parseConfig(text: string, file: string): Config {
   const tolerating = { isPostQuantumOnly: document.p2p_connectivity !== undefined, profile };
   checkServerLinks(document.servers, tolerating);
   checkEnrolment(document.enrolment, document.issuers, document.trust_domain);
+  const policies = checkedRules(policyDocuments(document.policies, folder), document);
   return {
     ...document,
+    file,
     folder,
+    ...(typeof document.policies === "string" && { policiesFile: path.resolve(folder, document.policies) }),
     state: path.resolve(folder, document.state),
     ...readListeners(document.listen, {
       folder,
@@ -222,7 +237,7 @@ export function parseConfig(text: string, file: string): Config {
     }),
     ...(signer && { signer: { ...signer, socket: path.resolve(folder, signer.socket) } }),
     profile,
-    policies: checkedRules(policyDocuments(document.policies, folder), Object.keys(document.virtual_servers)),
+    policies,
     notYet: notYetParts(document),
   };
 }
@@ -255,15 +270,9 @@ function policyDocuments(policies: ConfigDocument["policies"], folder: string): 
 }
 
 /** A rule that can't be carried out as written is told now, not when the gateway starts. */
-function checkedRules(rules: readonly RuleDocument[], virtual: readonly string[]): readonly RuleDocument[] {
+function checkedRules(rules: readonly RuleDocument[], document: ConfigDocument): readonly RuleDocument[] {
   compileRules(rules);
-  for (const { name, tools = [], resources = [], prompts = [] } of rules) {
-    const servers = [tools, resources, prompts].flat().map((target) => target.split("/", 1)[0] ?? "");
-    const wrong = servers.find((server) => virtual.includes(server));
-    if (wrong === undefined) continue;
-    const text = `Policy "${name}" names the virtual server "${wrong}"; rules are about the servers it joins.`;
-    throw new Refusal("bad_config", text);
-  }
+  refuseWrongRules(rules, document);
   return rules;
 }
 

@@ -4,6 +4,8 @@ import { once } from "node:events";
 import type http from "node:http";
 import type { Readable, Writable } from "node:stream";
 
+import type { Dispatcher } from "undici";
+
 import { forwardFront } from "../host/net/forward-front.ts";
 import { collected, exchange, type HttpAnswer, type HttpRequest } from "../host/net/http-exchange.ts";
 import { type FrontOptions, loopbackFront } from "../host/net/loopback-front.ts";
@@ -23,7 +25,9 @@ import { asLine, lineReader } from "../wire/lines.ts";
 import { readRenewalWish } from "../wire/renewal-wish.ts";
 import type { Bootstrap } from "./bootstrap.ts";
 import type { LinkAuthentication } from "./config/link.ts";
+import { defaultSignatures, type SignatureSettings } from "./config/signatures.ts";
 import { keepPathFacts } from "./path-facts.ts";
+import { sidecarCalling } from "./signatures/sidecar-calling.ts";
 import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts";
 import { standing, type StandingOptions } from "./sidecar-standing.ts";
 import { type OnLogIncident, refuseOnIncident, startWitness, type Witness } from "./witnessing.ts";
@@ -46,6 +50,8 @@ export interface ConnectOptions {
   readonly onBehalfOf?: string;
   /** What to do when the gateway's log isn't the one seen before; who doesn't say doesn't witness it. */
   readonly onLogIncident?: OnLogIncident;
+  /** What it does about message signatures; by default it offers them. */
+  readonly signatures?: SignatureSettings;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -64,10 +70,17 @@ const patienceMs = 30_000;
 /** How long open calls may take after the client closed its end. */
 const endGraceMs = 5000;
 
-/** @param clients whether one client's process started this sidecar, or many use it */
+/** Who uses a tunnel. */
+interface Users {
+  /** Whether one client's process started this sidecar, or many use it. */
+  readonly clients: StandingOptions["clients"];
+  /** Their messages are signed, and what they are answered is checked. */
+  readonly isSigning?: boolean;
+}
+
 export async function openTunnel(
   options: ConnectOptions,
-  clients: StandingOptions["clients"] = "one",
+  { clients, isSigning = false }: Users = { clients: "one" },
 ): Promise<Tunnel> {
   await using opening = new AsyncDisposableStack();
   opening.defer(await keepPathFacts(options.state, options.log));
@@ -88,18 +101,18 @@ export async function openTunnel(
   opening.defer(() => pool.close());
   identity.onRenewed(() => pool.renew(link()));
   const path = url.pathname + url.search;
-  const once: Send = async (request) => {
-    const ask = (): Promise<HttpAnswer> => exchange(pool.dispatcher(), request, limits);
-    const answer = await ask().catch(async (error: unknown) => {
-      // Algorithms may have been changed while nobody called.
-      if (isHandshakeRefused(error) && (await identity.catchUp())) return await ask().catch(explained);
-      return explained(error);
-    });
-    const wish = readRenewalWish(valueOf(answer.headers, renewHeader) ?? "");
-    if (wish !== undefined) identity.heed(wish);
-    return answer;
-  };
-  const patient = patientSend(once, options.patienceMs ?? patienceMs, options.log);
+  const once = asking(() => pool.dispatcher(), identity);
+  const calling = await sidecarCalling(once, {
+    ...options,
+    ...(!isSigning && { signatures: { ...defaultSignatures, use: "off" } }),
+    identity,
+    url,
+    peer: peerSpiffeId,
+    clients,
+    maxEventBytes: limits.answerBytes,
+  });
+  opening.defer(calling.stop);
+  const patient = patientSend(calling.send, options.patienceMs ?? patienceMs, options.log);
   const about = [url.origin, peerSpiffeId, identity.spiffeId];
   const send = standing(patient, about, { ...options, clients });
   const witness = options.onLogIncident && (await startWitness({ ...options, identity }));
@@ -116,6 +129,21 @@ export async function openTunnel(
       return answer;
     },
     close: () => opened.disposeAsync(),
+  };
+}
+
+/** Sends a request once, and heeds what the other end says of the identity it was made with. */
+function asking(dispatcher: () => Dispatcher, identity: SidecarIdentity): Send {
+  return async (request) => {
+    const ask = (): Promise<HttpAnswer> => exchange(dispatcher(), request, limits);
+    const answer = await ask().catch(async (error: unknown) => {
+      // Algorithms may have been changed while nobody called.
+      if (isHandshakeRefused(error) && (await identity.catchUp())) return await ask().catch(explained);
+      return explained(error);
+    });
+    const wish = readRenewalWish(valueOf(answer.headers, renewHeader) ?? "");
+    if (wish !== undefined) identity.heed(wish);
+    return answer;
   };
 }
 
@@ -142,7 +170,7 @@ export async function connectStdio(
   options: ConnectOptions,
   streams: { readonly input: Readable; readonly output: Writable },
 ): Promise<void> {
-  const tunnel = await openTunnel(options);
+  const tunnel = await openTunnel(options, { clients: "one", isSigning: true });
   const front = new MessageFront({
     send: async (request) => collected(await tunnel.send(request)),
     write: async (message) => {
@@ -193,10 +221,11 @@ export async function connectHttp(options: ConnectOptions, port: number): Promis
 
 /** Serves HTTP clients on loopback as their proxy; the URL holds this start's password. */
 export async function connectForward(options: ConnectOptions, port: number): Promise<LoopbackConnection> {
-  const { bound, token, close } = await listenOnLoopback(options, port, (shared) => ({
-    server: forwardFront(shared),
-    close: () => Promise.resolve(),
-  }));
+  const { bound, token, close } = await listenOnLoopback(
+    { ...options, isSigning: false }, // They name their servers themselves: nobody is there to sign for.
+    port,
+    (shared) => ({ server: forwardFront(shared), close: () => Promise.resolve() }),
+  );
   return { url: `http://x:${token}@127.0.0.1:${bound}`, close };
 }
 
@@ -208,11 +237,12 @@ interface Front {
 
 /** @returns the port it is bound to, as text, and this start's token */
 async function listenOnLoopback(
-  options: ConnectOptions,
+  options: ConnectOptions & Pick<Users, "isSigning">,
   port: number,
   makeFront: (shared: FrontOptions) => Front,
 ): Promise<{ readonly bound: string; readonly token: string; readonly close: () => Promise<void> }> {
-  const tunnel = await openTunnel(options, "many");
+  const { isSigning = true } = options;
+  const tunnel = await openTunnel(options, { clients: "many", isSigning });
   const token = randomBytes(24).toString("base64url");
   const { send } = tunnel;
   const front = makeFront({ send, token, maxBodyBytes: maxRequestBytes, log: options.log });

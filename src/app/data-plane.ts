@@ -18,6 +18,8 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Channel } from "../model/channel.ts";
 import type { RenewalWish } from "../wire/renewal-wish.ts";
+import { approvalsKey } from "./approvals/approval-operations.ts";
+import { type ApprovalDesk, openApprovalDesk } from "./approvals/approval-desk.ts";
 import { callerAssertions, publishAssertionKeys } from "./caller-assertions.ts";
 import type { OpenClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
@@ -33,11 +35,16 @@ import { type RootWatch, watchRoots } from "./root-watch.ts";
 import { registrar } from "./registrar.ts";
 import { loadAuthority } from "./roots.ts";
 import { serve, type ServeOptions, type Serving } from "./serve.ts";
+import { publishMessageKeys } from "./signatures/doctor-signatures.ts";
+import { type MessageKeys, messageKeys } from "./signatures/message-keys.ts";
+import { peerCalling } from "./signatures/peer-calling.ts";
+import { type SignatureDesk, signatureDesk } from "./signatures/signature-desk.ts";
 import { statePaths } from "./state-folder.ts";
 import { type ConnectedServers, connectServers } from "./upstreams.ts";
 import { joinServers } from "./virtual-servers.ts";
 import type { WatchedWorld } from "./watched-world.ts";
 import { openWebListeners, type OpenWebListeners } from "./web-listener.ts";
+import type { ServerTools } from "./tools/server-tools.ts";
 import { takeUpWebTerms } from "./web-terms.ts";
 import { type WorkloadEnrolment, workloadEnrolment } from "./workload-enrolment.ts";
 
@@ -60,6 +67,7 @@ export interface Base {
   /** Has the audit log signed as that profile asks. */
   readonly followLog: (profile: Profile) => void;
   readonly digests: Digests;
+  readonly tools: ServerTools;
   /** Has `forget` told who was erased from the audit log, as far as they were seen. */
   readonly onErasure: (forget: (ids: readonly string[]) => void) => void;
 }
@@ -72,6 +80,7 @@ export interface DataPlane {
   readonly counts: NamedUpstreams["counts"];
   /** What can be asked of its cryptography. */
   readonly live: LiveParts;
+  readonly approvals: ApprovalDesk;
 }
 
 /** The servers behind, the doors in front, and certificates that renew themselves. */
@@ -135,21 +144,23 @@ export async function openDataPlane(
   base.followLog(standing.inForce.profile);
   const renewal = renewing(standing.notAfterUnixMs, environment, watch.renew);
   opening.defer(renewal.stop);
-  enforceChanges(base, { watch, renewal, reviewed: [serving, web, connected], peers });
+  enforceChanges(base, { watch, renewal, reviewed: [serving, web, connected], peers, ...behind });
   return planeOf({ ...behind, serving, web }, () => shown);
 }
 
 /** Puts in force what commands changed, now and whenever they did. */
 function enforceChanges(
-  { world, records, freshKeysSince, onErasure }: Base,
+  { world, records, freshKeysSince, onErasure, tools }: Base,
   parts: {
     readonly watch: RootWatch;
     readonly renewal: ReturnType<typeof renewing>;
     readonly reviewed: readonly { readonly review: () => void }[];
     readonly peers: PeerWatch;
+    readonly signatures: SignatureDesk;
+    readonly approvals: ApprovalDesk;
   },
 ): void {
-  const { watch, renewal, reviewed, peers } = parts;
+  const { watch, renewal, reviewed, peers, signatures, approvals } = parts;
   let freshKeys = freshKeysSince();
   const enforce = (): void => {
     watch.refresh();
@@ -157,9 +168,12 @@ function enforceChanges(
     freshKeys = freshKeysSince();
     for (const { review } of reviewed) review();
     peers.refresh();
+    signatures.refresh();
     // The gateway's identity can't be taken from it, only what may have been stolen of it.
     if (watch.isRevoked(world.current().trust)) renewal.now();
     void records.revoked();
+    tools.record();
+    approvals.record();
   };
   onErasure(peers.forget);
   world.onChange(enforce);
@@ -183,6 +197,7 @@ function planeOf(
     web,
     connected,
     workloads,
+    approvals,
   }: Behind & { readonly serving: Serving; readonly web: OpenWebListeners },
   standing: () => Standing,
 ): DataPlane {
@@ -197,6 +212,7 @@ function planeOf(
       negotiated: connected.negotiated,
       issuersSeen: () => [web.issuersSeen(), workloads.issuersSeen()],
     },
+    approvals,
   };
 }
 
@@ -204,6 +220,8 @@ interface Behind {
   readonly workloads: WorkloadEnrolment;
   readonly connected: ConnectedServers;
   readonly store: GrantStore;
+  readonly signatures: SignatureDesk;
+  readonly approvals: ApprovalDesk;
   readonly ports: Ports;
 }
 
@@ -214,7 +232,8 @@ async function openServers(
     Required<Pick<Ports, "delegations">> & { readonly standing: Standing; readonly peers: PeerWatch },
   opening: AsyncDisposableStack,
 ): Promise<Behind> {
-  const { own, receipts, world, environment, gatewayId, standing, peers, delegations, digests } = parts;
+  const { own, receipts, world, environment, gatewayId, standing, peers, delegations, digests, tools } =
+    parts;
   const { keys, journal } = own;
   const virtual = joinServers(config, {
     handle: (received) => handle(received, world.current(), ports),
@@ -223,6 +242,7 @@ async function openServers(
   });
   const store = openGrants(statePaths(config.state).database, await keys.secret("grants"));
   opening.defer(store.close);
+  const { messages, signatures, approvals } = await openDesks(parts, config, opening);
   await publishAssertionKeys(statePaths(config.state).assertionKeys, config.servers, keys);
   const connected = connectServers(config.servers, {
     virtual,
@@ -234,13 +254,26 @@ async function openServers(
     terms: doorTerms(standing),
     client: standing.client,
     seen: peers.outgoing,
+    calling: peerCalling({
+      gatewayId,
+      keys: messages,
+      settings: config.signatures,
+      pins: own.state.pins,
+      onPins: () => signatures.refresh(),
+      maxEventBytes: config.limits.answer,
+      ...environment,
+    }),
     ...environment,
   });
   opening.defer(connected.upstreams.close);
+  tools.askThrough(connected.upstreams);
   const ports: Ports = {
+    signatures,
     journal,
     receipts,
     digests,
+    tools,
+    approvals,
     upstreams: connected.upstreams,
     virtual: namedVirtualServers(virtual),
     sessionKey: await keys.secret("sessions"),
@@ -248,7 +281,54 @@ async function openServers(
     delegations,
     ...environment,
   };
-  return { connected, store, ports, workloads: workloadEnrolment(config, environment.clock) };
+  const workloads = workloadEnrolment(config, environment.clock);
+  return { connected, store, signatures, approvals, ports, workloads };
+}
+
+/** Where people are asked about held calls. */
+async function openApprovals(
+  { own, environment, gatewayId }: Base,
+  { state, approvals: settings }: Config,
+  opening: AsyncDisposableStack,
+): Promise<ApprovalDesk> {
+  const key = await own.keys.secret(approvalsKey);
+  const { journal } = own;
+  return await openApprovalDesk(
+    { state, settings, key, journal, spiffeId: gatewayId, ...environment },
+    opening,
+  );
+}
+
+/** What the path of a call asks beside servers: about signatures, and people about held calls. */
+async function openDesks(
+  base: Base,
+  config: Config,
+  opening: AsyncDisposableStack,
+): Promise<Pick<Behind, "signatures" | "approvals"> & { readonly messages: MessageKeys }> {
+  const messages = await messageKeys(base.own.keys);
+  await publishMessageKeys(config.state, messages);
+  const signatures = openSignatures(base, { config, keys: messages }, opening);
+  return { messages, signatures, approvals: await openApprovals(base, config, opening) };
+}
+
+/** The gateway's own message keys, and what it knows of others'. */
+function openSignatures(
+  { own, environment, gatewayId }: Base,
+  { config, keys }: { readonly config: Config; readonly keys: MessageKeys },
+  opening: AsyncDisposableStack,
+): SignatureDesk {
+  environment.log.info("signatures.keys", { fingerprint: keys.keySet.fingerprint });
+  const desk = signatureDesk({
+    id: gatewayId,
+    keys,
+    algorithm: () => own.inForce().profile.identity.id,
+    pins: own.state.pins,
+    policy: config.signatures.pins,
+    journal: own.journal,
+    ...environment,
+  });
+  opening.defer(desk.stop);
+  return desk;
 }
 
 /** Where sidecars ask for heads of the log. */

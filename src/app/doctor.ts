@@ -15,6 +15,7 @@ import { probeServer } from "./mcp-probe.ts";
 import { pathFactText, readPathFacts } from "./path-facts.ts";
 import { openOperatorTunnel } from "./operator-tunnel.ts";
 import { classicalVerdict } from "./classical-probe.ts";
+import { signatureFindings } from "./signatures/doctor-signatures.ts";
 import { signerFindings } from "./signer/doctor-signer.ts";
 import { statePaths } from "./state-folder.ts";
 import { reportedIncidents } from "./witness-records.ts";
@@ -41,6 +42,7 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
   yield* await attempt("signer", () => signerFindings(examination.config));
   yield* await attempt("log", () => auditLog(examination));
   yield* await attempt("witnesses", () => witnesses(examination));
+  yield* await attempt("message keys", () => signatureFindings(examination.config.state));
   const running = await runningGateway(examination.config.state);
   if (running === undefined) {
     yield {

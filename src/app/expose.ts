@@ -11,15 +11,20 @@ import { Refusal } from "../kernel/refusal.ts";
 import type { RuleDocument } from "../policy/rules.ts";
 import { type AuditLog, followingLog, openAuditLog } from "./audit-log.ts";
 import type { Bootstrap } from "./bootstrap.ts";
-import { configSchema, type ServerAtUrl } from "./config.ts";
+import { configSchema, type ServerAtUrl, type ServerConfig } from "./config.ts";
 import type { KeyExchangeDial, LinkAuthentication } from "./config/link.ts";
+import { defaultSignatures, type SignatureSettings } from "./config/signatures.ts";
 import { checkServerLinks } from "./config/server-links.ts";
-import { followRevocations } from "./follow-revocations.ts";
+import type { ToolPinning } from "./config/tools.ts";
+import { type FollowedRevocations, followRevocations } from "./follow-revocations.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { serve, type Serving } from "./serve.ts";
+import { type ExposedDesk, openExposedDesk } from "./signatures/exposed-desk.ts";
 import { hashesOf } from "./roots.ts";
 import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts";
 import { statePaths } from "./state-folder.ts";
+import { followTools, openServerTools, pinsOf, type ServerTools } from "./tools/server-tools.ts";
+import { withManifest } from "./tools/own-manifest.ts";
 import { takeUpWebTerms } from "./web-terms.ts";
 import { type ConnectedServers, connectServers } from "./upstreams.ts";
 import { type OnLogIncident, startWitness, whatToDo } from "./witnessing.ts";
@@ -46,6 +51,12 @@ export interface ExposeOptions {
   readonly bootstrap?: Bootstrap;
   /** What to do when the gateway's log isn't the one seen before; who doesn't say doesn't witness it. */
   readonly onLogIncident?: OnLogIncident;
+  /** What it does about message signatures; as by default if absent. */
+  readonly signatures?: SignatureSettings;
+  /** Patterns of the names of tools that only read. */
+  readonly readOnly?: readonly string[];
+  /** What the server's tools are held to; `first-use` by default. */
+  readonly pinTools?: ToolPinning;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -54,6 +65,8 @@ export interface Exposed {
   readonly url: string;
   readonly name: string;
   readonly spiffeId: string;
+  /** Of its message keys. */
+  readonly fingerprint: string;
   readonly stop: () => Promise<void>;
 }
 
@@ -65,16 +78,12 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken });
   opening.defer(identity.stop);
   const name = serverName(identity.spiffeId);
-  const { servers, limits } = configSchema.parse({ servers: { [name]: described(options.server) } });
+  const { servers, limits } = configSchema.parse({ servers: { [name]: described(options) } });
   checkServerLinks(servers, { isPostQuantumOnly: false, profile: identity.profile });
   const { audit, follow } = await openLog(options, identity, opening);
-  const allow = options.allow.length > 0 ? options.allow : [identity.gateway.spiffeId];
-  const revocations = await followRevocations({ identity, state: options.state, clock, log });
-  opening.defer(revocations.stop);
-  const witness = await openWitness(options, identity, opening);
-  const makeOurs = (): World =>
-    worldOf({ name, allow, identity, revokedSerials: revocations.serials(), closed: witness.whyClosed() });
-  let world = makeOurs();
+  const server = servers[name];
+  if (server === undefined) throw new Error("the one server there is has a name");
+  const judging = await openWorld(options, { name, identity, server, audit }, opening);
   const connected = connectServers(servers, {
     folder: process.cwd(),
     stderrFolder: statePaths(options.state).servers,
@@ -89,11 +98,13 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
     segmentBytes: options.segmentBytes,
     ...(options.authentication === "hybrid-mtls" && { demands: options.authentication }),
     side: sideOf(identity),
-    world: () => world,
+    world: judging.world,
     ports: {
       journal: audit.journal,
+      signatures: judging.desk.signatures,
       digests: audit.digests,
-      upstreams: connected.upstreams,
+      tools: judging.tools,
+      upstreams: withManifest(connected.upstreams, statePaths(options.state).manifest),
       virtual: namedVirtualServers(new Map()),
       clock,
       log,
@@ -104,7 +115,7 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   });
   opening.defer(() => serving.drain(limits.drain));
   const swap = (): void => {
-    world = makeOurs();
+    judging.refresh();
     serving.review();
   };
   identity.onRenewed(() => {
@@ -112,11 +123,72 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
     follow(identity.profile);
     swap();
   });
-  for (const { onChange } of [revocations, witness]) onChange(swap);
+  judging.onChange(swap);
   swap(); // What came while the doors were opened.
   const opened = opening.move();
-  const url = `https://${serving.address}${mcpPath}${name}`;
-  return { url, name, spiffeId: identity.spiffeId, stop: () => opened.disposeAsync() };
+  const [url, { spiffeId }] = [`https://${serving.address}${mcpPath}${name}`, identity];
+  const { fingerprint } = judging.desk;
+  return { url, name, spiffeId, fingerprint, stop: () => opened.disposeAsync() };
+}
+
+async function openDesk(
+  options: ExposeOptions,
+  { identity, audit: { journal } }: { readonly identity: SidecarIdentity; readonly audit: AuditLog },
+  opening: AsyncDisposableStack,
+): Promise<ExposedDesk> {
+  const { signatures = defaultSignatures, readOnly = [] } = options;
+  const desk = await openExposedDesk({ ...options, signatures, readOnly, identity, journal });
+  opening.defer(desk.stop);
+  return desk;
+}
+
+interface Judging {
+  readonly world: () => World;
+  readonly tools: ServerTools;
+  readonly desk: ExposedDesk;
+  /** Takes up what there is now. */
+  readonly refresh: () => void;
+  /** Something was revoked, found or approved. */
+  readonly onChange: (act: () => void) => void;
+}
+
+/** What calls are judged under, and all that changes it. */
+async function openWorld(
+  options: ExposeOptions,
+  exposed: {
+    readonly name: string;
+    readonly identity: SidecarIdentity;
+    readonly server: ServerConfig;
+    readonly audit: AuditLog;
+  },
+  opening: AsyncDisposableStack,
+): Promise<Judging> {
+  const { clock, log, state } = options;
+  const { name, identity, server, audit } = exposed;
+  const { spiffeId } = identity;
+  const revocations = await followRevocations({ identity, state, clock, log });
+  opening.defer(revocations.stop);
+  const witness = await openWitness(options, identity, opening);
+  const keeping = { state, journal: audit.journal, spiffeId, clock, log };
+  const desk = await openDesk(options, { identity, audit }, opening);
+  const tools = openServerTools(
+    new Map(pinsOf(name, server, { uri: spiffeId, folder: state })),
+    keeping,
+    opening,
+  );
+  const make = (): World =>
+    worldOf({ name, options, identity, revocations, witness, desk, tools: tools.pinned() });
+  let world = make();
+  const refresh = (): void => void (world = make());
+  tools.onChange(refresh);
+  const changing = [revocations, witness, desk, followTools(tools, { log, opening })];
+  return {
+    world: () => world,
+    tools,
+    desk,
+    refresh,
+    onChange: (act) => changing.forEach(({ onChange }) => onChange(act)),
+  };
 }
 
 /** What it sees of its gateway's log, and whether that keeps callers out. */
@@ -160,10 +232,11 @@ function doorTerms(identity: SidecarIdentity): DoorTerms {
   return { ...identity.terms(), name: identity.profile.name };
 }
 
-function described(server: ExposeOptions["server"]): object {
-  if ("command" in server) return server;
+function described({ server, pinTools: pin }: ExposeOptions): object {
+  const tools = pin === undefined ? {} : { tools: { pin } };
+  if ("command" in server) return { ...server, ...tools };
   const { keyExchange, ...rest } = server;
-  return { ...rest, ...(keyExchange !== undefined && { link: { key_exchange: keyExchange } }) };
+  return { ...rest, ...tools, ...(keyExchange !== undefined && { link: { key_exchange: keyExchange } }) };
 }
 
 function sideOf(identity: SidecarIdentity): ServerSide {
@@ -179,13 +252,17 @@ function sideOf(identity: SidecarIdentity): ServerSide {
 /** One server, those who may call it, and nobody who is known to be revoked. */
 function worldOf(parts: {
   readonly name: string;
-  readonly allow: readonly string[];
+  readonly options: Pick<ExposeOptions, "allow">;
   readonly identity: SidecarIdentity;
-  readonly revokedSerials: ReadonlySet<string>;
-  /** Why nobody may call just now. */
-  readonly closed: string | undefined;
+  readonly revocations: Pick<FollowedRevocations, "serials">;
+  readonly witness: { readonly whyClosed: () => string | undefined };
+  readonly desk: Pick<ExposedDesk, "terms" | "signers">;
+  readonly tools: World["tools"];
 }): World {
-  const { name, allow, identity, revokedSerials, closed } = parts;
+  const { name, options, identity, revocations, witness, desk, tools } = parts;
+  const allow = options.allow.length > 0 ? options.allow : [identity.gateway.spiffeId];
+  const closed = witness.whyClosed();
+  const revokedSerials = revocations.serials();
   const { groups, identities } = identity.terms();
   const issuers = hashesOf(identity.clientRoots);
   return makeWorld({
@@ -198,6 +275,9 @@ function worldOf(parts: {
     },
     rules: [closed === undefined ? allowRule(name, allow) : closedRule(name, closed)],
     servers: [name],
+    signatures: { [name]: desk.terms },
+    signers: desk.signers(),
+    tools,
   });
 }
 

@@ -16,9 +16,11 @@ import { openState } from "../host/store/state-sqlite.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { type RecentCalls, recentCalls } from "../control/recent-calls.ts";
+import { approvalsKey } from "./approvals/approval-operations.ts";
 import { type AuditLog, followingLog, openAuditLog } from "./audit-log.ts";
 import { openClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
+import { followPolicies } from "./followed-policies.ts";
 import { liveFacts } from "./crypto/live-facts.ts";
 import { profilesIn, proveLinkCryptography } from "./cryptography.ts";
 import { type Base, type Environment, openDataPlane } from "./data-plane.ts";
@@ -32,8 +34,10 @@ import { keepPathFacts } from "./path-facts.ts";
 import { comebackTerms, followConfig, inForceOf, mustBeAllowed } from "./profile-in-force.ts";
 import { issuersOf } from "./roots.ts";
 import { scheduledRotation } from "./scheduled-rotation.ts";
+import { observedPins } from "./signatures/observed-pins.ts";
 import { openConfigKeys } from "./signer/gateway-signer.ts";
 import { openAuthorityRoots, statePaths, withRoots } from "./state-folder.ts";
+import { gatewayPins, onlookerOf, openServerTools } from "./tools/server-tools.ts";
 import { version } from "./version.ts";
 import { watchedWorld } from "./watched-world.ts";
 
@@ -55,7 +59,7 @@ export async function startGateway(config: Config, environment: Environment): Pr
   const base = await openBase(config, environment, opening);
   const { audit, recent, gatewayId } = base;
   opening.defer(await keepPathFacts(config.state, environment.log));
-  const { address, webAddresses, counts, live } = await openDataPlane(config, base, opening);
+  const { address, webAddresses, counts, live, approvals } = await openDataPlane(config, base, opening);
   const rotation = scheduledRotation(config, environment);
   opening.defer(rotation.stop);
   const { clock } = environment;
@@ -67,8 +71,10 @@ export async function startGateway(config: Config, environment: Environment): Pr
       startedAtUnixMs,
       version,
     });
-  const page = await openPage(config, { audit, recent, counts, address, crypto, ...environment });
+  const sealing = await base.own.keys.secret(approvalsKey);
+  const page = await openPage(config, { audit, recent, counts, address, crypto, sealing, ...environment });
   opening.defer(page.close);
+  approvals.shownAt(page.link && new URL(page.link).origin);
   const run = { pid: process.pid, version, listen: address, gateway: gatewayId, startedAtUnixMs };
   await writePrivateFile(
     statePaths(config.state).run,
@@ -113,9 +119,17 @@ async function openBase(
   opening.defer(() => rm(statePaths(config.state).run, { force: true }));
   const journal = observed(audit.journal, recent);
   const gatewayId = gatewayIdOf(config.trust_domain);
-  const seen = { ...state, issuers: () => issuersOf(roots.roots()), inForce };
+  const onlooker = onlookerOf(config);
+  const keeping = { state: config.state, journal, spiffeId: gatewayId, onlooker, clock, log };
+  const tools = openServerTools(gatewayPins(config), keeping, opening);
+  const issuers = () => issuersOf(roots.roots());
+  const policies = followPolicies(config, { journal, principal: gatewayId, clock, log });
+  opening.defer(policies.stop);
+  const seen = { ...state, issuers, inForce, pinnedTools: tools.pinned, policies: policies.current };
   const world = watchedWorld(config, seen, { clock, log });
   opening.defer(world.stop);
+  tools.onChange(world.refresh);
+  policies.onChange(world.refresh);
   const what = { principal: gatewayId, world: world.current().digest, clock };
   await announce(journal, "gateway.start", what);
   opening.defer(() => announce(journal, "gateway.stop", what));
@@ -124,7 +138,8 @@ async function openBase(
     comebackTerms(terms, profiles.changes(), records);
   const where = { trustDomain, spiffeId: gatewayId, inForce, comeback, classical };
   const revokedSerials = () => world.current().trust.revokedSerials;
-  const own = { keys, roots, state, journal, clock, log, revokedSerials, ...where };
+  const following = { ...state, pins: observedPins(state.pins, world.refresh) };
+  const own = { keys, roots, state: following, journal, clock, log, revokedSerials, ...where };
   await recordEvents(own);
   const records = identityRecords({ state, journal, gatewayId, clock, log });
   opening.defer(records.stop);
@@ -133,7 +148,7 @@ async function openBase(
   const receipts = promptReceipts({ folder: statePaths(config.state).log, checkpoint, log });
   const { digests } = audit;
   const onErasure = (forget: (ids: readonly string[]) => void): void => void forgetting.add(forget);
-  const base = { environment, world, records, gatewayId, own, freshKeysSince, followLog };
+  const base = { environment, world, records, gatewayId, own, freshKeysSince, followLog, tools };
   return { ...base, audit, recent, digests, receipts, onErasure };
 }
 

@@ -8,7 +8,7 @@ import { utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { version } from "./version.ts";
 
-type Send = (request: Omit<HttpRequest, "path">) => Promise<CollectedAnswer>;
+export type Send = (request: Omit<HttpRequest, "path">) => Promise<CollectedAnswer>;
 
 export interface Probe {
   readonly tool: string;
@@ -51,8 +51,40 @@ export async function probeServer(send: Send, probe: Probe | undefined): Promise
   }
 }
 
+/** Pages of one list: no server has more, and one that never ends isn't followed. */
+const maxPages = 100;
+
+/**
+ * What a server answers to `tools/list`, page by page, in its own bytes.
+ * @throws Refusal `upstream_failed` that says what the server answered
+ */
+export async function listTools(send: Send): Promise<readonly Uint8Array[]> {
+  const session = await open(send);
+  try {
+    const pages: Uint8Array[] = [];
+    let cursor: unknown;
+    do {
+      const page = await session.read("tools/list", cursor === undefined ? {} : { cursor });
+      pages.push(page.message);
+      const next = page.result["nextCursor"];
+      if (next === cursor) break;
+      cursor = next;
+    } while (cursor !== undefined && pages.length < maxPages);
+    return pages;
+  } finally {
+    await session.close();
+  }
+}
+
+interface Read {
+  readonly result: Readonly<Record<string, unknown>>;
+  /** In the bytes it came in. */
+  readonly message: Uint8Array;
+}
+
 interface Session {
   readonly serverName: string;
+  readonly read: (method: string, params: object) => Promise<Read>;
   readonly ask: (method: string, params: object) => Promise<Readonly<Record<string, unknown>>>;
   readonly close: () => Promise<void>;
 }
@@ -69,10 +101,12 @@ async function open(send: Send): Promise<Session> {
   ];
   await post(send, headers, { method: "notifications/initialized" });
   let next = 1;
+  const read = async (method: string, ask: object): Promise<Read> =>
+    readOf(method, await post(send, headers, { id: ++next, method, params: ask }));
   return {
     serverName: nameIn(first.answer.result["serverInfo"]),
-    ask: async (method, ask) =>
-      result(method, await post(send, headers, { id: ++next, method, params: ask })),
+    read,
+    ask: async (method, ask) => (await read(method, ask)).result,
     close: async () => {
       if (id !== undefined) await send({ method: "DELETE", headers });
     },
@@ -81,7 +115,7 @@ async function open(send: Send): Promise<Session> {
 
 async function openModern(send: Send, legacy: Posted): Promise<Session> {
   let next = 1;
-  const ask = async (method: string, params: object): Promise<Readonly<Record<string, unknown>>> => {
+  const read = async (method: string, params: object): Promise<Read> => {
     const meta = {
       "io.modelcontextprotocol/protocolVersion": modernVersion,
       "io.modelcontextprotocol/clientInfo": clientInfo,
@@ -89,16 +123,18 @@ async function openModern(send: Send, legacy: Posted): Promise<Session> {
     };
     const name = "name" in params ? ["mcp-name", String(params.name)] : [];
     const headers = ["mcp-protocol-version", modernVersion, "mcp-method", method, ...name];
-    return result(
+    return readOf(
       method,
       await post(send, headers, { id: ++next, method, params: { ...params, _meta: meta } }),
     );
   };
+  const ask = async (method: string, params: object): Promise<Read["result"]> =>
+    (await read(method, params)).result;
   try {
     const discovered = await ask("server/discover", {});
-    return { serverName: nameIn(discovered["serverInfo"]), ask, close: () => Promise.resolve() };
+    return { serverName: nameIn(discovered["serverInfo"]), read, ask, close: () => Promise.resolve() };
   } catch {
-    return result("initialize", legacy) as never; // Neither era: what it said to the first is the news.
+    return readOf("initialize", legacy) as never; // Neither era: what it said to the first is the news.
   }
 }
 
@@ -106,6 +142,7 @@ interface Posted {
   readonly status: number;
   readonly headers: readonly string[];
   readonly answer: RpcAnswer | undefined;
+  readonly data: Uint8Array;
 }
 
 async function post(send: Send, headers: readonly string[], message: object): Promise<Posted> {
@@ -119,7 +156,7 @@ async function post(send: Send, headers: readonly string[], message: object): Pr
   ];
   const answer = await send({ method: "POST", headers: all, body });
   const data = answer.kind === "whole" ? answer.body : await answerIn(answer.chunks);
-  return { status: answer.status, headers: answer.headers, answer: parsed(data) };
+  return { status: answer.status, headers: answer.headers, answer: parsed(data), data };
 }
 
 /** The first message of a stream that is an answer. */
@@ -142,9 +179,9 @@ function parsed(data: Uint8Array): RpcAnswer | undefined {
   }
 }
 
-function result(method: string, posted: Posted): Readonly<Record<string, unknown>> {
-  const { answer, status } = posted;
-  if (answer?.result !== undefined) return answer.result;
+function readOf(method: string, posted: Posted): Read {
+  const { answer, status, data } = posted;
+  if (answer?.result !== undefined) return { result: answer.result, message: data };
   const said =
     answer?.error === undefined ? `status ${status}` : `${answer.error.message} (${answer.error.code})`;
   throw new Refusal("upstream_failed", `${method}: ${said}`);

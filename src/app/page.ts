@@ -9,11 +9,14 @@ import type { UpstreamCount } from "../host/net/upstreams.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import { approvalRouteNames, approvalRoutes } from "./approvals/approval-routes.ts";
+import { personOf } from "./approvals/approvers.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { Config, ServerConfig } from "./config.ts";
 import type { LiveDocument } from "./crypto/live-document.ts";
 import { listen } from "../host/net/listen.ts";
 import { profileInForce } from "./profile-in-force.ts";
+import { toolRoutes } from "./tools/tool-routes.ts";
 import { version } from "./version.ts";
 
 interface Shown {
@@ -25,6 +28,8 @@ interface Shown {
   readonly log: Log;
   /** What the gateway says of its cryptography. */
   readonly crypto: () => LiveDocument;
+  /** Key of what people are shown of held calls. */
+  readonly sealing: Uint8Array;
 }
 
 export interface Page {
@@ -50,12 +55,20 @@ export async function openPage(config: Config, shown: Shown): Promise<Page> {
     );
   }
   const startedAtUnixMs = shown.clock.nowUnixMs();
+  const tools = toolRoutes(config, shown.clock);
+  const { people } = config.approvals;
+  const held = { state: config.state, clock: shown.clock, people, key: shown.sealing };
+  const approvals = approvalRoutes(held);
   const token = randomBytes(24).toString("base64url");
   const server = dashboard({
     ...(hasPage && { page: fileURLToPath(new URL(path.join("..", "..", "web", "dist"), import.meta.url)) }),
     token,
+    people: { nameOf: (given) => personOf(given, people), may: approvalRouteNames },
     log: shown.log,
+    changes: { ...tools.changes, ...approvals.changes },
     routes: {
+      ...tools.routes,
+      ...approvals.routes,
       status: () => status(config, shown, startedAtUnixMs),
       crypto: shown.crypto,
       calls: (query) => {

@@ -29,11 +29,13 @@ const names = {
   identityLock: "identity.lock",
   pendingKeys: "identity-next.json",
   assertionKeys: "assertion-keys.json",
+  messageKeys: "message-keys.json",
   sessions: "sessions",
   revoked: "revoked.json",
   paths: "paths.json",
   witness: "witness",
   witnesses: "witnesses.json",
+  manifest: "manifest.json",
 } as const;
 
 export type StatePaths = Readonly<Record<keyof typeof names, string>>;
@@ -79,6 +81,11 @@ export async function openKeys(
     // A signer erases by its own rules.
     remove: async (name) => (isSigners(name) ? undefined : await keys.remove(name)),
   };
+}
+
+/** The signed manifest of one of the gateway's own servers. */
+export function manifestOf(state: string, server: string): string {
+  return path.join(state, `manifest-${server}.json`);
 }
 
 /** Lends the roots of an authority that stands already to `work`, and closes them after it. */

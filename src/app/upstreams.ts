@@ -4,7 +4,8 @@ import path from "node:path";
 import type { LinkTerms } from "../crypto/suites/in-force.ts";
 import { forwardUpstream } from "../host/net/forward-upstream.ts";
 import { type Negotiated, negotiatedOn } from "../host/net/negotiated.ts";
-import type { ExchangeLimits } from "../host/net/http-exchange.ts";
+import type { CallingEnd } from "../host/calling/calling-end.ts";
+import { exchange, type ExchangeLimits } from "../host/net/http-exchange.ts";
 import { httpUpstream } from "../host/net/http-upstream.ts";
 import { plainLink } from "../host/net/link-facts.ts";
 import { type LinkOptions, type RenewablePool, renewablePool } from "../host/net/renewable-pool.ts";
@@ -24,6 +25,7 @@ import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Assertions } from "./caller-assertions.ts";
 import { secretFrom } from "./secret-source.ts";
+import type { PeerCalling } from "./signatures/peer-calling.ts";
 import type { ConfigDocument, ServerAtUrl, ServerConfig } from "./config.ts";
 import {
   authorizedServer,
@@ -49,6 +51,8 @@ export interface UpstreamOptions {
   readonly assertions?: Assertions;
   /** Servers that join others. */
   readonly virtual?: ReadonlyMap<string, Upstream>;
+  /** Signs calls to servers behind `expose` for callers that don't; absent where nobody does. */
+  readonly calling?: PeerCalling;
   /** Told of each link to a server; absent where nobody remembers them. */
   readonly seen?: SeenServers;
   readonly clock: Clock;
@@ -94,9 +98,10 @@ interface Connections {
   readonly close: () => Promise<void>;
   readonly credential?: UpstreamCredential | undefined;
   readonly patience?: { readonly ms: number; readonly log: Log };
+  readonly calling?: CallingEnd | undefined;
 }
 
-type ServerAtPeer = ServerAtUrl & { readonly peer: string };
+export type ServerAtPeer = ServerAtUrl & { readonly peer: string };
 type StdioServer = Extract<ServerConfig, { command: unknown }>;
 
 /** An exposed server that goes over to other algorithms says goodbye on its links. */
@@ -134,10 +139,13 @@ export function connectServers(
     const atPeer = { ...server, peer: server.peer };
     const pool = peerPool(name, atPeer, onLink, options);
     pools.push({ pool, server: atPeer, onLink });
-    return [
+    const calling = options.calling?.({
       name,
-      overHttp(name, server, { ...pool, patience: { ms: peerPatienceMs, log: options.log } }, options),
-    ];
+      server: atPeer,
+      send: (request) => exchange(pool.dispatcher(), request, exchangeLimits(options)),
+    });
+    const patience = { ms: peerPatienceMs, log: options.log };
+    return [name, overHttp(name, server, { ...pool, patience, calling }, options)];
   });
   return {
     grants,

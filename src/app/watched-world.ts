@@ -6,6 +6,10 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Config } from "./config.ts";
 import { doctorRule } from "./doctor-rule.ts";
+import type { RulesInForce } from "./followed-policies.ts";
+import { pinnedSigners } from "./signatures/signature-desk.ts";
+import { gatewaySignatures } from "./signatures/signature-terms.ts";
+import { onlookerOf } from "./tools/server-tools.ts";
 import { webReach } from "./web-listener.ts";
 
 /** How soon a change another process made to the state (a revocation) is in force; to look costs a few microseconds. */
@@ -13,14 +17,18 @@ const stateWatchMs = 100;
 
 export interface WatchedWorld {
   readonly current: () => World;
-  /** Called after each swap. */
+  /** Called after each swap that another process made necessary, or the time. */
   readonly onChange: (told: () => void) => void;
+  /** Swaps it after this process has written to the state. */
+  readonly refresh: () => void;
   readonly stop: () => void;
 }
 
-interface WatchedState extends Pick<StateStore, "revokedSerials" | "shutOutClients" | "version"> {
+interface WatchedState extends Pick<StateStore, "revokedSerials" | "shutOutClients" | "version" | "pins"> {
   readonly issuers: () => ReadonlySet<string>;
   readonly inForce: () => InForce;
+  readonly pinnedTools: () => World["tools"];
+  readonly policies: () => RulesInForce;
 }
 
 /** The world, swapped whole when the state database was changed by a command, or a profile's time is over. */
@@ -55,6 +63,7 @@ export function watchedWorld(
   return {
     current: () => world,
     onChange: (next) => (told = next),
+    refresh: () => (world = make()),
     stop: () => clearInterval(timer),
   };
 }
@@ -72,7 +81,9 @@ function worldOf(
       revokedSerials: state.revokedSerials(),
       issuers: state.issuers(),
     },
-    rules: [...config.policies, doctorRule(config)],
+    rules: [...state.policies().rules, doctorRule(config)],
+    onlookers: [onlookerOf(config)],
+    surroundings: state.policies().surroundings,
     servers: Object.keys(config.servers),
     virtualServers: new Map(
       Object.entries(config.virtual_servers).map(([name, { servers }]) => [name, servers]),
@@ -83,10 +94,13 @@ function worldOf(
     hybridLinks: hybridLinks(config),
     classicalServers: config.classicalServers ?? [],
     shutOut: state.shutOutClients(),
+    tools: state.pinnedTools(),
     delegation: {
       maxDepth: config.delegation.max_depth,
       maxLifetimeMs: config.delegation.max_lifetime,
     },
+    signatures: gatewaySignatures(config),
+    signers: pinnedSigners(state.pins, config.signatures.pins),
     forward: Object.fromEntries(
       Object.entries(config.servers).flatMap(([name, server]) =>
         "forward" in server ? [[name, server.forward]] : [],

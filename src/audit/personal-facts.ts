@@ -26,6 +26,8 @@ const personalFacts = [
   { fact: "rule.party", holds: "name" },
   { fact: "to", holds: "name", only: "identity.delegate" },
   { fact: "peer", holds: "name" },
+  { fact: "signer", holds: "name" },
+  { fact: "answer_signed", holds: "name" },
   { fact: "reason", holds: "text" },
   { fact: "says", holds: "text" },
   { fact: "remote", holds: "detail" },

@@ -121,7 +121,7 @@ export const auditVerify = {
     if (verdict.generations.length > 1) call.out(`keys: ${verdict.generations.map(generation).join(", ")}`);
     for (const renewal of verdict.renewals) call.out(`renewed: ${renewalLine(renewal)}`);
     if (verdict.uncovered > 0)
-      call.out(`${verdict.uncovered} more entries aren't under a head yet; their chain is whole`);
+      call.out(`not under a head yet: ${verdict.uncovered} more, their chain is whole`);
     return await witnesses(call);
   },
 } as const satisfies Command;

@@ -3,6 +3,13 @@ import { parseArgs } from "node:util";
 
 import { type Bootstrap, bootstrapOf } from "../app/bootstrap.ts";
 import { type LinkAuthentication, linkAuthentication } from "../app/config/link.ts";
+import {
+  defaultSignatures,
+  pinPolicy,
+  signatureModeSetting,
+  type SignatureSettings,
+  signatureUse,
+} from "../app/config/signatures.ts";
 import { type OnLogIncident, onLogIncidents } from "../app/witnessing.ts";
 import { Refusal } from "../kernel/refusal.ts";
 
@@ -83,11 +90,22 @@ function parsed(command: Command, args: readonly string[]): ReturnType<typeof pa
     ]),
   );
   try {
-    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+    return parseArgs({ args: dashedLast(args), options, allowPositionals: true, strict: true });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : "";
     throw new Refusal("bad_config", `${why}\n\n${usage(command)}`, { cause });
   }
+}
+
+/** A fingerprint, base64url of 32 bytes, may begin with a dash, and is no option then: it is the last argument. */
+function dashedLast(args: readonly string[]): string[] {
+  const dashed = args.filter(isDashed);
+  if (dashed.length === 0 || args.includes("--")) return [...args];
+  return [...args.filter((each) => !isDashed(each)), "--", ...dashed];
+}
+
+function isDashed(text: string): boolean {
+  return /^-[A-Za-z0-9_-]{42}$/.test(text);
 }
 
 /** The option that names the config file, the same wherever it stands. */
@@ -222,4 +240,45 @@ export const onBehalfOfOption = {
 export function onBehalfOf(call: CommandCall): { readonly onBehalfOf?: string } {
   const file = call.text("on-behalf-of");
   return file === undefined ? {} : { onBehalfOf: file };
+}
+
+/** What a sidecar does about message signatures. */
+export const signatureOptions = {
+  signatures: {
+    type: "string",
+    value: "USE",
+    help: "Message signatures: offered, as by default, to ends that do it too; required of every end; or off.",
+  },
+  "signature-mode": {
+    type: "string",
+    value: "MODE",
+    help: "The least a signed message has: auto, as by default (direct, or batched for read-only tools), none, batched or direct.",
+  },
+  pins: {
+    type: "string",
+    value: "WHICH",
+    help: "Message keys of other ends that count: first-use, as by default, or approved with `latticegate pins approve`.",
+  },
+  "accept-changes": {
+    type: "boolean",
+    help: "Take signed messages that somebody on the way changed, said so, and signed itself.",
+  },
+} as const satisfies Record<string, Option>;
+
+export function signatureSettings(call: CommandCall): SignatureSettings {
+  const { use, mode, pins } = defaultSignatures;
+  return {
+    use: oneOf(call, "signatures", signatureUse.options) ?? use,
+    mode: oneOf(call, "signature-mode", signatureModeSetting.options) ?? mode,
+    pins: oneOf(call, "pins", pinPolicy.options) ?? pins,
+    acceptsChanges: call.flag("accept-changes"),
+  };
+}
+
+/** @throws Refusal `bad_config` if it is none of them */
+function oneOf<T extends string>(call: CommandCall, option: string, values: readonly T[]): T | undefined {
+  const given = call.text(option);
+  const value = values.find((each) => each === given);
+  if (given === undefined || value !== undefined) return value;
+  throw new Refusal("bad_config", `--${option} takes ${values.join(", ")}; found "${given}".`);
 }

@@ -16,6 +16,8 @@ import {
   onBehalfOf,
   onBehalfOfOption,
   sidecarStateOption,
+  signatureOptions,
+  signatureSettings,
 } from "./command.ts";
 import { untilStopped } from "./signals.ts";
 
@@ -45,6 +47,7 @@ export const connect = {
       help: "Name a part of the client's session, e.g. one conversation; $LATTICEGATE_SESSION does too.",
     },
     ...onBehalfOfOption,
+    ...signatureOptions,
     verbose: { type: "boolean", help: "Log what happens to stderr." },
   },
   run: async (call) => {
@@ -64,6 +67,7 @@ export const connect = {
       ...(peer !== undefined && { peer }),
       ...sessionPart(call),
       ...onBehalfOf(call),
+      signatures: signatureSettings(call),
     };
     const [http, forward] = [portOf(call, "http"), portOf(call, "forward")];
     if (http !== undefined && forward !== undefined) {

@@ -2,6 +2,7 @@
 import { loadConfig } from "../app/config.ts";
 import { rotateLog } from "../app/log-rotation.ts";
 import { rotateTlsKeys } from "../app/profile-operations.ts";
+import { rotatePublisherKeys } from "../app/tools/sign-tools.ts";
 import { systemClock } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { caRotate, forOption } from "./ca-roots.ts";
@@ -49,8 +50,15 @@ const rotating = [
   },
   {
     what: "manifest",
-    help: "Nothing yet: tools aren't signed.",
-    run: () => Promise.reject(new Refusal("not_yet", "There is no manifest key: tools aren't signed yet.")),
+    help: "The keys with which `tools sign` signs manifests of this gateway's servers.",
+    run: async (call) => {
+      const fingerprint = await rotatePublisherKeys(loadConfig(configFile(call)));
+      call.out(`manifests are signed with ${fingerprint} from now on`);
+      call.out(
+        "First let gateways take up what it signs: add it to their tools.publishers. Then sign each server's tools again, and take the one before out when its manifests have ended.",
+      );
+      return 0;
+    },
   },
 ] as const satisfies readonly Rotating[];
 

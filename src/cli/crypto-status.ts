@@ -51,7 +51,15 @@ export function statusText(status: StatusDocument, isVerbose: boolean): readonly
       "no keys yet",
     ),
     delegationsText(status),
-    section("Manifests", [], "none signed"),
+    section(
+      "Manifests",
+      status.manifests.map(({ server, algorithms, until }) => [
+        server,
+        algorithms.join(" + "),
+        `until ${until.slice(0, 10)}`,
+      ]),
+      "none signed",
+    ),
   ];
   return [...headText(status), ...parts.filter((part) => part.length > 0).flatMap((part) => ["", ...part])];
 }

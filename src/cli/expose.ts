@@ -1,6 +1,7 @@
 /** `latticegate expose` */
 import { type KeyExchangeDial, keyExchangeDial } from "../app/config/link.ts";
 import { type ExposeOptions, startExpose } from "../app/expose.ts";
+import { toolPinning } from "../app/config/tools.ts";
 import { segmentBytes } from "../app/config/paths.ts";
 import { sidecarState } from "../app/sidecar-state.ts";
 import { systemClock, systemLog } from "../host/system.ts";
@@ -15,6 +16,8 @@ import {
   onLogIncident,
   onLogIncidentOption,
   sidecarStateOption,
+  signatureOptions,
+  signatureSettings,
 } from "./command.ts";
 import { untilStopped } from "./signals.ts";
 
@@ -43,6 +46,13 @@ export const expose = {
     },
     ...authenticationOption,
     ...onLogIncidentOption,
+    ...signatureOptions,
+    "read-only": {
+      type: "string",
+      multiple: true,
+      value: "TOOL",
+      help: 'A tool that only reads, by your own word; "*" for any run of characters. Its signatures may come in batches.',
+    },
     sse: {
       type: "boolean",
       help: "The server at URL speaks HTTP+SSE, the older transport of MCP 2024-11-05.",
@@ -51,6 +61,11 @@ export const expose = {
       type: "string",
       value: "DIAL",
       help: "Of the link to an https URL: hybrid-required, as by default, or hybrid-preferred, under the profile transition.",
+    },
+    "pin-tools": {
+      type: "string",
+      value: "HOW",
+      help: "What the server's tools are held to: first-use, as by default, approve, or off; see `latticegate tools`.",
     },
     verbose: { type: "boolean", help: "Log what happens to stderr." },
   },
@@ -67,8 +82,12 @@ export const expose = {
       ...identitySource(call),
       ...authentication(call),
       ...onLogIncident(call),
+      signatures: signatureSettings(call),
+      readOnly: call.texts("read-only"),
+      ...pinTools(call),
     });
     call.out(`${exposed.name} is at ${exposed.url} as ${exposed.spiffeId}`);
+    call.out(`Fingerprint of its message keys: ${exposed.fingerprint}`);
     call.out(
       `In the gateway's config:\n\nservers:\n  ${exposed.name}:\n    url: ${exposed.url}\n    peer: ${exposed.spiffeId}\n`,
     );
@@ -106,6 +125,15 @@ function keyExchangeOf(call: CommandCall): KeyExchangeDial | undefined {
     "bad_config",
     `--key-exchange is "${text}"; expected ${keyExchangeDial.options.join(" or ")}.`,
   );
+}
+
+/** @throws Refusal `bad_config` */
+function pinTools(call: CommandCall): Pick<ExposeOptions, "pinTools"> {
+  const text = call.text("pin-tools");
+  if (text === undefined) return {};
+  const how = toolPinning.safeParse(text);
+  if (how.success) return { pinTools: how.data };
+  throw new Refusal("bad_config", `--pin-tools takes ${toolPinning.options.join(", ")}, found "${text}".`);
 }
 
 /** @throws Refusal `bad_config` */

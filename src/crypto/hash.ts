@@ -4,12 +4,17 @@ import { createHmac, hash, hkdfSync } from "node:crypto";
 import { type HashId, type HashSuite, hashSuite } from "./suites/symmetric.ts";
 
 export function sha256(bytes: Uint8Array): Uint8Array {
-  return hash("sha256", bytes, "buffer");
+  return hashBy("sha256", bytes);
 }
 
 /** In 64 hexadecimal digits. */
 export function sha256Hex(bytes: Uint8Array): string {
   return hash("sha256", bytes, "hex");
+}
+
+/** Of a text's UTF-8, in base64url. */
+export function sha256Base64url(text: string): string {
+  return hash("sha256", text, "base64url");
 }
 
 /** HMAC-SHA-256 (RFC 2104). */
@@ -21,7 +26,11 @@ export function hmacSha256(key: Uint8Array, bytes: Uint8Array): Uint8Array {
 export type Digest = HashSuite["digest"];
 
 export function hashBy(digest: Digest, bytes: Uint8Array): Uint8Array {
-  return hash(digest, bytes, "buffer");
+  // As a buffer it would be memory of its own, which costs more than the hash of a tree's node.
+  const text = hash(digest, bytes, "latin1");
+  const hashed = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) hashed[i] = text.charCodeAt(i);
+  return hashed;
 }
 
 /** Hash functions by the names of the suite table; who verifies may be given others. */

@@ -1,5 +1,5 @@
 /**
- * Compact JWS (RFC 7515) that the same deployment signs and reads, with ML-DSA (RFC 9964).
+ * JWS (RFC 7515), compact and flattened, with ML-DSA (RFC 9964).
  * INVARIANT: the header must be, byte for byte, the one that would be written: nothing in it is ever interpreted, so
  * it can't choose an algorithm, a key or a type.
  */
@@ -30,9 +30,47 @@ export function openJws(
   return verify(null, input, key.publicKey, signed) ? fromUtf8(content) : undefined;
 }
 
+/** Flattened JSON form (RFC 7515 §7.2.2) without an unprotected header. */
+export interface FlattenedJws {
+  readonly protected: string;
+  readonly payload: string;
+  readonly signature: string;
+}
+
+/** A key that the header names by any word, such as the key's thumbprint (RFC 7638). */
+export interface NamedKey {
+  readonly suite: SignatureSuite;
+  readonly publicKey: PublicKey;
+  readonly kid: string;
+}
+
+/** @param payload in base64url already */
+export async function signFlattened(
+  type: string,
+  payload: string,
+  key: NamedKey & Pick<SigningKey, "sign">,
+): Promise<FlattenedJws> {
+  const header = protectedHeader(type, key);
+  const signature = toBase64url(await key.sign(utf8(`${header}.${payload}`)));
+  return { protected: header, payload, signature };
+}
+
+/** Whether this key signed it, as that type. */
+export function isFlattenedBy(type: string, jws: FlattenedJws, key: NamedKey): boolean {
+  if (jws.protected !== protectedHeader(type, key)) return false;
+  const signature = fromBase64url(jws.signature);
+  if (signature?.length !== key.suite.signatureBytes) return false;
+  return verify(null, utf8(`${jws.protected}.${jws.payload}`), key.publicKey, signature);
+}
+
+/** In base64url. */
+export function protectedHeader(type: string, { suite, kid }: Pick<NamedKey, "suite" | "kid">): string {
+  return toBase64url(utf8(JSON.stringify({ alg: suite.id, kid, typ: type })));
+}
+
 function encodedHeader(
   type: string,
   { suite, publicKey }: { readonly suite: SignatureSuite; readonly publicKey: PublicKey },
 ): string {
-  return toBase64url(utf8(JSON.stringify({ alg: suite.id, kid: fingerprint(publicKey), typ: type })));
+  return protectedHeader(type, { suite, kid: fingerprint(publicKey) });
 }

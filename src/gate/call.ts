@@ -1,10 +1,12 @@
 /**
  * The evidence types of one call. Each stage's output extends its input, so a stage can't be skipped:
- * Received → Identified → Delegated → InSession → Read → Confirmed → Located → Judged → Journaled → (answer) → recorded.
+ * Received → Identified → Delegated → InSession → Read → Confirmed → Opened → Located → Judged → Journaled → (answer) →
+ * recorded.
  */
 import type { Caller, TokenProof } from "../model/caller.ts";
 import { type Channel, nameOf, type ServerLink } from "../model/channel.ts";
 import type { Receipt } from "../model/entry.ts";
+import type { MessageProof } from "../model/message-proof.ts";
 import type { Denial, Permit, Question } from "../policy/decide.ts";
 import { Refusal, type RefusalCode } from "../kernel/refusal.ts";
 import type { Frame, RequestId } from "../wire/frame.ts";
@@ -29,6 +31,8 @@ export interface Reply {
   readonly close: (last?: Uint8Array) => void;
   /** Breaks the stream off, so that the reader can't take it for complete. */
   readonly cut: () => void;
+  /** Ends the link, once what was written has left; absent where there is none of its own. */
+  readonly hangUp?: () => void;
   /** The caller went away; or was sent away, and the signal's reason is the Refusal that says why. */
   readonly gone: AbortSignal;
 }
@@ -60,6 +64,17 @@ export interface Received {
   /** Empty for GET and DELETE. */
   readonly body: Uint8Array;
   readonly reply: Reply;
+  /** INVARIANT: only `open` writes this, and who makes a call once more that was opened. */
+  readonly signature?: Signature;
+}
+
+/** A message's signature that counts. */
+export interface Signature {
+  readonly proof: MessageProof;
+  /** Whom it is for. */
+  readonly audience: string;
+  /** Whether this end signs the answer, or verifies in passing what another one signs. */
+  readonly end: "serving" | "between";
 }
 
 /** + who asks. */
@@ -98,8 +113,18 @@ export interface Confirmed extends Read {
   readonly claims: "uncontradicted";
 }
 
+/** + what is proven of the message by its signature; where this end serves, without it. */
+export interface Opened extends Confirmed {
+  /** INVARIANT: only `open` writes this: a signature that is there counts. */
+  readonly opened: "checked";
+  /** Why it goes no further without a signature: "no" for a better reason comes first. */
+  readonly unsigned?: Refusal;
+  /** Its client, or who called for it, offers signatures with this message, and wants to know whether they are taken. */
+  readonly offersSignatures?: boolean;
+}
+
 /** + where it goes: a server there is, in a session of the caller's. */
-export interface Located extends Confirmed {
+export interface Located extends Opened {
   /** The upstream's own session id, if the caller holds one and it is theirs. */
   readonly session?: string;
 }
@@ -112,14 +137,26 @@ export interface Judged extends Located {
 
 /** + the decision is on disk, and it was yes. */
 export interface Journaled extends Judged {
+  /** The gateway's own question, asked in a caller's session: nobody else said it. */
+  readonly isOwn?: true;
   readonly verdict: Permit;
   readonly receipt: Receipt;
 }
 
 /** Longer answers are passed on unread, and needn't be whole before they are: reading costs time that others wait for. */
 export const inspectBytes = 1024 * 1024;
+
+/** What the server said, where something of it was replaced: the bytes of its body or event, and the message in them. */
+interface AsItCame {
+  readonly bytes: Uint8Array;
+  readonly message: Uint8Array;
+}
+
 /** An event, and why the gateway had to say it in the server's stead, if it had. */
-export type AnswerEvent = SseEvent & { readonly refusal?: Refusal };
+export type AnswerEvent = SseEvent & {
+  readonly refusal?: Refusal;
+  readonly asItCame?: AsItCame;
+};
 
 /** The call whose answer a stream is the rest of. */
 export interface ResumedCall {
@@ -131,6 +168,8 @@ export interface ResumedCall {
 export type Answer = AnswerOf & {
   /** The link it came on, where there is one that says something: none to a process, or within this machine. */
   readonly link?: ServerLink;
+  /** What the log says of it beside, by the names of its facts; known when it has been read. */
+  readonly facts?: () => Readonly<Record<string, string>>;
 };
 
 type AnswerOf =
@@ -141,6 +180,7 @@ type AnswerOf =
       readonly body: Uint8Array;
       /** The message in the body, where that isn't the message itself. */
       readonly message?: Uint8Array;
+      readonly asItCame?: AsItCame;
     }
   | {
       /** Longer than `inspectBytes`; `chunks` throw if it breaks off. */

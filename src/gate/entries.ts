@@ -25,6 +25,12 @@ export interface Ending {
   readonly answerHmac?: string;
   /** In what the link to the server was less than before. */
   readonly upstreamRegression?: string;
+  /** Who signed the answer, and how. */
+  readonly answerSigned?: { readonly by: string; readonly mode: string };
+  /** What is wrong with the signature of the call, or of the answer. */
+  readonly signatureFault?: string;
+  /** What the answer has to say of itself, by the names of its facts. */
+  readonly facts?: Readonly<Record<string, string>>;
 }
 
 /** @param requestHmac keyed digest of the body; undefined where there is none */
@@ -44,6 +50,7 @@ export function decisionEntry(call: Judged, world: World, requestHmac: string | 
       world: world.digest,
       ...linkFacts(call, world),
       ...(proof.kind === "token" && { proof: proof.binding }),
+      ...signatureFacts(call),
       request_bytes: String(call.body.length),
       ...(requestHmac !== undefined && { request_hmac: requestHmac }),
     },
@@ -71,8 +78,22 @@ export function outcomeEntry(call: Received & Partial<Read>, ending: Ending, now
       ...(ending.reason !== undefined && { reason: ending.reason }),
       ...(ending.answerHmac !== undefined && { answer_hmac: ending.answerHmac }),
       ...(ending.link && serverLinkFacts(ending.link)),
+      ...ending.facts,
+      ...(ending.answerSigned && {
+        answer_signed: ending.answerSigned.by,
+        answer_signature: ending.answerSigned.mode,
+      }),
+      ...(ending.signatureFault !== undefined && { signature_fault: ending.signatureFault }),
     },
   };
+}
+
+/** How the call was signed, and by whom; INVARIANT: only what was proven. */
+function signatureFacts({ signature }: Judged): Record<string, string> {
+  if (signature === undefined) return {};
+  const { proof } = signature;
+  const how = proof.mode === "direct" ? `${proof.mode} ${proof.algorithm}` : proof.mode;
+  return { signature: how, signer: proof.signer };
 }
 
 function linkFacts({ channel, atUnixMs }: Judged, world: World): Record<string, string> {
@@ -105,11 +126,19 @@ function serverLinkFacts(link: ServerLink): Record<string, string> {
 }
 
 function ruleOf(verdict: Judged["verdict"]): Record<string, string> {
-  if (verdict.kind === "permit") return { rule: verdict.rule };
-  const { rule, party, outOfScope } = verdict;
+  const shadows = verdict.shadows.map(({ rule, effect }) => `${rule}=${effect}`).join(" ");
+  const watched: Record<string, string> = shadows === "" ? {} : { "rule.shadow": shadows };
+  if (verdict.kind === "permit") {
+    const redacting = verdict.redactions.map(({ rule }) => rule).join(" ");
+    return { rule: verdict.rule, ...watched, ...(redacting !== "" && { "rule.redact": redacting }) };
+  }
+  const { rule, party, effect, erred, outOfScope } = verdict;
   return {
     rule: rule ?? (outOfScope ? "delegation-scope" : "default-deny"),
+    ...(effect !== undefined && effect !== "deny" && { "rule.effect": effect }),
+    ...(erred !== undefined && { "rule.error": erred }),
     ...(party !== undefined && { "rule.party": party }),
+    ...watched,
   };
 }
 

@@ -3,7 +3,7 @@
  * on one screen. Nothing is sent that ends a call before its outcome is in the log.
  */
 import { Refusal, type RefusalCode } from "../kernel/refusal.ts";
-import { type Read, type Received, whyGone } from "./call.ts";
+import { type Opened, type Read, type Received, whyGone } from "./call.ts";
 import { type Ending, outcomeEntry } from "./entries.ts";
 import type { Ports } from "./ports.ts";
 import { readAnswer } from "./read-answer.ts";
@@ -12,7 +12,13 @@ import { logRefusal, refusedAnswer } from "./refuse.ts";
 import { ownChallenges } from "./reach.ts";
 import { type Departure, relay } from "./relay.ts";
 import { delegated, inClientSession } from "./represent.ts";
+import { answered } from "./own-answers.ts";
+import { open } from "./open.ts";
+import { faultIn } from "./signature-refusals.ts";
 import { confirm, identify, journal, judge, locate, read } from "./stages.ts";
+import { asPermitted } from "./listed.ts";
+import { withoutAnswers, withoutArguments } from "./redact.ts";
+import { asPinned } from "./tools.ts";
 import { checkOffer } from "./version-floor.ts";
 import type { World } from "./world.ts";
 
@@ -26,12 +32,15 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
     const attended = (call = inClientSession(represented, ports));
     const understood = (call = read(attended));
     const confirmed = (call = confirm(understood, world));
-    const located = (call = await locate(confirmed, world, ports));
+    const opened = (call = open(confirmed, world, ports));
+    const located = (call = await locate(opened, world, ports));
     const judged = (call = judge(located, world));
-    const permitted = (call = await journal(judged, world, ports));
-    const came = ownChallenges(permitted, await ports.upstreams.forward(permitted));
-    const answer = await checkOffer(permitted, came, world, ports);
-    departure = withRegression(permitted, await relay(permitted, answer, ports), ports);
+    const permitted = (call = withoutArguments(await journal(judged, world, ports)));
+    const came = ownChallenges(permitted, await answered(permitted, world, ports));
+    const offered = await checkOffer(permitted, came, world, ports);
+    const pinned = await asPinned(permitted, offered, world, ports);
+    const answer = withoutAnswers(permitted, await asPermitted(permitted, pinned, world));
+    departure = withRegression(permitted, await relay(permitted, answer, world, ports), ports);
   } catch (error) {
     departure = refused(call, error, ports);
   }
@@ -43,12 +52,18 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
   } catch (error) {
     departure = unrecorded(call, departure, error, ports);
   }
+  if (departure.ending.status === noSession) releaseOf(call, ports);
   departure.leave(mark);
+  if (departure.ending.reason === "cut_off") call.reply.hangUp?.();
 }
+
+/** MCP 2025-11-25 transports, session management: the session is gone, and nothing was carried out. */
+const noSession = 404;
 
 /** The reasons that say: not you, or not this. The others say that something is wrong. */
 const denials: ReadonlySet<string> = new Set<RefusalCode>([
   "denied",
+  "cut_off",
   "insufficient_scope",
   "classical_link",
   "no_identity",
@@ -57,6 +72,11 @@ const denials: ReadonlySet<string> = new Set<RefusalCode>([
   "target_refused",
   "grant_needed",
   "delegation_refused",
+  "signature_required",
+  "signature_refused",
+  "route_cut",
+  "tool_blocked",
+  "held",
 ]);
 
 /** With what is known of the link to the server. */
@@ -70,9 +90,13 @@ function withRegression({ server }: Received, departure: Departure, { upstreams 
 function refused(call: Received & Partial<Read>, error: unknown, ports: Ports): Departure {
   const code = whyGone(call.reply) ?? (error instanceof Refusal ? error.code : "fault");
   const answer = refusedAnswer(call, error);
+  const signatureFault = faultIn(error);
+  // INVARIANT: it says so before anything is carried out, and of nothing that was.
+  if (code === "signature_required") releaseOf(call, ports);
   const ending: Ending = {
     outcome: denials.has(code) ? "denied" : "error",
     reason: code,
+    ...(signatureFault !== undefined && { signatureFault }),
     status: answer.status,
     answerBytes: answer.body.length,
     answerFailed: true,
@@ -83,6 +107,11 @@ function refused(call: Received & Partial<Read>, error: unknown, ports: Ports): 
   const leave = (mark?: Mark): void =>
     call.reply.whole(answer.status, answer.headers, marked(call, { message: answer.body, response }, mark));
   return { ending, isResult: isResultOf(call, response), leave };
+}
+
+/** The same message may come again, signed as it should be. */
+function releaseOf({ signature }: Partial<Opened>, { signatures }: Ports): void {
+  if (signature !== undefined) signatures?.release(signature.proof, signature.audience);
 }
 
 /** The outcome can't be written now: the answer is withheld, and the log is owed how the call ended. */

@@ -4,8 +4,16 @@ import type { CallSide, RunningDigest } from "../crypto/subject-keys.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Caller } from "../model/caller.ts";
+import type { Direction } from "../integrity/claims.ts";
+import type { Envelope } from "../integrity/envelope.ts";
+import type { KeySet } from "../integrity/key-set.ts";
+import type { SignedCall } from "../integrity/long-answers.ts";
 import type { EntryDraft, Receipt } from "../model/entry.ts";
+import type { MessageChange, MessageProof, SignatureFault, SignatureMode } from "../model/message-proof.ts";
+import type { Denial } from "../policy/decide.ts";
 import type { Answer, Journaled, Located } from "./call.ts";
+import type { UnansweredCalls } from "./unanswered.ts";
+import type { ServerSignatures } from "./world.ts";
 
 /**
  * The append-only audit log.
@@ -91,12 +99,167 @@ export interface Digests {
   ) => RunningDigest;
 }
 
+/** Whose messages to whom. */
+export interface Route {
+  /** SPIFFE ID of the end that signs. */
+  readonly signer: string;
+  readonly audience: string;
+}
+
+/**
+ * What this end knows and does about message signatures: its own keys, those of others, what it has seen.
+ *
+ * Concurrency: all but `sign`, `answer` and `pass` are immediate. `take` looks and remembers in one go: of two equal
+ * messages one passes. Durability: pins and who signs are on disk at once; what was seen is lost with the process, and
+ * messages signed before it began are stale. Bounds: what is remembered is bounded; where no more can be, `take` says
+ * `busy`, and nothing is forgotten that could be shown again. Failure: `sign` rejects with what the key's holder says;
+ * `answer` with a Refusal. Promises that nobody keeps within a second suspend their route by themselves, and are
+ * recorded; a statement that contradicts one cuts its signer's pin.
+ */
+export interface Signatures {
+  /** SPIFFE ID under which this end signs. */
+  readonly id: string;
+  /** The keys of that fingerprint, if they were seen. */
+  readonly keySet: (fingerprint: string) => KeySet | undefined;
+  /** Messages signed before are stale. */
+  readonly notBeforeUnixMs: number;
+  /**
+   * Remembers a message whose signature is right. An answer is never stale: it names a call that was made just now.
+   * @returns why it can't be taken; nothing if it can
+   */
+  readonly take: (
+    proof: MessageProof,
+    to: { readonly audience: string; readonly direction: Direction },
+    nowUnixMs: number,
+  ) => SignatureFault | "busy" | undefined;
+  /** A message that was taken wasn't carried out here: signed better, it may come again. */
+  readonly release: (proof: MessageProof, audience: string) => void;
+  /** Promises of that route are overdue. */
+  readonly isSuspended: (route: Route, nowUnixMs: number) => boolean;
+  /** That caller has signed, or passed on what others signed: it has to go on. */
+  readonly signs: (caller: string, nowUnixMs: number) => void;
+  /** Signs, or promises to sign, a message that is sent now. */
+  readonly sign: (message: MessageToSign) => Promise<Envelope>;
+  /** Calls that may be answered on another stream. */
+  readonly unanswered: UnansweredCalls;
+  /** What the answer to that call was, which was too long to be signed in place, or can't be. */
+  readonly noteLong: (call: SignedCall, digest: string) => void;
+  readonly nowUnixMs: () => number;
+  /** Answers what other ends ask about signatures, as the end that serves. */
+  readonly answer: (call: Journaled, terms: ServerSignatures) => Promise<Answer>;
+  /** Takes in what two other ends say to each other about signatures, and passes it on as it is. */
+  readonly pass: (
+    call: Journaled,
+    forward: () => Promise<Answer>,
+    terms: ServerSignatures,
+  ) => Promise<Answer>;
+}
+
+export interface MessageToSign {
+  readonly direction: Direction;
+  readonly audience: string;
+  readonly method: string;
+  /** Digest of the message. */
+  readonly body: string;
+  /** Of an answer: the digest of its call's payload. */
+  readonly request?: string;
+  readonly mode: Exclude<SignatureMode, "none">;
+  /** What was changed of what another had signed. */
+  readonly changed?: MessageChange;
+  /** Of an answer to a call that was promised a signature: the batch of that. */
+  readonly calls?: string;
+  /** At least; the algorithm of this end's identity by default. */
+  readonly algorithm?: string;
+}
+
+/**
+ * What the servers' tools were when they were pinned.
+ *
+ * `shown` takes a message of that call's server that lists tools, and resolves with it as clients may see it: the very
+ * same bytes if nothing in it is to be replaced. What it finds is durable, and counts for calls, before it resolves. It
+ * may ask the server something itself, in the call's session, for a bounded time. Concurrency: lists of one server are
+ * remembered one after the other. Failure: it rejects with a Refusal `upstream_failed` for a list that two readers could
+ * read in two ways or that is too much, and `bad_state` if what was pinned can't be read; the list is then withheld.
+ */
+export interface Tools {
+  readonly shown: (
+    call: Journaled,
+    listed: {
+      readonly message: Uint8Array;
+      /** Of the page; absent for the first. */
+      readonly cursor?: string;
+    },
+  ) => Promise<Uint8Array>;
+}
+
+/** A call that rules hold, as people are asked about it. */
+export interface HeldCall {
+  readonly caller: string;
+  readonly chain: readonly string[];
+  readonly server: string;
+  readonly method: string;
+  /** What it names, as the log may have it. */
+  readonly name: string;
+  /** All of it that the server would act on, and who asks; of another call it is another text. */
+  readonly content: string;
+  /** What it says, for people: bounded, with nothing hidden in it. */
+  readonly said: readonly SaidArgument[];
+  readonly held: NonNullable<Denial["held"]>;
+}
+
+/** One argument of a call, as it is shown to people: its name, and its value as JSON. */
+export interface SaidArgument {
+  readonly name: string;
+  readonly value: string;
+  /** There is more of it than is shown. */
+  readonly isCut?: true;
+}
+
+/** How a held call stands. */
+export type Held =
+  /** People have approved this very call; that is used up now. */
+  | { readonly kind: "taken"; readonly request: string }
+  | {
+      readonly kind: "waiting";
+      readonly request: string;
+      readonly have: number;
+      readonly need: number;
+      readonly expiresUnixMs: number;
+      /** An earlier request of the same call that is over, in whose place this one is asked. */
+      readonly before?: { readonly request: string; readonly state: string };
+    }
+  | {
+      readonly kind: "denied";
+      readonly request: string;
+      readonly expiresUnixMs: number;
+      /** What who denied it wants the caller to know. */
+      readonly reason?: string;
+    }
+  /** Nobody is asked: too many calls wait already. */
+  | { readonly kind: "full"; readonly whose: "caller" | "all"; readonly most: number };
+
+/**
+ * The people who let held calls through.
+ *
+ * `settle` takes the approval of that very call, or says how it stands, and asks people if nobody has. Durability: what it
+ * says is on disk. Concurrency: it is immediate, and atomic with all that share the state: of two equal calls one takes an
+ * approval, and none takes it twice. An approval that is taken is used up, whatever becomes of the call. Bounds: requests
+ * of a caller, and in all; beyond them it says `full`. Failure: throws, and nothing may go through.
+ */
+export interface Approvals {
+  readonly settle: (call: HeldCall) => Held;
+}
+
 /** What the path of a call needs beside the call and the world. */
 export interface Ports {
   readonly journal: Journal;
   /** Absent where answers aren't given any: what servers say of receipts then passes as it is. */
   readonly receipts?: Receipts;
   readonly digests: Digests;
+  /** Absent where no server's tools are pinned. */
+  readonly tools?: Tools;
+  /** Absent where nobody can be asked: held calls are denied there. */
+  readonly approvals?: Approvals;
   readonly upstreams: Upstreams;
   readonly virtual: VirtualServers;
   readonly clock: Clock;
@@ -106,4 +269,6 @@ export interface Ports {
   readonly clientSessions: ClientSessions;
   /** The keys of delegations that count here, of which the first one signs; absent where none do. */
   readonly delegations?: () => readonly [SigningKey, ...SigningKey[]];
+  /** Absent where nothing is known of message signatures. */
+  readonly signatures?: Signatures;
 }

@@ -68,7 +68,7 @@ export function marked(
 
 /** A message of a server's without the member, wherever a reader could find it: members that come twice, batches. */
 export function unforged(message: Uint8Array): Uint8Array {
-  if (message.length > inspectBytes || !mayName(message)) return message;
+  if (message.length > inspectBytes || !mayName(message, extension)) return message;
   // Some clients skip a byte order mark.
   const start = byteOrderMark.every((byte, i) => message[i] === byte) ? 3 : 0;
   try {
@@ -81,9 +81,9 @@ export function unforged(message: Uint8Array): Uint8Array {
 }
 
 /** Whether the member's name can be in it. However it is spelled, it stands there as it is, or one of these escapes does. */
-function mayName(message: Uint8Array): boolean {
+export function mayName(message: Uint8Array, member: string): boolean {
   const text = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
-  return text.includes(extension) || text.includes("\\u00") || text.includes("\\/");
+  return text.includes(member) || text.includes("\\u00") || text.includes("\\/");
 }
 
 function asks({ frame }: Partial<Read>): boolean {

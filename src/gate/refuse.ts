@@ -5,6 +5,7 @@ import { Refusal, refusalRow } from "../kernel/refusal.ts";
 import type { RequestFrame } from "../wire/frame.ts";
 import { sessionHeader } from "../wire/identity-headers.ts";
 import { principalOf, type Read, type Received } from "./call.ts";
+import { signatureCodes } from "./signature-refusals.ts";
 
 const json = ["content-type", "application/json"] as const;
 
@@ -15,13 +16,16 @@ interface RefusedAnswer {
 }
 
 /** The answer to a call that was refused or that failed. A fault is shown as an id and nothing else. */
-export function refusedAnswer(call: Received & Partial<Read>, error: unknown): RefusedAnswer {
+export function refusedAnswer(
+  call: Pick<Received, "id"> & Partial<Pick<Read, "frame">>,
+  error: unknown,
+): RefusedAnswer {
   const request = call.frame?.kind === "request" ? call.frame : undefined;
   if (!(error instanceof Refusal)) {
     return rpcError(request, 500, { code: -32603, message: `Internal error ${call.id}` });
   }
-  if (error.code === "denied" && request !== undefined) return deniedAnswer(request, error);
-  if (error.code === "grant_needed" && request !== undefined) return grantAnswer(request, error);
+  const own = ownAnswers.get(error.code);
+  if (own !== undefined && request !== undefined) return own(request, error);
   const { rpc, http } = refusalRow(error.code);
   const { message, data } = error;
   const said = rpcError(request, http, { code: rpc, message, ...(data !== undefined && { data }) });
@@ -71,6 +75,33 @@ function grantAnswer(request: RequestFrame, refusal: Refusal): RefusedAnswer {
   if (request.method === "tools/call") return failedTool(request, message, data);
   return rpcError(request, 200, { code: refusalRow(code).rpc, message, data });
 }
+
+/**
+ * Whoever signs for the client reads what to do, and does it; models read who has to approve, and wait. HTTP says
+ * nothing that a client would act on.
+ */
+function curableAnswer(request: RequestFrame, { message, code, data }: Refusal): RefusedAnswer {
+  if (request.method === "tools/call") return failedTool(request, message, data as object);
+  return rpcError(request, 200, { code: refusalRow(code).rpc, message, data });
+}
+
+/** An operator has to approve the tool, which the text says; asking again changes nothing until then. */
+function blockedAnswer(request: RequestFrame, { message }: Refusal): RefusedAnswer {
+  const data = {
+    "dev.latticegate/authorization": { reason: "tool_blocked", remediation: "available" },
+  };
+  return failedTool(request, message, data);
+}
+
+/** What is told in a way of its own. */
+const ownAnswers: ReadonlyMap<string, (request: RequestFrame, refusal: Refusal) => RefusedAnswer> = new Map([
+  ["denied", deniedAnswer],
+  ["cut_off", deniedAnswer],
+  ["grant_needed", grantAnswer],
+  ["tool_blocked", blockedAnswer],
+  // Their `data` says what would do: a signature, or people's approval.
+  ...[...signatureCodes, "held"].map((code) => [code, curableAnswer] as const),
+]);
 
 function failedTool(request: RequestFrame, text: string, meta: object): RefusedAnswer {
   return answer(200, {

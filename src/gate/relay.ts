@@ -2,7 +2,7 @@
 import type { RunningDigest } from "../crypto/subject-keys.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { sessionHeader } from "../wire/identity-headers.ts";
-import type { RequestId } from "../wire/frame.ts";
+import type { RequestId, ResponseFrame } from "../wire/frame.ts";
 import { withData, writeSseEvent } from "../wire/sse.ts";
 import {
   type Answer,
@@ -17,7 +17,11 @@ import type { Ending } from "./entries.ts";
 import type { Ports } from "./ports.ts";
 import { finalAnswer, readAnswer, type ReadAnswer } from "./read-answer.ts";
 import { isResultOf, type Mark, marked, unforged } from "./receipts.ts";
+import { refusedAnswer } from "./refuse.ts";
+import { longSeal, seal, type Sealed } from "./seal.ts";
+import { faultIn } from "./signature-refusals.ts";
 import { ownerOf, sealSessionId } from "./session-id.ts";
+import type { World } from "./world.ts";
 
 /** How a call ended, and the act that lets the caller know. */
 export interface Departure {
@@ -30,11 +34,13 @@ export interface Departure {
   readonly withhold?: () => void;
 }
 
-export async function relay(call: Journaled, answer: Answer, ports: Ports): Promise<Departure> {
+/** @throws Refusal `answer_refused`, `route_cut`, while nothing has been sent */
+export async function relay(call: Journaled, answer: Answer, world: World, ports: Ports): Promise<Departure> {
   const digest = ports.digests.begin({ callId: call.id, principal: principalOf(call) }, "answer");
-  const { ending, ...act } = await relayed(call, answer, { ...ports, digest });
-  const { link } = answer;
+  const { ending, ...act } = await relayed(call, answer, { ...ports, digest, world });
+  const { link, facts } = answer;
   const known = {
+    ...(facts && { facts: facts() }),
     ...(ending.answerBytes > 0 && { answerHmac: digest.end() }),
     ...(link !== undefined && { link }),
   };
@@ -42,25 +48,67 @@ export async function relay(call: Journaled, answer: Answer, ports: Ports): Prom
 }
 
 /** `digest` takes in what the server said, as it comes. */
-type Relaying = Pick<Ports, "log" | "sessionKey" | "receipts"> & { readonly digest: RunningDigest };
+type Relaying = Pick<Ports, "log" | "sessionKey" | "receipts" | "signatures"> & {
+  readonly digest: RunningDigest;
+  readonly world: World;
+};
 
 async function relayed(call: Journaled, answer: Answer, ports: Relaying): Promise<Departure> {
   const headers = outgoing(call, answer.headers, ports.sessionKey);
   if (answer.kind === "stream") return await relayStream(call, { ...answer, headers }, ports);
   if (answer.kind === "long") return await relayLong(call, { ...answer, headers }, ports);
-  const { status, body, message = body } = answer;
-  ports.digest.update(body);
+  const { status, body, message = body, asItCame } = answer;
+  ports.digest.update(asItCame?.bytes ?? body);
   const read = readAnswer(message, requestOf(call));
+  const { response } = read;
+  const sealed = read.uninspected
+    ? { message, ...sealedLong(call, message, ports) }
+    : await seal(
+        call,
+        { message: unclaimed(call, message, ports), response, before: asItCame?.message },
+        ports.world,
+        ports,
+      );
   const leaving = (mark?: Mark): Uint8Array => {
-    const changed = marked(call, { message, response: read.response }, mark);
+    const changed = markedIn(sealed, call, response, mark);
     if (changed === message) return body;
     return body === message ? changed : writeSseEvent({ event: "message", data: changed });
   };
   return {
-    ending: ending({ status, bytes: body.length, ...read }),
-    isResult: isResultOf(call, read.response),
+    ending: { ...ending({ status, bytes: body.length, ...read }), ...signedBy(sealed) },
+    isResult: isResultOf(call, response),
     leave: (mark) => call.reply.whole(status, headers, leaving(mark)),
   };
+}
+
+/** What is signed here says nothing in the gateway's name that the gateway takes out again. */
+function unclaimed(
+  { signature }: Journaled,
+  message: Uint8Array,
+  { receipts }: Pick<Ports, "receipts">,
+): Uint8Array {
+  return receipts === undefined || signature?.end !== "serving" ? message : unforged(message);
+}
+
+/** With what the gateway has to say in it, if anything can be said. */
+function markedIn(
+  { message, isFixed }: Sealed,
+  call: Journaled,
+  response: ResponseFrame | undefined,
+  mark: Mark | undefined,
+): Uint8Array {
+  return isFixed === true ? message : marked(call, { message, response }, mark);
+}
+
+function signedBy({ signed }: Pick<Sealed, "signed">): Pick<Ending, "answerSigned"> {
+  return signed === undefined ? {} : { answerSigned: signed };
+}
+
+/** What is said here of an answer that came whole, and is longer than what is read. */
+function sealedLong(call: Journaled, bytes: Uint8Array, ports: Relaying): Pick<Sealed, "signed"> {
+  const { update, end } = longSeal(call, ports);
+  update(bytes);
+  return end();
 }
 
 /** Pieces go out as they come, but for the last one, which leaves after the outcome is recorded. */
@@ -71,6 +119,7 @@ async function relayLong(
 ): Promise<Departure> {
   const { reply } = call;
   const { status } = answer;
+  const sealing = longSeal(call, ports);
   let bytes = 0;
   let held: Uint8Array | undefined;
   reply.open(status, answer.headers, answer.bodyBytes);
@@ -80,6 +129,7 @@ async function relayLong(
       held = chunk;
       bytes += chunk.length;
       ports.digest.update(chunk);
+      sealing.update(chunk);
     }
   } catch (error) {
     const ending = broken(call, status, bytes, error);
@@ -93,6 +143,7 @@ async function relayLong(
       answerBytes: bytes,
       answerFailed: status >= 400,
       uninspected: true,
+      ...signedBy(sealing.end()),
     },
     leave: () => reply.close(held),
     withhold: reply.cut,
@@ -120,34 +171,79 @@ async function relayStream(
       const next = await events.next();
       if (next.done === true) break;
       bytes += next.value.raw.length;
-      ports.digest.update(next.value.raw);
+      ports.digest.update(next.value.asItCame?.bytes ?? next.value.raw);
       const final = finalAnswer(answers, next.value);
       if (final !== undefined) {
+        const { value: event } = next;
+        const { response } = final;
+        const { refusal, ...sealed } = await sealedEvent(call, event, final, ports);
+        const ending = endingWith({ ...event, ...(refusal && { refusal }) }, { status, bytes, ...final });
         return {
-          ending: { ...endingWith(next.value, { status, bytes, ...final }), ...resumed },
-          isResult: isResultOf(call, final.response),
+          ending: { ...ending, ...resumed, ...signedBy(sealed) },
+          isResult: isResultOf(call, response),
           leave: (mark) => {
-            const { data } = next.value;
-            const { response } = final;
+            const { message } = sealed;
             const last =
-              data === null
-                ? next.value.raw
-                : withData(next.value, marked(call, { message: data, response }, mark));
+              message === null
+                ? event.raw
+                : withData(event, markedIn({ ...sealed, message }, call, response, mark));
             void finish(call, last, events, ports);
           },
           withhold: reply.cut,
         };
       }
-      await reply.write(passed(next.value, ports));
+      await reply.write(await passedOn(call, next.value, ports));
     }
   } catch (error) {
     void events.return?.();
+    ports.signatures?.unanswered.note(call);
     return { ending: { ...broken(call, status, bytes, error), ...resumed }, leave: reply.cut };
   }
+  ports.signatures?.unanswered.note(call);
   // Who was sent away reads no further, however well the stream ends.
   const isSentAway = (whyGone(reply) ?? "caller_gone") !== "caller_gone";
   const end = isSentAway ? broken(call, status, bytes, undefined) : ended(answers, status, bytes);
   return { ending: { ...end, ...resumed }, leave: () => reply.close() };
+}
+
+/** The event that answers the call; what is wrong with its signature is said in its stead, since the stream has begun. */
+async function sealedEvent(
+  call: Journaled,
+  { data, asItCame }: AnswerEvent,
+  { uninspected, response }: ReadAnswer,
+  ports: Relaying,
+): Promise<Omit<Sealed, "message"> & { readonly message: Uint8Array | null; readonly refusal?: Refusal }> {
+  if (data === null) return { message: data };
+  const answered = answeredBy(call, response, ports);
+  if (uninspected) return { message: data, ...sealedLong(answered, data, ports) };
+  try {
+    const own = unclaimed(answered, data, ports);
+    return await seal(answered, { message: own, response, before: asItCame?.message }, ports.world, ports);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return { message: refusedAnswer(call, error).body, refusal: error };
+  }
+}
+
+/** The call whose answer that is: the stream's own, or one whose stream it resumes. */
+function answeredBy(
+  call: Journaled,
+  response: ResponseFrame | undefined,
+  { signatures }: Pick<Ports, "signatures">,
+): Journaled {
+  if (call.verb !== "GET" || response === undefined) return call;
+  return signatures?.unanswered.take(call, response.id) ?? call;
+}
+
+/** An event that isn't the call's answer, but may be another's: on a stream that resumes others, nothing else says so. */
+async function passedOn(call: Journaled, event: AnswerEvent, ports: Relaying): Promise<Uint8Array> {
+  const { data } = event;
+  const isResumed = call.verb === "GET" && ports.signatures !== undefined;
+  if (!isResumed || data === null || data.length === 0) return passed(event, ports);
+  const read = readAnswer(data, "");
+  if (read.response === undefined) return passed(event, ports);
+  const { message } = await sealedEvent(call, event, read, ports);
+  return message === null || message === data ? passed(event, ports) : withData(event, unforged(message));
 }
 
 /** An event that isn't the call's answer; what a server claims in it of receipts goes, where the gateway gives some. */
@@ -189,7 +285,10 @@ interface Answered extends ReadAnswer {
 /** What the gateway had to say itself on a stream that had begun is its own failure, and no answer. */
 function endingWith({ refusal }: AnswerEvent, answer: Answered): Ending {
   const ended = ending(answer);
-  return refusal === undefined ? ended : { ...ended, outcome: "error", reason: refusal.code };
+  if (refusal === undefined) return ended;
+  const signatureFault = faultIn(refusal);
+  const fault = signatureFault !== undefined && { signatureFault };
+  return { ...ended, outcome: "error", reason: refusal.code, answerFailed: true, ...fault };
 }
 
 function ending({ status, bytes, uninspected, response }: Answered): Ending {

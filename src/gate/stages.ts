@@ -2,9 +2,10 @@
 import { callerOf, whyForbidden } from "../identity/admission.ts";
 import { checkHybrid } from "../identity/link-authentication.ts";
 import { falseClaim } from "../identity/claims.ts";
+import { attestMethod, messageKeysMethod } from "../integrity/extension-methods.ts";
 import { printable } from "../kernel/printable.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { decide, nothingAllows, type Question } from "../policy/decide.ts";
+import { decide, type Denial, nothingAllows, type Permit, type Question } from "../policy/decide.ts";
 import { postureOf } from "../model/channel.ts";
 import type { TargetKind } from "../policy/rules.ts";
 import { checkHeaders } from "../wire/mcp-headers.ts";
@@ -16,16 +17,23 @@ import type {
   Journaled,
   Judged,
   Located,
+  Opened,
   Read,
   Received,
   TokenCaller,
 } from "./call.ts";
 import { principalOf } from "./call.ts";
 import { decisionEntry } from "./entries.ts";
+import { facing } from "./facts.ts";
 import { checkTarget, readForwarded } from "./forward.ts";
+import { isHeld, settled, withRequest } from "./held.ts";
+import { checkSigned, isAboutSignatures, signedAs } from "./open.ts";
 import type { Ports } from "./ports.ts";
 import { outOfReach } from "./reach.ts";
+import { isReadOnly } from "./read-only.ts";
 import { openSessionId, ownerOf } from "./session-id.ts";
+import { needing } from "./signature-refusals.ts";
+import { blockedTool } from "./tools.ts";
 import { checkVersion } from "./version-floor.ts";
 import type { World } from "./world.ts";
 
@@ -85,13 +93,15 @@ export function confirm(call: Read, world: World): Confirmed {
  * @throws Refusal `header_mismatch`, `no_such_server`, `target_refused`, `unsupported_version`, `unsupported_handshake`,
  * `link_too_weak`, `no_such_session`, `unknown_name`, `upstream_failed`
  */
-export async function locate(call: Confirmed, world: World, ports: Ports): Promise<Located> {
+export async function locate(call: Opened, world: World, ports: Ports): Promise<Located> {
   if (call.frame !== undefined) checkHeaders(call.frame, call.header);
   const members = world.virtualServers.get(call.server);
   if (members === undefined && !world.servers.has(call.server)) {
     throw new Refusal("no_such_server", `There is no server "${call.server}" behind this gateway.`);
   }
   checkTarget(call, world);
+  // They have no version, and are for the end at the other end of the link.
+  if (isAboutSignatures(call)) return call;
   checkVersion(call, world);
   const located = inSession(call, ports.sessionKey);
   if (members === undefined) return located;
@@ -115,20 +125,45 @@ export function checkLink(
     checkHybrid(channel, `"${server}"`, world.trust, atUnixMs);
 }
 
-/** @throws Refusal `insufficient_scope`, `classical_link` */
+/** @throws Refusal `insufficient_scope`, `classical_link`, `signature_required`, `signature_refused`, `tool_blocked` */
 export function judge(call: Located, world: World): Judged {
-  const target = targetOf(call.frame);
-  const { caller } = call;
-  const link = postureOf(call.channel);
-  const question: Question = { caller, link, server: call.server, ...(target && { target }) };
+  const question = questionOf(call, world);
   const members = world.virtualServers.get(call.server);
-  if (members === undefined) return { ...call, question, verdict: reached(call, question, world) };
-  // A call for all members is open to whoever may use one; each member is asked on the caller's behalf, and judges.
+  const verdict =
+    members === undefined ? reached(call, question, world) : reachedSome(call, question, { members, world });
+  // What is denied is told why it is denied: a signature wouldn't help.
+  if (verdict.kind === "permit" || verdict.unsigned !== undefined || isHeld(verdict))
+    checkSigned(call, world);
+  return { ...call, question, verdict };
+}
+
+/** All that is known of the call, asked. */
+function questionOf(call: Located, world: World): Question {
+  const { caller, channel, server, atUnixMs } = call;
+  const target = targetOf(call.frame);
+  const signed = signedAs(call);
+  const onlyReads = target?.kind === "tools" && isReadOnly({ server, tool: target.name, atUnixMs }, world);
+  return {
+    caller,
+    link: postureOf(channel),
+    server,
+    facts: facing(call, target, world),
+    ...(target && { target, onlyReads }),
+    ...(signed && { signed }),
+  };
+}
+
+/** A call for all members is open to whoever may use one; each member is asked on the caller's behalf, and judges. */
+function reachedSome(
+  call: Located,
+  question: Question,
+  { members, world }: { readonly members: readonly string[]; readonly world: World },
+): Permit | Denial {
   const allowed = members.filter((member) => mayUse(call, member, world));
   const member = openTo(call, members, world)[0] ?? allowed[0];
-  const verdict =
-    member === undefined ? nothingAllows(question) : reached(call, { caller, link, server: member }, world);
-  return { ...call, question, verdict };
+  if (member === undefined) return nothingAllows(question);
+  const { caller, link } = question;
+  return reached(call, { caller, link, server: member, facts: facing(call, undefined, world) }, world);
 }
 
 /** Those of `servers` of which the caller may use anything at all, on this link and with this proof. */
@@ -151,22 +186,32 @@ export function mayUse(
 }
 
 /** What the rules say; of what they allow, how the caller came and what it was granted can still keep it away. */
-function reached(call: Identified, question: Question, world: World): ReturnType<typeof decide> {
+function reached(call: Located, question: Question, world: World): Permit | Denial {
   const verdict = decide(question, world.rules);
-  const obstacle = verdict.kind === "permit" ? outOfReach(call, question, world) : undefined;
+  const isOpen = verdict.kind === "permit" || isHeld(verdict);
+  const obstacle = isOpen ? (outOfReach(call, question, world) ?? blockedTool(call, world)) : undefined;
   if (obstacle !== undefined) throw obstacle;
   return verdict;
 }
 
 /**
  * Puts the decision on disk, and lets only a permitted call pass.
- * @throws Refusal `denied`, `journal_unavailable`
+ * @throws Refusal `denied`, `held`, `signature_required`, `journal_unavailable`
  */
-export async function journal(call: Judged, world: World, ports: Ports): Promise<Journaled> {
-  const receipt = await ports.journal.append(decisionEntry(call, world, requestHmac(call, ports)));
+export async function journal(judged: Judged, world: World, ports: Ports): Promise<Journaled> {
+  const answered = settled(judged, world, ports);
+  const { call, refusal } = answered;
+  const draft = decisionEntry(call, world, requestHmac(call, ports));
+  const receipt = await ports.journal.append(withRequest(draft, answered));
   const { verdict } = call;
-  if (verdict.kind === "denial") throw new Refusal("denied", verdict.because);
-  return { ...call, verdict, receipt };
+  if (verdict.kind === "permit") return { ...call, verdict, receipt };
+  if (refusal !== undefined) throw refusal;
+  if (verdict.unsigned !== undefined) throw needing(verdict.unsigned, verdict.because);
+  throw deniedBy(verdict);
+}
+
+function deniedBy({ because, cuts }: Denial): Refusal {
+  return new Refusal(cuts === true ? "cut_off" : "denied", because);
 }
 
 function requestHmac(call: Judged, { digests }: Ports): string | undefined {
@@ -176,7 +221,7 @@ function requestHmac(call: Judged, { digests }: Ports): string | undefined {
   return digest.end();
 }
 
-function inSession(call: Confirmed, key: Uint8Array): Located {
+function inSession(call: Opened, key: Uint8Array): Located {
   const session = upstreamSession(call, key);
   const { session: _, ...read }: Located = call;
   return session === undefined ? read : { ...read, session };
@@ -199,6 +244,8 @@ const housekeeping: ReadonlySet<string> = new Set([
   "server/discover",
   "ping",
   "tools/list",
+  // What a server says of its tools, signed (SEP-3140).
+  "declarations/manifest",
   "resources/list",
   "resources/templates/list",
   "prompts/list",
@@ -210,6 +257,8 @@ const housekeeping: ReadonlySet<string> = new Set([
   "tasks/result",
   "tasks/update",
   "tasks/cancel",
+  messageKeysMethod,
+  attestMethod,
 ]);
 
 /** The methods that name what the rules speak of. */

@@ -3,12 +3,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { ProtocolVersion } from "../wire/protocol-version.ts";
-import { makeWorld } from "./world.ts";
+import { makeWorld, type PinnedTools } from "./world.ts";
 
 type Parts = Parameters<typeof makeWorld>[0];
 
 const ofServers = (...entries: readonly (readonly [string, ProtocolVersion])[]) => ({
   versions: { ofServers: new Map(entries) },
+});
+const pinned = (tools: Partial<PinnedTools>): Partial<Parts> => ({
+  tools: new Map([["a", { blocked: new Map(), pinned: new Map(), readOnly: new Map(), ...tools }]]),
 });
 const parts: Parts = {
   trust: {
@@ -38,6 +41,13 @@ const changes: readonly (readonly [string, Partial<Parts>])[] = [
   ["a client that was shut out", { shutOut: ["oauth:corp/client/app"] }],
   ["delegation", { delegation: { maxDepth: 1, maxLifetimeMs: 1 } }],
   ["more delegation", { delegation: { maxDepth: 2, maxLifetimeMs: 1 } }],
+  ["a tool that is pinned", pinned({ pinned: new Map([["t", "h"]]) })],
+  ["another form of it", pinned({ pinned: new Map([["t", "i"]]) })],
+  ["a tool that isn't called", pinned({ blocked: new Map([["t", "new"]]) })],
+  ["another reason", pinned({ blocked: new Map([["t", "changed"]]) })],
+  ["a tool that only reads", pinned({ readOnly: new Map([["t", 1]]) })],
+  ["for good", pinned({ readOnly: new Map([["t", Infinity]]) })],
+  ["what no list named", pinned({ otherwise: "unapproved" })],
   ["another server's minimum", ofServers(["b", "2025-11-25"])],
 ];
 test("each change of what calls are judged by is another world", () => {

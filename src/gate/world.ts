@@ -6,8 +6,16 @@ import { boundKey } from "../identity/claims.ts";
 import type { DelegationLimits } from "../identity/delegation.ts";
 import type { ProtocolVersion } from "../wire/protocol-version.ts";
 import { originMatcher } from "../policy/origins.ts";
+import { matcher } from "../policy/patterns.ts";
+import type { BlockedBecause } from "./tools.ts";
 import type { Rule, RuleDocument } from "../policy/rules.ts";
 import { compileRules } from "../policy/rules.ts";
+import {
+  nothingSaid,
+  type Surroundings,
+  type SurroundingsDocument,
+  surroundingsOf,
+} from "../policy/surroundings.ts";
 import { compileScopes, type TokenScope } from "../policy/token-scopes.ts";
 
 /** The oldest versions of the protocol that may be spoken; none where nothing is said. */
@@ -25,9 +33,69 @@ export interface WebReach {
   readonly scopes?: Readonly<Record<string, readonly string[]>>;
 }
 
+/** What is done about message signatures in calls to one server. */
+export interface SignatureTerms {
+  readonly use: "off" | "offered" | "required";
+  /** `serving`: calls are verified and answers signed here; `between`: others do, and both are verified in passing. */
+  readonly end: "serving" | "between";
+  /** Who the calls are for, as their signatures say it. */
+  readonly audience: string;
+  /** Of one `between`: who signs its answers, a SPIFFE ID. */
+  readonly peer?: string;
+  /** SPIFFE IDs of callers that pass on what others signed; all others bring their own messages alone. */
+  readonly relays: readonly string[];
+  /** The least that a signed call and its answer have; `auto` goes by what the tool does. */
+  readonly mode: "auto" | "none" | "batched" | "direct";
+  /** Patterns of the tools that the operator calls read-only. */
+  readonly readOnly: readonly string[];
+  /** Whether messages count that somebody on the way changed, said so, and signed itself. */
+  readonly acceptsChanges: boolean;
+}
+
+/** The same, ready to be used. */
+export interface ServerSignatures extends SignatureTerms {
+  readonly isReadOnly: (tool: string) => boolean;
+}
+
+/** Whose message keys are known, and who has to go on signing. */
+export interface PinnedSigners {
+  /** Whether keys count that nobody has approved. */
+  readonly policy: "first-use" | "approved";
+  /** By SPIFFE ID. */
+  readonly pins: ReadonlyMap<
+    string,
+    { readonly fingerprint: string; readonly state: "first-use" | "approved" | "cut" }
+  >;
+  /** Those that have signed, or passed on what others signed, beside those with pins. */
+  readonly signers: ReadonlySet<string>;
+}
+
+interface CompiledReach {
+  readonly classicalServers: ReadonlySet<string>;
+  readonly scopes: readonly TokenScope[] | undefined;
+}
+
+/** What one server's tools are held to. */
+export interface PinnedTools {
+  /** By name, why a tool isn't called. */
+  readonly blocked: ReadonlyMap<string, BlockedBecause>;
+  /** By name, the content hash under which a tool is called. */
+  readonly pinned: ReadonlyMap<string, string>;
+  /** Those that an operator's approval or an approved manifest says only read, and until when. */
+  readonly readOnly: ReadonlyMap<string, number>;
+  /** Those that a manifest of a publisher who counts names as they are, and until when. */
+  readonly signed?: ReadonlyMap<string, number>;
+  /** Why tools that are neither pinned nor blocked by name aren't called; absent where they are the server's to know. */
+  readonly otherwise?: BlockedBecause;
+}
+
 export interface World {
   readonly trust: Trust;
   readonly rules: readonly Rule[];
+  /** What the rules' conditions ask for by name. */
+  readonly surroundings: Surroundings;
+  /** Callers that see all of a server's lists, whatever they may call of it: the operator's own checks. */
+  readonly onlookers: ReadonlySet<string>;
   readonly servers: ReadonlySet<string>;
   /** By name, the servers that each joins. */
   readonly virtualServers: ReadonlyMap<string, readonly string[]>;
@@ -43,19 +111,25 @@ export interface World {
   readonly shutOut: ReadonlySet<string>;
   /** The forward servers among them, each with what says whether it leads to an origin. */
   readonly forward: ReadonlyMap<string, (origin: string) => boolean>;
+  /** By server; those whose tools aren't pinned are missing. */
+  readonly tools: ReadonlyMap<string, PinnedTools>;
   /** By the origin that clients know it by. */
-  readonly webListeners: ReadonlyMap<
-    string,
-    { readonly classicalServers: ReadonlySet<string>; readonly scopes: readonly TokenScope[] | undefined }
-  >;
+  readonly webListeners: ReadonlyMap<string, CompiledReach>;
+  /** By server; those that aren't here know nothing of signatures. */
+  readonly signatures: ReadonlyMap<string, ServerSignatures>;
+  readonly signers: PinnedSigners;
   /** SHA-256 over everything above, base64url; stands in each decision's entry. */
   readonly digest: string;
 }
 
-/** @throws Refusal if a rule can't be compiled */
-export function makeWorld(parts: {
+const nobody: PinnedSigners = { policy: "first-use", pins: new Map(), signers: new Set() };
+
+interface WorldParts {
   readonly trust: Trust;
   readonly rules: readonly RuleDocument[];
+  /** By default the operator says nothing of callers, places and data. */
+  readonly surroundings?: SurroundingsDocument;
+  readonly onlookers?: readonly string[];
   readonly servers: readonly string[];
   readonly virtualServers?: ReadonlyMap<string, readonly string[]>;
   /** Origin patterns of the forward servers, by name. */
@@ -67,34 +141,24 @@ export function makeWorld(parts: {
   /** By default none. */
   readonly classicalServers?: readonly string[];
   readonly shutOut?: readonly string[];
+  /** By default nobody's tools are pinned. */
+  readonly tools?: ReadonlyMap<string, PinnedTools>;
   /** By default nobody may act for others. */
   readonly delegation?: DelegationLimits;
-}): World {
-  const { trust, rules, servers, virtualServers = new Map(), forward = {}, claims = [] } = parts;
-  const { versions = { ofServers: new Map() }, webListeners = {}, hybridLinks = [] } = parts;
-  const { classicalServers = [] } = parts;
-  const { delegation = { maxDepth: 0, maxLifetimeMs: 0 }, shutOut = [] } = parts;
-  const content = JSON.stringify({
-    trust: {
-      ...trust,
-      revokedSerials: [...trust.revokedSerials].sort(),
-      issuers: [...trust.issuers].sort(),
-    },
-    rules,
-    servers: [...servers].sort(),
-    virtualServers: [...virtualServers].sort(([a], [b]) => (a < b ? -1 : 1)),
-    claims: [...claims].sort(),
-    versions: { ...versions, ofServers: [...versions.ofServers].sort(([a], [b]) => (a < b ? -1 : 1)) },
-    hybridLinks: hybridLinks.toSorted(),
-    classicalServers: classicalServers.toSorted(),
-    delegation,
-    shutOut: shutOut.toSorted(),
-    forward: Object.entries(forward).toSorted(([a], [b]) => (a < b ? -1 : 1)),
-    webListeners: Object.entries(webListeners).toSorted(([a], [b]) => (a < b ? -1 : 1)),
-  });
+  readonly signatures?: Readonly<Record<string, SignatureTerms>>;
+  readonly signers?: PinnedSigners;
+}
+
+/** @throws Refusal if a rule can't be compiled */
+export function makeWorld(given: WorldParts): World {
+  const parts = complete(given);
+  const { trust, rules, servers, virtualServers, claims, versions, webListeners, hybridLinks } = parts;
+  const { classicalServers, delegation, shutOut, tools, forward, signatures, signers } = parts;
   return {
     trust,
     rules: compileRules(rules),
+    surroundings: surroundingsOf(parts.surroundings),
+    onlookers: new Set(parts.onlookers),
     servers: new Set(servers),
     virtualServers,
     claims: new Set(claims.map(boundKey)),
@@ -103,16 +167,96 @@ export function makeWorld(parts: {
     classicalServers: new Set(classicalServers),
     delegation,
     shutOut: new Set(shutOut),
+    tools,
     forward: new Map(Object.entries(forward).map(([name, patterns]) => [name, originMatcher(patterns)])),
-    webListeners: new Map(
-      Object.entries(webListeners).map(([origin, { classicalServers, scopes }]) => [
-        origin,
-        {
-          classicalServers: new Set(classicalServers),
-          scopes: scopes === undefined ? undefined : compileScopes(scopes),
-        },
+    webListeners: new Map(Object.entries(webListeners).map(compiledReach)),
+    signatures: new Map(
+      Object.entries(signatures).map(([name, terms]) => [
+        name,
+        { ...terms, isReadOnly: matcher(terms.readOnly) },
       ]),
     ),
-    digest: toBase64url(sha256(utf8(content))),
+    signers,
+    digest: toBase64url(sha256(utf8(contentOf(parts)))),
   };
+}
+
+function complete(parts: WorldParts): Required<WorldParts> {
+  return {
+    surroundings: nothingSaid,
+    onlookers: [],
+    virtualServers: new Map(),
+    forward: {},
+    claims: [],
+    versions: { ofServers: new Map() },
+    webListeners: {},
+    hybridLinks: [],
+    classicalServers: [],
+    delegation: { maxDepth: 0, maxLifetimeMs: 0 },
+    shutOut: [],
+    tools: new Map(),
+    signatures: {},
+    signers: nobody,
+    ...parts,
+  };
+}
+
+/** All of it as text, the same whatever order it came in. */
+function contentOf(parts: Required<WorldParts>): string {
+  const { trust, rules, servers, virtualServers, claims, versions, webListeners, hybridLinks } = parts;
+  const { classicalServers, delegation, shutOut, tools, forward, signatures, signers } = parts;
+  return JSON.stringify({
+    trust: {
+      ...trust,
+      revokedSerials: [...trust.revokedSerials].sort(),
+      issuers: [...trust.issuers].sort(),
+    },
+    rules,
+    surroundings: parts.surroundings,
+    onlookers: parts.onlookers.toSorted(),
+    servers: [...servers].sort(),
+    virtualServers: [...virtualServers].sort(byName),
+    claims: [...claims].sort(),
+    versions: { ...versions, ofServers: [...versions.ofServers].sort(byName) },
+    hybridLinks: hybridLinks.toSorted(),
+    classicalServers: classicalServers.toSorted(),
+    delegation,
+    shutOut: shutOut.toSorted(),
+    tools: [...tools].toSorted(byName).map(([name, pinned]) => [name, writtenTools(pinned)]),
+    forward: Object.entries(forward).toSorted(byName),
+    webListeners: Object.entries(webListeners).toSorted(byName),
+    signatures: Object.entries(signatures).toSorted(byName),
+    signers: {
+      policy: signers.policy,
+      pins: [...signers.pins].toSorted(byName),
+      signers: [...signers.signers].toSorted(),
+    },
+  });
+}
+
+function compiledReach([origin, { classicalServers, scopes }]: readonly [string, WebReach]): [
+  string,
+  CompiledReach,
+] {
+  return [
+    origin,
+    {
+      classicalServers: new Set(classicalServers),
+      scopes: scopes === undefined ? undefined : compileScopes(scopes),
+    },
+  ];
+}
+
+function writtenTools({ blocked, pinned, readOnly, signed, otherwise }: PinnedTools): object {
+  return {
+    blocked: [...blocked].toSorted(byName),
+    pinned: [...pinned].toSorted(byName),
+    readOnly: [...readOnly].toSorted(byName),
+    ...(signed && { signed: [...signed].toSorted(byName) }),
+    ...(otherwise !== undefined && { otherwise }),
+  };
+}
+
+function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : 1;
 }

@@ -111,11 +111,9 @@ export function callerOf(channel: Pick<Channel, "group" | "peer">, trust: Trust,
       },
     );
   }
-  return {
-    id: peer.spiffeId,
-    chain: [],
-    proof: { kind: "svid", serial: peer.serial, issuer: peer.issuer, notAfterUnixMs: peer.notAfterUnixMs },
-  };
+  const { spiffeId: id, serial, issuer, notBeforeUnixMs: issuedAtUnixMs, notAfterUnixMs } = peer;
+  const issued = issuedAtUnixMs !== undefined && { issuedAtUnixMs };
+  return { id, chain: [], proof: { kind: "svid", serial, issuer, ...issued, notAfterUnixMs } };
 }
 
 function misissued(reason: string, facts: CertificateFacts): Refusal {

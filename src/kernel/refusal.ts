@@ -41,6 +41,8 @@ const refusals = {
   proof_refused: { rpc: -31401, http: 401 },
   bad_origin: { rpc: -31403, http: 403 },
   denied: { rpc: -31403, http: 403 },
+  /** A rule ends the caller's link as well. */
+  cut_off: { rpc: -31403, http: 403 },
   insufficient_scope: { rpc: -31403, http: 403 },
   classical_link: { rpc: -31403, http: 403 },
   link_too_weak: { rpc: -31403, http: 403 },
@@ -53,8 +55,18 @@ const refusals = {
   /** The caller itself may, but a person has to consent at the server's authorization server first. */
   grant_needed: { rpc: -31403, http: 403 },
   delegation_refused: { rpc: -31403, http: 403 },
+  /** People have to approve the call first, or said no. */
+  held: { rpc: -31403, http: 403 },
+  /** It isn't what it was when it was pinned, or was never approved. */
+  tool_blocked: { rpc: -31403, http: 403 },
   /** Of the client itself, not of MCP; its sidecar takes another and asks again. */
   session_ended: { rpc: -31403, http: 403 },
+  /** Of the message: none, or one that isn't good enough; nothing was carried out, and a better one will do. */
+  signature_required: { rpc: -31403, http: 403 },
+  /** Of the message: it isn't what it should be. */
+  signature_refused: { rpc: -31403, http: 403 },
+  /** Messages went this way that weren't signed by whom they should; a person, or a good statement, opens it again. */
+  route_cut: { rpc: -31403, http: 403 },
   // Where it should go isn't there.
   no_such_server: { rpc: -31404, http: 403 },
   no_such_session: { rpc: -31404, http: 404 },
@@ -71,6 +83,8 @@ const refusals = {
   upstream_regressed: { rpc: -31502, http: 502 },
   upstream_timeout: { rpc: -31504, http: 504 },
   answer_too_large: { rpc: -31502, http: 502 },
+  /** Its signature isn't there, or isn't what it should be; the call was carried out. */
+  answer_refused: { rpc: -31502, http: 502 },
   // The operator asked for something that isn't so.
   bad_config: { rpc: -31500, http: 500 },
   bad_state: { rpc: -31500, http: 500 },

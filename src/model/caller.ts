@@ -40,6 +40,7 @@ interface SvidProof {
   readonly serial: string;
   /** SHA-256 of the root above it, base64url. */
   readonly issuer: string;
+  readonly issuedAtUnixMs?: number;
   readonly notAfterUnixMs: number;
 }
 
@@ -53,6 +54,8 @@ export interface TokenProof {
   /** Origin of the listener it was presented to, which says what its scopes are good for. */
   readonly listener: string;
   readonly scopes: readonly string[];
+  /** What the token says, as its issuer signed it. */
+  readonly claims?: Readonly<Record<string, unknown>>;
   readonly notAfterUnixMs: number;
 }
 

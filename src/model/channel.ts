@@ -44,6 +44,7 @@ export interface SvidPeer {
   readonly serial: string;
   /** SHA-256 of the root that issued the certificate, base64url. */
   readonly issuer: string;
+  readonly notBeforeUnixMs?: number;
   readonly notAfterUnixMs: number;
   /** What it proved beside that on this link (docs/formats/link-proof.md). */
   readonly classical?: ClassicalIdentity;

@@ -25,6 +25,14 @@ type EntryEvent =
   | "log.renew"
   | "link.regressed"
   | "link.accept"
+  | "signature.fault"
+  | "pin.change"
+  | "tools.finding"
+  | "tools.change"
+  | "policy.change"
+  | "approval.request"
+  | "approval.decision"
+  | "approval.use"
   | "subject.erase";
 
 export interface EntryDraft {

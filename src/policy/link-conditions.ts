@@ -13,7 +13,7 @@ const oneOf = (names: readonly string[]) =>
     .max(32);
 
 /** What certificates of workloads can be of. */
-const identityIds = signatureSuiteIds.filter((id) => {
+export const certificateIds = signatureSuiteIds.filter((id) => {
   const { kind, tlsName } = signatureSuite(id);
   return kind === "pq" && tlsName !== null;
 });
@@ -31,7 +31,7 @@ export const linkConditions = z
     groups: oneOf(keyExchangeSuites.map(({ id }) => id))
       .optional()
       .describe("TLS groups, by their IANA names."),
-    cert: oneOf([...identityIds, "none"])
+    cert: oneOf([...certificateIds, "none"])
       .optional()
       .describe(
         "Algorithms of the certificate that proved the caller on the link, e.g. `ML-DSA-87`; `none` for clients with access tokens.",

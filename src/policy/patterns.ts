@@ -33,7 +33,8 @@ export function isWithin(inner: string, outer: string): boolean {
   return glob(serverPattern(outer))(serverPattern(inner)) && glob(namePattern(outer))(namePattern(inner));
 }
 
-function namePattern(target: string): string {
+/** The name part of `server/name`. */
+export function namePattern(target: string): string {
   const slash = target.indexOf("/");
   return slash === -1 ? "*" : target.slice(slash + 1);
 }

@@ -95,26 +95,40 @@ test("a rule keeps its name, effect and reason, and the rules their order", () =
   assert.deepEqual(compileRules([]), []);
 });
 
-const unbuilt: readonly (readonly [string, Partial<RuleDocument>, RegExp])[] = [
-  ["a condition", { when: "true" }, /condition/],
-  ["an empty condition", { when: "" }, /condition/],
-  ["shadow mode", { mode: "shadow" }, /shadow mode/],
-  ...(["hold", "read_only", "redact", "step_up", "cut"] as const).map(
-    (effect) => [`the effect ${effect}`, { effect }, new RegExp(`"${effect}"`)] as const,
-  ),
+const wrongConditions: readonly (readonly [string, Partial<RuleDocument>, RegExp])[] = [
+  ["of another type", { when: "caller.id" }, /"r" \(line 1, column \d+\)/],
+  ["that names nothing there is", { when: "\ncallr.id == 'x'" }, /"r" \(line 2, column 1\): .*callr/],
+  [
+    "in which its client speaks for itself",
+    { when: "intent.purpose == 'x'" },
+    /reads `intent`.*rules that allow don't/,
+  ],
 ];
-for (const [what, part, said] of unbuilt) {
-  test(`${what} is in the language and not built: the rule that uses it is named, wherever it stands`, () => {
-    const rule = { ...document, name: "the-one", ...part };
-    assert.ok(ruleSchema.safeParse(rule).success);
+for (const [what, part, said] of wrongConditions) {
+  test(`a condition ${what} is refused, with where`, () => {
     assert.throws(
-      () => compileRules([document, rule]),
-      (error: unknown) => {
-        assert.ok(error instanceof Refusal && error.code === "not_yet");
-        assert.match(error.message, /"the-one".*can't be enforced yet; it is not ignored/);
-        assert.match(error.message, said);
-        return true;
-      },
+      () => compileRules([{ ...document, ...part }]),
+      (error: unknown) => error instanceof Refusal && error.code === "bad_config" && said.test(error.message),
+    );
+  });
+}
+
+const misplaced: readonly (readonly [string, object, string])[] = [
+  ["an approval of what isn't held", { approval: { approvers: 2 } }, "approval"],
+  ["a redaction that says nothing of what goes", { effect: "redact" }, "redact"],
+  ["a step up that says nothing of what to bring", { effect: "step_up" }, "step_up"],
+  ["a redaction of what is denied", { effect: "deny", redact: { answer: ["/a"] } }, "redact"],
+  ["a pointer that is none", { effect: "redact", redact: { answer: ["a"] } }, "redact.answer.0"],
+  ["nobody who approves", { effect: "hold", approval: { approvers: 0 } }, "approval.approvers"],
+  ["an approval that lasts for ever", { effect: "hold", approval: { expires: "8d" } }, "approval.expires"],
+  ["an empty condition", { when: "" }, "when"],
+];
+for (const [what, part, at] of misplaced) {
+  test(`a rule with ${what} isn't one`, () => {
+    const { error } = ruleSchema.safeParse({ ...document, ...part });
+    assert.deepEqual(
+      error?.issues.map((issue) => issue.path.join(".")),
+      [at],
     );
   });
 }

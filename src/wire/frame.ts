@@ -47,6 +47,8 @@ interface Params {
   /** Of `completion/complete`: the prompt or the resource to be completed. */
   readonly ref?: { readonly name?: string; readonly uri?: string };
   readonly meta?: Meta;
+  /** There is a `_meta`, and it is no object. */
+  readonly hasOddMeta?: true;
 }
 
 export interface RequestFrame {
@@ -70,7 +72,12 @@ export interface ResponseFrame {
   readonly kind: "response";
   readonly bytes: Uint8Array;
   readonly id: RequestId | null;
-  readonly error?: { readonly code: number };
+  readonly error?: {
+    readonly span: Span;
+    readonly code: number;
+    /** Its members are noted if it is an object. */
+    readonly data?: Place;
+  };
   readonly result?: {
     readonly span: Span;
     /** A tool says that it failed. */
@@ -79,6 +86,7 @@ export interface ResponseFrame {
     /** Of the answer to `initialize`. */
     readonly protocolVersion?: string;
     readonly meta?: Meta;
+    readonly hasOddMeta?: true;
   };
 }
 
@@ -114,7 +122,7 @@ const messageShape: Shape = {
     _meta: metaShape,
   },
   result: { isError: true, resultType: true, protocolVersion: true, _meta: metaShape },
-  error: { code: true, message: true, data: true },
+  error: { code: true, message: true, data: { [everyMember]: true } },
 };
 
 /** What names the thing a request is about, by method. */
@@ -203,8 +211,9 @@ function response(read: Reader): ResponseFrame {
   if (hasError) {
     const error = read.object("error");
     const code = error?.number("code");
-    if (code === undefined) throw bad("an error is an object with a numeric code");
-    return { kind: "response", bytes, id, error: { code } };
+    if (error === undefined || code === undefined) throw bad("an error is an object with a numeric code");
+    const data = error.members.get("data");
+    return { kind: "response", bytes, id, error: { span: error.span, code, ...(data && { data }) } };
   }
   const result = read.object("result");
   if (result === undefined) throw bad("a result is an object");
@@ -220,7 +229,7 @@ function response(read: Reader): ResponseFrame {
       isError: result.isTrue("isError"),
       ...(resultType !== undefined && { resultType }),
       ...(protocolVersion !== undefined && { protocolVersion }),
-      ...(meta && { meta }),
+      ...metaIn(result, meta),
     },
   };
 }
@@ -251,7 +260,7 @@ function paramsOf(read: Reader, method: string): Params | undefined {
     ...(progressToken !== undefined && { progressToken }),
     ...versionOf(params, method),
     ...(ref && { ref: refOf(ref) }),
-    ...(meta && { meta }),
+    ...metaIn(params, meta),
   };
 }
 
@@ -276,6 +285,14 @@ function refOf(read: Reader): NonNullable<Params["ref"]> {
   const name = read.string("name", maxNameLength);
   const uri = read.string("uri", maxNameLength);
   return { ...(name !== undefined && { name }), ...(uri !== undefined && { uri }) };
+}
+
+function metaIn(
+  { members }: Reader,
+  meta: Meta | undefined,
+): { readonly meta?: Meta; readonly hasOddMeta?: true } {
+  if (meta !== undefined) return { meta };
+  return members.has("_meta") ? { hasOddMeta: true } : {};
 }
 
 function metaOf(read: Reader): Meta | undefined {
@@ -368,8 +385,9 @@ class Reader {
   }
 
   object(name: string): Reader | undefined {
-    const place = this.members.get(name);
-    return place?.members === undefined ? undefined : new Reader(this.bytes, place.members, place);
+    const { members, start, end } = this.members.get(name) ?? {};
+    if (members === undefined || start === undefined || end === undefined) return undefined;
+    return new Reader(this.bytes, members, { start, end });
   }
 }
 

@@ -1,6 +1,42 @@
 /** Single members of JSON text put in and taken out where they stand; every other byte stays as it is. */
-import { concat, utf8 } from "../kernel/bytes.ts";
+import { utf8 } from "../kernel/bytes.ts";
 import { type Place, scanElements, scanJson, type Shape, spliced, tolerantScanLimits } from "./json-scan.ts";
+
+/** Text to stand in the place of some bytes; an insertion where those are none. */
+export interface Edit {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/** The bytes with all edits made, which don't overlap; each says its offsets in `bytes`. */
+export function edited(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
+  if (edits.length === 0) return bytes;
+  let length = bytes.length;
+  for (const { start, end, text } of edits) length += Buffer.byteLength(text) - (end - start);
+  const whole = Buffer.allocUnsafe(length);
+  let [from, at] = [0, 0];
+  for (const { start, end, text } of edits.toSorted((a, b) => a.start - b.start)) {
+    whole.set(bytes.subarray(from, start), at);
+    at += start - from;
+    at += whole.write(text, at);
+    from = end;
+  }
+  whole.set(bytes.subarray(from), at);
+  return whole;
+}
+
+/** Puts a member, name and value, in front of the others of the object at `place`. */
+export function insertion(bytes: Uint8Array, { start }: Pick<Place, "start">, member: string): Edit {
+  const at = start + 1;
+  const isEmpty = bytes[behindSpace(bytes, at, 1)] === closeBrace;
+  return { start: at, end: at, text: isEmpty ? member : `${member},` };
+}
+
+/** Take out the members whose values are at these places, each with one of the commas beside it. */
+export function removals(bytes: Uint8Array, places: readonly Place[]): readonly Edit[] {
+  return memberSpans(bytes, places).map(({ start, end }) => ({ start, end, text: "" }));
+}
 
 const space: ReadonlySet<number | undefined> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 const quote = 0x22;
@@ -17,7 +53,7 @@ export function withMember(bytes: Uint8Array, path: readonly string[], value: st
   for (const [i, name] of path.entries()) {
     if (bytes[place.start] !== openBrace) return bytes;
     const next = place.members?.get(name);
-    if (next === undefined) return inserted(bytes, place, nested(path.slice(i), value));
+    if (next === undefined) return edited(bytes, [insertion(bytes, place, nested(path.slice(i), value))]);
     place = next;
   }
   return spliced(bytes, place, utf8(value));
@@ -33,14 +69,7 @@ export function withoutMember(bytes: Uint8Array, path: readonly string[]): Uint8
   const top = scanJson(bytes, shape, tolerantScanLimits);
   let found = [top, ...scanElements(bytes, top, shape, tolerantScanLimits)];
   for (const name of path) found = found.flatMap((place) => occurrences(place.members?.get(name)));
-  if (found.length === 0) return bytes;
-  const kept: Uint8Array[] = [];
-  let from = 0;
-  for (const { start, end } of memberSpans(bytes, found)) {
-    kept.push(bytes.subarray(from, start));
-    from = end;
-  }
-  return concat([...kept, bytes.subarray(from)]);
+  return edited(bytes, removals(bytes, found));
 }
 
 /** All of one name in one object. */
@@ -58,13 +87,6 @@ function shapeOf(path: readonly string[]): Shape {
 function nested(path: readonly string[], value: string): string {
   const inner = path.slice(1).reduceRight((text, name) => `{${JSON.stringify(name)}:${text}}`, value);
   return `${JSON.stringify(path[0])}:${inner}`;
-}
-
-/** As the first member. */
-function inserted(bytes: Uint8Array, { start }: Place, member: string): Uint8Array {
-  const at = start + 1;
-  const isEmpty = bytes[behindSpace(bytes, at, 1)] === closeBrace;
-  return spliced(bytes, { start: at, end: at }, utf8(isEmpty ? member : `${member},`));
 }
 
 /** Each from the quote before the name of the member whose value is at its place to its end, with one of the commas beside it. */

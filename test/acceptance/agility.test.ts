@@ -147,7 +147,7 @@ async function judged(gateway: GatewayProcess): Promise<Verdicts> {
   ).forwards()) {
     const reading = readEntry(bytes);
     if (reading.kind !== "entry") throw new Error("an entry can't be read");
-    const { event, atUnixMs, facts } = reading.entry;
+    const { event, atUnixMs, tool, facts } = reading.entry;
     if (event === "crypto.change" && facts["after_suites"] !== undefined) {
       changes.push({
         atUnixMs,
@@ -157,7 +157,8 @@ async function judged(gateway: GatewayProcess): Promise<Verdicts> {
       });
     }
     if (event !== "call.decision") continue;
-    calls += 1;
+    // What a sidecar asks its gateway itself is judged too, and isn't one of the client's calls.
+    if (tool !== null) calls += 1;
     const [group = "none", key = "none"] = [facts["link.group"], facts["peer.cert.alg"]];
     byGroup[group] = (byGroup[group] ?? 0) + 1;
     byKey[key] = (byKey[key] ?? 0) + 1;

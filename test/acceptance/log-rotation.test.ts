@@ -186,7 +186,6 @@ test("crypto rotate says what it rotates, and rotates roots as `ca rotate` does"
   const file = await configFileIn(t);
   for (const [args, what] of [
     [[], /Say what to rotate: log, ca, tls, manifest\./],
-    [["manifest"], /tools aren't signed yet/],
     [["everything"], /Say what to rotate: log, ca, tls, manifest\./],
     [["log", "ca"], /Say what to rotate/],
     [["log", "--for", "server"], /--for is for roots/],

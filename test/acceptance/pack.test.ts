@@ -60,8 +60,9 @@ test("the packed package installs into an empty folder and does there what it do
       const { parseConfig } = await import("latticegate");
       const { verifyLog } = await import("latticegate/verify");
       const { decide } = await import("latticegate/policy");
-      console.log(typeof parseConfig, typeof verifyLog, typeof decide);`;
+      const { readReceipt } = await import("latticegate/client");
+      console.log(typeof parseConfig, typeof verifyLog, typeof decide, readReceipt({}).kind);`;
     const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script], { cwd: folder });
-    assert.equal(stdout.trim(), "function function function");
+    assert.equal(stdout.trim(), "function function function none");
   });
 });

@@ -26,7 +26,7 @@ test("_meta of a request reaches the server as it was: progress token, vendor ke
 });
 
 test("_meta of a modern request reaches the server as it was: version, capabilities, client, log level", async () => {
-  all.answering(bytesAnswer(answer));
+  all.answering(bytesAnswer(answer.replace('"id":1', '"id":"m"')));
   const meta = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"extensions":{"com.example/x":{"v":1.0}}},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/logLevel":"debug","progressToken":7,${vendor}}`;
   const body = `{"jsonrpc":"2.0","id":"m","method":"tools/call","params":{${meta},"name":"a"}}`;
   for (const way of all.ours) {

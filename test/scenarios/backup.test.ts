@@ -5,6 +5,8 @@ import path from "node:path";
 import { test, type TestContext } from "node:test";
 
 import { restoreBackup, type RestoreOptions, writeBackup } from "../../src/app/backup.ts";
+import { decideRequest, listRequests } from "../../src/app/approvals/approval-operations.ts";
+import { operatorBy } from "../../src/app/approvals/approvers.ts";
 import { revokeCertificates } from "../../src/app/certificate-authority.ts";
 import { type Config, parseConfig } from "../../src/app/config.ts";
 import { drill } from "../../src/app/drill.ts";
@@ -13,6 +15,7 @@ import { rotateRoot } from "../../src/app/root-operations.ts";
 import { statePaths } from "../../src/app/state-folder.ts";
 import { eraseSubject, listSubjects, planErasure } from "../../src/app/subject-operations.ts";
 import { openBackup, sealBackup } from "../../src/crypto/backup-file.ts";
+import { openApprovals } from "../../src/host/store/state-approvals.ts";
 import { openLogReader } from "../../src/host/store/log-reader.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
@@ -67,12 +70,38 @@ function isRefused(pattern: RegExp): (error: unknown) => boolean {
   return (error) => error instanceof Refusal && pattern.test(error.message);
 }
 
+/** A held call that people have approved, and nobody has made yet. */
+function approvedRequest(state: string): string {
+  const clock = systemClock;
+  const approvals = openApprovals(statePaths(state).database);
+  const settled = approvals.settle(
+    {
+      digest: "pay",
+      caller: "spiffe://latticegate.local/agent/good",
+      chain: [],
+      server: "stub",
+      method: "tools/call",
+      name: "pay",
+      terms: [{ rule: "wait", because: "Money.", approvers: 1 }],
+      expiresMs: 900_000,
+      seal: () => ({ nonce: "", sealed: "" }),
+    },
+    clock.nowUnixMs(),
+  );
+  approvals.close();
+  const id = settled.kind === "waiting" ? settled.request.id : assert.fail();
+  const by = operatorBy("uid 1");
+  assert.equal(decideRequest({ state, clock }, id, { by, what: "approve" }).state, "approved");
+  return id;
+}
+
 test("restored on another machine, identities go on, revocations count, and a new log begins", async (t) => {
   const stub = await stubServer(t);
   const yaml = `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`;
   const first = await testGateway(t, yaml);
   const [good, bad] = [await enrol(first, "agent/good"), await enrol(first, "agent/bad")];
   await rotateRoot(first.config, "client", systemClock);
+  const approved = approvedRequest(first.config.state);
   revokeCertificates(first.config, bad.identity.spiffe_id, systemClock);
   const kept = await backedUp(t, first.config); // While it runs.
   const oldLog = await originOf(first);
@@ -81,6 +110,8 @@ test("restored on another machine, identities go on, revocations count, and a ne
   const folder = await temporaryFolder(t);
   const report = await restoreBackup(configIn(folder), restoring(kept));
   assert.equal(report.log, "new");
+  const [request] = listRequests({ state: path.join(folder, "state"), clock: systemClock }, { all: true });
+  assert.deepEqual([request?.id, request?.state], [approved, "expired"], "it may have been used since");
   const second = await testGateway(t, yaml, { folder });
   assert.equal((await clientOf(t, second, good).post("stub", toolCall("echo"))).status, 200);
   await assert.rejects(clientOf(t, second, bad).post("stub", toolCall("echo")));

@@ -309,7 +309,7 @@ test("limits that become narrower count for delegations there are", async (t) =>
   assert.equal(await call(as(first.gateway, c), "read_x", toC.token), "ok");
   await first.gateway.stop();
   const stub = await stubServer(t);
-  const yaml = `servers: { files: { url: "${stub.url}" } }\ndelegation: { max_depth: 1 }\n${policies}`;
+  const yaml = `servers: { files: { url: "${stub.url}" }, mail: { url: "${stub.url}" } }\ndelegation: { max_depth: 1 }\n${policies}`;
   const { folder } = first.gateway;
   const second = await testGateway(t, yaml, { folder });
   assert.match(await call(as(second, b), "read_x", long.token), /lasts longer than is allowed here/);

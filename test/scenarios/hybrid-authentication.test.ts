@@ -199,16 +199,13 @@ function served({ exposed }: Behind, more = ""): string {
   return `servers: { behind: { url: "${exposed.url}", peer: "${exposed.spiffeId}"${more} } }\n${openPolicy}`;
 }
 
+/** Of the calls of tools that were decided there. */
 async function exposedAuths({ options }: Behind): Promise<readonly string[]> {
   const auths: string[] = [];
   for await (const { bytes } of openLogReader(statePaths(options.state).log).forwards()) {
-    auths.push(
-      ...[
-        ...Buffer.from(bytes)
-          .toString()
-          .matchAll(/"link.auth":"([^"]+)"/g),
-      ].map(([, auth = ""]) => auth),
-    );
+    const entry = Buffer.from(bytes).toString();
+    const [, auth] = /"link.auth":"([^"]+)"/.exec(entry) ?? [];
+    if (auth !== undefined && entry.includes('"method":"tools/call"')) auths.push(auth);
   }
   return auths;
 }

@@ -45,7 +45,16 @@ const moved = [
   "server-root-classical",
 ];
 /** What is a gateway's own to sign and seal with. */
-const kept = ["client-sessions", "delegation-ml-dsa-65", "grants", "sessions", "subjects"];
+const kept = [
+  "approvals",
+  "client-sessions",
+  "delegation-ml-dsa-65",
+  "grants",
+  "message.ml-dsa-65",
+  "message.ml-dsa-87",
+  "sessions",
+  "subjects",
+];
 
 function isRefusal(code: string, text = /./): (error: unknown) => boolean {
   return (error) => error instanceof Refusal && error.code === code && text.test(error.message);

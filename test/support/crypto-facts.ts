@@ -137,6 +137,7 @@ export function factsWith(
       joinTokens: [],
       logKeys,
       delegationKeys: [],
+      manifests: [],
       callers: [],
       delegations: [],
       ...parts.stored,

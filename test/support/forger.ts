@@ -1,14 +1,16 @@
 /** Somebody for whom one signature algorithm is broken: certificates under the gateway's own roots, for keys of theirs. */
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import tls from "node:tls";
 
 import { openClassicalAuthority } from "../../src/app/classical-authority.ts";
 import { credentialsOf } from "../../src/app/credentials.ts";
-import { openKeys } from "../../src/app/state-folder.ts";
+import { openKeys, statePaths } from "../../src/app/state-folder.ts";
 import { generateKeyPair, type SigningKey, signingKey } from "../../src/crypto/keys.ts";
 import { enrolAlpn } from "../../src/host/net/front-door.ts";
+import type { ClassicalCredentials } from "../../src/host/net/link-proof.ts";
 import type { Credentials } from "../../src/host/net/tls.ts";
 import { issueSvid, type Purpose } from "../../src/identity/authority.ts";
 import { createClassicalRoot, issueClassicalSvid } from "../../src/identity/classical-authority.ts";
@@ -61,6 +63,19 @@ export async function forgedClassical(
   const svid = { spiffeId, certificate: twin, notAfterUnixMs: 0 };
   const { certificate } = await issueClassicalSvid(authority, { svid, purpose, publicKey: key.publicKey });
   return { certificate, key: signingKey(key) };
+}
+
+/** Both identities of whomever one likes, as the house's own authority would give them. */
+export async function forgedIdentity(
+  gateway: TestGateway,
+  victim: Victim,
+): Promise<Credentials & { readonly classical: ClassicalCredentials }> {
+  const { state } = gateway.config;
+  const { certificate, key } = await forgedClassical(gateway, victim, "the gateway's");
+  const paths = statePaths(state);
+  const peers = victim.purpose === "server" ? paths.classicalClientRoot : paths.classicalServerRoot;
+  const classical = { certificate, key, peerRoots: [await readFile(peers, "utf8")] };
+  return { ...(await forgedMlDsa(gateway, victim)), classical };
 }
 
 export interface FalseGateway {

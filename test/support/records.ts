@@ -2,11 +2,16 @@
 import assert from "node:assert/strict";
 
 import { verifyLogFolder } from "../../src/app/log-verification.ts";
-import { withNames } from "../../src/app/subject-names.ts";
+import { type SubjectsPlace, withNames } from "../../src/app/subject-names.ts";
 import { statePaths } from "../../src/app/state-folder.ts";
 import { readEntry } from "../../src/audit/entry.ts";
 import { openLogReader } from "../../src/host/store/log-reader.ts";
 import type { TestGateway } from "./gateway.ts";
+
+/** Whoever keeps a log: a gateway, or an exposed server. */
+interface LogPlace {
+  readonly config: SubjectsPlace;
+}
 
 export interface Recorded {
   readonly event: string;
@@ -26,13 +31,13 @@ export async function recorded(
 }
 
 /** All audit entries, or those of one event, oldest first. */
-export async function entriesOf(gateway: TestGateway, only?: string): Promise<readonly Recorded[]> {
+export async function entriesOf(gateway: LogPlace, only?: string): Promise<readonly Recorded[]> {
   const all = await allEntries(gateway);
   return only === undefined ? all : all.filter(({ event }) => event === only);
 }
 
 /** As an operator with the keys reads them: with names. INVARIANT: without the keys nobody reads any. */
-async function allEntries(gateway: TestGateway): Promise<readonly Recorded[]> {
+async function allEntries(gateway: LogPlace): Promise<readonly Recorded[]> {
   return await withNames(gateway.config, async ({ named }) => {
     const entries: Recorded[] = [];
     for await (const { bytes } of openLogReader(statePaths(gateway.config.state).log).forwards()) {

@@ -108,13 +108,14 @@ export function gatewayWay(
   return wayTo("gateway", `http://gateway.test/mcp/${server}`, agent);
 }
 
+/** How many sidecars have joined. */
+let sidecars = 0;
+
 /** A sidecar that may join `house` as an agent of its own. */
 export async function sidecarOf(t: Cleanup, house: TestGateway, target: string): Promise<ConnectOptions> {
-  const token = await makeJoinToken(
-    house.config,
-    { path: "agent/sidecar", address: house.address },
-    systemClock,
-  );
+  // Each has message keys of its own, so each has a name of its own.
+  const path = `agent/sidecar-${(sidecars += 1)}`;
+  const token = await makeJoinToken(house.config, { path, address: house.address }, systemClock);
   return {
     target,
     state: await freshState(t),

@@ -4,6 +4,9 @@ import { z } from "zod";
 import { isOriginPattern } from "../../policy/origins.ts";
 import { protocolVersions } from "../../wire/protocol-version.ts";
 import { linkSchema } from "./link.ts";
+import { readOnlyTools, serverSignatures } from "./signatures.ts";
+import { toolLabels } from "./surroundings.ts";
+import { toolsSchema } from "./tools.ts";
 import { type CertificateFiles, type UpstreamAuth, upstreamAuthSchema } from "./upstream-auth.ts";
 import { environmentName, secretSource } from "./values.ts";
 
@@ -42,7 +45,11 @@ export const stdioServerSchema = z.strictObject({
       "Names of the gateway's own environment variables the server may see, beside PATH, HOME, LANG and TZ.",
     ),
   minimum_protocol: minimumProtocol,
+  tools: toolsSchema,
   link: linkSchema,
+  signatures: serverSignatures,
+  read_only: readOnlyTools,
+  labels: toolLabels,
   probe: probeSchema.optional(),
 });
 
@@ -73,7 +80,11 @@ export const httpServerSchema = z
       ),
     auth: upstreamAuthSchema.optional(),
     minimum_protocol: minimumProtocol,
+    tools: toolsSchema,
     link: linkSchema,
+    signatures: serverSignatures,
+    read_only: readOnlyTools,
+    labels: toolLabels,
     probe: probeSchema.optional(),
   })
   .refine(({ peer, transport }) => peer === undefined || transport === "streamable-http", {
@@ -121,6 +132,7 @@ export const forwardServerSchema = z.strictObject({
       "Origins that clients may name by themselves, through `latticegate connect --forward`: `http://host:port`, where the host may be `*.` and a suffix, and the port `*`.",
     ),
   minimum_protocol: minimumProtocol,
+  labels: toolLabels,
   link: linkSchema,
 });
 

@@ -1,5 +1,6 @@
 /** What `latticegate crypto status --json` prints (docs/formats/crypto-status.md). */
 import { type WrittenInForce, writtenInForce } from "../../crypto/suites/in-force.ts";
+import { manifestSuiteIds } from "../../integrity/tools/publisher-keys.ts";
 import { type CryptoFacts, liveIn } from "./crypto-facts.ts";
 import type { LiveDocument } from "./live-document.ts";
 import { type WeakSpot, weakSpots } from "./weak-spots.ts";
@@ -33,8 +34,13 @@ export interface StatusDocument extends OfGateway {
   readonly delegations: readonly { readonly from: string; readonly to: string; readonly until: string }[];
   /** The newest call of each caller over each group within a day, as far as the last entries of the log tell. */
   readonly callers: readonly { readonly caller: string; readonly group: string; readonly at: string }[];
-  /** Signed manifests of tools: there are none in this version. */
-  readonly manifests: readonly [];
+  /** That `tools sign` wrote for the gateway's servers, and that verify. */
+  readonly manifests: readonly {
+    readonly server: string;
+    readonly algorithms: readonly string[];
+    readonly publisher: string;
+    readonly until: string;
+  }[];
 }
 
 type OfGateway = {
@@ -107,7 +113,12 @@ export function statusDocument(facts: CryptoFacts): StatusDocument {
       until: iso(notAfterUnixMs),
     })),
     callers: stored.callers.map(({ caller, group, atUnixMs }) => ({ caller, group, at: iso(atUnixMs) })),
-    manifests: [],
+    manifests: stored.manifests.map(({ server, signedBy, expiresAtUnixMs }) => ({
+      server,
+      algorithms: manifestSuiteIds,
+      publisher: signedBy,
+      until: iso(expiresAtUnixMs),
+    })),
   };
 }
 

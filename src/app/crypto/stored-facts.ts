@@ -9,12 +9,13 @@ import type { HeldCertificate } from "../../host/store/certificate-records.ts";
 import { readIfThere } from "../../host/store/files.ts";
 import { openState, type StateStore } from "../../host/store/state-sqlite.ts";
 import { isGatewayId } from "../../identity/spiffe-id.ts";
-import { toHex } from "../../kernel/bytes.ts";
+import { type VerifiedManifest, verifyManifest } from "../../integrity/tools/manifest.ts";
+import { toHex, utf8 } from "../../kernel/bytes.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Config } from "../config.ts";
 import { profileInForce } from "../profile-in-force.ts";
 import { listRoots, type RootReport } from "../root-operations.ts";
-import { statePaths } from "../state-folder.ts";
+import { manifestOf, statePaths } from "../state-folder.ts";
 import { withNames } from "../subject-names.ts";
 import { type LatelySeen, latelySeen } from "./lately-seen.ts";
 
@@ -28,6 +29,8 @@ export interface StoredFacts extends LatelySeen {
   readonly logKeys: readonly StoredKey[];
   /** Algorithms of the keys of delegations there are. */
   readonly delegationKeys: readonly string[];
+  /** Of the gateway's servers; those that count. */
+  readonly manifests: readonly VerifiedManifest[];
 }
 
 export interface StoredRoot extends Pick<RootReport, "purpose" | "state" | "suite" | "notAfterUnixMs"> {
@@ -60,6 +63,7 @@ export async function storedFacts(config: Config, clock: Clock): Promise<StoredF
       joinTokens: state.openGrants(nowUnixMs),
       logKeys: logKeysIn((await readIfThere(paths.logKey)) ?? ""),
       delegationKeys: await delegationKeys(paths.keys),
+      manifests: await signedManifests(config, nowUnixMs),
       ...(await withNames(config, ({ named }) => latelySeen(paths.log, nowUnixMs, named))),
     };
   } finally {
@@ -105,5 +109,16 @@ async function delegationKeys(folder: string): Promise<readonly string[]> {
   return names.flatMap((name) => {
     const keyType = /^delegation-(.+)\.json$/.exec(name)?.[1];
     return keyType === undefined ? [] : [algorithmOfKeyType(keyType)];
+  });
+}
+
+async function signedManifests(
+  { state, servers }: Config,
+  nowUnixMs: number,
+): Promise<readonly VerifiedManifest[]> {
+  const read = Object.keys(servers).map(async (name) => await readIfThere(manifestOf(state, name)));
+  return (await Promise.all(read)).flatMap((document = "") => {
+    const checked = verifyManifest(utf8(document), { server: undefined, nowUnixMs });
+    return checked.kind === "verified" ? [checked.manifest] : [];
   });
 }

@@ -86,6 +86,11 @@ export const logFloors: readonly (readonly SignatureSuiteId[])[] = [["Ed25519", 
  */
 export const standingFloors: readonly SignatureSuiteId[] = ["ML-DSA-65", "ML-DSA-87", "SLH-DSA-SHA2-128s"];
 
+/** What signs messages between the two ends of a call, the weaker one first (docs/formats/message-signature.md). */
+export const messageSuiteIds = ["ML-DSA-65", "ML-DSA-87"] as const satisfies readonly SignatureSuiteId[];
+
+export type MessageSuiteId = (typeof messageSuiteIds)[number];
+
 export type SignatureSuiteId = (typeof signatureSuites)[number]["id"];
 
 /** A row of the table. */

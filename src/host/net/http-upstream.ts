@@ -5,6 +5,10 @@ import type { Answer, Journaled } from "../../gate/call.ts";
 import type { ServerLink } from "../../model/channel.ts";
 import { type SseEvent, sseReader } from "../../wire/sse.ts";
 import type { Log } from "../../kernel/log.ts";
+import { readClaims } from "../../integrity/claims.ts";
+import type { AnswerProof } from "../calling/answer-check.ts";
+import type { CallingEnd, CheckedAnswer } from "../calling/calling-end.ts";
+import type { Spoken } from "../calling/outgoing-call.ts";
 import { exchange, type ExchangeLimits, type HttpAnswer } from "./http-exchange.ts";
 import { filtered, forwardable } from "./headers.ts";
 import { patientSend, type Send } from "./patient-send.ts";
@@ -22,6 +26,8 @@ export interface HttpUpstreamOptions {
   readonly patience?: { readonly ms: number; readonly log: Log };
   /** What is known of them beforehand. */
   readonly link?: ServerLink | undefined;
+  /** Signs calls in the gateway's name, and checks their answers, where the server's own end does that too. */
+  readonly calling?: CallingEnd | undefined;
   /** The connections to use; whose they are stays with the caller. */
   readonly dispatcher: () => Dispatcher;
   readonly close: () => Promise<void>;
@@ -30,17 +36,19 @@ export interface HttpUpstreamOptions {
 export function httpUpstream(options: HttpUpstreamOptions): Upstream {
   const { url, limits, credential } = options;
   const path = url.pathname + url.search;
-  const once: Send = (request) => exchange(options.dispatcher(), request, limits);
-  const { patience } = options;
-  const sending = patience === undefined ? once : patientSend(once, patience.ms, patience.log);
-  const send = (call: Journaled, headers: readonly string[]): Promise<HttpAnswer> =>
-    sending({
-      method: call.verb,
-      path,
-      headers: outgoing(call, headers),
-      body: call.body,
-      gone: call.reply.gone,
-    });
+  const { patience, calling } = options;
+  const send = async (call: Journaled, headers: readonly string[]): Promise<CheckedAnswer> => {
+    let proof: CheckedAnswer["proof"];
+    const once: Send = async (request) => {
+      if (calling === undefined) return await exchange(options.dispatcher(), request, limits);
+      const answer: CheckedAnswer = await calling.exchange(request, spokenFor(call));
+      ({ proof } = answer);
+      return answer;
+    };
+    const sending = patience === undefined ? once : patientSend(once, patience.ms, patience.log);
+    const request = { method: call.verb, path, headers: outgoing(call, headers), body: call.body };
+    return { ...(await sending({ ...request, gone: call.reply.gone })), ...(proof && { proof }) };
+  };
   return {
     forward: async (call) => {
       const answer =
@@ -49,14 +57,41 @@ export function httpUpstream(options: HttpUpstreamOptions): Upstream {
           : await withCredential(await credential.lend(call.caller, call.verb), ({ headers }) =>
               send(call, [...options.headers, ...headers]),
             );
-      return { ...asAnswer(answer, limits.answerBytes), ...(options.link && { link: options.link }) };
+      const { proof } = answer;
+      return {
+        ...asAnswer(answer, limits.answerBytes),
+        ...(options.link && { link: options.link }),
+        ...(proof && { facts: () => factsOf(proof()) }),
+      };
     },
-    close: options.close,
+    close: async () => {
+      await calling?.stop();
+      await options.close();
+    },
+  };
+}
+
+/** In whose name the gateway signs; what a virtual server made of a signed call isn't what its caller signed. */
+function spokenFor({ caller, via, signature, isOwn }: Journaled): Spoken {
+  if (isOwn === true) return {};
+  const claims =
+    via === undefined || signature === undefined ? undefined : readClaims(signature.proof.payload);
+  const changed = claims && { paths: ["/params"], original: claims.body, issuer: claims.issuer };
+  return { subject: caller.id, ...(changed && { changed }) };
+}
+
+function factsOf({ proof, fault }: AnswerProof): Readonly<Record<string, string>> {
+  return {
+    ...(proof && { answer_signed: proof.signer, answer_signature: proof.mode }),
+    ...(fault !== undefined && { signature_fault: fault }),
   };
 }
 
 /** What a server refuses with 401 it didn't carry out: the request may be sent again with another credential. */
-async function withCredential(first: Lent, send: (lent: Lent) => Promise<HttpAnswer>): Promise<HttpAnswer> {
+async function withCredential(
+  first: Lent,
+  send: (lent: Lent) => Promise<CheckedAnswer>,
+): Promise<CheckedAnswer> {
   for (let lent = first; ;) {
     const answer = await send(lent);
     const isRefused = answer.status === 401 || answer.status === 403;

@@ -337,6 +337,11 @@ function replyTo(
     cut: () => {
       if (!response.writableEnded) response.destroy();
     },
+    hangUp: () => {
+      const { socket } = response;
+      if (response.writableFinished) socket?.destroySoon();
+      else response.once("finish", () => socket?.destroySoon());
+    },
     gone: gone.signal,
   };
 }

@@ -330,8 +330,8 @@ function provenChannel(
     const counting = terms.identities.map(({ id }) => id).join(" or ");
     throw new Refusal("bad_certificate", `The peer showed no certificate with ${counting}; no other counts.`);
   }
-  const { keyAlgorithm, serial, notAfterUnixMs } = certificateFacts(peer);
-  const proven = { ...prove(peer, socket), keyAlgorithm, serial, notAfterUnixMs };
+  const { keyAlgorithm, serial, notBeforeUnixMs, notAfterUnixMs } = certificateFacts(peer);
+  const proven = { ...prove(peer, socket), keyAlgorithm, serial, notBeforeUnixMs, notAfterUnixMs };
   return {
     ...linkFacts(socket, group, profile),
     peer: { kind: "svid", ...proven },

@@ -68,6 +68,7 @@ export function accessTokens(terms: TokenTerms, ports: AccessTokenPorts): Access
           binding,
           listener: terms.origin,
           scopes: scopesOf(verified.claims),
+          claims: verified.claims,
           // What a clock's skew let in counts for as long as one judgement does.
           notAfterUnixMs: Math.max(verified.expiresUnixMs, ports.clock.nowUnixMs() + rememberedMs),
         },

@@ -57,6 +57,21 @@ const tables = [
       what: "grants at servers (grant revoke)",
     },
   },
+  {
+    table: "key_pins",
+    inForce: { where: "name = :id", what: "its pinned message keys (pins forget)" },
+  },
+  { table: "key_signers", inForce: { where: "name = :id", what: "that it signs messages (pins forget)" } },
+  {
+    table: "approvals",
+    record: "(caller = :id or instr(chain, :quoted) > 0) and state not in ('waiting', 'approved')",
+    inForce: {
+      where: "(caller = :id or instr(chain, :quoted) > 0) and state in ('waiting', 'approved')",
+      what: "calls that wait for approval (approvals deny)",
+    },
+  },
+  { table: "approval_events", record: "recorded = 1 and (caller = :id or instr(facts, :id) > 0)" },
+  { table: "pin_events", record: "recorded = 1 and instr(facts, :id) > 0" },
   { table: "peer_events", record: "recorded = 1 and instr(facts, :id) > 0" },
   {
     table: "peer_memory",

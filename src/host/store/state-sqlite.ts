@@ -15,6 +15,7 @@ import { type WorkloadRecords, workloadRecords } from "./state-tokens.ts";
 import { openDatabase, transaction } from "./database.ts";
 import { dropGrantsOf, grantSchema } from "./state-grants.ts";
 import { type PeerStore, peerSchema, peerStore } from "./state-peers.ts";
+import { pinSchema, type PinStore, pinStore } from "./state-pins.ts";
 
 export interface StateStore extends CertificateRecords, WorkloadRecords {
   readonly addGrant: (grant: JoinGrant) => void;
@@ -29,6 +30,7 @@ export interface StateStore extends CertificateRecords, WorkloadRecords {
   /** Changes when another process has written. */
   readonly version: () => number;
   readonly peers: PeerStore;
+  readonly pins: PinStore;
   readonly close: () => void;
 }
 
@@ -42,7 +44,7 @@ const schema = `
 /** @throws Refusal `bad_state` if the file can't be opened or isn't ours */
 export function openState(file: string): StateStore {
   const db = openDatabase(file, (db) => {
-    db.exec(schema + certificateSchema + grantSchema + peerSchema);
+    db.exec(schema + certificateSchema + grantSchema + peerSchema + pinSchema);
     migrateCertificates(db);
   });
   const version = db.prepare("pragma data_version");
@@ -61,6 +63,7 @@ export function openState(file: string): StateStore {
     ...workloads,
     atomically: (work) => transaction(db, work),
     peers: peerStore(db),
+    pins: pinStore(db),
     version: () => Number(version.get()?.["data_version"]),
     close: () => db.close(),
   };

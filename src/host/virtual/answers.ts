@@ -1,10 +1,9 @@
 /** What a virtual server answers by itself, having asked all its members: handshakes, lists, subscriptions, the end. */
+import { mayBeCalled } from "../../gate/listed.ts";
 import { empty } from "../answers.ts";
 import type { Answer, Journaled } from "../../gate/call.ts";
 import { utf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import { postureOf } from "../../model/channel.ts";
-import { decide } from "../../policy/decide.ts";
 import {
   type Greeting,
   type Itself,
@@ -143,14 +142,12 @@ const nameKinds = {
 
 /** What a caller may not use it doesn't see. A template names no resource yet: what comes of it is judged when it is read. */
 function maySee(
-  { caller, asking, options }: Turn & { readonly options: VirtualServerOptions },
+  { call, options }: Turn & { readonly options: VirtualServerOptions },
   { member, method, key }: { readonly member: string; readonly method: ListMethod; readonly key: string },
 ): boolean {
   const kind = nameKinds[method];
   if (kind === "templates") return true;
-  const target = { kind, name: key };
-  const link = postureOf(asking.call.channel);
-  return decide({ caller, link, server: member, target }, options.world().rules).kind === "permit";
+  return mayBeCalled({ ...call, server: member }, { kind, name: key }, options.world());
 }
 
 async function tell(frame: NotificationFrame, turn: Turn): Promise<void> {

@@ -159,7 +159,12 @@ async function again(
   turn.view.opened(member);
   const { headers, body } = asMemberGets(call, member, changes);
   const request = { member: member.name, verb: call.verb, headers, body: body ?? call.body };
-  await turn.asking.handle(memberCall(turn.asking, request, memberReply(reply)));
+  const { signature } = call;
+  // Opened when it came: the answer is to be signed for whoever signed it.
+  await turn.asking.handle({
+    ...memberCall(turn.asking, request, memberReply(reply)),
+    ...(signature && { signature }),
+  });
 }
 
 function headersFor(call: Located, member: Member, { name, lastEventId }: Changes): HeaderList {

@@ -8,7 +8,6 @@ import type { Ports, VirtualServers } from "../../gate/ports.ts";
 import { openTo } from "../../gate/stages.ts";
 import type { World } from "../../gate/world.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import type { Caller } from "../../model/caller.ts";
 import type { Upstream } from "../net/upstreams.ts";
 import { empty } from "../answers.ts";
 import { answerForAll, greet } from "./answers.ts";
@@ -38,7 +37,7 @@ export interface VirtualServer extends Upstream, VirtualServers {}
 export interface Turn {
   readonly view: View;
   readonly asking: Asking;
-  readonly caller: Caller;
+  readonly call: Located;
   /** The members of which the caller may use anything. */
   readonly open: readonly string[];
 }
@@ -54,7 +53,7 @@ export function virtualServer(options: VirtualServerOptions): VirtualServer {
   const turnOf = (call: Located, view: View): Turn => ({
     view,
     asking: { call, handle, clock: options.ports.clock, answerBytes: options.answerBytes },
-    caller: call.caller,
+    call,
     open: openTo(call, options.members, options.world()),
   });
   return {

@@ -62,7 +62,8 @@ test("hashes, HMAC and HKDF are node:crypto's", () => {
     for (const length of [0, 1, 63, 64, 65, 135, 136, 1000, 8192]) {
       const bytes = Buffer.alloc(length, length & 0xff);
       assert.equal(hash(name, bytes, "hex"), node.hash(name, bytes, "hex"));
-      assert.deepEqual(Buffer.from(hash(name, bytes, "buffer")), node.hash(name, bytes, "buffer"));
+      assert.equal(hash(name, bytes, "latin1"), node.hash(name, bytes, "latin1"));
+      assert.equal(hash(name, bytes, "base64url"), node.hash(name, bytes, "base64url"));
       const key = Buffer.alloc(40, 7);
       assert.deepEqual(
         Buffer.from(createHmac(name, key).update(bytes).digest()),

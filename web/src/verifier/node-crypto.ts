@@ -33,11 +33,11 @@ export interface KeyObject {
   readonly raw: Uint8Array;
 }
 
-export function hash(name: string, bytes: Uint8Array, encoding: "hex"): string;
-export function hash(name: string, bytes: Uint8Array, encoding: "buffer"): Uint8Array;
-export function hash(name: string, bytes: Uint8Array, encoding: "hex" | "buffer"): Uint8Array | string {
+export function hash(name: string, bytes: Uint8Array, encoding: "hex" | "latin1" | "base64url"): string {
   const digest = hashNamed(name)(bytes);
-  return encoding === "hex" ? digest.toHex() : digest;
+  if (encoding === "hex") return digest.toHex();
+  if (encoding === "latin1") return String.fromCharCode(...digest);
+  return digest.toBase64({ alphabet: "base64url", omitPadding: true });
 }
 
 interface Hmac {

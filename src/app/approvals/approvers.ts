@@ -1,0 +1,45 @@
+/**
+ * Who decides about held calls, by what they prove. `operator` is whoever may open the state folder: by a command, or by
+ * the page's token of this start, which stands there. INVARIANT: all of them count as one, since one person can be
+ * several users of a machine. `person:NAME` has a token of its own, of which the config has the hash.
+ */
+import { randomBytes } from "node:crypto";
+
+import { sha256Base64url } from "../../crypto/hash.ts";
+import type { Approver } from "../../host/store/approval-rows.ts";
+import { isSameSecret } from "../../host/net/loopback.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import type { ApprovalSettings } from "../config/approvals.ts";
+
+export type People = ApprovalSettings["people"];
+
+const operator = "operator";
+const prefix = "person:";
+
+/** @param login how it got there, for the record: `uid 1000`, `page` */
+export function operatorBy(login: string): Approver {
+  return { name: operator, also: [], login };
+}
+
+/** Whose token that is. */
+export function personOf(token: string, people: People): string | undefined {
+  const hash = sha256Base64url(token);
+  const found = Object.entries(people).find(([, { token_hash: expected }]) => isSameSecret(hash, expected));
+  return found && prefix + found[0];
+}
+
+/** @throws Refusal `no_identity` for a name that isn't in the config (any more) */
+export function approverOf(name: string, { people, login }: { people: People; login: string }): Approver {
+  if (name === operator) return operatorBy(login);
+  const person = name.slice(prefix.length);
+  const known = Object.hasOwn(people, person) ? people[person] : undefined;
+  if (known === undefined || !name.startsWith(prefix))
+    throw new Refusal("no_identity", "The token is nobody's who may approve.");
+  return { name, also: known.is, login };
+}
+
+/** A token for somebody, and what the config is to say of it. */
+export function freshToken(): { readonly token: string; readonly hash: string } {
+  const token = randomBytes(32).toString("base64url");
+  return { token, hash: sha256Base64url(token) };
+}

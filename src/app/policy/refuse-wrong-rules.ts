@@ -1,0 +1,38 @@
+/** Rules with a mistake that shows without knowing a tool don't load: what they do isn't what they say. */
+import { Refusal } from "../../kernel/refusal.ts";
+import { errorsOf, type Known } from "../../policy/check/check-rules.ts";
+import type { RuleDocument } from "../../policy/rules.ts";
+
+/** @throws Refusal `bad_config` that names each */
+export function refuseWrongRules(rules: readonly RuleDocument[], config: NamesOfConfig): void {
+  const wrong = errorsOf(rules, { ...namesInConfig(config), tools: new Map() });
+  if (wrong.length === 0) return;
+  const lines = wrong.map(({ rule, wrong: what, mend }) => `  ${rule ?? "all"}: ${what} ${mend}`);
+  throw new Refusal(
+    "bad_config",
+    `Policies aren't right (latticegate policy check has the lines):\n${lines.join("\n")}`,
+  );
+}
+
+/** What of a config has names that rules can say. */
+interface NamesOfConfig extends Readonly<
+  Record<"servers" | "virtual_servers" | "issuers" | "groups" | "networks", Readonly<Record<string, unknown>>>
+> {
+  readonly trust_domain: string;
+  readonly approvals: {
+    readonly people: Readonly<Record<string, { readonly is: readonly string[] }>>;
+  };
+}
+
+export function namesInConfig(config: NamesOfConfig): Omit<Known, "tools"> {
+  const people = Object.entries(config.approvals.people).map(([name, { is }]) => [`person:${name}`, ...is]);
+  return {
+    trustDomain: config.trust_domain,
+    servers: Object.keys(config.servers),
+    virtualServers: Object.keys(config.virtual_servers),
+    issuers: Object.keys(config.issuers),
+    groups: Object.keys(config.groups),
+    networks: Object.keys(config.networks),
+    approvers: [["operator"], ...people],
+  };
+}

@@ -1,0 +1,42 @@
+/** What an end does about signatures in calls to each of its servers, from its settings. */
+import type { SignatureTerms } from "../../gate/world.ts";
+import { gatewayIdOf } from "../../identity/spiffe-id.ts";
+import type { Config } from "../config.ts";
+import type { SignatureSettings } from "../config/signatures.ts";
+
+/**
+ * The gateway serves what isn't behind `expose`, and what joins several servers; it stands between callers and what is.
+ * A forward server's calls are its clients' own affair.
+ */
+export function gatewaySignatures(config: Config): Readonly<Record<string, SignatureTerms>> {
+  const { use, mode } = config.signatures;
+  const id = gatewayIdOf(config.trust_domain);
+  const common = { mode, relays: [], acceptsChanges: false } as const;
+  const served = (name: string) => ({ end: "serving", audience: audienceAt(id, name) }) as const;
+  const terms = Object.entries(config.servers).flatMap(([name, server]) => {
+    if ("forward" in server) return [];
+    const peer = "url" in server ? server.peer : undefined;
+    const end = peer === undefined ? served(name) : ({ end: "between", audience: peer, peer } as const);
+    return [
+      [name, { ...common, ...end, use: server.signatures ?? use, readOnly: server.read_only }] as const,
+    ];
+  });
+  const virtual = Object.keys(config.virtual_servers).map(
+    (name) => [name, { ...common, ...served(name), use, readOnly: [] }] as const,
+  );
+  return Object.fromEntries([...terms, ...virtual]);
+}
+
+/** Who calls to a server of a gateway's are for, as their signatures say it. */
+function audienceAt(gatewayId: string, server: string): string {
+  return `${gatewayId}?server=${server}`;
+}
+
+/** Of a server behind `expose`, which its gateway may bring what others signed. */
+export function exposedSignatures(
+  { use, mode, acceptsChanges }: SignatureSettings,
+  end: { readonly spiffeId: string; readonly gatewayId: string; readonly readOnly: readonly string[] },
+): SignatureTerms {
+  const { spiffeId: audience, gatewayId, readOnly } = end;
+  return { use, mode, acceptsChanges, end: "serving", audience, relays: [gatewayId], readOnly };
+}

@@ -1,0 +1,159 @@
+/** What conditions of rules see of one call. Each part is built when a condition reads it, once. */
+import { hostOf } from "../kernel/address.ts";
+import { postureOf } from "../model/channel.ts";
+import type { Facing } from "../policy/decide.ts";
+import type { Facts } from "../policy/facts.ts";
+import type { TargetKind } from "../policy/rules.ts";
+import type { Frame } from "../wire/frame.ts";
+import { declaredIntent } from "../wire/intent.ts";
+import type { Located } from "./call.ts";
+import { isReadOnly } from "./read-only.ts";
+import type { World } from "./world.ts";
+
+/** What a call names. */
+export interface Target {
+  readonly kind: TargetKind;
+  readonly name: string;
+}
+
+/** The facts of a call, for each party of its chain. */
+export function facing(call: Located, target: Target | undefined, world: World): Facing {
+  const known = new Map<string, Facts>();
+  return {
+    of: (party) => {
+      const found = known.get(party) ?? factsOf(call, { party, target, world });
+      known.set(party, found);
+      return found as unknown as Readonly<Record<string, unknown>>;
+    },
+    ...(target === undefined && { missing: ofTargets }),
+  };
+}
+
+/** For lists: what could be called at all is asked before there are arguments. */
+export function facingLists(call: Located, target: Target, world: World): Facing {
+  return { ...facing(call, target, world), missing: ofCalls };
+}
+
+/** What the protocol's own housekeeping has none of: it names nothing yet. */
+const ofTargets: ReadonlySet<string> = new Set(["args", "tool", "resource"]);
+/** What is known of a call once it comes. */
+const ofCalls: ReadonlySet<string> = new Set(["args", "call", "intent"]);
+
+interface About {
+  readonly party: string;
+  readonly target: Target | undefined;
+  readonly world: World;
+}
+
+function factsOf(call: Located, about: About): Facts {
+  const { channel, server, frame, atUnixMs, clientSession } = call;
+  const { target, world } = about;
+  const { surroundings } = world;
+  return lazily<Facts>({
+    caller: () => callerFacts(call, about),
+    call: () => callFacts(call, target),
+    args: () => argumentsIn(frame, target),
+    tool: () => toolFacts(call, target, world),
+    link: () => linkFacts(channel),
+    place: () => {
+      const address = hostOf(channel.remote);
+      return { address, networks: surroundings.networksOf(address) };
+    },
+    now: () => atUnixMs,
+    time: () => {
+      const { hour, weekday, minute } = surroundings.clock(atUnixMs);
+      return { hour, weekday, minute };
+    },
+    session: () => ({ id: clientSession }),
+    resource: () => {
+      const data = target && surroundings.dataOf(target.kind, server, target.name);
+      return { class: data?.name ?? "", shelf_life: data?.shelfLifeMs ?? 0 };
+    },
+    quantum: () => ({ earliest: surroundings.quantumEarliestUnixMs }),
+    intent: () => ({ purpose: purposeIn(frame) }),
+  });
+}
+
+/** An object of its own members, each made when it is read, once. */
+function lazily<T extends object>(makers: { readonly [Name in keyof T]: () => T[Name] }): T {
+  const whole = {};
+  for (const [name, make] of Object.entries<() => unknown>(makers)) {
+    let made: { readonly value: unknown } | undefined;
+    Object.defineProperty(whole, name, { enumerable: true, get: () => (made ??= { value: make() }).value });
+  }
+  return whole as T;
+}
+
+function callFacts({ server, frame, body }: Located, target: Target | undefined): Facts["call"] {
+  const message = frame === undefined || frame.kind === "response" ? undefined : frame;
+  return {
+    server,
+    tool: target?.kind === "tools" ? target.name : "",
+    kind: target?.kind ?? "",
+    name: target?.name ?? "",
+    method: message?.method ?? "",
+    size: body.length,
+    era: message?.era ?? "",
+  };
+}
+
+function linkFacts(channel: Located["channel"]): Facts["link"] {
+  const { group, level, isPostQuantum: pq, certificate = "none" } = postureOf(channel);
+  const { profile, version, offer } = channel;
+  return { group, level, pq, certificate, profile, version, ja4: offer?.fingerprint.ja4 ?? "" };
+}
+
+function callerFacts({ caller, atUnixMs: nowUnixMs }: Located, { party, world }: About): Facts["caller"] {
+  const { proof, chain } = caller;
+  const isToken = proof.kind === "token";
+  const issuedAtUnixMs = isToken ? secondsIn(proof.claims?.["iat"]) : proof.issuedAtUnixMs;
+  const at = chain.indexOf(party);
+  return {
+    id: party,
+    kind: isToken ? "client" : "workload",
+    chain: at === -1 ? chain : chain.slice(0, at),
+    groups: world.surroundings.groupsOf(party),
+    scopes: isToken ? proof.scopes : [],
+    binding: isToken ? proof.binding : "",
+    claims: isToken ? (proof.claims ?? {}) : {},
+    issuer: proof.issuer,
+    ...(issuedAtUnixMs !== undefined && { age: Math.max(0, nowUnixMs - issuedAtUnixMs) }),
+    expires_in: Math.min(proof.notAfterUnixMs - nowUnixMs, maxDurationMs),
+  };
+}
+
+/** Longer than any identity lasts; a duration is finite. */
+const maxDurationMs = 100 * 365.25 * 24 * 3_600_000;
+
+function secondsIn(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) ? value * 1000 : undefined;
+}
+
+function toolFacts(call: Located, target: Target | undefined, world: World): Facts["tool"] {
+  const { server, atUnixMs } = call;
+  const tool = target?.kind === "tools" ? target.name : undefined;
+  const tools = world.tools.get(server);
+  return {
+    read_only: tool !== undefined && isReadOnly({ server, tool, atUnixMs }, world),
+    labels: tool === undefined ? [] : world.surroundings.labelsOf(server, tool),
+    pinned: tool !== undefined && tools?.pinned.has(tool) === true,
+    signed: tool !== undefined && (tools?.signed?.get(tool) ?? 0) > atUnixMs,
+    drifted: tool !== undefined && tools?.blocked.get(tool) === "changed",
+  };
+}
+
+/** As their server would read them; what isn't there is an object without members. */
+function argumentsIn(frame: Frame | undefined, target: Target | undefined): unknown {
+  if (target?.kind === "resources") return { uri: target.name };
+  if (frame === undefined || frame.kind === "response") return {};
+  const span = frame.params?.arguments;
+  if (span === undefined) return {};
+  return JSON.parse(new TextDecoder().decode(frame.bytes.subarray(span.start, span.end))) as unknown;
+}
+
+function purposeIn(frame: Frame | undefined): string {
+  if (frame === undefined || frame.kind === "response" || frame.params?.meta === undefined) return "";
+  const { start, end } = frame.params.span;
+  const params = JSON.parse(new TextDecoder().decode(frame.bytes.subarray(start, end))) as unknown;
+  return declaredIntent(params)?.purpose ?? "";
+}

@@ -1,0 +1,134 @@
+/**
+ * What may not be called isn't listed: a server's lists leave without it, by the same rules. What rules say of arguments
+ * isn't known of a list; there it counts for what some call could be. Lists that their server signs for the caller pass
+ * as they are: nobody between changes them, and calls are judged all the same.
+ */
+import { postureOf } from "../model/channel.ts";
+import { decide } from "../policy/decide.ts";
+import type { TargetKind } from "../policy/rules.ts";
+import {
+  type Place,
+  scanElements,
+  scanJson,
+  spliced,
+  textAt,
+  tolerantScanLimits,
+} from "../wire/json-scan.ts";
+import { withData, writeSseEvent } from "../wire/sse.ts";
+import type { Answer, AnswerEvent, Journaled, Located } from "./call.ts";
+import { facingLists } from "./facts.ts";
+import { isReadOnly } from "./read-only.ts";
+import { collected, withheldList } from "./tools.ts";
+import type { World } from "./world.ts";
+
+interface Listing {
+  readonly kind: TargetKind;
+  /** The member of the result that has the list, and that of each element that rules name it by. */
+  readonly list: string;
+  readonly by: "name" | "uri";
+}
+
+/** Templates name no resource yet: what comes of one is judged when it is read. */
+const listings: ReadonlyMap<string, Listing> = new Map([
+  ["tools/list", { kind: "tools", list: "tools", by: "name" }],
+  ["prompts/list", { kind: "prompts", list: "prompts", by: "name" }],
+  ["resources/list", { kind: "resources", list: "resources", by: "uri" }],
+]);
+
+/** @throws Refusal `upstream_failed` for a list that can't be read, `answer_too_large` */
+export async function asPermitted(call: Journaled, answer: Answer, world: World): Promise<Answer> {
+  const { frame, signature, server, via } = call;
+  const listing = frame?.kind === "request" ? listings.get(frame.method) : undefined;
+  // A virtual server shows what it may of its members' lists, and names things by all that is in them.
+  const isVirtuals = via !== undefined || world.virtualServers.has(server);
+  if (listing === undefined || signature?.end === "between" || isVirtuals) return answer;
+  const may = (name: string): boolean => mayBeCalled(call, { kind: listing.kind, name }, world);
+  if (answer.kind === "stream") return { ...answer, events: filteredEvents(answer.events, { listing, may }) };
+  const whole = answer.kind === "long" ? await collected(answer) : answer;
+  const { body, message = body } = whole;
+  const changed = filtered(message, { listing, may });
+  if (changed === message) return whole;
+  const asItCame = whole.asItCame ?? { bytes: body, message };
+  if (message === body) return { ...whole, body: changed, asItCame };
+  return { ...whole, body: writeSseEvent({ event: "message", data: changed }), message: changed, asItCame };
+}
+
+/** Whether some call of it could be permitted, as far as that can be told before there is one. */
+export function mayBeCalled(
+  call: Located,
+  target: { readonly kind: TargetKind; readonly name: string },
+  world: World,
+): boolean {
+  const { caller, channel, server, atUnixMs } = call;
+  if (world.onlookers.has(caller.id)) return true;
+  const onlyReads = target.kind === "tools" && isReadOnly({ server, tool: target.name, atUnixMs }, world);
+  const facts = facingLists(call, target, world);
+  const question = {
+    caller,
+    link: postureOf(channel),
+    server,
+    target,
+    onlyReads,
+    facts,
+    isList: true,
+  } as const;
+  return decide(question, world.rules).kind === "permit";
+}
+
+interface Filter {
+  readonly listing: Listing;
+  readonly may: (name: string) => boolean;
+}
+
+async function* filteredEvents(
+  events: AsyncIterable<AnswerEvent>,
+  filter: Filter,
+): AsyncGenerator<AnswerEvent, void> {
+  for await (const event of events) {
+    const { data: message } = event;
+    const changed = message === null || message.length === 0 ? message : filtered(message, filter);
+    if (message === null || changed === null || changed === message) yield event;
+    else {
+      const asItCame = event.asItCame ?? { bytes: event.raw, message };
+      yield { ...event, raw: withData(event, changed), data: changed, asItCame };
+    }
+  }
+}
+
+/** The message without the elements that may not be called; the same bytes if all may, or it has no such list. */
+function filtered(message: Uint8Array, { listing: { list, by }, may }: Filter): Uint8Array {
+  const place = listIn(message, list);
+  if (place === undefined) return message;
+  const elements = scanElements(message, place, { [by]: true }, tolerantScanLimits);
+  const kept = elements.filter((element) => {
+    const named = element.members?.get(by);
+    // Two readers could take it for two things, or for none: whoever may call neither isn't told.
+    if (named === undefined || named.earlier !== undefined || message[named.start] !== quote) return false;
+    return may(textAt(message, named));
+  });
+  if (kept.length === elements.length) return message;
+  const texts = kept.map(({ start, end }) => Buffer.from(message.subarray(start, end)));
+  const joined = texts.flatMap((text, i) => (i === 0 ? [text] : [comma, text]));
+  return spliced(message, place, Buffer.concat([openBracket, ...joined, closeBracket]));
+}
+
+function listIn(message: Uint8Array, list: string): Place | undefined {
+  const top = ((): Place | undefined => {
+    try {
+      return scanJson(message, { result: { [list]: true } }, tolerantScanLimits);
+    } catch {
+      return undefined; // No JSON: nothing that a client could take for a list.
+    }
+  })();
+  const result = top?.members?.get("result");
+  const place = result?.members?.get(list);
+  if (place === undefined || message[place.start] !== bracket) return undefined;
+  if (result?.earlier !== undefined || place.earlier !== undefined) throw withheldList();
+  return place;
+}
+
+const quote = 0x22;
+const bracket = 0x5b;
+const comma = Buffer.from(",");
+const openBracket = Buffer.from("[");
+const closeBracket = Buffer.from("]");

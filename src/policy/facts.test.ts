@@ -1,0 +1,89 @@
+/** The facts as conditions see them: what the reference promises compiles, over facts as the gate builds them. */
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+
+import { compileCondition, type FactValues, type Outcome } from "../expr/condition.ts";
+import { factDeclarations, type Facts, factTypes } from "./facts.ts";
+
+const nothing: Facts = {
+  caller: {
+    id: "",
+    kind: "workload",
+    chain: [],
+    groups: [],
+    scopes: [],
+    binding: "",
+    claims: {},
+    issuer: "",
+    age: 0,
+    expires_in: 0,
+  },
+  call: { server: "", tool: "", kind: "", name: "", method: "", size: 0, era: "" },
+  args: {},
+  tool: { read_only: false, labels: [], pinned: false, signed: false, drifted: false },
+  link: {
+    group: "",
+    level: 0,
+    pq: false,
+    certificate: "none",
+    profile: "",
+    version: "",
+    ja4: "",
+  },
+  place: { address: "", networks: [] },
+  now: 0,
+  time: { hour: 0, weekday: 0, minute: 0 },
+  session: { id: "" },
+  resource: { class: "", shelf_life: 0 },
+  quantum: { earliest: 0 },
+  intent: { purpose: "" },
+};
+
+const paths = Object.entries(factDeclarations).flatMap(([name, declared]) =>
+  "members" in declared ? Object.keys(declared.members).map((member) => `${name}.${member}`) : [name],
+);
+
+const evaluate = (text: string): Outcome => {
+  const compiled = compileCondition(text, factTypes);
+  assert.ok(compiled.kind === "condition", `${text}: ${JSON.stringify(compiled)}`);
+  return compiled.evaluate({ ...nothing } satisfies FactValues);
+};
+
+test("every declared fact can be read where nothing is known", () => {
+  for (const path of paths) assert.deepEqual(evaluate(`${path} == ${path}`), { kind: "true" }, path);
+});
+
+test("every group the gate builds has exactly the declared members", () => {
+  for (const [name, declared] of Object.entries(factDeclarations)) {
+    if (!("members" in declared)) continue;
+    const built = nothing[name as keyof Facts];
+    assert.deepEqual(Object.keys(built as object).toSorted(), Object.keys(declared.members).toSorted(), name);
+  }
+});
+
+test("Mosca's inequality reads as one writes it", () => {
+  const compiled = compileCondition("now + resource.shelf_life > quantum.earliest", factTypes);
+  assert.ok(compiled.kind === "condition");
+  const at = (years: number): Outcome["kind"] =>
+    compiled.evaluate({
+      now: Date.UTC(2026, 0, 1),
+      resource: { class: "x", shelf_life: years * 31_557_600_000 },
+      quantum: { earliest: Date.UTC(2035, 0, 1) },
+    }).kind;
+  assert.deepEqual([at(30), at(1)], ["true", "false"]);
+});
+
+test("the guide names every fact, and each of its examples compiles", async () => {
+  const guide = await readFile(new URL("../../docs/guide/conditions.md", import.meta.url), "utf8");
+  for (const path of paths) {
+    const [group, member] = path.split(".");
+    assert.ok(guide.includes(member === undefined ? `\`${group}\`` : `\`${group}.${member}\``), path);
+  }
+  const examples = [...guide.matchAll(/```cel\n([\s\S]*?)```/g)].map(([, text]) => text ?? "");
+  assert.ok(examples.length >= 10);
+  for (const text of examples) {
+    const compiled = compileCondition(text, factTypes);
+    assert.equal(compiled.kind, "condition", `${text}: ${JSON.stringify(compiled)}`);
+  }
+});

@@ -1,0 +1,197 @@
+/** What a rule's condition can see: each variable, its type and one sentence; and the values the gate builds for them. */
+import type { TypeSpec } from "../expr/type-spec.ts";
+
+/** One name of the language, for the compiler and for the reference page. */
+interface FactDeclaration {
+  readonly type: TypeSpec;
+  readonly says: string;
+}
+
+/** A variable: a value of its own, or a group of them. */
+type VariableDeclaration =
+  | FactDeclaration
+  | { readonly members: Readonly<Record<string, FactDeclaration>>; readonly says: string };
+
+const strings: TypeSpec = { kind: "list", of: "string" };
+const oneOf = (...values: readonly string[]): TypeSpec => ({ kind: "enum", values });
+
+export const factDeclarations: Readonly<Record<keyof Facts, VariableDeclaration>> = {
+  caller: {
+    says: "Who asks; of a call on behalf of others, the party that is being judged.",
+    members: {
+      id: { type: "string", says: "The caller's name: its SPIFFE ID or `oauth:ISSUER/client/CLIENT`." },
+      kind: {
+        type: oneOf("workload", "client"),
+        says: "`workload` with a certificate, `client` with an access token.",
+      },
+      chain: { type: strings, says: "On behalf of whom, who began first; empty where it asks for itself." },
+      groups: { type: strings, says: "Names of the configured `groups` the caller is in." },
+      scopes: { type: strings, says: "Scopes of its access token; empty without one." },
+      binding: { type: "string", says: 'How its token is bound to its key; "" without a token.' },
+      claims: { type: { kind: "map", of: "dyn" }, says: "Claims of its access token; empty without one." },
+      issuer: { type: "string", says: "Who issued its identity." },
+      age: { type: "duration", says: "How long ago its identity was issued." },
+      expires_in: { type: "duration", says: "For how long its identity is still valid." },
+    },
+  },
+  call: {
+    says: "What is asked for.",
+    members: {
+      server: { type: "string", says: "The server, by its configured name." },
+      tool: { type: "string", says: 'The tool\'s name; "" where it is no tool.' },
+      kind: {
+        type: oneOf("tools", "resources", "prompts", ""),
+        says: 'What the call names; "" for the protocol\'s own messages.',
+      },
+      name: { type: "string", says: "The tool's name, the resource's URI or the prompt's name." },
+      method: { type: "string", says: "The MCP method, such as `tools/call`." },
+      size: { type: "int", says: "Bytes of the message." },
+      era: { type: "string", says: "The protocol version the message is written in." },
+    },
+  },
+  args: {
+    type: "dyn",
+    says: "The call's arguments, typed by the tool's input schema where it is known; of a resource, `args.uri`.",
+  },
+  tool: {
+    says: "What is known of the tool.",
+    members: {
+      read_only: { type: "bool", says: "An operator or an approved manifest says that it only reads." },
+      labels: { type: strings, says: "Labels an operator gave it." },
+      pinned: { type: "bool", says: "Its description is pinned." },
+      signed: { type: "bool", says: "It stands in a manifest with a valid signature." },
+      drifted: { type: "bool", says: "It isn't what it was when it was pinned." },
+    },
+  },
+  link: {
+    says: "The connection the call came on.",
+    members: {
+      group: { type: "string", says: "The key exchange's TLS group, such as `X25519MLKEM768`." },
+      level: { type: "int", says: "The NIST level of the key exchange, 0 for a classical one." },
+      pq: { type: "bool", says: "The key exchange withstands a quantum computer." },
+      certificate: {
+        type: "string",
+        says: 'The algorithm of the caller\'s certificate, "none" without one.',
+      },
+      profile: { type: "string", says: "The cryptographic profile in force." },
+      version: { type: "string", says: "The TLS version." },
+      ja4: { type: "string", says: "The JA4 fingerprint of the client's first message." },
+    },
+  },
+  place: {
+    says: "Where the call came from.",
+    members: {
+      address: { type: "string", says: 'The IP address, "" where there is none.' },
+      networks: { type: strings, says: "Names of the configured `networks` that hold the address." },
+    },
+  },
+  now: { type: "timestamp", says: "When the call arrived." },
+  time: {
+    says: "When the call arrived, on the clock of the configured `zone` (UTC without one).",
+    members: {
+      hour: { type: "int", says: "0 to 23." },
+      weekday: { type: "int", says: "0 (Sunday) to 6 (Saturday)." },
+      minute: { type: "int", says: "0 to 59." },
+    },
+  },
+  session: {
+    says: "The run of calls by one caller from one process, ended by 30 idle minutes.",
+    members: {
+      id: { type: "string", says: "Its identifier." },
+    },
+  },
+  resource: {
+    says: "What is configured of the data the call touches.",
+    members: {
+      class: { type: "string", says: 'The data class; "" where none is configured.' },
+      shelf_life: {
+        type: "duration",
+        says: "For how long the data must stay secret; 0 where none is configured.",
+      },
+    },
+  },
+  quantum: {
+    says: "What is assumed of quantum computers.",
+    members: {
+      earliest: { type: "timestamp", says: "When one may break classical key exchange." },
+    },
+  },
+  intent: {
+    says: "What the client says it is about; never in rules that allow.",
+    members: {
+      purpose: { type: "string", says: 'The declared purpose; "" where none is declared.' },
+    },
+  },
+};
+
+/** The variables as the compiler wants them. */
+export const factTypes: Readonly<Record<keyof Facts, TypeSpec>> = typesOf(factDeclarations);
+
+/**
+ * The values. Nothing is ever missing that is known to be nothing: strings are "", lists empty, durations 0.
+ * Timestamps are Unix milliseconds, durations milliseconds.
+ */
+export interface Facts {
+  readonly caller: {
+    readonly id: string;
+    readonly kind: "workload" | "client";
+    readonly chain: readonly string[];
+    readonly groups: readonly string[];
+    readonly scopes: readonly string[];
+    readonly binding: string;
+    readonly claims: Readonly<Record<string, unknown>>;
+    readonly issuer: string;
+    /** Missing of a token that doesn't say it. */
+    readonly age?: number;
+    readonly expires_in: number;
+  };
+  readonly call: {
+    readonly server: string;
+    readonly tool: string;
+    readonly kind: "tools" | "resources" | "prompts" | "";
+    readonly name: string;
+    readonly method: string;
+    readonly size: number;
+    readonly era: string;
+  };
+  /** As parsed from JSON. */
+  readonly args: unknown;
+  readonly tool: {
+    readonly read_only: boolean;
+    readonly labels: readonly string[];
+    readonly pinned: boolean;
+    readonly signed: boolean;
+    readonly drifted: boolean;
+  };
+  readonly link: {
+    readonly group: string;
+    readonly level: number;
+    readonly pq: boolean;
+    readonly certificate: string;
+    readonly profile: string;
+    readonly version: string;
+    readonly ja4: string;
+  };
+  readonly place: { readonly address: string; readonly networks: readonly string[] };
+  readonly now: number;
+  readonly time: { readonly hour: number; readonly weekday: number; readonly minute: number };
+  readonly session: { readonly id: string };
+  readonly resource: { readonly class: string; readonly shelf_life: number };
+  readonly quantum: { readonly earliest: number };
+  readonly intent: { readonly purpose: string };
+}
+
+function typesOf(
+  declarations: Readonly<Record<keyof Facts, VariableDeclaration>>,
+): Readonly<Record<keyof Facts, TypeSpec>> {
+  const types = Object.entries(declarations).map(([name, declared]): [string, TypeSpec] => [
+    name,
+    "type" in declared ? declared.type : groupType(declared.members),
+  ]);
+  return Object.fromEntries(types) as Record<keyof Facts, TypeSpec>;
+}
+
+function groupType(members: Readonly<Record<string, FactDeclaration>>): TypeSpec {
+  const types = Object.entries(members).map(([name, { type }]) => [name, type] as const);
+  return { kind: "object", members: Object.fromEntries(types), others: "none" };
+}

@@ -1,0 +1,63 @@
+/**
+ * Which rules can say anything about one target and one caller: found once, then looked up. INVARIANT: it only leaves
+ * out rules whose patterns don't match, so that whoever judges by it judges as by all.
+ */
+import type { Rule, TargetKind } from "./rules.ts";
+
+/** What is asked for, with nothing that changes from call to call. */
+interface About {
+  readonly party: string;
+  readonly server: string;
+  /** Undefined for the protocol's own housekeeping. */
+  readonly target?: { readonly kind: TargetKind; readonly name: string };
+}
+
+export interface RuleIndex {
+  readonly about: (about: About) => readonly Rule[];
+}
+
+/** Pairs of caller and target whose rules are remembered: a caller makes up names for nothing. */
+const maxRemembered = 20_000;
+
+const indexes = new WeakMap<readonly Rule[], RuleIndex>();
+
+/** The index of these rules; made at the first question to them. */
+export function indexOf(rules: readonly Rule[]): RuleIndex {
+  const known = indexes.get(rules);
+  if (known !== undefined) return known;
+  const index = ruleIndex(rules);
+  indexes.set(rules, index);
+  return index;
+}
+
+function ruleIndex(rules: readonly Rule[]): RuleIndex {
+  const remembered = new Map<string, readonly Rule[]>();
+  return {
+    about: (about) => {
+      const key = keyOf(about);
+      const found = remembered.get(key);
+      if (found !== undefined) return found;
+      const fresh = rules.filter((rule) => isAbout(rule, about));
+      if (remembered.size >= maxRemembered) remembered.clear();
+      remembered.set(key, fresh);
+      return fresh;
+    },
+  };
+}
+
+/** No part of it but the last, the name, can have a line break: those are names of the config, and identities. */
+function keyOf({ party, server, target }: About): string {
+  return target === undefined ? `${party}\n${server}` : `${party}\n${server}\n${target.kind}\n${target.name}`;
+}
+
+function isAbout(rule: Rule, { party, server, target }: About): boolean {
+  if (!rule.matchesCaller(party)) return false;
+  if (target !== undefined) return rule.matches[target.kind](server, target.name);
+  // INVARIANT: housekeeping is open to whoever may use anything of the server, and to nobody else.
+  if (rule.effect === "allow") return rule.namesServer(server);
+  return isDenying(rule) && rule.namesAllOfServer(server);
+}
+
+export function isDenying({ effect }: Pick<Rule, "effect">): boolean {
+  return effect === "deny" || effect === "cut";
+}

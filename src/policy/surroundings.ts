@@ -1,0 +1,90 @@
+/** What the operator says of callers, places and data, so that conditions can ask for it by name; made ready to look up. */
+import { holds, type Network, parseAddress, parseNetwork } from "../expr/network.ts";
+import { type Clock, utc, zoneClock } from "../expr/time.ts";
+import { type Matcher, matcher, targetMatcher } from "./patterns.ts";
+import type { TargetKind } from "./rules.ts";
+
+/** As the config says it. */
+export interface SurroundingsDocument {
+  /** Patterns of callers, by the group's name. */
+  readonly groups: Readonly<Record<string, readonly string[]>>;
+  /** CIDR blocks, by the network's name. */
+  readonly networks: Readonly<Record<string, readonly string[]>>;
+  /** IANA name of the zone whose clock `time` is. */
+  readonly zone: string;
+  readonly data: readonly DataClass[];
+  readonly quantumEarliestUnixMs: number;
+  /** By server: patterns of tools by the label they have. */
+  readonly labels: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
+}
+
+/** Data of one kind: what is about it, and for how long it must stay secret. */
+interface DataClass extends Readonly<Partial<Record<TargetKind, readonly string[]>>> {
+  readonly name: string;
+  readonly shelfLifeMs: number;
+}
+
+export interface Surroundings {
+  readonly groupsOf: (caller: string) => readonly string[];
+  readonly networksOf: (address: string) => readonly string[];
+  readonly clock: Clock;
+  readonly labelsOf: (server: string, tool: string) => readonly string[];
+  /** The class that must stay secret longest, of those that the target is about. */
+  readonly dataOf: (kind: TargetKind, server: string, name: string) => DataClass | undefined;
+  readonly quantumEarliestUnixMs: number;
+}
+
+export const nothingSaid: SurroundingsDocument = {
+  groups: {},
+  networks: {},
+  zone: "UTC",
+  data: [],
+  quantumEarliestUnixMs: Date.UTC(2030, 0),
+  labels: {},
+};
+
+/** INVARIANT: what is no CIDR block and no zone was refused before. */
+export function surroundingsOf(document: SurroundingsDocument): Surroundings {
+  const groups = named(document.groups, (patterns) => matcher(patterns));
+  const networks = named(document.networks, (blocks) =>
+    blocks.flatMap((text): Network | [] => parseNetwork(text) ?? []),
+  );
+  const labels = new Map(
+    Object.entries(document.labels).map(([server, own]) => [server, named(own, (tools) => matcher(tools))]),
+  );
+  const data = document.data
+    .toSorted((a, b) => b.shelfLifeMs - a.shelfLifeMs)
+    .map((each) => ({
+      each,
+      matches: {
+        tools: targetMatcher(each.tools ?? []),
+        resources: targetMatcher(each.resources ?? []),
+        prompts: targetMatcher(each.prompts ?? []),
+      },
+    }));
+  return {
+    groupsOf: (caller) => namesWhere(groups, (matches: Matcher) => matches(caller)),
+    networksOf: (text) => {
+      const address = parseAddress(text);
+      if (address === undefined) return [];
+      return namesWhere(networks, (blocks) => blocks.some((block) => holds(block, address)));
+    },
+    clock: zoneClock(document.zone) ?? utc,
+    labelsOf: (server, tool) => namesWhere(labels.get(server) ?? [], (matches) => matches(tool)),
+    dataOf: (kind, server, name) => data.find(({ matches }) => matches[kind](server, name))?.each,
+    quantumEarliestUnixMs: document.quantumEarliestUnixMs,
+  };
+}
+
+type Named<T> = readonly (readonly [name: string, value: T])[];
+
+function named<T>(
+  said: Readonly<Record<string, readonly string[]>>,
+  read: (texts: readonly string[]) => T,
+): Named<T> {
+  return Object.entries(said).map(([name, texts]) => [name, read(texts)] as const);
+}
+
+function namesWhere<T>(all: Named<T>, isSo: (value: T) => boolean): readonly string[] {
+  return all.filter(([, value]) => isSo(value)).map(([name]) => name);
+}

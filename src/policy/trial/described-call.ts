@@ -1,0 +1,215 @@
+/** A call as a person describes it, with everything that isn't said set to what is usual; and the question it puts. */
+import { z } from "zod";
+
+import { keyExchangeSuites, quantumLevel } from "../../crypto/suites/key-exchange.ts";
+import { messageSuiteIds } from "../../crypto/suites/signatures.ts";
+import { parseAddress } from "../../expr/network.ts";
+import { parseDuration, parseTimestamp } from "../../expr/time.ts";
+import type { Caller } from "../../model/caller.ts";
+import type { LinkPosture } from "../../model/channel.ts";
+import { signatureModes } from "../../model/message-proof.ts";
+import type { Question } from "../decide.ts";
+import type { Facts } from "../facts.ts";
+import { certificateIds } from "../link-conditions.ts";
+import { targetKindNames } from "../rules.ts";
+import { type Surroundings, type SurroundingsDocument, surroundingsOf } from "../surroundings.ts";
+
+/** What a call is tried in. */
+export interface TrialWorld {
+  readonly trustDomain: string;
+  readonly surroundings: SurroundingsDocument;
+  /** Whether an operator, or a manifest, says that a tool only reads. */
+  readonly isReadOnly: (server: string, tool: string) => boolean;
+}
+
+const durationText = z.string().transform((text, context) => {
+  const value = parseDuration(text);
+  if (value !== undefined && value >= 0) return value;
+  context.addIssue({
+    code: "custom",
+    message: `expected a duration such as "30m" or "1d12h", found "${text}"`,
+  });
+  return z.NEVER;
+});
+
+/** A day, or a point in time. */
+const momentText = z.string().transform((text, context) => {
+  const value = parseTimestamp(/^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00:00Z` : text);
+  if (value !== undefined) return value;
+  context.addIssue({
+    code: "custom",
+    message: `expected "2030-01-01" or "2030-01-01T22:30:00Z", found "${text}"`,
+  });
+  return z.NEVER;
+});
+
+const texts = z.array(z.string()).default([]);
+const groupIds = keyExchangeSuites.map(({ id }) => id) as [string, ...string[]];
+
+export const callMembers = {
+  caller: z.string().min(1).describe("Its SPIFFE ID, or oauth:ISSUER/client/CLIENT."),
+  chain: texts.describe("On behalf of whom, who began first."),
+  call: z
+    .string()
+    .regex(/^[^/*]+\/[^*]+$/, 'expected "server/tool"')
+    .describe("`server/tool`; of resources and prompts `server/uri` and `server/prompt`."),
+  kind: z.enum(targetKindNames).default("tools"),
+  args: z.record(z.string(), z.unknown()).default({}).describe("Its arguments."),
+  size: z.int().min(0).default(500).describe("Bytes of its message."),
+  claims: z.record(z.string(), z.unknown()).default({}).describe("Claims of the caller's access token."),
+  scopes: texts,
+  age: durationText.prefault("10m").describe("How long ago its identity was issued."),
+  expires_in: durationText.prefault("50m"),
+  link: z
+    .strictObject({
+      group: z.enum(groupIds).default("X25519MLKEM768"),
+      certificate: z.enum([...certificateIds, "none"]).optional(),
+      profile: z.string().default("hybrid"),
+      ja4: z.string().default(""),
+    })
+    .prefault({}),
+  address: z
+    .string()
+    .refine((text) => text === "" || parseAddress(text) !== undefined, "expected an IP address")
+    .default("10.0.0.1"),
+  at: momentText.prefault("2026-06-03T12:00:00Z").describe("When; a Wednesday at noon by default."),
+  session: z.string().default("a-session").describe("Its identifier."),
+  tool: z
+    .strictObject({
+      pinned: z.boolean().default(true),
+      signed: z.boolean().default(false),
+      drifted: z.boolean().default(false),
+    })
+    .prefault({}),
+  purpose: z.string().default("").describe("What the client says it is about."),
+  signed: z
+    .strictObject({
+      mode: z.enum(signatureModes).default("direct"),
+      algorithm: z.enum(messageSuiteIds).optional(),
+    })
+    .optional()
+    .describe("How the call is signed; not at all by default."),
+  approved: texts.describe("Rules that hold it, and whose approvals there are."),
+} as const;
+
+const callSchema = z.strictObject(callMembers);
+export type DescribedCall = z.output<typeof callSchema>;
+
+/** Calls as persons describe them. */
+export const describedCall = callSchema;
+
+/** The question that call puts to the judge, in that world. */
+export function questionOf(call: DescribedCall, world: TrialWorld): Question {
+  const [server, name] = targetOf(call);
+  const surroundings = surroundingsOf(world.surroundings);
+  return {
+    caller: callerOf(call, world),
+    link: linkOf(call),
+    server,
+    target: { kind: call.kind, name },
+    signed: {
+      mode: call.signed?.mode ?? "none",
+      ...(call.signed?.algorithm !== undefined && { algorithm: call.signed.algorithm }),
+    },
+    onlyReads: call.kind === "tools" && world.isReadOnly(server, name),
+    facts: { of: (party) => ({ ...factsOf(call, { ...world, surroundings, party }) }) },
+    approved: new Set(call.approved),
+  };
+}
+
+function targetOf({ call }: DescribedCall): readonly [string, string] {
+  const slash = call.indexOf("/");
+  return [call.slice(0, slash), call.slice(slash + 1)];
+}
+
+function isWorkload(caller: string): boolean {
+  return caller.startsWith("spiffe://");
+}
+
+function issuerOf(caller: string, trustDomain: string): string {
+  return isWorkload(caller) ? trustDomain : (/^oauth:([^/]*)/.exec(caller)?.[1] ?? "");
+}
+
+function callerOf(call: DescribedCall, { trustDomain }: Pick<TrialWorld, "trustDomain">): Caller {
+  const { caller, chain, scopes, claims, at, age, expires_in: left } = call;
+  const issuer = issuerOf(caller, trustDomain);
+  const notAfterUnixMs = at + left;
+  const proof: Caller["proof"] = isWorkload(caller)
+    ? { kind: "svid", serial: "01", issuer, notAfterUnixMs, issuedAtUnixMs: at - age }
+    : { kind: "token", issuer, binding: "dpop", listener: "", scopes, claims, notAfterUnixMs };
+  return { id: caller, chain, proof };
+}
+
+function linkOf({ caller, link: { group, certificate } }: DescribedCall): LinkPosture {
+  const suite = keyExchangeSuites.find(({ id }) => id === group);
+  const proven = certificate ?? (isWorkload(caller) ? "ML-DSA-65" : "none");
+  return {
+    group,
+    level: suite === undefined ? 0 : quantumLevel(suite),
+    isPostQuantum: suite?.kind === "hybrid",
+    certificate: proven === "none" ? undefined : proven,
+  };
+}
+
+interface About extends Omit<TrialWorld, "surroundings"> {
+  readonly surroundings: Surroundings;
+  readonly party: string;
+}
+
+function factsOf(call: DescribedCall, { party, surroundings, trustDomain, isReadOnly }: About): Facts {
+  const [server, name] = targetOf(call);
+  const tool = call.kind === "tools" ? name : "";
+  const { group, level, isPostQuantum: pq, certificate = "none" } = linkOf(call);
+  const { profile, ja4 } = call.link;
+  const { hour, minute, weekday } = surroundings.clock(call.at);
+  const data = surroundings.dataOf(call.kind, server, name);
+  return {
+    caller: callerFacts(call, { party, surroundings, trustDomain }),
+    call: {
+      server,
+      tool,
+      kind: call.kind,
+      name,
+      method: methods[call.kind],
+      size: call.size,
+      era: "2026-07-28",
+    },
+    args: call.kind === "resources" ? { uri: name } : call.args,
+    tool: {
+      ...call.tool,
+      read_only: call.kind === "tools" && isReadOnly(server, name),
+      labels: call.kind === "tools" ? surroundings.labelsOf(server, name) : [],
+    },
+    link: { group, level, pq, certificate, profile, version: "TLSv1.3", ja4 },
+    place: { address: call.address, networks: surroundings.networksOf(call.address) },
+    now: call.at,
+    time: { hour, minute, weekday },
+    session: { id: call.session },
+    resource: { class: data?.name ?? "", shelf_life: data?.shelfLifeMs ?? 0 },
+    quantum: { earliest: surroundings.quantumEarliestUnixMs },
+    intent: { purpose: call.purpose },
+  };
+}
+
+function callerFacts(
+  call: DescribedCall,
+  { party, surroundings, trustDomain }: Omit<About, "isReadOnly">,
+): Facts["caller"] {
+  const { chain, age, expires_in } = call;
+  const at = chain.indexOf(party);
+  const isToken = !isWorkload(call.caller);
+  return {
+    id: party,
+    kind: isToken ? "client" : "workload",
+    chain: at === -1 ? chain : chain.slice(0, at),
+    groups: surroundings.groupsOf(party),
+    scopes: isToken ? call.scopes : [],
+    binding: isToken ? "dpop" : "",
+    claims: isToken ? call.claims : {},
+    issuer: issuerOf(call.caller, trustDomain),
+    age,
+    expires_in,
+  };
+}
+
+const methods = { tools: "tools/call", resources: "resources/read", prompts: "prompts/get" } as const;
