@@ -66,7 +66,7 @@ export interface Tunnel {
 const limits = { answerTimeoutMs: 600_000, answerBytes: 64 * 1024 * 1024 };
 const maxRequestBytes = 64 * 1024 * 1024;
 /** How long a call waits for a gateway that is being restarted. */
-const patienceMs = 30_000;
+const defaultPatienceMs = 30_000;
 /** How long open calls may take after the client closed its end. */
 const endGraceMs = 5000;
 
@@ -97,7 +97,8 @@ export async function openTunnel(
       proof: proofOffer(credentials[0]?.classical, peerSpiffeId === identity.gateway.spiffeId, options),
     };
   };
-  const pool = renewablePool(url.origin, link());
+  const { patienceMs = defaultPatienceMs } = options;
+  const pool = renewablePool(url.origin, link(), { patienceMs });
   opening.defer(() => pool.close());
   identity.onRenewed(() => pool.renew(link()));
   const path = url.pathname + url.search;
@@ -112,7 +113,7 @@ export async function openTunnel(
     maxEventBytes: limits.answerBytes,
   });
   opening.defer(calling.stop);
-  const patient = patientSend(calling.send, options.patienceMs ?? patienceMs, options.log);
+  const patient = patientSend(calling.send, patienceMs, options.log);
   const about = [url.origin, peerSpiffeId, identity.spiffeId];
   const send = standing(patient, about, { ...options, clients });
   const witness = options.onLogIncident && (await startWitness({ ...options, identity }));

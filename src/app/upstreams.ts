@@ -231,7 +231,8 @@ function peerPool(
     throw new Refusal("bad_config", `servers.${name}: a server with a \`peer\` is reached over https.`);
   }
   const link = { ...peerLink(server, client, options), onLink };
-  return renewablePool(url.origin, link, (serial) => client.revokedSerials().has(serial));
+  const isRevoked = (serial: string): boolean => client.revokedSerials().has(serial);
+  return renewablePool(url.origin, link, { isRevoked, patienceMs: peerPatienceMs });
 }
 
 /** Both ends' classical identities are proven where both have one, and must be where the config says so. */

@@ -8,18 +8,14 @@ import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { HttpAnswer, HttpRequest } from "./http-exchange.ts";
 import { goodbyeHeader, valueOf } from "./headers.ts";
+import { absences } from "./patient-dial.ts";
 
 export type Send = (request: HttpRequest) => Promise<HttpAnswer>;
 
-/** What a gateway that is being restarted, or a network that is waking up, looks like; the rest won't pass by waiting. */
+/** What passes by waiting: nobody is there, or who was there left. */
 const passing: ReadonlySet<string> = new Set([
-  "ECONNREFUSED",
+  ...absences,
   "ECONNRESET",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ENETDOWN",
-  "ENOTFOUND",
-  "EAI_AGAIN",
   "EPIPE",
   "ETIMEDOUT",
   "UND_ERR_CONNECT_TIMEOUT",

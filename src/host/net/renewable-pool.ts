@@ -9,7 +9,9 @@ import { Refusal } from "../../kernel/refusal.ts";
 import type { ServerLink } from "../../model/channel.ts";
 import { serverLink } from "./link-facts.ts";
 import { exchangeProofs, type ProofOffer } from "./link-proof.ts";
+import { LinkTurns } from "./link-turns.ts";
 import { connectTimeoutMs, linkOpener } from "./open-link.ts";
+import { patientDial } from "./patient-dial.ts";
 import { handingOver, targetOf } from "./path-connector.ts";
 import { withLink } from "./server-links.ts";
 import { negotiatedGroup } from "./tls.ts";
@@ -55,11 +57,17 @@ function isWithin({ groups, identities }: LinkTerms, { group, algorithm }: PeerL
   return groups.some(({ id }) => id === group) && identities.some(({ id }) => id === algorithm);
 }
 
-/** @param isRevoked whether the peer's certificate with that serial number counts no longer */
+export interface PoolRules {
+  /** Whether the peer's certificate with that serial number counts no longer. */
+  readonly isRevoked?: (serial: string) => boolean;
+  /** How long links are dialled again while nobody is there; not at all by default. */
+  readonly patienceMs?: number;
+}
+
 export function renewablePool(
   origin: string,
   options: LinkOptions,
-  isRevoked: (serial: string) => boolean = () => false,
+  { isRevoked = () => false, patienceMs = 0 }: PoolRules = {},
 ): RenewablePool {
   let group: string | undefined;
   let newest = options.terms;
@@ -68,8 +76,16 @@ export function renewablePool(
     group = negotiatedGroup(link, terms).id;
     onLink?.(link);
   };
-  const make = (current: LinkOptions): Pool =>
-    makePool(origin, { ...current, onLink: (link) => noted(link, current) }, (link) => {
+  const turns = new LinkTurns(() => pool);
+  let waiting = new AbortController();
+  const make = (current: LinkOptions): Pool => {
+    const { signal } = waiting;
+    const dialling: Dialling = {
+      dial: (open) => turns.opening(() => patientDial(open, patienceMs, signal)),
+      watched: (client) => turns.watched(client),
+    };
+    const given = { ...current, dialling, onLink: (link: tls.TLSSocket) => noted(link, current) };
+    return makePool(origin, given, (link) => {
       const negotiated = negotiatedGroup(link, current.terms);
       const certificate = link.getPeerX509Certificate();
       const facts = certificate && certificateFacts(certificate);
@@ -83,13 +99,18 @@ export function renewablePool(
       link.once("close", () => links.delete(link));
       return serverLink(link, negotiated);
     });
+  };
   let pool = make(options);
   let isClosed = false;
   return {
-    dispatcher: () => pool,
+    dispatcher: () => turns,
     renew: (next, fate = "finish") => {
       if (isClosed) return; // The certificate came after the end.
       const old = pool;
+      if (fate === "cut") {
+        waiting.abort();
+        waiting = new AbortController();
+      }
       pool = make(next);
       newest = next.terms;
       (fate === "cut" ? old.destroy() : old.close()).catch(() => undefined); // Its last requests failed, and their callers know.
@@ -104,10 +125,23 @@ export function renewablePool(
     group: () => group,
     close: async () => {
       isClosed = true;
-      await pool.destroy();
+      waiting.abort();
+      const destroyed = pool.destroy();
+      turns.end();
+      await destroyed;
     },
   };
 }
+
+/** Who decides when a link is opened. */
+interface Dialling {
+  readonly dial: <Link>(open: () => Promise<Link>) => Promise<Link>;
+  readonly watched: (client: Client) => Client;
+}
+
+const atOnce: Dialling = { dial: (open) => open(), watched: (client) => client };
+
+type PoolOptions = Omit<LinkOptions, "terms"> & { readonly dialling?: Dialling };
 
 /**
  * @param check what was negotiated; throws for a link that isn't what was asked for: offering only hybrid groups is
@@ -115,9 +149,10 @@ export function renewablePool(
  */
 export function makePool(
   origin: string,
-  options: Omit<LinkOptions, "terms">,
+  options: PoolOptions,
   check: (link: tls.TLSSocket) => ServerLink,
 ): Pool {
+  const { dialling = atOnce } = options;
   const connect = linkOpener(options.tls);
   let proof = options.proof;
   const open = async (target: Target): Promise<Opened> => {
@@ -147,11 +182,12 @@ export function makePool(
     factory: (at, given) => {
       let facts: ServerLink | undefined;
       const dial = async (target: Target): Promise<tls.TLSSocket> => {
-        const opened = await open(target);
+        const opened = await dialling.dial(() => open(target));
         ({ facts } = opened);
         return opened.link;
       };
-      return withLink(new Client(at, { ...given, connect: handingOver(dial) }), () => facts);
+      const client = new Client(at, { ...given, connect: handingOver(dial) });
+      return withLink(dialling.watched(client), () => facts);
     },
   });
 }
