@@ -37,13 +37,15 @@ async function scene(t: TestContext): Promise<Scene> {
     factory: (at, given) => {
       const dial: buildConnector.connector = (target, callback) => {
         dialled += 1;
-        const link = turns.opening(async () => {
+        void turns.opening(async () => {
           await opened;
-          return await new Promise<Parameters<buildConnector.Callback>>((resolve) =>
-            connect(target, (...outcome) => resolve(outcome)),
-          );
+          const { promise, resolve } = Promise.withResolvers<void>();
+          connect(target, (...outcome) => {
+            callback(...outcome);
+            resolve();
+          });
+          await promise;
         });
-        void link.then((outcome) => callback(...outcome));
       };
       return turns.watched(new Client(at, { ...given, connect: dial }));
     },

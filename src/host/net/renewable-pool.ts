@@ -57,6 +57,39 @@ function isWithin({ groups, identities }: LinkTerms, { group, algorithm }: PeerL
   return groups.some(({ id }) => id === group) && identities.some(({ id }) => id === algorithm);
 }
 
+class LinksInUse {
+  readonly #links = new Map<tls.TLSSocket, PeerLink>();
+  readonly #isRevoked: (serial: string) => boolean;
+
+  constructor(isRevoked: (serial: string) => boolean) {
+    this.#isRevoked = isRevoked;
+  }
+
+  /** @throws Refusal if the peer's certificate was revoked */
+  take(link: tls.TLSSocket, terms: LinkTerms): ServerLink {
+    const negotiated = negotiatedGroup(link, terms);
+    const certificate = link.getPeerX509Certificate();
+    const facts = certificate && certificateFacts(certificate);
+    const serial = facts?.serial ?? "";
+    if (this.#isRevoked(serial)) {
+      throw new Refusal("upstream_failed", "The server's identity was revoked.", {
+        facts: { serial, sent: false },
+      });
+    }
+    this.#links.set(link, { serial, group: negotiated.id, algorithm: facts?.keyAlgorithm ?? "" });
+    link.once("close", () => this.#links.delete(link));
+    return serverLink(link, negotiated);
+  }
+
+  review(newest: LinkTerms): void {
+    for (const [link, of] of this.#links) {
+      if (this.#isRevoked(of.serial)) link.destroy(new Error("The server's certificate was revoked."));
+      else if (!isWithin(newest, of))
+        link.destroy(new Error("The link is of a suite that isn't taken any more."));
+    }
+  }
+}
+
 export interface PoolRules {
   /** Whether the peer's certificate with that serial number counts no longer. */
   readonly isRevoked?: (serial: string) => boolean;
@@ -71,7 +104,7 @@ export function renewablePool(
 ): RenewablePool {
   let group: string | undefined;
   let newest = options.terms;
-  const links = new Map<tls.TLSSocket, PeerLink>();
+  const links = new LinksInUse(isRevoked);
   const noted = (link: tls.TLSSocket, { terms, onLink }: LinkOptions): void => {
     group = negotiatedGroup(link, terms).id;
     onLink?.(link);
@@ -85,20 +118,7 @@ export function renewablePool(
       watched: (client) => turns.watched(client),
     };
     const given = { ...current, dialling, onLink: (link: tls.TLSSocket) => noted(link, current) };
-    return makePool(origin, given, (link) => {
-      const negotiated = negotiatedGroup(link, current.terms);
-      const certificate = link.getPeerX509Certificate();
-      const facts = certificate && certificateFacts(certificate);
-      const serial = facts?.serial ?? "";
-      if (isRevoked(serial)) {
-        throw new Refusal("upstream_failed", "The server's identity was revoked.", {
-          facts: { serial, sent: false },
-        });
-      }
-      links.set(link, { serial, group: negotiated.id, algorithm: facts?.keyAlgorithm ?? "" });
-      link.once("close", () => links.delete(link));
-      return serverLink(link, negotiated);
-    });
+    return makePool(origin, given, (link) => links.take(link, current.terms));
   };
   let pool = make(options);
   let isClosed = false;
@@ -115,13 +135,7 @@ export function renewablePool(
       newest = next.terms;
       (fate === "cut" ? old.destroy() : old.close()).catch(() => undefined); // Its last requests failed, and their callers know.
     },
-    review: () => {
-      for (const [link, of] of links) {
-        if (isRevoked(of.serial)) link.destroy(new Error("The server's certificate was revoked."));
-        else if (!isWithin(newest, of))
-          link.destroy(new Error("The link is of a suite that isn't taken any more."));
-      }
-    },
+    review: () => links.review(newest),
     group: () => group,
     close: async () => {
       isClosed = true;
