@@ -16,6 +16,9 @@ import type { TargetUrl } from "../wire/target-url.ts";
 /** Header names and values in turn, as they stood on the wire. */
 export type HeaderList = readonly string[];
 
+/** What headers begin with that repeat an argument (MCP 2026-07-28, `x-mcp-header`); in lower case. */
+export const parameterPrefix = "mcp-param-";
+
 /** Looks a header up by its lower-case name. */
 export type HeaderReader = (lowerCaseName: string) => string | undefined;
 

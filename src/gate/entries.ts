@@ -125,11 +125,19 @@ function serverLinkFacts(link: ServerLink): Record<string, string> {
   };
 }
 
+/** Thousands of rules may be watched at once; an entry names some and says how many more there are. */
+const maxRulesNamed = 16;
+
+function listed(names: readonly string[]): string {
+  const more = names.length - maxRulesNamed;
+  return [...names.slice(0, maxRulesNamed), ...(more > 0 ? [`+${more}`] : [])].join(" ");
+}
+
 function ruleOf(verdict: Judged["verdict"]): Record<string, string> {
-  const shadows = verdict.shadows.map(({ rule, effect }) => `${rule}=${effect}`).join(" ");
+  const shadows = listed(verdict.shadows.map(({ rule, effect }) => `${rule}=${effect}`));
   const watched: Record<string, string> = shadows === "" ? {} : { "rule.shadow": shadows };
   if (verdict.kind === "permit") {
-    const redacting = verdict.redactions.map(({ rule }) => rule).join(" ");
+    const redacting = listed(verdict.redactions.map(({ rule }) => rule));
     return { rule: verdict.rule, ...watched, ...(redacting !== "" && { "rule.redact": redacting }) };
   }
   const { rule, party, effect, erred, outOfScope } = verdict;

@@ -65,6 +65,7 @@ function judged({ message = asMessage(pay), id = "a", chain = [], server = "bank
     caller,
     server,
     verb: "POST",
+    headers: [],
     frame,
     question,
     verdict: decide(question, rules),

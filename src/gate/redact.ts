@@ -9,13 +9,19 @@ import { redacted } from "../policy/redaction.ts";
 import { readFrame } from "../wire/frame.ts";
 import { scanJson, spliced, tolerantScanLimits } from "../wire/json-scan.ts";
 import { withData, writeSseEvent } from "../wire/sse.ts";
-import type { Answer, AnswerEvent, Journaled, Judged } from "./call.ts";
+import { type Answer, type AnswerEvent, type Journaled, type Judged, parameterPrefix } from "./call.ts";
 
-/** The call without what isn't for its server. @throws Refusal `denied` if it is signed for another end than this one */
+/**
+ * The call without what isn't for its server.
+ * @throws Refusal `denied` if it is signed for another end than this one, or says the same elsewhere
+ */
 export function withoutArguments<T extends Judged & { readonly verdict: Permit }>(call: T): T {
   const { frame, verdict, signature } = call;
   const taking = verdict.redactions.filter((each) => each.arguments.length > 0);
   if (taking.length === 0 || frame?.kind !== "request") return call;
+  // What is typed so far, and the arguments before it, aren't where the pointers lead.
+  if (frame.method === "completion/complete")
+    throw saidElsewhere("completions are asked for with what is typed");
   const span = frame.params?.arguments;
   if (span === undefined) return call;
   let value: unknown = JSON.parse(new TextDecoder().decode(frame.bytes.subarray(span.start, span.end)));
@@ -32,9 +38,15 @@ export function withoutArguments<T extends Judged & { readonly verdict: Permit }
       "Something has to be taken out of this call, and it is signed for its server: only where the gateway serves itself can it be changed.",
     );
   }
+  if (call.headers.some((name, i) => i % 2 === 0 && name.toLowerCase().startsWith(parameterPrefix)))
+    throw saidElsewhere("its headers repeat arguments (Mcp-Param-…)");
   const body = spliced(frame.bytes, span, utf8(JSON.stringify(value)));
   const changed = readFrame(body);
   return changed.kind === "request" ? { ...call, body, frame: changed } : call;
+}
+
+function saidElsewhere(why: string): Refusal {
+  return new Refusal("denied", `Something has to be taken out of what is asked here, and ${why}.`);
 }
 
 /** The answer without what isn't for the caller. @throws Refusal `answer_refused` for one that can't be read */

@@ -50,6 +50,16 @@ const cases: readonly (readonly [string, readonly object[], string])[] = [
   ["a read_only that errs", [allow, { effect: "read_only", ...errs }], "read_only erred"],
   ["a cut beside a deny", [allow, { effect: "deny" }, { effect: "cut" }], "cut"],
   ["a cut that errs beside a deny", [allow, { effect: "cut", ...errs }, { effect: "deny" }], "deny"],
+  [
+    "a cut that errs before a deny that does",
+    [allow, { effect: "cut", ...errs }, { effect: "deny", ...errs }],
+    "deny erred",
+  ],
+  [
+    "a cut that errs behind a deny that does",
+    [allow, { effect: "deny", ...errs }, { effect: "cut", ...errs }],
+    "deny erred",
+  ],
   ["restrictions without an allow", [{ effect: "hold" }, { effect: "read_only" }], "default-deny"],
   ["all restrictions at once", [allow, { effect: "hold" }, { effect: "read_only" }], "read_only"],
   [

@@ -18,6 +18,8 @@ export interface RuleIndex {
 
 /** Pairs of caller and target whose rules are remembered: a caller makes up names for nothing. */
 const maxRemembered = 20_000;
+/** Characters: real names and identities are shorter, and what is longer is looked for each time. */
+const maxRememberedKey = 1024;
 
 const indexes = new WeakMap<readonly Rule[], RuleIndex>();
 
@@ -38,6 +40,7 @@ function ruleIndex(rules: readonly Rule[]): RuleIndex {
       const found = remembered.get(key);
       if (found !== undefined) return found;
       const fresh = rules.filter((rule) => isAbout(rule, about));
+      if (key.length > maxRememberedKey) return fresh;
       if (remembered.size >= maxRemembered) remembered.clear();
       remembered.set(key, fresh);
       return fresh;

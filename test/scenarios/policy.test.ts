@@ -326,6 +326,31 @@ test("what is to be redacted reaches neither the server nor the caller", async (
   assert.equal((await lastDecision(clinic))["rule.redact"], "no-ssn");
 });
 
+test("what is to be redacted doesn't leave in a header or a completion either", async (t) => {
+  const clinic = await house(
+    t,
+    `policies:
+  - ${everything}
+  - { name: no-ssn, callers: ["*"], tools: ["lab/*"], prompts: ["lab/*"], effect: redact, redact: { arguments: ["/ssn"] }, because: Numbers stay where they are. }`,
+  );
+  const client = await as(t, clinic, "agent/a");
+  const repeats = { "mcp-param-ssn": "123-45-6789" };
+  const refused = await client.post("lab", toolCall("find", 1, { ssn: "123-45-6789" }), repeats);
+  assert.match(refused.text, /its headers repeat arguments/);
+  const typed = {
+    jsonrpc: "2.0",
+    id: 2,
+    method: "completion/complete",
+    params: { ref: { type: "ref/prompt", name: "p" }, argument: { name: "ssn", value: "123" } },
+  };
+  assert.match((await client.post("lab", typed)).text, /completions are asked for with what is typed/);
+  assert.equal(clinic.stub.seen.length, 0);
+  const { text } = await client.post("lab", toolCall("find", 3, { name: "Ada" }), {
+    "mcp-param-name": "Ada",
+  });
+  assert.match(text, /"result"/);
+});
+
 test("what may not be called isn't listed, and what isn't listed may not be called", async (t) => {
   const tools = ["read_file", "write_file", "delete_file", "pay", "admin"].map((name) => ({
     name,

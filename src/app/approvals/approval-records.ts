@@ -5,6 +5,7 @@ import type { ApprovalStore } from "../../host/store/state-approvals.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { EntryDraft, EntryOutcome } from "../../model/entry.ts";
+import { recordTurns } from "../record-turns.ts";
 
 export interface ApprovalRecords {
   /** Writes what isn't in the log yet, also what commands did while nobody ran. Never rejects. */
@@ -22,12 +23,8 @@ interface Options {
   readonly log: Log;
 }
 
-/** How often what is too old is ended, and what is left is looked after. */
-const lookEveryMs = 5000;
-
 /** A crash between the two writes an entry twice, with one call id; never not at all. */
 export function approvalRecords({ store, journal, spiffeId, clock, log }: Options): ApprovalRecords {
-  let writing: Promise<void> = Promise.resolve();
   const writeAll = async (): Promise<void> => {
     for (const event of store.unrecorded()) {
       await journal.append(entryOf(event, spiffeId, clock.nowUnixMs()));
@@ -36,11 +33,7 @@ export function approvalRecords({ store, journal, spiffeId, clock, log }: Option
       log.info(event.event, { request, ...(decision !== "" && { decision }), ...(by !== "" && { by }) });
     }
   };
-  const write = (): void => {
-    writing = writing.then(writeAll).catch((error: unknown) => {
-      log.error("approvals.unrecorded", { reason: error instanceof Error ? error.message : "unknown" });
-    });
-  };
+  const write = (): void => turns.inTurn(writeAll);
   const look = (): void => {
     try {
       store.sweep(clock.nowUnixMs());
@@ -50,14 +43,8 @@ export function approvalRecords({ store, journal, spiffeId, clock, log }: Option
     }
     write();
   };
-  const timer = setInterval(look, lookEveryMs).unref();
-  return {
-    write,
-    stop: async () => {
-      clearInterval(timer);
-      await writing;
-    },
-  };
+  const turns = recordTurns({ failure: "approvals.unrecorded", look, log });
+  return { write, stop: turns.stop };
 }
 
 const outcomes = {

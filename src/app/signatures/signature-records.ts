@@ -8,6 +8,7 @@ import { trustDomainOf } from "../../identity/spiffe-id.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { SignatureFault } from "../../model/message-proof.ts";
+import { recordTurns } from "../record-turns.ts";
 
 interface FoundFault {
   readonly fault: SignatureFault;
@@ -39,22 +40,12 @@ interface Options {
   readonly log: Log;
 }
 
-/** How often what is left is looked after. */
-const lookEveryMs = 5000;
-
 export function signatureRecords(options: Options): SignatureRecords {
   const { journal, spiffeId, clock, log } = options;
   const ledger = faultLedger();
-  let writing: Promise<void> = Promise.resolve();
-  /** One after the other, so that nothing is written twice. */
-  const inTurn = (work: () => Promise<void>): void => {
-    writing = writing.then(work).catch((error: unknown) => {
-      log.error("signatures.unrecorded", { reason: error instanceof Error ? error.message : "unknown" });
-    });
-  };
   const write = (found: readonly Counted<FoundFault>[]): void => {
     for (const { principal, times, at, ...facts } of found)
-      inTurn(async () => {
+      turns.inTurn(async () => {
         await journal.append({
           event: "signature.fault",
           atUnixMs: clock.nowUnixMs(),
@@ -67,7 +58,7 @@ export function signatureRecords(options: Options): SignatureRecords {
       });
   };
   const pins = (): void =>
-    inTurn(async () => {
+    turns.inTurn(async () => {
       for (const { id, callId, facts } of options.pins.unrecorded()) {
         log.warn("pin.changed", facts);
         await journal.append({
@@ -82,10 +73,11 @@ export function signatureRecords(options: Options): SignatureRecords {
         options.pins.recorded(id);
       }
     });
-  const timer = setInterval(() => {
+  const look = (): void => {
     write(ledger.due(clock.nowUnixMs()));
     pins();
-  }, lookEveryMs).unref();
+  };
+  const turns = recordTurns({ failure: "signatures.unrecorded", look, log });
   pins();
   return {
     pins,
@@ -95,10 +87,9 @@ export function signatureRecords(options: Options): SignatureRecords {
       if (counted !== undefined) write([counted]);
     },
     stop: async () => {
-      clearInterval(timer);
       write(ledger.due(Number.POSITIVE_INFINITY));
       pins();
-      await writing;
+      await turns.stop();
     },
   };
 }

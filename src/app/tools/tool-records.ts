@@ -4,6 +4,7 @@ import type { ToolStore, UnrecordedToolEvent } from "../../host/store/state-tool
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { EntryDraft } from "../../model/entry.ts";
+import { recordTurns } from "../record-turns.ts";
 
 export interface ToolRecords {
   /** Writes what isn't in the log yet, also what commands did while nobody ran. Never rejects. */
@@ -21,12 +22,8 @@ interface Options {
   readonly log: Log;
 }
 
-/** How often what is left is looked after: what couldn't be written, what a command did. */
-const lookEveryMs = 5000;
-
 /** A crash between the two writes an entry twice, with one call id; never not at all. */
 export function toolRecords({ store, journal, spiffeId, clock, log }: Options): ToolRecords {
-  let writing: Promise<void> = Promise.resolve();
   const writeAll = async (): Promise<void> => {
     for (const event of store.unrecorded()) {
       await journal.append(entryOf(event, spiffeId, clock.nowUnixMs()));
@@ -40,19 +37,9 @@ export function toolRecords({ store, journal, spiffeId, clock, log }: Options): 
       else log.info(event.event === "tools.finding" ? "tools.finding" : "tools.changed", fields);
     }
   };
-  const write = (): void => {
-    writing = writing.then(writeAll).catch((error: unknown) => {
-      log.error("tools.unrecorded", { reason: error instanceof Error ? error.message : "unknown" });
-    });
-  };
-  const timer = setInterval(write, lookEveryMs).unref();
-  return {
-    write,
-    stop: async () => {
-      clearInterval(timer);
-      await writing;
-    },
-  };
+  const write = (): void => turns.inTurn(writeAll);
+  const turns = recordTurns({ failure: "tools.unrecorded", look: write, log });
+  return { write, stop: turns.stop };
 }
 
 function entryOf(

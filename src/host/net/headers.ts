@@ -1,6 +1,6 @@
 /** Which headers cross the gateway, and which end at it. */
 import { Refusal } from "../../kernel/refusal.ts";
-import type { HeaderList } from "../../gate/call.ts";
+import { type HeaderList, parameterPrefix } from "../../gate/call.ts";
 
 /** W3C Trace Context and Baggage. */
 const traceNames: ReadonlySet<string> = new Set(["traceparent", "tracestate", "baggage"]);
@@ -26,8 +26,6 @@ export const goodbyeHeader = "latticegate-goodbye";
 
 /** The header of an answer that tells the peer of this link to renew its identity now (docs/formats/enrolment.md). */
 export const renewHeader = "latticegate-renew";
-
-const parameterPrefix = "mcp-param-";
 
 /** RFC 9110 §7.6.1, and what the writer of the message sets by itself. */
 const hopNames: ReadonlySet<string> = new Set([
