@@ -17,6 +17,7 @@ import { checkEnrolment, enrolmentSchema } from "./config/enrolment.ts";
 import { issuersSchema } from "./config/issuers.ts";
 import { checkServerLinks } from "./config/server-links.ts";
 import { delegationSchema } from "./config/delegation.ts";
+import { gateSchema } from "./config/gate.ts";
 import { type Listeners, listenSchema, readListeners } from "./config/listen.ts";
 import { pathsSchema } from "./config/paths.ts";
 import {
@@ -112,6 +113,7 @@ export const configSchema = z.strictObject({
     .describe(
       "Endpoints that join several servers. Policies and the audit log speak of the servers behind them.",
     ),
+  gate: gateSchema,
   issuers: issuersSchema,
   enrolment: enrolmentSchema,
   policies: z

@@ -15,6 +15,7 @@ import { probeServer } from "./mcp-probe.ts";
 import { pathFactText, readPathFacts } from "./path-facts.ts";
 import { openOperatorTunnel } from "./operator-tunnel.ts";
 import { classicalVerdict } from "./classical-probe.ts";
+import { gateNotes } from "./server-gate.ts";
 import { signatureFindings } from "./signatures/doctor-signatures.ts";
 import { signerFindings } from "./signer/doctor-signer.ts";
 import { statePaths } from "./state-folder.ts";
@@ -56,6 +57,7 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
   yield* await attempt("listener", () => listener(running.listen));
   yield* servers(examination, running.listen);
   yield* await attempt("paths", () => paths(examination.config));
+  for (const text of gateNotes(examination.config)) yield { level: "warn", what: "gate", text };
   for (const part of examination.config.notYet) {
     yield { level: "warn", what: "config", text: `${part.at} isn't carried out: ${part.because}` };
   }

@@ -6,6 +6,7 @@ import type { Gateway } from "./gateway.ts";
 import { verifyLogFolder } from "./log-verification.ts";
 import { probeServer } from "./mcp-probe.ts";
 import { profileInForce } from "./profile-in-force.ts";
+import { serverGates } from "./server-gate.ts";
 import { openOperatorTunnel } from "./operator-tunnel.ts";
 import { statePaths } from "./state-folder.ts";
 
@@ -13,7 +14,8 @@ import { statePaths } from "./state-folder.ts";
 export async function selfCheck(config: Config, gateway: Gateway): Promise<readonly string[]> {
   const tunnel = await openOperatorTunnel(config, gateway.address, systemClock);
   const lines: string[] = [];
-  const servers = fixedServers(config.servers);
+  const gates = serverGates(config);
+  const servers = fixedServers(config.servers).filter(([name]) => (gates.get(name)?.lacks.length ?? 0) === 0);
   const width = Math.max(...servers.map(([name]) => name.length));
   try {
     for (const [name, server] of servers) {

@@ -7,6 +7,7 @@ import type { Log } from "../kernel/log.ts";
 import type { Config } from "./config.ts";
 import { doctorRule } from "./doctor-rule.ts";
 import type { RulesInForce } from "./followed-policies.ts";
+import { serverGates } from "./server-gate.ts";
 import { pinnedSigners } from "./signatures/signature-desk.ts";
 import { gatewaySignatures } from "./signatures/signature-terms.ts";
 import { onlookerOf } from "./tools/server-tools.ts";
@@ -85,6 +86,7 @@ function worldOf(
     onlookers: [onlookerOf(config)],
     surroundings: state.policies().surroundings,
     servers: Object.keys(config.servers),
+    gate: serverGates(config),
     virtualServers: new Map(
       Object.entries(config.virtual_servers).map(([name, { servers }]) => [name, servers]),
     ),

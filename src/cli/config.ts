@@ -3,6 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 
 import { loadConfig } from "../app/config.ts";
 import { configDocsText, configJsonSchema } from "../app/config-docs.ts";
+import { gateNotes } from "../app/server-gate.ts";
 import { type Command, configFile, configOption } from "./command.ts";
 
 export const configCheck = {
@@ -17,6 +18,7 @@ export const configCheck = {
     call.out(
       `In force: every link TLS 1.3 with ${config.profile.groups.map((group) => group.id).join(" or ")}, identities ${config.profile.identity.id}; servers: ${Object.keys(config.servers).length}; policies: ${config.policies.length}, default-deny.`,
     );
+    for (const note of gateNotes(config)) call.out(`Gate:     ${note}`);
     for (const part of config.notYet) call.out(`Not yet:  ${part.at}: ${part.because}.`);
     return Promise.resolve(0);
   },

@@ -1,6 +1,7 @@
 /** `latticegate up` */
 import { loadConfig } from "../app/config.ts";
 import { startGateway } from "../app/gateway.ts";
+import { gateNotes } from "../app/server-gate.ts";
 import { selfCheck } from "../app/self-check.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { type Command, configFile, configOption } from "./command.ts";
@@ -22,6 +23,7 @@ export const up = {
     const config = loadConfig(configFile(call));
     const log = systemLog({ level: call.flag("verbose") ? "info" : "warn" });
     for (const part of config.notYet) log.warn("config.not_yet", { at: part.at, because: part.because });
+    for (const note of gateNotes(config)) log.warn("server.gate", { note });
     const stopped = untilStopped();
     const gateway = await startGateway(config, { clock: systemClock, log });
     try {

@@ -39,7 +39,7 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
     const came = ownChallenges(permitted, await answered(permitted, world, ports));
     const offered = await checkOffer(permitted, came, world, ports);
     const pinned = await asPinned(permitted, offered, world, ports);
-    const answer = withoutAnswers(permitted, await asPermitted(permitted, pinned, world));
+    const answer = withoutAnswers(permitted, await asPermitted(permitted, pinned, world, ports));
     departure = withRegression(permitted, await relay(permitted, answer, world, ports), ports);
   } catch (error) {
     departure = refused(call, error, ports);
@@ -76,6 +76,7 @@ const denials: ReadonlySet<string> = new Set<RefusalCode>([
   "signature_refused",
   "route_cut",
   "tool_blocked",
+  "server_gated",
   "held",
 ]);
 

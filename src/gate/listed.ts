@@ -17,7 +17,9 @@ import {
 import { withData, writeSseEvent } from "../wire/sse.ts";
 import type { Answer, AnswerEvent, Journaled, Located } from "./call.ts";
 import { facingLists } from "./facts.ts";
+import type { Ports } from "./ports.ts";
 import { isReadOnly } from "./read-only.ts";
+import { isGatedTool } from "./server-gate.ts";
 import { collected, withheldList } from "./tools.ts";
 import type { World } from "./world.ts";
 
@@ -36,21 +38,35 @@ const listings: ReadonlyMap<string, Listing> = new Map([
 ]);
 
 /** @throws Refusal `upstream_failed` for a list that can't be read, `answer_too_large` */
-export async function asPermitted(call: Journaled, answer: Answer, world: World): Promise<Answer> {
+export async function asPermitted(
+  call: Journaled,
+  answer: Answer,
+  world: World,
+  ports: Pick<Ports, "tools">,
+): Promise<Answer> {
   const { frame, signature, server, via } = call;
   const listing = frame?.kind === "request" ? listings.get(frame.method) : undefined;
   // A virtual server shows what it may of its members' lists, and names things by all that is in them.
   const isVirtuals = via !== undefined || world.virtualServers.has(server);
   if (listing === undefined || signature?.end === "between" || isVirtuals) return answer;
-  const may = (name: string): boolean => mayBeCalled(call, { kind: listing.kind, name }, world);
-  if (answer.kind === "stream") return { ...answer, events: filteredEvents(answer.events, { listing, may }) };
+  const permitted = (message: Uint8Array): Uint8Array => {
+    const now = afterList(server, world, ports);
+    return filtered(message, listing, (name) => mayBeCalled(call, { kind: listing.kind, name }, now));
+  };
+  if (answer.kind === "stream") return { ...answer, events: filteredEvents(answer.events, permitted) };
   const whole = answer.kind === "long" ? await collected(answer) : answer;
   const { body, message = body } = whole;
-  const changed = filtered(message, { listing, may });
+  const changed = permitted(message);
   if (changed === message) return whole;
   const asItCame = whole.asItCame ?? { bytes: body, message };
   if (message === body) return { ...whole, body: changed, asItCame };
   return { ...whole, body: writeSseEvent({ event: "message", data: changed }), message: changed, asItCame };
+}
+
+/** What this very list pinned counts for it. */
+function afterList(server: string, world: World, { tools }: Pick<Ports, "tools">): World {
+  const pinned = world.gate.get(server)?.signed === undefined ? undefined : tools?.pinnedNow(server);
+  return pinned === undefined ? world : { ...world, tools: new Map([[server, pinned]]) };
 }
 
 /** Whether some call of it could be permitted, as far as that can be told before there is one. */
@@ -61,6 +77,7 @@ export function mayBeCalled(
 ): boolean {
   const { caller, channel, server, atUnixMs } = call;
   if (world.onlookers.has(caller.id)) return true;
+  if (target.kind === "tools" && isGatedTool(server, target.name, world, atUnixMs)) return false;
   const onlyReads = target.kind === "tools" && isReadOnly({ server, tool: target.name, atUnixMs }, world);
   const facts = facingLists(call, target, world);
   const question = {
@@ -75,18 +92,13 @@ export function mayBeCalled(
   return decide(question, world.rules).kind === "permit";
 }
 
-interface Filter {
-  readonly listing: Listing;
-  readonly may: (name: string) => boolean;
-}
-
 async function* filteredEvents(
   events: AsyncIterable<AnswerEvent>,
-  filter: Filter,
+  permitted: (message: Uint8Array) => Uint8Array,
 ): AsyncGenerator<AnswerEvent, void> {
   for await (const event of events) {
     const { data: message } = event;
-    const changed = message === null || message.length === 0 ? message : filtered(message, filter);
+    const changed = message === null || message.length === 0 ? message : permitted(message);
     if (message === null || changed === null || changed === message) yield event;
     else {
       const asItCame = event.asItCame ?? { bytes: event.raw, message };
@@ -96,7 +108,7 @@ async function* filteredEvents(
 }
 
 /** The message without the elements that may not be called; the same bytes if all may, or it has no such list. */
-function filtered(message: Uint8Array, { listing: { list, by }, may }: Filter): Uint8Array {
+function filtered(message: Uint8Array, { list, by }: Listing, may: (name: string) => boolean): Uint8Array {
   const place = listIn(message, list);
   if (place === undefined) return message;
   const elements = scanElements(message, place, { [by]: true }, tolerantScanLimits);

@@ -13,7 +13,7 @@ import type { MessageChange, MessageProof, SignatureFault, SignatureMode } from 
 import type { Denial } from "../policy/decide.ts";
 import type { Answer, Journaled, Located } from "./call.ts";
 import type { UnansweredCalls } from "./unanswered.ts";
-import type { ServerSignatures } from "./world.ts";
+import type { PinnedTools, ServerSignatures } from "./world.ts";
 
 /**
  * The append-only audit log.
@@ -190,6 +190,8 @@ export interface Tools {
       readonly cursor?: string;
     },
   ) => Promise<Uint8Array>;
+  /** What that server's tools are held to at this moment: a list may just have changed it. */
+  readonly pinnedNow: (server: string) => PinnedTools | undefined;
 }
 
 /** A call that rules hold, as people are asked about it. */

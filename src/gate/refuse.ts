@@ -85,12 +85,14 @@ function curableAnswer(request: RequestFrame, { message, code, data }: Refusal):
   return rpcError(request, 200, { code: refusalRow(code).rpc, message, data });
 }
 
-/** An operator has to approve the tool, which the text says; asking again changes nothing until then. */
-function blockedAnswer(request: RequestFrame, { message }: Refusal): RefusedAnswer {
+/** An operator has to do something, which the text says; asking again changes nothing until then. */
+function blockedAnswer(request: RequestFrame, { message, code }: Refusal): RefusedAnswer {
   const data = {
-    "dev.latticegate/authorization": { reason: "tool_blocked", remediation: "available" },
+    "dev.latticegate/authorization": { reason: code, remediation: "available" },
   };
-  return failedTool(request, message, data);
+  if (request.method === "tools/call") return failedTool(request, message, data);
+  const { rpc, http } = refusalRow(code);
+  return rpcError(request, http, { code: rpc, message, data });
 }
 
 /** What is told in a way of its own. */
@@ -99,6 +101,7 @@ const ownAnswers: ReadonlyMap<string, (request: RequestFrame, refusal: Refusal) 
   ["cut_off", deniedAnswer],
   ["grant_needed", grantAnswer],
   ["tool_blocked", blockedAnswer],
+  ["server_gated", blockedAnswer],
   // Their `data` says what would do: a signature, or people's approval.
   ...[...signatureCodes, "held"].map((code) => [code, curableAnswer] as const),
 ]);

@@ -31,6 +31,7 @@ import { checkSigned, isAboutSignatures, signedAs } from "./open.ts";
 import type { Ports } from "./ports.ts";
 import { outOfReach } from "./reach.ts";
 import { isReadOnly } from "./read-only.ts";
+import { checkServerGate } from "./server-gate.ts";
 import { openSessionId, ownerOf } from "./session-id.ts";
 import { needing } from "./signature-refusals.ts";
 import { blockedTool } from "./tools.ts";
@@ -90,8 +91,8 @@ export function confirm(call: Read, world: World): Confirmed {
 }
 
 /**
- * @throws Refusal `header_mismatch`, `no_such_server`, `target_refused`, `unsupported_version`, `unsupported_handshake`,
- * `link_too_weak`, `no_such_session`, `unknown_name`, `upstream_failed`
+ * @throws Refusal `header_mismatch`, `no_such_server`, `target_refused`, `server_gated`, `unsupported_version`,
+ * `unsupported_handshake`, `link_too_weak`, `no_such_session`, `unknown_name`, `upstream_failed`
  */
 export async function locate(call: Opened, world: World, ports: Ports): Promise<Located> {
   if (call.frame !== undefined) checkHeaders(call.frame, call.header);
@@ -100,6 +101,7 @@ export async function locate(call: Opened, world: World, ports: Ports): Promise<
     throw new Refusal("no_such_server", `There is no server "${call.server}" behind this gateway.`);
   }
   checkTarget(call, world);
+  checkServerGate(call, world);
   // They have no version, and are for the end at the other end of the link.
   if (isAboutSignatures(call)) return call;
   checkVersion(call, world);
@@ -107,6 +109,7 @@ export async function locate(call: Opened, world: World, ports: Ports): Promise<
   if (members === undefined) return located;
   const routed = await ports.virtual.route(located);
   if (routed.server === call.server) return routed;
+  checkServerGate(routed, world);
   checkVersion(routed, world); // The member may ask for more than the whole, of the link too.
   checkLink(routed, world);
   return inSession(routed, ports.sessionKey);

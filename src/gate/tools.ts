@@ -21,7 +21,7 @@ import {
 import { mayHoldName, startsLikeJson, withFiniteNumbers } from "../wire/lenient-json.ts";
 import { withData, writeSseEvent } from "../wire/sse.ts";
 import type { Answer, AnswerEvent, Journaled, Located } from "./call.ts";
-import type { Ports } from "./ports.ts";
+import type { Tools } from "./ports.ts";
 import type { World } from "./world.ts";
 
 /** Longest list that is read: the longest real ones have a few hundred kilobytes. */
@@ -73,7 +73,7 @@ export async function asPinned(
   call: Journaled,
   answer: Answer,
   world: World,
-  ports: Pick<Ports, "tools">,
+  ports: Showing,
 ): Promise<Answer> {
   if (ports.tools === undefined || !world.tools.has(call.server)) return answer;
   const show = (message: Uint8Array): Promise<Uint8Array> =>
@@ -90,6 +90,11 @@ export async function asPinned(
   if (message === body) return { ...whole, body: changed, asItCame };
   const event = writeSseEvent({ event: "message", data: changed });
   return { ...whole, body: event, message: changed, asItCame };
+}
+
+/** Who shows lists as they are pinned. */
+interface Showing {
+  readonly tools?: Pick<Tools, "shown"> | undefined;
 }
 
 /** What it takes to know what an answer may list. */
@@ -132,7 +137,7 @@ interface Said {
   readonly answers: RequestId | undefined;
 }
 
-async function shown(call: Journaled, said: Said, { tools }: Pick<Ports, "tools">): Promise<Uint8Array> {
+async function shown(call: Journaled, said: Said, { tools }: Showing): Promise<Uint8Array> {
   const { message } = said;
   if (!mayHold(message)) return message;
   const found = listIn(call, said);

@@ -7,6 +7,7 @@ import type { DelegationLimits } from "../identity/delegation.ts";
 import type { ProtocolVersion } from "../wire/protocol-version.ts";
 import { originMatcher } from "../policy/origins.ts";
 import { matcher } from "../policy/patterns.ts";
+import type { ServerGate } from "./server-gate.ts";
 import type { BlockedBecause } from "./tools.ts";
 import type { Rule, RuleDocument } from "../policy/rules.ts";
 import { compileRules } from "../policy/rules.ts";
@@ -85,6 +86,8 @@ export interface PinnedTools {
   readonly readOnly: ReadonlyMap<string, number>;
   /** Those that a manifest of a publisher who counts names as they are, and until when. */
   readonly signed?: ReadonlyMap<string, number>;
+  /** Until when a manifest of a publisher who counts is in force; absent where none is. */
+  readonly manifestUntil?: number;
   /** Why tools that are neither pinned nor blocked by name aren't called; absent where they are the server's to know. */
   readonly otherwise?: BlockedBecause;
 }
@@ -97,6 +100,8 @@ export interface World {
   /** Callers that see all of a server's lists, whatever they may call of it: the operator's own checks. */
   readonly onlookers: ReadonlySet<string>;
   readonly servers: ReadonlySet<string>;
+  /** What servers have to have before anybody is connected to them; those of whom nothing is asked are missing. */
+  readonly gate: ReadonlyMap<string, ServerGate>;
   /** By name, the servers that each joins. */
   readonly virtualServers: ReadonlyMap<string, readonly string[]>;
   /** Keys in `_meta` that must name the caller whenever they are there, as `boundKey` has them. */
@@ -131,6 +136,7 @@ interface WorldParts {
   readonly surroundings?: SurroundingsDocument;
   readonly onlookers?: readonly string[];
   readonly servers: readonly string[];
+  readonly gate?: ReadonlyMap<string, ServerGate>;
   readonly virtualServers?: ReadonlyMap<string, readonly string[]>;
   /** Origin patterns of the forward servers, by name. */
   readonly forward?: Readonly<Record<string, readonly string[]>>;
@@ -160,6 +166,7 @@ export function makeWorld(given: WorldParts): World {
     surroundings: surroundingsOf(parts.surroundings),
     onlookers: new Set(parts.onlookers),
     servers: new Set(servers),
+    gate: parts.gate,
     virtualServers,
     claims: new Set(claims.map(boundKey)),
     versions,
@@ -185,6 +192,7 @@ function complete(parts: WorldParts): Required<WorldParts> {
   return {
     surroundings: nothingSaid,
     onlookers: [],
+    gate: new Map(),
     virtualServers: new Map(),
     forward: {},
     claims: [],
@@ -215,6 +223,7 @@ function contentOf(parts: Required<WorldParts>): string {
     surroundings: parts.surroundings,
     onlookers: parts.onlookers.toSorted(),
     servers: [...servers].sort(),
+    gate: [...parts.gate].toSorted(byName),
     virtualServers: [...virtualServers].sort(byName),
     claims: [...claims].sort(),
     versions: { ...versions, ofServers: [...versions.ofServers].sort(byName) },
@@ -247,13 +256,13 @@ function compiledReach([origin, { classicalServers, scopes }]: readonly [string,
   ];
 }
 
-function writtenTools({ blocked, pinned, readOnly, signed, otherwise }: PinnedTools): object {
+function writtenTools({ blocked, pinned, readOnly, signed, ...rest }: PinnedTools): object {
   return {
     blocked: [...blocked].toSorted(byName),
     pinned: [...pinned].toSorted(byName),
     readOnly: [...readOnly].toSorted(byName),
     ...(signed && { signed: [...signed].toSorted(byName) }),
-    ...(otherwise !== undefined && { otherwise }),
+    ...rest,
   };
 }
 

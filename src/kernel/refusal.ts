@@ -59,6 +59,8 @@ const refusals = {
   held: { rpc: -31403, http: 403 },
   /** It isn't what it was when it was pinned, or was never approved. */
   tool_blocked: { rpc: -31403, http: 403 },
+  /** Of the server: it hasn't what the operator asks of every server, so nobody is connected to it. */
+  server_gated: { rpc: -31403, http: 403 },
   /** Of the client itself, not of MCP; its sidecar takes another and asks again. */
   session_ended: { rpc: -31403, http: 403 },
   /** Of the message: none, or one that isn't good enough; nothing was carried out, and a better one will do. */

@@ -1,7 +1,7 @@
 /** Rug-pulls: a real server's tools change between two lists, and clients go on with what was pinned. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import type http from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
@@ -391,4 +391,61 @@ test("a manifest in a file counts for the servers of a config, as long as it is 
   await eventually("the other's manifest is found", async () => (await found()).length === 1);
   assert.equal((await found())[0]?.facts["why"], "wrong_server");
   assert.deepEqual(await listed(today), { add: "Adds." });
+});
+
+test("behind a gate for signed tools, a server is asked what it is and nothing else until a manifest says so", async (t) => {
+  const server = await shop(t, { add: "Adds." });
+  const { state, exposed, gateway: start } = await exposedShop(t, server, "off");
+  const signing = { readOnly: [], lifetimeMs: 3_600_000, clock: systemClock, log: silent };
+  const { fingerprint } = await signExposed(state, { url: server.url }, signing);
+  const { folder, address: listen, stop } = await start(`{ publishers: [${fingerprint}] }`);
+  await stop();
+  await rm(path.join(state, "manifest.json"));
+  const entry = `url: "${exposed.url}", peer: "${exposed.spiffeId}", tools: { publishers: [${fingerprint}] }`;
+  const gated = `gate: { tools: signed }\nservers: { shop: { ${entry} } }\n${openPolicy}`;
+  const gateway = await testGateway(t, gated, { folder, listen });
+  const first = await client(t, gateway, "legacy", true);
+  assert.deepEqual(await listed(first), {});
+  assert.match(await said(first, "add"), /isn't connected: no manifest of its publishers is in force/);
+  assert.deepEqual(server.called, []);
+
+  await signExposed(state, { url: server.url }, signing);
+  server.tools.set("more", "Is in no manifest.");
+  await eventually(
+    "the manifest is taken up",
+    async () => {
+      const again = await client(t, gateway, "legacy", true);
+      return Object.keys(await listed(again)).join() === "add";
+    },
+    20_000,
+  );
+  const second = await client(t, gateway, "legacy", true);
+  await eventually("it is called", async () => (await said(second, "add")) === "add ran");
+  assert.match(await said(second, "more"), /no list had that tool as its manifest names it/);
+  assert.deepEqual(server.called, ["add"]);
+});
+
+test("behind a gate for signed tools, a manifest in a file is looked at before anything is sent", async (t) => {
+  const server = await shop(t, { add: "Adds." });
+  const first = await testGateway(t, serving(server));
+  const signing = { readOnly: [], lifetimeMs: 3_600_000, clock: systemClock, log: silent };
+  const file = path.join(first.folder, "manifest.json");
+  const { fingerprint } = await signConfigured(first.config, "shop", { ...signing, file });
+  await first.stop();
+  const whole = await readFile(file, "utf8");
+  await writeFile(file, "{}");
+  const tools = `, tools: { manifest: manifest.json, publishers: [${fingerprint}] }`;
+  const gateway = await testGateway(t, `gate: { tools: signed }\n${serving(server, tools)}`, {
+    folder: first.folder,
+  });
+  await assert.rejects(client(t, gateway), /no manifest of its publishers is in force/);
+  await writeFile(file, whole);
+  let today: Client | undefined;
+  await eventually("the manifest is read", async () => {
+    today = await client(t, gateway).catch(() => undefined);
+    return today !== undefined;
+  });
+  assert.ok(today);
+  assert.deepEqual(await listed(today), { add: "Adds." });
+  assert.equal(await said(today, "add"), "add ran");
 });

@@ -3,6 +3,7 @@ import { z } from "zod";
 
 import { isOriginPattern } from "../../policy/origins.ts";
 import { protocolVersions } from "../../wire/protocol-version.ts";
+import { gateExemption, serverOwner } from "./gate.ts";
 import { linkSchema } from "./link.ts";
 import { readOnlyTools, serverSignatures } from "./signatures.ts";
 import { toolLabels } from "./surroundings.ts";
@@ -45,6 +46,8 @@ export const stdioServerSchema = z.strictObject({
       "Names of the gateway's own environment variables the server may see, beside PATH, HOME, LANG and TZ.",
     ),
   minimum_protocol: minimumProtocol,
+  owner: serverOwner,
+  exempt: gateExemption,
   tools: toolsSchema,
   link: linkSchema,
   signatures: serverSignatures,
@@ -80,6 +83,8 @@ export const httpServerSchema = z
       ),
     auth: upstreamAuthSchema.optional(),
     minimum_protocol: minimumProtocol,
+    owner: serverOwner,
+    exempt: gateExemption,
     tools: toolsSchema,
     link: linkSchema,
     signatures: serverSignatures,
@@ -132,6 +137,8 @@ export const forwardServerSchema = z.strictObject({
       "Origins that clients may name by themselves, through `latticegate connect --forward`: `http://host:port`, where the host may be `*.` and a suffix, and the port `*`.",
     ),
   minimum_protocol: minimumProtocol,
+  owner: serverOwner,
+  exempt: gateExemption,
   labels: toolLabels,
   link: linkSchema,
 });

@@ -8,6 +8,7 @@ import type { NamedTools } from "../../integrity/tools/look-alike.ts";
 import { type ManifestFault, verifyManifest } from "../../integrity/tools/manifest.ts";
 import {
   isReadOnlyByManifest,
+  manifestUntil,
   signedUntil,
   type ManifestTaken,
   takeUpManifest,
@@ -75,6 +76,10 @@ export function keptServers(options: Options): KeptServers {
   };
   return {
     isBehind: pins.isBehind,
+    pinnedNow: (server) => {
+      const pinning = servers.get(server);
+      return pinning && pinnedTools(pins.of(server), pinning.pin);
+    },
     takeUp,
     pinned: () => {
       pins.follow();
@@ -211,6 +216,7 @@ function pinnedTools({ pins, readOnly }: KeptTools, pin: PinSettings["pin"]): Pi
         return until === 0 ? [] : [[name, until] as const];
       }),
     ),
+    ...(manifestUntil(pins) > 0 && { manifestUntil: manifestUntil(pins) }),
     ...(pins.hasForgotten === true && { otherwise: "new" as const }),
     ...(pin === "approve" && { otherwise: "unapproved" as const }),
   };

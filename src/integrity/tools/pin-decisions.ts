@@ -176,18 +176,20 @@ export function isReadOnlyByManifest(pins: ToolPins, name: string, atUnixMs: num
   return said.length > 0 && said.every(({ effect }) => effect === "read-only");
 }
 
-/** Until when a manifest of an approved publisher names the very form that is pinned; 0 if none does. */
-export function signedUntil(pins: ToolPins, name: string): number {
-  return vouchedFor(pins, name) === undefined ? 0 : (pins.manifest?.expiresAtUnixMs ?? 0);
+/** Until when a manifest of an approved publisher is in force; 0 if none is. */
+export function manifestUntil({ publisher, manifest }: ToolPins): number {
+  const isApproved = publisher?.state === "approved" && manifest?.publisher === publisher.fingerprint;
+  return isApproved ? manifest.expiresAtUnixMs : 0;
 }
 
-function vouchedFor(
-  { publisher, manifest, pinned }: ToolPins,
-  name: string,
-): ManifestEntryInForce | undefined {
-  if (publisher?.state !== "approved" || manifest?.publisher !== publisher.fingerprint) return undefined;
-  const entry = manifest.tools.get(name);
-  return entry !== undefined && pinned.get(name)?.contentHash === entry.contentHash ? entry : undefined;
+/** Until when a manifest of an approved publisher names the very form that is pinned; 0 if none does. */
+export function signedUntil(pins: ToolPins, name: string): number {
+  return vouchedFor(pins, name) === undefined ? 0 : manifestUntil(pins);
+}
+
+function vouchedFor(pins: ToolPins, name: string): ManifestEntryInForce | undefined {
+  const entry = manifestUntil(pins) > 0 ? pins.manifest?.tools.get(name) : undefined;
+  return entry !== undefined && pins.pinned.get(name)?.contentHash === entry.contentHash ? entry : undefined;
 }
 
 type ManifestEntryInForce = ManifestInForce["tools"] extends ReadonlyMap<string, infer Entry> ? Entry : never;
