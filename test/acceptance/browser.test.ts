@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { type Browser, chromium, type Page } from "playwright-core";
 
+import { freshToken } from "../../src/app/approvals/approvers.ts";
 import { cli } from "../support/cli.ts";
 import { installed } from "../support/debian.ts";
 import { stubServer } from "../support/gateway.ts";
@@ -31,6 +32,8 @@ describe("the page", { skip: missing ?? false }, () => {
   let browser: Browser;
   let gateway: GatewayProcess;
   let link: string;
+  let client: Client;
+  const alice = freshToken();
 
   before(async () => {
     const stub = await stubServer(t);
@@ -40,17 +43,19 @@ describe("the page", { skip: missing ?? false }, () => {
       `servers:
   fixture: { command: ${command} }
   stub: { url: "${stub.url}" }
+approvals: { people: { alice: { token_hash: "${alice.hash}" } } }
 threat_detection: { alert_on_latency_spike: true }`,
+      `  - { name: images-wait, callers: ["*"], tools: ["fixture/test_image_content"], effect: hold, because: Images are looked at., approval: { from: ["person:alice"] } }\n`,
     );
     const status = await cli(["status", "--config", gateway.configFile]);
     link = /http:\/\/\S+#token=\S+/.exec(status.stdout)?.[0] ?? "";
     assert.notEqual(link, "", status.stdout + status.stderr);
     const sidecar = await loopbackSidecar(t, gateway, "fixture", "browser");
-    const client = new Client({ name: "browser-test", version: "1" });
+    client = new Client({ name: "browser-test", version: "1" });
     await client.connect(new StreamableHTTPClientTransport(new URL(sidecar.url)));
     await client.callTool({ name: "test_simple_text", arguments: {} });
     await client.callTool({ name: "test_error_handling", arguments: {} });
-    await client.close();
+    t.after(() => client.close());
     browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: flags });
     t.after(() => browser.close());
   });
@@ -85,6 +90,41 @@ threat_detection: { alert_on_latency_spike: true }`,
     const { page } = await open(browser, link.replace(/token=.*/, "token=wrong"));
     await page.getByRole("heading", { name: "This link has expired" }).waitFor();
     assert.equal(await page.getByText(gateway.address).count(), 0);
+  });
+
+  test("a link to a held call shows nothing without a login, decides nothing by being opened, and somebody who may approves it", async () => {
+    const call = { name: "test_image_content", arguments: { "for\u200b": "bob" } };
+    const held = async (): Promise<string> => JSON.stringify(await client.callTool(call));
+    const id = /"request":"([0-9a-f]{16})"/.exec(await held())?.[1] ?? "";
+    const place = `${new URL(link).origin}/#approval=${id}`;
+    const { page, problems } = await open(browser, place);
+    await page.getByRole("heading", { name: "This link has expired" }).waitFor();
+    assert.equal(await page.getByText("test_image_content").count(), 0);
+    await page.getByLabel("Token").fill(alice.token);
+    await page.getByRole("button", { name: "Log in" }).click();
+    const request = page.getByRole("article", { name: `Request ${id}` });
+    for (const text of ["Images are looked at.", "waiting, 0 of 1 approvals", "⟨U+200B", '"bob"'])
+      await request.getByText(text).first().waitFor();
+    assert.equal(await page.getByText(gateway.address).count(), 0, "a person sees requests and nothing else");
+    assert.match(await held(), /"state":"waiting"/, "opening it decided nothing");
+    await page.screenshot({ path: path.join(screenshots, "approval.png"), fullPage: true });
+    await page.getByLabel("Reason").fill("It is Bob's own.");
+    await page.getByRole("button", { name: "Approve" }).click();
+    await request.getByText("approved, 1 of 1 approvals").waitFor();
+    assert.match(await held(), /"type":"image"/);
+    assert.match(await held(), /"state":"waiting"/, "one approval lets one call through");
+    assert.deepEqual(
+      problems.filter((problem) => !/status of 40[13]/.test(problem)),
+      [],
+    );
+  });
+
+  test("the operator, who may not approve this one, is told so", async () => {
+    const { page } = await open(browser, link);
+    await page.getByRole("link", { name: "tools/call fixture/test_image_content" }).first().click();
+    await page.getByRole("button", { name: "Approve" }).click();
+    await page.getByRole("alert").waitFor();
+    await page.screenshot({ path: path.join(screenshots, "approvals.png"), fullPage: true });
   });
 
   test("when the gateway is gone, it says so", async () => {

@@ -24,15 +24,18 @@ export interface GatewayProcess extends Started {
   readonly address: string;
 }
 
-/** @param yaml servers and what else differs; free ports and an open policy are given */
-export async function gatewayProcess(t: Cleanup, yaml: string): Promise<GatewayProcess> {
+/**
+ * @param yaml servers and what else differs; free ports and an open policy are given
+ * @param rules further ones, each as an element of a YAML list
+ */
+export async function gatewayProcess(t: Cleanup, yaml: string, rules = ""): Promise<GatewayProcess> {
   const folder = await mkdtemp(path.join(tmpdir(), "latticegate-"));
   atEnd(t, () => rm(folder, { recursive: true, force: true }));
   await quicklyUnlocked(path.join(folder, "state"));
   const configFile = path.join(folder, "latticegate.yaml");
   await writeFile(
     configFile,
-    `state: ./state\nlisten: 127.0.0.1:0\ndashboard: 127.0.0.1:0\n${yaml}\n${openPolicy}`,
+    `state: ./state\nlisten: 127.0.0.1:0\ndashboard: 127.0.0.1:0\n${yaml}\n${openPolicy}${rules}`,
   );
   const started = await startCli(t, ["up", "--config", configFile], /^Latticegate is up at (\S+)$/);
   return { ...started, folder, configFile, address: started.groups[0] ?? "" };

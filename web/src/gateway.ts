@@ -1,21 +1,38 @@
 /** The gateway's API as signals: asked every two seconds, more seldom while it is away. */
 import { signal } from "@preact/signals";
 
+import { type Approval, readApproval, readApprovals } from "./model/approvals.ts";
+import { fields, text } from "./model/fields.ts";
 import { type Answered, type Link, nextDelayMs, nextLink } from "./model/polling.ts";
 import { type Call, readCalls, readStatus, type Status } from "./model/status.ts";
 
 export const link = signal<Link>({ kind: "connecting" });
+/** Of the gateway; a person with a token of its own isn't shown it. */
 export const status = signal<Status | undefined>(undefined);
 export const calls = signal<readonly Call[]>([]);
+export const approvals = signal<readonly Approval[]>([]);
+/** The request that is looked at. */
+export const opened = signal<Approval | undefined>(undefined);
+/** Why it can't be shown, or wasn't decided. */
+export const failure = signal("");
 
 const tokenKey = "latticegate-token";
 
 /** Takes the token out of the address, where it would stay in the history, and keeps it for this tab. */
 export function takeToken(): void {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  const hash = new URLSearchParams(location.hash.slice(1));
+  const token = hash.get("token");
   if (token === null) return;
   sessionStorage.setItem(tokenKey, token);
-  history.replaceState(null, "", location.pathname);
+  hash.delete("token");
+  history.replaceState(null, "", hash.size === 0 ? location.pathname : `#${hash}`);
+}
+
+/** With a token that somebody typed. */
+export function logIn(token: string): void {
+  sessionStorage.setItem(tokenKey, token);
+  link.value = { kind: "connecting" };
+  void keepAsking();
 }
 
 export async function keepAsking(): Promise<void> {
@@ -27,21 +44,68 @@ export async function keepAsking(): Promise<void> {
   }
 }
 
+/** What the address names is opened; nothing is decided by opening it. */
+export async function openNamed(): Promise<void> {
+  const id = new URLSearchParams(location.hash.slice(1)).get("approval");
+  failure.value = "";
+  if (id === null) opened.value = undefined;
+  else await show(id);
+}
+
+export async function decide(id: string, what: "approve" | "deny", reason: string): Promise<void> {
+  const body = JSON.stringify({ id, ...(reason !== "" && { reason }) });
+  failure.value = await taken(ask(`approvals/${what}`, body));
+  if (failure.value === "") await show(id);
+}
+
+async function show(id: string): Promise<void> {
+  failure.value = await taken(ask(`approvals/show?id=${encodeURIComponent(id)}`), (answer) => {
+    opened.value = readApproval(answer);
+  });
+}
+
+/** @returns why it failed; nothing if it didn't */
+async function taken(
+  asking: Promise<Response>,
+  take: (answer: unknown) => void = () => undefined,
+): Promise<string> {
+  try {
+    const response = await asking;
+    const answer: unknown = await response.json();
+    if (!response.ok) return text(fields(answer)["message"]) || `The gateway answered ${response.status}.`;
+    take(answer);
+    return "";
+  } catch {
+    return "The gateway can't be reached.";
+  }
+}
+
 async function askOnce(): Promise<Answered> {
   try {
-    const [statusAnswer, callsAnswer] = await Promise.all([ask("status"), ask("calls?limit=50")]);
-    if (statusAnswer.status === 401) return "unauthorized";
-    const read = statusAnswer.ok ? readStatus(await statusAnswer.json()) : undefined;
-    if (read === undefined || !callsAnswer.ok) return "failed";
-    status.value = read;
-    calls.value = readCalls(await callsAnswer.json());
-    return "ok";
+    const waiting = await ask("approvals");
+    if (waiting.status === 401) return "unauthorized";
+    if (!waiting.ok) return "failed";
+    approvals.value = readApprovals(await waiting.json());
+    return await askForAll();
   } catch {
     return "failed";
   }
 }
 
-function ask(route: string): Promise<Response> {
-  const token = sessionStorage.getItem(tokenKey) ?? "";
-  return fetch(`/api/${route}`, { headers: { authorization: `Bearer ${token}` }, cache: "no-store" });
+async function askForAll(): Promise<Answered> {
+  const [statusAnswer, callsAnswer] = await Promise.all([ask("status"), ask("calls?limit=50")]);
+  if (statusAnswer.status === 403) return "ok";
+  const read = statusAnswer.ok ? readStatus(await statusAnswer.json()) : undefined;
+  if (read === undefined || !callsAnswer.ok) return "failed";
+  status.value = read;
+  calls.value = readCalls(await callsAnswer.json());
+  return "ok";
+}
+
+/** @param body of what changes something */
+function ask(route: string, body?: string): Promise<Response> {
+  const authorization = `Bearer ${sessionStorage.getItem(tokenKey) ?? ""}`;
+  const headers = { authorization, ...(body !== undefined && { "content-type": "application/json" }) };
+  const method = body === undefined ? "GET" : "POST";
+  return fetch(`/api/${route}`, { method, headers, cache: "no-store", ...(body !== undefined && { body }) });
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { isOpen, readApproval, readApprovals } from "./approvals.ts";
 import { nextDelayMs, nextLink } from "./polling.ts";
 import { readCalls, readStatus } from "./status.ts";
 import { callerName, count, duration } from "./words.ts";
@@ -53,5 +54,25 @@ test("durations, callers and counts read like speech", () => {
   assert.deepEqual(
     [count(1, "entry", "entries"), count(1200, "entry", "entries")],
     ["1 entry", "1,200 entries"],
+  );
+});
+
+test("held calls are read with care, and what hides in them is shown", () => {
+  assert.deepEqual(readApprovals({ requests: "none" }), []);
+  const [read] = readApprovals({
+    requests: [
+      { id: "1", state: "waiting", method: "tools/call", server: "s", name: "p\u200bay", chain: ["b"] },
+    ],
+  });
+  assert.match(read?.what ?? "", /⟨U\+200B/);
+  assert.match(read?.caller ?? "", / for b$/);
+  assert.equal(read?.arguments, undefined);
+  assert.deepEqual(readApproval({ arguments: [null, { name: "n", value: 3, isCut: true }] }).arguments, [
+    { name: "", value: "", isCut: false },
+    { name: "n", value: "", isCut: true },
+  ]);
+  assert.deepEqual(
+    ["waiting", "approved", "denied", "used", "expired"].filter((state) => isOpen({ state })),
+    ["waiting", "approved"],
   );
 });

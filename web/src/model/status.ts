@@ -1,4 +1,5 @@
 /** What the gateway's API says, read with care: the page shows nothing it can't read. */
+import { fields, number, text, texts } from "./fields.ts";
 
 export interface Status {
   readonly version: string;
@@ -101,20 +102,4 @@ function readCall(value: unknown): Call {
     outcome: typeof call["outcome"] === "string" ? call["outcome"] : null,
     ms: typeof call["ms"] === "number" ? call["ms"] : null,
   };
-}
-
-function fields(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-}
-
-function text(value: unknown): string {
-  return typeof value === "string" ? value : "";
-}
-
-function texts(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
-}
-
-function number(value: unknown): number {
-  return typeof value === "number" && Number.isFinite(value) ? value : 0;
 }

@@ -1,10 +1,12 @@
 /** One screen: how the gateway is, what stands behind it, what was just decided. */
 import type { JSX } from "preact";
 
-import { calls, link, status } from "../gateway.ts";
+import { approvals, calls, link, logIn, openNamed, status } from "../gateway.ts";
+import type { Approval } from "../model/approvals.ts";
 import type { Link } from "../model/polling.ts";
 import type { Call, Status } from "../model/status.ts";
 import { callerName, count, duration } from "../model/words.ts";
+import { Approvals } from "./approvals.tsx";
 
 export function Page(): JSX.Element {
   return (
@@ -14,7 +16,16 @@ export function Page(): JSX.Element {
         <h1>Latticegate</h1>
         <LinkState link={link.value} />
       </header>
-      {link.value.kind === "expired" ? <Expired /> : <Gateway status={status.value} calls={calls.value} />}
+      {link.value.kind === "expired" ? (
+        <Expired />
+      ) : (
+        <Gateway
+          isKnown={link.value.kind !== "connecting"}
+          status={status.value}
+          calls={calls.value}
+          approvals={approvals.value}
+        />
+      )}
     </>
   );
 }
@@ -40,23 +51,55 @@ function Expired(): JSX.Element {
         <h2>This link has expired</h2>
         <p>
           Each start of the gateway has a link of its own. Take the new one from what{" "}
-          <code>latticegate up</code> printed, or ask <code>latticegate status</code>.
+          <code>latticegate up</code> printed, or ask <code>latticegate status</code>. Who approves calls has
+          a token of its own.
         </p>
+        <TokenForm />
       </section>
     </main>
   );
 }
 
-function Gateway({
-  status,
-  calls,
-}: {
+function TokenForm(): JSX.Element {
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    const token = new FormData(event.currentTarget as HTMLFormElement).get("token");
+    if (typeof token !== "string" || token === "") return;
+    logIn(token);
+    void openNamed();
+  };
+  return (
+    <form class="decision" onSubmit={submit}>
+      <label>
+        Token
+        <input name="token" type="password" autocomplete="off" required />
+      </label>
+      <button type="submit">Log in</button>
+    </form>
+  );
+}
+
+interface GatewayProps {
+  /** It has answered. */
+  readonly isKnown: boolean;
+  /** Of the operator's page alone. */
   readonly status: Status | undefined;
   readonly calls: readonly Call[];
-}): JSX.Element {
-  if (status === undefined) return <main aria-busy="true" />;
+  readonly approvals: readonly Approval[];
+}
+
+function Gateway({ isKnown, status, calls, approvals: waiting }: GatewayProps): JSX.Element {
+  if (!isKnown) return <main aria-busy="true" />;
+  if (status === undefined) {
+    return (
+      <main>
+        <Approvals requests={waiting} />
+      </main>
+    );
+  }
   return (
     <main>
+      <Approvals requests={waiting} />
       <Facts status={status} />
       <Servers status={status} />
       <Calls calls={calls} trustDomain={status.trustDomain} />
