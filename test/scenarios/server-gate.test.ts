@@ -27,7 +27,7 @@ servers:
 virtual_servers: { all: { servers: [nobodys, lab] } }
 ${openPolicy}`,
   );
-  const client = await clientOf(t, gateway, await enrol(gateway));
+  const client = clientOf(t, gateway, await enrol(gateway));
   for (const [server, why] of [
     ["nobodys", /isn't connected: nobody is named as its owner/],
     ["loose", /isn't connected: its tools aren't pinned/],
@@ -57,7 +57,7 @@ test("a command that doesn't meet the gate isn't started", async (t) => {
     t,
     `gate: { owner: true }\nservers: { lab: { command: ${command} } }\n${openPolicy}`,
   );
-  const client = await clientOf(t, gateway, await enrol(gateway));
+  const client = clientOf(t, gateway, await enrol(gateway));
   assert.match((await client.post("lab", toolCall("find"))).text, /nobody is named as its owner/);
   await assert.rejects(access(trace));
 });
