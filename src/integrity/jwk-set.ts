@@ -17,7 +17,7 @@ export interface KeySet {
 }
 
 /** With nothing beside; its members are in canonical order. */
-export type PublicJwk = Readonly<Record<string, string>>;
+type PublicJwk = Readonly<Record<string, string>>;
 
 export interface JwkSets {
   /** @throws Error if it isn't one of each algorithm */
