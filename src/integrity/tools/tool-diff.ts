@@ -6,10 +6,10 @@ import { revealed } from "./hidden-text.ts";
 import { lineDiff, type DiffLine } from "./line-diff.ts";
 
 /** The members of a declaration that have a meaning of their own; the rest is `other`. */
-export type DeclarationField = (typeof fields)[number];
+/** By its name a declaration is known, so that one never changes. */
+export type DeclarationField = "name" | (typeof changeableFields)[number];
 
-const fields = [
-  "name",
+export const changeableFields = [
   "title",
   "description",
   "inputSchema",
@@ -20,6 +20,8 @@ const fields = [
   "icons",
   "other",
 ] as const;
+
+const fields = ["name", ...changeableFields] as const;
 
 /**
  * What a change of doesn't count as material. SEP-3140 names inputSchema, description, annotations and trust as

@@ -3,7 +3,7 @@
  * that. One immutable value per server; every change gives a new one.
  */
 import type { ContentHash } from "./content-hash.ts";
-import type { DeclarationField } from "./tool-diff.ts";
+import { changeableFields } from "./tool-diff.ts";
 import type { ManifestEntry } from "./manifest.ts";
 
 export interface ToolPins {
@@ -49,19 +49,11 @@ export type PinnedBy =
   | { readonly kind: "roll-back"; readonly who: string; readonly toVersion: number };
 
 /** What an operator may accept once for all (`accept`). Hidden text is only ever approved form by form. */
-export type AcceptedChange = Exclude<DeclarationField, "name"> | "new" | "shadows" | "look-alike";
+export type AcceptedChange = (typeof changeableFields)[number] | "new" | "shadows" | "look-alike";
 
 export const acceptedChanges: readonly AcceptedChange[] = [
   "new",
-  "title",
-  "description",
-  "inputSchema",
-  "outputSchema",
-  "annotations",
-  "trust",
-  "version",
-  "icons",
-  "other",
+  ...changeableFields,
   "shadows",
   "look-alike",
 ];
