@@ -69,10 +69,26 @@ export function whyOver(presented: TokenCaller, world: World, nowUnixMs: number)
   return new Refusal("identity_expired", "The access token of this call has ended.");
 }
 
+/**
+ * JSON-RPC 2.0 §4.1, MCP: what has no id is a notification, and those are named so. INVARIANT: whatever asks for
+ * something is a request, so that no stage has to look for it elsewhere: some servers carry out what has no id.
+ */
+function checkKind(frame: Frame): Frame {
+  if (frame.kind !== "notification" || frame.method.startsWith("notifications/")) return frame;
+  throw new Refusal(
+    "bad_message",
+    "A message without an id is a notification; this method is no notification's.",
+  );
+}
+
 /** @throws Refusal `bad_json`, `bad_message`; for a forward server `bad_media_type`, `method_not_allowed` too */
 export function read(call: InSession): Read {
-  if (call.targetUrl !== undefined) return { ...call, ...readForwarded(call) };
-  return call.verb === "POST" ? { ...call, frame: readFrame(call.body) } : call;
+  if (call.targetUrl !== undefined) {
+    const forwarded = readForwarded(call);
+    if (forwarded.frame !== undefined) checkKind(forwarded.frame);
+    return { ...call, ...forwarded };
+  }
+  return call.verb === "POST" ? { ...call, frame: checkKind(readFrame(call.body)) } : call;
 }
 
 /**

@@ -34,16 +34,31 @@ export function indexOf(rules: readonly Rule[]): RuleIndex {
 
 function ruleIndex(rules: readonly Rule[]): RuleIndex {
   const remembered = new Map<string, readonly Rule[]>();
+  // Most callers and names have the same rules about them: one list for all of those.
+  const lists = new Map<string, readonly Rule[]>();
+  const shared = (list: readonly Rule[], numbers: readonly number[]): readonly Rule[] => {
+    const name = numbers.join();
+    const known = lists.get(name);
+    if (known !== undefined) return known;
+    lists.set(name, list);
+    return list;
+  };
   return {
     about: (about) => {
       const key = keyOf(about);
       const found = remembered.get(key);
       if (found !== undefined) return found;
-      const fresh = rules.filter((rule) => isAbout(rule, about));
+      const numbers: number[] = [];
+      for (const [i, rule] of rules.entries()) if (isAbout(rule, about)) numbers.push(i);
+      const fresh = numbers.flatMap((i) => rules[i] ?? []);
       if (key.length > maxRememberedKey) return fresh;
-      if (remembered.size >= maxRemembered) remembered.clear();
-      remembered.set(key, fresh);
-      return fresh;
+      if (remembered.size >= maxRemembered) {
+        remembered.clear();
+        lists.clear();
+      }
+      const list = shared(fresh, numbers);
+      remembered.set(key, list);
+      return list;
     },
   };
 }

@@ -145,5 +145,5 @@ function stepUpOf({ signature, link }: NonNullable<RuleDocument["step_up"]>): St
 }
 
 function isWholeServer(target: string): boolean {
-  return target === "*" || target.indexOf("/*") === target.length - 2;
+  return target === "*" || (target.endsWith("/*") && target.indexOf("/") === target.length - 2);
 }

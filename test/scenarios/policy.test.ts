@@ -326,6 +326,22 @@ test("what is to be redacted reaches neither the server nor the caller", async (
   assert.equal((await lastDecision(clinic))["rule.redact"], "no-ssn");
 });
 
+test("what asks for something without an id reaches no server, whatever allows it", async (t) => {
+  const lab = await house(t, `policies:\n  - ${everything}`);
+  const client = await as(t, lab, "agent/a");
+  for (const method of ["tools/call", "resources/read", "prompts/get", "tasks/cancel"]) {
+    const { id: _, ...silent } = { ...toolCall("find"), method } as { id?: unknown };
+    const { status, text } = await client.post("lab", silent);
+    assert.equal(status, 400);
+    assert.match(text, /no notification's/);
+  }
+  await client.post("lab", { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 1 } });
+  assert.deepEqual(
+    lab.stub.seen.map(({ body }) => (JSON.parse(body) as { method: string }).method),
+    ["notifications/cancelled"],
+  );
+});
+
 test("what is to be redacted doesn't leave in a header or a completion either", async (t) => {
   const clinic = await house(
     t,

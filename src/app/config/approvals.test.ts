@@ -8,6 +8,10 @@ import { parseConfig } from "../config.ts";
 const hash = "A".repeat(43);
 const people = `people: { alice: { token_hash: "${hash}", is: ["oauth:corp/user/alice"] } }`;
 
+const other = "B".repeat(43);
+const is = (who: string, name: string): string =>
+  `people: { ${who}: { token_hash: "${hash}", is: ["${name}"] } }`;
+
 function config(approvals: string, approval: string): string {
   return `approvals: { ${approvals} }
 servers: { bank: { url: "http://127.0.0.1:1/mcp" } }
@@ -44,6 +48,26 @@ const refused: readonly (readonly [string, string, string, RegExp])[] = [
     /webhook\.url: expected an https URL/,
   ],
   ["a link to no request", 'webhook: { url: "https://c.test/", link: "https://c.test/" }', "{}", /\{id\}/],
+  [
+    "a pattern for a name that somebody calls under",
+    is("alice", "spiffe://a.test/agent/*"),
+    "{}",
+    /without \*/,
+  ],
+  ["somebody who is the operator", is("alice", "operator"), "{}", /own name/],
+  ["somebody who is another person", is("alice", "person:bob"), "{}", /own name/],
+  [
+    "two people with one token",
+    `people: { alice: { token_hash: "${hash}" }, bob: { token_hash: "${hash}" } }`,
+    "{}",
+    /two people have one token/,
+  ],
+  [
+    "two people who are one caller",
+    `people: { alice: { token_hash: "${hash}", is: ["oauth:a/user/u"] }, bob: { token_hash: "${other}", is: ["oauth:a/user/u"] } }`,
+    "{}",
+    /two people are the same caller/,
+  ],
   ["a token instead of its hash", 'people: { alice: { token_hash: "secret" } }', "{}", /approvals token/],
 ];
 for (const [what, approvals, approval, why] of refused) {

@@ -26,6 +26,15 @@ const webhook = z.strictObject({
     .describe("Whether the call's arguments go with it; by default they stay here."),
 });
 
+/** INVARIANT: names and no patterns; what isn't a caller's own name would let somebody approve twice, or its own call. */
+const callerName = z
+  .string()
+  .max(2048)
+  .regex(
+    /^(spiffe:\/\/|oauth:)[^*\s]+$/,
+    "expected a caller's own name, a SPIFFE ID or oauth:ISSUER/user/SUBJECT, without *",
+  );
+
 export const approvalsSchema = z
   .strictObject({
     people: z
@@ -39,13 +48,21 @@ export const approvalsSchema = z
               "SHA-256 of the person's token, base64url, as `latticegate approvals token` prints it.",
             ),
           is: z
-            .array(z.string().min(1).max(2048))
+            .array(callerName)
             .max(100)
             .default([])
             .describe(
               "Names under which this person, or what belongs to it, calls (SPIFFE IDs, `oauth:ISSUER/user/SUBJECT`): rules' `from` may name those, and of those calls it approves none.",
             ),
         }),
+      )
+      .refine(
+        (people) => areDistinct(Object.values(people).map(({ token_hash: hash }) => hash)),
+        "two people have one token: one of them could approve for both",
+      )
+      .refine(
+        (people) => areDistinct(Object.values(people).flatMap(({ is }) => [...new Set(is)])),
+        "two people are the same caller: list it with one of them",
       )
       .default({})
       .describe("People who may approve with a token of their own; rules call them `person:NAME`."),
@@ -65,5 +82,9 @@ export const approvalsSchema = z
   })
   .prefault({})
   .describe("Approval of calls that rules with the effect `hold` hold.");
+
+function areDistinct(texts: readonly string[]): boolean {
+  return new Set(texts).size === texts.length;
+}
 
 export type ApprovalSettings = z.output<typeof approvalsSchema>;
