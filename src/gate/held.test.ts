@@ -138,6 +138,13 @@ test("numbers are shown with all their digits, and what is hidden with what it s
   assert.match(said[2]?.value ?? "", /⟨[^⟩]*BC[^⟩]*⟩/);
 });
 
+test("arguments that are no object are shown all the same", () => {
+  for (const args of ['[{"amount":1000000,"to":"mallory"}]', '"all of it"', "7"]) {
+    const { said } = asked({ message: asMessage(`{"name":"pay","arguments":${args}}`) });
+    assert.deepEqual(said, [{ name: "arguments", value: args }]);
+  }
+});
+
 test("what a rule takes out of the call isn't shown to people either", () => {
   const redaction = { arguments: ["/to"], replace_by: "[out]" };
   const { said, content } = asked({ redaction });

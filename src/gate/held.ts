@@ -115,8 +115,11 @@ function saidIn({ frame }: Judged): readonly SaidArgument[] {
   if (frame === undefined || frame.kind === "response" || frame.params === undefined) return [];
   const { bytes, params } = frame;
   const { members = new Map<string, Place>() } = scanAt(bytes, params.span, paramsShape);
-  const inner = members.get("arguments")?.members ?? new Map<string, Place>();
-  const beside = [...members].filter(([name]) => !notSaid.has(name));
+  const given = members.get("arguments");
+  const inner = given?.members ?? new Map<string, Place>();
+  // Arguments that are no object have no names to be shown by: they are shown as one.
+  const whole = given !== undefined && given.members === undefined ? [["arguments", given] as const] : [];
+  const beside = [...whole, ...[...members].filter(([name]) => !notSaid.has(name))];
   const said: SaidArgument[] = [];
   let left = maxSaidChars;
   for (const [name, place] of [...inner, ...beside]) {

@@ -2,9 +2,16 @@
 import { z } from "zod";
 
 import type { DashboardOptions } from "../../control/dashboard.ts";
+import { rulesFor } from "../../host/store/state-approvals.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import { type ApprovalPlace, decideRequest, listRequests, showRequest } from "./approval-operations.ts";
-import { approverOf, type People } from "./approvers.ts";
+import {
+  type ApprovalPlace,
+  decideRequest,
+  listRequests,
+  showRequest,
+  type ShownRequest,
+} from "./approval-operations.ts";
+import { approverOf, operator, type People } from "./approvers.ts";
 
 export interface ApprovalRoutesOptions extends ApprovalPlace {
   readonly people: People;
@@ -37,10 +44,20 @@ export function approvalRoutes({
     const by = approverOf(login, { people, login: "page" });
     return decideRequest(place, id, { by, what, ...(reason !== undefined && { reason }) });
   };
+  /** Operators have the state folder anyway. */
+  const mayRead = ({ rules }: ShownRequest, login: string): boolean =>
+    login === operator || rulesFor({ terms: rules }, approverOf(login, { people, login: "page" })).length > 0;
   return {
     routes: {
-      approvals: (query) => ({ requests: listRequests(place, { all: query.get("all") === "true" }) }),
-      "approvals/show": (query) => showRequest(place, query.get("id") ?? "", key),
+      approvals: (query, login) => {
+        const requests = listRequests(place, { all: query.get("all") === "true" });
+        return { requests: requests.filter((request) => mayRead(request, login)) };
+      },
+      "approvals/show": (query, login) => {
+        const request = showRequest(place, query.get("id") ?? "", key);
+        if (mayRead(request, login)) return request;
+        throw new Refusal("denied", `Request ${request.id} waits for others than ${login}.`);
+      },
     },
     changes: { "approvals/approve": decide("approve"), "approvals/deny": decide("deny") },
   };

@@ -13,7 +13,7 @@ import type { ApprovalSettings } from "../config/approvals.ts";
 
 export type People = ApprovalSettings["people"];
 
-const operator = "operator";
+export const operator = "operator";
 const prefix = "person:";
 
 /** @param login how it got there, for the record: `uid 1000`, `page` */

@@ -313,7 +313,11 @@ function asOf(request: ApprovalRequest, nowUnixMs: number): ApprovalRequest {
   return { ...rest, state: "expired" };
 }
 
-function rulesFor({ terms }: Pick<ApprovalRequest, "terms">, { name, also }: Approver): readonly string[] {
+/** Those of the rules that hold a call about which that one may decide. */
+export function rulesFor(
+  { terms }: Pick<ApprovalRequest, "terms">,
+  { name, also }: Approver,
+): readonly string[] {
   return terms
     .filter(({ from }) => from === undefined || [name, ...also].some(matcher(from)))
     .map(({ rule }) => rule);
