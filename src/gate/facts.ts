@@ -4,6 +4,7 @@ import { postureOf } from "../model/channel.ts";
 import type { Facing } from "../policy/decide.ts";
 import type { Facts } from "../policy/facts.ts";
 import type { TargetKind } from "../policy/rules.ts";
+import type { Surroundings } from "../policy/surroundings.ts";
 import type { Frame } from "../wire/frame.ts";
 import { declaredIntent } from "../wire/intent.ts";
 import type { Located } from "./call.ts";
@@ -50,13 +51,29 @@ function factsOf(call: Located, about: About): Facts {
   const { target, world } = about;
   const { surroundings } = world;
   return lazily<Facts>({
-    caller: () => callerFacts(call, about),
+    caller: () => callerFacts(call, about.party, surroundings),
     call: () => callFacts(call, target),
     args: () => argumentsIn(frame, target),
     tool: () => toolFacts(call, target, world),
     link: () => linkFacts(channel),
+    ...surrounding({ remote: channel.remote, atUnixMs }, surroundings),
+    session: () => ({ id: clientSession }),
+    resource: () => {
+      const data = target && surroundings.dataOf(target.kind, server, target.name);
+      return { class: data?.name ?? "", shelf_life: data?.shelfLifeMs ?? 0 };
+    },
+    intent: () => ({ purpose: purposeIn(frame) }),
+  });
+}
+
+/** Where and when, of calls and of links. */
+export function surrounding(
+  { remote, atUnixMs }: { readonly remote: string; readonly atUnixMs: number },
+  surroundings: Surroundings,
+): { readonly [Name in "place" | "now" | "time" | "quantum"]: () => Facts[Name] } {
+  return {
     place: () => {
-      const address = hostOf(channel.remote);
+      const address = hostOf(remote);
       return { address, networks: surroundings.networksOf(address) };
     },
     now: () => atUnixMs,
@@ -64,18 +81,12 @@ function factsOf(call: Located, about: About): Facts {
       const { hour, weekday, minute } = surroundings.clock(atUnixMs);
       return { hour, weekday, minute };
     },
-    session: () => ({ id: clientSession }),
-    resource: () => {
-      const data = target && surroundings.dataOf(target.kind, server, target.name);
-      return { class: data?.name ?? "", shelf_life: data?.shelfLifeMs ?? 0 };
-    },
     quantum: () => ({ earliest: surroundings.quantumEarliestUnixMs }),
-    intent: () => ({ purpose: purposeIn(frame) }),
-  });
+  };
 }
 
 /** An object of its own members, each made when it is read, once. */
-function lazily<T extends object>(makers: { readonly [Name in keyof T]: () => T[Name] }): T {
+export function lazily<T extends object>(makers: { readonly [Name in keyof T]: () => T[Name] }): T {
   const whole = {};
   for (const [name, make] of Object.entries<() => unknown>(makers)) {
     let made: { readonly value: unknown } | undefined;
@@ -97,13 +108,18 @@ function callFacts({ server, frame, body }: Located, target: Target | undefined)
   };
 }
 
-function linkFacts(channel: Located["channel"]): Facts["link"] {
+export function linkFacts(channel: Located["channel"]): Facts["link"] {
   const { group, level, isPostQuantum: pq, certificate = "none" } = postureOf(channel);
   const { profile, version, offer } = channel;
   return { group, level, pq, certificate, profile, version, ja4: offer?.fingerprint.ja4 ?? "" };
 }
 
-function callerFacts({ caller, atUnixMs: nowUnixMs }: Located, { party, world }: About): Facts["caller"] {
+/** @param party the caller, or one of those it asks on behalf of */
+export function callerFacts(
+  { caller, atUnixMs: nowUnixMs }: Pick<Located, "caller" | "atUnixMs">,
+  party: string,
+  surroundings: Surroundings,
+): Facts["caller"] {
   const { proof, chain } = caller;
   const isToken = proof.kind === "token";
   const issuedAtUnixMs = isToken ? secondsIn(proof.claims?.["iat"]) : proof.issuedAtUnixMs;
@@ -112,7 +128,7 @@ function callerFacts({ caller, atUnixMs: nowUnixMs }: Located, { party, world }:
     id: party,
     kind: isToken ? "client" : "workload",
     chain: at === -1 ? chain : chain.slice(0, at),
-    groups: world.surroundings.groupsOf(party),
+    groups: surroundings.groupsOf(party),
     scopes: isToken ? proof.scopes : [],
     binding: isToken ? proof.binding : "",
     claims: isToken ? (proof.claims ?? {}) : {},

@@ -8,7 +8,8 @@ import type { ProtocolVersion } from "../wire/protocol-version.ts";
 import { originMatcher } from "../policy/origins.ts";
 import { matcher } from "../policy/patterns.ts";
 import type { BlockedBecause } from "./tools.ts";
-import type { Rule, RuleDocument } from "../policy/rules.ts";
+import { compileLinkRules, type LinkRules } from "../policy/link-rules.ts";
+import type { PolicyDocument, Rule } from "../policy/rules.ts";
 import { compileRules } from "../policy/rules.ts";
 import {
   nothingSaid,
@@ -92,6 +93,8 @@ export interface PinnedTools {
 export interface World {
   readonly trust: Trust;
   readonly rules: readonly Rule[];
+  /** Those about connections and links. */
+  readonly linkRules: LinkRules;
   /** What the rules' conditions ask for by name. */
   readonly surroundings: Surroundings;
   /** Callers that see all of a server's lists, whatever they may call of it: the operator's own checks. */
@@ -126,7 +129,7 @@ const nobody: PinnedSigners = { policy: "first-use", pins: new Map(), signers: n
 
 interface WorldParts {
   readonly trust: Trust;
-  readonly rules: readonly RuleDocument[];
+  readonly rules: readonly PolicyDocument[];
   /** By default the operator says nothing of callers, places and data. */
   readonly surroundings?: SurroundingsDocument;
   readonly onlookers?: readonly string[];
@@ -157,6 +160,7 @@ export function makeWorld(given: WorldParts): World {
   return {
     trust,
     rules: compileRules(rules),
+    linkRules: compileLinkRules(rules),
     surroundings: surroundingsOf(parts.surroundings),
     onlookers: new Set(parts.onlookers),
     servers: new Set(servers),

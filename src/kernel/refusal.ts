@@ -50,6 +50,8 @@ const refusals = {
   suite_forbidden: { rpc: -31403, http: 403 },
   /** Weaker than the same peer was before. */
   link_regressed: { rpc: -31403, http: 403 },
+  /** A rule about links doesn't let it on. */
+  link_denied: { rpc: -31403, http: 403 },
   false_claim: { rpc: -31403, http: 403 },
   target_refused: { rpc: -31403, http: 403 },
   /** The caller itself may, but a person has to consent at the server's authorization server first. */

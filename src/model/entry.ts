@@ -25,6 +25,7 @@ type EntryEvent =
   | "log.renew"
   | "link.regressed"
   | "link.accept"
+  | "link.denied"
   | "signature.fault"
   | "pin.change"
   | "tools.finding"

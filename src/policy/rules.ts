@@ -1,15 +1,16 @@
 /** Rules made ready to judge: their patterns to match, their conditions compiled. */
-import { compileCondition, type Condition, type Variables } from "../expr/condition.ts";
+import type { Condition } from "../expr/condition.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { LinkPosture } from "../model/channel.ts";
-import { factTypes } from "./facts.ts";
+import { compileRuleCondition } from "./rule-condition.ts";
 import { linkMatcher } from "./link-conditions.ts";
 import { type Matcher, matcher, serverPattern, targetMatcher } from "./patterns.ts";
 import { readPointer, type Redaction } from "./redaction.ts";
-import type { Effect, RuleDocument } from "./rule-schema.ts";
+import { type Effect, isCallRule, type PolicyDocument, type RuleDocument } from "./rule-schema.ts";
 import { type SignatureDemand, signatureDemandOf } from "./signature-demand.ts";
 
-export { type Effect, effects, type RuleDocument, ruleSchema } from "./rule-schema.ts";
+export { type Effect, effects, type PolicyDocument, policySchema } from "./rule-schema.ts";
+export { isCallRule, type RuleDocument, ruleSchema } from "./rule-schema.ts";
 
 /** What a rule speaks of; the kinds of thing a caller can name in a call. */
 export type TargetKind = (typeof targetKindNames)[number];
@@ -61,17 +62,18 @@ export interface Rule {
 }
 
 /**
+ * Those about calls; `compileLinkRules` has the others.
  * @throws Refusal `bad_config` for a condition that is none, with where and why, and for two rules of one name
  */
-export function compileRules(documents: readonly RuleDocument[]): readonly Rule[] {
+export function compileRules(documents: readonly PolicyDocument[]): readonly Rule[] {
   const seen = new Set<string>();
-  return documents.map((document) => {
-    if (seen.has(document.name)) {
-      throw new Refusal("bad_config", `Two policies are named "${document.name}"; names are unique.`);
+  for (const { name } of documents) {
+    if (seen.has(name)) {
+      throw new Refusal("bad_config", `Two policies are named "${name}"; names are unique.`);
     }
-    seen.add(document.name);
-    return compileRule(document);
-  });
+    seen.add(name);
+  }
+  return documents.filter(isCallRule).map(compileRule);
 }
 
 function compileRule(document: RuleDocument): Rule {
@@ -95,23 +97,16 @@ function compileRule(document: RuleDocument): Rule {
     },
     namesServer: matcher(lists.flat().map(serverPattern)),
     namesAllOfServer: (server) => whole.every((matches) => matches(server)),
-    ...(document.when !== undefined && { when: conditionOf(document, factTypes) }),
+    ...(document.when !== undefined && { when: conditionOf(document) }),
     ...(effect === "hold" && { approval: approvalTerms(approval) }),
     ...(redact && { redaction: redactionOf(redact) }),
     ...(stepUp && { stepUp: stepUpOf(stepUp) }),
   };
 }
 
-/** The condition of a rule, over these variables. @throws Refusal `bad_config` that says what is wrong with it, and where */
-function conditionOf({ name, effect, when = "" }: RuleDocument, variables: Variables): Condition {
-  const condition = compileCondition(when, variables);
-  if (condition.kind === "mistake") {
-    const { line, column, message } = condition;
-    throw new Refusal(
-      "bad_config",
-      `The condition of policy "${name}" (line ${line}, column ${column}): ${message}`,
-    );
-  }
+/** @throws Refusal `bad_config` that says what is wrong with it, and where */
+function conditionOf({ name, effect, when = "" }: RuleDocument): Condition {
+  const condition = compileRuleCondition(name, when);
   // What a client says of itself never gives it anything.
   if (effect === "allow" && condition.variables.has("intent")) {
     throw new Refusal(

@@ -140,7 +140,7 @@ function callerOf(call: DescribedCall, { trustDomain }: Pick<TrialWorld, "trustD
   return { id: caller, chain, proof };
 }
 
-function linkOf({ caller, link: { group, certificate } }: DescribedCall): LinkPosture {
+export function linkOf({ caller, link: { group, certificate } }: DescribedCall): LinkPosture {
   const suite = keyExchangeSuites.find(({ id }) => id === group);
   const proven = certificate ?? (isWorkload(caller) ? "ML-DSA-65" : "none");
   return {
@@ -156,7 +156,7 @@ interface About extends Omit<TrialWorld, "surroundings"> {
   readonly party: string;
 }
 
-function factsOf(call: DescribedCall, { party, surroundings, trustDomain, isReadOnly }: About): Facts {
+export function factsOf(call: DescribedCall, { party, surroundings, trustDomain, isReadOnly }: About): Facts {
   const [server, name] = targetOf(call);
   const tool = call.kind === "tools" ? name : "";
   const { group, level, isPostQuantum: pq, certificate = "none" } = linkOf(call);
