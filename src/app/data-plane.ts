@@ -5,6 +5,7 @@ import type { DoorTerms } from "../host/net/web-tls.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
 import { handle } from "../gate/handle.ts";
 import type { Digests, Ports, Receipts } from "../gate/ports.ts";
+import { taskRegister } from "../gate/task-register.ts";
 import { clientSessions } from "../host/client-sessions.ts";
 import type { EnrolmentProfile } from "../host/net/enrol-http.ts";
 import { grantsHttp } from "../host/net/grants-http.ts";
@@ -292,6 +293,7 @@ async function openServers(
     upstreams: connected.upstreams,
     virtual: namedVirtualServers(virtual),
     sessionKey: await keys.secret("sessions"),
+    tasks: taskRegister(),
     clientSessions: clientSessions(await keys.secret("client-sessions"), environment.clock.nowUnixMs()),
     delegations,
     ...environment,

@@ -35,8 +35,52 @@ export function facingLists(call: Located, target: Target, world: World): Facing
   return { ...facing(call, target, world), missing: ofCalls };
 }
 
+/** A message that belongs to a call: its own, or what the server asks of its client meanwhile. */
+interface SideMessage {
+  readonly method: string;
+  /** As parsed from JSON. */
+  readonly params: unknown;
+}
+
+/** What rules about methods see: the call it belongs to, with the message's params as `args`. */
+export function facingSide(
+  call: Located,
+  { message, target }: { readonly message: SideMessage; readonly target: Target | undefined },
+  world: World,
+): Facing {
+  const known = new Map<string, Facts>();
+  return {
+    of: (party) => {
+      const found = known.get(party) ?? sideFacts(factsOf(call, { party, target, world }), message);
+      known.set(party, found);
+      return found as unknown as Readonly<Record<string, unknown>>;
+    },
+  };
+}
+
+function sideFacts(facts: Facts, { method, params }: SideMessage): Facts {
+  const {
+    call: _call,
+    args: _args,
+    ...makers
+  } = Object.fromEntries(Object.keys(facts).map((name) => [name, () => facts[name as keyof Facts]])) as {
+    readonly [Name in keyof Facts]: () => Facts[Name];
+  };
+  return lazily<Facts>({
+    ...makers,
+    call: () => ({ ...facts.call, method }),
+    args: () => (typeof params === "object" && params !== null ? params : {}),
+  });
+}
+
+/** Of a task: what its call named is known, and its arguments aren't any more. */
+export function facingTask(call: Located, target: Target, world: World): Facing {
+  return { ...facing(call, target, world), missing: ofTasks };
+}
+
 /** What the protocol's own housekeeping has none of: it names nothing yet. */
 const ofTargets: ReadonlySet<string> = new Set(["args", "tool", "resource"]);
+const ofTasks: ReadonlySet<string> = new Set(["args", "intent"]);
 /** What is known of a call once it comes. */
 const ofCalls: ReadonlySet<string> = new Set(["args", "call", "intent"]);
 
@@ -165,6 +209,16 @@ function argumentsIn(frame: Frame | undefined, target: Target | undefined): unkn
   const span = frame.params?.arguments;
   if (span === undefined) return {};
   return JSON.parse(new TextDecoder().decode(frame.bytes.subarray(span.start, span.end))) as unknown;
+}
+
+/** The params of a message as its server would read them, without what is about the message itself. */
+export function paramsIn(
+  bytes: Uint8Array,
+  span: { readonly start: number; readonly end: number } | undefined,
+): Readonly<Record<string, unknown>> {
+  if (span === undefined) return {};
+  const params = JSON.parse(new TextDecoder().decode(bytes.subarray(span.start, span.end))) as object;
+  return Object.fromEntries(Object.entries(params).filter(([name]) => name !== "_meta"));
 }
 
 function purposeIn(frame: Frame | undefined): string {

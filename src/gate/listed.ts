@@ -17,15 +17,17 @@ import {
 import { withData, writeSseEvent } from "../wire/sse.ts";
 import type { Answer, AnswerEvent, Journaled, Located } from "./call.ts";
 import { facingLists } from "./facts.ts";
+import type { Ports } from "./ports.ts";
 import { isReadOnly } from "./read-only.ts";
+import { mayHearOf } from "./tasks.ts";
 import { collected, withheldList } from "./tools.ts";
 import type { World } from "./world.ts";
 
 interface Listing {
-  readonly kind: TargetKind;
+  readonly kind: TargetKind | "tasks";
   /** The member of the result that has the list, and that of each element that rules name it by. */
   readonly list: string;
-  readonly by: "name" | "uri";
+  readonly by: "name" | "uri" | "taskId";
 }
 
 /** Templates name no resource yet: what comes of one is judged when it is read. */
@@ -33,16 +35,24 @@ const listings: ReadonlyMap<string, Listing> = new Map([
   ["tools/list", { kind: "tools", list: "tools", by: "name" }],
   ["prompts/list", { kind: "prompts", list: "prompts", by: "name" }],
   ["resources/list", { kind: "resources", list: "resources", by: "uri" }],
+  ["tasks/list", { kind: "tasks", list: "tasks", by: "taskId" }],
 ]);
 
 /** @throws Refusal `upstream_failed` for a list that can't be read, `answer_too_large` */
-export async function asPermitted(call: Journaled, answer: Answer, world: World): Promise<Answer> {
+export async function asPermitted(
+  call: Journaled,
+  answer: Answer,
+  world: World,
+  ports: Pick<Ports, "tasks">,
+): Promise<Answer> {
   const { frame, signature, server, via } = call;
   const listing = frame?.kind === "request" ? listings.get(frame.method) : undefined;
   // A virtual server shows what it may of its members' lists, and names things by all that is in them.
   const isVirtuals = via !== undefined || world.virtualServers.has(server);
   if (listing === undefined || signature?.end === "between" || isVirtuals) return answer;
-  const may = (name: string): boolean => mayBeCalled(call, { kind: listing.kind, name }, world);
+  const { kind } = listing;
+  const may = (name: string): boolean =>
+    kind === "tasks" ? mayHearOf(call, name, ports) : mayBeCalled(call, { kind, name }, world);
   if (answer.kind === "stream") return { ...answer, events: filteredEvents(answer.events, { listing, may }) };
   const whole = answer.kind === "long" ? await collected(answer) : answer;
   const { body, message = body } = whole;

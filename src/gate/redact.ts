@@ -39,8 +39,10 @@ export function withoutArguments<T extends Judged & { readonly verdict: Permit }
 
 /** The answer without what isn't for the caller. @throws Refusal `answer_refused` for one that can't be read */
 export function withoutAnswers(call: Journaled, answer: Answer): Answer {
-  const taking = call.verdict.redactions.filter((each) => each.answer.length > 0);
-  if (taking.length === 0) return answer;
+  const { task } = call;
+  const all = [...call.verdict.redactions, ...(task?.redactions ?? [])];
+  const taking = { isTask: task !== undefined, rules: all.filter((each) => each.answer.length > 0) };
+  if (taking.rules.length === 0) return answer;
   if (answer.kind === "stream") return { ...answer, events: redactedEvents(answer.events, taking) };
   if (answer.kind === "long") {
     void answer.chunks[Symbol.asyncIterator]().return?.();
@@ -54,7 +56,11 @@ export function withoutAnswers(call: Journaled, answer: Answer): Answer {
   return { ...answer, body: writeSseEvent({ event: "message", data: changed }), message: changed, asItCame };
 }
 
-type Taking = Permit["redactions"];
+/** What is taken out of what; a task holds its tool's answer in its own. */
+interface Taking {
+  readonly isTask: boolean;
+  readonly rules: Permit["redactions"];
+}
 
 async function* redactedEvents(
   events: AsyncIterable<AnswerEvent>,
@@ -82,11 +88,20 @@ function inMessage(message: Uint8Array, taking: Taking): Uint8Array {
   if (place === undefined) return message;
   if (place.earlier !== undefined) throw unreadable("it has two results");
   const result: unknown = JSON.parse(new TextDecoder().decode(message.subarray(place.start, place.end)));
-  const next = taking.reduce(
-    (value, { answer, replaceBy }) => inResult(value, { answer, replaceBy }),
-    result,
-  );
+  const next = taking.isTask ? withoutInTask(result, taking.rules) : withoutIn(result, taking.rules);
   return next === result ? message : spliced(message, place, utf8(JSON.stringify(next)));
+}
+
+function withoutIn(result: unknown, rules: Taking["rules"]): unknown {
+  return rules.reduce((value, { answer, replaceBy }) => inResult(value, { answer, replaceBy }), result);
+}
+
+/** What is said of a task, or its tool's answer itself; the same value if nothing goes. */
+export function withoutInTask(said: unknown, rules: Taking["rules"]): unknown {
+  const own = withoutIn(said, rules);
+  if (!isObject(own) || own["result"] === undefined) return own;
+  const result = withoutIn(own["result"], rules);
+  return result === own["result"] ? own : { ...own, result };
 }
 
 function scanned(message: Uint8Array): ReturnType<typeof scanJson> {
@@ -97,7 +112,7 @@ function scanned(message: Uint8Array): ReturnType<typeof scanJson> {
   }
 }
 
-type One = Pick<Taking[number], "answer" | "replaceBy">;
+type One = Pick<Taking["rules"][number], "answer" | "replaceBy">;
 
 /** In what the tool says for programs, and in text that says the same for models. */
 function inResult(result: unknown, one: One): unknown {

@@ -73,6 +73,8 @@ const refusals = {
   no_such_server: { rpc: -31404, http: 403 },
   no_such_session: { rpc: -31404, http: 404 },
   unknown_name: { rpc: -32602, http: 200 },
+  /** As servers say it of a task that isn't there (MCP tasks): another caller's is told like that, too. */
+  no_such_task: { rpc: -32602, http: 200 },
   // We can't do it now, so we don't.
   busy: { rpc: -31503, http: 503 },
   issuer_unavailable: { rpc: -31503, http: 503 },

@@ -9,6 +9,7 @@ export type EntryOutcome = "allowed" | "denied" | "deferred" | "error";
 type EntryEvent =
   | "call.decision"
   | "call.outcome"
+  | "request.denied"
   | "gateway.start"
   | "gateway.stop"
   | "identity.issue"

@@ -14,6 +14,8 @@ interface About {
 
 export interface RuleIndex {
   readonly about: (about: About) => readonly Rule[];
+  /** Those that name methods beside calls. */
+  readonly ofMethods: readonly Rule[];
 }
 
 /** Pairs of caller and target whose rules are remembered: a caller makes up names for nothing. */
@@ -33,6 +35,7 @@ export function indexOf(rules: readonly Rule[]): RuleIndex {
 function ruleIndex(rules: readonly Rule[]): RuleIndex {
   const remembered = new Map<string, readonly Rule[]>();
   return {
+    ofMethods: rules.filter(({ matchesMethod }) => matchesMethod !== undefined),
     about: (about) => {
       const key = keyOf(about);
       const found = remembered.get(key);

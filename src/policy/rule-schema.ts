@@ -107,6 +107,11 @@ export const ruleSchema = z
     tools: targets.optional().describe("Tools as `server/tool`; `*` as above."),
     resources: targets.optional().describe("Resources as `server/uri`; `*` as above."),
     prompts: targets.optional().describe("Prompts as `server/prompt`; `*` as above."),
+    methods: targets
+      .optional()
+      .describe(
+        "Of rules that deny: what servers ask of clients, tasks and subscriptions, as `server/method`, e.g. `*/sampling/createMessage`.",
+      ),
     link: linkConditions
       .optional()
       .describe(
@@ -133,8 +138,12 @@ export const ruleSchema = z
     redact: redact.optional().describe("Of `redact`: what is taken out."),
     step_up: stepUp.optional().describe("Of `step_up`: what the call must bring."),
   })
-  .refine((rule) => rule.tools !== undefined || rule.resources !== undefined || rule.prompts !== undefined, {
-    message: "a rule names tools, resources or prompts",
+  .refine(({ tools, resources, prompts, methods }) => [tools, resources, prompts, methods].some(Boolean), {
+    message: "a rule names tools, resources, prompts or methods",
+  })
+  .refine(({ methods, effect }) => methods === undefined || effect === "deny" || effect === "cut", {
+    path: ["methods"],
+    error: "`methods` belong to rules that deny or cut: whoever may use a server may do what they name",
   })
   .refine((rule) => rule.signature === undefined || rule.effect === "allow", {
     path: ["signature"],

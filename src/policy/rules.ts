@@ -47,6 +47,8 @@ export interface Rule {
   /** It allows nothing in a call on behalf of others. */
   readonly neverDelegated: boolean;
   readonly matches: Readonly<Record<TargetKind, (server: string, name: string) => boolean>>;
+  /** Of those that name methods beside calls. */
+  readonly matchesMethod?: (server: string, method: string) => boolean;
   /** Whether anything of that server is named by the rule. */
   readonly namesServer: Matcher;
   /** Whether everything of that server is: its tools, its resources and its prompts. */
@@ -95,6 +97,7 @@ function compileRule(document: RuleDocument): Rule {
       resources: targetMatcher(document.resources ?? []),
       prompts: targetMatcher(document.prompts ?? []),
     },
+    ...(document.methods && { matchesMethod: targetMatcher(document.methods) }),
     namesServer: matcher(lists.flat().map(serverPattern)),
     namesAllOfServer: (server) => whole.every((matches) => matches(server)),
     ...(document.when !== undefined && { when: conditionOf(document) }),

@@ -77,5 +77,6 @@ function callsOf({ document }: CheckedRule): readonly FactValues[] {
       };
     }),
   );
-  return [...named, { kind: "", tool: "" }];
+  // What stands beside a call belongs to any.
+  return [...named, { kind: "", tool: "" }, ...(document.methods === undefined ? [] : [{}])];
 }

@@ -69,8 +69,8 @@ export function linkQuestionOf(described: DescribedLink, world: TrialWorld): Lin
 }
 
 /** A call is told in more words: of those that a link has none of, the usual ones, which nothing reads. */
-function asCall({ hello: _, ...described }: DescribedLink): DescribedCall {
-  const { on: __, ...known } = described;
+function asCall(described: DescribedLink): DescribedCall {
+  const { on: _on, hello: _hello, ...known } = described;
   return { ...describedCall.parse({ caller: "nobody", call: "nothing/asked" }), ...known };
 }
 
