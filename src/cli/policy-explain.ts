@@ -24,6 +24,8 @@ const describing = {
   tool: "call",
   resource: "call",
   prompt: "call",
+  method: "call",
+  within: "within",
   address: "address",
   at: "at",
   purpose: "purpose",
@@ -47,6 +49,16 @@ export const policyExplain = {
     tool: { type: "string", value: "SERVER/TOOL", help: "What is asked for; or --resource, --prompt." },
     resource: { type: "string", value: "SERVER/URI", help: "The resource that is asked for." },
     prompt: { type: "string", value: "SERVER/PROMPT", help: "The prompt that is asked for." },
+    method: {
+      type: "string",
+      value: "SERVER/METHOD",
+      help: "What stands beside calls, e.g. lab/elicitation/create or lab/tasks/get; --args are its params.",
+    },
+    within: {
+      type: "string",
+      value: "TOOL",
+      help: "Of a method, the tool of the call it belongs to, or that began the task.",
+    },
     args: { type: "string", value: "JSON", help: "Its arguments; their values are printed." },
     claims: { type: "string", value: "JSON", help: "Claims of the caller's access token." },
     link: { type: "string", value: "GROUP", help: "TLS group of its link; X25519MLKEM768 by default." },
@@ -151,7 +163,7 @@ function describedBy(call: CommandCall): Readonly<Record<string, unknown>> {
     const text = call.text(option);
     return text === undefined ? [] : [[member, text] as const];
   });
-  const named = ["tool", "resource", "prompt"].filter((option) => call.text(option) !== undefined);
+  const named = ["tool", "resource", "prompt", "method"].filter((option) => call.text(option) !== undefined);
   const [kind] = named;
   if (kind === undefined || named.length > 1)
     throw new Refusal("bad_config", "Name one thing that is asked for: --tool SERVER/TOOL.");

@@ -88,22 +88,32 @@ function compileRule(document: RuleDocument): Rule {
     because,
     isShadow: document.mode === "shadow",
     matchesCaller: matcher(document.callers),
-    ...(document.on_behalf_of && { matchesOnBehalfOf: matcher(document.on_behalf_of) }),
-    ...(document.link && { matchesLink: linkMatcher(document.link) }),
-    ...(document.signature && { signature: signatureDemandOf(document.signature) }),
+    ...narrowing(document),
     neverDelegated: document.delegated === "never",
     matches: {
       tools: targetMatcher(document.tools ?? []),
       resources: targetMatcher(document.resources ?? []),
       prompts: targetMatcher(document.prompts ?? []),
     },
-    ...(document.methods && { matchesMethod: targetMatcher(document.methods) }),
     namesServer: matcher(lists.flat().map(serverPattern)),
     namesAllOfServer: (server) => whole.every((matches) => matches(server)),
     ...(document.when !== undefined && { when: conditionOf(document) }),
     ...(effect === "hold" && { approval: approvalTerms(approval) }),
     ...(redact && { redaction: redactionOf(redact) }),
     ...(stepUp && { stepUp: stepUpOf(stepUp) }),
+  };
+}
+
+/** What it has besides what every rule has, to match by. */
+function narrowing(
+  document: RuleDocument,
+): Pick<Rule, "matchesOnBehalfOf" | "matchesLink" | "matchesMethod" | "signature"> {
+  const { on_behalf_of: others, link, methods, signature } = document;
+  return {
+    ...(others && { matchesOnBehalfOf: matcher(others) }),
+    ...(link && { matchesLink: linkMatcher(link) }),
+    ...(methods && { matchesMethod: targetMatcher(methods) }),
+    ...(signature && { signature: signatureDemandOf(signature) }),
   };
 }
 

@@ -10,7 +10,7 @@ import { checkLinks, checkReadOnly } from "./check-demands.ts";
 import { checkLinkRule } from "./check-link-rule.ts";
 import { checkReach } from "./check-reach.ts";
 import { checkSet } from "./check-set.ts";
-import { checkCallers, checkTargets } from "./check-targets.ts";
+import { checkCallers, checkMethods, checkTargets } from "./check-targets.ts";
 import { type CheckedRule, checkedRule } from "./checked-rule.ts";
 import { type Finding, findingOf, type Remark } from "./finding.ts";
 import type { Known } from "./known.ts";
@@ -23,6 +23,7 @@ const checks: readonly ((checked: CheckedRule, known: Known) => readonly Remark[
   checkCallers,
   checkApprovers,
   checkTargets,
+  checkMethods,
   checkLinks,
   checkCondition,
   checkArguments,
