@@ -227,7 +227,8 @@ const noShadows: readonly Shadow[] = [];
 /** One that cuts, unless it only counts because it erred: a mistake costs a call, and no link. */
 function strictest(denying: readonly Match[]): Match | undefined {
   const sure = denying.filter(({ erred }) => erred === undefined);
-  return sure.find(({ rule }) => rule.effect === "cut") ?? sure[0] ?? denying[0];
+  const mild = denying.find(({ rule }) => rule.effect === "deny");
+  return sure.find(({ rule }) => rule.effect === "cut") ?? sure[0] ?? mild ?? denying[0];
 }
 
 /** What every party has to be allowed. */
