@@ -51,7 +51,7 @@ export const factDeclarations: Readonly<Record<keyof Facts, VariableDeclaration>
   },
   args: {
     type: "dyn",
-    says: "The call's arguments, typed by the tool's input schema where it is known; of a resource, `args.uri`.",
+    says: "The call's arguments, typed by the tool's input schema where it is known; of a resource, `args.uri`; of methods beside calls, the message's params.",
   },
   tool: {
     says: "What is known of the tool.",
