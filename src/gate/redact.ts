@@ -4,12 +4,13 @@
  */
 import { utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import type { Permit } from "../policy/decide.ts";
+import { type Permit, redactionsOf } from "../policy/decide.ts";
 import { redacted } from "../policy/redaction.ts";
 import { readFrame } from "../wire/frame.ts";
 import { scanJson, spliced, tolerantScanLimits } from "../wire/json-scan.ts";
 import { withData, writeSseEvent } from "../wire/sse.ts";
 import type { Answer, AnswerEvent, Journaled, Judged } from "./call.ts";
+import type { World } from "./world.ts";
 
 /** The call without what isn't for its server. @throws Refusal `denied` if it is signed for another end than this one */
 export function withoutArguments<T extends Judged & { readonly verdict: Permit }>(call: T): T {
@@ -38,10 +39,8 @@ export function withoutArguments<T extends Judged & { readonly verdict: Permit }
 }
 
 /** The answer without what isn't for the caller. @throws Refusal `answer_refused` for one that can't be read */
-export function withoutAnswers(call: Journaled, answer: Answer): Answer {
-  const { task } = call;
-  const all = [...call.verdict.redactions, ...(task?.redactions ?? [])];
-  const taking = { isTask: task !== undefined, rules: all.filter((each) => each.answer.length > 0) };
+export function withoutAnswers(call: Journaled, answer: Answer, world: World): Answer {
+  const taking = takenOf(call, world);
   if (taking.rules.length === 0) return answer;
   if (answer.kind === "stream") return { ...answer, events: redactedEvents(answer.events, taking) };
   if (answer.kind === "long") {
@@ -54,6 +53,16 @@ export function withoutAnswers(call: Journaled, answer: Answer): Answer {
   const asItCame = answer.asItCame ?? { bytes: body, message };
   if (message === body) return { ...answer, body: changed, asItCame };
   return { ...answer, body: writeSseEvent({ event: "message", data: changed }), message: changed, asItCame };
+}
+
+function takenOf(call: Journaled, { rules }: World): Taking {
+  const { frame, verb, task, verdict } = call;
+  const isTask = frame?.kind === "request" && /^tasks\/(?:get|result)$/.test(frame.method);
+  // INVARIANT: where nobody knows which call is answered, all goes that could: streams are come back to, gateways restart.
+  const isUnknown = verb === "GET" || (isTask && task === undefined);
+  const unknown = isUnknown ? redactionsOf(call, rules) : [];
+  const all = [...verdict.redactions, ...(task?.redactions ?? []), ...unknown];
+  return { isTask, rules: all.filter((each) => each.answer.length > 0) };
 }
 
 /** What is taken out of what; a task holds its tool's answer in its own. */

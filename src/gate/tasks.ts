@@ -2,15 +2,16 @@
  * Tasks belong to the call that began them (MCP tasks): to its caller, and under the rules of its tool. Somebody else's
  * isn't fetched, listed or heard of; what is to be taken out of the tool's answers is taken out of what becomes of it.
  */
-import { utf8 } from "../kernel/bytes.ts";
+import { fromUtf8, utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { fromUtf8 } from "../kernel/bytes.ts";
+import { redactionsOf } from "../policy/decide.ts";
 import { type Frame, type RequestFrame, tryReadFrame } from "../wire/frame.ts";
 import { spliced } from "../wire/json-scan.ts";
 import { withData } from "../wire/sse.ts";
 import { type Answer, type AnswerEvent, inspectBytes, type Journaled, type Located } from "./call.ts";
 import type { Ports } from "./ports.ts";
 import { withoutInTask } from "./redact.ts";
+import type { World } from "./world.ts";
 import type { TaskRegister } from "./task-register.ts";
 
 /**
@@ -37,9 +38,16 @@ export function mayHearOf(call: Located, taskId: string, { tasks }: Pick<Ports, 
 }
 
 /** The answer, with the tasks that it begins noted, and without news of those of others. */
-export function asOwned(call: Journaled, answer: Answer, { tasks }: Pick<Ports, "tasks">): Answer {
+export function asOwned(
+  call: Journaled,
+  answer: Answer,
+  world: World,
+  { tasks }: Pick<Ports, "tasks">,
+): Answer {
   if (tasks === undefined || answer.kind === "long") return answer;
-  if (answer.kind === "stream") return { ...answer, events: ownedEvents(call, answer.events, tasks) };
+  if (answer.kind === "stream") {
+    return { ...answer, events: ownedEvents(call, answer.events, { tasks, world }) };
+  }
   const { body, message = body } = answer;
   noteTask(call, message, tasks);
   return answer;
@@ -48,7 +56,7 @@ export function asOwned(call: Journaled, answer: Answer, { tasks }: Pick<Ports, 
 async function* ownedEvents(
   call: Journaled,
   events: AsyncIterable<AnswerEvent>,
-  tasks: TaskRegister,
+  { tasks, world }: { readonly tasks: TaskRegister; readonly world: World },
 ): AsyncGenerator<AnswerEvent, void> {
   for await (const event of events) {
     const { data } = event;
@@ -60,7 +68,9 @@ async function* ownedEvents(
     const news = taskNews(data);
     const task = news === undefined ? undefined : tasks.find(call, news.taskId);
     if (task === "another's") continue;
-    const redactions = task?.redactions.filter((each) => each.answer.length > 0) ?? [];
+    // Of one that nobody saw begin, all goes that could.
+    const taken = task?.redactions ?? redactionsOf(call, world.rules);
+    const redactions = taken.filter((each) => each.answer.length > 0);
     if (news === undefined || redactions.length === 0) {
       yield event;
       continue;

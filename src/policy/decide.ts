@@ -149,6 +149,19 @@ export function decideSide(
   return { ...(found && { denied: denied(found, question) }), shadows: shadowsOf(matched) };
 }
 
+/** All that rules could take out of any answer of that server to one of the parties, whatever they ask. */
+export function redactionsOf(
+  { caller, server }: Pick<Question, "caller" | "server">,
+  rules: readonly Rule[],
+): Permit["redactions"] {
+  const parties = [...caller.chain, caller.id];
+  return rules.flatMap(({ name, redaction, isShadow, matchesCaller, namesServer }) =>
+    redaction === undefined || isShadow || !parties.some(matchesCaller) || !namesServer(server)
+      ? []
+      : [{ ...redaction, rule: name }],
+  );
+}
+
 /** Whether some rule could deny one of those methods of that server to one of the parties. */
 export function namesSide(
   { caller, server }: Pick<Question, "caller" | "server">,

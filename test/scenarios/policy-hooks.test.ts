@@ -412,6 +412,51 @@ test("what is taken out of a tool's answers is taken out of its tasks' results a
   );
 });
 
+test("of a task that a gateway didn't see begin, all goes that any rule takes out of that server's answers to the caller", async (t) => {
+  const stub = await stubServer(t, taskServer());
+  const yaml = `servers: { lab: { url: "${stub.url}" } }\npolicies:\n  - ${everything}\n${redacting}`;
+  const before = await testGateway(t, yaml);
+  await modern(clientOf(t, before, await enrol(before, "agent/a")), "tools/call", {
+    name: "read",
+    arguments: { person: 1 },
+  });
+  const { folder } = before;
+  await before.stop();
+  const gateway = await testGateway(t, yaml, { folder });
+  const [ann, bob] = [
+    clientOf(t, gateway, await enrol(gateway, "agent/a")),
+    clientOf(t, gateway, await enrol(gateway, "agent/b")),
+  ];
+  const answers = [
+    await modern(ann, "tasks/get", { taskId: "read-1" }),
+    await legacy(ann, "tasks/result", { taskId: "read-1" }),
+    await modern(ann, "subscriptions/listen", { notifications: { taskIds: ["read-1"] } }),
+    await modern(bob, "tasks/get", { taskId: "read-1" }),
+  ];
+  for (const text of answers) assert.match(text, /Ann/);
+  assert.deepEqual(
+    answers.map((text) => text.includes("123-45")),
+    [false, false, false, true],
+  );
+});
+
+test("an answer that is come back to on another stream is redacted all the same", async (t) => {
+  const answer = { jsonrpc: "2.0", id: 1, result: toolAnswer };
+  const { as } = await house(t, redacting, (request, response) => {
+    if (request.method === "GET") sse(response, answer);
+    else response.writeHead(200, { "content-type": "text/event-stream" }).write("id: 1\ndata:\n\n");
+    response.end();
+  });
+  const client = await as("agent/a");
+  await client.post("lab", toolCall("read", 1, { person: 1 }));
+  const { text } = await client.request("lab", {
+    method: "GET",
+    headers: { accept: "text/event-stream", "last-event-id": "1" },
+  });
+  assert.match(text, /Ann/);
+  assert.doesNotMatch(text, /123-45/);
+});
+
 test("a rule about a task's methods sees the tool of the call that began it", async (t) => {
   const { as } = await house(
     t,
