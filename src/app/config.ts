@@ -9,7 +9,7 @@ import type { Profile } from "../crypto/suites/profiles.ts";
 import { isTrustDomain } from "../identity/spiffe-id.ts";
 import { memberName } from "../virtual/names.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { compileRules, type RuleDocument, ruleSchema } from "../policy/rules.ts";
+import { compileRules, type PolicyDocument, policySchema } from "../policy/rules.ts";
 import { approvalsSchema } from "./config/approvals.ts";
 import { auditSchema } from "./config/audit.ts";
 import { cryptoSchema, namedProfile, profileName } from "./config/crypto.ts";
@@ -117,7 +117,7 @@ export const configSchema = z.strictObject({
   issuers: issuersSchema,
   enrolment: enrolmentSchema,
   policies: z
-    .union([z.array(ruleSchema), z.string().min(1)])
+    .union([z.array(policySchema), z.string().min(1)])
     .default([])
     .describe(
       "Who may do what, or the path of a file that holds the list; taken up while the gateway runs when the file is replaced. What no rule allows is denied.",
@@ -203,7 +203,7 @@ export interface Config extends Omit<ConfigDocument, "listen" | "policies" | "pr
   /** Absolute path of the file the rules stand in, if they have one of their own. */
   readonly policiesFile?: string;
   readonly profile: Profile;
-  readonly policies: readonly RuleDocument[];
+  readonly policies: readonly PolicyDocument[];
   /** What the file asks for that isn't built; shown at each start, never silently ignored. */
   readonly notYet: readonly NotYet[];
 }
@@ -264,15 +264,15 @@ function checkVirtualServers({ servers, virtual_servers: virtual }: ConfigDocume
   }
 }
 
-function policyDocuments(policies: ConfigDocument["policies"], folder: string): readonly RuleDocument[] {
+function policyDocuments(policies: ConfigDocument["policies"], folder: string): readonly PolicyDocument[] {
   if (typeof policies !== "string") return policies;
   const file = path.resolve(folder, policies);
-  return validated(z.strictObject({ policies: z.array(ruleSchema) }), parseYaml(readText(file), file), file)
+  return validated(z.strictObject({ policies: z.array(policySchema) }), parseYaml(readText(file), file), file)
     .policies;
 }
 
 /** A rule that can't be carried out as written is told now, not when the gateway starts. */
-function checkedRules(rules: readonly RuleDocument[], document: ConfigDocument): readonly RuleDocument[] {
+function checkedRules(rules: readonly PolicyDocument[], document: ConfigDocument): readonly PolicyDocument[] {
   compileRules(rules);
   refuseWrongRules(rules, document);
   return rules;

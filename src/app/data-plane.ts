@@ -1,10 +1,11 @@
 /** The gateway's data plane: the servers behind it, the doors in front, and its own certificates. */
-import { termsAt, writtenInForce } from "../crypto/suites/in-force.ts";
+import { type InForce, termsAt, writtenInForce } from "../crypto/suites/in-force.ts";
 import { isOf } from "../host/net/tls.ts";
 import type { DoorTerms } from "../host/net/web-tls.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
 import { handle } from "../gate/handle.ts";
 import type { Digests, Ports, Receipts } from "../gate/ports.ts";
+import { taskRegister } from "../gate/task-register.ts";
 import { clientSessions } from "../host/client-sessions.ts";
 import type { EnrolmentProfile } from "../host/net/enrol-http.ts";
 import { grantsHttp } from "../host/net/grants-http.ts";
@@ -29,6 +30,7 @@ import { grantsDesk } from "./grants.ts";
 import type { IdentityRecords } from "./identity-records.ts";
 import { logDesk } from "./log-desk.ts";
 import { type OwnIdentity, ownStanding, type Standing } from "./own-identity.ts";
+import { type LinkPolicy, linkPolicy } from "./link-policy.ts";
 import { type PeerWatch, watchPeers } from "./peer-watch.ts";
 import { withClassical } from "./profile-in-force.ts";
 import { type RootWatch, watchRoots } from "./root-watch.ts";
@@ -98,8 +100,7 @@ export async function openDataPlane(
     Math.max(own.inForce().sinceUnixMs, ...roots.map(({ createdUnixMs }) => createdUnixMs)),
   );
   // As the doors have it: what a peer shows is judged by what it was asked for.
-  const peers = watchPeers(config.crypto, { ...own, profile: () => shown.inForce });
-  opening.defer(peers.stop);
+  const { peers, links } = openLinkJudges(config, base, () => shown.inForce, opening);
   const current = { standing, peers, delegations: () => shown.delegations };
   const behind = await openServers(config, { ...base, ...current }, opening);
   const { connected, ports } = behind;
@@ -133,12 +134,13 @@ export async function openDataPlane(
     ports,
     maxBodyBytes: config.limits.request,
     peers,
+    links,
     ...identityDesks({ ...base, watch, ...behind, state: config.state }),
   });
   opening.defer(() => serving.drain(config.limits.drain));
   const web = await openWebListeners(
     config,
-    { ports, world: world.current, peers, terms: doorTerms(shown) },
+    { ports, world: world.current, peers, links, terms: doorTerms(shown) },
     opening,
   );
   base.followLog(standing.inForce.profile);
@@ -146,6 +148,20 @@ export async function openDataPlane(
   opening.defer(renewal.stop);
   enforceChanges(base, { watch, renewal, reviewed: [serving, web, connected], peers, ...behind });
   return planeOf({ ...behind, serving, web }, () => shown);
+}
+
+/** What each link is judged by when it comes: what its peer was seen with, and what rules say of it. */
+function openLinkJudges(
+  { crypto }: Config,
+  { own, world, environment }: Base,
+  profile: () => InForce,
+  opening: AsyncDisposableStack,
+): { readonly peers: PeerWatch; readonly links: LinkPolicy } {
+  const peers = watchPeers(crypto, { ...own, profile });
+  opening.defer(peers.stop);
+  const links = linkPolicy({ world: world.current, journal: own.journal, ...environment });
+  opening.defer(links.stop);
+  return { peers, links };
 }
 
 /** Puts in force what commands changed, now and whenever they did. */
@@ -277,6 +293,7 @@ async function openServers(
     upstreams: connected.upstreams,
     virtual: namedVirtualServers(virtual),
     sessionKey: await keys.secret("sessions"),
+    tasks: taskRegister(),
     clientSessions: clientSessions(await keys.secret("client-sessions"), environment.clock.nowUnixMs()),
     delegations,
     ...environment,

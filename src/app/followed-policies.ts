@@ -10,13 +10,13 @@ import { sha256Base64url } from "../crypto/hash.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import type { RuleDocument } from "../policy/rules.ts";
+import type { PolicyDocument } from "../policy/rules.ts";
 import type { SurroundingsDocument } from "../policy/surroundings.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { surroundingsIn } from "./config/surroundings.ts";
 
 export interface RulesInForce {
-  readonly rules: readonly RuleDocument[];
+  readonly rules: readonly PolicyDocument[];
   readonly surroundings: SurroundingsDocument;
 }
 

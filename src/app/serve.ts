@@ -19,6 +19,7 @@ import type { RevokedCertificate } from "../host/store/certificate-records.ts";
 import { whyEnded } from "../identity/admission.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Channel } from "../model/channel.ts";
+import type { LinkPolicy } from "./link-policy.ts";
 import type { PeerWatch } from "./peer-watch.ts";
 
 export interface ServeOptions {
@@ -49,6 +50,8 @@ export interface ServeOptions {
   readonly renewalWish?: McpHttpOptions["renewalWish"];
   /** What each peer was seen to be capable of; absent where nobody remembers it. */
   readonly peers?: Pick<PeerWatch, "incoming" | "suspect">;
+  /** What rules say of connections and links; absent where there are none. */
+  readonly links?: LinkPolicy;
 }
 
 export interface Serving {
@@ -80,12 +83,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const prove = (link: TLSSocket) => proofForNewcomer(link, offered(classical()));
   const enrol = registrar && enrolHttp(registrar, log, prove);
   const feed = openFeed(options);
-  const reviewLinks = (): void => {
-    const { trust } = options.world();
-    http.review((channel) => whyEnded(channel, trust, clock.nowUnixMs()));
-    // Servers are under roots of their own, which don't open calls.
-    feed?.review((channel) => whyEnded(channel, { ...trust, issuers: "any" }, clock.nowUnixMs()));
-  };
+  const reviewLinks = (): void => review(options, http, feed);
   const { doors, renew } = openDoors({
     side,
     trust: () => options.world().trust,
@@ -95,19 +93,22 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     ...(options.allowsClassical === true && { allowsClassical: true }),
     onLink: (link, proven) => {
       door.proven(proven.remote);
-      const channel = door.arrived(proven);
-      http.serve(link, options.peers?.incoming(channel) ?? channel);
+      http.serve(link, admitted(door.arrived(proven), options));
     },
     ...(enrol && { onEnrol: enrol }),
     ...(options.onRefused && { onRefused: options.onRefused }),
     ...(feed && {
       onServer: (link, channel) => {
         door.proven(channel.remote);
-        feed.serve(link, channel);
+        const arrived = door.arrived(channel);
+        options.links?.link(arrived);
+        feed.serve(link, arrived);
       },
     }),
   });
-  const door = frontDoor({ doors, log, ...(options.peers && { suspect: options.peers.suspect }) });
+  const { suspect } = options.peers ?? {};
+  const denies = options.links?.connection;
+  const door = frontDoor({ doors, log, ...(suspect && { suspect }), ...(denies && { denies }) });
   const address = await listen(door.server, options.listen, options.segmentBytes);
   // Certificates end without anything having changed.
   const timer = setInterval(reviewLinks, reviewMs).unref();
@@ -131,6 +132,27 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     groups: () => groupsOf(doors()),
     links: () => ({ calls: http.links(), revocations: feed?.links() ?? [] }),
   };
+}
+
+/** @throws Refusal `link_regressed`, `link_denied` */
+function admitted(arrived: Channel, { peers, links }: Pick<ServeOptions, "peers" | "links">): Channel {
+  const channel = peers?.incoming(arrived) ?? arrived;
+  links?.link(channel);
+  return channel;
+}
+
+/** Ends the links whose peers may be here no longer. */
+function review(
+  { world, ports, links }: Pick<ServeOptions, "world" | "ports" | "links">,
+  http: McpHttp,
+  feed: RevocationFeed | undefined,
+): void {
+  const { trust } = world();
+  const nowUnixMs = ports.clock.nowUnixMs();
+  const denied = links?.whyEnded ?? (() => undefined);
+  http.review((channel) => whyEnded(channel, trust, nowUnixMs) ?? denied(channel));
+  // Servers are under roots of their own, which don't open calls.
+  feed?.review((channel) => whyEnded(channel, { ...trust, issuers: "any" }, nowUnixMs) ?? denied(channel));
 }
 
 /** What servers ask for: who is revoked, and the log. */

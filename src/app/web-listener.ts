@@ -11,7 +11,7 @@ import type { LinkNow } from "../host/net/links-now.ts";
 import { type McpHttp, mcpHttp } from "../host/net/mcp-http.ts";
 import type { Credentials } from "../host/net/tls.ts";
 import { webFront } from "../host/net/web-front.ts";
-import { type DoorTerms, openWebDoors } from "../host/net/web-tls.ts";
+import { type DoorTerms, openWebDoors, type WebDoors } from "../host/net/web-tls.ts";
 import { accessTokens } from "../host/oauth/access-tokens.ts";
 import { type Issuers, openIssuers } from "../host/oauth/issuers.ts";
 import { openProofs, type Proofs } from "../host/oauth/proofs.ts";
@@ -22,6 +22,7 @@ import type { Config } from "./config.ts";
 import { issuerSpecs } from "./config/issuers.ts";
 import type { WebListener } from "./config/listen.ts";
 import { readCredentials, watchCertificates } from "./web-certificates.ts";
+import type { LinkPolicy } from "./link-policy.ts";
 import type { PeerWatch } from "./peer-watch.ts";
 
 interface WebListenerOptions {
@@ -35,6 +36,8 @@ interface WebListenerOptions {
   readonly maxBodyBytes: number;
   readonly segmentBytes: number | undefined;
   readonly peers: PeerWatch;
+  /** What rules say of connections and links. */
+  readonly links: LinkPolicy;
 }
 
 interface OpenWebListener {
@@ -124,7 +127,8 @@ async function openWebListener(listener: WebListener, options: WebListenerOption
       http.serve(link, door.arrived(channel));
     },
   });
-  const door = frontDoor({ doors: web.doors, log, suspect: options.peers.suspect });
+  const { peers, links } = options;
+  const door = frontDoor({ doors: web.doors, log, suspect: peers.suspect, denies: links.connection });
   const address = await listen(door.server, listener.address, options.segmentBytes);
   const reviews = reviewing(http, options);
   const watch = watchCertificates(listener, web, ports);
@@ -132,22 +136,25 @@ async function openWebListener(listener: WebListener, options: WebListenerOption
     address,
     review: reviews.now,
     setTerms: web.setTerms,
-    endLinksBeyond: (terms) =>
-      http.review(({ group }) => (groupsOf(terms).includes(group) ? undefined : notAnyMore(group))),
+    endLinksBeyond: (terms) => http.review(({ group }) => whyBeyond(group, terms)),
     drain: async (graceMs) => {
       watch.stop();
       door.server.close();
       await http.drain(graceMs);
       reviews.stop();
     },
-    facts: () => ({
-      url: listener.url,
-      address,
-      keyExchange: listener.key_exchange,
-      groups: web.doors().map(({ group }) => group.id),
-      certificates: web.credentials().flatMap(algorithmOf),
-      links: http.links(),
-    }),
+    facts: () => ({ url: listener.url, address, ...shownBy(listener, web), links: http.links() }),
+  };
+}
+
+function shownBy(
+  { key_exchange: keyExchange }: WebListener,
+  { doors, credentials }: WebDoors,
+): Pick<WebListenerFacts, "keyExchange" | "groups" | "certificates"> {
+  return {
+    keyExchange,
+    groups: doors().map(({ group }) => group.id),
+    certificates: credentials().flatMap(algorithmOf),
   };
 }
 
@@ -161,7 +168,8 @@ function groupsOf({ groups, classicalGroups }: GroupTerms): readonly string[] {
   return [...groups, ...classicalGroups].map(({ id }) => id);
 }
 
-function notAnyMore(group: string): Refusal {
+function whyBeyond(group: string, terms: GroupTerms): Refusal | undefined {
+  if (groupsOf(terms).includes(group)) return undefined;
   const message = "The profile in force doesn't have this link's key exchange any more; connect again.";
   return new Refusal("classical_link", message, { facts: { group } });
 }
@@ -169,10 +177,13 @@ function notAnyMore(group: string): Refusal {
 /** Ends calls whose tokens count no more. */
 function reviewing(
   http: McpHttp,
-  { world, ports }: WebListenerOptions,
+  { world, ports, links }: WebListenerOptions,
 ): { readonly now: () => void; readonly stop: () => void } {
   const now = (): void =>
-    http.reviewCalls((presented) => whyOver(presented, world(), ports.clock.nowUnixMs()));
+    http.reviewCalls(
+      (presented, channel) =>
+        whyOver(presented, world(), ports.clock.nowUnixMs()) ?? links.whyOver(channel, presented),
+    );
   // Tokens end without anything having changed.
   const timer = setInterval(now, reviewMs).unref();
   return { now, stop: () => clearInterval(timer) };
@@ -190,7 +201,7 @@ export function webReach(listeners: readonly WebListener[]): Readonly<Record<str
 
 function admissionTo(
   listener: WebListener,
-  { issuers, issuerUrls, proofs, world, ports, peers }: WebListenerOptions,
+  { issuers, issuerUrls, proofs, world, ports, peers, links }: WebListenerOptions,
   onProven: (remote: string) => void,
 ): ReturnType<typeof webFront> {
   const needsBinding = listener.sender_constraint === "required";
@@ -219,14 +230,24 @@ function admissionTo(
     asksCertificates: listener.client_certificates,
     ...(listener.dpop_nonce && { nonce: proofs.nonce }),
     onProven: ({ channel }) => onProven(channel.remote),
-    linkOf: ({ channel }, caller) => peers.caller(channel, caller),
+    linkOf: ({ channel }, caller) => {
+      const judged = peers.caller(channel, caller);
+      links.caller(judged, caller);
+      return judged;
+    },
   });
 }
 
 /** Where clients with access tokens come in, if anywhere. */
 export async function openWebListeners(
   config: Config,
-  { ports, world, peers, terms }: Pick<WebListenerOptions, "ports" | "world" | "peers" | "terms">,
+  {
+    ports,
+    world,
+    peers,
+    links,
+    terms,
+  }: Pick<WebListenerOptions, "ports" | "world" | "peers" | "links" | "terms">,
   opening: AsyncDisposableStack,
 ): Promise<OpenWebListeners> {
   const { webListeners, limits } = config;
@@ -255,6 +276,7 @@ export async function openWebListeners(
     maxBodyBytes: limits.request,
     segmentBytes: config.paths.segment,
     peers,
+    links,
   };
   for (const listener of webListeners) {
     const open = await openWebListener(listener, shared);

@@ -1,12 +1,19 @@
 /** `latticegate policy explain` */
 import { configWithoutRules, trialWorldOfConfig } from "../app/policy/known-config.ts";
-import { loadRules } from "../app/policy/case-file.ts";
-import { explainDescribed, explainEntry } from "../app/policy/explain-call.ts";
+import { loadPolicies } from "../app/policy/case-file.ts";
+import {
+  explainDescribed,
+  explainEntry,
+  explainLinkDescribed,
+  type LinkExplanation,
+} from "../app/policy/explain-call.ts";
 import type { Entry } from "../audit/entry.ts";
 import { openLogReader } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { ExplainedRule, Explanation } from "../policy/explain.ts";
+import type { LinkHook } from "../policy/facts.ts";
 import { inWords } from "../policy/trial/cases.ts";
+import { linkInWords } from "../policy/trial/link-cases.ts";
 import { type Command, type CommandCall, configFile } from "./command.ts";
 import { logFolder, logOption, namingOptions, placeOptions, withNamesFor } from "./log-place.ts";
 import { jsonText } from "./tools-text.ts";
@@ -17,6 +24,8 @@ const describing = {
   tool: "call",
   resource: "call",
   prompt: "call",
+  method: "call",
+  within: "within",
   address: "address",
   at: "at",
   purpose: "purpose",
@@ -40,6 +49,16 @@ export const policyExplain = {
     tool: { type: "string", value: "SERVER/TOOL", help: "What is asked for; or --resource, --prompt." },
     resource: { type: "string", value: "SERVER/URI", help: "The resource that is asked for." },
     prompt: { type: "string", value: "SERVER/PROMPT", help: "The prompt that is asked for." },
+    method: {
+      type: "string",
+      value: "SERVER/METHOD",
+      help: "What stands beside calls, e.g. lab/elicitation/create or lab/tasks/get; --args are its params.",
+    },
+    within: {
+      type: "string",
+      value: "TOOL",
+      help: "Of a method, the tool of the call it belongs to, or that began the task.",
+    },
     args: { type: "string", value: "JSON", help: "Its arguments; their values are printed." },
     claims: { type: "string", value: "JSON", help: "Claims of the caller's access token." },
     link: { type: "string", value: "GROUP", help: "TLS group of its link; X25519MLKEM768 by default." },
@@ -47,15 +66,27 @@ export const policyExplain = {
     address: { type: "string", value: "IP", help: "Where it comes from; 10.0.0.1 by default." },
     at: { type: "string", value: "TIME", help: "When, e.g. 2026-06-03T22:30:00Z; now by default." },
     purpose: { type: "string", value: "TEXT", help: "What the client says it is about." },
+    on: {
+      type: "string",
+      value: "HOOK",
+      help: "Instead of a call, a `connection` (before TLS) or a `link` (--caller, --address, --at, --link, --claims).",
+    },
+    hello: {
+      type: "string",
+      value: "JSON",
+      help: 'Its first message, e.g. {"groups": ["X25519"], "alpn": ["h2"]}.',
+    },
     json: { type: "boolean", help: "Print it for programs." },
   },
   run: async (call) => {
     const [id, ...more] = call.positionals;
+    const hook = linkHookOf(call);
+    if (hook !== undefined && call.positionals.length === 0) return explainLinkFor(call, hook);
     if (more.length > 0 || (id === undefined) === (call.text("caller") === undefined)) {
       throw new Refusal("bad_config", "Name a call's id, or describe one: --caller NAME --tool SERVER/TOOL.");
     }
     const world = trialWorldOfConfig(configWithoutRules(configFile(call)));
-    const rules = loadRules(configFile(call));
+    const { calls: rules } = loadPolicies(configFile(call));
     if (id === undefined) {
       tell(call, explainDescribed(describedBy(call), world, rules), []);
       return 0;
@@ -73,12 +104,66 @@ export const policyExplain = {
 } as const satisfies Command;
 
 /** @throws Refusal `bad_config` */
+function linkHookOf(call: CommandCall): LinkHook | undefined {
+  const on = call.text("on") ?? "call";
+  if (on === "connection" || on === "link") return on;
+  if (on === "call") return undefined;
+  throw new Refusal("bad_config", "--on takes connection or link; without it a call is explained.");
+}
+
+const aboutLinks = {
+  connection: ["address", "at"],
+  link: ["address", "at", "caller"],
+} as const;
+
+/** @throws Refusal `bad_config` for options that say nothing of it */
+function explainLinkFor(call: CommandCall, hook: LinkHook): number {
+  const own: readonly string[] = aboutLinks[hook];
+  const others = [...Object.keys(describing), "args", "signed", "link", "claims"].filter(
+    (option) => !own.includes(option) && !(hook === "link" && ["link", "claims"].includes(option)),
+  );
+  const foreign = others.find((option) => call.text(option) !== undefined);
+  if (foreign !== undefined) throw new Refusal("bad_config", `--${foreign} says nothing of a ${hook}.`);
+  const texts = own.flatMap((option) => {
+    const text = call.text(option);
+    return text === undefined ? [] : [[option, text] as const];
+  });
+  const link = call.text("link");
+  const given = {
+    at: new Date().toISOString(),
+    ...Object.fromEntries(texts),
+    on: hook,
+    ...(call.text("hello") !== undefined && { hello: jsonOf(call, "hello") }),
+    ...(link !== undefined && { link: { group: link } }),
+    ...(call.text("claims") !== undefined && { claims: jsonOf(call, "claims") }),
+  };
+  const world = trialWorldOfConfig(configWithoutRules(configFile(call)));
+  const explained = explainLinkDescribed(given, world, loadPolicies(configFile(call)).links);
+  if (call.flag("json")) call.out(jsonText(explained));
+  else for (const line of linkLines(explained)) call.out(line);
+  return 0;
+}
+
+function linkLines({ rules, decision }: LinkExplanation): readonly string[] {
+  const lines = rules.flatMap(({ rule, isShadow, counts, why, condition }) =>
+    ruleLines({ rule, isShadow, counts, effect: "deny", why: [why], ...(condition && { condition }) }),
+  );
+  const watched = decision.shadows.map(({ rule }) => rule);
+  return [
+    ...(rules.length === 0 ? ["No rule is about this."] : lines),
+    `Decision: ${linkInWords(decision)}.`,
+    ...(decision.denied === undefined ? [] : [`    ${decision.denied.because}`]),
+    ...(watched.length === 0 ? [] : [`    Watched only: ${watched.join(", ")}`]),
+  ];
+}
+
+/** @throws Refusal `bad_config` */
 function describedBy(call: CommandCall): Readonly<Record<string, unknown>> {
   const texts = Object.entries(describing).flatMap(([option, member]) => {
     const text = call.text(option);
     return text === undefined ? [] : [[member, text] as const];
   });
-  const named = ["tool", "resource", "prompt"].filter((option) => call.text(option) !== undefined);
+  const named = ["tool", "resource", "prompt", "method"].filter((option) => call.text(option) !== undefined);
   const [kind] = named;
   if (kind === undefined || named.length > 1)
     throw new Refusal("bad_config", "Name one thing that is asked for: --tool SERVER/TOOL.");
@@ -133,7 +218,11 @@ function tell(call: CommandCall, explanation: Explanation, before: readonly stri
 
 const counting = { yes: "counts", no: "counts not", unknown: "unknown" } as const;
 
-function ruleLines(explained: ExplainedRule): readonly string[] {
+type ToldRule = Pick<ExplainedRule, "rule" | "effect" | "isShadow" | "counts" | "why"> & {
+  readonly condition?: Pick<NonNullable<ExplainedRule["condition"]>, "text" | "values">;
+};
+
+function ruleLines(explained: ToldRule): readonly string[] {
   const { rule, effect, isShadow, counts, why, condition } = explained;
   const watched = isShadow ? ", watched only" : "";
   const head = `${counting[counts].padEnd(10)}  ${rule} (${effect}${watched})`;

@@ -130,6 +130,15 @@ export interface Opened extends Confirmed {
 export interface Located extends Opened {
   /** The upstream's own session id, if the caller holds one and it is theirs. */
   readonly session?: string;
+  /** The task it is about, where it is known which call began it. */
+  readonly task?: KnownTask;
+}
+
+/** A task, as the call that began it left it. */
+export interface KnownTask {
+  readonly tool: string;
+  /** What was to be taken out of that call's answer. */
+  readonly redactions: Permit["redactions"];
 }
 
 /** + what was decided. */

@@ -1,6 +1,7 @@
 /** A call, however far it came, as the two audit entries it leaves: what was decided, and how it ended. */
 import { linkAuthentication } from "../identity/link-authentication.ts";
 import type { ServerLink } from "../model/channel.ts";
+import type { Denial } from "../policy/decide.ts";
 import type { EntryDraft, EntryOutcome } from "../model/entry.ts";
 import { type Judged, principalOf, type Read, type Received } from "./call.ts";
 import { recordedUri } from "./recorded-uri.ts";
@@ -88,6 +89,36 @@ export function outcomeEntry(call: Received & Partial<Read>, ending: Ending, now
   };
 }
 
+/** What a server asked of its client and didn't get, in a call that was let through. */
+export function deniedRequestEntry(
+  call: Judged,
+  {
+    method,
+    denied,
+    shadows,
+    atUnixMs,
+  }: Pick<Judged["verdict"], "shadows"> & {
+    readonly method: string;
+    readonly denied: Omit<Denial, "shadows"> | undefined;
+    readonly atUnixMs: number;
+  },
+): EntryDraft {
+  return {
+    event: "request.denied",
+    atUnixMs,
+    callId: call.id,
+    principal: principalOf(call),
+    tool: toolName(call),
+    outcome: denied === undefined ? "allowed" : "denied",
+    facts: {
+      ...standing(call),
+      server: call.server,
+      asked: method,
+      ...(denied === undefined ? shadowFact(shadows) : ruleOf({ ...denied, shadows })),
+    },
+  };
+}
+
 /** How the call was signed, and by whom; INVARIANT: only what was proven. */
 function signatureFacts({ signature }: Judged): Record<string, string> {
   if (signature === undefined) return {};
@@ -134,8 +165,7 @@ function listed(names: readonly string[]): string {
 }
 
 function ruleOf(verdict: Judged["verdict"]): Record<string, string> {
-  const shadows = listed(verdict.shadows.map(({ rule, effect }) => `${rule}=${effect}`));
-  const watched: Record<string, string> = shadows === "" ? {} : { "rule.shadow": shadows };
+  const watched = shadowFact(verdict.shadows);
   if (verdict.kind === "permit") {
     const redacting = listed(verdict.redactions.map(({ rule }) => rule));
     return { rule: verdict.rule, ...watched, ...(redacting !== "" && { "rule.redact": redacting }) };
@@ -148,6 +178,11 @@ function ruleOf(verdict: Judged["verdict"]): Record<string, string> {
     ...(party !== undefined && { "rule.party": party }),
     ...watched,
   };
+}
+
+function shadowFact(shadows: Denial["shadows"]): Record<string, string> {
+  const names = listed(shadows.map(({ rule, effect }) => `${rule}=${effect}`));
+  return names === "" ? {} : { "rule.shadow": names };
 }
 
 /** For whom it was asked, and in which session of the caller's clients. */

@@ -4,6 +4,7 @@ import { postureOf } from "../model/channel.ts";
 import type { Facing } from "../policy/decide.ts";
 import type { Facts } from "../policy/facts.ts";
 import type { TargetKind } from "../policy/rules.ts";
+import type { Surroundings } from "../policy/surroundings.ts";
 import type { Frame } from "../wire/frame.ts";
 import { declaredIntent } from "../wire/intent.ts";
 import type { Located } from "./call.ts";
@@ -34,8 +35,52 @@ export function facingLists(call: Located, target: Target, world: World): Facing
   return { ...facing(call, target, world), missing: ofCalls };
 }
 
+/** A message that belongs to a call: its own, or what the server asks of its client meanwhile. */
+interface SideMessage {
+  readonly method: string;
+  /** As parsed from JSON. */
+  readonly params: unknown;
+}
+
+/** What rules about methods see: the call it belongs to, with the message's params as `args`. */
+export function facingSide(
+  call: Located,
+  { message, target }: { readonly message: SideMessage; readonly target: Target | undefined },
+  world: World,
+): Facing {
+  const known = new Map<string, Facts>();
+  return {
+    of: (party) => {
+      const found = known.get(party) ?? sideFacts(factsOf(call, { party, target, world }), message);
+      known.set(party, found);
+      return found as unknown as Readonly<Record<string, unknown>>;
+    },
+  };
+}
+
+function sideFacts(facts: Facts, { method, params }: SideMessage): Facts {
+  const {
+    call: _call,
+    args: _args,
+    ...makers
+  } = Object.fromEntries(Object.keys(facts).map((name) => [name, () => facts[name as keyof Facts]])) as {
+    readonly [Name in keyof Facts]: () => Facts[Name];
+  };
+  return lazily<Facts>({
+    ...makers,
+    call: () => ({ ...facts.call, method }),
+    args: () => (typeof params === "object" && params !== null ? params : {}),
+  });
+}
+
+/** Of a task: what its call named is known, and its arguments aren't any more. */
+export function facingTask(call: Located, target: Target, world: World): Facing {
+  return { ...facing(call, target, world), missing: ofTasks };
+}
+
 /** What the protocol's own housekeeping has none of: it names nothing yet. */
 const ofTargets: ReadonlySet<string> = new Set(["args", "tool", "resource"]);
+const ofTasks: ReadonlySet<string> = new Set(["args", "intent"]);
 /** What is known of a call once it comes. */
 const ofCalls: ReadonlySet<string> = new Set(["args", "call", "intent"]);
 
@@ -50,13 +95,29 @@ function factsOf(call: Located, about: About): Facts {
   const { target, world } = about;
   const { surroundings } = world;
   return lazily<Facts>({
-    caller: () => callerFacts(call, about),
+    caller: () => callerFacts(call, about.party, surroundings),
     call: () => callFacts(call, target),
     args: () => argumentsIn(frame, target),
     tool: () => toolFacts(call, target, world),
     link: () => linkFacts(channel),
+    ...surrounding({ remote: channel.remote, atUnixMs }, surroundings),
+    session: () => ({ id: clientSession }),
+    resource: () => {
+      const data = target && surroundings.dataOf(target.kind, server, target.name);
+      return { class: data?.name ?? "", shelf_life: data?.shelfLifeMs ?? 0 };
+    },
+    intent: () => ({ purpose: purposeIn(frame) }),
+  });
+}
+
+/** Where and when, of calls and of links. */
+export function surrounding(
+  { remote, atUnixMs }: { readonly remote: string; readonly atUnixMs: number },
+  surroundings: Surroundings,
+): { readonly [Name in "place" | "now" | "time" | "quantum"]: () => Facts[Name] } {
+  return {
     place: () => {
-      const address = hostOf(channel.remote);
+      const address = hostOf(remote);
       return { address, networks: surroundings.networksOf(address) };
     },
     now: () => atUnixMs,
@@ -64,18 +125,12 @@ function factsOf(call: Located, about: About): Facts {
       const { hour, weekday, minute } = surroundings.clock(atUnixMs);
       return { hour, weekday, minute };
     },
-    session: () => ({ id: clientSession }),
-    resource: () => {
-      const data = target && surroundings.dataOf(target.kind, server, target.name);
-      return { class: data?.name ?? "", shelf_life: data?.shelfLifeMs ?? 0 };
-    },
     quantum: () => ({ earliest: surroundings.quantumEarliestUnixMs }),
-    intent: () => ({ purpose: purposeIn(frame) }),
-  });
+  };
 }
 
 /** An object of its own members, each made when it is read, once. */
-function lazily<T extends object>(makers: { readonly [Name in keyof T]: () => T[Name] }): T {
+export function lazily<T extends object>(makers: { readonly [Name in keyof T]: () => T[Name] }): T {
   const whole = {};
   for (const [name, make] of Object.entries<() => unknown>(makers)) {
     let made: { readonly value: unknown } | undefined;
@@ -97,13 +152,18 @@ function callFacts({ server, frame, body }: Located, target: Target | undefined)
   };
 }
 
-function linkFacts(channel: Located["channel"]): Facts["link"] {
+export function linkFacts(channel: Located["channel"]): Facts["link"] {
   const { group, level, isPostQuantum: pq, certificate = "none" } = postureOf(channel);
   const { profile, version, offer } = channel;
   return { group, level, pq, certificate, profile, version, ja4: offer?.fingerprint.ja4 ?? "" };
 }
 
-function callerFacts({ caller, atUnixMs: nowUnixMs }: Located, { party, world }: About): Facts["caller"] {
+/** @param party the caller, or one of those it asks on behalf of */
+export function callerFacts(
+  { caller, atUnixMs: nowUnixMs }: Pick<Located, "caller" | "atUnixMs">,
+  party: string,
+  surroundings: Surroundings,
+): Facts["caller"] {
   const { proof, chain } = caller;
   const isToken = proof.kind === "token";
   const issuedAtUnixMs = isToken ? secondsIn(proof.claims?.["iat"]) : proof.issuedAtUnixMs;
@@ -112,7 +172,7 @@ function callerFacts({ caller, atUnixMs: nowUnixMs }: Located, { party, world }:
     id: party,
     kind: isToken ? "client" : "workload",
     chain: at === -1 ? chain : chain.slice(0, at),
-    groups: world.surroundings.groupsOf(party),
+    groups: surroundings.groupsOf(party),
     scopes: isToken ? proof.scopes : [],
     binding: isToken ? proof.binding : "",
     claims: isToken ? (proof.claims ?? {}) : {},
@@ -149,6 +209,16 @@ function argumentsIn(frame: Frame | undefined, target: Target | undefined): unkn
   const span = frame.params?.arguments;
   if (span === undefined) return {};
   return JSON.parse(new TextDecoder().decode(frame.bytes.subarray(span.start, span.end))) as unknown;
+}
+
+/** The params of a message as its server would read them, without what is about the message itself. */
+export function paramsIn(
+  bytes: Uint8Array,
+  span: { readonly start: number; readonly end: number } | undefined,
+): Readonly<Record<string, unknown>> {
+  if (span === undefined) return {};
+  const params = JSON.parse(new TextDecoder().decode(bytes.subarray(span.start, span.end))) as object;
+  return Object.fromEntries(Object.entries(params).filter(([name]) => name !== "_meta"));
 }
 
 function purposeIn(frame: Frame | undefined): string {

@@ -18,6 +18,8 @@ import { faultIn } from "./signature-refusals.ts";
 import { confirm, identify, journal, judge, locate, read } from "./stages.ts";
 import { asPermitted } from "./listed.ts";
 import { withoutAnswers, withoutArguments } from "./redact.ts";
+import { asOwned, ofTask } from "./tasks.ts";
+import { asAskable } from "./askable.ts";
 import { asPinned } from "./tools.ts";
 import { checkOffer } from "./version-floor.ts";
 import type { World } from "./world.ts";
@@ -33,13 +35,14 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
     const understood = (call = read(attended));
     const confirmed = (call = confirm(understood, world));
     const opened = (call = open(confirmed, world, ports));
-    const located = (call = await locate(opened, world, ports));
+    const located = (call = ofTask(await locate(opened, world, ports), ports));
     const judged = (call = judge(located, world));
     const permitted = (call = withoutArguments(await journal(judged, world, ports)));
     const came = ownChallenges(permitted, await answered(permitted, world, ports));
     const offered = await checkOffer(permitted, came, world, ports);
     const pinned = await asPinned(permitted, offered, world, ports);
-    const answer = withoutAnswers(permitted, await asPermitted(permitted, pinned, world, ports));
+    const owned = asOwned(permitted, await asAskable(permitted, pinned, world, ports), world, ports);
+    const answer = withoutAnswers(permitted, await asPermitted(permitted, owned, world, ports), world);
     departure = withRegression(permitted, await relay(permitted, answer, world, ports), ports);
   } catch (error) {
     departure = refused(call, error, ports);
@@ -78,6 +81,7 @@ const denials: ReadonlySet<string> = new Set<RefusalCode>([
   "tool_blocked",
   "server_gated",
   "held",
+  "no_such_task",
 ]);
 
 /** With what is known of the link to the server. */

@@ -20,14 +20,15 @@ import { facingLists } from "./facts.ts";
 import type { Ports } from "./ports.ts";
 import { isReadOnly } from "./read-only.ts";
 import { isGatedTool } from "./server-gate.ts";
+import { mayHearOf } from "./tasks.ts";
 import { collected, withheldList } from "./tools.ts";
 import type { World } from "./world.ts";
 
 interface Listing {
-  readonly kind: TargetKind;
+  readonly kind: TargetKind | "tasks";
   /** The member of the result that has the list, and that of each element that rules name it by. */
   readonly list: string;
-  readonly by: "name" | "uri";
+  readonly by: "name" | "uri" | "taskId";
 }
 
 /** Templates name no resource yet: what comes of one is judged when it is read. */
@@ -35,6 +36,7 @@ const listings: ReadonlyMap<string, Listing> = new Map([
   ["tools/list", { kind: "tools", list: "tools", by: "name" }],
   ["prompts/list", { kind: "prompts", list: "prompts", by: "name" }],
   ["resources/list", { kind: "resources", list: "resources", by: "uri" }],
+  ["tasks/list", { kind: "tasks", list: "tasks", by: "taskId" }],
 ]);
 
 /** @throws Refusal `upstream_failed` for a list that can't be read, `answer_too_large` */
@@ -42,16 +44,19 @@ export async function asPermitted(
   call: Journaled,
   answer: Answer,
   world: World,
-  ports: Pick<Ports, "tools">,
+  ports: Pick<Ports, "tools" | "tasks">,
 ): Promise<Answer> {
   const { frame, signature, server, via } = call;
   const listing = frame?.kind === "request" ? listings.get(frame.method) : undefined;
   // A virtual server shows what it may of its members' lists, and names things by all that is in them.
   const isVirtuals = via !== undefined || world.virtualServers.has(server);
   if (listing === undefined || signature?.end === "between" || isVirtuals) return answer;
+  const { kind } = listing;
   const permitted = (message: Uint8Array): Uint8Array => {
     const now = afterList(server, world, ports);
-    return filtered(message, listing, (name) => mayBeCalled(call, { kind: listing.kind, name }, now));
+    return filtered(message, listing, (name) =>
+      kind === "tasks" ? mayHearOf(call, name, ports) : mayBeCalled(call, { kind, name }, now),
+    );
   };
   if (answer.kind === "stream") return { ...answer, events: filteredEvents(answer.events, permitted) };
   const whole = answer.kind === "long" ? await collected(answer) : answer;

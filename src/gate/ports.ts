@@ -12,6 +12,7 @@ import type { EntryDraft, Receipt } from "../model/entry.ts";
 import type { MessageChange, MessageProof, SignatureFault, SignatureMode } from "../model/message-proof.ts";
 import type { Denial } from "../policy/decide.ts";
 import type { Answer, Journaled, Located } from "./call.ts";
+import type { TaskRegister } from "./task-register.ts";
 import type { UnansweredCalls } from "./unanswered.ts";
 import type { PinnedTools, ServerSignatures } from "./world.ts";
 
@@ -268,6 +269,8 @@ export interface Ports {
   readonly log: Log;
   /** Binds a session id to its caller; 32 bytes. */
   readonly sessionKey: Uint8Array;
+  /** Which calls began tasks; absent where there are no rules but the one. */
+  readonly tasks?: TaskRegister;
   readonly clientSessions: ClientSessions;
   /** The keys of delegations that count here, of which the first one signs; absent where none do. */
   readonly delegations?: () => readonly [SigningKey, ...SigningKey[]];

@@ -4,12 +4,13 @@
  */
 import { utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import type { Permit } from "../policy/decide.ts";
+import { type Permit, redactionsOf } from "../policy/decide.ts";
 import { redacted } from "../policy/redaction.ts";
 import { readFrame } from "../wire/frame.ts";
 import { scanJson, spliced, tolerantScanLimits } from "../wire/json-scan.ts";
 import { withData, writeSseEvent } from "../wire/sse.ts";
 import { type Answer, type AnswerEvent, type Journaled, type Judged, parameterPrefix } from "./call.ts";
+import type { World } from "./world.ts";
 
 /**
  * The call without what isn't for its server.
@@ -50,9 +51,9 @@ function saidElsewhere(why: string): Refusal {
 }
 
 /** The answer without what isn't for the caller. @throws Refusal `answer_refused` for one that can't be read */
-export function withoutAnswers(call: Journaled, answer: Answer): Answer {
-  const taking = call.verdict.redactions.filter((each) => each.answer.length > 0);
-  if (taking.length === 0) return answer;
+export function withoutAnswers(call: Journaled, answer: Answer, world: World): Answer {
+  const taking = takenOf(call, world);
+  if (taking.rules.length === 0) return answer;
   if (answer.kind === "stream") return { ...answer, events: redactedEvents(answer.events, taking) };
   if (answer.kind === "long") {
     void answer.chunks[Symbol.asyncIterator]().return?.();
@@ -66,7 +67,21 @@ export function withoutAnswers(call: Journaled, answer: Answer): Answer {
   return { ...answer, body: writeSseEvent({ event: "message", data: changed }), message: changed, asItCame };
 }
 
-type Taking = Permit["redactions"];
+function takenOf(call: Journaled, { rules }: World): Taking {
+  const { frame, verb, task, verdict } = call;
+  const isTask = frame?.kind === "request" && /^tasks\/(?:get|result)$/.test(frame.method);
+  // INVARIANT: where nobody knows which call is answered, all goes that could: streams are come back to, gateways restart.
+  const isUnknown = verb === "GET" || (isTask && task === undefined);
+  const unknown = isUnknown ? redactionsOf(call, rules) : [];
+  const all = [...verdict.redactions, ...(task?.redactions ?? []), ...unknown];
+  return { isTask, rules: all.filter((each) => each.answer.length > 0) };
+}
+
+/** What is taken out of what; a task holds its tool's answer in its own. */
+interface Taking {
+  readonly isTask: boolean;
+  readonly rules: Permit["redactions"];
+}
 
 async function* redactedEvents(
   events: AsyncIterable<AnswerEvent>,
@@ -94,11 +109,20 @@ function inMessage(message: Uint8Array, taking: Taking): Uint8Array {
   if (place === undefined) return message;
   if (place.earlier !== undefined) throw unreadable("it has two results");
   const result: unknown = JSON.parse(new TextDecoder().decode(message.subarray(place.start, place.end)));
-  const next = taking.reduce(
-    (value, { answer, replaceBy }) => inResult(value, { answer, replaceBy }),
-    result,
-  );
+  const next = taking.isTask ? withoutInTask(result, taking.rules) : withoutIn(result, taking.rules);
   return next === result ? message : spliced(message, place, utf8(JSON.stringify(next)));
+}
+
+function withoutIn(result: unknown, rules: Taking["rules"]): unknown {
+  return rules.reduce((value, { answer, replaceBy }) => inResult(value, { answer, replaceBy }), result);
+}
+
+/** What is said of a task, or its tool's answer itself; the same value if nothing goes. */
+export function withoutInTask(said: unknown, rules: Taking["rules"]): unknown {
+  const own = withoutIn(said, rules);
+  if (!isObject(own) || own["result"] === undefined) return own;
+  const result = withoutIn(own["result"], rules);
+  return result === own["result"] ? own : { ...own, result };
 }
 
 function scanned(message: Uint8Array): ReturnType<typeof scanJson> {
@@ -109,7 +133,7 @@ function scanned(message: Uint8Array): ReturnType<typeof scanJson> {
   }
 }
 
-type One = Pick<Taking[number], "answer" | "replaceBy">;
+type One = Pick<Taking["rules"][number], "answer" | "replaceBy">;
 
 /** In what the tool says for programs, and in text that says the same for models. */
 function inResult(result: unknown, one: One): unknown {

@@ -8,6 +8,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import { decide, type Denial, nothingAllows, type Permit, type Question } from "../policy/decide.ts";
 import { postureOf } from "../model/channel.ts";
 import type { TargetKind } from "../policy/rules.ts";
+import { isSideRequest } from "../policy/side-methods.ts";
 import { checkHeaders } from "../wire/mcp-headers.ts";
 import { type Frame, namedBy, readFrame } from "../wire/frame.ts";
 import type {
@@ -24,7 +25,7 @@ import type {
 } from "./call.ts";
 import { principalOf } from "./call.ts";
 import { decisionEntry } from "./entries.ts";
-import { facing } from "./facts.ts";
+import { facing, facingSide, facingTask, paramsIn } from "./facts.ts";
 import { checkTarget, readForwarded } from "./forward.ts";
 import { isHeld, settled, withRequest } from "./held.ts";
 import { checkSigned, isAboutSignatures, signedAs } from "./open.ts";
@@ -159,17 +160,43 @@ export function judge(call: Located, world: World): Judged {
 /** All that is known of the call, asked. */
 function questionOf(call: Located, world: World): Question {
   const { caller, channel, server, atUnixMs } = call;
+  const link = postureOf(channel);
+  const side = sideOf(call, world);
+  const begun = taskTarget(call);
+  if (begun !== undefined) {
+    const onlyReads = isReadOnly({ server, tool: begun.name, atUnixMs }, world);
+    const facts = facingTask(call, begun, world);
+    // What people, or a signature, let begin goes on.
+    return { caller, link, server, facts, target: begun, onlyReads, isList: true, ...side };
+  }
   const target = targetOf(call.frame);
   const signed = signedAs(call);
   const onlyReads = target?.kind === "tools" && isReadOnly({ server, tool: target.name, atUnixMs }, world);
   return {
     caller,
-    link: postureOf(channel),
+    link,
     server,
     facts: facing(call, target, world),
     ...(target && { target, onlyReads }),
     ...(signed && { signed }),
+    ...side,
   };
+}
+
+/** What the call that began a task named: who may not any more, hears no more of it, and ends it all the same. */
+function taskTarget({ task, frame }: Located): { readonly kind: "tools"; readonly name: string } | undefined {
+  const isEnd = frame?.kind === "request" && frame.method === "tasks/cancel";
+  return task === undefined || isEnd ? undefined : { kind: "tools", name: task.tool };
+}
+
+/** A request that rules can name by its method. */
+function sideOf(call: Located, world: World): Pick<Question, "side"> {
+  const { frame, task } = call;
+  if (frame?.kind !== "request" || !isSideRequest(frame.method)) return {};
+  const { method, bytes, params } = frame;
+  const target = task === undefined ? targetOf(frame) : ({ kind: "tools", name: task.tool } as const);
+  const message = { method, params: paramsIn(bytes, params?.span) };
+  return { side: { method, facts: facingSide(call, { message, target }, world) } };
 }
 
 /** A call for all members is open to whoever may use one; each member is asked on the caller's behalf, and judges. */
@@ -181,8 +208,9 @@ function reachedSome(
   const allowed = members.filter((member) => mayUse(call, member, world));
   const member = openTo(call, members, world)[0] ?? allowed[0];
   if (member === undefined) return nothingAllows(question);
-  const { caller, link } = question;
-  return reached(call, { caller, link, server: member, facts: facing(call, undefined, world) }, world);
+  const { caller, link, side } = question;
+  const facts = facing(call, undefined, world);
+  return reached(call, { caller, link, server: member, facts, ...(side && { side }) }, world);
 }
 
 /** Those of `servers` of which the caller may use anything at all, on this link and with this proof. */
@@ -293,7 +321,7 @@ export const targetKinds: ReadonlyMap<string, TargetKind> = new Map([
 ]);
 
 /** What a message names. A method nobody knows is judged like a tool of that name, so default-deny holds. */
-function targetOf(frame: Frame | undefined): Question["target"] {
+export function targetOf(frame: Frame | undefined): Question["target"] {
   if (frame === undefined || frame.kind === "response" || housekeeping.has(frame.method)) return undefined;
   if (frame.kind === "notification" && frame.method.startsWith("notifications/")) return undefined;
   if (frame.method === "completion/complete") return completed(frame.params?.ref);

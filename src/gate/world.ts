@@ -9,7 +9,8 @@ import { originMatcher } from "../policy/origins.ts";
 import { matcher } from "../policy/patterns.ts";
 import type { ServerGate } from "./server-gate.ts";
 import type { BlockedBecause } from "./tools.ts";
-import type { Rule, RuleDocument } from "../policy/rules.ts";
+import { compileLinkRules, type LinkRules } from "../policy/link-rules.ts";
+import type { PolicyDocument, Rule } from "../policy/rules.ts";
 import { compileRules } from "../policy/rules.ts";
 import {
   nothingSaid,
@@ -95,6 +96,8 @@ export interface PinnedTools {
 export interface World {
   readonly trust: Trust;
   readonly rules: readonly Rule[];
+  /** Those about connections and links. */
+  readonly linkRules: LinkRules;
   /** What the rules' conditions ask for by name. */
   readonly surroundings: Surroundings;
   /** Callers that see all of a server's lists, whatever they may call of it: the operator's own checks. */
@@ -131,7 +134,7 @@ const nobody: PinnedSigners = { policy: "first-use", pins: new Map(), signers: n
 
 interface WorldParts {
   readonly trust: Trust;
-  readonly rules: readonly RuleDocument[];
+  readonly rules: readonly PolicyDocument[];
   /** By default the operator says nothing of callers, places and data. */
   readonly surroundings?: SurroundingsDocument;
   readonly onlookers?: readonly string[];
@@ -163,6 +166,7 @@ export function makeWorld(given: WorldParts): World {
   return {
     trust,
     rules: compileRules(rules),
+    linkRules: compileLinkRules(rules),
     surroundings: surroundingsOf(parts.surroundings),
     onlookers: new Set(parts.onlookers),
     servers: new Set(servers),

@@ -20,6 +20,8 @@ export function offerOf(hello: ClientHello, follows?: FailedHandshake): Offer {
     keyShares: listed(hello.keyShares),
     signatureSchemes: listed(hello.signatureSchemes),
     fingerprint: fingerprintOf(hello),
+    ...(hello.alpn.length > 0 && { alpn: hello.alpn.slice(0, maxListed) }),
+    ...(hello.serverName !== undefined && { serverName: hello.serverName }),
     ...(follows !== undefined && { follows }),
   };
 }

@@ -36,6 +36,11 @@ export class RepeatLedger<What extends object> {
     this.#kindOf = kindOf;
   }
 
+  /** Whether it is of a kind that is counted, or there is room for one more. */
+  takes(what: What): boolean {
+    return this.#kinds.size < maxKinds || this.#kinds.has(JSON.stringify(this.#kindOf(what)));
+  }
+
   /** @returns what is to be written now, if anything is */
   see(what: What, nowUnixMs: number): Counted<What> | undefined {
     const key = JSON.stringify(this.#kindOf(what));

@@ -50,6 +50,8 @@ const refusals = {
   suite_forbidden: { rpc: -31403, http: 403 },
   /** Weaker than the same peer was before. */
   link_regressed: { rpc: -31403, http: 403 },
+  /** A rule about links doesn't let it on. */
+  link_denied: { rpc: -31403, http: 403 },
   false_claim: { rpc: -31403, http: 403 },
   target_refused: { rpc: -31403, http: 403 },
   /** The caller itself may, but a person has to consent at the server's authorization server first. */
@@ -73,6 +75,8 @@ const refusals = {
   no_such_server: { rpc: -31404, http: 403 },
   no_such_session: { rpc: -31404, http: 404 },
   unknown_name: { rpc: -32602, http: 200 },
+  /** As servers say it of a task that isn't there (MCP tasks): another caller's is told like that, too. */
+  no_such_task: { rpc: -32602, http: 200 },
   // We can't do it now, so we don't.
   busy: { rpc: -31503, http: 503 },
   issuer_unavailable: { rpc: -31503, http: 503 },

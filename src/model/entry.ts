@@ -9,6 +9,7 @@ export type EntryOutcome = "allowed" | "denied" | "deferred" | "error";
 type EntryEvent =
   | "call.decision"
   | "call.outcome"
+  | "request.denied"
   | "gateway.start"
   | "gateway.stop"
   | "identity.issue"
@@ -25,6 +26,7 @@ type EntryEvent =
   | "log.renew"
   | "link.regressed"
   | "link.accept"
+  | "link.denied"
   | "signature.fault"
   | "pin.change"
   | "tools.finding"

@@ -8,6 +8,10 @@ export interface Offer {
   readonly keyShares: readonly number[];
   readonly signatureSchemes: readonly number[];
   readonly fingerprint: Fingerprint;
+  /** The protocols it asks for; absent where it asks for none. */
+  readonly alpn?: readonly string[];
+  /** The server it names; absent where it names none. */
+  readonly serverName?: string;
   /** A handshake from the same address that offered ML-KEM and failed just before; nobody proved that it was the same client. */
   readonly follows?: FailedHandshake;
 }

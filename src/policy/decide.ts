@@ -31,10 +31,18 @@ export interface Question {
    * unknown allow counts as allowing, an unknown restriction as not applying.
    */
   readonly facts?: Facing;
+  /** The method beside calls that it is, and what conditions of rules about methods see. */
+  readonly side?: Side;
   /** It is asked for a list: what a better signature or people would let through is listed. */
   readonly isList?: boolean;
   /** Rules that hold the call, and whose approvals there are. */
   readonly approved?: ReadonlySet<string>;
+}
+
+/** A message that rules can name by its method. */
+export interface Side {
+  readonly method: string;
+  readonly facts: Facing;
 }
 
 /** The facts as they are for one of the parties. */
@@ -107,7 +115,7 @@ export interface Denial {
 }
 
 export function decide(question: Question, rules: readonly Rule[]): Permit | Denial {
-  const matched = matchedOf(question, rules);
+  const matched = [...matchedOf(question, rules), ...sideMatched(question, rules)];
   const shadows = shadowsOf(matched);
   const denying = strictest(matched.filter((each) => !each.rule.isShadow && isDenying(each.rule)));
   if (denying !== undefined) return { ...denied(denying, question), shadows };
@@ -129,6 +137,57 @@ export function decide(question: Question, rules: readonly Rule[]): Permit | Den
     allowed.answer,
   );
   return new Permit(allowed.rule, { answer, redactions, shadows });
+}
+
+/** What rules say of a message that belongs to a call that was let through: it is open unless one denies it. */
+export function decideSide(
+  question: Question & { readonly side: Side },
+  rules: readonly Rule[],
+): { readonly denied?: Omit<Denial, "shadows">; readonly shadows: readonly Shadow[] } {
+  const matched = sideMatched(question, rules);
+  const found = strictest(matched.filter(({ rule }) => !rule.isShadow));
+  return { ...(found && { denied: denied(found, question) }), shadows: shadowsOf(matched) };
+}
+
+/** All that rules could take out of any answer of that server to one of the parties, whatever they ask. */
+export function redactionsOf(
+  { caller, server }: Pick<Question, "caller" | "server">,
+  rules: readonly Rule[],
+): Permit["redactions"] {
+  const parties = [...caller.chain, caller.id];
+  return rules.flatMap(({ name, redaction, isShadow, matchesCaller, namesServer }) =>
+    redaction === undefined || isShadow || !parties.some(matchesCaller) || !namesServer(server)
+      ? []
+      : [{ ...redaction, rule: name }],
+  );
+}
+
+/** Whether some rule could deny one of those methods of that server to one of the parties. */
+export function namesSide(
+  { caller, server }: Pick<Question, "caller" | "server">,
+  methods: readonly string[],
+  rules: readonly Rule[],
+): boolean {
+  return indexOf(rules).ofMethods.some(
+    (rule) =>
+      [...caller.chain, caller.id].some(rule.matchesCaller) &&
+      methods.some((method) => rule.matchesMethod?.(server, method)),
+  );
+}
+
+/** Those about the method, each for each party. INVARIANT: all of them deny. */
+function sideMatched(question: Question, rules: readonly Rule[]): readonly Match[] {
+  const { caller, server, side } = question;
+  if (side === undefined) return [];
+  const about = indexOf(rules).ofMethods.filter((rule) => rule.matchesMethod?.(server, side.method) === true);
+  const budget = freshBudget();
+  return partiesOf(caller).flatMap((party) =>
+    about.flatMap((rule) =>
+      rule.matchesCaller(party.id)
+        ? (matchOf(rule, { ...question, facts: side.facts }, party, budget) ?? [])
+        : [],
+    ),
+  );
 }
 
 /** A rule that counts for one of the parties. */
@@ -181,8 +240,8 @@ const noShadows: readonly Shadow[] = [];
 /** One that cuts, unless it only counts because it erred: a mistake costs a call, and no link. */
 function strictest(denying: readonly Match[]): Match | undefined {
   const sure = denying.filter(({ erred }) => erred === undefined);
-  const cutting = (each: Match): boolean => each.rule.effect === "cut";
-  return sure.find(cutting) ?? sure[0] ?? denying.find((each) => !cutting(each)) ?? denying[0];
+  const mild = denying.find(({ rule }) => rule.effect === "deny");
+  return sure.find(({ rule }) => rule.effect === "cut") ?? sure[0] ?? mild ?? denying[0];
 }
 
 /** What every party has to be allowed. */

@@ -46,6 +46,11 @@ const cases: readonly (readonly [string, readonly object[], string])[] = [
   ["an allow that errs", [{ ...allow, ...errs }], "default-deny"],
   ["a deny that errs", [allow, { effect: "deny", ...errs }], "deny erred"],
   ["a cut that errs cuts nothing", [allow, { effect: "cut", ...errs }], "cut erred"],
+  [
+    "a cut and a deny that both err",
+    [allow, { effect: "cut", ...errs }, { effect: "deny", ...errs }],
+    "deny erred",
+  ],
   ["a hold that errs", [allow, { effect: "hold", ...errs }], "hold erred"],
   ["a read_only that errs", [allow, { effect: "read_only", ...errs }], "read_only erred"],
   ["a cut beside a deny", [allow, { effect: "deny" }, { effect: "cut" }], "cut"],

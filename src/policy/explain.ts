@@ -52,8 +52,15 @@ export function explainDecision(question: Question, rules: readonly Rule[], isKn
 
 const order = { yes: 0, unknown: 1, no: 2 } as const;
 
-function isAbout(rule: Rule, { server, target }: Question): boolean {
+function isAbout(rule: Rule, question: Question): boolean {
+  const { server, target } = question;
+  if (isAboutMethod(rule, question)) return true;
   return target === undefined ? rule.namesServer(server) : rule.matches[target.kind](server, target.name);
+}
+
+/** Its condition then sees the params of the message. */
+function isAboutMethod(rule: Rule, { server, side }: Question): boolean {
+  return side !== undefined && rule.matchesMethod?.(server, side.method) === true;
 }
 
 interface Explaining {
@@ -117,10 +124,14 @@ function conditionOf({
 }: Explaining): (NonNullable<ExplainedRule["condition"]> & { readonly says: string }) | undefined {
   const { when } = rule;
   if (when === undefined) return undefined;
-  const facts = question.facts?.of(party) ?? {};
+  const facing = isAboutMethod(rule, question) ? question.side?.facts : question.facts;
+  const facts = facing?.of(party) ?? {};
   const unknown = when.reads.filter((path) => isKnown?.(path) === false);
-  const missing = new Set(unknown.map((path) => /^\w+/.exec(path)?.[0] ?? path));
-  const outcome = when.evaluate(facts, question.facts === undefined ? new Set(when.variables) : missing);
+  const missing = new Set([
+    ...unknown.map((path) => /^\w+/.exec(path)?.[0] ?? path),
+    ...(facing?.missing ?? []),
+  ]);
+  const outcome = when.evaluate(facts, facing === undefined ? new Set(when.variables) : missing);
   const values = when
     .explain(facts)
     .map((each) => (unknown.includes(each.path) ? { ...each, value: "not recorded" } : each));

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { compileCondition, type FactValues, type Outcome } from "../expr/condition.ts";
-import { factDeclarations, type Facts, factTypes } from "./facts.ts";
+import { factDeclarations, type Facts, factTypes, helloDeclaration, linkFactTypes } from "./facts.ts";
 
 const nothing: Facts = {
   caller: {
@@ -76,14 +76,15 @@ test("Mosca's inequality reads as one writes it", () => {
 
 test("the guide names every fact, and each of its examples compiles", async () => {
   const guide = await readFile(new URL("../../docs/guide/conditions.md", import.meta.url), "utf8");
-  for (const path of paths) {
+  const ofHello = "members" in helloDeclaration ? Object.keys(helloDeclaration.members) : [];
+  for (const path of [...paths, ...ofHello.map((member) => `hello.${member}`)]) {
     const [group, member] = path.split(".");
     assert.ok(guide.includes(member === undefined ? `\`${group}\`` : `\`${group}.${member}\``), path);
   }
   const examples = [...guide.matchAll(/```cel\n([\s\S]*?)```/g)].map(([, text]) => text ?? "");
   assert.ok(examples.length >= 10);
   for (const text of examples) {
-    const compiled = compileCondition(text, factTypes);
+    const compiled = compileCondition(text, text.includes("hello.") ? linkFactTypes.connection : factTypes);
     assert.equal(compiled.kind, "condition", `${text}: ${JSON.stringify(compiled)}`);
   }
 });

@@ -51,7 +51,7 @@ export const factDeclarations: Readonly<Record<keyof Facts, VariableDeclaration>
   },
   args: {
     type: "dyn",
-    says: "The call's arguments, typed by the tool's input schema where it is known; of a resource, `args.uri`.",
+    says: "The call's arguments, typed by the tool's input schema where it is known; of a resource, `args.uri`; of methods beside calls, the message's params.",
   },
   tool: {
     says: "What is known of the tool.",
@@ -124,8 +124,48 @@ export const factDeclarations: Readonly<Record<keyof Facts, VariableDeclaration>
   },
 };
 
+/** What a connection's first message says, before anything of it is proven. */
+export const helloDeclaration: VariableDeclaration = {
+  says: "The client's first message, of rules on connections and links; nobody has proven it.",
+  members: {
+    groups: {
+      type: strings,
+      says: "The TLS groups it offers, in its order; of those nobody knows here the number, `0x11ee`.",
+    },
+    key_shares: { type: strings, says: "Those among them for which it sent a key share at once." },
+    pq: { type: "bool", says: "It offers a group that withstands a quantum computer." },
+    alpn: { type: strings, says: "The protocols it asks for." },
+    server_name: { type: "string", says: 'The server it names; "" where it names none.' },
+    ja4: { type: "string", says: "Its JA4 fingerprint." },
+  },
+};
+
 /** The variables as the compiler wants them. */
 export const factTypes: Readonly<Record<keyof Facts, TypeSpec>> = typesOf(factDeclarations);
+
+/** When rules about connections and links are asked. */
+export type LinkHook = "connection" | "link";
+
+const helloType = typesOf({ hello: helloDeclaration });
+
+/** The variables of rules about connections and links: what is known then. */
+export const linkFactTypes = {
+  connection: { ...helloType, ...pick(["place", "now", "time", "quantum"]) },
+  link: { ...helloType, ...pick(["caller", "link", "place", "now", "time", "quantum"]) },
+} as const satisfies Readonly<Record<LinkHook, Readonly<Record<string, TypeSpec>>>>;
+
+function pick(names: readonly (keyof Facts)[]): Readonly<Record<string, TypeSpec>> {
+  return Object.fromEntries(names.map((name) => [name, factTypes[name]]));
+}
+
+export interface HelloFacts {
+  readonly groups: readonly string[];
+  readonly key_shares: readonly string[];
+  readonly pq: boolean;
+  readonly alpn: readonly string[];
+  readonly server_name: string;
+  readonly ja4: string;
+}
 
 /**
  * The values. Nothing is ever missing that is known to be nothing: strings are "", lists empty, durations 0.
@@ -181,14 +221,16 @@ export interface Facts {
   readonly intent: { readonly purpose: string };
 }
 
-function typesOf(
-  declarations: Readonly<Record<keyof Facts, VariableDeclaration>>,
-): Readonly<Record<keyof Facts, TypeSpec>> {
-  const types = Object.entries(declarations).map(([name, declared]): [string, TypeSpec] => [
-    name,
-    "type" in declared ? declared.type : groupType(declared.members),
-  ]);
-  return Object.fromEntries(types) as Record<keyof Facts, TypeSpec>;
+function typesOf<Name extends string>(
+  declarations: Readonly<Record<Name, VariableDeclaration>>,
+): Readonly<Record<Name, TypeSpec>> {
+  const types = Object.entries<VariableDeclaration>(declarations).map(
+    ([name, declared]): [string, TypeSpec] => [
+      name,
+      "type" in declared ? declared.type : groupType(declared.members),
+    ],
+  );
+  return Object.fromEntries(types) as Record<Name, TypeSpec>;
 }
 
 function groupType(members: Readonly<Record<string, FactDeclaration>>): TypeSpec {

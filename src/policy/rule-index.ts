@@ -14,6 +14,8 @@ interface About {
 
 export interface RuleIndex {
   readonly about: (about: About) => readonly Rule[];
+  /** Those that name methods beside calls. */
+  readonly ofMethods: readonly Rule[];
 }
 
 /** Pairs of caller and target whose rules are remembered: a caller makes up names for nothing. */
@@ -44,6 +46,7 @@ function ruleIndex(rules: readonly Rule[]): RuleIndex {
     return list;
   };
   return {
+    ofMethods: rules.filter(({ matchesMethod }) => matchesMethod !== undefined),
     about: (about) => {
       const key = keyOf(about);
       const found = remembered.get(key);

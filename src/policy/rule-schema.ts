@@ -72,13 +72,24 @@ const stepUp = z
     error: "expected signature, link or both",
   });
 
-/** One rule of the `policies` list. */
+const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,127}$/)
+  .describe("What the rule is called in decisions and the audit log; unique.");
+const condition = z.string().min(1).max(limits.textChars);
+const because = z.string().min(1).max(500).describe("Why the rule exists; shown to callers it denies.");
+const mode = z
+  .enum(["enforce", "shadow"])
+  .default("enforce")
+  .describe("`enforce`; or `shadow`: what it would do is recorded, and not done.");
+const hook =
+  "What the rule is about: `call`, as without it; `connection`, before TLS, when nothing is known but the address and the client's first message; `link`, once its handshake proved who it is.";
+
+/** One rule about calls. */
 export const ruleSchema = z
   .strictObject({
-    name: z
-      .string()
-      .regex(/^[a-z0-9][a-z0-9._-]{0,127}$/)
-      .describe("What the rule is called in decisions and the audit log; unique."),
+    on: z.literal("call").optional().describe(hook),
+    name,
     callers: patterns.describe(
       'Callers the rule is about: SPIFFE IDs, or `oauth:ISSUER/client/CLIENT` for those with access tokens; "*" stands for any run of characters.',
     ),
@@ -96,6 +107,11 @@ export const ruleSchema = z
     tools: targets.optional().describe("Tools as `server/tool`; `*` as above."),
     resources: targets.optional().describe("Resources as `server/uri`; `*` as above."),
     prompts: targets.optional().describe("Prompts as `server/prompt`; `*` as above."),
+    methods: targets
+      .optional()
+      .describe(
+        "Of rules that deny: what servers ask of clients, tasks and subscriptions, as `server/method`, e.g. `*/sampling/createMessage`.",
+      ),
     link: linkConditions
       .optional()
       .describe(
@@ -106,10 +122,7 @@ export const ruleSchema = z
       .describe(
         "Only messages signed with at least this; what the rule allows, it allows to no others. Other rules may allow them.",
       ),
-    when: z
-      .string()
-      .min(1)
-      .max(limits.textChars)
+    when: condition
       .optional()
       .describe(
         "A CEL condition on the call (docs/guide/conditions.md). One that errs makes an `allow` not count, and every other effect count.",
@@ -119,17 +132,18 @@ export const ruleSchema = z
       .describe(
         "`allow`; `deny`, which wins over all; `cut`, which ends the caller's link too; `hold` for people to approve; `read_only`: only tools that are labelled so pass; `redact`; `step_up`: only a better signature or link passes.",
       ),
-    because: z.string().min(1).max(500).describe("Why the rule exists; shown to callers it denies."),
-    mode: z
-      .enum(["enforce", "shadow"])
-      .default("enforce")
-      .describe("`enforce`; or `shadow`: what it would do is recorded, and not done."),
+    because,
+    mode,
     approval: approval.optional().describe("Of `hold`: who approves, and until when."),
     redact: redact.optional().describe("Of `redact`: what is taken out."),
     step_up: stepUp.optional().describe("Of `step_up`: what the call must bring."),
   })
-  .refine((rule) => rule.tools !== undefined || rule.resources !== undefined || rule.prompts !== undefined, {
-    message: "a rule names tools, resources or prompts",
+  .refine(({ tools, resources, prompts, methods }) => [tools, resources, prompts, methods].some(Boolean), {
+    message: "a rule names tools, resources, prompts or methods",
+  })
+  .refine(({ methods, effect }) => methods === undefined || effect === "deny" || effect === "cut", {
+    path: ["methods"],
+    error: "`methods` belong to rules that deny or cut: whoever may use a server may do what they name",
   })
   .refine((rule) => rule.signature === undefined || rule.effect === "allow", {
     path: ["signature"],
@@ -158,3 +172,45 @@ export const ruleSchema = z
   );
 
 export type RuleDocument = z.infer<typeof ruleSchema>;
+
+const denying = z
+  .literal("deny", { error: "a connection or link is let on, or denied: the effect is `deny`" })
+  .describe("`deny`: what no rule denies is let on, as far as its admission goes.");
+
+/** One rule about connections, before a key operation is done for them. */
+const connectionRule = z.strictObject({
+  on: z.literal("connection").describe(hook),
+  name,
+  when: condition.describe("A CEL condition on the connection: `hello`, `place`, `now`, `time`, `quantum`."),
+  effect: denying,
+  because,
+  mode,
+});
+
+/** One rule about links, when their peer is proven, and for as long as they are open. */
+const linkRule = z.strictObject({
+  on: z.literal("link").describe(hook),
+  name,
+  callers: patterns.describe("Who has proven to be at the other end; patterns as of calls."),
+  link: linkConditions.optional().describe("Only links of which all of this is true."),
+  when: condition
+    .optional()
+    .describe("A CEL condition on the link: `caller`, `link`, and all that connections have."),
+  effect: denying,
+  because,
+  mode,
+});
+
+/** One rule of the `policies` list. */
+export const policySchema = z.discriminatedUnion("on", [ruleSchema, connectionRule, linkRule], {
+  error: ({ code }) =>
+    code === "invalid_union" ? "expected `call`, as without it, `connection` or `link`" : undefined,
+});
+
+export type PolicyDocument = z.infer<typeof policySchema>;
+export type LinkRuleDocument = z.infer<typeof connectionRule> | z.infer<typeof linkRule>;
+
+/** Whether it is about calls. */
+export function isCallRule(document: PolicyDocument): document is RuleDocument {
+  return document.on === undefined || document.on === "call";
+}

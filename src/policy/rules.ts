@@ -1,15 +1,16 @@
 /** Rules made ready to judge: their patterns to match, their conditions compiled. */
-import { compileCondition, type Condition, type Variables } from "../expr/condition.ts";
+import type { Condition } from "../expr/condition.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { LinkPosture } from "../model/channel.ts";
-import { factTypes } from "./facts.ts";
+import { compileRuleCondition } from "./rule-condition.ts";
 import { linkMatcher } from "./link-conditions.ts";
 import { type Matcher, matcher, serverPattern, targetMatcher } from "./patterns.ts";
 import { readPointer, type Redaction } from "./redaction.ts";
-import type { Effect, RuleDocument } from "./rule-schema.ts";
+import { type Effect, isCallRule, type PolicyDocument, type RuleDocument } from "./rule-schema.ts";
 import { type SignatureDemand, signatureDemandOf } from "./signature-demand.ts";
 
-export { type Effect, effects, type RuleDocument, ruleSchema } from "./rule-schema.ts";
+export { type Effect, effects, type PolicyDocument, policySchema } from "./rule-schema.ts";
+export { isCallRule, type RuleDocument, ruleSchema } from "./rule-schema.ts";
 
 /** What a rule speaks of; the kinds of thing a caller can name in a call. */
 export type TargetKind = (typeof targetKindNames)[number];
@@ -46,6 +47,8 @@ export interface Rule {
   /** It allows nothing in a call on behalf of others. */
   readonly neverDelegated: boolean;
   readonly matches: Readonly<Record<TargetKind, (server: string, name: string) => boolean>>;
+  /** Of those that name methods beside calls. */
+  readonly matchesMethod?: (server: string, method: string) => boolean;
   /** Whether anything of that server is named by the rule. */
   readonly namesServer: Matcher;
   /** Whether everything of that server is: its tools, its resources and its prompts. */
@@ -61,17 +64,18 @@ export interface Rule {
 }
 
 /**
+ * Those about calls; `compileLinkRules` has the others.
  * @throws Refusal `bad_config` for a condition that is none, with where and why, and for two rules of one name
  */
-export function compileRules(documents: readonly RuleDocument[]): readonly Rule[] {
+export function compileRules(documents: readonly PolicyDocument[]): readonly Rule[] {
   const seen = new Set<string>();
-  return documents.map((document) => {
-    if (seen.has(document.name)) {
-      throw new Refusal("bad_config", `Two policies are named "${document.name}"; names are unique.`);
+  for (const { name } of documents) {
+    if (seen.has(name)) {
+      throw new Refusal("bad_config", `Two policies are named "${name}"; names are unique.`);
     }
-    seen.add(document.name);
-    return compileRule(document);
-  });
+    seen.add(name);
+  }
+  return documents.filter(isCallRule).map(compileRule);
 }
 
 function compileRule(document: RuleDocument): Rule {
@@ -84,9 +88,7 @@ function compileRule(document: RuleDocument): Rule {
     because,
     isShadow: document.mode === "shadow",
     matchesCaller: matcher(document.callers),
-    ...(document.on_behalf_of && { matchesOnBehalfOf: matcher(document.on_behalf_of) }),
-    ...(document.link && { matchesLink: linkMatcher(document.link) }),
-    ...(document.signature && { signature: signatureDemandOf(document.signature) }),
+    ...narrowing(document),
     neverDelegated: document.delegated === "never",
     matches: {
       tools: targetMatcher(document.tools ?? []),
@@ -95,23 +97,29 @@ function compileRule(document: RuleDocument): Rule {
     },
     namesServer: matcher(lists.flat().map(serverPattern)),
     namesAllOfServer: (server) => whole.every((matches) => matches(server)),
-    ...(document.when !== undefined && { when: conditionOf(document, factTypes) }),
+    ...(document.when !== undefined && { when: conditionOf(document) }),
     ...(effect === "hold" && { approval: approvalTerms(approval) }),
     ...(redact && { redaction: redactionOf(redact) }),
     ...(stepUp && { stepUp: stepUpOf(stepUp) }),
   };
 }
 
-/** The condition of a rule, over these variables. @throws Refusal `bad_config` that says what is wrong with it, and where */
-function conditionOf({ name, effect, when = "" }: RuleDocument, variables: Variables): Condition {
-  const condition = compileCondition(when, variables);
-  if (condition.kind === "mistake") {
-    const { line, column, message } = condition;
-    throw new Refusal(
-      "bad_config",
-      `The condition of policy "${name}" (line ${line}, column ${column}): ${message}`,
-    );
-  }
+/** What it has besides what every rule has, to match by. */
+function narrowing(
+  document: RuleDocument,
+): Pick<Rule, "matchesOnBehalfOf" | "matchesLink" | "matchesMethod" | "signature"> {
+  const { on_behalf_of: others, link, methods, signature } = document;
+  return {
+    ...(others && { matchesOnBehalfOf: matcher(others) }),
+    ...(link && { matchesLink: linkMatcher(link) }),
+    ...(methods && { matchesMethod: targetMatcher(methods) }),
+    ...(signature && { signature: signatureDemandOf(signature) }),
+  };
+}
+
+/** @throws Refusal `bad_config` that says what is wrong with it, and where */
+function conditionOf({ name, effect, when = "" }: RuleDocument): Condition {
+  const condition = compileRuleCondition(name, when);
   // What a client says of itself never gives it anything.
   if (effect === "allow" && condition.variables.has("intent")) {
     throw new Refusal(

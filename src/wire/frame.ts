@@ -135,6 +135,7 @@ export const namedBy: ReadonlyMap<string, "name" | "uri" | "taskId"> = new Map([
   ["resources/directory/read", "uri"],
   ["skills/get", "uri"],
   ["tasks/get", "taskId"],
+  ["tasks/result", "taskId"],
   ["tasks/update", "taskId"],
   ["tasks/cancel", "taskId"],
 ]);

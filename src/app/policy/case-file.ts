@@ -6,8 +6,15 @@ import { z } from "zod";
 
 import { Refusal } from "../../kernel/refusal.ts";
 import { readRules } from "../../policy/check/check-rules.ts";
-import { compileRules, type Rule } from "../../policy/rules.ts";
-import { type BadCase, type CaseResult, type Cases, runCases } from "../../policy/trial/cases.ts";
+import { compileLinkRules } from "../../policy/link-rules.ts";
+import { compileRules } from "../../policy/rules.ts";
+import {
+  type BadCase,
+  type CaseResult,
+  type Cases,
+  runCases,
+  type TriedRules,
+} from "../../policy/trial/cases.ts";
 import { readRuleFile, readYaml, withoutAliases } from "./rule-file.ts";
 import { trialWorldOf, type WorldDocument, worldMembers } from "./world-file.ts";
 
@@ -57,17 +64,24 @@ export function readCaseFile(file: string): CaseFile {
 /** Each case, judged by the rules the file names. @throws Refusal `bad_config` for rules that don't load */
 export function runCaseFile(file: string): readonly (CaseResult | BadCase)[] {
   const cases = readCaseFile(file);
-  return runCases(cases, trialWorldOf(cases.world), cases.rules.flatMap(loadRules));
+  const tried = cases.rules.map(loadPolicies);
+  const [calls, connection, link] = [
+    tried.flatMap((each) => each.calls),
+    tried.flatMap(({ links }) => links.connection),
+    tried.flatMap(({ links }) => links.link),
+  ];
+  return runCases(cases, trialWorldOf(cases.world), { calls, links: { connection, link } });
 }
 
-/** @throws Refusal `bad_config` */
-export function loadRules(file: string): readonly Rule[] {
+/** The rules of a file about calls, and those about connections and links. @throws Refusal `bad_config` */
+export function loadPolicies(file: string): TriedRules {
   const { documents, findings } = readRules(readRuleFile(file).rules);
   const [first] = findings;
   if (first !== undefined) {
     throw new Refusal("bad_config", `${file}: policy "${first.rule}": ${first.wrong} ${first.mend}`);
   }
-  return compileRules(documents.map(({ document }) => document));
+  const policies = documents.map(({ document }) => document);
+  return { calls: compileRules(policies), links: compileLinkRules(policies) };
 }
 
 /** The files of cases in these folders, by name. */

@@ -1,9 +1,19 @@
 /** The question that a call puts to the rules of now: one that is described, or one that the audit log has. */
 import type { Entry } from "../../audit/entry.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import type { LinkHook } from "../../policy/facts.ts";
+import {
+  decideLink,
+  type ExplainedLinkRule,
+  explainLink,
+  type LinkRules,
+  type LinkVerdict,
+} from "../../policy/link-rules.ts";
 import type { Rule } from "../../policy/rules.ts";
 import { type Explanation, explainDecision } from "../../policy/explain.ts";
 import { describedCall, questionOf, type TrialWorld } from "../../policy/trial/described-call.ts";
+import { describedLink, linkQuestionOf } from "../../policy/trial/described-link.ts";
+import { issueInWords } from "../../policy/trial/link-cases.ts";
 
 /** @throws Refusal `bad_config` for a call that can't be */
 export function explainDescribed(
@@ -12,6 +22,27 @@ export function explainDescribed(
   rules: readonly Rule[],
 ): Explanation {
   return explainDecision(questionOf(described(given), world), rules);
+}
+
+export interface LinkExplanation {
+  readonly rules: readonly ExplainedLinkRule[];
+  readonly decision: LinkVerdict;
+}
+
+/** @throws Refusal `bad_config` for what is no connection and no link */
+export function explainLinkDescribed(
+  given: Readonly<Record<string, unknown>> & { readonly on: LinkHook },
+  world: TrialWorld,
+  rules: LinkRules,
+): LinkExplanation {
+  const read = describedLink.safeParse(given);
+  if (!read.success) {
+    const why = read.error.issues.map(issueInWords).join("; ");
+    throw new Refusal("bad_config", `That is no ${given.on}: ${why}.`, { cause: read.error });
+  }
+  const question = linkQuestionOf(read.data, world);
+  const own = rules[given.on];
+  return { rules: explainLink(question, own), decision: decideLink(question, own) };
 }
 
 /** What an entry doesn't say, is unknown: the arguments above all. @throws Refusal `bad_state` for what is no call */

@@ -1,10 +1,10 @@
 /** Rules with a mistake that shows without knowing a tool don't load: what they do isn't what they say. */
 import { Refusal } from "../../kernel/refusal.ts";
 import { errorsOf, type Known } from "../../policy/check/check-rules.ts";
-import type { RuleDocument } from "../../policy/rules.ts";
+import type { PolicyDocument } from "../../policy/rules.ts";
 
 /** @throws Refusal `bad_config` that names each */
-export function refuseWrongRules(rules: readonly RuleDocument[], config: NamesOfConfig): void {
+export function refuseWrongRules(rules: readonly PolicyDocument[], config: NamesOfConfig): void {
   const wrong = errorsOf(rules, { ...namesInConfig(config), tools: new Map() });
   if (wrong.length === 0) return;
   const lines = wrong.map(({ rule, wrong: what, mend }) => `  ${rule ?? "all"}: ${what} ${mend}`);

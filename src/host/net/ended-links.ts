@@ -10,7 +10,7 @@ import { type Channel, nameOf } from "../../model/channel.ts";
 export type WhyEnded = (channel: Channel) => Refusal | undefined;
 
 /** Why a call that came with an access token must end, if it must. */
-export type WhyOver = (presented: TokenCaller) => Refusal | undefined;
+export type WhyOver = (presented: TokenCaller, channel: Channel) => Refusal | undefined;
 
 export interface OpenCall {
   /** Nobody is to read its answer any more. */
@@ -61,8 +61,9 @@ export function endCalls(links: Map<Duplex, OpenLink>, why: WhyOver, log: Log): 
   }
 }
 
-function isOver({ presented, sendAway }: OpenCall, why: WhyOver, { remote }: Channel, log: Log): boolean {
-  const refusal = presented && why(presented);
+function isOver({ presented, sendAway }: OpenCall, why: WhyOver, channel: Channel, log: Log): boolean {
+  const { remote } = channel;
+  const refusal = presented && why(presented, channel);
   if (presented === undefined || refusal === undefined) return false;
   const { code: reason, facts } = refusal;
   log.warn("call.ended", { remote, caller: presented.id, reason, ...facts });

@@ -40,6 +40,8 @@ export interface FrontDoorOptions {
   readonly limits?: Partial<HelloLimits>;
   /** Whom a client that is refused may be, for the log: nobody proved it. */
   readonly suspect?: (address: string, offer: Offer) => string | undefined;
+  /** Why a client that would be let on isn't, by what the operator says of connections; undefined where it is. */
+  readonly denies?: (remote: string, offer: Offer) => string | undefined;
 }
 
 interface HelloLimits {
@@ -65,14 +67,14 @@ const maxConnections = 8192;
 const keepAliveMs = 60_000;
 
 /** TLS 1.3 alerts (RFC 8446 §6), level fatal. */
-const alerts = { handshakeFailure: 40, decodeError: 50, recordOverflow: 22 } as const;
+const alerts = { handshakeFailure: 40, accessDenied: 49, decodeError: 50, recordOverflow: 22 } as const;
 type Alert = keyof typeof alerts;
 
 export interface FrontDoor {
   readonly server: net.Server;
   /** The peer at this remote address and port has proven who it is. */
   readonly proven: (remote: string) => void;
-  /** The handshake of this link for calls is done. @returns it with what its client offered */
+  /** The handshake of this link is done, and its peer proven. @returns it with what its client offered */
   readonly arrived: <Link extends { readonly remote: string }>(
     link: Link,
   ) => Link & { readonly offer?: Offer };
@@ -193,7 +195,13 @@ function settle(socket: net.Socket, verdict: Verdict, options: FrontDoorOptions,
     return;
   }
   if (verdict.kind !== "hello") return;
-  if (target.isForCalls) coming.came(socket, remote, verdict.hello);
+  const denied = options.denies?.(remote, offerOf(verdict.hello));
+  if (denied !== undefined) {
+    options.log.warn("link.refused", { remote, reason: denied });
+    refuse(socket, "accessDenied");
+    return;
+  }
+  if (target.proves) coming.came(socket, remote, verdict.hello);
   socket.unshift(verdict.bytes);
   target.server.emit("connection", socket);
 }
@@ -225,7 +233,7 @@ function choose(
   hello: ClientHello,
   doors: readonly Door[],
 ):
-  | { readonly server: tls.Server; readonly isForCalls: boolean }
+  | { readonly server: tls.Server; readonly proves: boolean }
   | { readonly reason: string; readonly alert: Alert } {
   const refused = (reason: string) => ({ reason, alert: "handshakeFailure" }) as const;
   if (!hello.versions.includes(0x0304)) return refused("no TLS 1.3 offered");
@@ -243,7 +251,7 @@ function choose(
     return refused(`${what} (${hello.groups.map(groupName).join(", ")})`);
   }
   const weakness = errand === "enrol" ? undefined : whyNoIdentity(hello, door);
-  return weakness === undefined ? { server, isForCalls: asked === undefined } : refused(weakness);
+  return weakness === undefined ? { server, proves: errand !== "enrol" } : refused(weakness);
 }
 
 function groupName(groupId: number): string {

@@ -41,7 +41,7 @@ export interface WebFrontOptions {
   readonly onProven: (call: Received) => void;
   /**
    * What is known of the link, now that its caller is known.
-   * @throws Refusal `link_regressed` for one that is less than the caller was seen to be capable of
+   * @throws Refusal `link_regressed` for one that is less than the caller was seen to be capable of, `link_denied`
    */
   readonly linkOf: (call: Received, caller: TokenCaller) => Channel;
 }

@@ -39,8 +39,8 @@ function conditionRemarks(checked: CheckedRule, tools: readonly MatchedTool[]): 
   ];
 }
 
-function onlyTools({ resources, prompts }: CheckedRule["document"]): boolean {
-  return resources === undefined && prompts === undefined;
+function onlyTools({ resources, prompts, methods }: CheckedRule["document"]): boolean {
+  return resources === undefined && prompts === undefined && methods === undefined;
 }
 
 /** Not where it is false whatever the arguments are, since it names another tool. */

@@ -136,7 +136,9 @@ export function instead(suggestion: string): string {
 export function sentence(text: string): string {
   const whole = text.endsWith(".") ? text : `${text}.`;
   const [first = ""] = /^\w+/.exec(whole) ?? [];
-  return Object.hasOwn(factTypes, first) ? whole : `${whole.charAt(0).toUpperCase()}${whole.slice(1)}`;
+  return Object.hasOwn(factTypes, first) || first === "hello"
+    ? whole
+    : `${whole.charAt(0).toUpperCase()}${whole.slice(1)}`;
 }
 
 function placeOf({ input, start }: Node): { readonly line: number; readonly column: number } {

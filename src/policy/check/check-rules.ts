@@ -2,14 +2,15 @@
  * Everything that can be told of rules before a call comes: slips, contradictions, and what they leave open. What is
  * said to be so, is so: where it can't be told, nothing is said.
  */
-import { type RuleDocument, ruleSchema } from "../rules.ts";
+import { isCallRule, type PolicyDocument, policySchema } from "../rules.ts";
 import { checkApprovers } from "./check-approvers.ts";
 import { checkArguments } from "./check-arguments.ts";
 import { checkCondition } from "./check-condition.ts";
 import { checkLinks, checkReadOnly } from "./check-demands.ts";
+import { checkLinkRule } from "./check-link-rule.ts";
 import { checkReach } from "./check-reach.ts";
 import { checkSet } from "./check-set.ts";
-import { checkCallers, checkTargets } from "./check-targets.ts";
+import { checkCallers, checkMethods, checkTargets } from "./check-targets.ts";
 import { type CheckedRule, checkedRule } from "./checked-rule.ts";
 import { type Finding, findingOf, type Remark } from "./finding.ts";
 import type { Known } from "./known.ts";
@@ -22,6 +23,7 @@ const checks: readonly ((checked: CheckedRule, known: Known) => readonly Remark[
   checkCallers,
   checkApprovers,
   checkTargets,
+  checkMethods,
   checkLinks,
   checkCondition,
   checkArguments,
@@ -29,33 +31,53 @@ const checks: readonly ((checked: CheckedRule, known: Known) => readonly Remark[
 ];
 
 /** Rule by rule in their order, then what is about all of them. */
-export function checkRules(documents: readonly RuleDocument[], known: Known): readonly Finding[] {
-  const rules = documents.map(checkedRule);
-  const found = [...checkEach(rules, known), ...checkSet(rules), ...checkReach(rules, known)];
+export function checkRules(documents: readonly PolicyDocument[], known: Known): readonly Finding[] {
+  const { rules, placed } = callRules(documents);
+  const together = [...checkSet(rules), ...checkReach(rules, known)].map(placed);
+  const found = [...checkEach(documents, known), ...together];
   const order = (finding: Finding): number => finding.index ?? documents.length;
   return found.toSorted((a, b) => order(a) - order(b));
 }
 
 /** The errors alone: none of them needs a rule to be compared with all others. */
-export function errorsOf(documents: readonly RuleDocument[], known: Known): readonly Finding[] {
-  return checkEach(documents.map(checkedRule), known).filter(({ severity }) => severity === "error");
+export function errorsOf(documents: readonly PolicyDocument[], known: Known): readonly Finding[] {
+  return checkEach(documents, known).filter(({ severity }) => severity === "error");
 }
 
-function checkEach(rules: readonly CheckedRule[], known: Known): readonly Finding[] {
-  const own = rules.flatMap((checked, index) =>
-    checks.flatMap((check) =>
-      check(checked, known).map((remark) => findingOf(remark, { rule: checked.document.name, index })),
-    ),
+/** Those about calls, which are compared with each other, and where what is found among them stands in the list. */
+function callRules(documents: readonly PolicyDocument[]): {
+  readonly rules: readonly CheckedRule[];
+  readonly placed: (finding: Finding) => Finding;
+} {
+  const own = documents.flatMap((document, index) => (isCallRule(document) ? [{ document, index }] : []));
+  return {
+    rules: own.map(({ document }) => checkedRule(document)),
+    placed: (finding) => {
+      const index = finding.index === undefined ? undefined : own[finding.index]?.index;
+      return { ...finding, ...(index !== undefined && { index }) };
+    },
+  };
+}
+
+function checkEach(documents: readonly PolicyDocument[], known: Known): readonly Finding[] {
+  const own = documents.flatMap((document, index) =>
+    remarksOn(document, known).map((remark) => findingOf(remark, { rule: document.name, index })),
   );
-  return [...twoOfOneName(rules.map(({ document }) => document)), ...own];
+  return [...twoOfOneName(documents), ...own];
+}
+
+function remarksOn(document: PolicyDocument, known: Known): readonly Remark[] {
+  if (!isCallRule(document)) return checkLinkRule(document, known);
+  const checked = checkedRule(document);
+  return checks.flatMap((check) => check(checked, known));
 }
 
 /** The rules of a list as it was written, and what of it is none. Those that are, keep their place in the list. */
 export function readRules(list: readonly unknown[]): {
-  readonly documents: readonly { readonly index: number; readonly document: RuleDocument }[];
+  readonly documents: readonly { readonly index: number; readonly document: PolicyDocument }[];
   readonly findings: readonly Finding[];
 } {
-  const read = list.map((value, index) => ({ index, value, result: ruleSchema.safeParse(value) }));
+  const read = list.map((value, index) => ({ index, value, result: policySchema.safeParse(value) }));
   return {
     documents: read.flatMap(({ index, result }) =>
       result.success ? [{ index, document: result.data }] : [],
@@ -79,7 +101,7 @@ export function readRules(list: readonly unknown[]): {
   };
 }
 
-function twoOfOneName(documents: readonly RuleDocument[]): readonly Finding[] {
+function twoOfOneName(documents: readonly Pick<PolicyDocument, "name">[]): readonly Finding[] {
   const seen = new Set<string>();
   return documents.flatMap(({ name }, index) => {
     const isNew = !seen.has(name);

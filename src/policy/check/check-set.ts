@@ -22,8 +22,10 @@ export function checkSet(rules: readonly CheckedRule[]): readonly Finding[] {
 }
 
 function duplicateRemark({ document }: CheckedRule, seen: Map<string, string>): Remark | undefined {
-  const { name, because, callers, on_behalf_of, tools, resources, prompts, ...rest } = document;
-  const lists = [callers, on_behalf_of, tools, resources, prompts].map((list) => list?.toSorted() ?? null);
+  const { name, because, callers, on_behalf_of, tools, resources, prompts, methods, ...rest } = document;
+  const lists = [callers, on_behalf_of, tools, resources, prompts, methods].map(
+    (list) => list?.toSorted() ?? null,
+  );
   const key = JSON.stringify([lists, Object.entries(rest).toSorted(([a], [b]) => (a < b ? -1 : 1))]);
   const other = seen.get(key);
   if (other === undefined) {
@@ -61,6 +63,7 @@ function isOver(deny: Document, other: Document): boolean {
     (deny.link === undefined || isSame(deny.link, other.link)) &&
     deny.on_behalf_of === undefined &&
     allWithin(other.callers, deny.callers) &&
+    other.methods === undefined &&
     targetKindNames.every((kind) => targetsWithin(other[kind] ?? [], deny[kind] ?? []))
   );
 }
@@ -71,6 +74,8 @@ function isOver(deny: Document, other: Document): boolean {
  */
 function idleRemark({ document, rule }: CheckedRule, allowing: readonly CheckedRule[]): Remark | undefined {
   if (rule.effect !== "deny" || rule.isShadow) return undefined;
+  // Methods are open unless one denies them.
+  if (document.methods !== undefined) return undefined;
   const isOfUsers = document.callers.some((pattern) => overlaps(pattern, "oauth:*/user/*"));
   const isAllowed = allowing.some(
     ({ document: allow }) =>

@@ -3,6 +3,7 @@ import { nearest } from "../../expr/nearest.ts";
 import { isDenying } from "../rule-index.ts";
 import { namePattern, serverPattern, targetMatcher } from "../patterns.ts";
 import { targetKindNames } from "../rules.ts";
+import { sideMethods } from "../side-methods.ts";
 import type { CheckedRule } from "./checked-rule.ts";
 import { listed, type Remark } from "./finding.ts";
 import type { Known } from "./known.ts";
@@ -19,6 +20,29 @@ export function checkTargets({ document, rule }: CheckedRule, known: Known): rea
       return tool === undefined || (tool.kind === "no-tool-matches" && isDenying(rule)) ? [] : [tool];
     }),
   );
+}
+
+/** Methods beside calls: of servers that are there, and of those that can be named. */
+export function checkMethods({ document: { methods = [] } }: CheckedRule, known: Known): readonly Remark[] {
+  return methods.flatMap((target, index) => {
+    const at = ["methods", index] as const;
+    const server = serverRemark(target, at, known);
+    if (server !== undefined) return [server];
+    const pattern = namePattern(target);
+    if (sideMethods.some((method) => overlaps(pattern, method))) return [];
+    const meant = nearest(pattern, sideMethods);
+    return [
+      {
+        kind: "unknown-method",
+        at,
+        wrong: `Rules can't name the method "${pattern}"; they can name ${listed(sideMethods, sideMethods.length)}.`,
+        mend:
+          meant === undefined
+            ? "Name calls by their tools, resources and prompts."
+            : `Write ${serverPattern(target)}/${meant} instead.`,
+      },
+    ];
+  });
 }
 
 function serverRemark(target: string, at: Remark["at"], known: Known): Remark | undefined {

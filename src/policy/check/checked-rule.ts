@@ -1,8 +1,9 @@
 /** A rule as the checks see it: what it says, ready to match, with its condition if that is one. */
-import { compileCondition, type Condition } from "../../expr/condition.ts";
+import type { Condition } from "../../expr/condition.ts";
 import type { Mistake } from "../../expr/mistake.ts";
 import { type Node, parse } from "../../expr/syntax.ts";
-import { factTypes } from "../facts.ts";
+import type { LinkHook } from "../facts.ts";
+import { ruleCondition } from "../rule-condition.ts";
 import { compileRules, type Rule, type RuleDocument } from "../rules.ts";
 import type { Known, KnownTool } from "./known.ts";
 
@@ -15,12 +16,13 @@ export interface CheckedRule {
   readonly mistake?: Mistake;
 }
 
-export function checkedRule(document: RuleDocument): CheckedRule {
+/** @param hook of one that stands for a rule about connections or links, whose condition is over what is known then */
+export function checkedRule(document: RuleDocument, hook?: LinkHook): CheckedRule {
   const { when, ...unconditional } = document;
   const [rule] = compileRules([unconditional]);
   if (rule === undefined) throw new TypeError("one rule in, one rule out");
   if (when === undefined) return { document, rule };
-  const compiled = compileCondition(when, factTypes);
+  const compiled = ruleCondition(when, hook);
   if (compiled.kind === "mistake") return { document, rule, mistake: compiled };
   return { document, rule, condition: { compiled, node: parse(when) } };
 }

@@ -19,6 +19,7 @@ export const findingKinds = {
   "virtual-server": "error",
   "unknown-tool": "error",
   "no-tool-matches": "warning",
+  "unknown-method": "error",
   "link-never-matches": "error",
   "impossible-caller": "error",
   "foreign-trust-domain": "error",
@@ -73,8 +74,8 @@ export function findingOf(
 const maxNamed = 6;
 
 /** `"a", "b" and 3 more`. */
-export function listed(names: readonly string[]): string {
-  const shown = names.slice(0, maxNamed).map((name) => JSON.stringify(name));
+export function listed(names: readonly string[], most = maxNamed): string {
+  const shown = names.slice(0, most).map((name) => JSON.stringify(name));
   const more = names.length - shown.length;
   return more > 0 ? `${shown.join(", ")} and ${more} more` : shown.join(", ");
 }

@@ -5,7 +5,7 @@
 import type { FactValues } from "../../expr/condition.ts";
 import { keyExchangeSuites, quantumLevel } from "../../crypto/suites/key-exchange.ts";
 import type { LinkPosture } from "../../model/channel.ts";
-import { factTypes } from "../facts.ts";
+import { factTypes, linkFactTypes } from "../facts.ts";
 import { certificateIds } from "../link-conditions.ts";
 import { targetKindNames } from "../rules.ts";
 import { namePattern, serverPattern } from "../patterns.ts";
@@ -42,8 +42,10 @@ export function possibleFacts(checked: CheckedRule): readonly PartialFacts[] {
 }
 
 function partial(facts: FactValues): PartialFacts {
-  return { facts, missing: new Set(Object.keys(factTypes).filter((name) => !Object.hasOwn(facts, name))) };
+  return { facts, missing: new Set(allNames.filter((name) => !Object.hasOwn(facts, name))) };
 }
+
+const allNames = Object.keys({ ...factTypes, ...linkFactTypes.connection });
 
 const linkMembers = ["group", "level", "pq", "certificate"];
 
@@ -75,5 +77,6 @@ function callsOf({ document }: CheckedRule): readonly FactValues[] {
       };
     }),
   );
-  return [...named, { kind: "", tool: "" }];
+  // What stands beside a call belongs to any.
+  return [...named, { kind: "", tool: "" }, ...(document.methods === undefined ? [] : [{}])];
 }

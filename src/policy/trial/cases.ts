@@ -2,14 +2,17 @@
 import { z } from "zod";
 
 import { decide, type Denial, type Permit } from "../decide.ts";
+import type { LinkRules } from "../link-rules.ts";
 import { redacted } from "../redaction.ts";
 import type { Rule } from "../rules.ts";
 import { callMembers, type DescribedCall, questionOf, type TrialWorld } from "./described-call.ts";
+import { hookOf, issueInWords, namesDiffer, runLinkCase } from "./link-cases.ts";
 
 const verdicts = ["allow", "deny", "cut", "hold", "read_only", "step_up"] as const;
 type Verdict = (typeof verdicts)[number];
 
 const caseSchema = z.strictObject({
+  on: z.literal("call").optional().describe("Or `connection`, `link`: link-cases.ts."),
   name: z.string().min(1).max(300),
   ...callMembers,
   expect: z.enum(verdicts).describe("What becomes of the call; `allow` with redactions too."),
@@ -49,20 +52,25 @@ export interface CaseResult {
   readonly differs: readonly string[];
 }
 
+/** What is tried: the rules about calls, and those about connections and links. */
+export interface TriedRules {
+  readonly calls: readonly Rule[];
+  readonly links: LinkRules;
+}
+
 /** Each case in turn. */
 export function runCases(
   { cases, defaults }: Cases,
   world: TrialWorld,
-  rules: readonly Rule[],
+  { calls, links }: TriedRules,
 ): readonly (CaseResult | BadCase)[] {
   return cases.map((given, at) => {
-    const read = caseSchema.safeParse({ ...defaults, ...given });
-    if (read.success) return resultOf(read.data, world, rules);
     const name = typeof given["name"] === "string" ? given["name"] : `case ${at + 1}`;
-    const why = read.error.issues.map(
-      ({ path, message }) => `${path.map(String).join(".") || "(top)"}: ${message}`,
-    );
-    return { kind: "bad-case", name, why };
+    const hook = hookOf(given);
+    if (hook !== undefined) return { name, ...runLinkCase({ given, defaults, hook }, world, links) };
+    const read = caseSchema.safeParse({ ...defaults, ...given });
+    if (read.success) return resultOf(read.data, world, calls);
+    return { kind: "bad-case", name, why: read.error.issues.map(issueInWords) };
   });
 }
 
@@ -116,16 +124,6 @@ function differences(each: Case, decision: Permit | Denial): readonly string[] {
 function rulesOf(decision: Permit | Denial): readonly (string | null)[] {
   if (decision.kind === "denial" && decision.held !== undefined) return decision.held.map(({ rule }) => rule);
   return [decision.rule];
-}
-
-function namesDiffer(
-  what: string,
-  expected: readonly string[] | undefined,
-  got: readonly string[],
-): readonly string[] {
-  if (expected === undefined) return [];
-  const [wanted, found] = [expected, got].map((names) => [...new Set(names)].toSorted().join(", "));
-  return wanted === found ? [] : [`expected ${what} ${wanted || "none"}, got ${found || "none"}`];
 }
 
 function argumentsDiffer(

@@ -8,7 +8,7 @@ import { parseDuration, parseTimestamp } from "../../expr/time.ts";
 import type { Caller } from "../../model/caller.ts";
 import type { LinkPosture } from "../../model/channel.ts";
 import { signatureModes } from "../../model/message-proof.ts";
-import type { Question } from "../decide.ts";
+import type { Facing, Question } from "../decide.ts";
 import type { Facts } from "../facts.ts";
 import { certificateIds } from "../link-conditions.ts";
 import { targetKindNames } from "../rules.ts";
@@ -53,7 +53,11 @@ export const callMembers = {
     .string()
     .regex(/^[^/*]+\/[^*]+$/, 'expected "server/tool"')
     .describe("`server/tool`; of resources and prompts `server/uri` and `server/prompt`."),
-  kind: z.enum(targetKindNames).default("tools"),
+  kind: z.enum([...targetKindNames, "methods"]).default("tools"),
+  within: z
+    .string()
+    .default("")
+    .describe("Of methods, the tool of the call that it belongs to, or that began the task."),
   args: z.record(z.string(), z.unknown()).default({}).describe("Its arguments."),
   size: z.int().min(0).default(500).describe("Bytes of its message."),
   claims: z.record(z.string(), z.unknown()).default({}).describe("Claims of the caller's access token."),
@@ -100,6 +104,7 @@ export const describedCall = callSchema;
 
 /** The question that call puts to the judge, in that world. */
 export function questionOf(call: DescribedCall, world: TrialWorld): Question {
+  if (call.kind === "methods") return methodQuestionOf({ ...call, kind: call.kind }, world);
   const [server, name] = targetOf(call);
   const surroundings = surroundingsOf(world.surroundings);
   return {
@@ -115,6 +120,44 @@ export function questionOf(call: DescribedCall, world: TrialWorld): Question {
     facts: { of: (party) => ({ ...factsOf(call, { ...world, surroundings, party }) }) },
     approved: new Set(call.approved),
   };
+}
+
+/** As the gate asks it: open to whoever may use the server, a task or a resource by what it is of. */
+function methodQuestionOf(call: DescribedCall, world: TrialWorld): Question {
+  const [server, method] = targetOf(call);
+  const surroundings = surroundingsOf(world.surroundings);
+  const facts: Facing = { of: (party) => ({ ...factsOf(call, { ...world, surroundings, party }) }) };
+  const target = methodTarget(call);
+  const isTask = target?.kind === "tools";
+  return {
+    caller: callerOf(call, world),
+    link: linkOf(call),
+    server,
+    facts: { ...facts, missing: new Set(target === undefined ? noTarget : isTask ? ofTask : []) },
+    side: { method, facts },
+    ...(target && { target, onlyReads: isTask && world.isReadOnly(server, target.name) }),
+    ...(isTask && { isList: true }),
+  };
+}
+
+const noTarget = ["args", "tool", "resource"] as const;
+const ofTask = ["args", "intent"] as const;
+
+function methodTarget(call: DescribedCall): Question["target"] {
+  const [, method] = targetOf(call);
+  const { uri } = call.args;
+  if (/^resources\/(?:un)?subscribe$/.test(method) && typeof uri === "string")
+    return { kind: "resources", name: uri };
+  const isTask = ["tasks/get", "tasks/result", "tasks/update"].includes(method);
+  return isTask && call.within !== "" ? { kind: "tools", name: call.within } : undefined;
+}
+
+/** What the facts say of what is named: of a method, what the call names that it belongs to. */
+function namedBy(call: DescribedCall): { readonly kind: Facts["call"]["kind"]; readonly name: string } {
+  const { kind, within } = call;
+  const [, name] = targetOf(call);
+  if (kind !== "methods") return { kind, name };
+  return methodTarget(call) ?? (within === "" ? { kind: "", name: "" } : { kind: "tools", name: within });
 }
 
 function targetOf({ call }: DescribedCall): readonly [string, string] {
@@ -140,7 +183,7 @@ function callerOf(call: DescribedCall, { trustDomain }: Pick<TrialWorld, "trustD
   return { id: caller, chain, proof };
 }
 
-function linkOf({ caller, link: { group, certificate } }: DescribedCall): LinkPosture {
+export function linkOf({ caller, link: { group, certificate } }: DescribedCall): LinkPosture {
   const suite = keyExchangeSuites.find(({ id }) => id === group);
   const proven = certificate ?? (isWorkload(caller) ? "ML-DSA-65" : "none");
   return {
@@ -156,29 +199,31 @@ interface About extends Omit<TrialWorld, "surroundings"> {
   readonly party: string;
 }
 
-function factsOf(call: DescribedCall, { party, surroundings, trustDomain, isReadOnly }: About): Facts {
-  const [server, name] = targetOf(call);
-  const tool = call.kind === "tools" ? name : "";
+export function factsOf(call: DescribedCall, about: About): Facts {
+  const { party, surroundings, trustDomain, isReadOnly } = about;
+  const [server, method] = targetOf(call);
+  const { kind, name } = namedBy(call);
+  const tool = kind === "tools" ? name : "";
   const { group, level, isPostQuantum: pq, certificate = "none" } = linkOf(call);
   const { profile, ja4 } = call.link;
   const { hour, minute, weekday } = surroundings.clock(call.at);
-  const data = surroundings.dataOf(call.kind, server, name);
+  const data = kind === "" ? undefined : surroundings.dataOf(kind, server, name);
   return {
     caller: callerFacts(call, { party, surroundings, trustDomain }),
     call: {
       server,
       tool,
-      kind: call.kind,
+      kind,
       name,
-      method: methods[call.kind],
+      method: call.kind === "methods" ? method : methods[call.kind],
       size: call.size,
       era: "2026-07-28",
     },
     args: call.kind === "resources" ? { uri: name } : call.args,
     tool: {
       ...call.tool,
-      read_only: call.kind === "tools" && isReadOnly(server, name),
-      labels: call.kind === "tools" ? surroundings.labelsOf(server, name) : [],
+      read_only: kind === "tools" && isReadOnly(server, name),
+      labels: kind === "tools" ? surroundings.labelsOf(server, name) : [],
     },
     link: { group, level, pq, certificate, profile, version: "TLSv1.3", ja4 },
     place: { address: call.address, networks: surroundings.networksOf(call.address) },
