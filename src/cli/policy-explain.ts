@@ -1,5 +1,6 @@
 /** `latticegate policy explain` */
 import { configWithoutRules, trialWorldOfConfig } from "../app/policy/known-config.ts";
+import { rulesInBundle } from "../app/policy/bundle-operations.ts";
 import { loadRules } from "../app/policy/case-file.ts";
 import { explainDescribed, explainEntry } from "../app/policy/explain-call.ts";
 import type { Entry } from "../audit/entry.ts";
@@ -54,8 +55,9 @@ export const policyExplain = {
     if (more.length > 0 || (id === undefined) === (call.text("caller") === undefined)) {
       throw new Refusal("bad_config", "Name a call's id, or describe one: --caller NAME --tool SERVER/TOOL.");
     }
-    const world = trialWorldOfConfig(configWithoutRules(configFile(call)));
-    const rules = loadRules(configFile(call));
+    const config = configWithoutRules(configFile(call));
+    const world = trialWorldOfConfig(config);
+    const rules = config.policyBundle === undefined ? loadRules(configFile(call)) : rulesInBundle(config);
     if (id === undefined) {
       tell(call, explainDescribed(describedBy(call), world, rules), []);
       return 0;
