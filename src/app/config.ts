@@ -20,6 +20,7 @@ import { delegationSchema } from "./config/delegation.ts";
 import { gateSchema } from "./config/gate.ts";
 import { type Listeners, listenSchema, readListeners } from "./config/listen.ts";
 import { pathsSchema } from "./config/paths.ts";
+import { type BundleSettings, bundleSettings, policiesSchema } from "./config/policies.ts";
 import {
   forwardServerSchema,
   httpServerSchema,
@@ -116,12 +117,7 @@ export const configSchema = z.strictObject({
   gate: gateSchema,
   issuers: issuersSchema,
   enrolment: enrolmentSchema,
-  policies: z
-    .union([z.array(policySchema), z.string().min(1)])
-    .default([])
-    .describe(
-      "Who may do what, or the path of a file that holds the list; taken up while the gateway runs when the file is replaced. What no rule allows is denied.",
-    ),
+  policies: policiesSchema,
   ...surroundingsSections,
   protocol: z
     .strictObject({
@@ -203,7 +199,10 @@ export interface Config extends Omit<ConfigDocument, "listen" | "policies" | "pr
   /** Absolute path of the file the rules stand in, if they have one of their own. */
   readonly policiesFile?: string;
   readonly profile: Profile;
+  /** Those that stand in the config or in their file; none if they come in a bundle. */
   readonly policies: readonly PolicyDocument[];
+  /** Where the bundle is that they come in, if they do. */
+  readonly policyBundle?: BundleSettings;
   /** What the file asks for that isn't built; shown at each start, never silently ignored. */
   readonly notYet: readonly NotYet[];
 }
@@ -224,11 +223,13 @@ export function parseConfig(text: string, file: string): Config {
   checkServerLinks(document.servers, tolerating);
   checkEnrolment(document.enrolment, document.issuers, document.trust_domain);
   const policies = checkedRules(policyDocuments(document.policies, folder), document);
+  const policyBundle = bundleSettings(document.policies, folder, tolerating);
   return {
     ...document,
     file,
     folder,
     ...(typeof document.policies === "string" && { policiesFile: path.resolve(folder, document.policies) }),
+    ...(policyBundle && { policyBundle }),
     state: path.resolve(folder, document.state),
     ...readListeners(document.listen, {
       folder,
@@ -265,10 +266,23 @@ function checkVirtualServers({ servers, virtual_servers: virtual }: ConfigDocume
 }
 
 function policyDocuments(policies: ConfigDocument["policies"], folder: string): readonly PolicyDocument[] {
-  if (typeof policies !== "string") return policies;
+  if (typeof policies !== "string") return "bundle" in policies ? [] : policies;
   const file = path.resolve(folder, policies);
   return validated(z.strictObject({ policies: z.array(policySchema) }), parseYaml(readText(file), file), file)
     .policies;
+}
+
+/** The file that a config names for its rules, however wrong the rest of it is; undefined if it names none. */
+export function namedPoliciesFile(file: string): string | undefined {
+  try {
+    const document = parseYaml(readText(file), file);
+    const named =
+      typeof document === "object" && document !== null && "policies" in document && document.policies;
+    return typeof named === "string" ? path.resolve(path.dirname(file), named) : undefined;
+  } catch (error) {
+    if (error instanceof Refusal) return undefined;
+    throw error;
+  }
 }
 
 /** A rule that can't be carried out as written is told now, not when the gateway starts. */

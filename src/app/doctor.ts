@@ -16,6 +16,7 @@ import { pathFactText, readPathFacts } from "./path-facts.ts";
 import { openOperatorTunnel } from "./operator-tunnel.ts";
 import { classicalVerdict } from "./classical-probe.ts";
 import { gateNotes } from "./server-gate.ts";
+import { bundleFindings } from "./policy/doctor-bundle.ts";
 import { signatureFindings } from "./signatures/doctor-signatures.ts";
 import { signerFindings } from "./signer/doctor-signer.ts";
 import { statePaths } from "./state-folder.ts";
@@ -29,7 +30,7 @@ export interface Finding {
   readonly remedy?: string;
 }
 
-interface Examination {
+export interface Examination {
   readonly config: Config;
   readonly clock: Clock;
 }
@@ -43,6 +44,7 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
   yield* await attempt("signer", () => signerFindings(examination.config));
   yield* await attempt("log", () => auditLog(examination));
   yield* await attempt("witnesses", () => witnesses(examination));
+  yield* await attempt("policies", () => Promise.resolve(bundleFindings(examination)));
   yield* await attempt("message keys", () => signatureFindings(examination.config.state));
   const running = await runningGateway(examination.config.state);
   if (running === undefined) {

@@ -2,7 +2,7 @@
 import { rm } from "node:fs/promises";
 import { randomUUIDv7 } from "node:crypto";
 
-import { type InForce, type LinkTerms } from "../crypto/suites/in-force.ts";
+import { type InForce, type LinkTerms, termsAt } from "../crypto/suites/in-force.ts";
 import type { LogSuites } from "../crypto/suites/signatures.ts";
 import type { Journal } from "../gate/ports.ts";
 import { writePrivateFile } from "../host/store/files.ts";
@@ -20,7 +20,7 @@ import { approvalsKey } from "./approvals/approval-operations.ts";
 import { type AuditLog, followingLog, openAuditLog } from "./audit-log.ts";
 import { openClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
-import { followPolicies } from "./followed-policies.ts";
+import { type FollowedPolicies, type Following, followPolicies } from "./followed-policies.ts";
 import { liveFacts } from "./crypto/live-facts.ts";
 import { profilesIn, proveLinkCryptography } from "./cryptography.ts";
 import { type Base, type Environment, openDataPlane } from "./data-plane.ts";
@@ -123,8 +123,7 @@ async function openBase(
   const keeping = { state: config.state, journal, spiffeId: gatewayId, onlooker, clock, log };
   const tools = openServerTools(gatewayPins(config), keeping, opening);
   const issuers = () => issuersOf(roots.roots());
-  const policies = followPolicies(config, { journal, principal: gatewayId, clock, log });
-  opening.defer(policies.stop);
+  const policies = await openPolicies(config, { journal, inForce, clock, log }, opening);
   const seen = { ...state, issuers, inForce, pinnedTools: tools.pinned, policies: policies.current };
   const world = watchedWorld(config, seen, { clock, log });
   opening.defer(world.stop);
@@ -166,6 +165,23 @@ async function openInForce(
   mustBeAllowed(inForce().profile, clock.nowUnixMs());
   await proveLinkCryptography(profilesIn(inForce()));
   return { profiles, inForce };
+}
+
+/** The rules, and what their conditions ask for by name, as they are followed while the gateway runs. */
+async function openPolicies(
+  config: Config,
+  needs: Environment & Pick<Following, "journal"> & { readonly inForce: () => InForce },
+  opening: AsyncDisposableStack,
+): Promise<FollowedPolicies> {
+  const { inForce, ...environment } = needs;
+  const policies = await followPolicies(config, {
+    ...environment,
+    principal: gatewayIdOf(config.trust_domain),
+    database: statePaths(config.state).database,
+    terms: () => ({ ...termsAt(inForce(), needs.clock.nowUnixMs()), name: inForce().profile.name }),
+  });
+  opening.defer(policies.stop);
+  return policies;
 }
 
 interface LogNeeds extends Environment {

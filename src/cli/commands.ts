@@ -38,6 +38,13 @@ import { grant, grantRevoke, grants } from "./grant.ts";
 import { identityExport } from "./identity.ts";
 import { pinsApprove, pinsFingerprint, pinsForget, pinsList } from "./pins.ts";
 import { policyCheck, policyTest } from "./policy.ts";
+import {
+  policyBundleFollow,
+  policyBundleHistory,
+  policyBundleMake,
+  policyBundleRollBack,
+  policyBundleVerify,
+} from "./policy-bundle.ts";
 import { policyExplain } from "./policy-explain.ts";
 import { signer, signerInit } from "./signer.ts";
 import { status } from "./status.ts";
@@ -121,6 +128,11 @@ export const commands = [
   policyCheck,
   policyTest,
   policyExplain,
+  policyBundleMake,
+  policyBundleVerify,
+  policyBundleHistory,
+  policyBundleRollBack,
+  policyBundleFollow,
   identityExport,
   benchHandshake,
 ] as const satisfies readonly Command[];

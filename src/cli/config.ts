@@ -4,6 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { loadConfig } from "../app/config.ts";
 import { configDocsText, configJsonSchema } from "../app/config-docs.ts";
 import { gateNotes } from "../app/server-gate.ts";
+import { placeText } from "../app/config/policies.ts";
 import { type Command, configFile, configOption } from "./command.ts";
 
 export const configCheck = {
@@ -14,9 +15,11 @@ export const configCheck = {
   run: (call) => {
     const file = configFile(call);
     const config = loadConfig(file);
+    const { policyBundle } = config;
+    const policies = policyBundle ? `a bundle from ${placeText(policyBundle.place)}` : config.policies.length;
     call.out(`${file} is right.`);
     call.out(
-      `In force: every link TLS 1.3 with ${config.profile.groups.map((group) => group.id).join(" or ")}, identities ${config.profile.identity.id}; servers: ${Object.keys(config.servers).length}; policies: ${config.policies.length}, default-deny.`,
+      `In force: every link TLS 1.3 with ${config.profile.groups.map((group) => group.id).join(" or ")}, identities ${config.profile.identity.id}; servers: ${Object.keys(config.servers).length}; policies: ${policies}, default-deny.`,
     );
     for (const note of gateNotes(config)) call.out(`Gate:     ${note}`);
     for (const part of config.notYet) call.out(`Not yet:  ${part.at}: ${part.because}.`);

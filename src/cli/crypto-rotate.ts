@@ -2,7 +2,7 @@
 import { loadConfig } from "../app/config.ts";
 import { rotateLog } from "../app/log-rotation.ts";
 import { rotateTlsKeys } from "../app/profile-operations.ts";
-import { rotatePublisherKeys } from "../app/tools/sign-tools.ts";
+import { rotatePublisherKeys } from "../app/publisher-signers.ts";
 import { systemClock } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { caRotate, forOption } from "./ca-roots.ts";
@@ -52,10 +52,22 @@ const rotating = [
     what: "manifest",
     help: "The keys with which `tools sign` signs manifests of this gateway's servers.",
     run: async (call) => {
-      const fingerprint = await rotatePublisherKeys(loadConfig(configFile(call)));
+      const fingerprint = await rotatePublisherKeys(loadConfig(configFile(call)), "manifest");
       call.out(`manifests are signed with ${fingerprint} from now on`);
       call.out(
         "First let gateways take up what it signs: add it to their tools.publishers. Then sign each server's tools again, and take the one before out when its manifests have ended.",
+      );
+      return 0;
+    },
+  },
+  {
+    what: "policy",
+    help: "The keys with which `policy bundle make` signs bundles.",
+    run: async (call) => {
+      const fingerprint = await rotatePublisherKeys(loadConfig(configFile(call)), "policy");
+      call.out(`bundles of policies are signed with ${fingerprint} from now on`);
+      call.out(
+        "First let gateways take up what it signs: add it to their policies.bundle.publishers. Then make the bundle anew, and take the one before out when they have taken it up.",
       );
       return 0;
     },

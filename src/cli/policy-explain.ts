@@ -1,5 +1,6 @@
 /** `latticegate policy explain` */
 import { configWithoutRules, trialWorldOfConfig } from "../app/policy/known-config.ts";
+import { rulesInBundle } from "../app/policy/bundle-operations.ts";
 import { loadPolicies } from "../app/policy/case-file.ts";
 import {
   explainDescribed,
@@ -7,12 +8,13 @@ import {
   explainLinkDescribed,
   type LinkExplanation,
 } from "../app/policy/explain-call.ts";
+import type { Config } from "../app/config.ts";
 import type { Entry } from "../audit/entry.ts";
 import { openLogReader } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { ExplainedRule, Explanation } from "../policy/explain.ts";
 import type { LinkHook } from "../policy/facts.ts";
-import { inWords } from "../policy/trial/cases.ts";
+import { inWords, type TriedRules } from "../policy/trial/cases.ts";
 import { linkInWords } from "../policy/trial/link-cases.ts";
 import { type Command, type CommandCall, configFile } from "./command.ts";
 import { logFolder, logOption, namingOptions, placeOptions, withNamesFor } from "./log-place.ts";
@@ -85,8 +87,9 @@ export const policyExplain = {
     if (more.length > 0 || (id === undefined) === (call.text("caller") === undefined)) {
       throw new Refusal("bad_config", "Name a call's id, or describe one: --caller NAME --tool SERVER/TOOL.");
     }
-    const world = trialWorldOfConfig(configWithoutRules(configFile(call)));
-    const { calls: rules } = loadPolicies(configFile(call));
+    const config = configWithoutRules(configFile(call));
+    const world = trialWorldOfConfig(config);
+    const { calls: rules } = rulesOf(call, config);
     if (id === undefined) {
       tell(call, explainDescribed(describedBy(call), world, rules), []);
       return 0;
@@ -137,8 +140,8 @@ function explainLinkFor(call: CommandCall, hook: LinkHook): number {
     ...(link !== undefined && { link: { group: link } }),
     ...(call.text("claims") !== undefined && { claims: jsonOf(call, "claims") }),
   };
-  const world = trialWorldOfConfig(configWithoutRules(configFile(call)));
-  const explained = explainLinkDescribed(given, world, loadPolicies(configFile(call)).links);
+  const config = configWithoutRules(configFile(call));
+  const explained = explainLinkDescribed(given, trialWorldOfConfig(config), rulesOf(call, config).links);
   if (call.flag("json")) call.out(jsonText(explained));
   else for (const line of linkLines(explained)) call.out(line);
   return 0;
@@ -155,6 +158,11 @@ function linkLines({ rules, decision }: LinkExplanation): readonly string[] {
     ...(decision.denied === undefined ? [] : [`    ${decision.denied.because}`]),
     ...(watched.length === 0 ? [] : [`    Watched only: ${watched.join(", ")}`]),
   ];
+}
+
+/** Those of the config, of its file, or of the bundle in force. @throws Refusal `bad_config`, `bad_state` */
+function rulesOf(call: CommandCall, config: Config): TriedRules {
+  return config.policyBundle === undefined ? loadPolicies(configFile(call)) : rulesInBundle(config);
 }
 
 /** @throws Refusal `bad_config` */

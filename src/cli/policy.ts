@@ -1,10 +1,9 @@
 /** `latticegate policy check | test` */
-import { existsSync } from "node:fs";
 import path from "node:path";
 
+import { namedPoliciesFile } from "../app/config.ts";
 import { caseFilesIn, runCaseFile } from "../app/policy/case-file.ts";
 import { checkFile, type CheckedFile } from "../app/policy/check-files.ts";
-import { readRuleFile } from "../app/policy/rule-file.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { BadCase, CaseResult } from "../policy/trial/cases.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
@@ -25,12 +24,13 @@ export const policyCheck = {
     const findings = checked.flatMap((each) => each.findings);
     const errors = findings.filter(({ severity }) => severity === "error").length;
     if (call.flag("json")) call.out(jsonText(checked));
-    else for (const line of checked.flatMap(linesOf)) call.out(line);
+    else for (const line of checked.flatMap(checkLines)) call.out(line);
     return Promise.resolve(errors === 0 ? 0 : 1);
   },
 } as const satisfies Command;
 
-function linesOf({ file, rules, findings, withoutTools }: CheckedFile): readonly string[] {
+/** What a check found, for a terminal. */
+export function checkLines({ file, rules, findings, withoutTools }: CheckedFile): readonly string[] {
   const shown = relative(file);
   const found = findings.flatMap(({ line, column, severity, rule, kind, wrong, mend }) => [
     `${shown}:${line}:${column}: ${severity}: ${rule === null ? "" : `${rule}: `}${wrong} [${kind}]`,
@@ -82,7 +82,8 @@ export const policyTest = {
 function casesBeside(call: CommandCall): readonly string[] {
   const file = configFile(call);
   const folder = path.dirname(path.resolve(file));
-  const rules = existsSync(file) ? [path.dirname(path.resolve(readRuleFile(file).file))] : [];
+  const named = namedPoliciesFile(path.resolve(file));
+  const rules = named === undefined ? [] : [path.dirname(named)];
   const found = caseFilesIn([folder, path.join(folder, "policies"), ...rules]);
   if (found.length > 0) return found;
   throw new Refusal(
@@ -95,16 +96,18 @@ function isPassed(result: CaseResult | BadCase): boolean {
   return result.kind === "result" && result.passed;
 }
 
-function caseLines(result: CaseResult | BadCase): readonly string[] {
+/** What became of a case. */
+export function caseLines(result: CaseResult | BadCase): readonly string[] {
   const why = result.kind === "result" ? result.differs : result.why;
   return [`  ${isPassed(result) ? "pass" : "FAIL"}  ${result.name}`, ...why.map((line) => `        ${line}`)];
 }
 
-function relative(file: string): string {
+/** As it is reached from here, where it is below. */
+export function relative(file: string): string {
   const shown = path.relative(process.cwd(), file);
   return shown.startsWith("..") ? file : shown;
 }
 
-function many(count: number, what: string): string {
+export function many(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

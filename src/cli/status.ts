@@ -2,9 +2,12 @@
 import { runningGateway } from "../app/certificate-authority.ts";
 import { loadConfig } from "../app/config.ts";
 import { pathFactText, readPathFacts } from "../app/path-facts.ts";
+import { bundleFindings } from "../app/policy/doctor-bundle.ts";
 import { signerHealth } from "../app/signer/gateway-signer.ts";
 import { reportedIncidents } from "../app/witness-records.ts";
+import { systemClock } from "../host/system.ts";
 import { type Command, configFile, configOption } from "./command.ts";
+import { shown } from "./tools-text.ts";
 
 export const status = {
   name: "status",
@@ -23,6 +26,8 @@ export const status = {
     );
     if (run.dashboard !== undefined) call.out(`Page      ${run.dashboard}`);
     for (const fact of await readPathFacts(config.state)) call.out(`Path      to ${pathFactText(fact)}`);
+    for (const { text } of bundleFindings({ config, clock: systemClock }))
+      call.out(`Policies  ${shown(text)}`);
     const incidents = await reportedIncidents(config.state);
     for (const { kind, spiffe_id: by, at } of incidents) {
       call.out(`Log       ${kind} reported by ${by} at ${at}: see "latticegate audit witnesses"`);

@@ -1,6 +1,4 @@
 /** `latticegate tools list | diff | history | approve | roll-back` */
-import { userInfo } from "node:os";
-
 import { loadConfig } from "../app/config.ts";
 import { sidecarState } from "../app/sidecar-state.ts";
 import {
@@ -15,6 +13,7 @@ import { systemClock } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
 import { diffLines, historyLines, jsonText, listLines, shown } from "./tools-text.ts";
+import { who } from "./who.ts";
 
 export const toolPlaceOptions = {
   ...configOption,
@@ -170,15 +169,6 @@ function because(call: CommandCall): string {
   const text = call.text("because")?.trim() ?? "";
   if (text !== "" && text.length <= 1000) return text;
   throw new Refusal("bad_config", "Say why, in up to 1,000 characters: --because TEXT.");
-}
-
-/** Of this machine, for the history; the audit log names nobody. */
-function who(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return "unknown";
-  }
 }
 
 function tell(call: CommandCall, value: unknown, lines: readonly string[]): void {

@@ -63,6 +63,14 @@ export function digestIn(value: unknown): string | undefined {
   return typeof value === "string" && /^sha-256:[A-Za-z0-9_-]{43}$/.test(value) ? value : undefined;
 }
 
+/** RFC 3339, in UTC, at most milliseconds. @returns Unix time in milliseconds */
+export function timeIn(value: unknown): number | undefined {
+  if (typeof value !== "string" || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/.test(value))
+    return undefined;
+  const time = Date.parse(value);
+  return Number.isFinite(time) ? time : undefined;
+}
+
 /** A list whose elements are all right. */
 export function listIn<T>(
   value: unknown,

@@ -32,6 +32,7 @@ type EntryEvent =
   | "tools.finding"
   | "tools.change"
   | "policy.change"
+  | "policy.refuse"
   | "approval.request"
   | "approval.decision"
   | "approval.use"

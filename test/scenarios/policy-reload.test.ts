@@ -49,3 +49,33 @@ test("rules in a file of their own are taken up when it is replaced, and a file 
   await eventually("the removed rule is gone", async () => !(await isAllowed("read")));
   assert.equal((await entriesOf(gateway, "policy.change")).at(-1)?.facts["removed"], "reading");
 });
+
+test("a config that names another file of rules is followed there, also when that file comes later", async (t) => {
+  const stub = await stubServer(t);
+  const yaml = (file: string): string => `servers: { lab: { url: "${stub.url}" } }\npolicies: ${file}\n`;
+  const folder = await temporaryFolder(t);
+  const [config, other] = ["latticegate.yaml", "other.yaml"].map((name) => path.join(folder, name)) as [
+    string,
+    string,
+  ];
+  await writeFile(path.join(folder, "rules.yaml"), `policies:\n${allow("reading", "lab/read")}`);
+  await writeFile(config, `state: ./state\n${yaml("rules.yaml")}`);
+  const gateway = await testGateway(t, yaml("rules.yaml"), { folder });
+  const client = clientOf(t, gateway, await enrol(gateway));
+  const isAllowed = async (tool: string): Promise<boolean> =>
+    (await client.post("lab", toolCall(tool))).text.includes('"result":{}');
+
+  await writeFile(config, `state: ./state\n${yaml("other.yaml")}`);
+  await eventually(
+    "it is told that the file isn't there",
+    () => logged(gateway, "policy.refused").length > 0,
+  );
+  assert.match(String(logged(gateway, "policy.refused")[0]?.["reason"]), /other\.yaml can't be read/);
+  assert.equal(await isAllowed("read"), true, "the rules from before stay");
+  await writeFile(other, `policies:\n${allow("writing", "lab/write")}`);
+  await eventually("the other file counts", () => isAllowed("write"));
+  assert.equal(await isAllowed("read"), false);
+
+  await writeFile(other, `policies:\n${allow("reading", "lab/read")}`);
+  await eventually("and is followed", () => isAllowed("read"));
+});

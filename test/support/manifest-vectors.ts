@@ -3,12 +3,21 @@
  * canonical JSON, from fixed seeds: made again they are the same bytes. `node test/support/manifest-vectors.ts` writes
  * them.
  */
-import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 
-import { ed25519 } from "@noble/curves/ed25519.js";
-import { ml_dsa44, ml_dsa65 } from "@noble/post-quantum/ml-dsa.js";
+import { ml_dsa44 } from "@noble/post-quantum/ml-dsa.js";
+
+import {
+  base64url,
+  canonical,
+  digest,
+  fingerprint,
+  type Json,
+  type Key,
+  publisher,
+  utf8,
+} from "./published.ts";
 
 interface ManifestVector {
   /** In test/vectors/manifest/. */
@@ -27,50 +36,8 @@ export interface ManifestVectors {
 
 export const manifestVectorFolder = new URL("../vectors/manifest/", import.meta.url);
 
-type Json = Readonly<Record<string, unknown>>;
-
-interface Key {
-  readonly jwk: Readonly<Record<string, string>>;
-  readonly kid: string;
-  readonly sign: (text: string) => string;
-}
-
 const server = "https://mcp.example/mcp";
 const nowUnixMs = Date.parse("2026-08-01T00:00:00Z");
-const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
-const base64url = (bytes: Uint8Array | string): string => Buffer.from(bytes).toString("base64url");
-const digest = (text: string): string => createHash("sha256").update(text).digest("base64url");
-
-/** RFC 8785 for objects, arrays and strings of ASCII, which is all there is here. */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  const members = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join(",")}}`;
-}
-
-function publisher(seed: number): readonly [Key, Key] {
-  const secret = new Uint8Array(32).fill(seed);
-  const edJwk = { alg: "Ed25519", crv: "Ed25519", kty: "OKP", x: base64url(ed25519.getPublicKey(secret)) };
-  const lattice = ml_dsa65.keygen(secret);
-  const mlJwk = { alg: "ML-DSA-65", kty: "AKP", pub: base64url(lattice.publicKey) };
-  const { crv, kty, x } = edJwk;
-  return [
-    {
-      jwk: edJwk,
-      kid: digest(canonical({ crv, kty, x })),
-      sign: (text) => base64url(ed25519.sign(utf8(text), secret)),
-    },
-    {
-      jwk: mlJwk,
-      kid: digest(canonical(mlJwk)),
-      sign: (text) => base64url(ml_dsa65.sign(utf8(text), lattice.secretKey, { extraEntropy: false })),
-    },
-  ];
-}
-
-const fingerprint = (keys: readonly Key[]): string => digest(canonical({ keys: keys.map(({ jwk }) => jwk) }));
-
 function signed(key: Key, manifest: Json, header: Json = {}): Json {
   const members = { alg: key.jwk["alg"], kid: key.kid, typ: "mcp-manifest+jws", ...header };
   const encoded = base64url(JSON.stringify(members));

@@ -35,8 +35,10 @@ test("people are shown the requests that they may decide, and nothing of others"
   const id = settled.kind === "waiting" ? settled.request.id : assert.fail();
   const nobody = { token_hash: "x", is: [] };
   const { routes } = approvalRoutes({ state, clock, key, people: { alice: nobody, bob: nobody } });
-  const listed = (login: string) =>
-    (routes["approvals"]?.(new URLSearchParams(), login) as { requests: readonly object[] }).requests.length;
+  const listed = (login: string) => {
+    const answer = routes["approvals"]?.(new URLSearchParams(), login);
+    return (answer as { requests: readonly object[] }).requests.length;
+  };
   const shown = (login: string) =>
     routes["approvals/show"]?.(new URLSearchParams({ id }), login) as { arguments: readonly object[] };
   for (const login of ["operator", "person:alice"]) {

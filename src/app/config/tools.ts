@@ -4,7 +4,7 @@ import { z } from "zod";
 import { acceptedChanges } from "../../integrity/tools/tool-pins.ts";
 
 /** SHA-256, base64url. */
-const fingerprint = z
+export const fingerprint = z
   .string()
   .regex(/^[A-Za-z0-9_-]{43}$/, "expected a fingerprint as `latticegate tools sign` prints it");
 

@@ -6,59 +6,92 @@ import { z } from "zod";
 
 import { Refusal } from "../../kernel/refusal.ts";
 import { readRules } from "../../policy/check/check-rules.ts";
-import { compileLinkRules } from "../../policy/link-rules.ts";
-import { compileRules } from "../../policy/rules.ts";
 import {
   type BadCase,
   type CaseResult,
   type Cases,
   runCases,
   type TriedRules,
+  triedRules,
 } from "../../policy/trial/cases.ts";
 import { readRuleFile, readYaml, withoutAliases } from "./rule-file.ts";
 import { trialWorldOf, type WorldDocument, worldMembers } from "./world-file.ts";
 
 const ending = ".policy-test.yaml";
 
-const caseFileSchema = z.strictObject({
-  rules: z
-    .union([z.string().min(1), z.array(z.string().min(1)).min(1).max(100)])
-    .optional()
-    .describe("The file, or files, of the rules; by default the one beside it of the same name."),
+const caseMembers = {
   ...worldMembers,
   defaults: z
     .record(z.string(), z.unknown())
     .default({})
     .describe("What every case says that doesn't say otherwise."),
   cases: z.array(z.record(z.string(), z.unknown())).min(1).max(10_000),
+} as const;
+
+const caseFileSchema = z.strictObject({
+  rules: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1).max(100)])
+    .optional()
+    .describe("The file, or files, of the rules; by default the one beside it of the same name."),
+  ...caseMembers,
 });
 
-export interface CaseFile extends Cases {
-  readonly file: string;
+const casesSchema = z.strictObject(caseMembers);
+
+/** Cases, and the world they are tried in. */
+export interface CasesInWorld extends Cases {
   readonly world: WorldDocument;
+}
+
+export interface CaseFile extends CasesInWorld {
+  readonly file: string;
   /** Absolute paths. */
   readonly rules: readonly string[];
 }
 
 /** @throws Refusal `bad_config` */
 export function readCaseFile(file: string): CaseFile {
-  const { document } = readYaml(file);
-  const read = caseFileSchema.safeParse(withoutAliases(file, (options) => document.toJS(options) as unknown));
-  if (!read.success) {
-    const places = read.error.issues.map(
-      ({ path: at, message }) => `  ${at.map(String).join(".") || "(top)"}: ${message}`,
-    );
-    throw new Refusal("bad_config", `${file} isn't right:\n${places.join("\n")}`, { cause: read.error });
-  }
-  const { rules = path.basename(file).replace(ending, ".yaml"), cases, defaults, ...world } = read.data;
+  const { rules = path.basename(file).replace(ending, ".yaml"), ...read } = checked(
+    caseFileSchema,
+    writtenIn(file),
+    file,
+  );
   const folder = path.dirname(file);
   return {
     file,
-    world,
-    cases,
-    defaults,
+    ...inWorld(read),
     rules: (typeof rules === "string" ? [rules] : rules).map((each) => path.resolve(folder, each)),
   };
+}
+
+/** A file of cases as it was written, without the names of its rules: what goes into a bundle. */
+export function writtenCases(file: string): Readonly<Record<string, unknown>> {
+  readCaseFile(file);
+  const { rules: _, ...cases } = writtenIn(file) as Readonly<Record<string, unknown>>;
+  return cases;
+}
+
+/** @param value as `writtenCases` has it @param what it is called in messages @throws Refusal `bad_config` */
+export function casesIn(value: unknown, what: string): CasesInWorld {
+  return inWorld(checked(casesSchema, value, what));
+}
+
+function inWorld({ cases, defaults, ...world }: z.output<typeof casesSchema>): CasesInWorld {
+  return { cases, defaults, world };
+}
+
+function writtenIn(file: string): unknown {
+  const { document } = readYaml(file);
+  return withoutAliases(file, (options) => document.toJS(options) as unknown);
+}
+
+function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const read = schema.safeParse(value);
+  if (read.success) return read.data;
+  const places = read.error.issues.map(
+    ({ path: at, message }) => `  ${at.map(String).join(".") || "(top)"}: ${message}`,
+  );
+  throw new Refusal("bad_config", `${what} isn't right:\n${places.join("\n")}`, { cause: read.error });
 }
 
 /** Each case, judged by the rules the file names. @throws Refusal `bad_config` for rules that don't load */
@@ -80,8 +113,7 @@ export function loadPolicies(file: string): TriedRules {
   if (first !== undefined) {
     throw new Refusal("bad_config", `${file}: policy "${first.rule}": ${first.wrong} ${first.mend}`);
   }
-  const policies = documents.map(({ document }) => document);
-  return { calls: compileRules(policies), links: compileLinkRules(policies) };
+  return triedRules(documents.map(({ document }) => document));
 }
 
 /** The files of cases in these folders, by name. */

@@ -15,11 +15,11 @@ import { namesInConfig } from "./refuse-wrong-rules.ts";
 import { readYaml, withoutAliases } from "./rule-file.ts";
 import { knownTool } from "./world-file.ts";
 
-/** The config but for its rules, which may be wrong. @throws Refusal `bad_config` */
+/** The config but for its rules, which may be wrong; a bundle that it follows isn't looked into. @throws Refusal `bad_config` */
 export function configWithoutRules(file: string): Config {
   const { document } = readYaml(file);
   withoutAliases(file, (options): unknown => document.toJS(options));
-  if (document.has("policies")) document.set("policies", []);
+  if (document.has("policies") && !document.hasIn(["policies", "bundle"])) document.set("policies", []);
   return parseConfig(String(document), path.resolve(file));
 }
 

@@ -15,7 +15,7 @@ export function refuseWrongRules(rules: readonly PolicyDocument[], config: Names
 }
 
 /** What of a config has names that rules can say. */
-interface NamesOfConfig extends Readonly<
+export interface NamesOfConfig extends Readonly<
   Record<"servers" | "virtual_servers" | "issuers" | "groups" | "networks", Readonly<Record<string, unknown>>>
 > {
   readonly trust_domain: string;

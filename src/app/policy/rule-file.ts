@@ -27,6 +27,12 @@ export function readRuleFile(file: string): RuleFile {
   if (isScalar(list) && typeof list.value === "string") {
     return readRuleFile(path.resolve(path.dirname(file), list.value));
   }
+  if (document.hasIn(["policies", "bundle"])) {
+    throw new Refusal(
+      "bad_config",
+      `The rules of ${file} come in a bundle: "latticegate policy bundle verify BUNDLE --config ${file}" checks one.`,
+    );
+  }
   if (!isSeq(list)) throw new Refusal("bad_config", `${file} has no list of rules under \`policies\`.`);
   return {
     file,

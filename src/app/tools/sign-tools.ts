@@ -6,7 +6,7 @@ import { writePrivateFile } from "../../host/store/files.ts";
 import type { KeyFolder } from "../../host/store/key-folder.ts";
 import { type ManifestEntry, manifestEntry, signManifest } from "../../integrity/tools/manifest.ts";
 import { hiddenInDeclaration, revealed } from "../../integrity/tools/hidden-text.ts";
-import { manifestSuiteIds, publisherKeysOf } from "../../integrity/tools/publisher-keys.ts";
+import { publisherKeysOf } from "../../integrity/tools/publisher-keys.ts";
 import { type Declaration, readToolList } from "../../integrity/tools/tool-list.ts";
 import { readTrust } from "../../integrity/tools/trust.ts";
 import type { Clock } from "../../kernel/clock.ts";
@@ -17,6 +17,7 @@ import { runningGateway } from "../certificate-authority.ts";
 import { type Config, configSchema } from "../config.ts";
 import { listTools, type Send } from "../mcp-probe.ts";
 import { openOperatorTunnel } from "../operator-tunnel.ts";
+import { publisherSigners } from "../publisher-signers.ts";
 import { openConfigKeys } from "../signer/gateway-signer.ts";
 import { manifestOf, openKeys, statePaths } from "../state-folder.ts";
 import { profileOfIdentity, readIdentity } from "../stored-identity.ts";
@@ -46,20 +47,6 @@ export interface Signed {
   readonly tools: readonly string[];
   readonly readOnly: readonly string[];
   readonly expires: string;
-}
-
-/**
- * New keys for what the gateway's publisher signs from now on; manifests that were signed count until they end.
- * @returns the fingerprint that gateways are to name under `publishers`, beside the one before
- */
-export async function rotatePublisherKeys(config: Config): Promise<string> {
-  const { keys, close } = await openConfigKeys(config);
-  try {
-    for (const id of manifestSuiteIds) await keys.remove(keyName(id));
-    return publisherKeysOf(await publisherSigners(keys)).fingerprint;
-  } finally {
-    close();
-  }
 }
 
 /** The revision of MCP whose declarations these are. */
@@ -129,7 +116,7 @@ async function signListed(
   const matches = matcher(signing.readOnly);
   const readOnly = declarations.map(({ name }) => name).filter(matches);
   const tools = declarations.map((each) => entryOf(each, matches(each.name)));
-  const signers = await publisherSigners(keys);
+  const signers = await publisherSigners(keys, "manifest");
   const issuedAtUnixMs = clock.nowUnixMs();
   const expiresAtUnixMs = issuedAtUnixMs + lifetimeMs;
   const times = { issuedAtUnixMs, expiresAtUnixMs };
@@ -140,14 +127,6 @@ async function signListed(
   const { fingerprint } = publisherKeysOf(signers);
   const names = tools.map(({ name }) => name);
   return { file, uri, fingerprint, tools: names, readOnly, expires: new Date(expiresAtUnixMs).toISOString() };
-}
-
-async function publisherSigners(keys: KeyFolder) {
-  return await Promise.all(manifestSuiteIds.map((id) => keys.signing(keyName(id), id)));
-}
-
-function keyName(id: (typeof manifestSuiteIds)[number]): string {
-  return `manifest.${id.toLowerCase()}`;
 }
 
 function entryOf(declaration: Declaration, isReadOnly: boolean): ManifestEntry {

@@ -8,6 +8,8 @@ import { isLoopbackHost } from "../net/loopback.ts";
 export interface BoundedFetchOptions {
   readonly dispatcher: () => Dispatcher;
   readonly timeoutMs: number;
+  /** Longest answer; room for any metadata, key set or token by default. */
+  readonly maxBytes?: number;
   /** What is to be said when there is no answer. */
   readonly failed: (failure: FetchFailure) => Refusal;
 }
@@ -35,7 +37,8 @@ export type BoundedFetch = (url: string, init?: FetchInit) => Promise<Response>;
 /** Metadata and key sets with every key there is stay below 64 KiB; a token answer below 16. */
 const maxAnswerBytes = 256 * 1024;
 
-export function boundedFetch({ dispatcher, timeoutMs, failed }: BoundedFetchOptions): BoundedFetch {
+export function boundedFetch(options: BoundedFetchOptions): BoundedFetch {
+  const { dispatcher, timeoutMs, maxBytes = maxAnswerBytes, failed } = options;
   return async (text, { method = "GET", headers = {}, body } = {}) => {
     const url = new URL(text);
     if (!isSecureUrl(text)) throw failed({ url, cause: "not_https", why: "It isn't asked without TLS." });
@@ -48,11 +51,11 @@ export function boundedFetch({ dispatcher, timeoutMs, failed }: BoundedFetchOpti
         body: textOf(body),
         signal,
       });
-      if (answer.statusCode >= 300 && answer.statusCode < 400) {
+      if (isRedirect(answer.statusCode)) {
         answer.body.on("error", () => undefined).destroy();
         throw failed({ url, cause: "redirect", why: "It answered with a redirect, which isn't followed." });
       }
-      const bytes = await bounded(answer.body);
+      const bytes = await bounded(answer.body, maxBytes);
       if (bytes === undefined) throw failed({ url, cause: "too_large", why: "Its answer is too long." });
       return responseOf(answer, bytes);
     } catch (error) {
@@ -80,13 +83,20 @@ export function isSecureUrl(text: string): boolean {
   return url.protocol === "https:" || (url.protocol === "http:" && isLoopbackHost(url.hostname));
 }
 
+/** The one answer of these that leads nowhere else: what was asked for is as it was (RFC 9110 §15.4.5). */
+const notModified = 304;
+
+function isRedirect(status: number): boolean {
+  return status >= 300 && status < 400 && status !== notModified;
+}
+
 /** @returns undefined for what is longer than is taken */
-async function bounded(body: AsyncIterable<Buffer>): Promise<Buffer | undefined> {
+async function bounded(body: AsyncIterable<Buffer>, maxBytes: number): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > maxAnswerBytes) return undefined;
+    if (bytes > maxBytes) return undefined;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -98,7 +108,10 @@ function responseOf(answer: Dispatcher.ResponseData, bytes: Buffer): Response {
     for (const each of Array.isArray(value) ? value : [value ?? ""]) headers.append(name, each);
   }
   const { statusCode: status } = answer;
-  return new Response(status === 204 ? null : new Uint8Array(bytes), { status, headers });
+  return new Response(status === 204 || status === notModified ? null : new Uint8Array(bytes), {
+    status,
+    headers,
+  });
 }
 
 function textOf(body: unknown): string | null {

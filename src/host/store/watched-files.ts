@@ -3,13 +3,20 @@ import { statSync } from "node:fs";
 
 const watchMs = 1000;
 
-/** Calls `onChange` after one of them was replaced or written to. Links are followed, as they are swapped whole. */
+/**
+ * Calls `onChange` after one of them was replaced or written to. Links are followed, as they are swapped whole.
+ * INVARIANT: a change is told only when two looks in a row agree: a file that is still being written may be whole in
+ * form and lack what comes last, such as rules that deny.
+ */
 export function watchFiles(files: readonly string[], onChange: () => void): { readonly stop: () => void } {
-  let seen = looksOf(files);
+  let told = looksOf(files);
+  let before = told;
   const timer = setInterval(() => {
     const now = looksOf(files);
-    if (now === seen) return;
-    seen = now;
+    const isSettled = now === before;
+    before = now;
+    if (!isSettled || now === told) return;
+    told = now;
     onChange();
   }, watchMs).unref();
   return { stop: () => clearInterval(timer) };

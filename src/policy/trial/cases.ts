@@ -2,9 +2,9 @@
 import { z } from "zod";
 
 import { decide, type Denial, type Permit } from "../decide.ts";
-import type { LinkRules } from "../link-rules.ts";
+import { compileLinkRules, type LinkRules } from "../link-rules.ts";
 import { redacted } from "../redaction.ts";
-import type { Rule } from "../rules.ts";
+import { compileRules, type PolicyDocument, type Rule } from "../rules.ts";
 import { callMembers, type DescribedCall, questionOf, type TrialWorld } from "./described-call.ts";
 import { hookOf, issueInWords, namesDiffer, runLinkCase } from "./link-cases.ts";
 
@@ -56,6 +56,11 @@ export interface CaseResult {
 export interface TriedRules {
   readonly calls: readonly Rule[];
   readonly links: LinkRules;
+}
+
+/** @throws Refusal `bad_config` for conditions that are none, and two rules of one name */
+export function triedRules(documents: readonly PolicyDocument[]): TriedRules {
+  return { calls: compileRules(documents), links: compileLinkRules(documents) };
 }
 
 /** Each case in turn. */
