@@ -6,7 +6,7 @@
 import { randomBytes } from "node:crypto";
 
 import { claimsNow, readClaims, requestDigest, writeClaims } from "../src/integrity/claims.ts";
-import { leafText } from "../src/integrity/batch.ts";
+import { leafOf } from "../src/integrity/batch.ts";
 import { bodyDigest } from "../src/integrity/message-digest.ts";
 import { utf8 } from "../src/kernel/bytes.ts";
 import { median } from "../src/kernel/statistics.ts";
@@ -66,7 +66,7 @@ function once(i: number): void {
   bodyDigest(answer);
   readClaims(payload);
   requestDigest(asked);
-  for (const each of [asked, asked, payload, payload]) leafText(each);
+  for (const each of [asked, asked, payload, payload]) leafOf(each);
 }
 
 function payloadFor(about: Omit<Parameters<typeof claimsNow>[0], "method">, nonce: Uint8Array): string {

@@ -161,7 +161,7 @@ function checked(
     issuer,
     audience: asked.signer,
     method,
-    request: asked.payload,
+    request: requestDigest(asked.payload),
     keySet: pin && signatures.keySet(pin.fingerprint),
     trust: pin?.state ?? "first-use",
     nowUnixMs: Math.max(nowUnixMs, signatures.nowUnixMs()),

@@ -2,9 +2,8 @@
  * The receiving side of batches: which promises came, which a statement covers, and which wait for one too long.
  * INVARIANT: a promise is kept by a statement that says its very leaf, and by nothing else.
  */
-import { toBase64url } from "../kernel/bytes.ts";
 import type { PromisedProof } from "../model/message-proof.ts";
-import { type LeafRange, leafText } from "./batch.ts";
+import { leafOf, type LeafRange } from "./batch.ts";
 import { longestMemoryMs } from "./replay.ts";
 
 export interface BatchRegister {
@@ -34,20 +33,17 @@ export function batchRegister(): BatchRegister {
       return cover(register, name, range, nowUnixMs);
     },
     overdue: (nowUnixMs, name) =>
-      batchesOf(register, name).flatMap((batch) =>
+      overdueBatches(register, nowUnixMs, name).flatMap((batch) =>
         overdueIn(batch, nowUnixMs, maxReportedPerBatch).map(({ promise }) => promise),
       ),
-    nextOverdueUnixMs: () => {
-      const first = Math.min(...batchesOf(register).map(firstOverdueUnixMs));
-      return first === Infinity ? undefined : first;
-    },
+    nextOverdueUnixMs: () => nextOverdueUnixMs(register),
     drop: (promise) => {
       const batch = register.signers.get(promise.signer)?.batches.get(promise.batch);
       if (batch?.waiting.get(promise.seq)?.promise.payload === promise.payload)
         settle(register, batch, promise);
     },
     giveUp: (name, nowUnixMs) => {
-      const lost = batchesOf(register, name).flatMap((batch) =>
+      const lost = overdueBatches(register, nowUnixMs, name).flatMap((batch) =>
         overdueIn(batch, nowUnixMs, Infinity).map(({ promise }) => ({ batch, promise })),
       );
       for (const { batch, promise } of lost) settle(register, batch, promise);
@@ -96,7 +92,7 @@ function note(
 ): "noted" | "wrong_batch" | "full" {
   const signer = signerOf(register, promise.signer);
   const batch = batchOf(signer, promise.batch);
-  const leaf = leafText(promise.payload);
+  const leaf = leafOf(promise.payload);
   const said = batch.ahead.get(promise.seq);
   if (said !== undefined) {
     batch.ahead.delete(promise.seq);
@@ -121,9 +117,8 @@ function cover(
   const signer = signerOf(register, name);
   const batch = batchOf(signer, id);
   const contradicted: PromisedProof[] = [];
-  for (const [i, bytes] of leaves.entries()) {
+  for (const [i, leaf] of leaves.entries()) {
     const seq = start + i;
-    const leaf = toBase64url(bytes);
     const waiting = batch.waiting.get(seq);
     if (waiting !== undefined) {
       settle(register, batch, waiting.promise);
@@ -173,10 +168,22 @@ function batchOf({ batches }: Signer, id: string): Batch {
   return batch;
 }
 
-/** Of that signer, or of all. */
-function batchesOf({ signers }: Register, name?: string): readonly Batch[] {
-  const asked = name === undefined ? [...signers.values()] : [signers.get(name)];
-  return asked.flatMap((signer) => [...(signer?.batches.values() ?? [])]);
+/** Those with promises that are overdue, of that signer or of all: each call asks, and most of the time there are none. */
+function overdueBatches({ signers }: Register, nowUnixMs: number, name?: string): readonly Batch[] {
+  const found: Batch[] = [];
+  const asked = name === undefined ? signers.values() : [signers.get(name)];
+  for (const signer of asked) {
+    for (const batch of signer?.batches.values() ?? [])
+      if (firstOverdueUnixMs(batch) <= nowUnixMs) found.push(batch);
+  }
+  return found;
+}
+
+function nextOverdueUnixMs({ signers }: Register): number | undefined {
+  let first = Infinity;
+  for (const { batches } of signers.values())
+    for (const batch of batches.values()) first = Math.min(first, firstOverdueUnixMs(batch));
+  return first === Infinity ? undefined : first;
 }
 
 function overdueIn({ waiting }: Batch, nowUnixMs: number, most: number): readonly Waiting[] {

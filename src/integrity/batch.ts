@@ -4,7 +4,7 @@
  */
 import { sha256, sha256Base64url } from "../crypto/hash.ts";
 import { type FlattenedJws, signFlattened } from "../crypto/jws.ts";
-import { fromBase64url, toBase64url, utf8 } from "../kernel/bytes.ts";
+import { toBase64url, utf8 } from "../kernel/bytes.ts";
 import { rootOf } from "../merkle/hashing.ts";
 import { isSignatureFault, type SignatureFault } from "../model/message-proof.ts";
 import { type Direction, directionIn, maxMethodLength, nameIn, readValidity, validity } from "./claims.ts";
@@ -52,7 +52,8 @@ export interface LeafRange {
   readonly batch: string;
   /** The number of the first. */
   readonly start: number;
-  readonly leaves: readonly Uint8Array[];
+  /** 32 bytes each, base64url. */
+  readonly leaves: readonly string[];
 }
 
 /** @param token 16 random bytes */
@@ -64,7 +65,7 @@ export function outgoingBatch(token: Uint8Array): OutgoingBatch {
     id,
     add: (payload, atUnixMs) => {
       if (waiting.length >= maxWaiting) return undefined;
-      waiting.push({ leaf: leafText(payload), atUnixMs });
+      waiting.push({ leaf: leafOf(payload), atUnixMs });
       return start + waiting.length - 1;
     },
     dueUnixMs: () => {
@@ -72,7 +73,7 @@ export function outgoingBatch(token: Uint8Array): OutgoingBatch {
       return first && (waiting[dueLeaves - 1]?.atUnixMs ?? first.atUnixMs + dueAfterMs);
     },
     take: (most = maxLeaves) => {
-      const leaves = waiting.slice(0, most).map(({ leaf }) => Buffer.from(leaf, "base64url"));
+      const leaves = waiting.slice(0, most).map(({ leaf }) => leaf);
       const range = { batch: id, start, leaves };
       waiting = waiting.slice(leaves.length);
       start += leaves.length;
@@ -81,13 +82,8 @@ export function outgoingBatch(token: Uint8Array): OutgoingBatch {
   };
 }
 
-/** The leaf of a message: over its payload as it stands on the wire (RFC 6962 §2.1: 0x00 ‖ data). */
-export function leafOf(payload: string): Uint8Array {
-  return Buffer.from(leafText(payload), "base64url");
-}
-
-/** The same in base64url: what each message costs, bytes only once it is said. */
-export function leafText(payload: string): string {
+/** The leaf of a message: over its payload as it stands on the wire (RFC 6962 §2.1: 0x00 ‖ data), in base64url. */
+export function leafOf(payload: string): string {
   return sha256Base64url(`\0${payload}`);
 }
 
@@ -188,8 +184,9 @@ function readStatement(fields: Fields): Statement | undefined {
   });
 }
 
-function rootOver(leaves: readonly Uint8Array[]): string {
-  return `sha-256:${toBase64url(rootOf(sha256, leaves))}`;
+function rootOver(leaves: readonly string[]): string {
+  const nodes = leaves.map((leaf) => Buffer.from(leaf, "base64url"));
+  return `sha-256:${toBase64url(rootOf(sha256, nodes))}`;
 }
 
 /** In one statement. */
@@ -232,7 +229,7 @@ export function writeAttestation({ range, statement, long, faults }: Attestation
   return {
     batch: range.batch,
     start: range.start,
-    leaves: range.leaves.map(toBase64url),
+    leaves: range.leaves,
     statement,
     ...(long.length > 0 && { long }),
     ...(faults.length > 0 && { faults }),
@@ -256,10 +253,12 @@ export function readAttestation(value: unknown): Attestation | undefined {
   });
 }
 
-function leafIn(value: unknown): Uint8Array | undefined {
-  const bytes = typeof value === "string" && value.length === 43 ? fromBase64url(value) : undefined;
-  return bytes?.length === 32 ? bytes : undefined;
+function leafIn(value: unknown): string | undefined {
+  return typeof value === "string" && leafPattern.test(value) ? value : undefined;
 }
+
+/** 32 bytes: the last character has four bits of them, and two that are zero. */
+const leafPattern = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 
 /** Without those that aren't known here, which end nothing: a newer end may find more. */
 function faultsIn(value: unknown): readonly FaultReport[] | undefined {

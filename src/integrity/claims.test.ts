@@ -32,6 +32,10 @@ test("a message signed anew keeps its nonce and its end, until that has come", (
 for (const [what, claims] of [
   ["a call", call],
   ["a call for somebody", { ...call, subject: "oauth:corp/client/c" }],
+  [
+    "names that JSON escapes",
+    { ...call, audience: 'a"b\\c', subject: "oauth:ü/\u2028\n", method: '","v":2,"' },
+  ],
   ["an answer", { ...call, direction: "res", request: digest }],
   [
     "an answer that was changed",

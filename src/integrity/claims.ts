@@ -1,6 +1,5 @@
 /** What is signed about one message: the payload of its JWS (docs/formats/message-signature.md). */
 import { sha256Base64url } from "../crypto/hash.ts";
-import { toBase64url } from "../kernel/bytes.ts";
 import type { MessageChange } from "../model/message-proof.ts";
 import {
   countIn,
@@ -9,7 +8,6 @@ import {
   type Fields,
   listIn,
   objectIn,
-  optional,
   textIn,
   tokenIn,
   whole,
@@ -56,7 +54,12 @@ export function claimsNow(
   nonce: Uint8Array,
   nowUnixMs: number,
 ): Claims {
-  return { ...about, ...validity(nowUnixMs), nonce: toBase64url(nonce) };
+  return { ...about, ...validity(nowUnixMs), nonce: encoded(nonce) };
+}
+
+/** By way of Buffer, which is quicker than `toBase64url`. */
+function encoded(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64url");
 }
 
 /**
@@ -76,22 +79,24 @@ export function validity(nowUnixMs: number): Pick<Claims, "issuedAtUnixS" | "exp
 
 /** The payload: JSON in base64url. */
 export function writeClaims(claims: Claims): string {
-  const { direction, issuer, audience, method, body, request, subject, changed } = claims;
-  const payload = {
-    v: 1,
-    dir: direction,
-    iss: issuer,
-    aud: audience,
-    iat: claims.issuedAtUnixS,
-    exp: claims.expiresAtUnixS,
-    nonce: claims.nonce,
-    method,
-    body,
-    req: request,
-    sub: subject,
-    changed: changed && { paths: changed.paths, orig: changed.original, iss: changed.issuer },
-  };
-  return Buffer.from(JSON.stringify(payload)).toString("base64url");
+  const { direction, issuer, audience, issuedAtUnixS, expiresAtUnixS, nonce, method, body } = claims;
+  const { request, subject, changed } = claims;
+  // Piece by piece: each message has one, and `JSON.stringify` takes longer over all of it than over the names.
+  let text = `{"v":1,"dir":"${direction}","iss":${quoted(issuer)},"aud":${quoted(audience)}`;
+  text += `,"iat":${issuedAtUnixS},"exp":${expiresAtUnixS},"nonce":${quoted(nonce)}`;
+  text += `,"method":${quoted(method)},"body":${quoted(body)}`;
+  if (request !== undefined) text += `,"req":${quoted(request)}`;
+  if (subject !== undefined) text += `,"sub":${quoted(subject)}`;
+  if (changed !== undefined) {
+    const { paths, original: orig, issuer: iss } = changed;
+    text += `,"changed":${JSON.stringify({ paths, orig, iss })}`;
+  }
+  return Buffer.from(`${text}}`).toString("base64url");
+}
+
+/** What needs no escape is most of what there is to write. */
+function quoted(name: string): string {
+  return /^[\w:/?=.-]*$/.test(name) ? `"${name}"` : JSON.stringify(name);
 }
 
 /** Of one message they are asked for several times in a row. */
@@ -106,6 +111,7 @@ export function readClaims(payload: string): Claims | undefined {
 function claimsIn(payload: string): Claims | undefined {
   const fields = payload.length <= maxPayloadLength ? encodedObject(payload) : undefined;
   if (fields?.["v"] !== 1) return undefined;
+  const { req, sub, changed } = fields;
   const claims = whole({
     direction: directionIn(fields["dir"]),
     issuer: nameIn(fields["iss"]),
@@ -113,29 +119,15 @@ function claimsIn(payload: string): Claims | undefined {
     nonce: tokenIn(fields["nonce"]),
     method: textIn(fields["method"], maxMethodLength),
     body: digestIn(fields["body"]),
+    ...(req !== undefined && { request: digestIn(req) }),
+    ...(sub !== undefined && { subject: nameIn(sub) }),
+    ...(changed !== undefined && { changed: changeIn(changed) }),
   });
   const times = readValidity(fields);
-  const more = readOptional(fields);
-  if (claims === undefined || times === undefined || more === undefined) return undefined;
+  if (claims === undefined || times === undefined) return undefined;
   // An answer names its call, and only an answer does.
-  if ((claims.direction === "res") !== (more.request !== undefined)) return undefined;
-  return { ...claims, ...times, ...more };
-}
-
-function readOptional(fields: Fields): Pick<Claims, "request" | "subject" | "changed"> | undefined {
-  const found = whole({
-    request: optional(fields, "req", digestIn),
-    subject: optional(fields, "sub", nameIn),
-    changed: optional(fields, "changed", changeIn),
-  });
-  if (found === undefined) return undefined;
-  const { req: request } = found.request;
-  const { sub: subject } = found.subject;
-  return {
-    ...(request !== undefined && { request }),
-    ...(subject !== undefined && { subject }),
-    ...found.changed,
-  };
+  if ((claims.direction === "res") !== (claims.request !== undefined)) return undefined;
+  return { ...claims, ...times };
 }
 
 export function directionIn(value: unknown): Direction | undefined {

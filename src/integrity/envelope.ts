@@ -72,9 +72,14 @@ export function readFlattened(fields: Fields): FlattenedJws | undefined {
 export function envelopeEdits(frame: Frame, envelope: Envelope): readonly Edit[] | undefined {
   const at = placeFor(frame);
   if (at === undefined) return undefined;
-  const { kind: _, ...content } = envelope;
-  const value = JSON.stringify({ v: 1, ...content, ...(at.own !== undefined && { own: at.own }) });
+  const value = JSON.stringify(memberOf(envelope, at.own));
   return [insertion(frame.bytes, at.parent, at.around(`"${signatureKey}":${value}`))];
+}
+
+function memberOf(envelope: Envelope, own: PlaceFor["own"]): object {
+  if (envelope.kind === "direct") return { v: 1, jws: envelope.jws, keys: envelope.keys, own };
+  const { payload, batch, seq } = envelope;
+  return { v: 1, payload, batch, seq, own };
 }
 
 /** The members to take out so that the message is as it was before the signature was put in; none if there is none. */
@@ -146,9 +151,18 @@ function occurrences(last: Place): readonly Place[] {
   return places;
 }
 
+/** What a message's signature says is asked for where it is read, and again where it is taken out. */
+let latest:
+  | { readonly bytes: Uint8Array; readonly start: number; readonly fields: Fields | undefined }
+  | undefined;
+
 function envelopeFields(bytes: Uint8Array, { start, end }: Place): Fields | undefined {
   if (end - start > maxEnvelopeBytes) return undefined;
-  return parsedObject(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("utf8"));
+  if (latest?.bytes !== bytes || latest.start !== start) {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("utf8");
+    latest = { bytes, start, fields: parsedObject(text) };
+  }
+  return latest.fields;
 }
 
 const openBrace = 0x7b;

@@ -1,5 +1,5 @@
 /** Reads of fields of parsed JSON that somebody else wrote: of the type and within the bounds, or absent. */
-import { fromUtf8 } from "../kernel/bytes.ts";
+import { isUtf8 } from "node:buffer";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -19,17 +19,16 @@ export function parsedObject(text: string): Fields | undefined {
 /** The object that strict base64url says in JSON. By way of Buffer: each message has one or two of them. */
 export function encodedObject(base64url: string): Fields | undefined {
   const bytes = Buffer.from(base64url, "base64url");
-  if (bytes.toString("base64url") !== base64url) return undefined;
-  const text = fromUtf8(bytes);
-  return text === undefined ? undefined : parsedObject(text);
+  if (bytes.toString("base64url") !== base64url || !isUtf8(bytes)) return undefined;
+  return parsedObject(bytes.toString("utf8"));
 }
 
 /** All of the fields; undefined if one of them is absent. */
 export function whole<T extends object>(
   fields: T,
 ): { readonly [Name in keyof T]: Exclude<T[Name], undefined> } | undefined {
-  const isWhole = Object.values(fields).every((value) => value !== undefined);
-  return isWhole ? (fields as { readonly [Name in keyof T]: Exclude<T[Name], undefined> }) : undefined;
+  for (const name in fields) if (fields[name] === undefined) return undefined;
+  return fields as { readonly [Name in keyof T]: Exclude<T[Name], undefined> };
 }
 
 /** What a field says that may be absent: undefined if it is there and isn't right. */

@@ -37,7 +37,7 @@ const aboutAnswer = {
 } as const;
 const expectedAnswer: Expected = {
   ...aboutAnswer,
-  request: payloadOf(signedCall),
+  request: requestDigest(payloadOf(signedCall)),
   keySet: server.keySet,
   trust: "first-use",
   nowUnixMs: now,

@@ -3,7 +3,7 @@ import { type FlattenedJws, isFlattenedBy, protectedHeader, signFlattened } from
 import { messageSuiteIds } from "../crypto/suites/signatures.ts";
 import type { KeyTrust, MessageProof, SignatureFault } from "../model/message-proof.ts";
 import type { OutgoingBatch } from "./batch.ts";
-import { type Claims, type Direction, readClaims, requestDigest, writeClaims } from "./claims.ts";
+import { type Claims, type Direction, readClaims, writeClaims } from "./claims.ts";
 import { type DirectEnvelope, type Envelope, payloadOf } from "./envelope.ts";
 import { encodedObject } from "./fields.ts";
 import type { KeySet, MessageSigner } from "./key-set.ts";
@@ -34,7 +34,7 @@ export interface Expected {
   readonly issuer: string;
   readonly audience: string;
   readonly method: string;
-  /** The payload of the call that this must be an answer to; `anyCall` for who didn't sign it and can't know. */
+  /** How an answer must name its call (`requestDigest`); `anyCall` for who didn't sign that and can't know. */
   readonly request?: string | typeof anyCall;
   /** The issuer's keys; undefined if none are known. */
   readonly keySet: KeySet | undefined;
@@ -110,7 +110,7 @@ function mismatch(claims: Claims, bytes: Uint8Array, expected: Expected): Signat
 
 function isAnswerTo(claims: Claims, request: Expected["request"]): boolean {
   if (request === anyCall) return true;
-  return request !== undefined && claims.request === requestDigest(request);
+  return request !== undefined && claims.request === request;
 }
 
 export function untimeliness(

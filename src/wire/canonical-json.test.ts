@@ -31,6 +31,19 @@ test("RFC 8785 §3.2.4: sorted, without space, strings and numbers as ECMAScript
   );
 });
 
+for (const [inner, canonical] of [
+  ['{"c":1,"b":2}', '{"b":2,"c":1}'],
+  ['"\\u0041"', '"A"'],
+  ["1e2", "100"],
+  ['{ "b":1}', '{"b":1}'],
+  ["[1 ,2]", "[1,2]"],
+  ['{"b":[{"d":1,"c":"\\/"}]}', '{"b":[{"c":"/","d":1}]}'],
+] as const) {
+  test(`one value to be rewritten among others that stand as they must: ${inner}`, () => {
+    assert.equal(form(`{"a":${inner},"z":[${inner}]}`), `{"a":${canonical},"z":[${canonical}]}`);
+  });
+}
+
 test("RFC 8785 §3.2.3: names are sorted by their code units, however they are spelled", () => {
   const text =
     '{"\\u20ac":1,"\\r":2,"\\ufb33":3,"1":4,"\\ud83d\\ude00":5,"\\u0080":6,"\\u00f6":7,"__proto__":8}';

@@ -27,7 +27,7 @@ export function canonicalJson(json: Uint8Array, without?: Omission): string | un
   const text = Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString("utf8");
   const writer = new Writer(text);
   try {
-    const form = writer.value(without, 0);
+    const form = writer.value(without && leavingOut(without), 0);
     return writer.isAtEnd() ? form : undefined;
   } catch (error) {
     if (error instanceof NoCanonicalForm || error instanceof SyntaxError) return undefined;
@@ -36,6 +36,25 @@ export function canonicalJson(json: Uint8Array, without?: Omission): string | un
 }
 
 class NoCanonicalForm extends Error {}
+
+/** An omission as it is looked up in: most names of a message aren't in any. */
+interface Without {
+  readonly members: ReadonlyMap<string, Without | true>;
+  readonly goesIfEmpty: boolean;
+}
+
+const known = new WeakMap<Omission, Without>();
+
+function leavingOut(omission: Omission): Without {
+  const found = known.get(omission);
+  if (found !== undefined) return found;
+  const members = new Map(
+    Object.entries(omission).map(([name, inner]) => [name, inner === true ? inner : leavingOut(inner)]),
+  );
+  const made = { members, goesIfEmpty: omission[ifEmpty] === true };
+  known.set(omission, made);
+  return made;
+}
 
 const quote = 0x22;
 const comma = 0x2c;
@@ -48,7 +67,7 @@ const closeBrace = 0x7d;
 
 interface Member {
   readonly name: string;
-  /** In canonical form: name, colon, value. */
+  /** In canonical form: name, colon, value; empty if it is left out. */
   readonly text: string;
 }
 
@@ -57,9 +76,16 @@ class Writer {
   #at = 0;
   /** Whether the string just read has an escape. */
   #escaped = false;
+  /** What isn't written as it stood so far: a value with none is a piece of the text. */
+  #changes = 0;
+  /** Where the next one begins. */
+  #backslashAt = -1;
+  /** Line breaks between members are some, too. */
+  readonly #hasControls: boolean;
 
   constructor(text: string) {
     this.#text = text;
+    this.#hasControls = controls.test(text);
   }
 
   isAtEnd(): boolean {
@@ -67,7 +93,7 @@ class Writer {
     return this.#at === this.#text.length;
   }
 
-  value(without: Omission | undefined, depth: number): string {
+  value(without: Without | undefined, depth: number): string {
     this.#space();
     const code = this.#text.charCodeAt(this.#at);
     if (code === quote) return this.#string();
@@ -76,51 +102,59 @@ class Writer {
     return this.#scalar();
   }
 
-  #object(without: Omission | undefined, depth: number): string {
+  #object(without: Without | undefined, depth: number): string {
+    const [start, changes] = [this.#at, this.#changes];
     this.#enter(depth);
     const members: Member[] = [];
     let isSorted = true;
-    let last = "";
     if (this.#text.charCodeAt(this.#at) === closeBrace) this.#at++;
     else {
       do {
-        this.#space();
-        if (this.#text.charCodeAt(this.#at) !== quote) throw new NoCanonicalForm();
-        const written = this.#string();
-        const name = this.#escaped ? String(JSON.parse(written)) : written.slice(1, -1);
-        this.#space();
-        if (this.#text.charCodeAt(this.#at++) !== colon) throw new NoCanonicalForm();
-        if (members.length > 0 && name <= last) isSorted = false;
-        last = name;
-        members.push({ name, text: this.#member(written, omitted(without, name), depth) });
+        const member = this.#member(without, depth);
+        const last = members.at(-1);
+        if (last !== undefined && member.name <= last.name) isSorted = false;
+        members.push(member);
       } while (this.#hasNext(closeBrace));
     }
-    if (!isSorted) sort(members);
+    if (isSorted && this.#changes === changes) return this.#text.slice(start, this.#at);
+    if (!isSorted) {
+      this.#changes++;
+      sort(members);
+    }
     let body = "";
     for (const { text } of members) if (text !== "") body += body === "" ? text : `,${text}`;
     return `{${body}}`;
   }
 
-  /** Name, colon and value; nothing if it is left out. */
-  #member(written: string, without: Omission | true | undefined, depth: number): string {
-    const value = this.value(without === true ? undefined : without, depth);
-    if (without === true) return "";
-    if (value === "{}" && without?.[ifEmpty] === true) return "";
-    return `${written}:${value}`;
+  #member(without: Without | undefined, depth: number): Member {
+    this.#space();
+    if (this.#text.charCodeAt(this.#at) !== quote) throw new NoCanonicalForm();
+    const [start, changes] = [this.#at, this.#changes];
+    const written = this.#string();
+    const name = this.#escaped ? String(JSON.parse(written)) : written.slice(1, -1);
+    this.#space();
+    if (this.#text.charCodeAt(this.#at++) !== colon) throw new NoCanonicalForm();
+    const inner = without?.members.get(name);
+    const value = this.value(inner === true ? undefined : inner, depth);
+    if (inner === true || (value === "{}" && inner?.goesIfEmpty === true)) {
+      this.#changes++;
+      return { name, text: "" };
+    }
+    const isAsItStood = this.#changes === changes;
+    return { name, text: isAsItStood ? this.#text.slice(start, this.#at) : `${written}:${value}` };
   }
 
   #array(depth: number): string {
+    const [start, changes] = [this.#at, this.#changes];
     this.#enter(depth);
     if (this.#text.charCodeAt(this.#at) === closeBracket) {
       this.#at++;
       return "[]";
     }
-    let body = "";
-    do {
-      const value = this.value(undefined, depth);
-      body += body === "" ? value : `,${value}`;
-    } while (this.#hasNext(closeBracket));
-    return `[${body}]`;
+    const values: string[] = [];
+    do values.push(this.value(undefined, depth));
+    while (this.#hasNext(closeBracket));
+    return this.#changes === changes ? this.#text.slice(start, this.#at) : `[${values.join(",")}]`;
   }
 
   #enter(depth: number): void {
@@ -142,22 +176,38 @@ class Writer {
   #string(): string {
     const text = this.#text;
     const start = this.#at;
-    let at = start + 1;
-    let escaped = false;
-    for (;;) {
-      const code = text.charCodeAt(at);
-      if (code === quote) break;
-      if (code === backslash) {
-        escaped = true;
-        at += 2;
-      } else if (code >= 0x20) at++;
-      else throw new NoCanonicalForm();
-      if (at >= text.length) throw new NoCanonicalForm();
-    }
-    this.#at = at + 1;
+    let end = text.indexOf('"', start + 1);
+    const escaped = this.#nextBackslash(start) < end;
+    if (escaped) end = this.#escapedEnd(start);
+    if (end === -1) throw new NoCanonicalForm();
+    this.#at = end + 1;
     this.#escaped = escaped;
-    const written = text.slice(start, at + 1);
-    return escaped ? JSON.stringify(JSON.parse(written)) : written;
+    const written = text.slice(start, end + 1);
+    // A control character is found by the parser, or here.
+    if (escaped) {
+      this.#changes++;
+      return JSON.stringify(JSON.parse(written));
+    }
+    if (this.#hasControls && controls.test(written)) throw new NoCanonicalForm();
+    return written;
+  }
+
+  /** Of a string with escapes: where its last quote is. */
+  #escapedEnd(start: number): number {
+    for (let at = start + 1; at < this.#text.length; at++) {
+      const code = this.#text.charCodeAt(at);
+      if (code === quote) return at;
+      if (code === backslash) at++;
+    }
+    return -1;
+  }
+
+  #nextBackslash(from: number): number {
+    if (this.#backslashAt < from) {
+      const at = this.#text.indexOf("\\", from);
+      this.#backslashAt = at === -1 ? Infinity : at;
+    }
+    return this.#backslashAt;
   }
 
   #scalar(): string {
@@ -165,7 +215,9 @@ class Writer {
     const [literal] = scalar.exec(this.#text) ?? [];
     if (literal === undefined) throw new NoCanonicalForm();
     this.#at += literal.length;
-    return plainNumber.test(literal) || literal.charCodeAt(0) > 0x39 ? literal : canonicalNumber(literal);
+    if (literal.charCodeAt(0) > 0x39 || plainNumber.test(literal)) return literal;
+    this.#changes++;
+    return canonicalNumber(literal);
   }
 
   #space(): void {
@@ -173,17 +225,16 @@ class Writer {
       const code = this.#text.charCodeAt(this.#at);
       if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return;
       this.#at++;
+      this.#changes++;
     }
   }
 }
 
+// oxlint-disable-next-line no-control-regex -- those are what JSON's strings can't hold
+const controls = /[\u0000-\u001f]/;
 const scalar = /true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 /** Whole numbers that are written as ECMAScript would. */
 const plainNumber = /^(?:0|-?[1-9][0-9]{0,14})$/;
-
-function omitted(without: Omission | undefined, name: string): Omission | true | undefined {
-  return without !== undefined && Object.hasOwn(without, name) ? without[name] : undefined;
-}
 
 /** By the code units of the names (RFC 8785 §3.2.3). */
 function sort(members: Member[]): void {

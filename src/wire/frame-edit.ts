@@ -12,7 +12,9 @@ export function requestWithout(frame: RequestFrame, places: readonly Place[]): R
   const cuts = removals(frame.bytes, places);
   const bytes = edited(frame.bytes, cuts);
   const { params: { span, arguments: args, requestState, meta, ...params } = {} } = frame;
-  if (span === undefined || meta === undefined || !places.every((place) => isWithin(place, meta.span))) {
+  const isWhole = meta !== undefined && places.length === 1 && places[0]?.start === meta.span.start;
+  const isWithin = places.every((place) => meta !== undefined && lies(place, meta.span));
+  if (span === undefined || !(isWithin || (isWhole && frame.era === "legacy"))) {
     const again = readFrame(bytes);
     if (again.kind !== "request") throw new Error("a request stays one");
     return again;
@@ -26,12 +28,13 @@ export function requestWithout(frame: RequestFrame, places: readonly Place[]): R
       span: moved(span, move),
       ...(args && { arguments: moved(args, move) }),
       ...(requestState && { requestState: moved(requestState, move) }),
-      meta: { ...meta, span: moved(meta.span, move), members: movedMembers(meta.members, cuts, move) },
+      ...(meta && !isWhole && { meta: movedMeta(meta, cuts, move) }),
     },
   };
 }
 
-function isWithin(place: Place, span: { readonly start: number; readonly end: number }): boolean {
+/** Between the braces. */
+function lies(place: Place, span: { readonly start: number; readonly end: number }): boolean {
   return span.start < place.start && place.end < span.end;
 }
 
@@ -48,6 +51,12 @@ function mover(cuts: readonly Edit[]): Move {
 
 function moved<T extends { readonly start: number; readonly end: number }>(place: T, move: Move): T {
   return { ...place, start: move(place.start), end: move(place.end) };
+}
+
+type Meta = NonNullable<NonNullable<RequestFrame["params"]>["meta"]>;
+
+function movedMeta(meta: Meta, cuts: readonly Edit[], move: Move): Meta {
+  return { ...meta, span: moved(meta.span, move), members: movedMembers(meta.members, cuts, move) };
 }
 
 function movedMembers(

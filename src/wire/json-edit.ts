@@ -16,7 +16,7 @@ export function edited(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
   for (const { start, end, text } of edits) length += Buffer.byteLength(text) - (end - start);
   const whole = Buffer.allocUnsafe(length);
   let [from, at] = [0, 0];
-  for (const { start, end, text } of edits.toSorted((a, b) => a.start - b.start)) {
+  for (const { start, end, text } of inOrder(edits)) {
     whole.set(bytes.subarray(from, start), at);
     at += start - from;
     at += whole.write(text, at);
@@ -24,6 +24,10 @@ export function edited(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
   }
   whole.set(bytes.subarray(from), at);
   return whole;
+}
+
+function inOrder<T extends { readonly start: number }>(places: readonly T[]): readonly T[] {
+  return places.length === 1 ? places : places.toSorted((a, b) => a.start - b.start);
 }
 
 /** Puts a member, name and value, in front of the others of the object at `place`. */
@@ -92,7 +96,7 @@ function nested(path: readonly string[], value: string): string {
 /** Each from the quote before the name of the member whose value is at its place to its end, with one of the commas beside it. */
 function memberSpans(bytes: Uint8Array, places: readonly Place[]): readonly Place[] {
   const spans: Place[] = [];
-  for (const { start: value, end } of places.toSorted((a, b) => a.start - b.start)) {
+  for (const { start: value, end } of inOrder(places)) {
     let start = nameStart(bytes, value);
     const after = behindSpace(bytes, end, 1);
     if (bytes[after] === comma) {

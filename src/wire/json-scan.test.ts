@@ -230,6 +230,29 @@ test("what JSON.stringify writes is accepted", () => {
   fc.assert(fc.property(fc.jsonValue(), (value) => assert.ok(isAccepted(utf8(JSON.stringify(value))))));
 });
 
+test("a message is read alike as text and, where it has a line break, byte by byte", () => {
+  const message = utf8('{"a":"x\\n\\"y","b":{"a":[1,"",true]},"":"\\\\","c d":"}"}');
+  const shape = { [everyMember]: true, b: { [everyMember]: true } } as const;
+  const found = (bytes: Uint8Array, from: number): string => {
+    try {
+      const place = scanJson(bytes, shape);
+      return JSON.stringify(place, (_, value: unknown) =>
+        value instanceof Map ? [...value] : typeof value === "number" ? value - from : value,
+      );
+    } catch (error) {
+      assert.ok(error instanceof Refusal);
+      return error.message.replace(/\d+/, (at) => String(Number(at) - from));
+    }
+  };
+  fc.assert(
+    fc.property(fc.nat(message.length), fc.integer({ min: 0x20, max: 0x7e }), (at, byte) => {
+      const changed = Uint8Array.from(message, (each, i) => (i === at ? byte : each));
+      assert.equal(found(changed, 0), found(Buffer.concat([utf8("\n"), changed]), 1));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
 test("only members that were asked for are noted, whatever objects inherit", () => {
   const text = '{"toString":{"a":1},"constructor":1,"__proto__":{"method":1},"methods":1,"method":2}';
   const { members } = scanJson(utf8(text), { method: true });

@@ -2,7 +2,7 @@
  * One strict pass over JSON text (RFC 8259, I-JSON RFC 7493): nothing two parsers could read in two
  * ways is let through, and the places of the members a caller asks for are noted on the way.
  */
-import { isUtf8 } from "node:buffer";
+import { isAscii, isUtf8 } from "node:buffer";
 
 import { concat } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -89,21 +89,38 @@ const backslash = 0x5c;
 const comma = 0x2c;
 const colon = 0x3a;
 
+/** Of most messages the engine finds the ends of strings: those are short, ASCII, and have no line break. */
+const maxTextBytes = 64 * 1024;
+
+/** Such a message as text, in which offsets are those of its bytes. */
+function plainText(bytes: Buffer): string | undefined {
+  if (bytes.length > maxTextBytes || !isAscii(bytes)) return undefined;
+  const text = bytes.toString("latin1");
+  return controls.test(text) ? undefined : text;
+}
+
+// oxlint-disable-next-line no-control-regex -- those are what JSON's strings can't hold
+const controls = /[\u0000-\u001f]/;
+
 /** From this many members on, a set finds a duplicate faster than a look at each. */
 const fewMembers = 12;
 
 class Scanner {
   /** As a Buffer, which has the quickest ways to text. */
   readonly #bytes: Buffer;
+  readonly #text: string | undefined;
   readonly #limits: ScanLimits;
   readonly #isTolerant: boolean;
   #at = 0;
   #members = 0;
   /** Whether the string just scanned holds an escape. */
   #escaped = false;
+  /** In the text, where the next one begins. */
+  #backslashAt = -1;
 
   constructor(bytes: Uint8Array, limits: ScanLimits, at = 0) {
     this.#bytes = view(bytes);
+    this.#text = at === 0 ? plainText(this.#bytes) : undefined;
     this.#limits = limits;
     this.#at = at;
     this.#isTolerant = limits.isTolerant === true;
@@ -130,17 +147,18 @@ class Scanner {
     this.#deeper(depth);
     const noted = shape === undefined ? undefined : new Map<string, Place>();
     const names = this.#isTolerant ? undefined : new Names();
+    const isAsked = noted !== undefined || names !== undefined;
     this.#space();
     if (this.#bytes[this.#at] === closeBrace) this.#at++;
     else {
       for (;;) {
         this.#space();
-        const name = this.#name();
+        const name = this.#name(isAsked);
         if (names?.has(name) === true) throw this.#expected("each member once");
         names?.add(name);
         this.#space();
         if (this.#bytes[this.#at++] !== colon) throw this.#expected('":"', -1);
-        const wanted = this.#wanted(shape, name);
+        const wanted = shape && this.#wanted(shape, name);
         const place = this.value(wanted, depth);
         if (wanted !== undefined) note(noted, name, place);
         if (this.#next(closeBrace, "}")) break;
@@ -159,16 +177,14 @@ class Scanner {
    * What the shape asks of a member. Some servers read names without regard to case, so a member that is
    * a known one but for its case would mean one thing here and another there.
    */
-  #wanted(shape: Shape | undefined, name: string): Shape | true | undefined {
-    if (shape === undefined) return undefined;
+  #wanted(shape: Shape, name: string): Shape | true | undefined {
     if (Object.hasOwn(shape, name)) return shape[name];
-    for (const known of this.#isTolerant ? [] : Object.keys(shape)) {
-      if (known.length === name.length && known.toLowerCase() === folded(name)) {
-        throw new Refusal(
-          "bad_message",
-          `Expected the member "${known}" in this spelling before byte ${this.#at}.`,
-        );
-      }
+    const known = this.#isTolerant ? undefined : foldedNames(shape).get(folded(name));
+    if (known !== undefined) {
+      throw new Refusal(
+        "bad_message",
+        `Expected the member "${known}" in this spelling before byte ${this.#at}.`,
+      );
     }
     return shape[everyMember];
   }
@@ -208,11 +224,14 @@ class Scanner {
     }
   }
 
-  #name(): string {
+  /** @returns nothing where nobody asks for it: then it isn't read */
+  #name(isAsked: boolean): string {
     const start = this.#at;
     if (this.#bytes[start] !== quote) throw this.#expected("a member's name");
     this.#string();
-    const raw = this.#bytes.toString("utf8", start + 1, this.#at - 1);
+    if (!isAsked) return "";
+    const end = this.#at - 1;
+    const raw = this.#text?.slice(start + 1, end) ?? this.#bytes.toString("utf8", start + 1, end);
     return this.#escaped ? String(JSON.parse(`"${raw}"`)) : raw;
   }
 
@@ -220,10 +239,15 @@ class Scanner {
     const bytes = this.#bytes;
     let at = this.#at + 1;
     this.#escaped = false;
+    const end = this.#text === undefined ? -1 : this.#text.indexOf('"', at);
+    if (end !== -1 && !this.#hasEscape(at, end)) {
+      this.#at = end + 1;
+      return;
+    }
     for (;;) {
-      let byte = bytes[at];
       // Most of a long message is the inside of strings: this loop is all that is done there.
-      while (byte !== undefined && byte >= 0x20 && byte !== quote && byte !== backslash) byte = bytes[++at];
+      while (at < bytes.length && plain[bytes[at] ?? 0] === 1) at++;
+      const byte = bytes[at];
       if (byte === quote) break;
       if (byte === backslash) {
         this.#escaped = true;
@@ -234,6 +258,15 @@ class Scanner {
       }
     }
     this.#at = at + 1;
+  }
+
+  /** Before the first quote. */
+  #hasEscape(at: number, end: number): boolean {
+    if (this.#backslashAt < at) {
+      const next = this.#text?.indexOf("\\", at) ?? -1;
+      this.#backslashAt = next === -1 ? Infinity : next;
+    }
+    return this.#backslashAt < end;
   }
 
   /** An escape sequence at `at`; returns the offset behind it. A surrogate stands only with its other half. */
@@ -336,6 +369,17 @@ function note(noted: Map<string, Place> | undefined, name: string, place: Place)
   noted?.set(name, earlier === undefined ? place : { ...place, earlier });
 }
 
+/** What a shape names, by how careless readers find it. */
+const foldedByShape = new WeakMap<Shape, ReadonlyMap<string, string>>();
+
+function foldedNames(shape: Shape): ReadonlyMap<string, string> {
+  const known = foldedByShape.get(shape);
+  if (known !== undefined) return known;
+  const made = new Map(Object.keys(shape).map((name) => [name.toLowerCase(), name]));
+  foldedByShape.set(shape, made);
+  return made;
+}
+
 /** The names seen in one object. */
 class Names {
   #few: string[] = [];
@@ -355,6 +399,11 @@ class Names {
 export function folded(name: string): string {
   return name.replaceAll("\u017F", "s").replaceAll("\u212A", "k").toLowerCase();
 }
+
+/** By byte: 1 for what stands for itself within a string. */
+const plain = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte < 0x20 || byte === quote || byte === backslash ? 0 : 1,
+);
 
 const simpleEscapes: ReadonlySet<number> = new Set(Buffer.from('"\\/bfnrt'));
 

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 
 import { checkStatement, readAttestation } from "../../src/integrity/batch.ts";
+import { requestDigest } from "../../src/integrity/claims.ts";
 import { envelopePlace, readEnvelope } from "../../src/integrity/envelope.ts";
 import { type KeySet, readKeySet } from "../../src/integrity/key-set.ts";
 import { checkMessage } from "../../src/integrity/message-signature.ts";
@@ -92,9 +93,15 @@ export function judgeMessage(
   if (place === undefined) return { fault: "stripped" };
   const envelope = readEnvelope(frame.bytes, place);
   if (envelope === undefined) return { fault: "malformed" };
-  const { keys, now, ...rest } = expected;
+  const { keys, now, request, ...rest } = expected;
   const keySet = keySetNamed(vectors, keys);
-  return checkMessage(envelope, frame.bytes, { ...rest, keySet, trust: "approved", nowUnixMs: now * 1000 });
+  return checkMessage(envelope, frame.bytes, {
+    ...rest,
+    ...(request !== undefined && { request: requestDigest(request) }),
+    keySet,
+    trust: "approved",
+    nowUnixMs: now * 1000,
+  });
 }
 
 export function judgeBatch(vectors: MessageVectors, { attestation, expected }: BatchVector): Judged<unknown> {

@@ -13,7 +13,7 @@ import {
   signStatement,
   writeAttestation,
 } from "../../src/integrity/batch.ts";
-import { type Claims, claimsNow, readClaims } from "../../src/integrity/claims.ts";
+import { type Claims, claimsNow, readClaims, requestDigest } from "../../src/integrity/claims.ts";
 import {
   type Envelope,
   envelopeEdits,
@@ -159,7 +159,7 @@ export function signingCaller(
             issuer: issuerOf(method === messageKeysMethod ? data : undefined),
             audience: id,
             method,
-            ...(call && { request: payloadOf(call) }),
+            ...(call && { request: requestDigest(payloadOf(call)) }),
             keySet:
               keySet ?? (method === messageKeysMethod ? readKeysAnswer(resultOf(data))?.keySet : undefined),
             trust: "first-use",
@@ -235,7 +235,7 @@ export function signingCaller(
       return {
         text,
         fault,
-        leaves: said.range.leaves.map((leaf) => Buffer.from(leaf).toString("base64url")),
+        leaves: said.range.leaves,
         long: ok?.long ?? new Map(),
       };
     },

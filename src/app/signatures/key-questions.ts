@@ -71,7 +71,7 @@ export async function passKeys(
     direction: "res",
     issuer,
     audience: question.issuer,
-    request: question.payload,
+    request: requestDigest(question.payload),
     nowUnixMs: desk.clock.nowUnixMs(),
   });
   if (fault !== undefined) {

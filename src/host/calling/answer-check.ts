@@ -133,7 +133,7 @@ async function passLong(
   if (read.kind === "whole") return await passWhole(answer, read.bytes, passing);
   const { refuse, checking } = passing;
   const { call, route } = checking;
-  const nonce = call?.signed?.nonce;
+  const nonce = call?.signed?.claims.nonce;
   // Who serves a signed call has the digest of whatever is that long; elsewhere it has to be no answer.
   const mayGrant = nonce !== undefined || startsLikeJson(concat(read.begun));
   const chunks = checkedLength(read, async (digest) => {
@@ -162,7 +162,7 @@ async function unconfirmed(
 
 function refused(fault: SignatureFault, call: OpenCall | undefined, { options, route }: Checking): Refusal {
   const { log, faults, name } = options;
-  const [method, nonce] = [call?.frame.method, call?.signed?.nonce];
+  const [method, nonce] = [call?.frame.method, call?.signed?.claims.nonce];
   log.error("answer.refused", { fault, method: method ?? "unknown", server: name });
   faults.report({ fault, ...(method !== undefined && { method }), ...(nonce !== undefined && { nonce }) });
   route.attesting.due();

@@ -103,8 +103,19 @@ export class Attesting {
     await this.#run().catch(() => undefined);
   }
 
-  /** Asks for what is overdue. @throws Refusal `route_cut` while something is */
-  async settle(): Promise<void> {
+  /** Asks for what is overdue; nothing if nothing is. @throws Refusal `route_cut` while something is */
+  settle(): Promise<void> | undefined {
+    return this.#isOverdue() || this.#isSuspended ? this.#settled() : undefined;
+  }
+
+  /** Delivers what waits, for a while. */
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#isOver = true;
+    if (this.#waits()) await within(this.deliver(), stopMs);
+  }
+
+  async #settled(): Promise<void> {
     if (this.#isOverdue()) {
       await this.#run();
       this.#look();
@@ -114,13 +125,6 @@ export class Attesting {
     if (!this.#isSuspended) return;
     this.#schedule();
     throw cut("unattested");
-  }
-
-  /** Delivers what waits, for a while. */
-  async stop(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#isOver = true;
-    if (this.#waits()) await within(this.deliver(), stopMs);
   }
 
   #run(): Promise<void> {

@@ -4,7 +4,6 @@
  */
 import { envelopePlace } from "../../integrity/envelope.ts";
 import { attestMethod, messageKeysMethod } from "../../integrity/extension-methods.ts";
-import { type Claims, readClaims } from "../../integrity/claims.ts";
 import { leastMode, type SignatureNeed } from "../../integrity/mode.ts";
 import { type Frame, readFrame, type RequestFrame } from "../../wire/frame.ts";
 import { valueOf } from "../net/headers.ts";
@@ -60,7 +59,7 @@ export function callingEnd(options: CallingEndOptions): CallingEnd {
       first.drop();
       if (cure.asksAgain) known.forget();
       if (cure.attests) await routes.deliver();
-      const second = await attempt(request, { frame, spoken, need: cure.need }, ends);
+      const second = await attempt(request, { frame, spoken, need: cure.need, before: first.sent }, ends);
       return await second.check();
     },
     stop: routes.stop,
@@ -73,20 +72,27 @@ interface Ends {
   readonly known: KnownEnd;
   readonly routes: RouteKeeper;
   readonly calls: OpenCalls;
-  /** What was sent of a request that is made again, by its body. */
+  /** What was sent of a request that may be made again, since it wasn't answered with 200; by its body. */
   readonly sent: WeakMap<Uint8Array, Sent>;
 }
 
 /** INVARIANT: whoever may have kept one message gets no second one that would be carried out beside it. */
 interface Sent {
   readonly out: Outgoing;
-  readonly to: string;
+  readonly audience: string;
+  /** Fingerprint. */
+  readonly keys: string;
+  readonly batch: string;
+}
+
+function isTo({ audience, keys, batch }: Sent, end: ServingEnd, attesting: Attesting): boolean {
+  return audience === end.audience && keys === end.keySet.fingerprint && batch === attesting.batch.id;
 }
 
 /** What no call is made with: notifications, answers of the client's, and the streams it opens. */
 async function beside(request: HttpRequest, ends: Ends): Promise<CheckedAnswer> {
   const { options } = ends;
-  const manner = mannerOf(request);
+  const manner = (): Manner => mannerOf(request);
   const known = await ends.known.ask(options.send, manner);
   if (known.kind !== "signs") return await withoutEnd(known, { request, options });
   const answer = await options.send(request);
@@ -97,16 +103,21 @@ async function beside(request: HttpRequest, ends: Ends): Promise<CheckedAnswer> 
   );
 }
 
+interface Attempting {
+  readonly frame: RequestFrame;
+  readonly spoken: Spoken;
+  /** What a refusal has asked for. */
+  readonly need?: SignatureNeed | undefined;
+  /** What that was the answer to. */
+  readonly before?: Sent | undefined;
+}
+
 /** Sends the request once, signed if the other end signs. */
-async function attempt(
-  request: HttpRequest,
-  about: { readonly frame: RequestFrame; readonly spoken: Spoken; readonly need?: SignatureNeed | undefined },
-  ends: Ends,
-): Promise<Attempt> {
+async function attempt(request: HttpRequest, about: Attempting, ends: Ends): Promise<Attempt> {
   const { options, calls } = ends;
   const { frame, spoken, need } = about;
   const { send } = options;
-  const manner = mannerOf(request, frame);
+  const manner = (): Manner => mannerOf(request, frame);
   const known = await ends.known.ask(send, manner);
   if (known.kind !== "signs") return attempted(await withoutEnd(known, { request, frame, options }));
   const { end } = known;
@@ -114,20 +125,24 @@ async function attempt(
   const { attesting } = route;
   await attesting.settle();
   const session = sessionOf(request);
-  const to = `${end.audience} ${end.keySet.fingerprint} ${attesting.batch.id}`;
-  const before = ends.sent.get(frame.bytes);
-  const again = need === undefined && before?.to === to ? before.out : undefined;
-  const signing = { end, batch: attesting.batch, spoken, session, need, before: claimsOf(before) };
+  const before = about.before ?? ends.sent.get(frame.bytes);
+  const again =
+    need === undefined && before !== undefined && isTo(before, end, attesting) ? before.out : undefined;
+  const claims = before?.out.call.signed?.claims;
+  const signing = { end, batch: attesting.batch, spoken, session, need, before: claims };
   const out = again ?? (await signedCall(frame, signing, options));
-  const call = { ...out.call, isOffered: out.call.isOffered || calls.isOffering(frame, session) };
+  const sent: Sent = { out, audience: end.audience, keys: end.keySet.fingerprint, batch: attesting.batch.id };
+  const isOffered = out.call.isOffered || calls.isOffering(frame, session);
+  const call = isOffered === out.call.isOffered ? out.call : { ...out.call, isOffered };
   const drop = (): void => calls.close(call);
   calls.open(call);
   if (out.isPromise) attesting.due();
   try {
     const answer = await send({ ...request, body: out.body });
-    ends.sent.set(frame.bytes, { out, to });
+    if (answer.status !== 200) ends.sent.set(frame.bytes, sent);
     return {
       answer,
+      sent,
       isPromiseForDirect: isForced(out, end),
       drop,
       check: () => checked(answer, { route, call, session }, ends),
@@ -152,11 +167,6 @@ function sessionOf({ headers }: HttpRequest): string | undefined {
   return valueOf(headers, "mcp-session-id");
 }
 
-function claimsOf(sent: Sent | undefined): Claims | undefined {
-  const payload = sent?.out.call.signed?.payload;
-  return payload === undefined ? undefined : readClaims(payload);
-}
-
 /** Promises are counted by their numbers, which a signature of its own hasn't: who kept the one could deliver both. */
 function isForced({ call: { frame }, isPromise }: Outgoing, { modes }: ServingEnd): boolean {
   return isPromise && leastMode(frame.method, modes.isReadOnly(frame.params?.name ?? "")) === "direct";
@@ -165,6 +175,8 @@ function isForced({ call: { frame }, isPromise }: Outgoing, { modes }: ServingEn
 /** What came of sending a request once. */
 interface Attempt {
   readonly answer: HttpAnswer;
+  /** Absent if it went unsigned, as it was. */
+  readonly sent?: Sent;
   /** It may not be made again: what changes something was only promised, as this end was told to. */
   readonly isPromiseForDirect: boolean;
   /** The answer as the client may have it. */
@@ -179,7 +191,7 @@ function attempted(answer: HttpAnswer): Attempt {
 
 interface RouteKeeper {
   /** The route to that end, as its newest call is made. */
-  readonly to: (end: ServingEnd, manner: Manner) => Route;
+  readonly to: (end: ServingEnd, manner: () => Manner) => Route;
   /** Has what waits attested now. */
   readonly deliver: () => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -190,7 +202,7 @@ function routeKeeper(options: CallingEndOptions, known: KnownEnd): RouteKeeper {
   const { send } = options;
   const ending = new Set<Promise<void>>();
   let route: Route | undefined;
-  let newest: Manner = { path: "", headers: [] };
+  let newest = (): Manner => ({ path: "", headers: [] });
   const askAgain = async (): Promise<ServingEnd | undefined> => {
     known.forget();
     const now = await known.ask(send, newest);
@@ -208,11 +220,12 @@ function routeKeeper(options: CallingEndOptions, known: KnownEnd): RouteKeeper {
       newest = manner;
       const isSame =
         route?.end.audience === end.audience && route.end.keySet.fingerprint === end.keySet.fingerprint;
+      if (route?.end === end) return route;
       if (route !== undefined && isSame) return (route = { ...route, end });
       leave();
       return (route = {
         end,
-        attesting: new Attesting(end, { ...options, askAgain, manner: () => newest, onCut: known.forget }),
+        attesting: new Attesting(end, { ...options, askAgain, manner: () => newest(), onCut: known.forget }),
       });
     },
     deliver: async () => await route?.attesting.deliver(),

@@ -4,7 +4,7 @@
  * its server wrote.
  */
 import { inspectBytes } from "../../gate/call.ts";
-import { type Claims, readClaims, requestDigest } from "../../integrity/claims.ts";
+import { type Claims, readClaims } from "../../integrity/claims.ts";
 import { isDenial } from "../../integrity/denial.ts";
 import {
   type Envelope,
@@ -136,7 +136,7 @@ function checked(envelope: Envelope, data: Uint8Array, call: OpenCall, { end, op
     direction: "res",
     audience: options.issuer,
     method: call.frame.method,
-    request: call.signed?.payload ?? "",
+    ...(call.signed && { request: call.signed.digest }),
     nowUnixMs: options.clock.nowUnixMs(),
     ...(changer ?? { issuer: end.issuer, keySet: end.keySet, trust: end.trust }),
   });
@@ -196,7 +196,7 @@ function unsignable(call: OpenCall | undefined): Judged {
     // What isn't signed is a handshake, or answered by nothing: neither is long, or odd.
     return { kind: "fault", fault: "malformed", ...(call && { call }) };
   }
-  return { kind: "unsignable", call, nonce: call.signed.nonce };
+  return { kind: "unsignable", call, nonce: call.signed.claims.nonce };
 }
 
 interface Good {
@@ -280,9 +280,4 @@ function parsed(data: Uint8Array): object | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** By what an answer names the call. */
-export function nameOfCall({ signed }: OpenCall): string | undefined {
-  return signed && requestDigest(signed.payload);
 }

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 
-import { claimsNow } from "../../integrity/claims.ts";
+import { claimsNow, requestDigest } from "../../integrity/claims.ts";
 import { authorizationKey } from "../../integrity/denial.ts";
 import { envelopeEdits, envelopePlace, payloadOf, readEnvelope } from "../../integrity/envelope.ts";
 import { messageKeysMethod, readKeysAnswer, writeKeysRequest } from "../../integrity/extension-methods.ts";
@@ -59,7 +59,7 @@ export interface KnownEnd {
    * @param send for one request, without patience
    * @throws Refusal `answer_refused`, `route_cut`; what `send` throws, with the fact that nothing else was sent
    */
-  readonly ask: (send: Send, manner: Manner) => Promise<Known>;
+  readonly ask: (send: Send, manner: () => Manner) => Known | Promise<Known>;
   /** The next call asks again. */
   readonly forget: () => void;
 }
@@ -96,20 +96,21 @@ export function knownEnd(given: CallingOptions): KnownEnd {
     }
   };
   /** Another process, or a person, may have changed what is pinned. */
-  const standsStill = (end: ServingEnd): boolean => {
-    if (performance.now() - pinReadMs < pinAgeMs) return true;
-    pinReadMs = performance.now();
+  const standsStill = (end: ServingEnd, nowMs: number): boolean => {
+    if (nowMs - pinReadMs < pinAgeMs) return true;
+    pinReadMs = nowMs;
     const pin = options.pins.of(end.issuer);
     return pin !== undefined && pin.fingerprint === end.keySet.fingerprint && pin.state === end.trust;
   };
   return {
-    ask: async (send, manner) => {
+    ask: (send, manner) => {
       const { known, untilMs } = remembered ?? { untilMs: 0 };
-      const isGood = known !== undefined && performance.now() < untilMs;
+      const nowMs = performance.now();
+      const isGood = known !== undefined && nowMs < untilMs;
       if (isGood && known instanceof Refusal) throw known;
-      if (isGood && !(known instanceof Refusal) && (known.kind !== "signs" || standsStill(known.end)))
+      if (isGood && !(known instanceof Refusal) && (known.kind !== "signs" || standsStill(known.end, nowMs)))
         return known;
-      return await (asking ??= learn(send, manner).finally(() => (asking = undefined)));
+      return (asking ??= learn(send, manner()).finally(() => (asking = undefined)));
     },
     forget: () => (remembered = undefined),
   };
@@ -195,7 +196,7 @@ function servingEnd(response: ResponseFrame, question: string, options: CallingO
     issuer,
     audience: options.issuer,
     method: messageKeysMethod,
-    request: question,
+    request: requestDigest(question),
     keySet,
     trust: "first-use",
     nowUnixMs: options.clock.nowUnixMs(),

@@ -1,6 +1,5 @@
 /** The calls whose answers are awaited, and the clients that speak of the extension themselves. */
 import type { RequestFrame } from "../../wire/frame.ts";
-import { nameOfCall } from "./incoming-answer.ts";
 import type { OpenCall } from "./outgoing-call.ts";
 
 export interface OpenCalls {
@@ -28,14 +27,12 @@ export function openCalls(clients: "one" | "many"): OpenCalls {
   return {
     byName,
     open: (call) => {
-      const name = nameOfCall(call);
-      if (name === undefined) return;
-      byName.set(name, call);
+      if (call.signed === undefined) return;
+      byName.set(call.signed.digest, call);
       bound(byName, maxOpen);
     },
-    close: (call) => {
-      const name = nameOfCall(call);
-      if (name !== undefined) byName.delete(name);
+    close: ({ signed }) => {
+      if (signed !== undefined) byName.delete(signed.digest);
     },
     began: ({ frame, isOffered }, session) => {
       const key = nameOf(session);
@@ -57,8 +54,9 @@ function bound(
   kept: { readonly size: number; keys(): Iterable<string>; delete(key: string): boolean },
   most: number,
 ): void {
+  if (kept.size <= most) return;
   for (const oldest of kept.keys()) {
-    if (kept.size <= most) return;
     kept.delete(oldest);
+    if (kept.size <= most) return;
   }
 }

@@ -1,5 +1,5 @@
 /** A call as it leaves: with its signature, or the promise of one, and with the offer of the extension. */
-import { type Claims, claimsAgain, claimsNow } from "../../integrity/claims.ts";
+import { type Claims, claimsAgain, claimsNow, requestDigest } from "../../integrity/claims.ts";
 import { type Envelope, envelopeEdits, payloadOf } from "../../integrity/envelope.ts";
 import { isSigned } from "../../integrity/extension-methods.ts";
 import { offerEdits, offerIn } from "../../integrity/extension-offer.ts";
@@ -19,8 +19,13 @@ import { signingTime } from "./signing-time.ts";
 /** A request whose answer is awaited. */
 export interface OpenCall {
   readonly frame: RequestFrame;
-  /** The claims as they were signed, in base64url, and what is expected of the answer; absent for what is never signed. */
-  readonly signed?: { readonly payload: string; readonly nonce: string; readonly mode: SignatureMode };
+  /** The claims under which it was signed, and what is expected of the answer; absent for what is never signed. */
+  readonly signed?: {
+    readonly claims: Claims;
+    /** By which an answer names it. */
+    readonly digest: string;
+    readonly mode: SignatureMode;
+  };
   /** MCP's session it was made in. */
   readonly session?: string | undefined;
   /** The client speaks of the extension itself, and is told what was found. */
@@ -89,8 +94,8 @@ export async function signedCall(
   const key = signers.find(({ suite }) => suite.id === need?.algorithm) ?? signers[0];
   const envelope = promised ?? (await signDirect(claims, key));
   const signed = {
-    payload: payloadOf(envelope),
-    nonce: claims.nonce,
+    claims,
+    digest: requestDigest(payloadOf(envelope)),
     mode: promised === undefined ? "direct" : "batched",
   } as const;
   return {
