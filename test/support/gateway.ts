@@ -281,7 +281,7 @@ export function toolCall(name: string, id: number | string = 1, args: unknown = 
 export async function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  withinMs = 5000,
+  withinMs = 20_000,
 ): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!(await condition())) {
