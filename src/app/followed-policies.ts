@@ -48,14 +48,19 @@ export async function followPolicies(first: Config, following: Following): Promi
   const onNews = (): void => void inTurn(settle);
   const desk = bundleDesk({ ...following, store, onNews });
   let inForce = atStart(config, desk, refusals);
-  const settle = (): Promise<void> =>
-    refusals.unless("policies", async () => {
+  let again: NodeJS.Timeout | undefined;
+  const settle = async (): Promise<void> => {
+    const failed = await refusals.unless("policies", async () => {
       const takeUp = takingUp({ config, desk, following });
       for (let taken = await takeUp(inForce); taken !== undefined; taken = await takeUp(inForce)) {
         inForce = taken;
         told();
       }
     });
+    clearTimeout(again);
+    // What is right and couldn't be recorded is taken up as soon as it can be.
+    if (failed === "unrecorded") again = setTimeout(onNews, recordAgainMs).unref();
+  };
   const look = async (): Promise<void> => {
     await refusals.unless("config", () => {
       const next = loadConfig(first.file);
@@ -77,6 +82,7 @@ export async function followPolicies(first: Config, following: Following): Promi
       watching.stop();
       await desk.stop();
       await turn;
+      clearTimeout(again);
       store.close();
     },
   };
@@ -174,9 +180,14 @@ function watchSeveral(first: readonly string[], onChange: () => void): WatchedSe
   };
 }
 
+const recordAgainMs = 1000;
+
+/** Why what was read isn't in force: it isn't right, or there was nowhere to record it. */
+type Failure = "wrong" | "unrecorded";
+
 interface ToldOnce {
   /** Runs `work`; what it throws is told, and again only when it is something else. Never rejects. */
-  readonly unless: (what: string, work: () => Promise<void>) => Promise<void>;
+  readonly unless: (what: string, work: () => Promise<void>) => Promise<Failure | undefined>;
   readonly tell: (what: string, error: unknown) => void;
 }
 
@@ -193,8 +204,10 @@ function toldOnce({ log }: Pick<Following, "log">, file: string): ToldOnce {
       try {
         await work();
         before.delete(what);
+        return undefined;
       } catch (error) {
         tell(what, error);
+        return error instanceof Refusal && error.code !== "journal_unavailable" ? "wrong" : "unrecorded";
       }
     },
   };

@@ -15,6 +15,11 @@ export function freshBudget(): Budget {
   return { steps: limits.steps };
 }
 
+/** Whether some evaluation ran out of it. */
+export function isSpent({ steps }: Budget): boolean {
+  return steps < 0;
+}
+
 /** @throws Exhausted when nothing is left */
 export function spend(budget: Budget, steps: number): void {
   budget.steps -= steps;

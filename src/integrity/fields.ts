@@ -1,5 +1,5 @@
 /** Reads of fields of parsed JSON that somebody else wrote: of the type and within the bounds, or absent. */
-import { isUtf8 } from "node:buffer";
+import { fromUtf8 } from "../kernel/bytes.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -19,8 +19,8 @@ export function parsedObject(text: string): Fields | undefined {
 /** The object that strict base64url says in JSON. By way of Buffer: each message has one or two of them. */
 export function encodedObject(base64url: string): Fields | undefined {
   const bytes = Buffer.from(base64url, "base64url");
-  if (bytes.toString("base64url") !== base64url || !isUtf8(bytes)) return undefined;
-  return parsedObject(bytes.toString("utf8"));
+  const text = bytes.toString("base64url") === base64url ? fromUtf8(bytes) : undefined;
+  return text === undefined ? undefined : parsedObject(text);
 }
 
 /** All of the fields; undefined if one of them is absent. */

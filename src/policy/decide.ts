@@ -4,7 +4,7 @@
  * errs makes rules that allow not count and all others count. A call on behalf of others may do what its delegation
  * covers and what every party of the chain may do itself.
  */
-import { type Budget, freshBudget } from "../expr/budget.ts";
+import { type Budget, freshBudget, isSpent } from "../expr/budget.ts";
 import type { FactValues, Outcome } from "../expr/condition.ts";
 import type { Caller } from "../model/caller.ts";
 import type { LinkPosture } from "../model/channel.ts";
@@ -115,8 +115,11 @@ export interface Denial {
 }
 
 export function decide(question: Question, rules: readonly Rule[]): Permit | Denial {
-  const matched = [...matchedOf(question, rules), ...sideMatched(question, rules)];
+  const { matched: ofCall, isTooCostly } = matchedOf(question, rules);
+  const matched = [...ofCall, ...sideMatched(question, rules)];
   const shadows = shadowsOf(matched);
+  // INVARIANT: what couldn't be told wherever it stands in the list isn't told by what stood before it.
+  if (isTooCostly) return { ...tooCostly, shadows };
   const denying = strictest(matched.filter((each) => !each.rule.isShadow && isDenying(each.rule)));
   if (denying !== undefined) return { ...denied(denying, question), shadows };
   const { caller, server, target } = question;
@@ -198,16 +201,21 @@ interface Match {
 }
 
 /** All that count, each for each party. */
-function matchedOf(question: Question, rules: readonly Rule[]): readonly Match[] {
+function matchedOf(
+  question: Question,
+  rules: readonly Rule[],
+): { readonly matched: readonly Match[]; readonly isTooCostly: boolean } {
   const { caller, server, target } = question;
   const index = indexOf(rules);
-  // One for all: whoever can make conditions costly makes his own call fail.
+  // One for all: whoever can make conditions costly makes his own call fail. What is only watched has its own.
   const budget = freshBudget();
-  return partiesOf(caller).flatMap((party) =>
+  const watched = freshBudget();
+  const matched = partiesOf(caller).flatMap((party) =>
     index
       .about({ party: party.id, server, ...(target && { target }) })
-      .flatMap((rule) => matchOf(rule, question, party, budget) ?? []),
+      .flatMap((rule) => matchOf(rule, question, party, rule.isShadow ? watched : budget) ?? []),
   );
+  return { matched, isTooCostly: isSpent(budget) };
 }
 
 /** INVARIANT: what errs, and what isn't known yet, falls to the safe side. */
@@ -273,6 +281,7 @@ function allowedBy(
 /** Whether another link would have been enough. */
 function isForItsLink(question: Question, rules: readonly Rule[], party: Party): boolean {
   const { server, target } = question;
+  const budget = freshBudget();
   return indexOf(rules)
     .about({ party: party.id, server, ...(target && { target }) })
     .some(
@@ -280,7 +289,7 @@ function isForItsLink(question: Question, rules: readonly Rule[], party: Party):
         rule.effect === "allow" &&
         !rule.isShadow &&
         rule.matchesLink !== undefined &&
-        matchOf({ ...rule, matchesLink: anyLink }, question, party, freshBudget()) !== undefined,
+        matchOf({ ...rule, matchesLink: anyLink }, question, party, budget) !== undefined,
     );
 }
 
@@ -425,6 +434,14 @@ function notSigned(rule: Rule, question: Question, party: Party): Denial {
     ...(unsigned && { unsigned }),
   };
 }
+
+const tooCostly: Denial = {
+  shadows: noShadows,
+  kind: "denial",
+  rule: null,
+  because: "What the policies ask of this call takes too long to tell. Ask for less at once.",
+  erred: "the conditions about one call are too costly together",
+};
 
 /** The denial where the delegation doesn't reach as far. */
 function outOfScope(question: Question): Denial {

@@ -199,3 +199,30 @@ test("what a list hides, no call gets", () => {
     { numRuns: 500 },
   );
 });
+
+test("what is only watched changes nothing, however costly it is", () => {
+  const loop = "args.list.all(x, args.list.all(y, x + y >= 0))";
+  const args = { n: 1, list: Array.from({ length: 2000 }, (_, i) => i) };
+  const facts = { of: () => ({ args }) };
+  const watched = { effect: "deny", mode: "shadow", when: loop };
+  for (const parts of [
+    [watched, allow],
+    [allow, watched],
+  ])
+    assert.equal(verdict(parts, { facts }), "permit");
+  assert.equal(verdict([watched, allow, { effect: "deny", when: "args.n == 1" }], { facts }), "deny");
+});
+
+test("rules that are too costly together deny, in whichever order they stand", () => {
+  const costly = {
+    effect: "deny",
+    when: "args.list.all(x, args.list.all(y, x + y < 0))",
+  };
+  const sure = { effect: "cut", when: "args.n == 1" };
+  const facts = { of: () => ({ args: { n: 1, list: Array.from({ length: 2000 }, () => -1) } }) };
+  const parts = [allow, costly, sure];
+  for (const order of [parts, parts.toReversed(), [costly, sure, allow]]) {
+    const decided = decide(question({ facts }), rulesOf(...order));
+    assert.ok(decided.kind === "denial" && decided.rule === null && /too long/.test(decided.because));
+  }
+});

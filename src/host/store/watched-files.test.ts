@@ -1,6 +1,6 @@
 /** Files that are followed: what is told of them, and when. */
 import assert from "node:assert/strict";
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
@@ -43,4 +43,11 @@ test("a file that is swapped, goes or comes is told", (t) => {
   assert.deepEqual([look(), look(), look()], [1, 2, 2]);
   writeFileSync(file, "again");
   assert.deepEqual([look(), look(), look()], [2, 3, 3]);
+});
+
+test("a file that can't be looked at is told, and ends nothing", (t) => {
+  const { file, look } = watched(t);
+  rmSync(file);
+  symlinkSync(file, file);
+  assert.deepEqual([look(), look()], [0, 1]);
 });

@@ -27,6 +27,11 @@ function looksOf(files: readonly string[]): string {
 }
 
 function looks(file: string): readonly string[] {
-  const found = statSync(file, { throwIfNoEntry: false, bigint: true });
-  return found === undefined ? [] : [found.ino, found.size, found.mtimeNs].map(String);
+  try {
+    const found = statSync(file, { throwIfNoEntry: false, bigint: true });
+    return found === undefined ? [] : [found.ino, found.size, found.mtimeNs].map(String);
+  } catch (error) {
+    // A loop of links, a folder that may not be entered: whoever reads the file says what is wrong with it.
+    return [error instanceof Error ? error.message : "unknown"];
+  }
 }
