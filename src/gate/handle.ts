@@ -42,7 +42,7 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
     const offered = await checkOffer(permitted, came, world, ports);
     const pinned = await asPinned(permitted, offered, world, ports);
     const owned = asOwned(permitted, await asAskable(permitted, pinned, world, ports), world, ports);
-    const answer = withoutAnswers(permitted, await asPermitted(permitted, owned, world, ports), world);
+    const answer = await withoutAnswers(permitted, await asPermitted(permitted, owned, world, ports), world);
     departure = withRegression(permitted, await relay(permitted, answer, world, ports), ports);
   } catch (error) {
     departure = refused(call, error, ports);

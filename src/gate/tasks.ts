@@ -2,15 +2,15 @@
  * Tasks belong to the call that began them (MCP tasks): to its caller, and under the rules of its tool. Somebody else's
  * isn't fetched, listed or heard of; what is to be taken out of the tool's answers is taken out of what becomes of it.
  */
-import { fromUtf8, utf8 } from "../kernel/bytes.ts";
+import { fromUtf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { redactionsOf } from "../policy/decide.ts";
 import { type Frame, type RequestFrame, tryReadFrame } from "../wire/frame.ts";
-import { spliced } from "../wire/json-scan.ts";
 import { withData } from "../wire/sse.ts";
 import { type Answer, type AnswerEvent, inspectBytes, type Journaled, type Located } from "./call.ts";
 import type { Ports } from "./ports.ts";
-import { withoutInTask } from "./redact.ts";
+import { redactedWithin } from "./redacted-answer.ts";
+import { takingsOf } from "./redact.ts";
 import type { World } from "./world.ts";
 import type { TaskRegister } from "./task-register.ts";
 
@@ -70,14 +70,13 @@ async function* ownedEvents(
     if (task === "another's") continue;
     // Of one that nobody saw begin, all goes that could.
     const taken = task?.redactions ?? redactionsOf(call, world.rules);
-    const redactions = taken.filter((each) => each.answer.length > 0);
-    if (news === undefined || redactions.length === 0) {
+    const takings = takingsOf(taken);
+    if (news === undefined || takings.length === 0) {
       yield event;
       continue;
     }
     const { span } = news;
-    const params = withoutInTask(news.params, redactions);
-    const changed = spliced(data, span, utf8(JSON.stringify(params)));
+    const changed = redactedWithin(data, span, { takings, isTask: true });
     yield {
       ...event,
       raw: withData(event, changed),

@@ -1,4 +1,14 @@
 /** What a `redact` rule takes out: JSON pointers (RFC 6901) in which `*` stands for every member or element. */
+import { concat, utf8 } from "../kernel/bytes.ts";
+import {
+  everyMember,
+  type Place,
+  scanAt,
+  scanElements,
+  scanJson,
+  type Shape,
+  tolerantScanLimits,
+} from "../wire/json-scan.ts";
 
 export interface Redaction {
   readonly arguments: readonly Pointer[];
@@ -26,32 +36,66 @@ export function readPointer(text: string): Pointer {
     .map((step) => (step === "*" ? any : step.replaceAll("~1", "/").replaceAll("~0", "~")));
 }
 
-/** The value with `replaceBy` where the pointers lead, and whether they led anywhere; what isn't touched is shared. */
-export function redacted(
-  value: unknown,
-  pointers: readonly Pointer[],
-  replaceBy: string,
-): { readonly value: unknown; readonly isChanged: boolean } {
-  let [now, isChanged] = [value, false];
-  for (const pointer of pointers) {
-    const next = without(now, pointer, replaceBy);
-    if (next !== now) [now, isChanged] = [next, true];
-  }
-  return { value: now, isChanged };
+/** What one rule takes out of some JSON. */
+export interface Taking {
+  readonly pointers: readonly Pointer[];
+  readonly replaceBy: string;
 }
 
-function without(value: unknown, [step, ...rest]: Pointer, replaceBy: string): unknown {
-  if (step === undefined) return replaceBy;
-  if (typeof value !== "object" || value === null) return value;
-  const names = Object.keys(value).filter((name) => step === any || name === step);
-  const old: Readonly<Record<string, unknown>> = value as Record<string, unknown>;
-  const changed = names.flatMap((name) => {
-    const next = without(old[name], rest, replaceBy);
-    return next === old[name] ? [] : [[name, next] as const];
-  });
-  if (changed.length === 0) return value;
-  const copy = Array.isArray(value) ? [...(value as unknown[])] : { ...old };
-  for (const [name, next] of changed)
-    Object.defineProperty(copy, name, { value: next, enumerable: true, configurable: true, writable: true });
-  return copy;
+/** A value's place in JSON text, and what stands there instead. */
+export interface Edit {
+  readonly place: Place;
+  readonly text: Uint8Array;
 }
+
+/** The JSON with something else where the pointers lead; the very same bytes if they lead nowhere. @throws Refusal `bad_json` */
+export function redactedJson(json: Uint8Array, takings: readonly Taking[]): Uint8Array {
+  return edited(json, editsIn(json, scanJson(json, undefined, tolerantScanLimits), takings));
+}
+
+/** Where the pointers lead within the value at `place`, and what is to stand there. */
+export function editsIn(json: Uint8Array, place: Place, takings: readonly Taking[]): readonly Edit[] {
+  return takings.flatMap(({ pointers, replaceBy }) => {
+    const text = utf8(JSON.stringify(replaceBy));
+    return pointers.flatMap((pointer) =>
+      placesIn(json, place, pointer).map((found) => ({ place: found, text })),
+    );
+  });
+}
+
+/** Everything else stays as it was written: numbers keep their digits. Of edits within each other, the outer one counts. */
+export function edited(json: Uint8Array, edits: readonly Edit[]): Uint8Array {
+  if (edits.length === 0) return json;
+  const pieces: Uint8Array[] = [];
+  let done = 0;
+  const outerFirst = (a: Edit, b: Edit): number => a.place.start - b.place.start || b.place.end - a.place.end;
+  for (const { place, text } of edits.toSorted(outerFirst)) {
+    if (place.start < done) continue;
+    pieces.push(json.subarray(done, place.start), text);
+    done = place.end;
+  }
+  return concat([...pieces, json.subarray(done)]);
+}
+
+function placesIn(json: Uint8Array, place: Place, [step, ...rest]: Pointer): readonly Place[] {
+  if (step === undefined) return [place];
+  return steppedInto(json, place, step).flatMap((next) => placesIn(json, next, rest));
+}
+
+/** A member that comes more than once is all of them: readers differ in which one they take. */
+function steppedInto(json: Uint8Array, place: Place, step: Pointer[number]): readonly Place[] {
+  if (json[place.start] === openBracket) {
+    const elements = scanElements(json, place, undefined, tolerantScanLimits);
+    return step === any ? elements : elements.filter((_, i) => String(i) === step);
+  }
+  if (json[place.start] !== openBrace) return [];
+  const shape: Shape = step === any ? { [everyMember]: true } : { [step]: true };
+  const { members = new Map<string, Place>() } = scanAt(json, place, shape, tolerantScanLimits);
+  const found: Place[] = [];
+  for (const last of members.values())
+    for (let each: Place | undefined = last; each !== undefined; each = each.earlier) found.push(each);
+  return found;
+}
+
+const openBracket = 0x5b;
+const openBrace = 0x7b;

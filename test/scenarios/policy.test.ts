@@ -326,6 +326,65 @@ test("what is to be redacted reaches neither the server nor the caller", async (
   assert.equal((await lastDecision(clinic))["rule.redact"], "no-ssn");
 });
 
+const secret = "123-45-6789";
+const spellings: readonly (readonly [what: string, answer: string])[] = [
+  ["a batch", `[{"jsonrpc":"2.0","id":1,"result":{"structuredContent":{"ssn":"${secret}"}}}]`],
+  [
+    "another spelling of result",
+    `{"jsonrpc":"2.0","id":1,"result":{},"Result":{"structuredContent":{"ssn":"${secret}"}}}`,
+  ],
+  [
+    "another spelling of a member",
+    `{"jsonrpc":"2.0","id":1,"result":{"STRUCTUREDCONTENT":{"ssn":"${secret}"}}}`,
+  ],
+  [
+    "a member that comes twice",
+    `{"jsonrpc":"2.0","id":1,"result":{"structuredContent":{"ssn":"${secret}"},"structuredContent":{}}}`,
+  ],
+  ["an error", `{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m","data":{"ssn":"${secret}"}}}`],
+  ["text behind a byte order mark", said(`\uFEFF{"ssn":"${secret}"}`)],
+  ["text in a fence", said(`Here it is:\n\`\`\`json\n{"ssn":"${secret}"}\n\`\`\`\nBye.`)],
+  ["text of several lines", said(`{"ssn":"${secret}"}\n{"ssn":"${secret}"}`)],
+  [
+    "a blob",
+    `{"jsonrpc":"2.0","id":1,"result":{"contents":[{"uri":"m:1","blob":"${Buffer.from(`{"ssn":"${secret}"}`).toString("base64")}"}]}}`,
+  ],
+  [
+    "a prompt's message",
+    `{"jsonrpc":"2.0","id":1,"result":{"messages":[{"role":"user","content":{"type":"text","text":${JSON.stringify(`{"ssn":"${secret}"}`)}}}]}}`,
+  ],
+  ["a long answer", said(`{"ssn":"${secret}","pad":"${"x".repeat(1_500_000)}"}`)],
+];
+
+function said(text: string): string {
+  return JSON.stringify({ jsonrpc: "2.0", id: 1, result: { content: [{ type: "text", text }] } });
+}
+
+test("what is to be redacted doesn't leave however the server spells its answer", async (t) => {
+  let now = "";
+  const clinic = await house(
+    t,
+    `policies:
+  - ${everything}
+  - { name: no-ssn, callers: ["*"], tools: ["lab/*"], effect: redact, redact: { answer: ["/ssn"] }, because: Numbers stay. }`,
+    {
+      answer: (_request, response) => {
+        response.writeHead(200, { "content-type": "application/json" });
+        response.end(now);
+      },
+    },
+  );
+  const client = await as(t, clinic, "agent/a");
+  for (const [what, answer] of spellings) {
+    now = answer;
+    const { text } = await client.post("lab", toolCall("find"));
+    assert.ok(!text.includes(secret), what);
+    assert.ok(!text.includes(Buffer.from(secret).toString("base64").slice(4, 12)), what);
+  }
+  now = said(`{"n":12345678901234567890,"ssn":"${secret}"}`);
+  assert.match((await client.post("lab", toolCall("find"))).text, /12345678901234567890.*\[redacted\]/);
+});
+
 test("what asks for something without an id reaches no server, whatever allows it", async (t) => {
   const lab = await house(t, `policies:\n  - ${everything}`);
   const client = await as(t, lab, "agent/a");

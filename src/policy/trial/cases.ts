@@ -3,7 +3,8 @@ import { z } from "zod";
 
 import { decide, type Denial, type Permit } from "../decide.ts";
 import { compileLinkRules, type LinkRules } from "../link-rules.ts";
-import { redacted } from "../redaction.ts";
+import { fromUtf8, utf8 } from "../../kernel/bytes.ts";
+import { redactedJson } from "../redaction.ts";
 import { compileRules, type PolicyDocument, type Rule } from "../rules.ts";
 import { callMembers, type DescribedCall, questionOf, type TrialWorld } from "./described-call.ts";
 import { hookOf, issueInWords, namesDiffer, runLinkCase } from "./link-cases.ts";
@@ -136,8 +137,11 @@ function argumentsDiffer(
   decision: Permit | Denial,
 ): readonly string[] {
   if (after === undefined || decision.kind === "denial") return [];
-  let value: unknown = args;
-  for (const each of decision.redactions) value = redacted(value, each.arguments, each.replaceBy).value;
+  const takings = decision.redactions.map((each) => ({
+    pointers: each.arguments,
+    replaceBy: each.replaceBy,
+  }));
+  const value: unknown = JSON.parse(fromUtf8(redactedJson(utf8(JSON.stringify(args)), takings)) ?? "null");
   return inOrder(value) === inOrder(after)
     ? []
     : [`expected the arguments ${JSON.stringify(after)}, got ${JSON.stringify(value)}`];
