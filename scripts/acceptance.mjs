@@ -29,6 +29,18 @@ const parts = {
       "test/acceptance/log-copy.test.ts",
     ),
   },
+  "log-commands": {
+    what: "the audit log's commands, exports and erasures, as operators type them",
+    args: test(
+      "test/acceptance/audit-commands.test.ts",
+      "test/acceptance/audit-export.test.ts",
+      "test/acceptance/subjects.test.ts",
+    ),
+  },
+  bundles: {
+    what: "signed policy bundles from a file, a git checkout and an https URL, and their commands",
+    args: test("test/acceptance/policy-bundles.test.ts", "test/acceptance/policy-bundle-commands.test.ts"),
+  },
   witnesses: {
     what: "sidecars that witness the log, and what a gateway may try against them",
     args: test("test/acceptance/witness-sidecars.test.ts", "test/acceptance/witness.test.ts"),

@@ -6,7 +6,7 @@ import { utf8 } from "../kernel/bytes.ts";
 import { nothingSaid, surroundingsOf } from "../policy/surroundings.ts";
 import { readFrame } from "../wire/frame.ts";
 import type { Located } from "./call.ts";
-import { facing, facingLists } from "./facts.ts";
+import { callerFacts, facing, facingLists } from "./facts.ts";
 import type { World } from "./world.ts";
 
 const now = Date.UTC(2026, 10, 22, 23, 30);
@@ -108,4 +108,15 @@ test("a token that doesn't say when it was issued has no age", () => {
     [of({ tier: 1 })["claims"], of({})["kind"], of({})["binding"]],
     [{ tier: 1 }, "client", "dpop"],
   );
+});
+
+test("of a party that a call is on behalf of, the name counts and nothing of who acts for it", () => {
+  const [client, planner] = ["oauth:corp/client/c", "spiffe://a.test/agent/planner"];
+  const proof = { kind: "token", issuer: "corp", binding: "dpop", scopes: ["s"], claims: { iat: 1 } };
+  const caller = { id: client, chain: [planner], proof: { ...proof, notAfterUnixMs: 9000 } };
+  const call = { caller, atUnixMs: 2000 } as unknown as Parameters<typeof callerFacts>[0];
+  const of = (party: string) => callerFacts(call, party, surroundingsOf(nothingSaid));
+  const { kind, issuer, scopes, claims, age } = of(planner);
+  assert.deepEqual([kind, issuer, scopes, claims, age], ["workload", "a.test", [], {}, undefined]);
+  assert.deepEqual([of(client).kind, of(client).issuer, of(client).age], ["client", "corp", 1000]);
 });

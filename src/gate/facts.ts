@@ -1,4 +1,5 @@
 /** What conditions of rules see of one call. Each part is built when a condition reads it, once. */
+import { trustDomainOf } from "../identity/spiffe-id.ts";
 import { hostOf } from "../kernel/address.ts";
 import { postureOf } from "../model/channel.ts";
 import type { Facing } from "../policy/decide.ts";
@@ -165,21 +166,30 @@ export function callerFacts(
   surroundings: Surroundings,
 ): Facts["caller"] {
   const { proof, chain } = caller;
-  const isToken = proof.kind === "token";
-  const issuedAtUnixMs = isToken ? secondsIn(proof.claims?.["iat"]) : proof.issuedAtUnixMs;
+  // Of those it asks on behalf of, the name is proven and nothing else.
+  const isSelf = party === caller.id;
+  const token = isSelf && proof.kind === "token" ? proof : undefined;
+  const domain = trustDomainOf(party);
+  const isWorkload = isSelf ? token === undefined : domain !== undefined;
+  const issuedAtUnixMs = proof.kind === "token" ? secondsIn(proof.claims?.["iat"]) : proof.issuedAtUnixMs;
   const at = chain.indexOf(party);
   return {
     id: party,
-    kind: isToken ? "client" : "workload",
+    kind: isWorkload ? "workload" : "client",
     chain: at === -1 ? chain : chain.slice(0, at),
     groups: surroundings.groupsOf(party),
-    scopes: isToken ? proof.scopes : [],
-    binding: isToken ? proof.binding : "",
-    claims: isToken ? (proof.claims ?? {}) : {},
-    issuer: proof.issuer,
-    ...(issuedAtUnixMs !== undefined && { age: Math.max(0, nowUnixMs - issuedAtUnixMs) }),
+    scopes: token?.scopes ?? [],
+    binding: token?.binding ?? "",
+    claims: token?.claims ?? {},
+    issuer: token?.issuer ?? domain ?? tokenIssuerOf(party),
+    ...(isSelf && issuedAtUnixMs !== undefined && { age: Math.max(0, nowUnixMs - issuedAtUnixMs) }),
     expires_in: Math.min(proof.notAfterUnixMs - nowUnixMs, maxDurationMs),
   };
+}
+
+/** `oauth:ISSUER/client/CLIENT`. */
+function tokenIssuerOf(name: string): string {
+  return /^oauth:([^/]*)/.exec(name)?.[1] ?? "";
 }
 
 /** Longer than any identity lasts; a duration is finite. */

@@ -7,6 +7,8 @@ import { postureOf } from "../model/channel.ts";
 import { decide } from "../policy/decide.ts";
 import type { TargetKind } from "../policy/rules.ts";
 import {
+  everyMember,
+  folded,
   type Place,
   scanElements,
   scanJson,
@@ -129,18 +131,28 @@ function filtered(message: Uint8Array, { list, by }: Listing, may: (name: string
   return spliced(message, place, Buffer.concat([openBracket, ...joined, closeBracket]));
 }
 
+/** @throws Refusal `upstream_failed` for what two readers could find in two places */
 function listIn(message: Uint8Array, list: string): Place | undefined {
   const top = ((): Place | undefined => {
     try {
-      return scanJson(message, { result: { [list]: true } }, tolerantScanLimits);
+      return scanJson(message, { result: { [everyMember]: true }, [everyMember]: true }, tolerantScanLimits);
     } catch {
       return undefined; // No JSON: nothing that a client could take for a list.
     }
   })();
-  const result = top?.members?.get("result");
-  const place = result?.members?.get(list);
-  if (place === undefined || message[place.start] !== bracket) return undefined;
-  if (result?.earlier !== undefined || place.earlier !== undefined) throw withheldList();
+  if (top === undefined) return undefined;
+  if (message[top.start] === bracket) throw withheldList();
+  const result = memberOf(top, "result");
+  const place = result && memberOf(result, list);
+  return place === undefined || message[place.start] !== bracket ? undefined : place;
+}
+
+/** @throws Refusal `upstream_failed` for one that comes twice, or in another spelling */
+function memberOf({ members = new Map<string, Place>() }: Place, name: string): Place | undefined {
+  const alike = [...members.keys()].filter((each) => folded(each) === folded(name));
+  const place = members.get(name);
+  if (alike.length > 1 || (alike.length === 1 && place === undefined) || place?.earlier !== undefined)
+    throw withheldList();
   return place;
 }
 

@@ -29,7 +29,10 @@ export const factDeclarations: Readonly<Record<keyof Facts, VariableDeclaration>
       scopes: { type: strings, says: "Scopes of its access token; empty without one." },
       binding: { type: "string", says: 'How its token is bound to its key; "" without a token.' },
       claims: { type: { kind: "map", of: "dyn" }, says: "Claims of its access token; empty without one." },
-      issuer: { type: "string", says: "Who issued its identity." },
+      issuer: {
+        type: "string",
+        says: "Who issued its identity: the trust domain of a certificate, the configured name of a token's issuer.",
+      },
       age: { type: "duration", says: "How long ago its identity was issued." },
       expires_in: { type: "duration", says: "For how long its identity is still valid." },
     },
@@ -46,7 +49,10 @@ export const factDeclarations: Readonly<Record<keyof Facts, VariableDeclaration>
       name: { type: "string", says: "The tool's name, the resource's URI or the prompt's name." },
       method: { type: "string", says: "The MCP method, such as `tools/call`." },
       size: { type: "int", says: "Bytes of the message." },
-      era: { type: "string", says: "The protocol version the message is written in." },
+      era: {
+        type: oneOf("modern", "legacy", ""),
+        says: 'How the message is written: `modern` from MCP 2026-07-28 on, `legacy` before; "" for what has no method.',
+      },
     },
   },
   args: {

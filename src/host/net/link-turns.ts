@@ -19,16 +19,21 @@ interface Waiting {
 
 export class LinkTurns extends Dispatcher {
   readonly #pool: () => Pool;
+  readonly #patienceMs: number;
   readonly #waiting: Waiting[] = [];
   readonly #free = new Set<Client>();
   #open = 0;
   #opening = 0;
   #look: NodeJS.Timeout | undefined;
 
-  /** @param pool the one that new requests take */
-  constructor(pool: () => Pool) {
+  /**
+   * @param pool the one that new requests take
+   * @param patienceMs how long a request waits for a link to become free
+   */
+  constructor(pool: () => Pool, patienceMs: number = shortWhileMs) {
     super();
     this.#pool = pool;
+    this.#patienceMs = patienceMs;
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
@@ -82,7 +87,7 @@ export class LinkTurns extends Dispatcher {
   /** Those that may open links. */
   #letIn(): void {
     const nowMs = performance.now();
-    const isDue = (): boolean => nowMs - (this.#waiting[0]?.sinceMs ?? nowMs) >= shortWhileMs;
+    const isDue = (): boolean => nowMs - (this.#waiting[0]?.sinceMs ?? nowMs) >= this.#patienceMs;
     while (this.#isFew() || (this.#opening < fewLinks && isDue())) if (!this.#next()) return;
     this.#lookLater();
   }
@@ -90,11 +95,11 @@ export class LinkTurns extends Dispatcher {
   #lookLater(): void {
     const [first] = this.#waiting;
     if (first === undefined || this.#look !== undefined || this.#opening >= fewLinks) return;
-    const waitMs = Math.max(first.sinceMs + shortWhileMs - performance.now(), 0);
+    const waitMs = Math.max(first.sinceMs + this.#patienceMs - performance.now(), 0);
     this.#look = setTimeout(() => {
       this.#look = undefined;
       this.#letIn();
-    }, waitMs);
+    }, waitMs).unref();
   }
 
   #next(): boolean {

@@ -217,7 +217,7 @@ export function factsOf(call: DescribedCall, about: About): Facts {
       name,
       method: call.kind === "methods" ? method : methods[call.kind],
       size: call.size,
-      era: "2026-07-28",
+      era: "modern",
     },
     args: call.kind === "resources" ? { uri: name } : call.args,
     tool: {
