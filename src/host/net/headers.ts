@@ -44,15 +44,10 @@ const hopNames: ReadonlySet<string> = new Set([
   renewHeader,
 ]);
 
-/**
- * Headers of a request that go on to the upstream, without its session id.
- * @param repeated whether those go too that repeat arguments: rules judge the message, and before MCP 2026-07-28 nobody
- * compares the two
- */
-export function forwardable(raw: HeaderList, repeated: "parameters" | "none"): string[] {
+/** Headers of a request that go on to the upstream, without its session id. */
+export function forwardable(raw: HeaderList): string[] {
   const hop = namedByConnection(raw);
-  const isMeant = (name: string): boolean =>
-    forwardedNames.has(name) || (repeated === "parameters" && name.startsWith(parameterPrefix));
+  const isMeant = (name: string): boolean => forwardedNames.has(name) || name.startsWith(parameterPrefix);
   return filtered(raw, (name) => isMeant(name) && !hop.has(name));
 }
 

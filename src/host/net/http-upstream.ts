@@ -132,13 +132,8 @@ async function* events(
   for await (const chunk of chunks) yield* reader.push(chunk);
 }
 
-/** Only there does a server compare the headers that repeat arguments with these. */
-function isModern({ frame }: Journaled): boolean {
-  return frame !== undefined && frame.kind !== "response" && frame.era === "modern";
-}
-
 function outgoing(call: Journaled, credentials: readonly string[]): string[] {
-  const headers = forwardable(call.headers, isModern(call) ? "parameters" : "none");
+  const headers = forwardable(call.headers);
   if (call.session !== undefined) headers.push("mcp-session-id", call.session);
   headers.push(...credentials);
   return headers;

@@ -102,7 +102,7 @@ async function pass(answer: HttpAnswer, response: http.ServerResponse): Promise<
 function outgoing(request: http.IncomingMessage): string[] {
   const session = request.headers["mcp-session-id"];
   return [
-    ...forwardable(request.rawHeaders, "parameters"),
+    ...forwardable(request.rawHeaders),
     ...(typeof session === "string" ? ["mcp-session-id", session] : []),
   ];
 }
