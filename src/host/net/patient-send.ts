@@ -21,6 +21,12 @@ const passing: ReadonlySet<string> = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
+/**
+ * A gateway that ends while a link is being opened closes it without a word, as does one that doesn't accept the
+ * identity: a few further tries tell the two apart, and the second is told soon.
+ */
+const maxClosings = 2;
+
 const firstRetryMs = 50;
 const maxRetryMs = 2000;
 
@@ -28,9 +34,11 @@ const maxRetryMs = 2000;
 export function patientSend(send: Send, patienceMs: number, log: Log): Send {
   return async (request) => {
     const deadline = performance.now() + patienceMs;
+    let closings = 0;
     for (let waitMs = firstRetryMs; ; waitMs = Math.min(waitMs * 2, maxRetryMs)) {
       const outcome = await send(request).catch((error: unknown) => error);
-      if (!wasNotCarriedOut(outcome)) {
+      const isClosing = wasClosedUnused(outcome) && ++closings <= maxClosings;
+      if (!isClosing && !wasNotCarriedOut(outcome)) {
         if (isAnswer(outcome)) return outcome;
         throw outcome;
       }
@@ -50,6 +58,11 @@ function wasNotCarriedOut(outcome: unknown): boolean {
     return outcome.status === 408 && valueOf(outcome.headers, goodbyeHeader) !== undefined;
   if (!(outcome instanceof Refusal) || outcome.facts["sent"] !== false) return false;
   return passing.has(String(outcome.facts["cause"]));
+}
+
+function wasClosedUnused(outcome: unknown): boolean {
+  if (!(outcome instanceof Refusal)) return false;
+  return outcome.facts["sent"] === false && outcome.facts["cause"] === "UND_ERR_SOCKET";
 }
 
 function isAnswer(outcome: unknown): outcome is HttpAnswer {
