@@ -165,26 +165,38 @@ export function callerFacts(
   party: string,
   surroundings: Surroundings,
 ): Facts["caller"] {
-  const { proof, chain } = caller;
-  // Of those it asks on behalf of, the name is proven and nothing else.
-  const isSelf = party === caller.id;
-  const token = isSelf && proof.kind === "token" ? proof : undefined;
-  const domain = trustDomainOf(party);
-  const isWorkload = isSelf ? token === undefined : domain !== undefined;
-  const issuedAtUnixMs = proof.kind === "token" ? secondsIn(proof.claims?.["iat"]) : proof.issuedAtUnixMs;
+  const { proof, chain, id } = caller;
   const at = chain.indexOf(party);
+  const own = party === id ? provenBy(proof, id, nowUnixMs) : namedOnly(party);
   return {
+    ...own,
     id: party,
-    kind: isWorkload ? "workload" : "client",
     chain: at === -1 ? chain : chain.slice(0, at),
     groups: surroundings.groupsOf(party),
-    scopes: token?.scopes ?? [],
-    binding: token?.binding ?? "",
-    claims: token?.claims ?? {},
-    issuer: token?.issuer ?? domain ?? tokenIssuerOf(party),
-    ...(isSelf && issuedAtUnixMs !== undefined && { age: Math.max(0, nowUnixMs - issuedAtUnixMs) }),
     expires_in: Math.min(proof.notAfterUnixMs - nowUnixMs, maxDurationMs),
   };
+}
+
+type Own = Omit<Facts["caller"], "id" | "chain" | "groups" | "expires_in">;
+
+function provenBy(proof: Located["caller"]["proof"], id: string, nowUnixMs: number): Own {
+  if (proof.kind !== "token") {
+    const { issuedAtUnixMs } = proof;
+    return { ...namedOnly(id), kind: "workload", ...ageOf(issuedAtUnixMs, nowUnixMs) };
+  }
+  const { scopes, binding, issuer, claims = {} } = proof;
+  return { kind: "client", scopes, binding, claims, issuer, ...ageOf(secondsIn(claims["iat"]), nowUnixMs) };
+}
+
+/** Of those somebody asks on behalf of, the name is proven and nothing else. */
+function namedOnly(party: string): Own {
+  const domain = trustDomainOf(party);
+  const kind = domain === undefined ? "client" : "workload";
+  return { kind, scopes: [], binding: "", claims: {}, issuer: domain ?? tokenIssuerOf(party) };
+}
+
+function ageOf(issuedAtUnixMs: number | undefined, nowUnixMs: number): Pick<Own, "age"> {
+  return issuedAtUnixMs === undefined ? {} : { age: Math.max(0, nowUnixMs - issuedAtUnixMs) };
 }
 
 /** `oauth:ISSUER/client/CLIENT`. */
