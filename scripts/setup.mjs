@@ -6,6 +6,9 @@ import { fileURLToPath } from "node:url";
 
 export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
+/** The command line as one file, which starts sooner; `ensureInstalled` makes it anew when the source is newer. */
+export const program = path.join(root, "dist", "cli", "main.js");
+
 /** Node 26, as the pinned dependency brings it. */
 export function node26() {
   return path.join(root, "node_modules", "node", "bin", process.platform === "win32" ? "node.exe" : "node");
@@ -27,14 +30,21 @@ export async function ensureInstalled() {
   // Where npm holds install scripts back, the one that fetches Node is run here.
   if (!existsSync(node26()))
     run(process.execPath, ["installArchSpecificPackage.js"], path.join(root, "node_modules", "node"));
-  if (isOlder("index.html", ["web/src"])) {
+  if (isOlder(page("index.html"), ["web/src"])) {
     console.log("Building the page …");
-    build();
+    buildPage();
   }
   // The verifier is made of the code that verifies elsewhere, too. It comes second: the page's build empties the folder.
-  if (isOlder("verify.html", ["web/src/verifier", "src/audit", "src/crypto", "src/kernel", "src/merkle"])) {
+  if (
+    isOlder(page("verify.html"), ["web/src/verifier", "src/audit", "src/crypto", "src/kernel", "src/merkle"])
+  ) {
     console.log("Building the offline verifier …");
-    build("--config", "vite.verify.config.ts");
+    buildPage("--config", "vite.verify.config.ts");
+  }
+  if (isOlder(program, ["src"])) {
+    console.log("Building the command line …");
+    const rolldown = path.join(root, "node_modules", "rolldown", "bin", "cli.mjs");
+    run(node26(), [rolldown, "--config", "rolldown.config.mjs", "--log-level", "warn"]);
   }
 }
 
@@ -42,13 +52,16 @@ function isLink(file) {
   return lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
-function isOlder(page, folders) {
-  const file = path.join(root, "web", "dist", page);
+function page(name) {
+  return path.join(root, "web", "dist", name);
+}
+
+function isOlder(file, folders) {
   if (!existsSync(file)) return true;
   return folders.some((folder) => statSync(file).mtimeMs < newest(path.join(root, folder)));
 }
 
-function build(...more) {
+function buildPage(...more) {
   const vite = path.join(root, "node_modules", "vite", "bin", "vite.js");
   run(node26(), [vite, "build", "--logLevel", "warn", ...more], path.join(root, "web"));
 }

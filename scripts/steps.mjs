@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 
-import { node26, root } from "./setup.mjs";
+import { node26, program, root } from "./setup.mjs";
 
 /** A step that runs Node 26 with these arguments. */
 export function node(name, ...args) {
@@ -24,6 +24,8 @@ export function runSteps(steps, { keepGoing = false } = {}) {
     const env = {
       // A suite starts hundreds of processes; each reads what the first one compiled.
       NODE_COMPILE_CACHE: path.join(root, "node_modules", ".cache", "node"),
+      // They start it from one file, as users of the package do.
+      LATTICEGATE_PROGRAM: program,
       ...process.env,
       PATH: `${path.join(root, "node_modules", ".bin")}${path.delimiter}${process.env.PATH}`,
     };

@@ -7,7 +7,6 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 
 import { Pool } from "undici";
 
@@ -26,12 +25,12 @@ import { openLogReader } from "../../src/host/store/log-reader.ts";
 import { systemClock } from "../../src/host/system.ts";
 import { readJoinToken } from "../../src/identity/join-token.ts";
 import { atEnd } from "../support/cleanup.ts";
+import { latticegate } from "../support/cli.ts";
 import { openPolicy, stubServer, temporaryFolder, toolCall } from "../support/gateway.ts";
 
 const rounds = Number(process.env["LATTICEGATE_KILL_ROUNDS"] ?? 20);
 const callsPerRound = 1000;
 const connections = 16;
-const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
 test(`kill -9 in the middle of ${callsPerRound} calls loses nothing, ${rounds} times in a row`, async (t) => {
   const stub = await stubServer(t);
@@ -63,7 +62,7 @@ interface Running {
 }
 
 async function start(configFile: string, runFile: string): Promise<Running> {
-  const child = spawn(process.execPath, [main, "up", "--config", configFile], {
+  const child = spawn(process.execPath, latticegate(["up", "--config", configFile]), {
     stdio: ["ignore", "pipe", "inherit"],
   });
   await new Promise<void>((resolve, reject) => {

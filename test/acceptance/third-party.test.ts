@@ -33,10 +33,10 @@ import {
   strangersLine,
   writeForeignLog,
 } from "../second-reading/foreign-log.ts";
+import { latticegate } from "../support/cli.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const vectors = path.join(root, "test/vectors");
-const main = path.join(root, "src/cli/main.ts");
 const scratch = mkdtempSync(path.join(tmpdir(), "latticegate-third-party-"));
 
 const started: ChildProcess[] = [];
@@ -222,7 +222,7 @@ describe("a log that the product has just written", () => {
     cpSync(path.join(log, "checkpoint"), early);
     cpSync(keys, path.join(scratch, "early-key.txt"));
     assert.equal(
-      spawnSync(process.execPath, [main, "crypto", "rotate", "log", "--config", config]).status,
+      spawnSync(process.execPath, latticegate(["crypto", "rotate", "log", "--config", config])).status,
       0,
     );
     await first.stop();
@@ -366,7 +366,7 @@ interface Running {
 }
 
 async function up(config: string): Promise<Running> {
-  const gateway: ChildProcess = spawn(process.execPath, [main, "up", "--config", config], {
+  const gateway: ChildProcess = spawn(process.execPath, latticegate(["up", "--config", config]), {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exited = once(gateway, "exit");
@@ -379,9 +379,13 @@ async function up(config: string): Promise<Running> {
     });
     void exited.then(([code]) => reject(new Error(`up ended with ${String(code)}: ${said}`)));
   });
-  const token = spawnSync(process.execPath, [main, "ca", "token", "--config", config, "--for", "agent/x"], {
-    encoding: "utf8",
-  });
+  const token = spawnSync(
+    process.execPath,
+    latticegate(["ca", "token", "--config", config, "--for", "agent/x"]),
+    {
+      encoding: "utf8",
+    },
+  );
   assert.equal(token.status, 0, token.stderr);
   const stop = async (): Promise<void> => {
     gateway.kill("SIGINT");
@@ -393,16 +397,17 @@ async function up(config: string): Promise<Running> {
 /** Half of them allowed, half denied; each is two entries. */
 async function calls(token: string, times: number): Promise<void> {
   const client = new Client({ name: "third-party", version: "1" });
-  const args = [
-    main,
+  const args = latticegate([
     "connect",
     "everything",
     "--join",
     token,
     "--state",
     path.join(scratch, "live", "agent"),
-  ];
-  await client.connect(new StdioClientTransport({ command: process.execPath, args, stderr: "inherit" }));
+  ]);
+  await client.connect(
+    new StdioClientTransport({ command: process.execPath, args: [...args], stderr: "inherit" }),
+  );
   for (let at = 0; at < times; at += 1) {
     const name = at % 2 === 0 ? "echo" : "get-sum";
     await client.callTool({ name, arguments: { message: "é — 漢字" } });
@@ -412,8 +417,10 @@ async function calls(token: string, times: number): Promise<void> {
 
 /** @returns the exit code of `audit verify` */
 function product(log: string, keyFile: string, ...more: readonly string[]): number | null {
-  return spawnSync(process.execPath, [main, "audit", "verify", "--log", log, "--key", keyFile, ...more])
-    .status;
+  return spawnSync(
+    process.execPath,
+    latticegate(["audit", "verify", "--log", log, "--key", keyFile, ...more]),
+  ).status;
 }
 
 // The two tools

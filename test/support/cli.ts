@@ -6,7 +6,9 @@ import { fileURLToPath } from "node:url";
 
 import { atEnd, type Cleanup } from "./cleanup.ts";
 
-const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+/** The source, or what `LATTICEGATE_PROGRAM` names: the suites start what the package brings. */
+const main =
+  process.env["LATTICEGATE_PROGRAM"] ?? fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
 export interface Ended {
   readonly code: number;
