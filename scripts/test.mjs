@@ -30,7 +30,8 @@ process.exitCode = runSteps([
         node(
           "scenarios",
           ...testFlags,
-          "--test-concurrency=2",
+          // They wait for each other's timers half of their time.
+          "--test-concurrency=3",
           // The log's and the state's files take half of the unit tests' time: here two of them run at once.
           "src/host/store/*.test.ts",
           "test/scenarios/*.test.ts",

@@ -32,6 +32,9 @@ import { liveSubjects, pseudonymous, subjectsSecret } from "./subjects.ts";
 import { statePaths } from "./state-folder.ts";
 import { takingTurns, type Turns } from "./turns.ts";
 
+/** The slowest signature is made when the gateway is up and has answered its first calls. */
+const dailyAfterMs = 10_000;
+
 export interface AuditLog {
   /** Takes entries with names, and writes them with pseudonyms. */
   readonly journal: FileJournal;
@@ -105,6 +108,7 @@ export async function openAuditLog(
     origin,
     signers,
     ...(dailySigner && { dailySigner }),
+    dailyAfterMs,
     generation,
     next: make,
     ...(options.durability && { durability: options.durability }),

@@ -23,6 +23,8 @@ const started = await startCli(
   /^Latticegate is up at (\S+)$/,
 );
 const gateway: GatewayProcess = { ...open, ...started, address: started.groups[0] ?? "" };
+const state = (...names: readonly string[]): string => path.join(gateway.folder, "state", ...names);
+const headBeforeCalls = await readFile(state("log", "checkpoint"));
 const pool = await directLink({ after }, gateway, "researcher");
 const call = async (server: string, tool: string): Promise<string> => {
   const answer = await pool.request({
@@ -37,7 +39,6 @@ assert.match(await call("files", "write_file"), /Denied by policy/);
 for (const tool of ["read_file", "list_files", "read_file"])
   assert.match(await call("files", tool), /"result"/);
 assert.match(await call("notes", "add"), /"result"/);
-const state = (...names: readonly string[]): string => path.join(gateway.folder, "state", ...names);
 const researcher = "spiffe://latticegate.local/agent/researcher";
 
 const query = (...args: readonly string[]): Promise<Ended> =>
@@ -58,11 +59,7 @@ async function receiptWithoutHead(): Promise<Ended> {
   const folder = await temporaryFolder({ after });
   const { call: id } = await receiptOf("notes/add");
   await cp(state("log"), folder, { recursive: true });
-  // The head of a log is older than the call: the folder had only the day's first one left.
-  const [first = ""] = (await readdir(path.join(folder, "checkpoints"))).filter((name) =>
-    name.endsWith(".first"),
-  );
-  await copyFile(path.join(folder, "checkpoints", first), path.join(folder, "checkpoint"));
+  await writeFile(path.join(folder, "checkpoint"), headBeforeCalls);
   return await cli(["audit", "receipt", id, "--log", folder]);
 }
 

@@ -34,6 +34,7 @@ import {
   writeForeignLog,
 } from "../second-reading/foreign-log.ts";
 import { latticegate } from "../support/cli.ts";
+import { eventually } from "../support/gateway.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const vectors = path.join(root, "test/vectors");
@@ -221,6 +222,7 @@ describe("a log that the product has just written", () => {
     early = path.join(scratch, "early");
     cpSync(path.join(log, "checkpoint"), early);
     cpSync(keys, path.join(scratch, "early-key.txt"));
+    await eventually("the day has its first head", () => firstHeads(log).length > 0);
     assert.equal(
       spawnSync(process.execPath, latticegate(["crypto", "rotate", "log", "--config", config])).status,
       0,
@@ -328,9 +330,13 @@ function newest(log: string, folder: string): string {
 }
 
 function firstHead(log: string): string {
-  const name = readdirSync(path.join(log, "checkpoints")).find((found) => found.endsWith(".first"));
+  const [name] = firstHeads(log);
   assert.ok(name);
   return path.join("checkpoints", name);
+}
+
+function firstHeads(log: string): readonly string[] {
+  return readdirSync(path.join(log, "checkpoints")).filter((found) => found.endsWith(".first"));
 }
 
 // The product, as a user runs it

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 
 import * as fc from "fast-check";
 
@@ -317,6 +318,30 @@ test("the newest head of each UTC day is kept, and the day's first one has the S
       ["2026-11-22.first", 3, 4],
     ]),
   );
+});
+
+test("a log that was just opened has its daily signature later, though nothing more is said, and none if it is closed before", async () => {
+  const dailySigner = noteSigner("slh-dsa-sha2-128s", origin, newSigningKey("slh-dsa-sha2-128s"));
+  const firsts = (folder: string): readonly string[] =>
+    readdirSync(join(folder, "checkpoints")).filter((name) => name.endsWith(".first"));
+  const patient = newFolder();
+  const brief = newFolder();
+  const journal = await open(patient, { dailySigner, dailyAfterMs: 50 });
+  const closed = await open(brief, { dailySigner, dailyAfterMs: 60_000 });
+  for (const each of [journal, closed]) {
+    await appendMany(each, 0, 1);
+    await each.checkpoint();
+  }
+  await closed.close();
+  while (firsts(patient).length === 0) await pause(10);
+  await journal.close();
+  assert.deepEqual(firsts(brief), []);
+  const [name = ""] = firsts(patient);
+  const head = readHead(
+    readFileSync(join(patient, "checkpoints", name)),
+    logKeyOf([...signers, dailySigner]),
+  );
+  assert.deepEqual(head.kind === "signed" && [head.head.size, head.head.signedBy.length], [1, 4]);
 });
 
 test("signers that verifiers wouldn't accept don't open a log", async () => {

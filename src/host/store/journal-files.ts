@@ -28,7 +28,7 @@ import type { EntryDraft, Receipt } from "../../model/entry.ts";
 import { type BundleFile, openBundleFile, type Sync, type Write } from "./bundle-file.ts";
 import { type GroupCommit, groupCommit } from "./group-commit.ts";
 import { type HeadTimer, headTimer, shortestHeadPauseMs } from "./head-pace.ts";
-import { type HeadSigning, publishHead, type TreeSnapshot } from "./journal-heads.ts";
+import { hasDailyHead, type HeadSigning, publishHead, type TreeSnapshot } from "./journal-heads.ts";
 import { type PendingSyncs, pendingSyncs, syncFound } from "./pending-syncs.ts";
 import { recoverJournal, type Recovery } from "./journal-recovery.ts";
 import {
@@ -65,8 +65,10 @@ export interface JournalOptions {
   readonly origin: string;
   /** The keys of the generation that signs: at least what verifiers require; each named like the origin. */
   readonly signers: readonly NoteSigner[];
-  /** Signs the first head of each UTC day. */
+  /** Signs the first head of each UTC day, too. */
   readonly dailySigner?: NoteSigner;
+  /** How long the log has been open before `dailySigner` signs: its half second is nothing to wait for at a start. 0 if absent. */
+  readonly dailyAfterMs?: number;
   /** Which generation that is; 1 if absent. */
   readonly generation?: number;
   /** Keys of the generation after it, made already, for a rotation that the last run didn't bring to its end. */
@@ -173,6 +175,9 @@ class AppendOnlyLog implements FileJournal {
   readonly #tree: GrowingTree;
   readonly #release: Release;
   readonly #heads: HeadTimer;
+  #dailyTimer: NodeJS.Timeout | undefined;
+  /** The day's first head with its own signature is due now, whether there are new entries or not. */
+  #dailyIsDue = false;
   /** Undefined if a write is enough to acknowledge an entry. */
   readonly #commits: GroupCommit | undefined;
   /** Why no entry is taken any more. */
@@ -230,6 +235,7 @@ class AppendOnlyLog implements FileJournal {
     this.#crossing = recovery.crossing;
     this.#crossed.promise.catch(() => undefined);
     this.#planHead();
+    this.#planDaily();
   }
 
   readonly size = (): number => this.#tree.size();
@@ -291,6 +297,7 @@ class AppendOnlyLog implements FileJournal {
     this.#flush();
     this.#isClosed = true;
     clearTimeout(this.#owedTimer);
+    clearTimeout(this.#dailyTimer);
     if (this.#owed.length > 0) {
       this.#options.log.error("journal.owed_entries_lost", { lost: this.#lostOwed + this.#owed.length });
     }
@@ -433,6 +440,18 @@ class AppendOnlyLog implements FileJournal {
     if (!this.#isClosed) this.#heads.plan(this.#tree.size() - this.#headSize());
   }
 
+  #planDaily(): void {
+    const { dailySigner, dailyAfterMs = 0, folder, clock } = this.#options;
+    if (dailySigner === undefined || dailyAfterMs === 0) return;
+    this.#dailyTimer = setTimeout(() => {
+      this.#dailyTimer = undefined;
+      this.#dailyIsDue = this.#tree.size() > 0 && !hasDailyHead(folder, clock.nowUnixMs());
+      // After one that is under way, which was begun without it; a failure has been logged, and the next head brings it.
+      const before = this.#publishing ?? Promise.resolve();
+      before.then(this.checkpoint, this.checkpoint).catch(() => undefined);
+    }, dailyAfterMs).unref();
+  }
+
   #planOwed(): void {
     if (this.#owedTimer !== undefined || this.#isClosed) return;
     this.#owedTimer = setTimeout(() => {
@@ -445,7 +464,7 @@ class AppendOnlyLog implements FileJournal {
     const { log } = this.#options;
     try {
       this.#roomInBundle();
-      if (this.#headSize() >= this.#tree.size()) return;
+      if (this.#headSize() >= this.#tree.size() && !this.#dailyIsDue) return;
       // No head of its own covers a rotation's entry but the one that ends with it.
       if (this.#crossing !== undefined) await this.#cross(this.#crossing);
       else await this.#publishTree(this.#snapshot(), this.#signing);
@@ -462,7 +481,9 @@ class AppendOnlyLog implements FileJournal {
   async #publishTree(snapshot: TreeSnapshot, signing: Omit<HeadSigning, "atUnixMs">): Promise<void> {
     const atUnixMs = this.#options.clock.nowUnixMs();
     await this.#sync();
-    await publishHead(this.#options.folder, snapshot, { ...signing, atUnixMs });
+    const dailySigner = this.#dailyTimer === undefined ? signing.dailySigner : undefined;
+    await publishHead(this.#options.folder, snapshot, { ...signing, dailySigner, atUnixMs });
+    if (dailySigner !== undefined) this.#dailyIsDue = false;
     if (this.#head !== null) this.#heads.published(snapshot.size - this.#head.size);
     this.#head = { size: snapshot.size, root: toBase64(snapshot.root), atUnixMs };
     const published = new Set(snapshot.fullTiles);

@@ -29,7 +29,7 @@ export interface TreeSnapshot {
 
 export interface HeadSigning {
   readonly signers: readonly NoteSigner[];
-  /** Too slow for every head (FIPS 205 signs in a quarter of a second): the first of each UTC day. */
+  /** Too slow for every head (FIPS 205 signs in a quarter of a second): one of each UTC day that hasn't one yet. */
   readonly dailySigner: NoteSigner | undefined;
   readonly atUnixMs: number;
   /** What has to be on disk before the head is, made of its note: nothing in general. */
@@ -64,14 +64,25 @@ export async function publishHead(
   await prune(folder, snapshot);
 }
 
+/** Whether a log that isn't empty has a head of that UTC day with the daily signature. */
+export function hasDailyHead(folder: string, atUnixMs: number): boolean {
+  return sizeIfThere(folder, dailyHeadFile(atUnixMs)) !== undefined;
+}
+
+function dailyHeadFile(atUnixMs: number): string {
+  return `${dayFile(atUnixMs)}.first`;
+}
+
+function dayFile(atUnixMs: number): string {
+  return `${headsFolder}/${new Date(atUnixMs).toISOString().slice(0, 10)}`;
+}
+
 async function writeHead(
   folder: string,
   snapshot: TreeSnapshot,
   { signers, dailySigner, atUnixMs, before }: HeadSigning,
 ): Promise<void> {
-  const day = `${headsFolder}/${new Date(atUnixMs).toISOString().slice(0, 10)}`;
-  const first = `${day}.first`;
-  const isFirst = dailySigner !== undefined && snapshot.size > 0 && sizeIfThere(folder, first) === undefined;
+  const isFirst = dailySigner !== undefined && snapshot.size > 0 && !hasDailyHead(folder, atUnixMs);
   const bytes = await signHead(
     snapshot,
     isFirst ? [...signers, dailySigner] : signers,
@@ -80,8 +91,8 @@ async function writeHead(
   const ahead = before?.(bytes);
   if (ahead !== undefined) await writeAtomically(folder, ahead.path, ahead.bytes);
   await writeAtomically(folder, checkpointFile, bytes);
-  if (isFirst) await writeAtomically(folder, first, bytes);
-  await writeAtomically(folder, day, bytes);
+  if (isFirst) await writeAtomically(folder, dailyHeadFile(atUnixMs), bytes);
+  await writeAtomically(folder, dayFile(atUnixMs), bytes);
 }
 
 async function prune(folder: string, snapshot: TreeSnapshot): Promise<void> {
