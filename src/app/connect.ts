@@ -142,8 +142,7 @@ function asking(dispatcher: () => Dispatcher, identity: SidecarIdentity): Send {
       if (isHandshakeRefused(error) && (await identity.catchUp())) return await ask().catch(explained);
       return explained(error);
     });
-    const wish = readRenewalWish(valueOf(answer.headers, renewHeader) ?? "");
-    if (wish !== undefined) identity.heed(wish);
+    identity.heed(readRenewalWish(valueOf(answer.headers, renewHeader) ?? ""));
     return answer;
   };
 }

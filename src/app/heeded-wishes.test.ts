@@ -57,3 +57,12 @@ test("a success lets the next one come soon again", () => {
   wishes.take(wish);
   assert.equal(wishes.dueUnixMs(), 66_000);
 });
+
+test("what is said once while a renewal is under way is due after it, until it is met or taken back", () => {
+  const wishes = heededWishes({ nowUnixMs: () => 0 }, () => false);
+  wishes.take(wish);
+  wishes.renewed();
+  assert.equal(wishes.dueUnixMs(), 4000);
+  wishes.take(undefined);
+  assert.equal(wishes.dueUnixMs(), undefined);
+});

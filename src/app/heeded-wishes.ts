@@ -3,7 +3,8 @@ import type { Clock } from "../kernel/clock.ts";
 import type { RenewalWish } from "../wire/renewal-wish.ts";
 
 export interface HeededWishes {
-  readonly take: (wish: RenewalWish) => void;
+  /** What the gateway asks for now, which stays until it is met; undefined if it asks for nothing any more. */
+  readonly take: (wish: RenewalWish | undefined) => void;
   /** When to renew for its sake; undefined if nothing is asked for that isn't met. */
   readonly dueUnixMs: () => number | undefined;
   /** Whether renewals fail, or bring nothing, and the next one has to wait. */
@@ -31,9 +32,8 @@ export function heededWishes(clock: Clock, isMet: (wish: RenewalWish) => boolean
     dueUnixMs: () => (wish === undefined || isMet(wish) ? undefined : earliestUnixMs),
     isPausing: () => inVain > 0 && clock.nowUnixMs() < earliestUnixMs,
     renewed: () => {
+      // INVARIANT: what was heard while it was under way isn't forgotten; some gateways say it once.
       pause(wish !== undefined && !isMet(wish));
-      // What still isn't met is asked for again, or has been taken back.
-      wish = undefined;
     },
     failed: (error) => {
       pause(true);

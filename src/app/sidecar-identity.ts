@@ -50,8 +50,8 @@ export interface SidecarIdentity {
   readonly credentials: () => readonly Credentials[];
   /** Called whenever they were renewed, or what links may negotiate has changed; the roots may be new then, too. */
   readonly onRenewed: (use: () => void) => void;
-  /** Renews soon if that isn't met; ever more seldom while nothing comes of it. */
-  readonly heed: (wish: RenewalWish) => void;
+  /** Renews soon if that isn't met; ever more seldom while nothing comes of it. Undefined takes it back. */
+  readonly heed: (wish: RenewalWish | undefined) => void;
   /** Renews if the gateway has another profile in force than is known here, or other roots. @returns whether it did */
   readonly catchUp: () => Promise<boolean>;
   readonly stop: () => Promise<void>;
@@ -111,9 +111,8 @@ export async function openSidecarIdentity(options: SidecarOptions): Promise<Side
     credentials: () => credentialsOfIdentity(stored, pair, clock.nowUnixMs()),
     onRenewed: (next) => (use = next),
     heed: (wish) => {
-      if (meets(stored, pair, wish)) return;
       wishes.take(wish);
-      renewal.look();
+      if (wishes.dueUnixMs() !== undefined) renewal.look();
     },
     catchUp: () => (catchingUp ??= catchUp().finally(() => (catchingUp = undefined))),
     stop: async () => {
