@@ -112,7 +112,7 @@ const steps = [];
 for (const [name, { what, args }] of Object.entries(parts)) {
   if (asked.length === 0 || asked.includes(name)) steps.push(node(`${name}: ${what}`, ...args));
 }
-process.exitCode = runSteps(steps, { keepGoing: true });
+process.exitCode = await runSteps(steps, { keepGoing: true });
 
 function test(...files) {
   return ["--test", "--test-reporter=spec", "--test-concurrency=2", ...files];

@@ -7,7 +7,7 @@ import { writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 
-import type { Durability } from "../../src/host/store/journal-files.ts";
+import type { Durability } from "../../src/host/store/journal-options.ts";
 import { draft, keysFromText, open, signersOf } from "./log-fixture.ts";
 
 export interface KillWriterOrder {

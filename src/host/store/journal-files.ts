@@ -15,20 +15,19 @@ import { type SealedEntry, sealEntry } from "../../audit/entry.ts";
 import { type RotationCause, rotationDraft } from "../../audit/rotation.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import type { LogGeneration } from "../../crypto/log-key.ts";
-import type { NoteSigner } from "../../crypto/note-keys.ts";
 import type { Journal } from "../../gate/ports.ts";
-import type { Clock } from "../../kernel/clock.ts";
-import type { Log } from "../../kernel/log.ts";
 import { concat, toBase64 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { GrowingTree } from "../../merkle/growing-tree.ts";
 import { leafHash } from "../../merkle/hashing.ts";
 import { bundlePath, type Tile, tileWidth } from "../../merkle/tiles.ts";
 import type { EntryDraft, Receipt } from "../../model/entry.ts";
-import { type BundleFile, openBundleFile, type Sync, type Write } from "./bundle-file.ts";
+import { type BundleFile, openBundleFile } from "./bundle-file.ts";
+import { type DailyTurn, dailyTurn } from "./daily-turn.ts";
 import { type GroupCommit, groupCommit } from "./group-commit.ts";
 import { type HeadTimer, headTimer, shortestHeadPauseMs } from "./head-pace.ts";
 import { hasDailyHead, type HeadSigning, publishHead, type TreeSnapshot } from "./journal-heads.ts";
+import type { Durability, JournalOptions } from "./journal-options.ts";
 import { type PendingSyncs, pendingSyncs, syncFound } from "./pending-syncs.ts";
 import { recoverJournal, type Recovery } from "./journal-recovery.ts";
 import {
@@ -57,36 +56,6 @@ import {
   writeAtomically,
 } from "./log-folder.ts";
 import { type Release, takeWriterLock } from "./writer-lock.ts";
-
-export interface JournalOptions {
-  /** Made if it isn't there. Nothing else may write into it. */
-  readonly folder: string;
-  /** The log's name, and that of its keys: a URL without a scheme. */
-  readonly origin: string;
-  /** The keys of the generation that signs: at least what verifiers require; each named like the origin. */
-  readonly signers: readonly NoteSigner[];
-  /** Signs the first head of each UTC day, too. */
-  readonly dailySigner?: NoteSigner;
-  /** How long the log has been open before `dailySigner` signs: its half second is nothing to wait for at a start. 0 if absent. */
-  readonly dailyAfterMs?: number;
-  /** Which generation that is; 1 if absent. */
-  readonly generation?: number;
-  /** Keys of the generation after it, made already, for a rotation that the last run didn't bring to its end. */
-  readonly next?: (number: number, kinds: readonly string[]) => Promise<GenerationSigners>;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** What entries survive once they are acknowledged; the death of this process alone if absent. */
-  readonly durability?: Durability;
-  /** Under load; up to fifteen times that when there is little to cover. 1,000 if absent. */
-  readonly checkpointEveryMs?: number;
-  /** pwrite(2) if absent. */
-  readonly write?: Write;
-  /** fdatasync(2) if absent. */
-  readonly sync?: Sync;
-}
-
-/** The death of the process, or a loss of power as well. */
-export type Durability = "process" | "power";
 
 /** The newest signed head. */
 interface JournalHead {
@@ -175,9 +144,7 @@ class AppendOnlyLog implements FileJournal {
   readonly #tree: GrowingTree;
   readonly #release: Release;
   readonly #heads: HeadTimer;
-  #dailyTimer: NodeJS.Timeout | undefined;
-  /** The day's first head with its own signature is due now, whether there are new entries or not. */
-  #dailyIsDue = false;
+  readonly #daily: DailyTurn;
   /** Undefined if a write is enough to acknowledge an entry. */
   readonly #commits: GroupCommit | undefined;
   /** Why no entry is taken any more. */
@@ -235,7 +202,7 @@ class AppendOnlyLog implements FileJournal {
     this.#crossing = recovery.crossing;
     this.#crossed.promise.catch(() => undefined);
     this.#planHead();
-    this.#planDaily();
+    this.#daily = this.#dailyTurn();
   }
 
   readonly size = (): number => this.#tree.size();
@@ -297,7 +264,7 @@ class AppendOnlyLog implements FileJournal {
     this.#flush();
     this.#isClosed = true;
     clearTimeout(this.#owedTimer);
-    clearTimeout(this.#dailyTimer);
+    this.#daily.cancel();
     if (this.#owed.length > 0) {
       this.#options.log.error("journal.owed_entries_lost", { lost: this.#lostOwed + this.#owed.length });
     }
@@ -440,16 +407,15 @@ class AppendOnlyLog implements FileJournal {
     if (!this.#isClosed) this.#heads.plan(this.#tree.size() - this.#headSize());
   }
 
-  #planDaily(): void {
+  #dailyTurn(): DailyTurn {
     const { dailySigner, dailyAfterMs = 0, folder, clock } = this.#options;
-    if (dailySigner === undefined || dailyAfterMs === 0) return;
-    this.#dailyTimer = setTimeout(() => {
-      this.#dailyTimer = undefined;
-      this.#dailyIsDue = this.#tree.size() > 0 && !hasDailyHead(folder, clock.nowUnixMs());
+    const isMissing = (): boolean =>
+      dailySigner !== undefined && this.#tree.size() > 0 && !hasDailyHead(folder, clock.nowUnixMs());
+    return dailyTurn(dailyAfterMs, isMissing, () => {
       // After one that is under way, which was begun without it; a failure has been logged, and the next head brings it.
       const before = this.#publishing ?? Promise.resolve();
       before.then(this.checkpoint, this.checkpoint).catch(() => undefined);
-    }, dailyAfterMs).unref();
+    });
   }
 
   #planOwed(): void {
@@ -464,7 +430,7 @@ class AppendOnlyLog implements FileJournal {
     const { log } = this.#options;
     try {
       this.#roomInBundle();
-      if (this.#headSize() >= this.#tree.size() && !this.#dailyIsDue) return;
+      if (this.#headSize() >= this.#tree.size() && !this.#daily.isDue()) return;
       // No head of its own covers a rotation's entry but the one that ends with it.
       if (this.#crossing !== undefined) await this.#cross(this.#crossing);
       else await this.#publishTree(this.#snapshot(), this.#signing);
@@ -481,9 +447,9 @@ class AppendOnlyLog implements FileJournal {
   async #publishTree(snapshot: TreeSnapshot, signing: Omit<HeadSigning, "atUnixMs">): Promise<void> {
     const atUnixMs = this.#options.clock.nowUnixMs();
     await this.#sync();
-    const dailySigner = this.#dailyTimer === undefined ? signing.dailySigner : undefined;
+    const dailySigner = this.#daily.hasCome() ? signing.dailySigner : undefined;
     await publishHead(this.#options.folder, snapshot, { ...signing, dailySigner, atUnixMs });
-    if (dailySigner !== undefined) this.#dailyIsDue = false;
+    if (dailySigner !== undefined) this.#daily.taken();
     if (this.#head !== null) this.#heads.published(snapshot.size - this.#head.size);
     this.#head = { size: snapshot.size, root: toBase64(snapshot.root), atUnixMs };
     const published = new Set(snapshot.fullTiles);
