@@ -29,6 +29,7 @@ import {
   suiteIdsOf,
 } from "./log-keys.ts";
 import { recordErasures } from "./subject-records.ts";
+import { type LogNames, namesIn } from "./subject-names.ts";
 import { liveSubjects, pseudonymous, subjectsSecret } from "./subjects.ts";
 import { statePaths } from "./state-folder.ts";
 import { takingTurns, type Turns } from "./turns.ts";
@@ -41,6 +42,8 @@ export interface AuditLog {
   readonly journal: FileJournal;
   readonly digests: Digests;
   readonly origin: string;
+  /** How its entries name people. */
+  readonly names: LogNames;
   /**
    * Takes the log to a new generation of keys of these suites, while it is written; the old keys are erased.
    * @throws Refusal as `FileJournal.rotate`; what a signer refuses
@@ -132,7 +135,7 @@ export async function openAuditLog(
       const signal = AbortSignal.any(what.signal === undefined ? [over] : [over, what.signal]);
       return pruneLog({ ...what, folder: paths.log, journal, pause: () => nextTurn(), signal });
     });
-  return { journal, digests, origin, rotate, renew, prune, stop: turns.stop };
+  return { journal, digests, origin, names: namesIn(store), rotate, renew, prune, stop: turns.stop };
 }
 
 /** All calls wait while one waits for its caller's key: a command that holds the database longer has that call refused. */

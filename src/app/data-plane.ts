@@ -18,6 +18,7 @@ import { rootsDigest } from "../identity/roots-digest.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Channel } from "../model/channel.ts";
+import type { PastCalls } from "../policy/history/past-calls.ts";
 import type { RenewalWish } from "../wire/renewal-wish.ts";
 import { approvalsKey } from "./approvals/approval-operations.ts";
 import { type ApprovalDesk, openApprovalDesk } from "./approvals/approval-desk.ts";
@@ -59,6 +60,8 @@ export interface Environment {
 export interface Base {
   readonly environment: Environment;
   readonly world: WatchedWorld;
+  /** What rules ask of calls before. */
+  readonly history: PastCalls;
   readonly records: IdentityRecords;
   readonly gatewayId: string;
   readonly own: OwnIdentity;
@@ -289,6 +292,7 @@ async function openServers(
     receipts,
     digests,
     tools,
+    history: parts.history,
     approvals,
     upstreams: connected.upstreams,
     virtual: namedVirtualServers(virtual),

@@ -39,7 +39,8 @@ import { openConfigKeys } from "./signer/gateway-signer.ts";
 import { openAuthorityRoots, statePaths, withRoots } from "./state-folder.ts";
 import { gatewayPins, onlookerOf, openServerTools } from "./tools/server-tools.ts";
 import { version } from "./version.ts";
-import { watchedWorld } from "./watched-world.ts";
+import { type HistoryDesk, historySecret, openHistory } from "./history-desk.ts";
+import { type WatchedWorld, watchedWorld } from "./watched-world.ts";
 
 export interface Gateway {
   readonly address: string;
@@ -129,6 +130,8 @@ async function openBase(
   opening.defer(world.stop);
   tools.onChange(world.refresh);
   policies.onChange(world.refresh);
+  const history = await openPast(config, { audit, world, keys, ...environment }, opening);
+  forgetting.add(history.forget);
   const what = { principal: gatewayId, world: world.current().digest, clock };
   await announce(journal, "gateway.start", what);
   opening.defer(() => announce(journal, "gateway.stop", what));
@@ -147,8 +150,31 @@ async function openBase(
   const receipts = promptReceipts({ folder: statePaths(config.state).log, checkpoint, log });
   const { digests } = audit;
   const onErasure = (forget: (ids: readonly string[]) => void): void => void forgetting.add(forget);
-  const base = { environment, world, records, gatewayId, own, freshKeysSince, followLog, tools };
+  const base = { environment, world, history, records, gatewayId, own, freshKeysSince, followLog, tools };
   return { ...base, audit, recent, digests, receipts, onErasure };
+}
+
+/** What rules ask of calls before; read from the log when it resolves. */
+async function openPast(
+  config: Config,
+  parts: Environment & {
+    readonly audit: AuditLog;
+    readonly world: WatchedWorld;
+    readonly keys: KeyFolder;
+  },
+  opening: AsyncDisposableStack,
+): Promise<HistoryDesk> {
+  const { audit, world, keys, clock, log } = parts;
+  const history = await openHistory({
+    folder: statePaths(config.state).log,
+    names: audit.names,
+    rules: () => world.current().rules,
+    key: await keys.secret(historySecret),
+    clock,
+    log,
+  });
+  opening.defer(history.stop);
+  return history;
 }
 
 /** The profile that counts, as the state folder and the config have it, after its algorithms were tried. */

@@ -32,6 +32,7 @@ const personalFacts = [
   { fact: "says", holds: "text" },
   { fact: "remote", holds: "detail" },
   { fact: "session", holds: "detail" },
+  { fact: "features", holds: "detail" },
   { fact: "serial", holds: "detail" },
   { fact: "renewed_from", holds: "detail" },
   { fact: "subject", holds: "detail" },

@@ -4,6 +4,7 @@ import { type Prepared, type Row, rows } from "./functions.ts";
 import { compileLoop, isLoop, loopNames } from "./loops.ts";
 import { Wrong } from "./mistake.ts";
 import { nearest } from "./nearest.ts";
+import { compileRecall, isAboutHistory } from "./recall.ts";
 import { noted, type Scope } from "./scope.ts";
 import { compileIndex, compileSelect, type Selected } from "./select.ts";
 import { type Node, sourceOf } from "./syntax.ts";
@@ -22,6 +23,7 @@ export interface Method {
 }
 
 export function compileMethod({ name, receiver, given }: Method, node: Node, scope: Scope): Code {
+  if (isAboutHistory(receiver, scope)) return compileRecall({ name, receiver, given }, node, scope);
   if (isLoop(name)) return compileLoop({ name, range: receiver, given }, node, scope);
   return compileRow({ name, style: "method", given: [receiver, ...given] }, node, scope);
 }

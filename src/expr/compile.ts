@@ -18,6 +18,7 @@ import {
   typeOfArithmetic,
 } from "./operators.ts";
 import { equals } from "./equality.ts";
+import { halfAsked, type Recollection } from "./recall.ts";
 import { noted, type Scope } from "./scope.ts";
 import { compileIndex, compileSelect } from "./select.ts";
 import { type Node, sourceOf } from "./syntax.ts";
@@ -26,20 +27,23 @@ import { Dictionary, Halt, inInt64, List, read, type Result, type Value } from "
 /** The code of an expression that is to be true or false, and what it reads. @throws Wrong */
 export function compile(node: Node, variables: Readonly<Record<string, TypeSpec>>): Compiled {
   const reads = new Map<string, Code | undefined>();
+  const recalls: Recollection[] = [];
   const scope: Scope = {
     compile: (part, inner) => noted(compilePart(part, inner), inner),
     compilePart,
     variables,
     loops: [],
     reads,
+    recalls,
   };
-  return { code: compileBool(node, scope, "a condition"), reads };
+  return { code: compileBool(node, scope, "a condition"), reads, recalls };
 }
 
 export interface Compiled {
   readonly code: Code;
   /** By path; undefined where it means nothing outside of its loop. */
   readonly reads: ReadonlyMap<string, Code | undefined>;
+  readonly recalls: readonly Recollection[];
 }
 
 function compilePart(node: Node, scope: Scope): Code {
@@ -139,6 +143,7 @@ function compileName(name: string, node: Node, scope: Scope): Code {
   }
   const type = Object.hasOwn(scope.variables, name) ? scope.variables[name] : undefined;
   if (type === undefined) throw unknownName(name, node, scope);
+  if (type === "history") throw halfAsked(node);
   const missing = new Halt("", new Set([name]));
   const where = (): string => name;
   return {

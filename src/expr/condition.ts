@@ -13,6 +13,7 @@ import { compile, type Compiled } from "./compile.ts";
 import { explain, type Explained } from "./explain.ts";
 import { type Mistake, mistakeOf, Wrong } from "./mistake.ts";
 import { parse } from "./syntax.ts";
+import type { Recollection } from "./recall.ts";
 import type { TypeSpec } from "./type-spec.ts";
 import { Halt, type Result } from "./values.ts";
 
@@ -37,6 +38,8 @@ export interface Condition {
   readonly variables: ReadonlySet<string>;
   /** The paths it reads, `*` for each element: `args.amount`, `args.items.*.price`. */
   readonly reads: readonly string[];
+  /** What it asks of calls that came before. */
+  readonly recalls: readonly Recollection[];
   /**
    * Never throws, whatever the facts are. `missing`: variables that aren't known yet. `budget`: what it may do, where
    * several conditions share one; without it, it has one of its own.
@@ -59,12 +62,13 @@ export function compileCondition(text: string, variables: Variables): Condition 
   }
 }
 
-function conditionOf(text: string, { code, reads }: Compiled): Condition {
+function conditionOf(text: string, { code, reads, recalls }: Compiled): Condition {
   return {
     kind: "condition",
     text,
     variables: new Set([...reads.keys()].map((path) => /^\w+/.exec(path)?.[0] ?? path)),
     reads: [...reads.keys()],
+    recalls,
     evaluate: (facts, missing = nothing, budget = freshBudget()) => {
       try {
         return outcomeOf(code.run({ facts, missing, budget, locals: [] }));

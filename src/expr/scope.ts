@@ -1,5 +1,6 @@
 /** What is known while an expression is compiled: the names in force, and what was read so far. */
 import type { Code } from "./code.ts";
+import type { Recollection } from "./recall.ts";
 import type { Node } from "./syntax.ts";
 import type { TypeSpec } from "./type-spec.ts";
 
@@ -13,6 +14,8 @@ export interface Scope {
   readonly loops: readonly Loop[];
   /** Grows while compiling: the code of each path that is read outside of loops, undefined inside. */
   readonly reads: Map<string, Code | undefined>;
+  /** Grows while compiling: what is asked of calls that came before. */
+  readonly recalls: Recollection[];
 }
 
 interface Loop {

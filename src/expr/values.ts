@@ -103,6 +103,7 @@ const scalars: Readonly<Record<Scalar, (raw: unknown, where: Where) => Result>> 
   timestamp: (raw, where) => (isTime(raw) ? new Timestamp(raw) : wrong(raw, "timestamp", where)),
   duration: (raw, where) => (isTime(raw) ? new Duration(raw) : wrong(raw, "duration", where)),
   dyn: readDynamic,
+  history: (raw, where) => wrong(raw, "history", where),
 };
 
 function isTime(raw: unknown): raw is number {

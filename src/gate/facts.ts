@@ -4,11 +4,13 @@ import { hostOf } from "../kernel/address.ts";
 import { postureOf } from "../model/channel.ts";
 import type { Facing } from "../policy/decide.ts";
 import type { Facts } from "../policy/facts.ts";
+import type { PastCalls } from "../policy/history/past-calls.ts";
 import type { TargetKind } from "../policy/rules.ts";
 import type { Surroundings } from "../policy/surroundings.ts";
 import type { Frame } from "../wire/frame.ts";
 import { declaredIntent } from "../wire/intent.ts";
 import type { Located } from "./call.ts";
+import { askerOf, issuerOf } from "./past-call.ts";
 import { isReadOnly } from "./read-only.ts";
 import type { World } from "./world.ts";
 
@@ -19,11 +21,11 @@ export interface Target {
 }
 
 /** The facts of a call, for each party of its chain. */
-export function facing(call: Located, target: Target | undefined, world: World): Facing {
+export function facing(call: Located, target: Target | undefined, world: World, history?: PastCalls): Facing {
   const known = new Map<string, Facts>();
   return {
     of: (party) => {
-      const found = known.get(party) ?? factsOf(call, { party, target, world });
+      const found = known.get(party) ?? factsOf(call, { party, target, world, ...(history && { history }) });
       known.set(party, found);
       return found as unknown as Readonly<Record<string, unknown>>;
     },
@@ -80,20 +82,21 @@ export function facingTask(call: Located, target: Target, world: World): Facing 
 }
 
 /** What the protocol's own housekeeping has none of: it names nothing yet. */
-const ofTargets: ReadonlySet<string> = new Set(["args", "tool", "resource"]);
-const ofTasks: ReadonlySet<string> = new Set(["args", "intent"]);
+const ofTargets: ReadonlySet<string> = new Set(["args", "tool", "resource", "history"]);
+const ofTasks: ReadonlySet<string> = new Set(["args", "intent", "history"]);
 /** What is known of a call once it comes. */
-const ofCalls: ReadonlySet<string> = new Set(["args", "call", "intent"]);
+const ofCalls: ReadonlySet<string> = new Set(["args", "call", "intent", "history"]);
 
 interface About {
   readonly party: string;
   readonly target: Target | undefined;
   readonly world: World;
+  readonly history?: PastCalls;
 }
 
 function factsOf(call: Located, about: About): Facts {
   const { channel, server, frame, atUnixMs, clientSession } = call;
-  const { target, world } = about;
+  const { target, world, history } = about;
   const { surroundings } = world;
   return lazily<Facts>({
     caller: () => callerFacts(call, about.party, surroundings),
@@ -107,6 +110,7 @@ function factsOf(call: Located, about: About): Facts {
       const data = target && surroundings.dataOf(target.kind, server, target.name);
       return { class: data?.name ?? "", shelf_life: data?.shelfLifeMs ?? 0 };
     },
+    ...(history && { history: () => history.of(askerOf(call, about.party, target)) }),
     intent: () => ({ purpose: purposeIn(frame) }),
   });
 }
@@ -192,16 +196,11 @@ function provenBy(proof: Located["caller"]["proof"], id: string, nowUnixMs: numb
 function namedOnly(party: string): Own {
   const domain = trustDomainOf(party);
   const kind = domain === undefined ? "client" : "workload";
-  return { kind, scopes: [], binding: "", claims: {}, issuer: domain ?? tokenIssuerOf(party) };
+  return { kind, scopes: [], binding: "", claims: {}, issuer: issuerOf(party) };
 }
 
 function ageOf(issuedAtUnixMs: number | undefined, nowUnixMs: number): Pick<Own, "age"> {
   return issuedAtUnixMs === undefined ? {} : { age: Math.max(0, nowUnixMs - issuedAtUnixMs) };
-}
-
-/** `oauth:ISSUER/client/CLIENT`. */
-function tokenIssuerOf(name: string): string {
-  return /^oauth:([^/]*)/.exec(name)?.[1] ?? "";
 }
 
 /** Longer than any identity lasts; a duration is finite. */

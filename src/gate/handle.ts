@@ -7,6 +7,7 @@ import { type Opened, type Read, type Received, whyGone } from "./call.ts";
 import { type Ending, outcomeEntry } from "./entries.ts";
 import type { Ports } from "./ports.ts";
 import { readAnswer } from "./read-answer.ts";
+import { endOf } from "./past-call.ts";
 import { isResultOf, type Mark, marked, markFor } from "./receipts.ts";
 import { logRefusal, refusedAnswer } from "./refuse.ts";
 import { ownChallenges } from "./reach.ts";
@@ -36,7 +37,7 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
     const confirmed = (call = confirm(understood, world));
     const opened = (call = open(confirmed, world, ports));
     const located = (call = ofTask(await locate(opened, world, ports), ports));
-    const judged = (call = judge(located, world));
+    const judged = (call = judge(located, world, ports));
     const permitted = (call = withoutArguments(await journal(judged, world, ports)));
     const came = ownChallenges(permitted, await answered(permitted, world, ports));
     const offered = await checkOffer(permitted, came, world, ports);
@@ -47,6 +48,7 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
   } catch (error) {
     departure = refused(call, error, ports);
   }
+  ports.history?.settle(call.id, endOf(departure.ending));
   let mark: Mark | undefined;
   try {
     const entry = outcomeEntry(call, departure.ending, ports.clock.nowUnixMs());

@@ -11,6 +11,7 @@ import type { SignedCall } from "../integrity/long-answers.ts";
 import type { EntryDraft, Receipt } from "../model/entry.ts";
 import type { MessageChange, MessageProof, SignatureFault, SignatureMode } from "../model/message-proof.ts";
 import type { Denial } from "../policy/decide.ts";
+import type { PastCalls } from "../policy/history/past-calls.ts";
 import type { Answer, Journaled, Located } from "./call.ts";
 import type { TaskRegister } from "./task-register.ts";
 import type { UnansweredCalls } from "./unanswered.ts";
@@ -261,6 +262,8 @@ export interface Ports {
   readonly digests: Digests;
   /** Absent where no server's tools are pinned. */
   readonly tools?: Tools;
+  /** Absent where no calls are remembered: conditions that ask for them err there. */
+  readonly history?: PastCalls;
   /** Absent where nobody can be asked: held calls are denied there. */
   readonly approvals?: Approvals;
   readonly upstreams: Upstreams;

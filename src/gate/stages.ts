@@ -31,6 +31,7 @@ import { isHeld, settled, withRequest } from "./held.ts";
 import { checkSigned, isAboutSignatures, signedAs } from "./open.ts";
 import type { Ports } from "./ports.ts";
 import { outOfReach } from "./reach.ts";
+import { reserved, withFeatures } from "./past-call.ts";
 import { isReadOnly } from "./read-only.ts";
 import { checkServerGate } from "./server-gate.ts";
 import { openSessionId, ownerOf } from "./session-id.ts";
@@ -146,8 +147,8 @@ export function checkLink(
 }
 
 /** @throws Refusal `insufficient_scope`, `classical_link`, `signature_required`, `signature_refused`, `tool_blocked` */
-export function judge(call: Located, world: World): Judged {
-  const question = questionOf(call, world);
+export function judge(call: Located, world: World, { history }: Pick<Ports, "history">): Judged {
+  const question = questionOf(call, world, history);
   const members = world.virtualServers.get(call.server);
   const verdict =
     members === undefined ? reached(call, question, world) : reachedSome(call, question, { members, world });
@@ -158,7 +159,7 @@ export function judge(call: Located, world: World): Judged {
 }
 
 /** All that is known of the call, asked. */
-function questionOf(call: Located, world: World): Question {
+function questionOf(call: Located, world: World, history: Ports["history"]): Question {
   const { caller, channel, server, atUnixMs } = call;
   const link = postureOf(channel);
   const side = sideOf(call, world);
@@ -176,7 +177,7 @@ function questionOf(call: Located, world: World): Question {
     caller,
     link,
     server,
-    facts: facing(call, target, world),
+    facts: facing(call, target, world, history),
     ...(target && { target, onlyReads }),
     ...(signed && { signed }),
     ...side,
@@ -248,8 +249,12 @@ function reached(call: Located, question: Question, world: World): Permit | Deni
 export async function journal(judged: Judged, world: World, ports: Ports): Promise<Journaled> {
   const answered = settled(judged, world, ports);
   const { call, refusal } = answered;
-  const draft = decisionEntry(call, world, requestHmac(call, ports));
-  const receipt = await ports.journal.append(withRequest(draft, answered));
+  const features = reserved(call, ports);
+  const draft = withFeatures(decisionEntry(call, world, requestHmac(call, ports)), features);
+  const receipt = await ports.journal.append(withRequest(draft, answered)).catch((error: unknown) => {
+    ports.history?.settle(call.id, "undone");
+    throw error;
+  });
   const { verdict } = call;
   if (verdict.kind === "permit") return { ...call, verdict, receipt };
   if (refusal !== undefined) throw refusal;

@@ -1,4 +1,5 @@
 /** What a rule's condition can see: each variable, its type and one sentence; and the values the gate builds for them. */
+import type { Recalling } from "../expr/recall.ts";
 import type { TypeSpec } from "../expr/type-spec.ts";
 
 /** One name of the language, for the compiler and for the reference page. */
@@ -122,6 +123,10 @@ export const factDeclarations: Readonly<Record<keyof Facts, VariableDeclaration>
       earliest: { type: "timestamp", says: "When one may break classical key exchange." },
     },
   },
+  history: {
+    type: "history",
+    says: "The calls that came before, and were let through; asked as the page on history says.",
+  },
   intent: {
     says: "What the client says it is about; never in rules that allow.",
     members: {
@@ -224,6 +229,8 @@ export interface Facts {
   readonly session: { readonly id: string };
   readonly resource: { readonly class: string; readonly shelf_life: number };
   readonly quantum: { readonly earliest: number };
+  /** Absent where no calls are remembered. */
+  readonly history?: Recalling;
   readonly intent: { readonly purpose: string };
 }
 

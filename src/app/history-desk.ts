@@ -1,0 +1,177 @@
+/**
+ * The calls before, as far as rules ask for them: remembered while the gateway runs, and read from the audit log when it
+ * starts and whenever rules ask for something else. Until all is read, what asks for them errs.
+ */
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+import type { Entry } from "../audit/entry.ts";
+import { hmacSha256 } from "../crypto/hash.ts";
+import type { Recollection } from "../expr/recall.ts";
+import { endOf, pastCallIn } from "../gate/past-call.ts";
+import { type LogReader, openLogReader } from "../host/store/log-reader.ts";
+import { toBase64url, utf8 } from "../kernel/bytes.ts";
+import type { Clock } from "../kernel/clock.ts";
+import type { Log } from "../kernel/log.ts";
+import { type PastCalls, pastCalls } from "../policy/history/past-calls.ts";
+import type { Rule } from "../policy/rules.ts";
+import type { LogNames } from "./subject-names.ts";
+
+/** Key of the texts' digests in what entries keep of calls. */
+export const historySecret = "history";
+
+export interface HistoryDesk extends PastCalls {
+  readonly stop: () => Promise<void>;
+}
+
+interface Options {
+  /** The log's. */
+  readonly folder: string;
+  readonly names: LogNames;
+  readonly rules: () => readonly Rule[];
+  /** 32 bytes. */
+  readonly key: Uint8Array;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Of a longer log, the window isn't read to its beginning: what asks for it errs. */
+const maxRead = 2_000_000;
+const readAtOnce = 512;
+const digestBytes = 12;
+
+/** What is remembered under one set of questions. */
+interface Memory {
+  readonly asked: string;
+  readonly calls: PastCalls;
+  /** Why nothing can be said yet; undefined once all is read. */
+  why: string | undefined;
+  /** While it is read: what happened meanwhile, which the log has too. */
+  readonly reserved: Set<string>;
+  readonly settled: Map<string, "stands" | "undone">;
+}
+
+/** Resolves when what the rules ask for is read. */
+export async function openHistory(options: Options): Promise<HistoryDesk> {
+  const over = new AbortController();
+  let seen: readonly Rule[] | undefined;
+  let reading: Promise<void> = Promise.resolve();
+  let memory = memoryOf([], options);
+  const now = (): Memory => {
+    const rules = options.rules();
+    if (rules === seen) return memory;
+    seen = rules;
+    const recollections = rules.flatMap(({ when }) => when?.recalls ?? []);
+    if (askedBy(recollections) === memory.asked) return memory;
+    const next = (memory = memoryOf(recollections, options));
+    const readNext = (): Promise<void> => readInto(next, recollections, { ...options, signal: over.signal });
+    reading = reading.then(readNext);
+    return memory;
+  };
+  now();
+  await reading;
+  return {
+    isAsked: () => now().calls.isAsked(),
+    featuresOf: (args) => now().calls.featuresOf(args),
+    of: (asker) => {
+      const { calls, why } = now();
+      return why === undefined ? calls.of(asker) : { recall: () => ({ why }) };
+    },
+    reserve: (call) => {
+      const { calls, why, reserved } = now();
+      if (why !== undefined) reserved.add(call.callId);
+      return calls.reserve(call);
+    },
+    settle: (callId, how) => {
+      const { calls, why, settled } = now();
+      if (why !== undefined) settled.set(callId, how);
+      calls.settle(callId, how);
+    },
+    forget: (ids) => now().calls.forget(ids),
+    stop: async () => {
+      over.abort();
+      await reading;
+    },
+  };
+}
+
+function memoryOf(recollections: readonly Recollection[], { key }: Options): Memory {
+  const digest = (text: string): string =>
+    `~${toBase64url(hmacSha256(key, utf8(text)).subarray(0, digestBytes))}`;
+  return {
+    asked: askedBy(recollections),
+    calls: pastCalls(recollections, digest),
+    why: recollections.length === 0 ? undefined : "the calls before aren't all read yet",
+    reserved: new Set(),
+    settled: new Map(),
+  };
+}
+
+function askedBy(recollections: readonly Recollection[]): string {
+  return JSON.stringify([...new Set(recollections.map((each) => JSON.stringify(each)))].toSorted());
+}
+
+/** Never rejects: what can't be read stays unknown, and is told. */
+async function readInto(
+  memory: Memory,
+  recollections: readonly Recollection[],
+  options: Options & { readonly signal: AbortSignal },
+): Promise<void> {
+  const { clock, log, folder, signal } = options;
+  const sinceUnixMs = clock.nowUnixMs() - Math.max(0, ...recollections.map(({ windowMs }) => windowMs));
+  try {
+    const reader = openLogReader(folder);
+    const from = await firstSince(reader, sinceUnixMs);
+    const open = new Set<string>();
+    let read = 0;
+    for await (const { reading } of reader.forwards(from)) {
+      if (signal.aborted) return;
+      if (++read > maxRead) throw new Error(`more than ${maxRead} entries lie in what rules look back on`);
+      if (read % readAtOnce === 0) await nextTurn();
+      if (reading.kind !== "entry" || !reading.entry.event.startsWith("call.")) continue;
+      take(memory, open, reading.entry, options.names);
+    }
+    for (const [callId, how] of memory.settled) memory.calls.settle(callId, how);
+    memory.reserved.clear();
+    memory.settled.clear();
+    memory.why = undefined;
+    if (recollections.length > 0) log.info("history.read", { entries: read });
+  } catch (error) {
+    memory.why = "the calls before can't be read";
+    log.error("history.unreadable", { reason: error instanceof Error ? error.message : "unknown" });
+  }
+}
+
+function take(memory: Memory, open: Set<string>, entry: Entry, names: LogNames): void {
+  const { callId } = entry;
+  if (entry.event === "call.outcome") {
+    if (!open.delete(callId)) return;
+    memory.calls.settle(callId, endOf({ ...entry, answerFailed: entry.facts["answer"] === "failed" }));
+    return;
+  }
+  const call = memory.reserved.has(callId) ? undefined : pastCallIn(names.named(entry));
+  if (call === undefined) return;
+  open.add(callId);
+  const why = memory.calls.reserve(call);
+  if (why !== undefined) throw new Error(why);
+}
+
+/** The first entry since then, by halves: entries stand in the order of their times, nearly. */
+async function firstSince(reader: LogReader, sinceUnixMs: number): Promise<number> {
+  let [from, to] = [await reader.first(), await reader.size()];
+  // Clocks are put back, and entries of calls come late: some more are read than is needed.
+  const earlyUnixMs = sinceUnixMs - 60 * 60_000;
+  while (to - from > readAtOnce) {
+    const middle = Math.floor((from + to) / 2);
+    const at = await timeAt(reader, middle);
+    if (at !== undefined && at < earlyUnixMs) from = middle;
+    else to = middle;
+  }
+  return from;
+}
+
+async function timeAt(reader: LogReader, index: number): Promise<number | undefined> {
+  for await (const { reading } of reader.forwards(index)) {
+    return reading.kind === "entry" ? reading.entry.atUnixMs : undefined;
+  }
+  return undefined;
+}

@@ -1,0 +1,157 @@
+/**
+ * What is remembered of calls that were let through, as far as rules ask for it. A call is reserved in the same turn in
+ * which it is decided, so that of any number of calls at once no more pass than a limit says; when its outcome is known
+ * it is settled, and taken out again if its server said that it failed. Memory is bounded: what is old and much is
+ * merged, so that it ends late rather than early, and what can't be remembered at all is said to be unknown.
+ */
+import type { Recalling, Recollection, Whose } from "../../expr/recall.ts";
+import { matcher } from "../patterns.ts";
+import { type DigestText, type Features, featuresOf } from "./features.ts";
+import { type LineBook, lineBook } from "./line-book.ts";
+import { type Kept, type Line, lineOf } from "./line.ts";
+
+/** A call, as history knows it. */
+export interface PastCall {
+  readonly callId: string;
+  readonly atUnixMs: number;
+  /** The caller, and all it acts for. */
+  readonly parties: readonly string[];
+  /** Who began: the caller, or the first it acts for. */
+  readonly user: string;
+  readonly session: string;
+  readonly issuer: string;
+  /** `server/tool`, or `server/` and a resource's address or a method. */
+  readonly target: string;
+  /** Undefined where something was kept of them and can't be read any more. */
+  readonly features: Features | undefined;
+}
+
+/** Who asks, of one party of a call. */
+export type Asker = Pick<PastCall, "user" | "session" | "issuer" | "target" | "atUnixMs"> & {
+  readonly party: string;
+};
+
+export interface PastCalls {
+  /** What is to be kept of a call's arguments. */
+  readonly featuresOf: (args: unknown) => Features;
+  /** Whether anything is asked of history at all. */
+  readonly isAsked: () => boolean;
+  readonly of: (asker: Asker) => Recalling;
+  /** @returns why it can't be remembered, and so mustn't pass; undefined if it is */
+  readonly reserve: (call: PastCall) => string | undefined;
+  /** It was answered, or never will be. */
+  readonly settle: (callId: string, how: "stands" | "undone") => void;
+  /** Of those whose names were erased, what is remembered of them alone. */
+  readonly forget: (ids: readonly string[]) => void;
+}
+
+/** What an entry keeps of one call: more than that is cut there. */
+export const maxFeaturesChars = 600;
+
+/** One for each kind of calls that rules ask about: of whom, and of what. */
+interface Tracked extends Kept {
+  readonly key: string;
+  readonly whose: Whose;
+  /** Absent: each target by itself. */
+  readonly matches?: (target: string) => boolean;
+}
+
+/** @param digest of the text of arguments, as their features have it */
+export function pastCalls(
+  recollections: readonly Recollection[],
+  digest: DigestText,
+  lines: LineBook = lineBook(),
+): PastCalls {
+  const tracked = trackedBy(recollections);
+  const kinds = new Set(tracked.map(({ key }) => key));
+  const paths = new Set(tracked.flatMap(({ figures, said }) => [...figures, ...said]));
+  /** The lines that a call whose outcome isn't known stands in. */
+  const open = new Map<string, readonly Line[]>();
+  return {
+    isAsked: () => tracked.length > 0,
+    featuresOf: (args) => (paths.size === 0 ? {} : featuresOf(args, paths, digest)),
+    reserve: (call) => {
+      const keys = new Map(tracked.flatMap((each) => keysOf(each, call).map((key) => [key, each] as const)));
+      const opened = lines.open(keys, call.parties.at(-1) ?? "", call.atUnixMs);
+      if (opened === undefined) return "too many callers, sessions and tools are remembered already";
+      for (const line of opened) line.add(call);
+      open.set(call.callId, opened);
+      return undefined;
+    },
+    settle: (callId, how) => {
+      for (const line of open.get(callId) ?? []) line.settle(callId, how);
+      open.delete(callId);
+    },
+    forget: (ids) => lines.drop((key, owner) => ids.includes(owner) && !/^(?:everybody|issuer) /.test(key)),
+    of: (asker) => ({
+      recall: (asked, given, spend) => {
+        if (!kinds.has(lineKind(asked.whose, asked.of))) return { why: "that isn't remembered" };
+        const named = (of: string | undefined): Line => lines.at(keyFor(asked.whose, of, asker)) ?? nothing;
+        const line = named(asked.of);
+        if (asked.followedBy !== undefined) {
+          return cameBefore(asked, { line, after: named(asked.followedBy), asker }, spend);
+        }
+        const value = typeof given === "string" ? digest(given) : given;
+        return line.recall(asked, { value, nowUnixMs: asker.atUnixMs, spend });
+      },
+    }),
+  };
+}
+
+const nothing: Line = lineOf("", { windowMs: 0, figures: new Set(), said: new Set() });
+
+/** Whether the first of the two came before this call, if that is the second, or before one that was. */
+function cameBefore(
+  { followedBy, windowMs }: Recollection,
+  { line, after, asker }: { readonly line: Line; readonly after: Line; readonly asker: Asker },
+  spend: (steps: number) => void,
+): boolean {
+  const since = asker.atUnixMs - windowMs;
+  const first = line.first(since, spend);
+  if (first === undefined) return false;
+  if (matcher([followedBy ?? ""])(asker.target)) return true;
+  const last = after.last(since, spend);
+  return last !== undefined && last >= first;
+}
+
+function trackedBy(recollections: readonly Recollection[]): readonly Tracked[] {
+  const asked = recollections.flatMap((each) =>
+    (each.followedBy === undefined ? [each.of] : [each.of, each.followedBy]).map((of) => ({ ...each, of })),
+  );
+  return [...Map.groupBy(asked, ({ whose, of }) => lineKind(whose, of))].map(([key, all]) => {
+    const [{ whose, of } = { whose: "caller" as const, of: undefined }] = all;
+    const pathsOf = (isSo: (what: Recollection["what"]) => boolean): ReadonlySet<string> =>
+      new Set(all.flatMap(({ what, path }) => (path !== undefined && isSo(what) ? [path] : [])));
+    return {
+      key,
+      whose,
+      windowMs: Math.max(...all.map(({ windowMs }) => windowMs)),
+      figures: pathsOf((what) => !aboutValues.has(what)),
+      said: pathsOf((what) => aboutValues.has(what)),
+      ...(of !== undefined && { matches: matcher([of]) }),
+    };
+  });
+}
+
+const aboutValues: ReadonlySet<Recollection["what"]> = new Set(["distinct", "seen"]);
+
+function lineKind(whose: Whose, of: string | undefined): string {
+  return `${whose} ${of ?? ""}`;
+}
+
+/** Where a call is remembered: for the caller and each party it acts for, once. */
+function keysOf(each: Tracked, call: PastCall): readonly string[] {
+  if (each.matches?.(call.target) === false) return [];
+  const about = each.matches === undefined ? call.target : "";
+  const whose = each.whose === "caller" ? call.parties : [whom(each.whose, { ...call, party: "" })];
+  return [...new Set(whose)].map((name) => `${each.key}\n${name}\n${about}`);
+}
+
+function keyFor(whose: Whose, of: string | undefined, asker: Asker): string {
+  return `${lineKind(whose, of)}\n${whom(whose, asker)}\n${of === undefined ? asker.target : ""}`;
+}
+
+function whom(whose: Whose, asker: Pick<Asker, "party" | "user" | "session" | "issuer">): string {
+  if (whose === "everybody") return "";
+  return whose === "caller" ? asker.party : asker[whose];
+}
