@@ -49,6 +49,10 @@ const parts = {
     what: "the audit log's writer killed 200 times at random moments, in both durability classes",
     args: test("test/acceptance/log-kills.test.ts"),
   },
+  limits: {
+    what: "a limit of ten against a hundred calls at once, and with the gateway killed in the middle",
+    args: test("test/acceptance/limits.test.ts"),
+  },
   integrity: {
     what: "who holds identities of the house and stands between its ends: each attack, place and mode",
     args: test(

@@ -130,7 +130,7 @@ async function openBase(
   opening.defer(world.stop);
   tools.onChange(world.refresh);
   policies.onChange(world.refresh);
-  const history = await openPast(config, { audit, world, keys, ...environment }, opening);
+  const history = await openPast(config, { audit, world, policies, keys, ...environment }, opening);
   forgetting.add(history.forget);
   const what = { principal: gatewayId, world: world.current().digest, clock };
   await announce(journal, "gateway.start", what);
@@ -160,11 +160,12 @@ async function openPast(
   parts: Environment & {
     readonly audit: AuditLog;
     readonly world: WatchedWorld;
+    readonly policies: FollowedPolicies;
     readonly keys: KeyFolder;
   },
   opening: AsyncDisposableStack,
 ): Promise<HistoryDesk> {
-  const { audit, world, keys, clock, log } = parts;
+  const { audit, world, policies, keys, clock, log } = parts;
   const history = await openHistory({
     folder: statePaths(config.state).log,
     names: audit.names,
@@ -174,6 +175,11 @@ async function openPast(
     log,
   });
   opening.defer(history.stop);
+  policies.onChange(() => {
+    world.refresh();
+    history.look();
+  });
+  history.look(); // What came while it was read.
   return history;
 }
 

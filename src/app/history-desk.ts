@@ -20,6 +20,8 @@ import type { LogNames } from "./subject-names.ts";
 export const historySecret = "history";
 
 export interface HistoryDesk extends PastCalls {
+  /** Begins to read what other rules ask for. */
+  readonly look: () => void;
   readonly stop: () => Promise<void>;
 }
 
@@ -87,6 +89,7 @@ export async function openHistory(options: Options): Promise<HistoryDesk> {
       calls.settle(callId, how);
     },
     forget: (ids) => now().calls.forget(ids),
+    look: () => void now(),
     stop: async () => {
       over.abort();
       await reading;

@@ -89,6 +89,8 @@ test("slips are told, with what is meant", () => {
     ['history.of("x/y").before("a/b", "c/d", "1h")', /takes no of/, undefined],
     ['history.seen("args.to", args, "1h")', /takes text, a number, true or false/, undefined],
     ['history.count("1h") == "3"', /./, undefined],
+    ['history.sum("args.amuont", "1h") > 3.0', /args has no member "amuont"/, "args.amount"],
+    ['history.sum("args.to", "1h") > 3.0', /takes numbers, but args.to is a string/, undefined],
   ] as const) {
     const mistake = compileCondition(text, variables);
     assert.ok(mistake.kind === "mistake", text);

@@ -7,17 +7,17 @@ import type { Code } from "./code.ts";
 import { Wrong } from "./mistake.ts";
 import { nearest } from "./nearest.ts";
 import { noted, type Scope } from "./scope.ts";
-import { type Node, sourceOf } from "./syntax.ts";
+import { type Node, parse, sourceOf } from "./syntax.ts";
 import { parseDuration } from "./time.ts";
-import { kindOf, type TypeSpec, typeInWords } from "./type-spec.ts";
+import { kindInWords, kindOf, type TypeSpec, typeInWords } from "./type-spec.ts";
 import { Halt, type Result, type Value, valueInWords } from "./values.ts";
 
 /** Whose calls: the caller's, of whom it acts for in the end, of this client session, of the same issuer, anybody's. */
-export const whoseNames = ["caller", "user", "session", "issuer", "everybody"] as const;
+const whoseNames = ["caller", "user", "session", "issuer", "everybody"] as const;
 export type Whose = (typeof whoseNames)[number];
 
 /** What is asked of them. */
-export type What = keyof typeof asks;
+type What = keyof typeof asks;
 
 export interface Recollection {
   readonly whose: Whose;
@@ -100,9 +100,8 @@ export function compileRecall({ name, receiver, given }: Asking, node: Node, sco
   }
   const asked = askedOf({ what, ...narrowed(receiver, node) }, written, node);
   scope.recalls.push(asked);
-  // So that what it stands for is explained, and a path that nothing has is found.
+  if (asked.path !== undefined && asked.of === undefined) checkPath(asked, node, scope);
   const source = sourceOf(node);
-  if (asked.path !== undefined && asked.of === undefined) scope.reads.set(asked.path, undefined);
   return noted(
     {
       type: gives,
@@ -136,6 +135,18 @@ function askedOf(
     ...(followedBy !== undefined && { followedBy }),
     windowMs: window === undefined ? 0 : (parseDuration(window) ?? 0),
   };
+}
+
+/** Of the call at hand, arguments have to be what its tool takes. */
+function checkPath({ what, path = "" }: Recollection, node: Node, scope: Scope): void {
+  let kind;
+  try {
+    kind = kindOf(scope.compile(parse(path), scope).type);
+  } catch (cause) {
+    throw cause instanceof Wrong ? new Wrong(cause.message, node.start, cause.suggestion) : cause;
+  }
+  if (what === "seen" || what === "distinct" || ["int", "double", "dyn"].includes(kind)) return;
+  throw new Wrong(`history.${what}() takes numbers, but ${path} is ${kindInWords(kind)}`, node.start);
 }
 
 /** `history`, `history.session`, `history.of("payments/*")`, in either order. */

@@ -79,11 +79,12 @@ export function pastCallIn({
   facts,
 }: Omit<EntryDraft, "event"> & { readonly event: string }): PastCall | undefined {
   const { server, features, session = "", chain, resource, method } = facts;
-  if (event !== "call.decision" || outcome !== "allowed" || features === undefined || server === undefined)
-    return undefined;
+  if (event !== "call.decision" || outcome !== "allowed" || server === undefined) return undefined;
+  // From before a rule asked for anything: what names something was a call.
+  if (features === undefined && tool === null && resource === undefined) return undefined;
   const target = tool ?? `${server}/${resource ?? method ?? ""}`;
   // Of whom nobody knows any more, calls are counted and nothing else.
-  const read = isPseudonym(principal) ? {} : readFeatures(features);
+  const read = isPseudonym(principal) ? {} : readFeatures(features ?? "{}");
   return {
     callId,
     atUnixMs,
@@ -95,7 +96,12 @@ export function pastCallIn({
 }
 
 function namesIn(chain: string | undefined): readonly string[] {
-  return chain === undefined ? [] : (JSON.parse(chain) as readonly string[]);
+  try {
+    const names: unknown = JSON.parse(chain ?? "[]");
+    return Array.isArray(names) ? names.map(String) : [];
+  } catch {
+    return [];
+  }
 }
 
 /** Whether a call counts still, once its outcome is known: not if its server says that it failed. */

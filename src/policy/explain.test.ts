@@ -20,7 +20,7 @@ const rule = (part: Partial<RuleDocument>): RuleDocument => ({
   ...part,
 });
 const question = (given: Readonly<Record<string, unknown>>): ReturnType<typeof questionOf> =>
-  questionOf(describedCall.parse({ caller: "spiffe://acme.test/a", call: "s/a", ...given }), world);
+  questionOf(describedCall.parse({ caller: "spiffe://acme.test/a", call: "s/a", ...given }), world, []);
 
 const parts = fc.record({
   effect: fc.constantFrom(...effects),

@@ -51,7 +51,9 @@ const evaluate = (text: string): Outcome => {
 };
 
 test("every declared fact can be read where nothing is known", () => {
-  for (const path of paths) assert.deepEqual(evaluate(`${path} == ${path}`), { kind: "true" }, path);
+  // History is asked, and has no value of its own.
+  for (const path of paths.filter((each) => each !== "history"))
+    assert.deepEqual(evaluate(`${path} == ${path}`), { kind: "true" }, path);
 });
 
 test("every group the gate builds has exactly the declared members", () => {

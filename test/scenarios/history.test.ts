@@ -1,5 +1,7 @@
 /** Rules that know what came before: limits that hold for calls at once, over restarts, per caller, user and session. */
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import { test, type TestContext } from "node:test";
 
 import {
@@ -8,12 +10,15 @@ import {
   clientOf,
   echoResult,
   enrol,
+  eventually,
   stubServer,
   type StubServer,
+  temporaryFolder,
   testGateway,
   type TestGateway,
   toolCall,
 } from "../support/gateway.ts";
+import { logged } from "../support/records.ts";
 
 const everything = `{ name: all, callers: ["*"], tools: ["*"], effect: allow, because: Open. }`;
 
@@ -74,6 +79,21 @@ test("100 calls at once against a limit of 10: exactly 10 pass, and after a rest
   await gateway.stop();
   const next = await testGateway(t, yaml, { folder: gateway.folder });
   assert.equal(await refund(clientOf(t, next, enrolment), 1), false);
+});
+
+test("a rule that is taken up while the gateway runs knows the calls from before", async (t) => {
+  const folder = await temporaryFolder(t);
+  const rules = path.join(folder, "rules.yaml");
+  const stub = await stubServer(t);
+  const yaml = `servers: { payments: { url: "${stub.url}" } }\npolicies: rules.yaml\n`;
+  await writeFile(rules, `policies:\n  - ${everything}\n`);
+  await writeFile(path.join(folder, "latticegate.yaml"), `state: ./state\n${yaml}`);
+  const gateway = await testGateway(t, yaml, { folder });
+  const client = clientOf(t, gateway, await enrol(gateway));
+  for (let time = 0; time < 3; time += 1) assert.equal(await refund(client, 1), true);
+  await writeFile(rules, `policies:\n  - ${everything}\n${limit('history.count("1h") >= 4')}`);
+  await eventually("the new rule has its history", () => logged(gateway, "history.read").length > 0);
+  assert.deepEqual([await refund(client, 1), await refund(client, 1)], [true, false]);
 });
 
 test("what its server says failed counts no more, and what is under way does", async (t) => {

@@ -21,7 +21,7 @@ export function explainDescribed(
   world: TrialWorld,
   rules: readonly Rule[],
 ): Explanation {
-  return explainDecision(questionOf(described(given), world), rules);
+  return explainDecision(questionOf(described(given), world, rules), rules);
 }
 
 export interface LinkExplanation {
@@ -66,6 +66,7 @@ export function explainEntry(entry: Entry, world: TrialWorld, rules: readonly Ru
       },
     }),
     world,
+    rules,
   );
   return explainDecision(question, rules, isRecorded);
 }

@@ -103,7 +103,11 @@ const question = (target: fc.Arbitrary<string>): fc.Arbitrary<Question> =>
       hour: fc.constantFrom("00", "01", "12", "22", "23"),
     })
     .map(({ group, hour, ...rest }) =>
-      questionOf(describedCall.parse({ ...rest, link: { group }, at: `2026-06-03T${hour}:00:00Z` }), world),
+      questionOf(
+        describedCall.parse({ ...rest, link: { group }, at: `2026-06-03T${hour}:00:00Z` }),
+        world,
+        [],
+      ),
     );
 
 const rule = (part: Partial<RuleDocument>): RuleDocument => ({

@@ -155,7 +155,7 @@ test("of more calls than are kept one by one none is lost before its time, and s
     [20_000, 40_000],
   );
   const later = past.of(askerOf({ atUnixMs: begin + hourMs + 19_000 })).recall(count, undefined, free);
-  assert.ok(typeof later === "number" && later >= 999, `${String(later)} of the last 999`);
+  assert.ok(typeof later === "number" && later >= 999, `${JSON.stringify(later)} of the last 999`);
   assert.equal(past.of(askerOf({ atUnixMs: begin + hourMs + 20_001 })).recall(count, undefined, free), 0);
 });
 

@@ -81,7 +81,7 @@ export function runCases(
 }
 
 function resultOf(each: Case, world: TrialWorld, rules: readonly Rule[]): CaseResult {
-  const decision = decide(questionOf(each, world), rules);
+  const decision = decide(questionOf(each, world, rules), rules);
   const differs = differences(each, decision);
   return { kind: "result", name: each.name, passed: differs.length === 0, got: inWords(decision), differs };
 }

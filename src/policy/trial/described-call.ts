@@ -4,15 +4,17 @@ import { z } from "zod";
 import { keyExchangeSuites, quantumLevel } from "../../crypto/suites/key-exchange.ts";
 import { messageSuiteIds } from "../../crypto/suites/signatures.ts";
 import { parseAddress } from "../../expr/network.ts";
-import { parseDuration, parseTimestamp } from "../../expr/time.ts";
+import { parseTimestamp } from "../../expr/time.ts";
 import type { Caller } from "../../model/caller.ts";
 import type { LinkPosture } from "../../model/channel.ts";
 import { signatureModes } from "../../model/message-proof.ts";
 import type { Facing, Question } from "../decide.ts";
 import type { Facts } from "../facts.ts";
 import { certificateIds } from "../link-conditions.ts";
-import { targetKindNames } from "../rules.ts";
+import { type Rule, targetKindNames } from "../rules.ts";
 import { type Surroundings, type SurroundingsDocument, surroundingsOf } from "../surroundings.ts";
+import { pastMember, pastOf } from "./described-past.ts";
+import { durationText } from "./duration-text.ts";
 
 /** What a call is tried in. */
 export interface TrialWorld {
@@ -21,16 +23,6 @@ export interface TrialWorld {
   /** Whether an operator, or a manifest, says that a tool only reads. */
   readonly isReadOnly: (server: string, tool: string) => boolean;
 }
-
-const durationText = z.string().transform((text, context) => {
-  const value = parseDuration(text);
-  if (value !== undefined && value >= 0) return value;
-  context.addIssue({
-    code: "custom",
-    message: `expected a duration such as "30m" or "1d12h", found "${text}"`,
-  });
-  return z.NEVER;
-});
 
 /** A day, or a point in time. */
 const momentText = z.string().transform((text, context) => {
@@ -94,6 +86,7 @@ export const callMembers = {
     .optional()
     .describe("How the call is signed; not at all by default."),
   approved: texts.describe("Rules that hold it, and whose approvals there are."),
+  before: pastMember,
 } as const;
 
 const callSchema = z.strictObject(callMembers);
@@ -102,11 +95,12 @@ export type DescribedCall = z.output<typeof callSchema>;
 /** Calls as persons describe them. */
 export const describedCall = callSchema;
 
-/** The question that call puts to the judge, in that world. */
-export function questionOf(call: DescribedCall, world: TrialWorld): Question {
+/** The question that call puts to the judge of these rules, in that world. */
+export function questionOf(call: DescribedCall, world: TrialWorld, rules: readonly Rule[]): Question {
   if (call.kind === "methods") return methodQuestionOf({ ...call, kind: call.kind }, world);
   const [server, name] = targetOf(call);
   const surroundings = surroundingsOf(world.surroundings);
+  const past = pastOf(call, rules, (caller) => issuerOf(caller, world.trustDomain));
   return {
     caller: callerOf(call, world),
     link: linkOf(call),
@@ -117,7 +111,12 @@ export function questionOf(call: DescribedCall, world: TrialWorld): Question {
       ...(call.signed?.algorithm !== undefined && { algorithm: call.signed.algorithm }),
     },
     onlyReads: call.kind === "tools" && world.isReadOnly(server, name),
-    facts: { of: (party) => ({ ...factsOf(call, { ...world, surroundings, party }) }) },
+    facts: {
+      of: (party) => ({
+        ...factsOf(call, { ...world, surroundings, party }),
+        history: past.calls.of(past.asker(party)),
+      }),
+    },
     approved: new Set(call.approved),
   };
 }
@@ -140,8 +139,8 @@ function methodQuestionOf(call: DescribedCall, world: TrialWorld): Question {
   };
 }
 
-const noTarget = ["args", "tool", "resource"] as const;
-const ofTask = ["args", "intent"] as const;
+const noTarget = ["args", "tool", "resource", "history"] as const;
+const ofTask = ["args", "intent", "history"] as const;
 
 function methodTarget(call: DescribedCall): Question["target"] {
   const [, method] = targetOf(call);
