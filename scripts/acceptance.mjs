@@ -53,6 +53,10 @@ const parts = {
     what: "a limit of ten against a hundred calls at once, and with the gateway killed in the middle",
     args: test("test/acceptance/limits.test.ts"),
   },
+  replay: {
+    what: "100,000 recorded calls judged again by other rules, against a judge who knows them",
+    args: test("test/acceptance/replay.test.ts"),
+  },
   integrity: {
     what: "who holds identities of the house and stands between its ends: each attack, place and mode",
     args: test(

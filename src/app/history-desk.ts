@@ -8,12 +8,13 @@ import type { Entry } from "../audit/entry.ts";
 import { hmacSha256 } from "../crypto/hash.ts";
 import type { Recollection } from "../expr/recall.ts";
 import { endOf, pastCallIn } from "../gate/past-call.ts";
-import { type LogReader, openLogReader } from "../host/store/log-reader.ts";
+import { openLogReader } from "../host/store/log-reader.ts";
 import { toBase64url, utf8 } from "../kernel/bytes.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { type PastCalls, pastCalls } from "../policy/history/past-calls.ts";
 import type { Rule } from "../policy/rules.ts";
+import { firstSince } from "./log-times.ts";
 import type { LogNames } from "./subject-names.ts";
 
 /** Key of the texts' digests in what entries keep of calls. */
@@ -57,14 +58,15 @@ export async function openHistory(options: Options): Promise<HistoryDesk> {
   const over = new AbortController();
   let seen: readonly Rule[] | undefined;
   let reading: Promise<void> = Promise.resolve();
-  let memory = memoryOf([], options);
+  let memory = memoryOf([], [], options);
   const now = (): Memory => {
     const rules = options.rules();
     if (rules === seen) return memory;
     seen = rules;
     const recollections = rules.flatMap(({ when }) => when?.recalls ?? []);
-    if (askedBy(recollections) === memory.asked) return memory;
-    const next = (memory = memoryOf(recollections, options));
+    const reads = rules.flatMap(({ when }) => when?.reads ?? []).filter((path) => argumentPath.test(path));
+    if (askedBy(recollections, reads) === memory.asked) return memory;
+    const next = (memory = memoryOf(recollections, reads, options));
     const readNext = (): Promise<void> => readInto(next, recollections, { ...options, signal: over.signal });
     reading = reading.then(readNext);
     return memory;
@@ -97,20 +99,29 @@ export async function openHistory(options: Options): Promise<HistoryDesk> {
   };
 }
 
-function memoryOf(recollections: readonly Recollection[], { key }: Options): Memory {
+/** What can be kept of an argument that a condition reads. */
+const argumentPath = /^args(?:\.[A-Za-z_]\w{0,63}){1,4}$/;
+
+function memoryOf(
+  recollections: readonly Recollection[],
+  reads: readonly string[],
+  { key }: Options,
+): Memory {
   const digest = (text: string): string =>
     `~${toBase64url(hmacSha256(key, utf8(text)).subarray(0, digestBytes))}`;
   return {
-    asked: askedBy(recollections),
-    calls: pastCalls(recollections, digest),
+    asked: askedBy(recollections, reads),
+    calls: pastCalls(recollections, digest, { reads }),
     why: recollections.length === 0 ? undefined : "the calls before aren't all read yet",
     reserved: new Set(),
     settled: new Map(),
   };
 }
 
-function askedBy(recollections: readonly Recollection[]): string {
-  return JSON.stringify([...new Set(recollections.map((each) => JSON.stringify(each)))].toSorted());
+function askedBy(recollections: readonly Recollection[], reads: readonly string[]): string {
+  return JSON.stringify(
+    [...new Set([...recollections.map((each) => JSON.stringify(each)), ...reads])].toSorted(),
+  );
 }
 
 /** Never rejects: what can't be read stays unknown, and is told. */
@@ -156,25 +167,4 @@ function take(memory: Memory, open: Set<string>, entry: Entry, names: LogNames):
   open.add(callId);
   const why = memory.calls.reserve(call);
   if (why !== undefined) throw new Error(why);
-}
-
-/** The first entry since then, by halves: entries stand in the order of their times, nearly. */
-async function firstSince(reader: LogReader, sinceUnixMs: number): Promise<number> {
-  let [from, to] = [await reader.first(), await reader.size()];
-  // Clocks are put back, and entries of calls come late: some more are read than is needed.
-  const earlyUnixMs = sinceUnixMs - 60 * 60_000;
-  while (to - from > readAtOnce) {
-    const middle = Math.floor((from + to) / 2);
-    const at = await timeAt(reader, middle);
-    if (at !== undefined && at < earlyUnixMs) from = middle;
-    else to = middle;
-  }
-  return from;
-}
-
-async function timeAt(reader: LogReader, index: number): Promise<number | undefined> {
-  for await (const { reading } of reader.forwards(index)) {
-    return reading.kind === "entry" ? reading.entry.atUnixMs : undefined;
-  }
-  return undefined;
 }

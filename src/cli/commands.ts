@@ -45,6 +45,7 @@ import {
   policyBundleRollBack,
   policyBundleVerify,
 } from "./policy-bundle.ts";
+import { policyDiff } from "./policy-diff.ts";
 import { policyExplain } from "./policy-explain.ts";
 import { signer, signerInit } from "./signer.ts";
 import { status } from "./status.ts";
@@ -128,6 +129,7 @@ export const commands = [
   policyCheck,
   policyTest,
   policyExplain,
+  policyDiff,
   policyBundleMake,
   policyBundleVerify,
   policyBundleHistory,

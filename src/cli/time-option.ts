@@ -23,10 +23,23 @@ export interface Times {
 
 /** @throws Refusal `bad_config` for what is no time */
 export function timesOf(call: Pick<CommandCall, "text">, nowUnixMs: number): Times {
-  const [since, until] = [call.text("since"), call.text("until")];
+  return timesBetween(call.text("since"), call.text("until"), nowUnixMs);
+}
+
+/** @param option what both are called, where that is one @throws Refusal `bad_config` for what is no time */
+export function timesBetween(
+  since: string | undefined,
+  until: string | undefined,
+  nowUnixMs: number,
+  option?: string,
+): Times {
   const lengthMs = until !== undefined && day.test(until) ? dayMs : 0;
-  const untilUnixMs = until === undefined ? undefined : momentOf("until", until, nowUnixMs) + lengthMs;
-  return { sinceUnixMs: since === undefined ? undefined : momentOf("since", since, nowUnixMs), untilUnixMs };
+  const untilUnixMs =
+    until === undefined ? undefined : momentOf(option ?? "until", until, nowUnixMs) + lengthMs;
+  return {
+    sinceUnixMs: since === undefined ? undefined : momentOf(option ?? "since", since, nowUnixMs),
+    untilUnixMs,
+  };
 }
 
 const dayMs = 24 * 3_600_000;

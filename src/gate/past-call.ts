@@ -3,7 +3,7 @@ import { trustDomainOf } from "../identity/spiffe-id.ts";
 import { isPseudonym } from "../crypto/subject-keys.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { EntryDraft } from "../model/entry.ts";
-import { type Asker, maxFeaturesChars, type PastCall } from "../policy/history/past-calls.ts";
+import type { Asker, PastCall } from "../policy/history/past-calls.ts";
 import { type Features, formatFeatures, readFeatures } from "../policy/history/features.ts";
 import type { Judged, Located } from "./call.ts";
 import type { Target } from "./facts.ts";
@@ -50,17 +50,20 @@ export function issuerOf(name: string): string {
  */
 export function reserved(call: Judged, { history }: Pick<Ports, "history">): Features | undefined {
   const { verdict, question, frame } = call;
-  if (history === undefined || verdict.kind !== "permit" || question.target === undefined) return undefined;
   // What goes on with a task was counted when it began.
-  if (frame?.kind !== "request" || question.isList === true || !history.isAsked()) return undefined;
-  const features = history.featuresOf(question.facts?.of(call.caller.id)["args"]);
+  if (history === undefined || question.target === undefined || question.isList === true) return undefined;
+  if (frame?.kind !== "request") return undefined;
+  const features = history.featuresOf(() => question.facts?.of(call.caller.id)["args"]);
+  if (verdict.kind !== "permit" || features === undefined || !history.isAsked())
+    return features === "too long" ? undefined : features;
   const { party: _, ...asker } = askerOf(call, call.caller.id, question.target);
+  const { parties } = standingOf(call.caller);
   const why =
-    formatFeatures(features).length > maxFeaturesChars
+    features === "too long"
       ? "its arguments are too long"
-      : history.reserve({ ...asker, parties: standingOf(call.caller).parties, callId: call.id, features });
-  if (why === undefined) return features;
-  throw new Refusal("busy", `Policies count this call, and it can't be remembered: ${why}.`);
+      : history.reserve({ ...asker, parties, callId: call.id, features });
+  if (why === undefined && features !== "too long") return features;
+  throw new Refusal("busy", `Policies count this call, and it can't be remembered: ${why ?? ""}.`);
 }
 
 export function withFeatures(draft: EntryDraft, features: Features | undefined): EntryDraft {

@@ -12,6 +12,7 @@ import {
 import type { Rule } from "../../policy/rules.ts";
 import { type Explanation, explainDecision } from "../../policy/explain.ts";
 import { describedCall, questionOf, type TrialWorld } from "../../policy/trial/described-call.ts";
+import { recordedQuestionOf } from "./recorded-question.ts";
 import { describedLink, linkQuestionOf } from "../../policy/trial/described-link.ts";
 import { issueInWords } from "../../policy/trial/link-cases.ts";
 
@@ -45,58 +46,10 @@ export function explainLinkDescribed(
   return { rules: explainLink(question, own), decision: decideLink(question, own) };
 }
 
-/** What an entry doesn't say, is unknown: the arguments above all. @throws Refusal `bad_state` for what is no call */
+/** What an entry doesn't say, is unknown. @throws Refusal `bad_state` for what is no call */
 export function explainEntry(entry: Entry, world: TrialWorld, rules: readonly Rule[]): Explanation {
-  const { facts, principal, atUnixMs } = entry;
-  const call = calledIn(entry);
-  if (call === undefined) {
-    throw new Refusal("bad_state", `The entry of ${entry.callId} is about no tool, resource or prompt.`);
-  }
-  const question = questionOf(
-    described({
-      ...call,
-      caller: principal,
-      chain: chainIn(facts["chain"]),
-      at: new Date(atUnixMs).toISOString(),
-      size: Number(facts["request_bytes"] ?? 0),
-      link: {
-        group: facts["link.group"],
-        certificate: facts["peer.cert.alg"] ?? "none",
-        ...(facts["link.profile"] !== undefined && { profile: facts["link.profile"] }),
-      },
-    }),
-    world,
-    rules,
-  );
-  return explainDecision(question, rules, isRecorded);
-}
-
-/** What an entry says; what the config says of it is as it is now. */
-const recorded =
-  /^(?:caller\.(?:id|kind|chain|groups)|call\.(?:server|tool|kind|name|method|size)|link\.(?:group|level|pq|certificate|profile)|tool\.(?:read_only|labels)|now|time|resource|quantum)(?:[.[]|$)/;
-
-function isRecorded(path: string): boolean {
-  return recorded.test(path);
-}
-
-const kinds = { "tools/call": "tools", "resources/read": "resources", "prompts/get": "prompts" } as const;
-
-function calledIn({ tool, facts }: Entry): { readonly call: string; readonly kind: string } | undefined {
-  const method = facts["method"] ?? "";
-  if (tool !== null)
-    return { call: tool, kind: Object.hasOwn(kinds, method) ? kinds[method as keyof typeof kinds] : "tools" };
-  const [server, uri] = [facts["server"], facts["resource"]];
-  return server === undefined || uri === undefined
-    ? undefined
-    : { call: `${server}/${uri}`, kind: "resources" };
-}
-
-function chainIn(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? "[]");
-  } catch {
-    return [];
-  }
+  const { question, isKnown } = recordedQuestionOf(entry, world, rules);
+  return explainDecision(question, rules, isKnown);
 }
 
 function described(given: Readonly<Record<string, unknown>>): ReturnType<typeof describedCall.parse> {

@@ -3,30 +3,36 @@
  * are; of text a keyed digest alone, which says whether two are the same and nothing else.
  */
 
-/** By path (`args.amount`): a number, a truth value, or text that stands for what the argument said. */
-export type Features = Readonly<Record<string, number | boolean | string>>;
+/**
+ * By path (`args.amount`): a number, a truth value, null for what wasn't there, or a text that begins with `~` and stands
+ * for one, or is `?` for anything else.
+ */
+export type Features = Readonly<Record<string, number | boolean | string | null>>;
+
+/** What was there and isn't kept: a list, an object, null, a number that JSON can't say exactly. */
+export const notKept = "?";
 
 /** @returns the same for the same text, and nothing anybody can read it from; begins with `~` */
 export type DigestText = (text: string) => string;
 
-const most = 64;
-
-/** Of those paths; what isn't there, or is a list or an object, is left out. */
-export function featuresOf(args: unknown, paths: ReadonlySet<string>, digest: DigestText): Features {
-  const features: Record<string, number | boolean | string> = {};
-  let count = 0;
-  for (const path of paths) {
-    const value = valueAt(args, path);
-    const kept = typeof value === "string" ? digest(value) : value;
-    if (typeof kept !== "boolean" && typeof kept !== "string" && !isExact(kept)) continue;
-    features[path] = kept;
-    if (++count === most) break;
-  }
+/** Of those paths, in their order. */
+export function featuresOf(args: unknown, paths: Iterable<string>, digest: DigestText): Features {
+  const features: Record<string, number | boolean | string | null> = {};
+  for (const path of paths) features[path] = featureOf(valueAt(args, path), digest);
   return features;
 }
 
-function isExact(value: unknown): value is number {
-  return typeof value === "number" && Number.isFinite(value);
+function featureOf(value: unknown, digest: DigestText): number | boolean | string | null {
+  if (value === undefined) return null;
+  if (typeof value === "string") return digest(value);
+  if (typeof value === "boolean") return value;
+  const isExact = typeof value === "number" && Number.isFinite(value) && !isRounded(value);
+  return isExact ? value : notKept;
+}
+
+/** Beyond 2^53 JSON's digits are lost already. */
+function isRounded(value: number): boolean {
+  return Number.isInteger(value) && !Number.isSafeInteger(value);
 }
 
 function valueAt(args: unknown, path: string): unknown {
@@ -49,7 +55,9 @@ export function readFeatures(text: string): Features | undefined {
     const read: unknown = JSON.parse(text);
     if (typeof read !== "object" || read === null || Array.isArray(read)) return undefined;
     return Object.fromEntries(
-      Object.entries(read).filter(([, value]) => ["number", "boolean", "string"].includes(typeof value)),
+      Object.entries(read).filter(
+        ([, value]) => value === null || ["number", "boolean", "string"].includes(typeof value),
+      ),
     );
   } catch {
     return undefined;

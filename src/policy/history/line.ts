@@ -1,6 +1,6 @@
 /** The calls of one caller (or session, …) to one tool (or pattern of tools), oldest first, and what is asked of them. */
 import type { Recollection } from "../../expr/recall.ts";
-import type { Features } from "./features.ts";
+import { type Features, notKept } from "./features.ts";
 
 type Spend = (steps: number) => void;
 type Said = string | number | boolean;
@@ -128,6 +128,7 @@ function stayOf({ callId, atUnixMs, features }: Seen, kept: Kept): Stay {
   const figures = new Map<string, Figures>();
   const said = new Map<string, ReadonlySet<Said>>();
   for (const [path, value] of Object.entries(features ?? {})) {
+    if (value === null || value === notKept) continue;
     if (kept.said.has(path)) said.set(path, new Set([value]));
     if (typeof value !== "number" || !kept.figures.has(path)) continue;
     figures.set(path, { count: 1, sum: value, squares: value * value, min: value, max: value, last: value });

@@ -161,7 +161,7 @@ test("of more calls than are kept one by one none is lost before its time, and s
 
 test("what can't be remembered is refused or said to be unknown, and nobody's history makes way for another's", () => {
   const seen: Recollection = { whose: "session", what: "seen", path: "args.to", windowMs: hourMs };
-  const past = pastCalls([seen, count], digest, lineBook({ lines: 10, ofOwner: 4 }));
+  const past = pastCalls([seen, count], digest, { lines: lineBook({ lines: 10, ofOwner: 4 }) });
   const of = (party: string, session: string, at = 0): string | undefined =>
     past.reserve(
       callOf({ callId: `${party}${session}${at}`, parties: [party], session, features: { "args.to": "~X" } }),

@@ -6,7 +6,7 @@
  */
 import type { Recalling, Recollection, Whose } from "../../expr/recall.ts";
 import { matcher } from "../patterns.ts";
-import { type DigestText, type Features, featuresOf } from "./features.ts";
+import { type DigestText, type Features, featuresOf, formatFeatures } from "./features.ts";
 import { type LineBook, lineBook } from "./line-book.ts";
 import { type Kept, type Line, lineOf } from "./line.ts";
 
@@ -32,8 +32,8 @@ export type Asker = Pick<PastCall, "user" | "session" | "issuer" | "target" | "a
 };
 
 export interface PastCalls {
-  /** What is to be kept of a call's arguments. */
-  readonly featuresOf: (args: unknown) => Features;
+  /** What is to be kept of a call's arguments; undefined if nothing is asked of any. */
+  readonly featuresOf: (args: () => unknown) => Features | "too long" | undefined;
   /** Whether anything is asked of history at all. */
   readonly isAsked: () => boolean;
   readonly of: (asker: Asker) => Recalling;
@@ -45,8 +45,8 @@ export interface PastCalls {
   readonly forget: (ids: readonly string[]) => void;
 }
 
-/** What an entry keeps of one call: more than that is cut there. */
-export const maxFeaturesChars = 600;
+/** What an entry keeps of one call: more than that would be cut there. */
+const maxFeaturesChars = 600;
 
 /** One for each kind of calls that rules ask about: of whom, and of what. */
 interface Tracked extends Kept {
@@ -56,20 +56,32 @@ interface Tracked extends Kept {
   readonly matches?: (target: string) => boolean;
 }
 
-/** @param digest of the text of arguments, as their features have it */
+/**
+ * @param digest of the text of arguments, as their features have it
+ * @param reads what conditions read of arguments beside: kept as far as there is room, for those who ask later what
+ * other rules would have said
+ */
 export function pastCalls(
   recollections: readonly Recollection[],
   digest: DigestText,
-  lines: LineBook = lineBook(),
+  { lines = lineBook(), reads = [] }: { readonly lines?: LineBook; readonly reads?: Iterable<string> } = {},
 ): PastCalls {
   const tracked = trackedBy(recollections);
   const kinds = new Set(tracked.map(({ key }) => key));
   const paths = new Set(tracked.flatMap(({ figures, said }) => [...figures, ...said]));
+  const all = new Set([...paths, ...reads]);
   /** The lines that a call whose outcome isn't known stands in. */
   const open = new Map<string, readonly Line[]>();
   return {
     isAsked: () => tracked.length > 0,
-    featuresOf: (args) => (paths.size === 0 ? {} : featuresOf(args, paths, digest)),
+    featuresOf: (args) => {
+      if (all.size === 0) return tracked.length === 0 ? undefined : {};
+      const given = args();
+      const features = featuresOf(given, all, digest);
+      if (formatFeatures(features).length <= maxFeaturesChars) return features;
+      const least = featuresOf(given, paths, digest);
+      return formatFeatures(least).length <= maxFeaturesChars ? least : "too long";
+    },
     reserve: (call) => {
       const keys = new Map(tracked.flatMap((each) => keysOf(each, call).map((key) => [key, each] as const)));
       const opened = lines.open(keys, call.parties.at(-1) ?? "", call.atUnixMs);

@@ -64,7 +64,9 @@ function heldOf(refunds: readonly number[]): readonly number[] {
     const isHeld = decide({ ...question, facts }, rules).kind === "denial";
     if (isHeld) return [at];
     const callId = String(at);
-    past.reserve({ ...asker, callId, parties: [caller], features: past.featuresOf({ amount }) });
+    const features = past.featuresOf(() => ({ amount }));
+    assert.ok(features !== undefined && features !== "too long");
+    past.reserve({ ...asker, callId, parties: [caller], features });
     past.settle(callId, "stands");
     return [];
   });

@@ -5,12 +5,19 @@ import { decide, type Denial, type Permit } from "../decide.ts";
 import { compileLinkRules, type LinkRules } from "../link-rules.ts";
 import { fromUtf8, utf8 } from "../../kernel/bytes.ts";
 import { redactedJson } from "../redaction.ts";
+import { type Verdict, verdictOf } from "../verdict.ts";
 import { compileRules, type PolicyDocument, type Rule } from "../rules.ts";
 import { callMembers, type DescribedCall, questionOf, type TrialWorld } from "./described-call.ts";
 import { hookOf, issueInWords, namesDiffer, runLinkCase } from "./link-cases.ts";
 
-const verdicts = ["allow", "deny", "cut", "hold", "read_only", "step_up"] as const;
-type Verdict = (typeof verdicts)[number];
+const verdicts = [
+  "allow",
+  "deny",
+  "cut",
+  "hold",
+  "read_only",
+  "step_up",
+] as const satisfies readonly Verdict[];
 
 const caseSchema = z.strictObject({
   on: z.literal("call").optional().describe("Or `connection`, `link`: link-cases.ts."),
@@ -84,20 +91,6 @@ function resultOf(each: Case, world: TrialWorld, rules: readonly Rule[]): CaseRe
   const decision = decide(questionOf(each, world, rules), rules);
   const differs = differences(each, decision);
   return { kind: "result", name: each.name, passed: differs.length === 0, got: inWords(decision), differs };
-}
-
-function verdictOf(decision: Permit | Denial): Verdict {
-  if (decision.kind === "permit") return "allow";
-  switch (decision.effect) {
-    case "cut":
-      return decision.cuts === true ? "cut" : "deny";
-    case "hold":
-    case "read_only":
-    case "step_up":
-      return decision.effect;
-    default:
-      return "deny";
-  }
 }
 
 /** The verdict, by which rule and, of a condition that couldn't be told, why. */

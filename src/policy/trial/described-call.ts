@@ -99,7 +99,7 @@ export const describedCall = callSchema;
 export function questionOf(call: DescribedCall, world: TrialWorld, rules: readonly Rule[]): Question {
   if (call.kind === "methods") return methodQuestionOf({ ...call, kind: call.kind }, world);
   const [server, name] = targetOf(call);
-  const surroundings = surroundingsOf(world.surroundings);
+  const surroundings = readyOnce(world.surroundings);
   const past = pastOf(call, rules, (caller) => issuerOf(caller, world.trustDomain));
   return {
     caller: callerOf(call, world),
@@ -121,10 +121,18 @@ export function questionOf(call: DescribedCall, world: TrialWorld, rules: readon
   };
 }
 
+const ready = new WeakMap<SurroundingsDocument, Surroundings>();
+
+function readyOnce(document: SurroundingsDocument): Surroundings {
+  const known = ready.get(document) ?? surroundingsOf(document);
+  ready.set(document, known);
+  return known;
+}
+
 /** As the gate asks it: open to whoever may use the server, a task or a resource by what it is of. */
 function methodQuestionOf(call: DescribedCall, world: TrialWorld): Question {
   const [server, method] = targetOf(call);
-  const surroundings = surroundingsOf(world.surroundings);
+  const surroundings = readyOnce(world.surroundings);
   const facts: Facing = { of: (party) => ({ ...factsOf(call, { ...world, surroundings, party }) }) };
   const target = methodTarget(call);
   const isTask = target?.kind === "tools";

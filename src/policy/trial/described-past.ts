@@ -1,6 +1,7 @@
 /** The calls before a described one, as a person says them; remembered as the gateway remembers them. */
 import { z } from "zod";
 
+import type { Features } from "../history/features.ts";
 import { type Asker, type PastCalls, pastCalls } from "../history/past-calls.ts";
 import type { Rule } from "../rules.ts";
 import { durationText } from "./duration-text.ts";
@@ -25,6 +26,11 @@ export const pastMember = z
   .max(1000)
   .default([])
   .describe("Calls that were let through before it; what one doesn't say is as in the call itself.");
+
+/** People describe short calls. */
+function keptOf(features: Features | "too long" | undefined): Features | undefined {
+  return features === "too long" ? undefined : (features ?? {});
+}
 
 interface Described {
   readonly caller: string;
@@ -61,7 +67,7 @@ export function pastOf(
         parties: [...chain, caller],
         session: each.session ?? described.session,
         target: call,
-        features: calls.featuresOf(each.args),
+        features: keptOf(calls.featuresOf(() => each.args)),
       });
       if (!each.running) calls.settle(callId, "stands");
     }
