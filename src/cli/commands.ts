@@ -46,6 +46,7 @@ import {
   policyBundleVerify,
 } from "./policy-bundle.ts";
 import { policyExplain } from "./policy-explain.ts";
+import { policyReach } from "./policy-reach.ts";
 import { signer, signerInit } from "./signer.ts";
 import { status } from "./status.ts";
 import { toolsSign } from "./tools-sign.ts";
@@ -128,6 +129,7 @@ export const commands = [
   policyCheck,
   policyTest,
   policyExplain,
+  policyReach,
   policyBundleMake,
   policyBundleVerify,
   policyBundleHistory,
