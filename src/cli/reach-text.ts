@@ -1,4 +1,4 @@
-/** What a caller could do, as lines for a terminal. */
+/** What a caller could do, as lines for a terminal: a row for each thing, and below it what it depends on, by which rule. */
 import type { ReachFound } from "../app/policy/reach-of-config.ts";
 import { printable } from "../kernel/printable.ts";
 import type { Flow } from "../policy/reach/flows.ts";
@@ -9,20 +9,24 @@ import { type Row, section, table } from "./table.ts";
 
 /** Flows that are told one by one. */
 const maxFlowLines = 12;
+/** Those who could act for it. */
+const maxActorLines = 12;
 const maxNameChars = 80;
 /** Of what a rule's condition says. */
 const maxConditionChars = 400;
 
 export function reachLines(reach: ReachFound): readonly string[] {
   const { caller, targets } = reach;
-  const groups = caller.groups.length === 0 ? "" : `, of ${caller.groups.join(", ")}`;
+  const groups = caller.groups.length === 0 ? "" : `, of ${caller.groups.join(", ")},`;
   if (targets.length === 0) {
     return [`${caller.id}${groups} reaches nothing.`, ...entryLines(reach), ...countLines(reach)];
   }
+  const [titles = "", ...rows] = table([head, ...targets.map(rowOf)]);
   return [
     `What ${caller.id}${groups} could do:`,
     "",
-    ...table([head, ...targets.flatMap(rowsOf)]),
+    titles,
+    ...targets.flatMap((target, at) => [rows[at] ?? "", ...waysLines(target)]),
     "",
     ...countLines(reach),
     ...entryLines(reach),
@@ -33,28 +37,17 @@ export function reachLines(reach: ReachFound): readonly string[] {
   ];
 }
 
-const head: Row = ["server", "what", "verdict", "effect", "labels and data", "rules", "depends on"];
+const head: Row = ["server", "what", "verdict", "effect", "labels and data", "by"];
 
-function rowsOf(target: ReachedTarget): readonly Row[] {
-  const { server, ways, onlyReads, kind } = target;
-  return ways.flatMap((way, at): readonly Row[] => {
-    const first = at === 0;
-    const own = first
-      ? [shown(server), nameOf(target), target.verdict, onlyReads ? "reads" : "writes", markOf(target)]
-      : ["", "", wordOf(way), "", ""];
-    const rules = [...new Set([...way.by, ...way.approvals.map(({ rule }) => rule)])].join(", ");
-    return [[...own, rules, dependsOn(way, kind)]];
-  });
+function rowOf(target: ReachedTarget): Row {
+  const { server, ways, onlyReads, verdict } = target;
+  const effect = onlyReads ? "reads" : "may write";
+  return [shown(server), nameOf(target), verdict, effect, markOf(target), ways[0]?.by.join(", ") ?? ""];
 }
 
-function nameOf({
-  kind,
-  name,
-  isPattern,
-  isPinned,
-}: Pick<ReachedTarget, "kind" | "name" | "isPattern" | "isPinned">): string {
+function nameOf({ kind, name, isPattern, isPinned, besides }: ReachedTarget): string {
   const what = kind === "tools" ? shown(name) : `${kind.slice(0, -1)} ${shown(name)}`;
-  if (isPattern) return `${what} (all like it)`;
+  if (isPattern) return `${what} (${besides.length === 0 ? "all" : "all else"} like it)`;
   return kind === "tools" && !isPinned ? `${what} (not pinned)` : what;
 }
 
@@ -67,28 +60,32 @@ function markOf({ labels, data, isPattern }: ReachedTarget): string {
   return isPattern ? `perhaps ${all.join(", ")}` : all.join(", ");
 }
 
-const words = { allowed: "allowed if", step_up: "step-up", held: "held" } as const;
+const indent = " ".repeat(8);
 
-function wordOf({ level }: Way): string {
-  return words[level];
+function waysLines({ ways }: ReachedTarget): readonly string[] {
+  return ways.flatMap((way, at) => {
+    const demands = demandsOf(way);
+    if (at === 0) return demands.map((demand) => `${indent}${demand}`);
+    return [`${indent}or ${words[way.level]}: ${demands.join("; ")}`];
+  });
 }
 
-function dependsOn(way: Way, kind: ReachedTarget["kind"]): string {
+const words = { allowed: "allowed", step_up: "with a step-up", held: "held" } as const;
+
+/** What a way takes, and what is taken out of it, each with the rules that say so. */
+function demandsOf(way: Way): readonly string[] {
   const { conditions, link, signatures, approvals, redactions, onBehalfOf } = way;
-  const effects = redactions.map(
-    ({ rule, isSure }) => `${isSure ? "redacted" : "may be redacted"} by ${rule}`,
-  );
   return [
     ...(onBehalfOf === undefined ? [] : [`for ${onBehalfOf.join(", ")}, who must be allowed it too`]),
-    ...(link === undefined ? [] : [link]),
-    ...signatures.map((signature) => `signed: ${signature}`),
-    ...approvals.map(
-      ({ approvers, from }) =>
-        `approved by ${many(approvers, "person").replace("persons", "people")}${from === undefined ? "" : ` of ${from.join(", ")}`}`,
-    ),
-    ...conditions.map(({ says }) => conditionText(says)),
-    ...(kind === "prompts" ? [] : effects),
-  ].join("; ");
+    ...(link === undefined ? [] : [`on ${link}`]),
+    ...signatures.map(({ says, rule }) => `signed (${says})  [${rule}]`),
+    ...approvals.map(({ approvers, from, rule }) => {
+      const people = approvers === 1 ? "one person" : `${approvers} people`;
+      return `approved by ${people}${from === undefined ? "" : ` of ${from.join(", ")}`}  [${rule}]`;
+    }),
+    ...conditions.map(({ says, rules }) => `if ${conditionText(says)}  [${rules.join(", ")}]`),
+    ...redactions.map(({ rule, isSure }) => `${isSure ? "redacted" : "perhaps redacted"}  [${rule}]`),
+  ];
 }
 
 function conditionText(says: string): string {
@@ -101,9 +98,12 @@ function countLines({ summary, withoutTools }: ReachFound): readonly string[] {
     withoutTools.length === 0
       ? []
       : [`The tools of ${withoutTools.join(", ")} aren't known yet: they stand here as rules name them.`];
-  const rows = `${many(patterns, "row")} stand${patterns === 1 ? "s" : ""} for whatever is like a pattern`;
+  const rows = `${many(patterns, "row")} stand${patterns === 1 ? "s" : ""} for all that is like a pattern, and isn't known by name.`;
   return [
-    `${pinnedTools} of ${many(knownTools, "pinned tool")}${patterns === 0 ? "" : `; ${rows}`}.`,
+    ...(knownTools === 0
+      ? []
+      : [`${pinnedTools} of ${many(knownTools, "pinned tool")}; the rest is denied.`]),
+    ...(patterns === 0 ? [] : [rows]),
     ...unknown,
   ];
 }
@@ -149,12 +149,17 @@ function lendingLines({ lending, targets }: Reach): readonly string[] {
   const own = lendable.length === 0 ? "nothing" : `${lendable.length} of these ${targets.length}`;
   const rows: readonly Row[] = [
     ["it may lend", lends ? own : "nothing: it can't delegate"],
-    ...(never.length === 0 ? [] : [["never lent", `what ${never.join(", ")} allows`]]),
-    ...actors.map(({ callers, rule, targets: count, isOnBehalf }) => [
-      "could act for it",
-      `${callers.join(", ")}: ${isOnBehalf ? "on its behalf " : ""}${count} of them, by ${rule}`,
-    ]),
-    ...actsFor.map(({ rule, callers }) => ["it may act for", `${callers.join(", ")}, by ${rule}`]),
+    ...(never.length === 0 ? [] : [["never lent", `what is allowed by ${never.join(", ")}`]]),
+    ...actors
+      .slice(0, maxActorLines)
+      .map(({ callers, rule, targets: count, isOnBehalf }) => [
+        "could act for it",
+        `${callers.join(", ")}: ${count} of them${isOnBehalf ? ", on its behalf alone" : ""}  [${rule}]`,
+      ]),
+    ...(actors.length > maxActorLines
+      ? [["", `and ${actors.length - maxActorLines} more; --json has them`]]
+      : []),
+    ...actsFor.map(({ rule, callers }) => ["it may act for", `${callers.join(", ")}  [${rule}]`]),
   ];
   return ["", ...section("On behalf of others:", rows)];
 }
@@ -162,7 +167,7 @@ function lendingLines({ lending, targets }: Reach): readonly string[] {
 function summaryLine({ summary }: Reach): string {
   const { tools, servers, patterns, writing, secret, free, ownChoice, held } = summary;
   const other = patterns === 0 ? "" : ` and ${many(patterns, "pattern")}`;
-  return `Blast radius: ${many(tools, "tool")}${other} on ${many(servers, "server")}; ${writing} that may write, ${secret} with data that must stay secret, ${free} without any person or condition in between, ${ownChoice} more if it picks its arguments, ${held} that people hold.`;
+  return `Blast radius: ${many(tools, "tool")}${other} on ${many(servers, "server")}; ${writing} that may write, ${secret} with data that must stay secret, ${free} without any person or condition in between, ${ownChoice} more with the right arguments, ${held} that people hold.`;
 }
 
 const dayMs = 86_400_000;

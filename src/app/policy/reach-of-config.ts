@@ -77,7 +77,11 @@ function worldOf(config: Config, caller: Named, group: string | undefined): Reac
   const { delegation } = config;
   return {
     surroundings: surroundingsIn(config),
-    servers: Object.keys(config.servers).map((name) => ({ name, tools: tools.get(name) ?? new Map() })),
+    servers: Object.entries(config.servers).map(([name, server]) => ({
+      name,
+      tools: tools.get(name) ?? new Map(),
+      readOnly: "read_only" in server ? server.read_only : [],
+    })),
     linksTo: linksOf(config, caller, group),
     // A client's token may be for a user, whatever is delegated here.
     actsForOthers: !caller.isWorkload || delegation.max_depth > 0,

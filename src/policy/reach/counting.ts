@@ -23,7 +23,7 @@ export interface Clause {
 }
 
 /** How the caller stands in the call that is judged: alone, for others, or as the first of those it is made for. */
-export type Standing = "itself" | "for others" | "lending";
+type Standing = "itself" | "for others" | "lending";
 
 export interface Judged extends AboutCall {
   readonly target: ReachTarget;
@@ -120,22 +120,24 @@ function clausesOf(
   const names = (document[target.kind] ?? []).join(", ");
   const others = (document.on_behalf_of ?? []).join(", ");
   const isOpen = left.can.false || left.can.error;
-  const counts = [
-    ...(isOpen ? [left.text] : []),
-    ...(named === "some" ? [`it is one of ${names}`] : []),
-    ...(behalf === "maybe" ? [`it is on behalf of ${others}`] : []),
-  ];
+  // On whose behalf it has to be, is told apart from conditions.
+  const counts = [...(isOpen ? [left.text] : []), ...(named === "some" ? [`it is one of ${names}`] : [])];
   const spares = [
     ...(left.can.false ? [left.negated] : []),
     ...(named === "some" ? [`it is none of ${names}`] : []),
     ...(behalf === "maybe" ? [`it isn't on behalf of ${others}`] : []),
   ];
-  const isCel = named === "all" && behalf === "always";
+  const isCel = named === "all";
   const isOwnChoice = isCel && left.reads.every((variable) => ownChoice.has(variable));
   const about = { rules: [rule.name], isCel, isOwnChoice };
   return {
     counts: { ...about, says: counts.join(" and ") || "true" },
-    spares: { ...about, says: spares.join(", or ") || "false" },
+    spares: {
+      ...about,
+      isCel: isCel && behalf === "always",
+      isOwnChoice: isOwnChoice && behalf === "always",
+      says: spares.join(", or ") || "false",
+    },
   };
 }
 

@@ -10,7 +10,7 @@ import type { Way } from "./ways.ts";
 import { costOf } from "./ways.ts";
 
 /** The label of tools that send what they are given to where others read it. */
-export const egressLabel = "egress";
+const egressLabel = "egress";
 
 export interface Flow {
   /** What could flow: data classes and labels of the source. */

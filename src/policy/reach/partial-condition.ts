@@ -10,7 +10,7 @@ import { factTypes, linkFactTypes, type LinkHook } from "../facts.ts";
 import { ruleCondition } from "../rule-condition.ts";
 
 /** What a condition can come to. */
-export interface Outcomes {
+interface Outcomes {
   readonly true: boolean;
   readonly false: boolean;
   readonly error: boolean;
@@ -36,7 +36,7 @@ type Part =
   | Atom
   | { readonly kind: "&&" | "||"; readonly one: Part; readonly other: Part }
   | { readonly kind: "!"; readonly of: Part }
-  | { readonly kind: "?:"; readonly test: Part; readonly then: Part; readonly otherwise: Part };
+  | { readonly kind: "?:"; readonly test: Part; readonly yes: Part; readonly no: Part };
 
 interface Atom {
   readonly kind: "atom";
@@ -66,8 +66,8 @@ function partOf(node: Node, hook: LinkHook | undefined): Part | undefined {
       return of && { kind: "!", of };
     }
     case "?:": {
-      const [test, then, otherwise] = node.args.map((each) => partOf(each, hook));
-      return test && then && otherwise && { kind: "?:", test, then, otherwise };
+      const [test, yes, no] = node.args.map((each) => partOf(each, hook));
+      return test && yes && no && { kind: "?:", test, yes, no };
     }
     default:
       return atomOf(node.input.slice(node.start, node.end), node, hook);
@@ -154,19 +154,19 @@ function canOfPair(decides: boolean, one: Outcomes, other: Outcomes): Outcomes {
 
 function leftOfChoice(part: Extract<Part, { kind: "?:" }>, known: KnownFacts): Left {
   const test = leftOf(part.test, known);
-  const [then, otherwise] = [leftOf(part.then, known), leftOf(part.otherwise, known)];
+  const [yes, no] = [leftOf(part.yes, known), leftOf(part.no, known)];
   const sure = sureOf(test.can);
-  if (sure === "true") return then;
-  if (sure === "false") return otherwise;
+  if (sure === "true") return yes;
+  if (sure === "false") return no;
   const either = (kind: keyof Outcomes): boolean =>
-    (test.can.true && then.can[kind]) || (test.can.false && otherwise.can[kind]);
+    (test.can.true && yes.can[kind]) || (test.can.false && no.can[kind]);
   const can = {
     true: either("true"),
     false: either("false"),
     error: either("error") || test.can.error,
   };
-  const text = `(${test.text}) ? (${then.text}) : (${otherwise.text})`;
-  const reads = [...new Set([test, then, otherwise].flatMap((each) => each.reads))];
+  const text = `(${test.text}) ? (${yes.text}) : (${no.text})`;
+  const reads = [...new Set([test, yes, no].flatMap((each) => each.reads))];
   return { can, text, negated: `!(${text})`, reads };
 }
 
@@ -184,7 +184,11 @@ function decided(kind: "true" | "false"): Left {
 }
 
 function undecided(text: string, reads: readonly string[]): Left {
-  return { can: { true: true, false: true, error: true }, text, negated: `!(${text})`, reads };
+  return { can: { true: true, false: true, error: true }, text, negated: not(text), reads };
+}
+
+function not(text: string): string {
+  return /^[\w.]+$/.test(text) ? `!${text}` : `!(${text})`;
 }
 
 /** Within `&&` and `||`, in brackets where it has one of them, or a choice, itself. */

@@ -36,8 +36,9 @@ const world: ReachWorld = {
         ["a", { onlyReads: false }],
         ["b", { onlyReads: true }],
       ]),
+      readOnly: [],
     },
-    { name: "t", tools: new Map() },
+    { name: "t", tools: new Map(), readOnly: [] },
   ],
   linksTo: () => links,
   actsForOthers: true,
@@ -222,12 +223,19 @@ const calls = fc.array(call, { minLength: 15, maxLength: 15 });
 
 const rowsFor = (rows: readonly ReachedTarget[], { server, target }: Question): readonly ReachedTarget[] =>
   rows.filter(
-    ({ kind, server: own, name }) =>
-      kind === target?.kind && targetMatcher([`${own}/${name}`])(server, target.name),
+    ({ kind, server: own, name, besides }) =>
+      kind === target?.kind &&
+      targetMatcher([`${own}/${name}`])(server, target.name) &&
+      !besides.includes(target.name),
   );
 
+const isLent = (what: string, { server, target }: Question): boolean => {
+  const [kind, pattern = ""] = what.split(" ");
+  return target !== undefined && kind === target.kind && targetMatcher([pattern])(server, target.name);
+};
+
 test("whatever the judge permits is within reach, and what is said to be free is permitted whatever the call", () => {
-  const seen = { permitted: 0, free: 0, held: 0, forOthers: 0 };
+  const seen = { permitted: 0, free: 0, held: 0, forOthers: 0, lent: 0 };
   fc.assert(
     fc.property(documents, calls, (rules, described) => {
       const compiled = compileRules(rules);
@@ -238,6 +246,14 @@ test("whatever the judge permits is within reach, and what is said to be free is
         const found = rowsFor(rows, question);
         const decision = decide(question, compiled);
         if (decision.kind === "permit") {
+          for (const party of each.chain) {
+            const { lendable } = reachOf(asked(party), rules, world).lending;
+            seen.lent += 1;
+            assert.ok(
+              lendable.some((what) => isLent(what, question)),
+              `${party} is said not to lend it`,
+            );
+          }
           seen.permitted += 1;
           seen.forOthers += each.chain.length > 0 ? 1 : 0;
           assert.ok(found.length > 0, "it is permitted, and isn't within reach");

@@ -14,7 +14,7 @@ import { type Flows, flowsOf } from "./flows.ts";
 import type { AboutCall, Narrowed, ReachCaller } from "./known-facts.ts";
 import { type Lending, lendingOf } from "./lending.ts";
 import { type KnownServer, type ReachTarget, targetsOf } from "./targets.ts";
-import { costOf, isFree, type Way, waysOf } from "./ways.ts";
+import { costOf, isFree, leavesReading, type Way, waysOf } from "./ways.ts";
 
 export interface ReachWorld {
   readonly surroundings: SurroundingsDocument;
@@ -32,7 +32,7 @@ export interface Asked {
 }
 
 /** How the strongest thing goes that it may do; of several ways the one with the least in between. */
-export type Verdict = "allowed" | "allowed if" | "step-up" | "held";
+type Verdict = "allowed" | "allowed if" | "step-up" | "held";
 
 export interface ReachedTarget {
   readonly kind: TargetKind;
@@ -40,6 +40,8 @@ export interface ReachedTarget {
   /** A name, or a pattern for all that nobody knows by name. */
   readonly name: string;
   readonly isPattern: boolean;
+  /** Of a pattern, names like it that it isn't about: each of them is told by itself, or denied. */
+  readonly besides: readonly string[];
   readonly isPinned: boolean;
   /** Somebody who may says that it only reads; of resources and prompts, always. */
   readonly onlyReads: boolean;
@@ -60,7 +62,7 @@ export interface Reach {
   readonly summary: Summary;
 }
 
-export interface Summary {
+interface Summary {
   readonly tools: number;
   /** Of those that are pinned. */
   readonly pinnedTools: number;
@@ -91,8 +93,8 @@ export function reachOf(
   const everyLink = [...new Set(world.servers.flatMap(({ name }) => world.linksTo(name)))];
   const entry = entryOf(linkRules, { ...about, isDelegated: false }, everyLink);
   const reaching: Reaching = { about, rules, world, entry };
-  const allowing = rules.flatMap(({ rule, document }) => (rule.effect === "allow" ? [document] : []));
-  const all = world.servers.flatMap((server) => targetsOf(server, allowing));
+  const named = rules.map(({ document }) => document);
+  const all = world.servers.flatMap((server) => targetsOf(server, named));
   const targets = all.flatMap((target) => reachedTarget(target, reaching) ?? []);
   const flows = flowsOf(targets);
   return {
@@ -133,8 +135,9 @@ function reachedTarget(target: ReachTarget, reaching: Reaching): ReachedTarget |
     server,
     name: name.text,
     isPattern: name.kind === "pattern",
+    besides: name.kind === "pattern" ? name.besides : [],
     isPinned,
-    onlyReads: onlyReads === true,
+    onlyReads: onlyReads === true || leavesReading(ways),
     labels: labelsOf(target, world.surroundings),
     ...(data && { data }),
     verdict: verdictOf(first),
@@ -146,14 +149,19 @@ function linksOf({ server }: ReachTarget, { world, entry }: Reaching): readonly 
   return world.linksTo(server).filter((link) => entry.links.includes(link));
 }
 
-/** What it could be the first to ask for, if others ask on its behalf. */
+/** What others could ask for on its behalf: where it began, and where it acts for others itself. */
 function lendable(all: readonly ReachTarget[], reaching: Reaching): readonly ReachTarget[] {
   const { about, rules, world } = reaching;
   if (!world.lends) return [];
-  return all.filter((target) => {
-    const judged = { ...about, target, isDelegated: false, standing: "lending" } as const;
-    return waysOf(rules, judged, world.linksTo(target.server)).length > 0;
-  });
+  const standings = [
+    { standing: "lending", isDelegated: false },
+    { standing: "for others", isDelegated: true },
+  ] as const;
+  return all.filter((target) =>
+    standings.some(
+      (each) => waysOf(rules, { ...about, ...each, target }, world.linksTo(target.server)).length > 0,
+    ),
+  );
 }
 
 function verdictOf(way: Way): Verdict {

@@ -22,7 +22,7 @@ import { linksInWords } from "./links-in-words.ts";
 
 /** What a call meets: nothing that stops it, a better signature that it must bring, or people. */
 const levels = ["allowed", "step_up", "held"] as const;
-export type Level = (typeof levels)[number];
+type Level = (typeof levels)[number];
 
 export interface Way {
   readonly level: Level;
@@ -33,11 +33,16 @@ export interface Way {
   /** Absent where any link does. */
   readonly link?: string;
   /** How the call must be signed, all of it. */
-  readonly signatures: readonly string[];
+  readonly signatures: readonly Signed[];
   readonly approvals: readonly Approval[];
   readonly redactions: readonly Redacted[];
   /** It is a call for others, who must be allowed it too: patterns of who began. */
   readonly onBehalfOf?: readonly string[];
+}
+
+interface Signed {
+  readonly rule: string;
+  readonly says: string;
 }
 
 interface Approval {
@@ -53,6 +58,14 @@ interface Redacted {
   readonly answer: readonly string[];
   /** What is taken out, is taken out of each call. */
   readonly isSure: boolean;
+}
+
+/** Of a tool nobody said it of, where others don't pass. */
+const itOnlyReads = "it only reads";
+
+/** Whether nothing but what only reads gets through. */
+export function leavesReading(ways: readonly Way[]): boolean {
+  return ways.every(({ conditions }) => conditions.some(({ says }) => says === itOnlyReads));
 }
 
 /** Those with the least in between first. */
@@ -132,7 +145,7 @@ function blockOf({ rule, isSure, spares }: Counting, { target, link }: Judged): 
   if (isBlocking) return isSure ? { ...spares, says: "false" } : spares;
   if (rule.effect !== "read_only" || target.kind !== "tools" || target.onlyReads === true) return undefined;
   if (target.onlyReads === false) return isSure ? { ...spares, says: "false" } : spares;
-  const says = isSure ? "it only reads" : `${spares.says}, or it only reads`;
+  const says = isSure ? itOnlyReads : `${spares.says}, or ${itOnlyReads}`;
   return { ...spares, says, isCel: false, isOwnChoice: false };
 }
 
@@ -168,14 +181,14 @@ function wayAt(level: Level, sorted: Sorted): Way | undefined {
 
 /** One that surely allows, the least demanding; otherwise all that may. */
 function chosen(allowing: readonly Counting[]): readonly Counting[] {
-  const sure = allowing.filter(({ isSure }) => isSure);
+  const sure = allowing.filter(({ isSure, counts }) => isSure || counts.says === "true");
   const first = sure.find(({ rule }) => !needsSignature(rule.signature)) ?? sure[0];
   return first === undefined ? allowing : [first];
 }
 
 function someOf(allowing: readonly Counting[]): readonly Clause[] {
   const [only, ...more] = allowing;
-  if (only === undefined || only.isSure) return [];
+  if (only === undefined || only.counts.says === "true") return [];
   if (more.length === 0) return [only.counts];
   const clauses = allowing.map(({ counts }) => counts);
   return [
@@ -199,10 +212,13 @@ function withoutRepeats(clauses: readonly Clause[]): readonly Clause[] {
   return [...seen.values()];
 }
 
-function signaturesOf(allowing: readonly Counting[], signing: readonly Counting[]): readonly string[] {
-  const needs = allowing.flatMap(({ rule }) => (needsSignature(rule.signature) ? [rule.signature] : []));
-  const demands = [...(needs.length === allowing.length ? needs : []), ...signing.map(stepDemand)];
-  return [...new Set(demands.flatMap((demand) => (demand === undefined ? [] : [demandInWords(demand)])))];
+function signaturesOf(allowing: readonly Counting[], signing: readonly Counting[]): readonly Signed[] {
+  const needs = allowing.map(({ rule }) => ({ rule: rule.name, demand: rule.signature }));
+  const isNeeded = needs.every(({ demand }) => needsSignature(demand));
+  const steps = signing.map((each) => ({ rule: each.rule.name, demand: stepDemand(each) }));
+  return [...(isNeeded ? needs : []), ...steps].flatMap(({ rule, demand }) =>
+    demand === undefined ? [] : [{ rule, says: demandInWords(demand) }],
+  );
 }
 
 function demandInWords({ mode, algorithm, maxAgeMs }: SignatureDemand): string {
