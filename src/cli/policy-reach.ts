@@ -1,5 +1,6 @@
 /** `latticegate policy reach` */
 import { reachInConfig } from "../app/policy/reach-of-config.ts";
+import { systemClock } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type GraphForm, graphForms, graphOf } from "../policy/reach/graph.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
@@ -27,7 +28,7 @@ export const policyReach = {
     if (caller === undefined || more.length > 0)
       throw new Refusal("bad_config", "Name one caller: a SPIFFE ID, or oauth:ISSUER/client/CLIENT.");
     const form = formIn(call);
-    const reach = reachInConfig(configFile(call), caller, narrowing(call));
+    const reach = reachInConfig(configFile(call), caller, { ...narrowing(call), clock: systemClock });
     if (call.flag("json")) call.out(jsonText(reach));
     else for (const line of form === undefined ? reachLines(reach) : graphOf(reach, form)) call.out(line);
     return Promise.resolve(0);

@@ -19,11 +19,17 @@ export function reachLines(reach: ReachFound): readonly string[] {
   const { caller, targets } = reach;
   const groups = caller.groups.length === 0 ? "" : `, of ${caller.groups.join(", ")},`;
   if (targets.length === 0) {
-    return [`${caller.id}${groups} reaches nothing.`, ...entryLines(reach), ...countLines(reach)];
+    return [
+      `${caller.id}${groups} reaches nothing.`,
+      ...standingLines(reach),
+      ...entryLines(reach),
+      ...countLines(reach),
+    ];
   }
   const [titles = "", ...rows] = table([head, ...targets.map(rowOf)]);
   return [
     `What ${caller.id}${groups} could do:`,
+    ...standingLines(reach),
     "",
     titles,
     ...targets.flatMap((target, at) => [rows[at] ?? "", ...waysLines(target)]),
@@ -34,7 +40,21 @@ export function reachLines(reach: ReachFound): readonly string[] {
     ...lendingLines(reach),
     "",
     summaryLine(reach),
+    ...(reach.standing?.isRevoked === true ? [] : [`To end it: latticegate ca revoke ${caller.id}`]),
   ];
+}
+
+/** Whether somebody who has it gets in with it now. */
+function standingLines({ caller, standing }: ReachFound): readonly string[] {
+  if (standing === undefined) return [];
+  const { certificates, isRevoked } = standing;
+  if (!caller.isWorkload)
+    return isRevoked ? ["Its access tokens were revoked here: they count no more."] : [];
+  const held =
+    certificates === 0
+      ? "No certificate of it counts now"
+      : `${many(certificates, "certificate")} of it count${certificates === 1 ? "s" : ""} now`;
+  return [`${held}${isRevoked ? ", and it is revoked: it gets none" : ""}.`];
 }
 
 const head: Row = ["server", "what", "verdict", "effect", "labels and data", "by"];

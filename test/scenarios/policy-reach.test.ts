@@ -5,6 +5,7 @@ import path from "node:path";
 import { after, test } from "node:test";
 
 import { reachInConfig } from "../../src/app/policy/reach-of-config.ts";
+import { systemClock } from "../../src/host/system.ts";
 import { cli } from "../support/cli.ts";
 import {
   clientOf,
@@ -75,6 +76,7 @@ test("policy reach tells what a stolen identity could do, by the tools that are 
   assert.equal(code, 0, stderr);
   assert.deepEqual(stdout.split("\n"), [
     `What ${support}, of support, could do:`,
+    "1 certificate of it counts now.",
     "",
     "  server  what          verdict     effect     labels and data  by",
     "  crm     get_customer  allowed     reads      customer (10y)   support-looks-up",
@@ -93,6 +95,7 @@ test("policy reach tells what a stolen identity could do, by the tools that are 
     "  could act for it  spiffe://latticegate.local/agent/*: 1 of them  [support-looks-up]",
     "",
     "Blast radius: 2 tools on 2 servers; 1 that may write, 1 with data that must stay secret, 1 without any person or condition in between, 1 more with the right arguments, 0 that people hold.",
+    `To end it: latticegate ca revoke ${support}`,
     "",
   ]);
 
@@ -106,6 +109,14 @@ test("policy reach tells what a stolen identity could do, by the tools that are 
     const { text: body } = await agent.post(server, message);
     assert.ok(says === "passes" ? !body.includes('"error"') : body.includes(says), body);
   }
+
+  assert.equal((await cli(["ca", "revoke", support, "--config", file])).code, 0);
+  const revoked = await cli(["policy", "reach", support, "--config", file]);
+  assert.match(
+    revoked.stdout,
+    /could do:\nNo certificate of it counts now, and it is revoked: it gets none\.\n/,
+  );
+  assert.doesNotMatch(revoked.stdout, /To end it/);
 
   const [json, graph] = await Promise.all([
     cli(["policy", "reach", support, "--config", file, "--json"]),
@@ -155,8 +166,11 @@ test("policy reach says of names that nobody has here what is wrong with them, a
     [support, { link: "X448" }, /link\.group/],
   ] as const;
   for (const [caller, options, says] of rows)
-    assert.throws(() => reachInConfig(file, caller, options), { code: "bad_config", message: says });
-  const classical = reachInConfig(file, support, { link: "X25519" });
+    assert.throws(() => reachInConfig(file, caller, { ...options, clock: systemClock }), {
+      code: "bad_config",
+      message: says,
+    });
+  const classical = reachInConfig(file, support, { link: "X25519", clock: systemClock });
   assert.deepEqual([classical.targets, classical.entry.links], [[], []]);
   const [nameless, unreadable, nobody] = await Promise.all(
     [[], [support, "--graph", "png"], ["spiffe://latticegate.local/batch/x"]].map((args) =>

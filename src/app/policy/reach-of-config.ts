@@ -1,5 +1,6 @@
 /** `policy reach`: what one caller could do by the rules of a config, and by what its gateway has pinned. */
 import { trustDomainOf } from "../../identity/spiffe-id.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { LinkPosture } from "../../model/channel.ts";
 import { possibleLinks } from "../../policy/check/possible-facts.ts";
@@ -7,6 +8,7 @@ import { type Reach, reachOf, type ReachWorld } from "../../policy/reach/reach.t
 import type { ReachCaller } from "../../policy/reach/known-facts.ts";
 import type { Config } from "../config.ts";
 import { surroundingsIn } from "../config/surroundings.ts";
+import { type CallerStanding, standingOf } from "./caller-standing.ts";
 import { policiesInBundle } from "./bundle-operations.ts";
 import { readPolicies } from "./case-file.ts";
 import { described } from "./explain-call.ts";
@@ -22,10 +24,16 @@ export interface ReachOptions {
 export interface ReachFound extends Reach {
   /** Servers of which no tool is pinned: their tools stand there as rules name them. */
   readonly withoutTools: readonly string[];
+  /** Absent where no gateway was started yet. */
+  readonly standing?: CallerStanding;
 }
 
 /** @throws Refusal `bad_config` for a name that no caller has here, and for options that say nothing */
-export function reachInConfig(file: string, caller: string, options: ReachOptions): ReachFound {
+export function reachInConfig(
+  file: string,
+  caller: string,
+  { clock, ...options }: ReachOptions & { readonly clock: Clock },
+): ReachFound {
   const config = configWithoutRules(file);
   const asked = callerNamed(caller, config);
   const { link: group, ...told } = options;
@@ -42,7 +50,12 @@ export function reachInConfig(file: string, caller: string, options: ReachOption
   const documents = config.policyBundle === undefined ? readPolicies(file) : policiesInBundle(config);
   const world = worldOf(config, asked, group);
   const withoutTools = world.servers.filter(({ tools }) => tools.size === 0).map(({ name }) => name);
-  return { ...reachOf({ caller: asked, narrowed }, documents, world), withoutTools };
+  const standing = standingOf(config, caller, clock);
+  return {
+    ...reachOf({ caller: asked, narrowed }, documents, world),
+    withoutTools,
+    ...(standing && { standing }),
+  };
 }
 
 type Named = Omit<ReachCaller, "groups">;
