@@ -101,7 +101,7 @@ function demandsOf(way: Way): readonly string[] {
     ...signatures.map(({ says, rule }) => `signed (${says})  [${rule}]`),
     ...approvals.map(({ approvers, from, rule }) => {
       const people = approvers === 1 ? "one person" : `${approvers} people`;
-      return `approved by ${people}${from === undefined ? "" : ` of ${from.join(", ")}`}  [${rule}]`;
+      return `approved by ${people}${from === undefined ? ", any operator" : `: ${from.join(", ")}`}  [${rule}]`;
     }),
     ...conditions.map(({ says, rules }) => `if ${conditionText(says)}  [${rules.join(", ")}]`),
     ...redactions.map(({ rule, isSure }) => `${isSure ? "redacted" : "perhaps redacted"}  [${rule}]`),

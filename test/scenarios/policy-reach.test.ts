@@ -82,7 +82,7 @@ test("policy reach tells what a stolen identity could do, by the tools that are 
     "  crm     get_customer  allowed     reads      customer (10y)   support-looks-up",
     "  mail    send          allowed if  may write  egress           support-writes",
     "        if !(size(args.to) > 5)  [many-need-a-person]",
-    "        or held: approved by one person of operator  [many-need-a-person]",
+    "        or held: approved by one person: operator  [many-need-a-person]",
     "",
     "2 of 5 pinned tools; the rest is denied.",
     "",

@@ -51,7 +51,49 @@ export type PartialCondition = (known: KnownFacts) => Left;
 /** @param text of a rule that was compiled before */
 export function partialCondition(text: string, hook?: LinkHook): PartialCondition {
   const part = partOf(parse(text), hook) ?? atomOf(text, parse(text), hook);
-  return part === undefined ? () => undecided(text, ["?"]) : (known) => leftOf(part, known);
+  if (part === undefined) return () => undecided(text, ["?"]);
+  const members = [...new Set(readsOf(part).map(memberIn))];
+  const found = new Map<string, Left>();
+  // Most conditions read little of what differs from call to call.
+  return (known) => {
+    const key = JSON.stringify(members.map((member) => valueOf(member, known)));
+    const left = found.get(key) ?? leftOf(part, known);
+    if (found.size >= maxRemembered) found.clear();
+    found.set(key, left);
+    return left;
+  };
+}
+
+/** What is left of one condition, by the values it reads. */
+const maxRemembered = 2000;
+
+function readsOf(part: Part): readonly string[] {
+  switch (part.kind) {
+    case "atom":
+      return part.reads;
+    case "!":
+      return readsOf(part.of);
+    case "?:":
+      return [part.test, part.yes, part.no].flatMap(readsOf);
+    default:
+      return [part.one, part.other].flatMap(readsOf);
+  }
+}
+
+function memberIn(path: string): string {
+  return /^\w+(?:\.\w+)?/.exec(path)?.[0] ?? path;
+}
+
+/** In an array, so that what isn't known is told from every value. */
+function valueOf(path: string, { facts, paths }: KnownFacts): readonly unknown[] {
+  if (!isKnown(path, paths)) return [];
+  const [variable = "", member] = path.split(".");
+  const value = facts[variable];
+  return [
+    member !== undefined && typeof value === "object" && value !== null
+      ? (value as Readonly<Record<string, unknown>>)[member]
+      : value,
+  ];
 }
 
 function partOf(node: Node, hook: LinkHook | undefined): Part | undefined {
@@ -123,8 +165,7 @@ function leftOfAtom({ text, condition, reads }: Atom, { facts, paths }: KnownFac
 }
 
 function isKnown(path: string, paths: ReadonlySet<string>): boolean {
-  const [whole = ""] = /^\w+(?:\.\w+)?/.exec(path) ?? [];
-  return paths.has(whole) || paths.has(variableIn(path));
+  return paths.has(memberIn(path)) || paths.has(variableIn(path));
 }
 
 function leftOfPair(op: "&&" | "||", one: Left, other: Left): Left {

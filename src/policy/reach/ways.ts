@@ -19,6 +19,7 @@ import {
   rulesNaming,
 } from "./counting.ts";
 import { linksInWords } from "./links-in-words.ts";
+import { remembering } from "./remembering.ts";
 
 /** What a call meets: nothing that stops it, a better signature that it must bring, or people. */
 const levels = ["allowed", "step_up", "held"] as const;
@@ -77,17 +78,23 @@ export function waysOf(
   const about = rulesNaming(rules, judged.target);
   if (!about.some(({ rule }) => rule.effect === "allow")) return [];
   const tried = about.some(looksAtLinks) ? links : links.slice(0, 1);
-  const found = new Map<string, { readonly way: Way; readonly links: LinkPosture[] }>();
+  const onLinks = new Map<string, readonly Way[]>();
+  const found = new Map<Way, LinkPosture[]>();
+  const same = new Map<string, Way>();
   for (const link of tried) {
-    for (const way of waysOn(about, { ...judged, link })) {
-      const key = JSON.stringify(way);
-      const known = found.get(key);
-      if (known === undefined) found.set(key, { way, links: [link] });
-      else known.links.push(link);
+    const counting = countingOf(about, { ...judged, link });
+    const key = keyOf(counting, link);
+    const ways = onLinks.get(key) ?? waysBy(counting, { ...judged, link });
+    onLinks.set(key, ways);
+    for (const each of ways) {
+      const written = JSON.stringify(each);
+      const way = same.get(written) ?? each;
+      same.set(written, way);
+      found.set(way, [...(found.get(way) ?? []), link]);
     }
   }
-  return [...found.values()]
-    .map(({ way, links: on }) => {
+  return [...found]
+    .map(([way, on]) => {
       const link = linksInWords(on, tried);
       return { ...way, ...(link !== undefined && { link }) };
     })
@@ -104,8 +111,20 @@ export function isFree({ level, conditions, link, onBehalfOf }: Way): boolean {
   return level === "allowed" && conditions.length === 0 && link === undefined && onBehalfOf === undefined;
 }
 
-function waysOn(rules: ReturnType<typeof rulesNaming>, judged: Judged): readonly Way[] {
-  const counting = countingOf(rules, judged);
+/** The same for links on which the same counts. */
+function keyOf(counting: readonly Counting[], link: LinkPosture): string {
+  return JSON.stringify(
+    counting.map(({ rule, isSure, counts, spares }) => [
+      rule.name,
+      isSure,
+      counts.says,
+      spares.says,
+      rule.stepUp?.link?.(link),
+    ]),
+  );
+}
+
+function waysBy(counting: readonly Counting[], judged: Judged): readonly Way[] {
   const blocking = counting.flatMap((each) => blockOf(each, judged) ?? []);
   if (blocking.some((clause) => clause.says === "false")) return [];
   const signing = counting.filter(
@@ -246,21 +265,15 @@ function isPossible(conditions: readonly Clause[]): boolean {
   if (said.length === 0) return true;
   const together = said.join(" && ");
   // Together they may be longer than a condition can be.
-  return isReadable(together)
-    ? canBeTrue(together)
-    : said.every((each) => !isReadable(each) || canBeTrue(each));
+  return canBeTrue(together) ?? said.every((each) => canBeTrue(each) ?? true);
 }
 
-function canBeTrue(text: string): boolean {
-  return !canNeverBe(true, parse(text));
-}
-
-function isReadable(text: string): boolean {
+/** Undefined of a text that is too large. */
+const canBeTrue = remembering((text: string): boolean | undefined => {
   try {
-    parse(text);
-    return true;
+    return !canNeverBe(true, parse(text));
   } catch (cause) {
-    if (cause instanceof Wrong) return false;
+    if (cause instanceof Wrong) return undefined;
     throw cause;
   }
-}
+});
