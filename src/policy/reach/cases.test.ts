@@ -99,6 +99,34 @@ test("of a condition only that is told which is left to decide", () => {
   assert.deepEqual(verdicts(reach([at], { atUnixMs: Date.UTC(2026, 5, 3, 12) })), []);
 });
 
+test("what may err allows nothing for sure, and restricts what it may", () => {
+  const rows: readonly (readonly [readonly object[], readonly string[]])[] = [
+    [[{ tools: ["web/fetch"], when: "args.flag ? true : true" }], ["web/fetch allowed if"]],
+    [[{ tools: ["web/fetch"], when: 'caller.claims.role == "x"' }], []],
+    [[{ tools: ["web/*"] }, { tools: ["web/fetch"], effect: "deny", when: 'caller.claims.role == "x"' }], []],
+    [
+      [
+        { tools: ["web/fetch"] },
+        { tools: ["web/*"], effect: "hold", when: 'args.a && caller.claims.role == "x"' },
+      ],
+      ["web/fetch allowed if"],
+    ],
+    [
+      [
+        { tools: ["web/fetch"] },
+        { tools: ["web/*"], effect: "deny", when: 'args.a || caller.claims.role == "x"' },
+      ],
+      [],
+    ],
+  ];
+  for (const [rules, expected] of rows)
+    assert.deepEqual(
+      verdicts(reach(rules)).filter((each) => !each.includes("*")),
+      expected,
+      JSON.stringify(rules),
+    );
+});
+
 test("who approves, what is to be signed, which link it takes and what is taken out is told with its rule", () => {
   const { targets } = reach([
     { tools: ["mail/send"] },
