@@ -46,10 +46,14 @@ export function reachLines(reach: ReachFound): readonly string[] {
 
 /** Whether somebody who has it gets in with it now. */
 function standingLines({ caller, standing }: ReachFound): readonly string[] {
-  if (standing === undefined) return [];
-  const { certificates, isRevoked } = standing;
+  const { certificates = 0, isRevoked = false } = standing ?? {};
   if (!caller.isWorkload)
-    return isRevoked ? ["Its access tokens were revoked here: they count no more."] : [];
+    return [
+      isRevoked
+        ? "Its access tokens were revoked here: they count no more."
+        : "The scopes of its access token may leave it less.",
+    ];
+  if (standing === undefined) return [];
   const held =
     certificates === 0
       ? "No certificate of it counts now"
