@@ -47,6 +47,7 @@ import {
 } from "./policy-bundle.ts";
 import { policyDiff } from "./policy-diff.ts";
 import { policyExplain } from "./policy-explain.ts";
+import { policyReach } from "./policy-reach.ts";
 import { signer, signerInit } from "./signer.ts";
 import { status } from "./status.ts";
 import { toolsSign } from "./tools-sign.ts";
@@ -130,6 +131,7 @@ export const commands = [
   policyTest,
   policyExplain,
   policyDiff,
+  policyReach,
   policyBundleMake,
   policyBundleVerify,
   policyBundleHistory,

@@ -12,6 +12,7 @@ import {
 import { maxBundleBytes, type VerifiedBundle, verifyBundle } from "../../integrity/policy-bundle.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import type { PolicyDocument } from "../../policy/rules.ts";
 import { type TriedRules, triedRules } from "../../policy/trial/cases.ts";
 import type { Config } from "../config.ts";
 import { statePaths } from "../state-folder.ts";
@@ -101,11 +102,16 @@ export function bundleHistory(config: Config): BundleHistory {
 
 /** The rules that the gateway of a config has in force by its bundle. @throws Refusal `bad_state` if there are none */
 export function rulesInBundle(config: Config): TriedRules {
+  return triedRules(policiesInBundle(config));
+}
+
+/** The same as they are written. @throws Refusal `bad_state` if there are none */
+export function policiesInBundle(config: Config): readonly PolicyDocument[] {
   const { policyBundle } = config;
   const rules =
     policyBundle &&
     withBundles(config, (store) => keptRules(store, { publishers: policyBundle.publishers, config }));
-  if (rules !== undefined) return triedRules(rules);
+  if (rules !== undefined) return rules;
   throw new Refusal("bad_state", "No policy bundle is in force yet, so everything is denied.");
 }
 

@@ -6,6 +6,7 @@ import { z } from "zod";
 
 import { Refusal } from "../../kernel/refusal.ts";
 import { readRules } from "../../policy/check/check-rules.ts";
+import type { PolicyDocument } from "../../policy/rules.ts";
 import {
   type BadCase,
   type CaseResult,
@@ -108,12 +109,17 @@ export function runCaseFile(file: string): readonly (CaseResult | BadCase)[] {
 
 /** The rules of a file about calls, and those about connections and links. @throws Refusal `bad_config` */
 export function loadPolicies(file: string): TriedRules {
+  return triedRules(readPolicies(file));
+}
+
+/** The same as they are written. @throws Refusal `bad_config` */
+export function readPolicies(file: string): readonly PolicyDocument[] {
   const { documents, findings } = readRules(readRuleFile(file).rules);
   const [first] = findings;
   if (first !== undefined) {
     throw new Refusal("bad_config", `${file}: policy "${first.rule}": ${first.wrong} ${first.mend}`);
   }
-  return triedRules(documents.map(({ document }) => document));
+  return documents.map(({ document }) => document);
 }
 
 /** The files of cases in these folders, by name. */

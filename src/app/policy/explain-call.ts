@@ -52,7 +52,8 @@ export function explainEntry(entry: Entry, world: TrialWorld, rules: readonly Ru
   return explainDecision(question, rules, isKnown);
 }
 
-function described(given: Readonly<Record<string, unknown>>): ReturnType<typeof describedCall.parse> {
+/** A call as it is told, with what isn't said as usual. @throws Refusal `bad_config` for one that can't be */
+export function described(given: Readonly<Record<string, unknown>>): ReturnType<typeof describedCall.parse> {
   const read = describedCall.safeParse(given);
   if (read.success) return read.data;
   const why = read.error.issues.map(({ path, message }) => `${path.map(String).join(".")}: ${message}`);
