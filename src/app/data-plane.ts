@@ -21,6 +21,8 @@ import type { Channel } from "../model/channel.ts";
 import type { RenewalWish } from "../wire/renewal-wish.ts";
 import { approvalsKey } from "./approvals/approval-operations.ts";
 import { type ApprovalDesk, openApprovalDesk } from "./approvals/approval-desk.ts";
+import type { AuditLog } from "./audit-log.ts";
+import { openCapture } from "./capture/open-capture.ts";
 import { callerAssertions, publishAssertionKeys } from "./caller-assertions.ts";
 import type { OpenClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
@@ -69,6 +71,7 @@ export interface Base {
   /** Has the audit log signed as that profile asks. */
   readonly followLog: (profile: Profile) => void;
   readonly digests: Digests;
+  readonly subjectOf: AuditLog["subjectOf"];
   readonly tools: ServerTools;
   /** Has `forget` told who was erased from the audit log, as far as they were seen. */
   readonly onErasure: (forget: (ids: readonly string[]) => void) => void;
@@ -284,6 +287,7 @@ async function openServers(
   opening.defer(connected.upstreams.close);
   tools.askThrough(connected.upstreams);
   const ports: Ports = {
+    ...openCapture(config, parts, opening),
     signatures,
     journal,
     receipts,

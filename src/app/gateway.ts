@@ -78,7 +78,12 @@ export async function startGateway(config: Config, environment: Environment): Pr
   const run = { pid: process.pid, version, listen: address, gateway: gatewayId, startedAtUnixMs };
   await writePrivateFile(
     statePaths(config.state).run,
-    JSON.stringify({ ...run, api: page.api, ...(page.link !== undefined && { dashboard: page.link }) }),
+    JSON.stringify({
+      ...run,
+      ...(config.observes === true && { observes: true }),
+      api: page.api,
+      ...(page.link !== undefined && { dashboard: page.link }),
+    }),
   );
   const opened = opening.move();
   return {
@@ -129,7 +134,8 @@ async function openBase(
   opening.defer(world.stop);
   tools.onChange(world.refresh);
   policies.onChange(world.refresh);
-  const what = { principal: gatewayId, world: world.current().digest, clock };
+  const isObserving = config.observes === true;
+  const what = { principal: gatewayId, world: world.current().digest, isObserving, clock };
   await announce(journal, "gateway.start", what);
   opening.defer(() => announce(journal, "gateway.stop", what));
   const trustDomain = config.trust_domain;
@@ -145,10 +151,10 @@ async function openBase(
   const freshKeysSince = profiles.freshKeysSinceUnixMs;
   const { checkpoint } = audit.journal;
   const receipts = promptReceipts({ folder: statePaths(config.state).log, checkpoint, log });
-  const { digests } = audit;
+  const { digests, subjectOf } = audit;
   const onErasure = (forget: (ids: readonly string[]) => void): void => void forgetting.add(forget);
   const base = { environment, world, records, gatewayId, own, freshKeysSince, followLog, tools };
-  return { ...base, audit, recent, digests, receipts, onErasure };
+  return { ...base, audit, recent, digests, subjectOf, receipts, onErasure };
 }
 
 /** The profile that counts, as the state folder and the config have it, after its algorithms were tried. */
@@ -237,7 +243,12 @@ function observed(journal: Journal, recent: RecentCalls): Journal {
 async function announce(
   journal: Journal,
   event: "gateway.start" | "gateway.stop",
-  what: { readonly principal: string; readonly world: string; readonly clock: Clock },
+  what: {
+    readonly principal: string;
+    readonly world: string;
+    readonly isObserving: boolean;
+    readonly clock: Clock;
+  },
 ): Promise<void> {
   await journal.append({
     event,
@@ -246,6 +257,6 @@ async function announce(
     principal: what.principal,
     tool: null,
     outcome: "allowed",
-    facts: { version, world: what.world },
+    facts: { version, world: what.world, ...(what.isObserving && { policy: "observed" }) },
   });
 }

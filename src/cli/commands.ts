@@ -46,6 +46,7 @@ import {
   policyBundleVerify,
 } from "./policy-bundle.ts";
 import { policyExplain } from "./policy-explain.ts";
+import { policyReport, policySuggest } from "./policy-suggest.ts";
 import { signer, signerInit } from "./signer.ts";
 import { status } from "./status.ts";
 import { toolsSign } from "./tools-sign.ts";
@@ -128,6 +129,8 @@ export const commands = [
   policyCheck,
   policyTest,
   policyExplain,
+  policySuggest,
+  policyReport,
   policyBundleMake,
   policyBundleVerify,
   policyBundleHistory,

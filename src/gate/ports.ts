@@ -11,7 +11,7 @@ import type { SignedCall } from "../integrity/long-answers.ts";
 import type { EntryDraft, Receipt } from "../model/entry.ts";
 import type { MessageChange, MessageProof, SignatureFault, SignatureMode } from "../model/message-proof.ts";
 import type { Denial } from "../policy/decide.ts";
-import type { Answer, Journaled, Located } from "./call.ts";
+import type { Answer, Journaled, Judged, Located } from "./call.ts";
 import type { TaskRegister } from "./task-register.ts";
 import type { UnansweredCalls } from "./unanswered.ts";
 import type { PinnedTools, ServerSignatures } from "./world.ts";
@@ -253,12 +253,22 @@ export interface Approvals {
   readonly settle: (call: HeldCall) => Held;
 }
 
+/**
+ * What calls asked, kept for a while where an operator wants it. `take` returns at once and never throws; what can't be
+ * kept is lost and counted, and no call waits for it or fails because of it.
+ */
+export interface Captures {
+  readonly take: (call: Judged) => void;
+}
+
 /** What the path of a call needs beside the call and the world. */
 export interface Ports {
   readonly journal: Journal;
   /** Absent where answers aren't given any: what servers say of receipts then passes as it is. */
   readonly receipts?: Receipts;
   readonly digests: Digests;
+  /** Absent where nothing of that kind is kept. */
+  readonly captures?: Captures;
   /** Absent where no server's tools are pinned. */
   readonly tools?: Tools;
   /** Absent where nobody can be asked: held calls are denied there. */

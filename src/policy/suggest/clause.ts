@@ -22,7 +22,7 @@ const maxDepth = 3;
 const maxNames = 60;
 
 /** @param values all that were seen there, one for each call that had it */
-export function clauseOf(values: readonly unknown[], place: ClausePlace): Clause | undefined {
+function clauseOf(values: readonly unknown[], place: ClausePlace): Clause | undefined {
   if (place.isSecret === true) return secretOf(values, place);
   const byKind = Map.groupBy(values, kindOf);
   const alternatives: Clause[] = [];

@@ -17,6 +17,6 @@ export function evidenceOf(calls: readonly SeenCall[], isRare: boolean): string 
   return isRare ? `${seen}${beside}, unlike the others: allowed as it came.` : `${seen}${beside}.`;
 }
 
-export function many(count: number, what: string): string {
+function many(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

@@ -89,7 +89,7 @@ function namedRoles(uses: readonly Use[], everybody: readonly string[]): readonl
 const enoughForPattern = 3;
 
 /** The names of `parties`, or patterns of nobody but them. */
-export function namesFor(parties: readonly string[], everybody: readonly string[]): readonly string[] {
+function namesFor(parties: readonly string[], everybody: readonly string[]): readonly string[] {
   const own = new Set(parties);
   const byStem = Map.groupBy(parties, stemOf);
   return [...byStem].flatMap(([stem, some]) => {

@@ -42,7 +42,7 @@ export function isProse(text: string): boolean {
 }
 
 /** The values themselves, of whatever kind they are. */
-export function setClause(seen: readonly string[], path: string): Clause {
+function setClause(seen: readonly string[], path: string): Clause {
   const [only] = seen;
   if (seen.length === 1 && only !== undefined) {
     return { text: `${path} == ${literal(only)}`, says: "always the same" };

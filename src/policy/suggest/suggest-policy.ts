@@ -23,7 +23,7 @@ export interface SuggestedRule {
 }
 
 /** Calls that the draft doesn't allow, and why. */
-export interface LeftOut {
+interface LeftOut {
   readonly what: string;
   readonly calls: number;
   readonly because: string;
