@@ -142,7 +142,7 @@ test("a policy drafted from what was observed passes the same calls, refuses oth
   const made = await cli(["policy", "suggest", "--config", file, "--out", draft]);
   assert.deepEqual([made.code, made.stdout], [0, `1 rule from 24 calls are in ${draft}.\n`]);
   const text = await readFile(draft, "utf8");
-  assert.match(text, /because: Seen 24 times by 1 caller in 1 day\./);
+  assert.match(text, /because: Seen 24 times by 1 caller in 1 day; amount 5 to 480\./);
   assert.match(text, /# amount: 5 to 480/);
   const again = await cli(["policy", "suggest", "--config", file, "--out", draft]);
   assert.equal(again.code, 2, "a file that is there is kept");

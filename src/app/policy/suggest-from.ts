@@ -72,7 +72,7 @@ async function capturedFor(
 
 /** A draft as a file of rules, with its evidence. */
 export function draftText(
-  { rules, leftOut }: Suggestion,
+  { rules, leftOut, neverCalled }: Suggestion,
   { calls, notes }: Pick<GivenCalls, "calls" | "notes">,
 ): string {
   const times = calls.map(({ at }) => at);
@@ -87,6 +87,7 @@ export function draftText(
       ? ["Rules named -rarely allow what came once or twice: look at each, and take out what wasn't meant."]
       : []),
     ...notes,
+    ...(neverCalled.length === 0 ? [] : [`Never called, and so not allowed: ${neverCalled.join(", ")}`]),
     ...leftOut.map(({ what, calls: count, because }) => `Left out: ${what} (${count} calls): ${because}`),
   ];
   const written = rules.map(ruleText);

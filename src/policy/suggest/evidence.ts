@@ -3,7 +3,11 @@ import type { SeenCall } from "./seen-call.ts";
 
 const dayMs = 24 * 3_600_000;
 
-export function evidenceOf(calls: readonly SeenCall[], isRare: boolean): string {
+/** @param says what is asked of the arguments, a line each */
+export function evidenceOf(
+  calls: readonly SeenCall[],
+  { isRare, says }: { readonly isRare: boolean; readonly says: readonly string[] },
+): string {
   const callers = new Set(calls.map(({ caller }) => caller)).size;
   const times = calls.map(({ atUnixMs }) => atUnixMs);
   const [first, last] = times.reduce(
@@ -14,8 +18,14 @@ export function evidenceOf(calls: readonly SeenCall[], isRare: boolean): string 
   const failed = calls.filter((call) => call.failed).length;
   const seen = `Seen ${many(calls.length, "time")} by ${many(callers, "caller")} in ${many(days, "day")}`;
   const beside = failed === 0 ? "" : `, ${failed} of them failed`;
-  return isRare ? `${seen}${beside}, unlike the others: allowed as it came.` : `${seen}${beside}.`;
+  if (isRare) return `${seen}${beside}, unlike the others: allowed as it came.`;
+  const ranges = says.filter((each) => range.test(each)).slice(0, maxRanges);
+  return `${seen}${beside}${ranges.map((each) => `; ${each.replace(":", "")}`).join("")}.`;
 }
+
+/** `amount: 5 to 480`. */
+const range = /^[\w-]{1,40}: -?[\d.e+-]+ to -?[\d.e+-]+/;
+const maxRanges = 3;
 
 function many(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;

@@ -10,6 +10,14 @@ export function roundedDown(value: number): number {
   return value === 0 ? 0 : value < 0 ? -awayFromZero(-value) : towardZero(value);
 }
 
+/** Room for texts as long as `length` and somewhat longer ones: 10, 20, 50, 100 and so on. */
+export function roomFor(length: number): number {
+  for (let room = 10; ; room *= 10) {
+    const enough = [room, 2 * room, 5 * room].find((each) => each >= length);
+    if (enough !== undefined) return enough;
+  }
+}
+
 function awayFromZero(value: number): number {
   return Math.max(value, figureOf(value, Math.ceil));
 }

@@ -1,7 +1,7 @@
 /** Conditions on texts: the values where they repeat; else hosts, domains, folders; else what they look like. */
 import { limits } from "../../expr/limits.ts";
 import { type Clause, literal, quoted } from "./literal.ts";
-import { roundedUp } from "./plain-figures.ts";
+import { roomFor } from "./plain-figures.ts";
 
 /** A set is written out up to so many values, none of them longer than people read. */
 const maxValues = 24;
@@ -25,7 +25,7 @@ export function stringClause(values: readonly string[], path: string): Clause | 
 
 /** Conditions on what is nobody's to read in a rule: its length. */
 export function secretClause(values: readonly string[], path: string): Clause {
-  const longest = roundedUp(Math.max(...values.map(lengthOf)));
+  const longest = roomFor(Math.max(...values.map(lengthOf)));
   return { text: `size(${path}) <= ${longest}`, says: "kept out of the rule" };
 }
 
@@ -86,7 +86,7 @@ function foldersClause(seen: readonly string[], path: string): Clause | undefine
   const folders = topmost(seen.map((text) => text.slice(0, text.lastIndexOf("/") + 1)));
   if (folders.length > maxFolders) return undefined;
   const starts = folders.map((folder) => `${path}.startsWith(${literal(folder)})`).join(" || ");
-  const longest = roundedUp(Math.max(...seen.map((text) => text.length)));
+  const longest = roomFor(Math.max(...seen.map((text) => text.length)));
   return {
     text: `(${starts}) && !${path}.contains("..") && size(${path}) <= ${longest}`,
     says: `paths below ${folders.length} folders`,
@@ -125,7 +125,7 @@ const shapes = [
 function shapeClause(seen: readonly string[], path: string): Clause | undefined {
   const found = looksLike(shapes, seen);
   if (found === undefined) return undefined;
-  const longest = roundedUp(Math.max(...seen.map((text) => text.length)));
+  const longest = roomFor(Math.max(...seen.map((text) => text.length)));
   const clause = patternClause(path, found);
   return clause && { ...clause, text: `${clause.text} && size(${path}) <= ${longest}` };
 }
@@ -147,7 +147,7 @@ export function isMoment(text: string): boolean {
 /** Whatever else: its length, its lines, and what of the outside it names. */
 function proseClause(seen: readonly string[], path: string): Clause {
   const longest = Math.max(...seen.map(lengthOf));
-  const parts = [`size(${path}) <= ${roundedUp(longest)}`];
+  const parts = [`size(${path}) <= ${roomFor(longest)}`];
   const says = [`texts of up to ${longest} characters`];
   if (!seen.some((text) => text.includes("\n"))) {
     parts.push(`!${path}.contains("\\n")`);

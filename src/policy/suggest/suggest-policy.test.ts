@@ -267,9 +267,10 @@ test("the evidence says how often, by how many and over how long, and how much f
   assert.equal(rule.document.because, "Seen 4 times by 1 caller in 12 days, 1 of them failed.");
 });
 
-test("a tool its server has no more is left out, with the reason", () => {
-  const { rules, leftOut } = suggestPolicy([seen({ name: "gone" })], types({}));
+test("a tool its server has no more is left out, with the reason, and what nobody called is named", () => {
+  const { rules, leftOut, neverCalled } = suggestPolicy([seen({ name: "gone" })], types({}));
   assert.deepEqual(rules, []);
+  assert.deepEqual(neverCalled, ["bank/pay"]);
   assert.deepEqual(
     leftOut.map(({ what, calls }) => [what, calls]),
     [["bank/gone", 1]],

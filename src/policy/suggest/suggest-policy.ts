@@ -32,6 +32,8 @@ interface LeftOut {
 export interface Suggestion {
   readonly rules: readonly SuggestedRule[];
   readonly leftOut: readonly LeftOut[];
+  /** `server/tool` of the servers that were called: nobody called these, so no rule allows them. */
+  readonly neverCalled: readonly string[];
 }
 
 /** @param known what there is to be called, with its schemas; what isn't known isn't asked for */
@@ -45,7 +47,19 @@ export function suggestPolicy(seen: readonly SeenCall[], known: Known): Suggesti
   return {
     rules: drafts.flatMap(({ rules }) => rules),
     leftOut: drafts.flatMap(({ leftOut }) => leftOut),
+    neverCalled: neverCalled(seen, known),
   };
+}
+
+function neverCalled(seen: readonly SeenCall[], { tools }: Known): readonly string[] {
+  const called = new Set(seen.map(({ kind, server, name }) => JSON.stringify([kind, server, name])));
+  return [...new Set(seen.map(({ server }) => server))]
+    .toSorted()
+    .flatMap((server) =>
+      [...(tools.get(server)?.keys() ?? [])]
+        .filter((name) => !called.has(JSON.stringify(["tools", server, name])))
+        .map((name) => `${server}/${name}`),
+    );
 }
 
 interface Drafting {
@@ -60,7 +74,7 @@ interface Drafting {
 /** From the narrowest on, until every call passes. */
 const loosenesses: readonly Looseness[] = ["narrow", "without patterns", "names", "open"];
 
-function draftTarget(drafting: Drafting): Suggestion {
+function draftTarget(drafting: Drafting): Omit<Suggestion, "neverCalled"> {
   const { uses } = drafting;
   let why = "no rule could be written for it";
   for (const looseness of loosenesses) {
@@ -105,7 +119,7 @@ function rulesOf({ role, uses, known, names }: Drafting, looseness: Looseness): 
 
 function documentOf(
   { callers, began, isDelegated }: Role,
-  { when, calls, isRare }: DraftedCondition,
+  { when, calls, isRare, says }: DraftedCondition,
   {
     server,
     kind,
@@ -122,7 +136,7 @@ function documentOf(
     // A star in a name would stand for any.
     ...withName(when, name),
     effect: "allow",
-    because: evidenceOf(calls, isRare),
+    because: evidenceOf(calls, { isRare, says }),
   });
   return read.success ? read.data : undefined;
 }
