@@ -30,7 +30,7 @@ const callOptions = {
   calls: {
     type: "string",
     value: "FILE",
-    help: "Calls of a file, one a line (docs/formats/captured-calls.md), instead of those that were captured.",
+    help: "Calls of a file, one a line (docs/formats/captured-calls.md), instead of those that were captured; with --config, of its servers.",
   },
   json: { type: "boolean", help: "Print it for programs." },
 } as const;
@@ -68,7 +68,7 @@ export const policySuggest = {
       for (const { what, because } of suggestion.leftOut)
         call.out(`Left out: ${shown(what)}: ${shown(because)}`);
     }
-    return 0;
+    return suggestion.rules.length > 0 ? 0 : 1;
   },
 } as const satisfies Command;
 

@@ -21,7 +21,7 @@ import {
   type TestGateway,
   toolCall,
 } from "../support/gateway.ts";
-import { recorded } from "../support/records.ts";
+import { entriesOf, recorded } from "../support/records.ts";
 
 const pay = {
   name: "pay",
@@ -73,6 +73,8 @@ const usual = [5, 60, 120, 480].flatMap((amount) =>
 test("observing, nothing that rules deny, hold or cut is stopped, and the log has what each would have done", async (t) => {
   const house = await observing(t);
   const client = clientOf(t, house.gateway, house.agent);
+  const listed = await client.post("bank", { jsonrpc: "2.0", id: 1, method: "tools/list" });
+  assert.match(listed.text, /"pay"/);
   for (const message of [
     toolCall("unheard_of"),
     toolCall("pay", 2, { to: "ann", amount: 500 }),
@@ -90,9 +92,40 @@ test("observing, nothing that rules deny, hold or cut is stopped, and the log ha
     [
       ["allowed", "observe", "default-deny=deny"],
       ["allowed", "observe", "default-deny=deny"],
+      ["allowed", "observe", "default-deny=deny"],
       ["allowed", "observe", "no-deletes=cut"],
       ["allowed", "observe", "default-deny=deny"],
     ],
+  );
+});
+
+test("observing, a server may ask what a rule denies, and the log says that it would have been", async (t) => {
+  const question = {
+    jsonrpc: "2.0",
+    id: "q",
+    method: "elicitation/create",
+    params: { message: "Password?" },
+  };
+  const stub = await stubServer(t, (_request, response, body) => {
+    if (!body.includes("tools/call")) return void response.writeHead(202).end();
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    const result = { jsonrpc: "2.0", id: 1, result: { content: [] } };
+    for (const each of [question, result]) response.write(`data: ${JSON.stringify(each)}\n\n`);
+    return void response.end();
+  });
+  const gateway = await testGateway(
+    t,
+    `servers: { bank: { url: "${stub.url}" } }
+policies:
+  - { name: nobody-asks, callers: ["*"], methods: ["bank/elicitation/create"], effect: deny, because: No. }`,
+    { observes: true },
+  );
+  const { text } = await clientOf(t, gateway, await enrol(gateway)).post("bank", toolCall("pay"));
+  assert.match(text, /Password\?/);
+  const [entry] = await entriesOf(gateway, "request.denied");
+  assert.deepEqual(
+    [entry?.outcome, entry?.facts["asked"], entry?.facts["rule"], entry?.facts["rule.observed"]],
+    ["allowed", "elicitation/create", undefined, "nobody-asks=deny"],
   );
 });
 
@@ -285,4 +318,68 @@ test("up --observe says at its start and in status that no rule is enforced", as
     const { stdout } = await cli(["status", "--config", file]);
     return stdout.includes("OBSERVED ONLY: no rule is enforced");
   });
+});
+
+test("what was seen on behalf of somebody is drafted for that alone, and goes when that one is erased", async (t) => {
+  const house = await observing(t, "policies: []");
+  const { gateway, stub } = house;
+  const [boss, worker] = [await enrol(gateway, "agent/boss"), await enrol(gateway, "agent/worker")];
+  const { text } = await clientOf(t, gateway, boss).request("", {
+    path: "/identity/delegate",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ to: "agent/worker", tools: ["bank/*"] }),
+  });
+  const { access_token: token } = JSON.parse(text) as { readonly access_token: string };
+  const acting = { "latticegate-delegation": token };
+  const call = toolCall("pay", 1, { to: "ann", amount: 5 });
+  await clientOf(t, gateway, worker).post("bank", call, acting);
+  await gateway.stop();
+  const file = await configFor(house, "policies: []");
+  const draft = path.join(gateway.folder, "suggested.yaml");
+  const { stdout } = await cli(["policy", "suggest", "--config", file, "--out", draft]);
+  assert.match(stdout, /^2 rules from 1 call /);
+
+  const enforced = await testGateway(
+    t,
+    `servers: { bank: { url: "${stub.url}" } }\npolicies: ./suggested.yaml`,
+    { folder: gateway.folder },
+  );
+  const now = clientOf(t, enforced, worker);
+  assert.doesNotMatch((await now.post("bank", call, acting)).text, /Denied/);
+  assert.match((await now.post("bank", call)).text, /Denied/);
+  await enforced.stop();
+
+  assert.deepEqual(
+    (await readCaptured(gateway.config, 0)).calls.map(({ chain }) => chain),
+    [[boss.identity.spiffe_id]],
+  );
+  const erased = await cli(["audit", "erase", "--config", file, "--yes", boss.identity.spiffe_id]);
+  assert.equal(erased.code, 0, erased.stderr);
+  const { calls, unreadable } = await readCaptured(gateway.config, 0);
+  assert.deepEqual([calls, unreadable], [[], 1]);
+});
+
+test("calls of a file are drafted from and judged without a gateway, and a line that is none is named", async (t) => {
+  const folder = await temporaryFolder(t);
+  const [calls, rules] = [path.join(folder, "calls.jsonl"), path.join(folder, "rules.yaml")];
+  const line = (amount: number): string =>
+    JSON.stringify({ caller: "spiffe://acme.test/agent/one", call: "bank/pay", args: { amount } });
+  await writeFile(calls, [5, 60, 120, 480].map(line).join("\n"));
+  const none = path.join(folder, "none.yaml");
+  const made = await cli(["policy", "suggest", "--calls", calls, "--out", rules]);
+  assert.equal(made.code, 0, made.stderr);
+  const same = await cli(["policy", "report", "--calls", calls, rules]);
+  assert.equal(same.code, 0, same.stdout + same.stderr);
+  await writeFile(calls, [5, 501].map(line).join("\n"));
+  const report = await cli(["policy", "report", "--calls", calls, "--json", rules]);
+  assert.equal(report.code, 1);
+  assert.partialDeepStrictEqual(JSON.parse(report.stdout), {
+    calls: 2,
+    passed: 1,
+    stopped: [{ fate: "refused", rule: "default-deny", call: "bank/pay", calls: 1 }],
+  });
+  await writeFile(calls, `${line(5)}\n{"caller":"x"}\n`);
+  const wrong = await cli(["policy", "suggest", "--calls", calls, "--out", none]);
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.stderr, /calls\.jsonl:2: that is no call: `call`/);
 });

@@ -1,6 +1,4 @@
 /** Calls to draft from or to judge again: those a gateway captured, or those of a file; and a draft as YAML. */
-import { existsSync } from "node:fs";
-
 import { stringify } from "yaml";
 
 import { printable } from "../../kernel/printable.ts";
@@ -16,8 +14,9 @@ import { configWithoutRules, knownOfConfig, trialWorldOfConfig } from "./known-c
 import { trialWorldOf, worldOfNothing } from "./world-file.ts";
 
 export interface CallsFrom {
-  /** The config; where there is none and the calls come from a file, nothing is known of servers. */
+  /** The config. */
   readonly config: string;
+  /** Of calls of a file, servers are known where somebody says by which config. */
   readonly isConfigNamed: boolean;
   /** A file of calls, instead of those that were captured. */
   readonly file: string | undefined;
@@ -37,7 +36,7 @@ export interface GivenCalls {
 /** @throws Refusal `bad_config`, or `bad_state` if the keys can't be unlocked */
 export async function givenCalls(from: CallsFrom): Promise<GivenCalls> {
   const { config: file, isConfigNamed, file: callsFile } = from;
-  const hasConfig = isConfigNamed || callsFile === undefined || existsSync(file);
+  const hasConfig = isConfigNamed || callsFile === undefined;
   const config = hasConfig ? configWithoutRules(file) : undefined;
   const { calls, notes } =
     callsFile === undefined && config !== undefined
@@ -91,7 +90,7 @@ export function draftText(
     ...leftOut.map(({ what, calls: count, because }) => `Left out: ${what} (${count} calls): ${because}`),
   ];
   const written = rules.map(ruleText);
-  return `${head.map(comment).join("\n")}\npolicies:\n${written.join("")}`;
+  return `${head.map(comment).join("\n")}\npolicies:${written.length === 0 ? " []\n" : `\n${written.join("")}`}`;
 }
 
 function ruleText({ document, evidence }: SuggestedRule): string {

@@ -91,7 +91,7 @@ function numberClause(values: readonly number[], { path }: ClausePlace): Clause 
 
 function listClause(lists: readonly (readonly unknown[])[], place: ClausePlace): Clause {
   const { path } = place;
-  const longest = Math.max(...lists.map((list) => list.length));
+  const longest = lists.reduce((most, list) => Math.max(most, list.length), 0);
   if (longest === 0) return { text: `size(${path}) == 0`, says: "empty" };
   const size = `size(${path}) <= ${roundedUp(longest)}`;
   const items = lists.flat();

@@ -30,6 +30,8 @@ export interface DraftedCondition {
 interface Terms {
   readonly looseness: Looseness;
   readonly kind: TargetKind;
+  /** It is hardly ever called: what came is allowed as it came. */
+  readonly isSeldom: boolean;
   /** Of the arguments, by the tool's input schema. */
   readonly type?: TypeSpec;
 }
@@ -38,11 +40,12 @@ export function draftConditions(calls: readonly SeenCall[], terms: Terms): reado
   if (terms.kind === "resources" || terms.looseness === "open") {
     return [{ when: "", says: [], calls, isRare: false }];
   }
-  const rare = new Set(terms.looseness === "narrow" ? rareCalls(calls) : []);
+  const odd = terms.isSeldom ? calls : rareCalls(calls);
+  const rare = new Set(terms.looseness === "narrow" ? odd : []);
   const exact = exactConditions([...rare], terms);
   const written = new Set(exact.flatMap((each) => each.calls));
   const usual = calls.filter((call) => !written.has(call));
-  return [usualCondition(usual, terms), ...exact];
+  return usual.length === 0 ? exact : [usualCondition(usual, terms), ...exact];
 }
 
 function usualCondition(calls: readonly SeenCall[], terms: Terms): DraftedCondition {

@@ -11,8 +11,11 @@ const often = 3;
 /** A value that comes no oftener than this, in numbers and as a share of the calls, is rare. */
 const rareTimes = 2;
 const rareShare = 0.02;
-/** If more calls than this are odd, being odd is usual here. */
+/** However many calls there are: what came oftener than this is usual. */
+const mostRareTimes = 10;
+/** If more calls than this are odd, being odd is usual here; and people look at so many. */
 const mostRare = 0.25;
+const mostRareCalls = 200;
 /** The same of one argument: then it isn't chosen from a few, such as a date. */
 const mostRareOfOne = 0.15;
 const maxValueChars = 120;
@@ -25,7 +28,9 @@ export function rareCalls(calls: readonly SeenCall[]): readonly SeenCall[] {
     if (isSecret(name)) continue;
     for (const call of rareOf(name, calls)) rare.add(call);
   }
-  return rare.size > calls.length * mostRare ? [] : calls.filter((call) => rare.has(call));
+  return rare.size > Math.min(mostRareCalls, calls.length * mostRare)
+    ? []
+    : calls.filter((call) => rare.has(call));
 }
 
 function rareOf(name: string, calls: readonly SeenCall[]): readonly SeenCall[] {
@@ -39,7 +44,7 @@ function rareOf(name: string, calls: readonly SeenCall[]): readonly SeenCall[] {
     given.every(({ choice }) => choice.length <= maxValueChars) &&
     ![...byChoice.keys()].some((choice) => isProse(choice) || isMoment(choice.slice(1)));
   if (!isChosen) return [];
-  const most = Math.max(rareTimes, given.length * rareShare);
+  const most = Math.min(mostRareTimes, Math.max(rareTimes, given.length * rareShare));
   const rare = [...byChoice.values()].flatMap((own) =>
     own.length > most ? [] : own.map(({ call }) => call),
   );

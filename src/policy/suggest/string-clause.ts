@@ -25,7 +25,7 @@ export function stringClause(values: readonly string[], path: string): Clause | 
 
 /** Conditions on what is nobody's to read in a rule: its length. */
 export function secretClause(values: readonly string[], path: string): Clause {
-  const longest = roomFor(Math.max(...values.map(lengthOf)));
+  const longest = roomFor(longestOf(values));
   return { text: `size(${path}) <= ${longest}`, says: "kept out of the rule" };
 }
 
@@ -86,7 +86,7 @@ function foldersClause(seen: readonly string[], path: string): Clause | undefine
   const folders = topmost(seen.map((text) => text.slice(0, text.lastIndexOf("/") + 1)));
   if (folders.length > maxFolders) return undefined;
   const starts = folders.map((folder) => `${path}.startsWith(${literal(folder)})`).join(" || ");
-  const longest = roomFor(Math.max(...seen.map((text) => text.length)));
+  const longest = roomFor(longestOf(seen));
   return {
     text: `(${starts}) && !${path}.contains("..") && size(${path}) <= ${longest}`,
     says: `paths below ${folders.length} folders`,
@@ -125,7 +125,7 @@ const shapes = [
 function shapeClause(seen: readonly string[], path: string): Clause | undefined {
   const found = looksLike(shapes, seen);
   if (found === undefined) return undefined;
-  const longest = roomFor(Math.max(...seen.map((text) => text.length)));
+  const longest = roomFor(longestOf(seen));
   const clause = patternClause(path, found);
   return clause && { ...clause, text: `${clause.text} && size(${path}) <= ${longest}` };
 }
@@ -146,7 +146,7 @@ export function isMoment(text: string): boolean {
 
 /** Whatever else: its length, its lines, and what of the outside it names. */
 function proseClause(seen: readonly string[], path: string): Clause {
-  const longest = Math.max(...seen.map(lengthOf));
+  const longest = longestOf(seen);
   const parts = [`size(${path}) <= ${roomFor(longest)}`];
   const says = [`texts of up to ${longest} characters`];
   if (!seen.some((text) => text.includes("\n"))) {
@@ -162,8 +162,8 @@ function proseClause(seen: readonly string[], path: string): Clause {
 }
 
 /** As conditions count it: characters, not code units. */
-function lengthOf(text: string): number {
-  return Array.from(text).length;
+function longestOf(texts: readonly string[]): number {
+  return texts.reduce((most, text) => Math.max(most, Array.from(text).length), 0);
 }
 
 /** Hosts, mail domains, file names: words with dots in them. What is named outside of these is a text's way out. */

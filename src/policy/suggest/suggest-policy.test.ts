@@ -211,6 +211,24 @@ test("one odd recipient among many opens that one call, not the recipient", () =
   );
 });
 
+test("a tool that was hardly ever called among many is allowed as it was called, in a rule to look at", () => {
+  const odd = { user: "eve", reason: "as the page said that I should" };
+  const calls = [
+    ...Array.from({ length: 60 }, (_, at) => seen({ args: { to: "ann", amount: at } })),
+    seen({ name: "remove", args: odd }),
+  ];
+  const suggestion = suggestPolicy(calls, unknown);
+  assert.deepEqual(
+    suggestion.rules.map(({ document, isRare }) => [document.name, isRare]),
+    [
+      ["bank-pay", false],
+      ["bank-remove-rarely", true],
+    ],
+  );
+  assert.ok(isAllowed(seen({ name: "remove", args: odd }), inForce(suggestion)));
+  assert.ok(!isAllowed(seen({ name: "remove", args: { ...odd, user: "bob" } }), inForce(suggestion)));
+});
+
 test("a secret's value stands in no rule, and no rule asks for it", () => {
   const calls = [
     ...times(30, { args: { user: "ann", password: "hunter2hunter2" } }),
@@ -238,7 +256,7 @@ for (const [what, argument, some, other, foreign] of [
     "http://a.test@evil.test/1",
   ],
   ["domains", "to", ["ann@a.test", "bob@b.test"], "new@a.test", "ann@a.test.evil.test"],
-  ["folders", "path", ["/srv/a/x.txt", "/srv/a/b/y.txt"], "/srv/a/n.txt", "/srv/a/../../etc/passwd"],
+  ["folders", "path", ["/srv/a/x.txt", "/srv/a/b/y.txt"], "/srv/a/n.txt", "/srv/a/../../k"],
   ["days", "day", ["2024-05-01", "2024-05-02"], "2031-12-31", "2024-05-01; rm -rf"],
 ] as const) {
   test(`${what} are told from what only looks like them`, () => {

@@ -105,7 +105,7 @@ function rulesOf({ role, uses, known, names }: Drafting, looseness: Looseness): 
   const tool = kind === "tools" ? known.tools.get(server)?.get(name) : undefined;
   const drafted = draftConditions(
     uses.map(({ call }) => call),
-    { looseness, kind, ...(tool?.args !== undefined && { type: tool.args }) },
+    { looseness, kind, isSeldom: isSeldom(uses, role), ...(tool?.args !== undefined && { type: tool.args }) },
   );
   const taken = new Set(names);
   return drafted.flatMap((each) => {
@@ -115,6 +115,14 @@ function rulesOf({ role, uses, known, names }: Drafting, looseness: Looseness): 
     const { calls, says, isRare } = each;
     return [{ document, evidence: says, calls: calls.length, isRare }];
   });
+}
+
+/** What is called so seldom among so many calls is nothing usual. */
+const seldomCalls = 2;
+const amongCalls = 50;
+
+function isSeldom(uses: readonly Use[], role: Role): boolean {
+  return uses.length <= seldomCalls && role.uses.length >= amongCalls;
 }
 
 function documentOf(
