@@ -318,6 +318,8 @@ test("up --observe says at its start and in status that no rule is enforced", as
     const { stdout } = await cli(["status", "--config", file]);
     return stdout.includes("OBSERVED ONLY: no rule is enforced");
   });
+  const doctor = await cli(["doctor", "--config", file]);
+  assert.match(doctor.stdout, /no rule is enforced: the gateway was started with --observe/);
 });
 
 test("what was seen on behalf of somebody is drafted for that alone, and goes when that one is erased", async (t) => {
