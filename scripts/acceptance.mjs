@@ -21,6 +21,10 @@ const parts = {
     what: "kill -9 in the middle of 1,000 calls, 20 times",
     args: test("test/acceptance/kill9.test.ts"),
   },
+  suggest: {
+    what: "policies drafted from recorded runs of agents, against the attacks on the same tools",
+    args: test("test/acceptance/suggest.test.ts"),
+  },
   "log-life": {
     what: "a log through new keys, renewals, retention and restarts; and copied while it is written",
     args: test(

@@ -2,6 +2,7 @@
 import { randomUUIDv7 } from "node:crypto";
 import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
 
+import type { Subject } from "../audit/personal-facts.ts";
 import { crossingsFolder } from "../audit/crossing.ts";
 import type { RenewalBody } from "../audit/renewal.ts";
 import { formatLogKey, type LogGeneration } from "../crypto/log-key.ts";
@@ -41,6 +42,8 @@ export interface AuditLog {
   /** Takes entries with names, and writes them with pseudonyms. */
   readonly journal: FileJournal;
   readonly digests: Digests;
+  /** By whose key something of a caller is sealed; of somebody the log doesn't speak of, one that nobody keeps. */
+  readonly subjectOf: (id: string) => Subject;
   readonly origin: string;
   /** How its entries name people. */
   readonly names: LogNames;
@@ -123,7 +126,7 @@ export async function openAuditLog(
     throw error;
   });
   const turns = takingTurns();
-  const { journal, digests } = withSubjects(files, store, options, turns.stop);
+  const { journal, digests, subjectOf } = withSubjects(files, store, options, turns.stop);
   if (journal.recovered.tornBytes > 0) log.warn("log.torn", { bytes: journal.recovered.tornBytes });
   await settleKeys(state, keys, journal, log);
   await endOpenCalls(journal, clock, log);
@@ -135,7 +138,17 @@ export async function openAuditLog(
       const signal = AbortSignal.any(what.signal === undefined ? [over] : [over, what.signal]);
       return pruneLog({ ...what, folder: paths.log, journal, pause: () => nextTurn(), signal });
     });
-  return { journal, digests, origin, names: namesIn(store), rotate, renew, prune, stop: turns.stop };
+  return {
+    journal,
+    digests,
+    subjectOf,
+    origin,
+    names: namesIn(store),
+    rotate,
+    renew,
+    prune,
+    stop: turns.stop,
+  };
 }
 
 /** All calls wait while one waits for its caller's key: a command that holds the database longer has that call refused. */
@@ -147,7 +160,7 @@ function withSubjects(
   store: SubjectStore,
   options: AuditLogOptions,
   stopTurns: () => Promise<void>,
-): { readonly journal: FileJournal; readonly digests: Digests } {
+): Pick<AuditLog, "journal" | "digests" | "subjectOf"> {
   const subjects = liveSubjects(store, options);
   const named = pseudonymous(files, subjects);
   const { owner = gatewayIdOf(options.trustDomain), clock, log } = options;
@@ -158,7 +171,11 @@ function withSubjects(
     await stop();
     await files.close().finally(store.close);
   };
-  return { journal: { ...files, append: named.append, owe: named.owe, close }, digests: named };
+  const subjectOf = (id: string): Subject => {
+    subjects.refresh();
+    return subjects.knownOr(id);
+  };
+  return { journal: { ...files, append: named.append, owe: named.owe, close }, digests: named, subjectOf };
 }
 
 /** Rotates to the suites of a profile, unless the log's keys are of these suites already. @returns whether it did */

@@ -32,6 +32,8 @@ const runSchema = z.object({
   /** Where commands ask it, with this start's token; absent of one from before they did. */
   api: z.string().optional(),
   version: z.string().optional(),
+  /** Rules are recorded and not enforced. */
+  observes: z.boolean().optional(),
 });
 
 /** What a running gateway wrote of itself; undefined if none is known to run. */

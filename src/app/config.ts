@@ -12,6 +12,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import { compileRules, type PolicyDocument, policySchema } from "../policy/rules.ts";
 import { approvalsSchema } from "./config/approvals.ts";
 import { auditSchema } from "./config/audit.ts";
+import { captureSchema } from "./config/capture.ts";
 import { cryptoSchema, namedProfile, profileName } from "./config/crypto.ts";
 import { checkEnrolment, enrolmentSchema } from "./config/enrolment.ts";
 import { issuersSchema } from "./config/issuers.ts";
@@ -171,6 +172,7 @@ export const configSchema = z.strictObject({
     .describe("Bounds on what peers may cost."),
   paths: pathsSchema,
   audit: auditSchema,
+  capture: captureSchema,
   ...plannedSections,
 });
 
@@ -203,6 +205,8 @@ export interface Config extends Omit<ConfigDocument, "listen" | "policies" | "pr
   readonly policies: readonly PolicyDocument[];
   /** Where the bundle is that they come in, if they do. */
   readonly policyBundle?: BundleSettings;
+  /** Rules are recorded and not enforced: as `up --observe` says it, never the file. */
+  readonly observes?: true;
   /** What the file asks for that isn't built; shown at each start, never silently ignored. */
   readonly notYet: readonly NotYet[];
 }

@@ -22,6 +22,8 @@ import type { PastCalls } from "../policy/history/past-calls.ts";
 import type { RenewalWish } from "../wire/renewal-wish.ts";
 import { approvalsKey } from "./approvals/approval-operations.ts";
 import { type ApprovalDesk, openApprovalDesk } from "./approvals/approval-desk.ts";
+import type { AuditLog } from "./audit-log.ts";
+import { openCapture } from "./capture/open-capture.ts";
 import { callerAssertions, publishAssertionKeys } from "./caller-assertions.ts";
 import type { OpenClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
@@ -72,6 +74,7 @@ export interface Base {
   /** Has the audit log signed as that profile asks. */
   readonly followLog: (profile: Profile) => void;
   readonly digests: Digests;
+  readonly subjectOf: AuditLog["subjectOf"];
   readonly tools: ServerTools;
   /** Has `forget` told who was erased from the audit log, as far as they were seen. */
   readonly onErasure: (forget: (ids: readonly string[]) => void) => void;
@@ -251,8 +254,7 @@ async function openServers(
     Required<Pick<Ports, "delegations">> & { readonly standing: Standing; readonly peers: PeerWatch },
   opening: AsyncDisposableStack,
 ): Promise<Behind> {
-  const { own, receipts, world, environment, gatewayId, standing, peers, delegations, digests, tools } =
-    parts;
+  const { own, world, environment, gatewayId, standing, peers, delegations, digests, tools } = parts;
   const { keys, journal } = own;
   const virtual = joinServers(config, {
     handle: (received) => handle(received, world.current(), ports),
@@ -287,9 +289,10 @@ async function openServers(
   opening.defer(connected.upstreams.close);
   tools.askThrough(connected.upstreams);
   const ports: Ports = {
+    ...openCapture(config, parts, opening),
     signatures,
     journal,
-    receipts,
+    receipts: parts.receipts,
     digests,
     tools,
     history: parts.history,

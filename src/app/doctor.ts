@@ -56,6 +56,7 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
     };
     return;
   }
+  if (running.observes === true) yield observed;
   yield* await attempt("listener", () => listener(running.listen));
   yield* servers(examination, running.listen);
   yield* await attempt("paths", () => paths(examination.config));
@@ -64,6 +65,13 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
     yield { level: "warn", what: "config", text: `${part.at} isn't carried out: ${part.because}` };
   }
 }
+
+const observed: Finding = {
+  level: "warn",
+  what: "policies",
+  text: "no rule is enforced: the gateway was started with --observe",
+  remedy: 'draft rules with "latticegate policy suggest", and start it without --observe',
+};
 
 async function attempt(what: string, check: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
   try {

@@ -79,7 +79,12 @@ export async function startGateway(config: Config, environment: Environment): Pr
   const run = { pid: process.pid, version, listen: address, gateway: gatewayId, startedAtUnixMs };
   await writePrivateFile(
     statePaths(config.state).run,
-    JSON.stringify({ ...run, api: page.api, ...(page.link !== undefined && { dashboard: page.link }) }),
+    JSON.stringify({
+      ...run,
+      ...(config.observes === true && { observes: true }),
+      api: page.api,
+      ...(page.link !== undefined && { dashboard: page.link }),
+    }),
   );
   const opened = opening.move();
   return {
@@ -132,7 +137,8 @@ async function openBase(
   policies.onChange(world.refresh);
   const history = await openPast(config, { audit, world, policies, keys, ...environment }, opening);
   forgetting.add(history.forget);
-  const what = { principal: gatewayId, world: world.current().digest, clock };
+  const isObserving = config.observes === true;
+  const what = { principal: gatewayId, world: world.current().digest, isObserving, clock };
   await announce(journal, "gateway.start", what);
   opening.defer(() => announce(journal, "gateway.stop", what));
   const trustDomain = config.trust_domain;
@@ -148,10 +154,10 @@ async function openBase(
   const freshKeysSince = profiles.freshKeysSinceUnixMs;
   const { checkpoint } = audit.journal;
   const receipts = promptReceipts({ folder: statePaths(config.state).log, checkpoint, log });
-  const { digests } = audit;
+  const { digests, subjectOf } = audit;
   const onErasure = (forget: (ids: readonly string[]) => void): void => void forgetting.add(forget);
   const base = { environment, world, history, records, gatewayId, own, freshKeysSince, followLog, tools };
-  return { ...base, audit, recent, digests, receipts, onErasure };
+  return { ...base, audit, recent, digests, subjectOf, receipts, onErasure };
 }
 
 /** What rules ask of calls before; read from the log when it resolves. */
@@ -269,7 +275,12 @@ function observed(journal: Journal, recent: RecentCalls): Journal {
 async function announce(
   journal: Journal,
   event: "gateway.start" | "gateway.stop",
-  what: { readonly principal: string; readonly world: string; readonly clock: Clock },
+  what: {
+    readonly principal: string;
+    readonly world: string;
+    readonly isObserving: boolean;
+    readonly clock: Clock;
+  },
 ): Promise<void> {
   await journal.append({
     event,
@@ -278,6 +289,6 @@ async function announce(
     principal: what.principal,
     tool: null,
     outcome: "allowed",
-    facts: { version, world: what.world },
+    facts: { version, world: what.world, ...(what.isObserving && { policy: "observed" }) },
   });
 }

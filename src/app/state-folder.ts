@@ -36,6 +36,7 @@ const names = {
   witness: "witness",
   witnesses: "witnesses.json",
   manifest: "manifest.json",
+  captured: "captured",
 } as const;
 
 export type StatePaths = Readonly<Record<keyof typeof names, string>>;

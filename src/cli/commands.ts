@@ -48,6 +48,7 @@ import {
 import { policyDiff } from "./policy-diff.ts";
 import { policyExplain } from "./policy-explain.ts";
 import { policyReach } from "./policy-reach.ts";
+import { policyReport, policySuggest } from "./policy-suggest.ts";
 import { signer, signerInit } from "./signer.ts";
 import { status } from "./status.ts";
 import { toolsSign } from "./tools-sign.ts";
@@ -132,6 +133,8 @@ export const commands = [
   policyExplain,
   policyDiff,
   policyReach,
+  policySuggest,
+  policyReport,
   policyBundleMake,
   policyBundleVerify,
   policyBundleHistory,

@@ -6,6 +6,7 @@ import { bundleFindings } from "../app/policy/doctor-bundle.ts";
 import { signerHealth } from "../app/signer/gateway-signer.ts";
 import { reportedIncidents } from "../app/witness-records.ts";
 import { systemClock } from "../host/system.ts";
+import { observing } from "./up.ts";
 import { type Command, configFile, configOption } from "./command.ts";
 import { shown } from "./tools-text.ts";
 
@@ -24,6 +25,7 @@ export const status = {
     call.out(
       `Latticegate runs at ${run.listen} since ${new Date(run.startedAtUnixMs).toISOString()} (process ${run.pid})`,
     );
+    if (run.observes === true) call.out(observing);
     if (run.dashboard !== undefined) call.out(`Page      ${run.dashboard}`);
     for (const fact of await readPathFacts(config.state)) call.out(`Path      to ${pathFactText(fact)}`);
     for (const { text } of bundleFindings({ config, clock: systemClock }))

@@ -112,8 +112,11 @@ async function denialOf(
   if ((denied !== undefined || shadows.length > 0) && !recorded.has(key)) {
     recorded.add(key);
     const atUnixMs = ports.clock.nowUnixMs();
-    await ports.journal.append(deniedRequestEntry(call, { method: asked.method, denied, shadows, atUnixMs }));
+    const { observes } = world;
+    const about = { method: asked.method, denied, shadows, atUnixMs, observes };
+    await ports.journal.append(deniedRequestEntry(call, about));
   }
+  if (world.observes) return undefined;
   if (denied !== undefined) {
     const { id: callId } = call;
     ports.log.info("request.denied", { callId, server, asked: asked.method, rule: denied.rule ?? "" });

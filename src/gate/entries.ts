@@ -97,10 +97,13 @@ export function deniedRequestEntry(
     denied,
     shadows,
     atUnixMs,
+    observes,
   }: Pick<Judged["verdict"], "shadows"> & {
     readonly method: string;
     readonly denied: Omit<Denial, "shadows"> | undefined;
     readonly atUnixMs: number;
+    /** It is let through all the same. */
+    readonly observes: boolean;
   },
 ): EntryDraft {
   return {
@@ -109,12 +112,14 @@ export function deniedRequestEntry(
     callId: call.id,
     principal: principalOf(call),
     tool: toolName(call),
-    outcome: denied === undefined ? "allowed" : "denied",
+    outcome: denied === undefined || observes ? "allowed" : "denied",
     facts: {
       ...standing(call),
       server: call.server,
       asked: method,
-      ...(denied === undefined ? shadowFact(shadows) : ruleOf({ ...denied, shadows })),
+      ...(denied !== undefined && !observes
+        ? ruleOf({ ...denied, shadows })
+        : { ...(denied && observedFacts(denied)), ...shadowFact(shadows) }),
     },
   };
 }
@@ -168,7 +173,13 @@ function ruleOf(verdict: Judged["verdict"]): Record<string, string> {
   const watched = shadowFact(verdict.shadows);
   if (verdict.kind === "permit") {
     const redacting = listed(verdict.redactions.map(({ rule }) => rule));
-    return { rule: verdict.rule, ...watched, ...(redacting !== "" && { "rule.redact": redacting }) };
+    const { rule, observed } = verdict;
+    return {
+      rule,
+      ...(observed && observedFacts(observed)),
+      ...watched,
+      ...(redacting !== "" && { "rule.redact": redacting }),
+    };
   }
   const { rule, party, effect, erred, outOfScope } = verdict;
   return {
@@ -177,6 +188,16 @@ function ruleOf(verdict: Judged["verdict"]): Record<string, string> {
     ...(erred !== undefined && { "rule.error": erred }),
     ...(party !== undefined && { "rule.party": party }),
     ...watched,
+  };
+}
+
+/** What would have been decided, if anything were enforced: as `rule.shadow` has it. */
+function observedFacts(denial: Omit<Denial, "shadows">): Record<string, string> {
+  const { rule, effect = "deny", unsigned, erred, party } = denial;
+  return {
+    "rule.observed": `${rule ?? "default-deny"}=${unsigned === undefined ? effect : "step_up"}`,
+    ...(erred !== undefined && { "rule.error": erred }),
+    ...(party !== undefined && { "rule.party": party }),
   };
 }
 

@@ -4,7 +4,6 @@
  * as they are: nobody between changes them, and calls are judged all the same.
  */
 import { postureOf } from "../model/channel.ts";
-import { decide } from "../policy/decide.ts";
 import type { TargetKind } from "../policy/rules.ts";
 import {
   everyMember,
@@ -24,6 +23,7 @@ import { isReadOnly } from "./read-only.ts";
 import { isGatedTool } from "./server-gate.ts";
 import { mayHearOf } from "./tasks.ts";
 import { collected, withheldList } from "./tools.ts";
+import { verdictOn } from "./verdict.ts";
 import type { World } from "./world.ts";
 
 interface Listing {
@@ -96,7 +96,7 @@ export function mayBeCalled(
     facts,
     isList: true,
   } as const;
-  return decide(question, world.rules).kind === "permit";
+  return verdictOn(question, world).kind === "permit";
 }
 
 async function* filteredEvents(

@@ -12,7 +12,7 @@ import type { EntryDraft, Receipt } from "../model/entry.ts";
 import type { MessageChange, MessageProof, SignatureFault, SignatureMode } from "../model/message-proof.ts";
 import type { Denial } from "../policy/decide.ts";
 import type { PastCalls } from "../policy/history/past-calls.ts";
-import type { Answer, Journaled, Located } from "./call.ts";
+import type { Answer, Journaled, Judged, Located } from "./call.ts";
 import type { TaskRegister } from "./task-register.ts";
 import type { UnansweredCalls } from "./unanswered.ts";
 import type { PinnedTools, ServerSignatures } from "./world.ts";
@@ -254,12 +254,22 @@ export interface Approvals {
   readonly settle: (call: HeldCall) => Held;
 }
 
+/**
+ * What calls asked, kept for a while where an operator wants it. `take` returns at once and never throws; what can't be
+ * kept is lost and counted, and no call waits for it or fails because of it.
+ */
+export interface Captures {
+  readonly take: (call: Judged) => void;
+}
+
 /** What the path of a call needs beside the call and the world. */
 export interface Ports {
   readonly journal: Journal;
   /** Absent where answers aren't given any: what servers say of receipts then passes as it is. */
   readonly receipts?: Receipts;
   readonly digests: Digests;
+  /** Absent where nothing of that kind is kept. */
+  readonly captures?: Captures;
   /** Absent where no server's tools are pinned. */
   readonly tools?: Tools;
   /** Absent where no calls are remembered: conditions that ask for them err there. */

@@ -5,7 +5,7 @@ import { falseClaim } from "../identity/claims.ts";
 import { attestMethod, messageKeysMethod } from "../integrity/extension-methods.ts";
 import { printable } from "../kernel/printable.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { decide, type Denial, nothingAllows, type Permit, type Question } from "../policy/decide.ts";
+import { type Denial, nothingAllows, type Permit, type Question } from "../policy/decide.ts";
 import { postureOf } from "../model/channel.ts";
 import type { TargetKind } from "../policy/rules.ts";
 import { isSideRequest } from "../policy/side-methods.ts";
@@ -37,6 +37,7 @@ import { checkServerGate } from "./server-gate.ts";
 import { openSessionId, ownerOf } from "./session-id.ts";
 import { needing } from "./signature-refusals.ts";
 import { blockedTool } from "./tools.ts";
+import { verdictOn } from "./verdict.ts";
 import { checkVersion } from "./version-floor.ts";
 import type { World } from "./world.ts";
 
@@ -230,12 +231,12 @@ export function mayUse(
   server: string,
   world: World,
 ): boolean {
-  return decide({ caller, link: postureOf(channel), server }, world.rules).kind === "permit";
+  return verdictOn({ caller, link: postureOf(channel), server }, world).kind === "permit";
 }
 
 /** What the rules say; of what they allow, how the caller came and what it was granted can still keep it away. */
 function reached(call: Located, question: Question, world: World): Permit | Denial {
-  const verdict = decide(question, world.rules);
+  const verdict = verdictOn(question, world);
   const isOpen = verdict.kind === "permit" || isHeld(verdict);
   const obstacle = isOpen ? (outOfReach(call, question, world) ?? blockedTool(call, world)) : undefined;
   if (obstacle !== undefined) throw obstacle;
@@ -255,6 +256,7 @@ export async function journal(judged: Judged, world: World, ports: Ports): Promi
     ports.history?.settle(call.id, "undone");
     throw error;
   });
+  ports.captures?.take(call);
   const { verdict } = call;
   if (verdict.kind === "permit") return { ...call, verdict, receipt };
   if (refusal !== undefined) throw refusal;

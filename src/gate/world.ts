@@ -126,6 +126,8 @@ export interface World {
   /** By server; those that aren't here know nothing of signatures. */
   readonly signatures: ReadonlyMap<string, ServerSignatures>;
   readonly signers: PinnedSigners;
+  /** What the rules stop is let through, and recorded. */
+  readonly observes: boolean;
   /** SHA-256 over everything above, base64url; stands in each decision's entry. */
   readonly digest: string;
 }
@@ -156,6 +158,8 @@ interface WorldParts {
   readonly delegation?: DelegationLimits;
   readonly signatures?: Readonly<Record<string, SignatureTerms>>;
   readonly signers?: PinnedSigners;
+  /** By default what the rules say counts. */
+  readonly observes?: boolean;
 }
 
 /** @throws Refusal if a rule can't be compiled */
@@ -188,6 +192,7 @@ export function makeWorld(given: WorldParts): World {
       ]),
     ),
     signers,
+    observes: parts.observes,
     digest: toBase64url(sha256(utf8(contentOf(parts)))),
   };
 }
@@ -209,6 +214,7 @@ function complete(parts: WorldParts): Required<WorldParts> {
     tools: new Map(),
     signatures: {},
     signers: nobody,
+    observes: false,
     ...parts,
   };
 }
@@ -244,6 +250,7 @@ function contentOf(parts: Required<WorldParts>): string {
       pins: [...signers.pins].toSorted(byName),
       signers: [...signers.signers].toSorted(),
     },
+    ...(parts.observes && { observes: true }),
   });
 }
 

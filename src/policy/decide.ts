@@ -68,16 +68,24 @@ class Permit {
   /** What is taken out of the call and of its answer, by which rule. */
   readonly redactions: readonly (Redaction & { readonly rule: string })[];
   readonly shadows: readonly Shadow[];
+  /** Where nothing is enforced: what the rules would have stopped it with. */
+  readonly observed: Denial | undefined;
   readonly #judged = true;
 
   constructor(
     rule: string,
-    { answer, redactions, shadows }: Pick<Permit, "answer" | "redactions" | "shadows">,
+    {
+      answer,
+      redactions,
+      shadows,
+      observed,
+    }: Pick<Permit, "answer" | "redactions" | "shadows"> & { readonly observed?: Denial },
   ) {
     this.rule = rule;
     this.answer = answer;
     this.redactions = redactions;
     this.shadows = shadows;
+    this.observed = observed;
   }
 
   /** Keeps look-alikes out: an object literal can't have this private field. */
@@ -140,6 +148,26 @@ export function decide(question: Question, rules: readonly Rule[]): Permit | Den
     allowed.answer,
   );
   return new Permit(allowed.rule, { answer, redactions, shadows });
+}
+
+/**
+ * What is decided where nothing is enforced: what the rules stop is let through, with what they would have said. What
+ * they take out is taken out all the same, and a delegation reaches no further than it says.
+ */
+export function observe(question: Question, rules: readonly Rule[]): Permit | Denial {
+  const verdict = decide(question, rules);
+  const { shadows } = verdict;
+  const { caller, server, target } = question;
+  if (caller.delegation !== undefined && !covers(caller.delegation.scope, server, target))
+    return { ...outOfScope(question), shadows };
+  if (verdict.kind === "permit") {
+    const { rule, redactions } = verdict;
+    return new Permit(rule, { answer: "none", redactions, shadows });
+  }
+  const redactions = matchedOf(question, rules).matched.flatMap(({ rule }) =>
+    rule.isShadow || rule.redaction === undefined ? [] : [{ ...rule.redaction, rule: rule.name }],
+  );
+  return new Permit("observe", { answer: "none", redactions, shadows, observed: verdict });
 }
 
 /** What rules say of a message that belongs to a call that was let through: it is open unless one denies it. */

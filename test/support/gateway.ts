@@ -49,6 +49,8 @@ export interface TestGatewayOptions {
   readonly folder?: string;
   readonly listen?: string;
   readonly dashboard?: string;
+  /** As `up --observe`. */
+  readonly observes?: true;
 }
 
 /** @param yaml servers, policies and limits; what the options name is given */
@@ -60,10 +62,11 @@ export async function testGateway(
   const { listen = "127.0.0.1:0", dashboard = "off" } = options;
   const folder = options.folder ?? (await temporaryFolder(t));
   await quicklyUnlocked(path.join(folder, "state"));
-  const config = parseConfig(
+  const parsed = parseConfig(
     `state: ./state\nlisten: ${listen}\ndashboard: "${dashboard}"\n${yaml}`,
     path.join(folder, "latticegate.yaml"),
   );
+  const config: Config = options.observes === true ? { ...parsed, observes: true } : parsed;
   const lines: string[] = [];
   const clock = options.clock ?? systemClock;
   const log = systemLog({ level: "debug", clock, form: "json", write: (line) => void lines.push(line) });

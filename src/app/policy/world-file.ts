@@ -37,6 +37,9 @@ export const worldMembers = {
 const worldSchema = z.strictObject(worldMembers);
 export type WorldDocument = z.output<typeof worldSchema>;
 
+/** Where nothing is said of the world. */
+export const worldOfNothing: WorldDocument = worldSchema.parse({});
+
 /** The world that calls are tried in. */
 export function trialWorldOf(document: WorldDocument): TrialWorld {
   const { trust_domain: trustDomain, tools } = document;

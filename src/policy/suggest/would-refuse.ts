@@ -1,0 +1,89 @@
+/**
+ * What rules would have made of calls that are kept. Where a rule reads something that isn't kept, nobody can tell, and
+ * that is said: `unknown` is never taken for a yes or a no.
+ */
+import { decide, type Question } from "../decide.ts";
+import type { Rule } from "../rules.ts";
+import { questionOf, type TrialWorld } from "../trial/described-call.ts";
+import { type CallRecord, describedIn, keptPath } from "./call-record.ts";
+
+type Fate = "refused" | "held" | "unknown";
+
+/** Calls of one caller for one thing, which the same rule stops. */
+export interface Stopped {
+  readonly fate: Fate;
+  /** The rule; `default-deny` where none allows; of `unknown`, the first that can't be told. */
+  readonly rule: string;
+  readonly because: string;
+  /** `server/tool`. */
+  readonly call: string;
+  readonly caller: string;
+  readonly calls: number;
+  /** Ids of some of them. */
+  readonly examples: readonly string[];
+}
+
+export interface WouldRefuse {
+  readonly calls: number;
+  readonly passed: number;
+  /** The most calls first. */
+  readonly stopped: readonly Stopped[];
+}
+
+const maxExamples = 3;
+
+export function wouldRefuse(
+  calls: readonly CallRecord[],
+  rules: readonly Rule[],
+  world: TrialWorld,
+): WouldRefuse {
+  const rows = new Map<string, Stopped>();
+  let passed = 0;
+  for (const record of calls) {
+    const stop = stopOf(record, rules, world);
+    if (stop === undefined) {
+      passed++;
+      continue;
+    }
+    const { call, caller, id } = record;
+    const key = JSON.stringify([stop.fate, stop.rule, call, caller]);
+    const row = rows.get(key) ?? { ...stop, call, caller, calls: 0, examples: [] };
+    const examples = row.examples.length < maxExamples && id !== "" ? [...row.examples, id] : row.examples;
+    rows.set(key, { ...row, calls: row.calls + 1, examples });
+  }
+  return {
+    calls: calls.length,
+    passed,
+    stopped: [...rows.values()].toSorted((a, b) => b.calls - a.calls),
+  };
+}
+
+type Stop = Pick<Stopped, "fate" | "rule" | "because">;
+
+function stopOf(record: CallRecord, rules: readonly Rule[], world: TrialWorld): Stop | undefined {
+  const question = questionOf(describedIn(record), world, rules);
+  const unknown = rules.find((rule) => isAbout(rule, question) && !isTold(rule));
+  if (unknown !== undefined) {
+    const because = "It reads what isn't kept of calls.";
+    return { fate: "unknown", rule: unknown.name, because };
+  }
+  const verdict = decide(question, rules);
+  if (verdict.kind === "permit") return undefined;
+  const { rule, because, held } = verdict;
+  return { fate: held === undefined ? "refused" : "held", rule: rule ?? "default-deny", because };
+}
+
+function isAbout(rule: Rule, { caller, server, target }: Question): boolean {
+  return (
+    !rule.isShadow &&
+    target !== undefined &&
+    rule.matches[target.kind](server, target.name) &&
+    [...caller.chain, caller.id].some(rule.matchesCaller)
+  );
+}
+
+/** Whether all it asks for is kept; how calls were signed isn't. */
+function isTold({ when, signature, stepUp }: Rule): boolean {
+  const isConditionKept = when === undefined || when.reads.every((path) => keptPath.test(path));
+  return isConditionKept && signature === undefined && stepUp?.signature === undefined;
+}
