@@ -12,7 +12,7 @@ import { openLogReader } from "../host/store/log-reader.ts";
 import { toBase64url, utf8 } from "../kernel/bytes.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
-import { type PastCalls, pastCalls } from "../policy/history/past-calls.ts";
+import { type PastCall, type PastCalls, pastCalls } from "../policy/history/past-calls.ts";
 import type { Rule } from "../policy/rules.ts";
 import { firstSince } from "./log-times.ts";
 import type { LogNames } from "./subject-names.ts";
@@ -37,8 +37,10 @@ interface Options {
   readonly log: Log;
 }
 
-/** Of a longer log, the window isn't read to its beginning: what asks for it errs. */
+/** Of more calls, the window isn't read to its end: what asks for it errs. */
 const maxRead = 2_000_000;
+/** Calls whose outcome may not be in the log yet when it is read. */
+const maxRecent = 10_000;
 const readAtOnce = 512;
 const digestBytes = 12;
 
@@ -48,6 +50,7 @@ interface Memory {
   readonly calls: PastCalls;
   /** Why nothing can be said yet; undefined once all is read. */
   why: string | undefined;
+  isReading: boolean;
   /** While it is read: what happened meanwhile, which the log has too. */
   readonly reserved: Set<string>;
   readonly settled: Map<string, "stands" | "undone">;
@@ -59,6 +62,8 @@ export async function openHistory(options: Options): Promise<HistoryDesk> {
   let seen: readonly Rule[] | undefined;
   let reading: Promise<void> = Promise.resolve();
   let memory = memoryOf([], [], options);
+  const underWay = new Map<string, PastCall>();
+  const recent = new Map<string, "stands" | "undone">();
   const now = (): Memory => {
     const rules = options.rules();
     if (rules === seen) return memory;
@@ -67,6 +72,12 @@ export async function openHistory(options: Options): Promise<HistoryDesk> {
     const reads = rules.flatMap(({ when }) => when?.reads ?? []).filter((path) => argumentPath.test(path));
     if (askedBy(recollections, reads) === memory.asked) return memory;
     const next = (memory = memoryOf(recollections, reads, options));
+    // The log may have neither their decisions nor their outcomes yet.
+    for (const call of underWay.values()) {
+      next.reserved.add(call.callId);
+      next.calls.restore(call);
+    }
+    for (const [callId, how] of recent) next.settled.set(callId, how);
     const readNext = (): Promise<void> => readInto(next, recollections, { ...options, signal: over.signal });
     reading = reading.then(readNext);
     return memory;
@@ -81,13 +92,21 @@ export async function openHistory(options: Options): Promise<HistoryDesk> {
       return why === undefined ? calls.of(asker) : { recall: () => ({ why }) };
     },
     reserve: (call) => {
-      const { calls, why, reserved } = now();
-      if (why !== undefined) reserved.add(call.callId);
-      return calls.reserve(call);
+      const { calls, isReading, reserved } = now();
+      const refused = calls.reserve(call);
+      if (refused !== undefined) return refused;
+      if (isReading) reserved.add(call.callId);
+      underWay.set(call.callId, call);
+      return undefined;
     },
+    restore: (call) => now().calls.restore(call),
     settle: (callId, how) => {
-      const { calls, why, settled } = now();
-      if (why !== undefined) settled.set(callId, how);
+      const { calls, isReading, settled } = now();
+      if (!underWay.delete(callId)) return;
+      recent.set(callId, how);
+      const [oldest] = recent.size > maxRecent ? recent.keys() : [];
+      if (oldest !== undefined) recent.delete(oldest);
+      if (isReading) settled.set(callId, how);
       calls.settle(callId, how);
     },
     forget: (ids) => now().calls.forget(ids),
@@ -113,6 +132,7 @@ function memoryOf(
     asked: askedBy(recollections, reads),
     calls: pastCalls(recollections, digest, { reads }),
     why: recollections.length === 0 ? undefined : "the calls before aren't all read yet",
+    isReading: recollections.length > 0,
     reserved: new Set(),
     settled: new Map(),
   };
@@ -136,35 +156,38 @@ async function readInto(
     const reader = openLogReader(folder);
     const from = await firstSince(reader, sinceUnixMs);
     const open = new Set<string>();
-    let read = 0;
+    let [read, calls] = [0, 0];
     for await (const { reading } of reader.forwards(from)) {
       if (signal.aborted) return;
-      if (++read > maxRead) throw new Error(`more than ${maxRead} entries lie in what rules look back on`);
-      if (read % readAtOnce === 0) await nextTurn();
+      if (++read % readAtOnce === 0) await nextTurn();
       if (reading.kind !== "entry" || !reading.entry.event.startsWith("call.")) continue;
-      take(memory, open, reading.entry, options.names);
+      if (take(memory, open, reading.entry, options.names) && ++calls > maxRead)
+        throw new Error(`more than ${maxRead} calls lie in what rules look back on`);
     }
     for (const [callId, how] of memory.settled) memory.calls.settle(callId, how);
-    memory.reserved.clear();
-    memory.settled.clear();
     memory.why = undefined;
     if (recollections.length > 0) log.info("history.read", { entries: read });
   } catch (error) {
     memory.why = "the calls before can't be read";
     log.error("history.unreadable", { reason: error instanceof Error ? error.message : "unknown" });
+  } finally {
+    memory.isReading = false;
+    memory.reserved.clear();
+    memory.settled.clear();
   }
 }
 
-function take(memory: Memory, open: Set<string>, entry: Entry, names: LogNames): void {
+/** @returns whether it is a call that counts */
+function take(memory: Memory, open: Set<string>, entry: Entry, names: LogNames): boolean {
   const { callId } = entry;
   if (entry.event === "call.outcome") {
-    if (!open.delete(callId)) return;
-    memory.calls.settle(callId, endOf({ ...entry, answerFailed: entry.facts["answer"] === "failed" }));
-    return;
+    if (!open.delete(callId)) return false;
+    memory.calls.settle(callId, endOf({ outcome: entry.outcome, answer: entry.facts["answer"] }));
+    return false;
   }
   const call = memory.reserved.has(callId) ? undefined : pastCallIn(names.named(entry));
-  if (call === undefined) return;
+  if (call === undefined) return false;
   open.add(callId);
-  const why = memory.calls.reserve(call);
-  if (why !== undefined) throw new Error(why);
+  memory.calls.restore(call);
+  return true;
 }

@@ -16,6 +16,8 @@ export interface Ending {
   readonly answerBytes: number;
   /** The tool or the server said in its answer that it failed. */
   readonly answerFailed: boolean;
+  /** The server asks for something before it answers; the call is made again with it. */
+  readonly asksFirst?: true;
   /** The answer was longer than what is read into; it was passed on as it came. */
   readonly uninspected?: boolean;
   /** The call whose stream went on here. */
@@ -73,6 +75,7 @@ export function outcomeEntry(call: Received & Partial<Read>, ending: Ending, now
       answer_bytes: String(ending.answerBytes),
       duration_ms: String(nowUnixMs - call.atUnixMs),
       ...(ending.answerFailed && { answer: "failed" }),
+      ...(ending.asksFirst === true && { answer: "input_required" }),
       ...(ending.uninspected === true && { inspected: "no" }),
       ...(ending.resumes !== undefined && { resumes: ending.resumes }),
       ...(ending.upstreamRegression !== undefined && { "upstream.regression": ending.upstreamRegression }),

@@ -20,12 +20,18 @@ export interface Target {
   readonly name: string;
 }
 
+/** The calls before, as of the moment of the decision: a message may have been long in coming. */
+export interface Past {
+  readonly calls: PastCalls;
+  readonly nowUnixMs: number;
+}
+
 /** The facts of a call, for each party of its chain. */
-export function facing(call: Located, target: Target | undefined, world: World, history?: PastCalls): Facing {
+export function facing(call: Located, target: Target | undefined, world: World, past?: Past): Facing {
   const known = new Map<string, Facts>();
   return {
     of: (party) => {
-      const found = known.get(party) ?? factsOf(call, { party, target, world, ...(history && { history }) });
+      const found = known.get(party) ?? factsOf(call, { party, target, world, ...(past && { past }) });
       known.set(party, found);
       return found as unknown as Readonly<Record<string, unknown>>;
     },
@@ -91,12 +97,12 @@ interface About {
   readonly party: string;
   readonly target: Target | undefined;
   readonly world: World;
-  readonly history?: PastCalls;
+  readonly past?: Past;
 }
 
 function factsOf(call: Located, about: About): Facts {
   const { channel, server, frame, atUnixMs, clientSession } = call;
-  const { target, world, history } = about;
+  const { target, world, past } = about;
   const { surroundings } = world;
   return lazily<Facts>({
     caller: () => callerFacts(call, about.party, surroundings),
@@ -110,7 +116,9 @@ function factsOf(call: Located, about: About): Facts {
       const data = target && surroundings.dataOf(target.kind, server, target.name);
       return { class: data?.name ?? "", shelf_life: data?.shelfLifeMs ?? 0 };
     },
-    ...(history && { history: () => history.of(askerOf(call, about.party, target)) }),
+    ...(past && {
+      history: () => past.calls.of(askerOf(call, { party: about.party, target, nowUnixMs: past.nowUnixMs })),
+    }),
     intent: () => ({ purpose: purposeIn(frame) }),
   });
 }

@@ -48,10 +48,10 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
   } catch (error) {
     departure = refused(call, error, ports);
   }
-  ports.history?.settle(call.id, endOf(departure.ending));
   let mark: Mark | undefined;
   try {
     const entry = outcomeEntry(call, departure.ending, ports.clock.nowUnixMs());
+    ports.history?.settle(call.id, endOf({ outcome: entry.outcome, answer: entry.facts["answer"] }));
     const { index } = await ports.journal.append(entry);
     mark = await markFor(call, { index, takes: departure.isResult === true }, ports);
   } catch (error) {

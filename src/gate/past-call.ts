@@ -1,4 +1,5 @@
 /** A call as history has it: what is asked of those that came before, and what is kept of this one. */
+import { sha256Base64url } from "../crypto/hash.ts";
 import { trustDomainOf } from "../identity/spiffe-id.ts";
 import { isPseudonym } from "../crypto/subject-keys.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -11,21 +12,36 @@ import type { Ports } from "./ports.ts";
 import { recordedUri } from "./recorded-uri.ts";
 
 /** Who asks about calls before this one. */
-export function askerOf(call: Located, party: string, target: Target | undefined): Asker {
+export function askerOf(
+  call: Located,
+  {
+    party,
+    target,
+    nowUnixMs,
+  }: { readonly party: string; readonly target: Target | undefined; readonly nowUnixMs: number },
+): Asker {
   return {
     ...standingOf(call.caller),
     party,
     session: call.clientSession,
     target: pastTarget(call, target),
-    atUnixMs: call.atUnixMs,
+    atUnixMs: nowUnixMs,
   };
 }
 
-/** INVARIANT: `call` and the entry it leaves have the same one. */
 function pastTarget({ server, frame }: Located, target: Target | undefined): string {
-  if (target?.kind === "tools") return `${server}/${target.name}`;
-  if (target?.kind === "resources") return `${server}/${recordedUri(target.name)}`;
-  return `${server}/${frame === undefined || frame.kind === "response" ? "" : frame.method}`;
+  if (target?.kind === "tools") return bounded(`${server}/${target.name}`);
+  if (target?.kind === "resources") return bounded(`${server}/${recordedUri(target.name)}`);
+  return bounded(`${server}/${frame === undefined || frame.kind === "response" ? "" : frame.method}`);
+}
+
+const maxTargetChars = 160;
+const headChars = 100;
+
+/** What entries have of longer names is cut: two that begin alike stay two. */
+function bounded(target: string): string {
+  if (target.length <= maxTargetChars) return target;
+  return `${target.slice(0, headChars)}…${sha256Base64url(target).slice(0, 22)}`;
 }
 
 function standingOf({
@@ -48,27 +64,53 @@ export function issuerOf(name: string): string {
  * @returns what its entry keeps of it; undefined if nothing is
  * @throws Refusal `busy` if it can't be remembered: limits that count it would let too much pass
  */
-export function reserved(call: Judged, { history }: Pick<Ports, "history">): Features | undefined {
+export function reserved(
+  call: Judged,
+  { history, clock }: Pick<Ports, "history" | "clock">,
+): KeptOfCall | undefined {
   const { verdict, question, frame } = call;
   // What goes on with a task was counted when it began.
-  if (history === undefined || question.target === undefined || question.isList === true) return undefined;
-  if (frame?.kind !== "request") return undefined;
+  const isCounted = frame?.kind === "request" && question.isList !== true;
+  if (history === undefined || question.target === undefined || !isCounted) return undefined;
   const features = history.featuresOf(() => question.facts?.of(call.caller.id)["args"]);
-  if (verdict.kind !== "permit" || features === undefined || !history.isAsked())
-    return features === "too long" ? undefined : features;
-  const { party: _, ...asker } = askerOf(call, call.caller.id, question.target);
+  if (features === undefined) return undefined;
+  const counts = verdict.kind === "permit" && history.isAsked();
+  if (features === "too long") {
+    if (counts) throw uncountable("its arguments are too long");
+    return undefined;
+  }
+  const decidedUnixMs = clock.nowUnixMs();
+  const asking = { party: call.caller.id, target: question.target, nowUnixMs: decidedUnixMs };
+  const { party: _, ...asker } = askerOf(call, asking);
   const { parties } = standingOf(call.caller);
-  const why =
-    features === "too long"
-      ? "its arguments are too long"
-      : history.reserve({ ...asker, parties, callId: call.id, features });
-  if (why === undefined && features !== "too long") return features;
-  throw new Refusal("busy", `Policies count this call, and it can't be remembered: ${why ?? ""}.`);
+  const why = counts ? history.reserve({ ...asker, parties, callId: call.id, features }) : undefined;
+  if (why !== undefined) throw uncountable(why);
+  return { features, target: asker.target, decidedUnixMs };
 }
 
-export function withFeatures(draft: EntryDraft, features: Features | undefined): EntryDraft {
-  if (features === undefined) return draft;
-  return { ...draft, facts: { ...draft.facts, features: formatFeatures(features) } };
+function uncountable(why: string): Refusal {
+  return new Refusal("busy", `Policies count this call, and it can't be remembered: ${why}.`);
+}
+
+/** What an entry keeps of a call, for those that come after it. */
+interface KeptOfCall {
+  readonly decidedUnixMs: number;
+  readonly features: Features;
+  readonly target: string;
+}
+
+export function withFeatures(draft: EntryDraft, kept: KeptOfCall | undefined): EntryDraft {
+  if (kept === undefined) return draft;
+  const { features, target, decidedUnixMs } = kept;
+  const all = targetIn(draft) === target ? features : { ...features, [targetName]: target };
+  return { ...draft, atUnixMs: decidedUnixMs, facts: { ...draft.facts, features: formatFeatures(all) } };
+}
+
+/** Among the features, what was called, where the rest of the entry doesn't say it. */
+const targetName = "target";
+
+function targetIn({ tool, facts }: Pick<EntryDraft, "tool" | "facts">): string {
+  return tool ?? `${facts["server"] ?? ""}/${facts["resource"] ?? facts["method"] ?? ""}`;
 }
 
 /** The call of a decision's entry, with names; undefined of one that history doesn't count. */
@@ -81,19 +123,19 @@ export function pastCallIn({
   tool,
   facts,
 }: Omit<EntryDraft, "event"> & { readonly event: string }): PastCall | undefined {
-  const { server, features, session = "", chain, resource, method } = facts;
+  const { server, session = "", chain, resource } = facts;
   if (event !== "call.decision" || outcome !== "allowed" || server === undefined) return undefined;
   // From before a rule asked for anything: what names something was a call.
-  if (features === undefined && tool === null && resource === undefined) return undefined;
-  const target = tool ?? `${server}/${resource ?? method ?? ""}`;
-  // Of whom nobody knows any more, calls are counted and nothing else.
-  const read = isPseudonym(principal) ? {} : readFeatures(features ?? "{}");
+  if (facts["features"] === undefined && tool === null && resource === undefined) return undefined;
+  const read = readFeatures(facts["features"] ?? "{}");
+  const { [targetName]: named, ...features } = read ?? {};
   return {
     callId,
     atUnixMs,
     session,
-    target,
-    features: read,
+    target: typeof named === "string" ? named : targetIn({ tool, facts }),
+    // Of whom nobody knows any more, calls are counted and nothing else.
+    features: read === undefined && !isPseudonym(principal) ? undefined : features,
     ...standingOf({ id: principal, chain: namesIn(chain) }),
   };
 }
@@ -107,13 +149,13 @@ function namesIn(chain: string | undefined): readonly string[] {
   }
 }
 
-/** Whether a call counts still, once its outcome is known: not if its server says that it failed. */
-export function endOf({
-  outcome,
-  answerFailed,
-}: {
+/** What a call's outcome says of it, as its entry has it. */
+interface Ended {
   readonly outcome: string;
-  readonly answerFailed: boolean;
-}): "stands" | "undone" {
-  return outcome === "allowed" && answerFailed ? "undone" : "stands";
+  readonly answer: string | undefined;
+}
+
+/** Whether a call counts still, once its outcome is known: not if its server says that it failed, or asks for more first. */
+export function endOf({ outcome, answer }: Ended): "stands" | "undone" {
+  return outcome === "allowed" && (answer === "failed" || answer === "input_required") ? "undone" : "stands";
 }

@@ -298,6 +298,7 @@ function ending({ status, bytes, uninspected, response }: Answered): Ending {
     status,
     answerBytes: bytes,
     answerFailed: failed,
+    ...(response?.result?.resultType === "input_required" && { asksFirst: true as const }),
     ...(uninspected && { uninspected }),
   };
 }

@@ -25,7 +25,7 @@ import type {
 } from "./call.ts";
 import { principalOf } from "./call.ts";
 import { decisionEntry } from "./entries.ts";
-import { facing, facingSide, facingTask, paramsIn } from "./facts.ts";
+import { facing, facingSide, facingTask, paramsIn, type Past } from "./facts.ts";
 import { checkTarget, readForwarded } from "./forward.ts";
 import { isHeld, settled, withRequest } from "./held.ts";
 import { checkSigned, isAboutSignatures, signedAs } from "./open.ts";
@@ -148,8 +148,13 @@ export function checkLink(
 }
 
 /** @throws Refusal `insufficient_scope`, `classical_link`, `signature_required`, `signature_refused`, `tool_blocked` */
-export function judge(call: Located, world: World, { history }: Pick<Ports, "history">): Judged {
-  const question = questionOf(call, world, history);
+export function judge(
+  call: Located,
+  world: World,
+  { history, clock }: Pick<Ports, "history" | "clock">,
+): Judged {
+  const past = history && { calls: history, nowUnixMs: clock.nowUnixMs() };
+  const question = questionOf(call, world, past);
   const members = world.virtualServers.get(call.server);
   const verdict =
     members === undefined ? reached(call, question, world) : reachedSome(call, question, { members, world });
@@ -160,7 +165,7 @@ export function judge(call: Located, world: World, { history }: Pick<Ports, "his
 }
 
 /** All that is known of the call, asked. */
-function questionOf(call: Located, world: World, history: Ports["history"]): Question {
+function questionOf(call: Located, world: World, past: Past | undefined): Question {
   const { caller, channel, server, atUnixMs } = call;
   const link = postureOf(channel);
   const side = sideOf(call, world);
@@ -178,7 +183,7 @@ function questionOf(call: Located, world: World, history: Ports["history"]): Que
     caller,
     link,
     server,
-    facts: facing(call, target, world, history),
+    facts: facing(call, target, world, past),
     ...(target && { target, onlyReads }),
     ...(signed && { signed }),
     ...side,
@@ -250,8 +255,8 @@ function reached(call: Located, question: Question, world: World): Permit | Deni
 export async function journal(judged: Judged, world: World, ports: Ports): Promise<Journaled> {
   const answered = settled(judged, world, ports);
   const { call, refusal } = answered;
-  const features = reserved(call, ports);
-  const draft = withFeatures(decisionEntry(call, world, requestHmac(call, ports)), features);
+  const kept = reserved(call, ports);
+  const draft = withFeatures(decisionEntry(call, world, requestHmac(call, ports)), kept);
   const receipt = await ports.journal.append(withRequest(draft, answered)).catch((error: unknown) => {
     ports.history?.settle(call.id, "undone");
     throw error;

@@ -119,6 +119,23 @@ test("what its server says failed counts no more, and what is under way does", a
   assert.equal(await refund(client, 1), false);
 });
 
+test("a call whose server asks for something first is one call, when it comes again", async (t) => {
+  const answering: Answering = (request, response, body) => {
+    if (body.includes("requestState")) return echoResult(request, response, body);
+    const result = { resultType: "input_required", requestState: "s", inputRequests: {} };
+    response
+      .setHeader("content-type", "application/json")
+      .end(JSON.stringify({ jsonrpc: "2.0", id: 1, result }));
+  };
+  const { gateway } = await house(t, limit('history.seen("args.order", args.order, "1h")'), answering);
+  const client = clientOf(t, gateway, await enrol(gateway));
+  const call = toolCall("process_refund", 1, { amount: 1, order: "A-1" }) as { params: object };
+  assert.match((await client.post("payments", call)).text, /input_required/);
+  const again = { ...call, params: { ...call.params, requestState: "s", inputResponses: {} } };
+  assert.match((await client.post("payments", again)).text, /"result"/);
+  assert.match((await client.post("payments", again)).text, /That is more than is allowed/);
+});
+
 test("what came before on another server counts, in this session's order", async (t) => {
   const { gateway } = await house(
     t,

@@ -12,15 +12,20 @@ export interface LineBook {
     owner: string,
     nowUnixMs: number,
   ) => readonly Line[] | undefined;
+  /** Those of them that are there. */
+  readonly opened: (wanted: ReadonlyMap<string, Kept>) => readonly Line[];
   readonly drop: (isGone: (key: string, owner: string) => boolean) => void;
 }
 
+/** To look through all of them takes a while, and who is at his bound asks again and again. */
+const lookEveryMs = 10_000;
 /** Callers, sessions and tools that are remembered at once, in all and for one caller. */
 const most = { lines: 200_000, ofOwner: 5000 } as const;
 
 export function lineBook(limits: { readonly lines: number; readonly ofOwner: number } = most): LineBook {
   const lines = new Map<string, Line>();
   const counts = new Map<string, number>();
+  let lookedUnixMs = Number.NEGATIVE_INFINITY;
 
   const count = (owner: string, by: number): void => {
     const now = (counts.get(owner) ?? 0) + by;
@@ -40,12 +45,16 @@ export function lineBook(limits: { readonly lines: number; readonly ofOwner: num
   return {
     at: (key) => lines.get(key),
     drop,
+    opened: (wanted) => [...wanted.keys()].flatMap((key) => lines.get(key) ?? []),
     open: (wanted, owner, nowUnixMs) => {
       const more = wanted
         .keys()
         .filter((key) => !lines.has(key))
         .toArray().length;
-      if (more > 0 && isFull(owner, more)) drop((key) => lines.get(key)?.isOver(nowUnixMs) === true);
+      if (more > 0 && isFull(owner, more) && nowUnixMs - lookedUnixMs >= lookEveryMs) {
+        lookedUnixMs = nowUnixMs;
+        drop((key) => lines.get(key)?.isOver(nowUnixMs) === true);
+      }
       if (more > 0 && isFull(owner, more)) return undefined;
       return [...wanted].map(([key, kept]) => {
         const known = lines.get(key);

@@ -48,12 +48,16 @@ interface Stay {
 interface Figures {
   readonly count: number;
   readonly sum: number;
-  readonly squares: number;
+  readonly mean: number;
+  /** Sum of the squares of what each differs from the mean. */
+  readonly spread: number;
   readonly min: number;
   readonly max: number;
   readonly last: number;
 }
 
+/** A clock that jumps ahead and back makes nothing forgotten, up to this. */
+const jumpMs = 60 * 60_000;
 /** Beyond it, old ones are put together in pairs. */
 const maxStays = 4096;
 /** Values that a line remembers. */
@@ -62,31 +66,28 @@ const maxSaid = 10_000;
 export function lineOf(owner: string, kept: Kept): Line {
   let stays: Stay[] = [];
   let saidInAll = 0;
+  let mergeAt = maxStays;
   /** Until then, more was said than is remembered; or some of what was said can't be read. */
   let lossyUntilUnixMs = Number.NEGATIVE_INFINITY;
   let unreadUntilUnixMs = Number.NEGATIVE_INFINITY;
 
   const forget = (nowUnixMs: number): void => {
-    const from = nowUnixMs - kept.windowMs;
+    const from = nowUnixMs - kept.windowMs - jumpMs;
     const alive = stays.findIndex(({ atUnixMs, openId }) => atUnixMs > from || openId !== undefined);
     const gone = stays.splice(0, alive === -1 ? stays.length : alive);
     for (const each of gone) saidInAll -= saidIn(each);
   };
-  const after = (afterUnixMs: number, spend: Spend): readonly Stay[] => {
-    spend(stays.length >> 3);
-    return stays.filter(({ atUnixMs }) => atUnixMs > afterUnixMs);
-  };
-
   return {
     owner,
     add: (call) => {
       forget(call.atUnixMs);
-      if (stays.length >= maxStays) {
+      if (stays.length >= mergeAt) {
         stays = merged(stays);
+        mergeAt = Math.max(maxStays, stays.length + (maxStays >> 3));
         saidInAll = stays.reduce((sum, each) => sum + saidIn(each), 0);
       }
       const stay = stayOf(call, kept);
-      if (call.features === undefined) unreadUntilUnixMs = call.atUnixMs + kept.windowMs;
+      if (isUnread(call, kept)) unreadUntilUnixMs = call.atUnixMs + kept.windowMs;
       const isTooMuch = saidInAll + saidIn(stay) > maxSaid;
       if (isTooMuch) lossyUntilUnixMs = call.atUnixMs + kept.windowMs;
       // Those read from the log come after the first of today's.
@@ -105,9 +106,10 @@ export function lineOf(owner: string, kept: Kept): Line {
     },
     recall: ({ what, path, windowMs }, { value, nowUnixMs, spend }) => {
       if (what === "running") return stays.filter(({ openId }) => openId !== undefined).length;
-      const counted = after(nowUnixMs - windowMs, spend);
+      const counted = after(stays, nowUnixMs - windowMs, spend);
       if (path === undefined) return counted.reduce((sum, { calls }) => sum + calls, 0);
-      if (nowUnixMs < unreadUntilUnixMs) return { why: "what was kept of a call can't be read" };
+      if (nowUnixMs < unreadUntilUnixMs)
+        return { why: "what a call said isn't a number, or isn't known any more" };
       if (what !== "distinct" && what !== "seen") return figure(what, figuresIn(counted, path));
       if (nowUnixMs < lossyUntilUnixMs)
         return { why: `more than ${maxSaid} values are too many to remember` };
@@ -115,13 +117,27 @@ export function lineOf(owner: string, kept: Kept): Line {
       const said = new Set(counted.flatMap((each) => [...(each.said.get(path) ?? [])]));
       return what === "distinct" ? said.size : value !== undefined && said.has(value);
     },
-    first: (afterUnixMs, spend) => after(afterUnixMs, spend)[0]?.fromUnixMs,
-    last: (afterUnixMs, spend) => after(afterUnixMs, spend).at(-1)?.atUnixMs,
+    first: (afterUnixMs, spend) => after(stays, afterUnixMs, spend)[0]?.fromUnixMs,
+    last: (afterUnixMs, spend) => after(stays, afterUnixMs, spend).at(-1)?.atUnixMs,
     isOver: (nowUnixMs) => {
       forget(nowUnixMs);
       return stays.length === 0;
     },
   };
+}
+
+function after(stays: readonly Stay[], afterUnixMs: number, spend: Spend): readonly Stay[] {
+  spend(stays.length >> 3);
+  return stays.filter(({ atUnixMs }) => atUnixMs > afterUnixMs);
+}
+
+/** What is there and is no number can't be summed: its server may read it as one. */
+function isUnread({ features }: Seen, { figures }: Kept): boolean {
+  if (features === undefined) return true;
+  return figures.values().some((path) => {
+    const value = Object.hasOwn(features, path) ? features[path] : null;
+    return value !== null && typeof value !== "number";
+  });
 }
 
 function stayOf({ callId, atUnixMs, features }: Seen, kept: Kept): Stay {
@@ -131,7 +147,15 @@ function stayOf({ callId, atUnixMs, features }: Seen, kept: Kept): Stay {
     if (value === null || value === notKept) continue;
     if (kept.said.has(path)) said.set(path, new Set([value]));
     if (typeof value !== "number" || !kept.figures.has(path)) continue;
-    figures.set(path, { count: 1, sum: value, squares: value * value, min: value, max: value, last: value });
+    figures.set(path, {
+      count: 1,
+      sum: value,
+      mean: value,
+      spread: 0,
+      min: value,
+      max: value,
+      last: value,
+    });
   }
   return { openId: callId, fromUnixMs: atUnixMs, atUnixMs, calls: 1, figures, said };
 }
@@ -170,32 +194,44 @@ function together(one: Stay, other: Stay): Stay {
 
 function sumOf(one: Figures | undefined, next: Figures): Figures {
   if (one === undefined) return next;
+  // Chan, Golub, LeVeque (1979): sums of squares of large numbers lose what they differ by.
+  const count = one.count + next.count;
+  const apart = next.mean - one.mean;
   return {
-    count: one.count + next.count,
+    count,
     sum: one.sum + next.sum,
-    squares: one.squares + next.squares,
+    mean: one.mean + (apart * next.count) / count,
+    spread: one.spread + next.spread + (apart * apart * one.count * next.count) / count,
     min: Math.min(one.min, next.min),
     max: Math.max(one.max, next.max),
     last: next.last,
   };
 }
 
+/** INVARIANT: what isn't settled yet takes nothing away: its server may still refuse it. */
 function figuresIn(stays: readonly Stay[], path: string): Figures | undefined {
-  return stays.reduce<Figures | undefined>((sum, { figures }) => {
+  return stays.reduce<Figures | undefined>((sum, { figures, openId }) => {
     const next = figures.get(path);
-    return next === undefined ? sum : sumOf(sum, next);
+    if (next === undefined) return sum;
+    return sumOf(sum, openId !== undefined && next.sum < 0 ? { ...next, sum: 0 } : next);
   }, undefined);
 }
 
 function figure(what: Recollection["what"], figures: Figures | undefined): number | { readonly why: string } {
-  if (what === "sum") return figures?.sum ?? 0;
+  if (what === "sum" && figures === undefined) return 0;
   if (figures === undefined) return { why: "no such number came before; ask for count() first" };
-  const { count, sum, squares, min, max, last } = figures;
+  const found = foundIn(what, figures);
+  return Number.isFinite(found) ? found : { why: "the numbers are too large" };
+}
+
+function foundIn(what: Recollection["what"], { count, sum, mean, spread, min, max, last }: Figures): number {
   switch (what) {
+    case "sum":
+      return sum;
     case "average":
-      return sum / count;
+      return mean;
     case "deviation":
-      return Math.sqrt(Math.max(0, squares / count - (sum / count) ** 2));
+      return Math.sqrt(spread / count);
     case "min":
       return min;
     case "max":

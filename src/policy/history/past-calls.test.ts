@@ -118,7 +118,9 @@ test("whatever came before, what is recalled is what a list of all calls says", 
               callId: String(at),
               atUnixMs: asker.atUnixMs - agoMs,
               parties: [party],
-              features: amount === undefined ? {} : { "args.amount": amount },
+              // What isn't settled lowers nothing: below.
+              features:
+                amount === undefined ? {} : { "args.amount": end === "open" ? Math.abs(amount) : amount },
             }),
           }));
         for (const { call, end } of all) {
@@ -190,7 +192,46 @@ test("features that can't be read any more make what asks for them unknown, and 
   past.reserve(callOf({ callId: "1", features: undefined }));
   const asking = past.of(askerOf({ atUnixMs: 1_000_000_001 }));
   assert.equal(asking.recall(count, undefined, free), 1);
-  assert.deepEqual(asking.recall(sum, undefined, free), { why: "what was kept of a call can't be read" });
+  assert.deepEqual(asking.recall(sum, undefined, free), {
+    why: "what a call said isn't a number, or isn't known any more",
+  });
+});
+
+test("what isn't settled yet lowers no sum, and what is no number is summed as nothing known", () => {
+  const past = pastCalls([sum], digest);
+  const at = (amount: number | string, callId: string): void => {
+    assert.equal(past.reserve(callOf({ callId, features: { "args.amount": amount } })), undefined);
+  };
+  const asking = past.of(askerOf({ atUnixMs: 1_000_000_001 }));
+  at(2000, "1");
+  at(-5000, "2");
+  assert.equal(asking.recall(sum, undefined, free), 2000);
+  past.settle("2", "undone");
+  assert.equal(asking.recall(sum, undefined, free), 2000);
+  at("~DIGEST", "3");
+  assert.ok(typeof asking.recall(sum, undefined, free) === "object");
+});
+
+test("deviations of large numbers are right, and what is no finite number is told", () => {
+  const deviation: Recollection = { ...sum, what: "deviation" };
+  const past = pastCalls([deviation, sum], digest);
+  for (const each of [0, 1, 2, 3])
+    past.reserve(callOf({ callId: String(each), features: { "args.amount": 1e9 + each } }));
+  const asking = past.of(askerOf({ atUnixMs: 1_000_000_001 }));
+  const found = asking.recall(deviation, undefined, free);
+  assert.ok(typeof found === "number" && Math.abs(found - Math.sqrt(1.25)) < 1e-6);
+  for (const each of ["4", "5"])
+    past.reserve(callOf({ callId: each, features: { "args.amount": Number.MAX_VALUE } }));
+  assert.deepEqual(asking.recall(sum, undefined, free), { why: "the numbers are too large" });
+});
+
+test("a past that is too much for one caller is unknown for that caller, and for nobody else", () => {
+  const past = pastCalls([count], digest, { lines: lineBook({ lines: 100, ofOwner: 4 }) });
+  for (let at = 0; at < 9; at += 1) past.restore(callOf({ callId: `a${at}`, target: `pay/${at}` }));
+  past.restore(callOf({ callId: "b", parties: ["b"], user: "b" }));
+  const of = (party: string, of: string): unknown =>
+    past.of(askerOf({ party, target: of, atUnixMs: 1_000_000_001 })).recall(count, undefined, free);
+  assert.deepEqual([typeof of("a", "pay/8"), of("b", "pay/refund")], ["object", 1]);
 });
 
 test("who is erased is forgotten, and what counts everybody's calls is not", () => {

@@ -39,6 +39,8 @@ export interface PastCalls {
   readonly of: (asker: Asker) => Recalling;
   /** @returns why it can't be remembered, and so mustn't pass; undefined if it is */
   readonly reserve: (call: PastCall) => string | undefined;
+  /** A call that was let through before: what can't be remembered of it makes what asks for it err, and refuses nobody. */
+  readonly restore: (call: PastCall) => void;
   /** It was answered, or never will be. */
   readonly settle: (callId: string, how: "stands" | "undone") => void;
   /** Of those whose names were erased, what is remembered of them alone. */
@@ -46,7 +48,7 @@ export interface PastCalls {
 }
 
 /** What an entry keeps of one call: more than that would be cut there. */
-const maxFeaturesChars = 600;
+const maxFeaturesChars = 540;
 
 /** One for each kind of calls that rules ask about: of whom, and of what. */
 interface Tracked extends Kept {
@@ -67,7 +69,9 @@ export function pastCalls(
   { lines = lineBook(), reads = [] }: { readonly lines?: LineBook; readonly reads?: Iterable<string> } = {},
 ): PastCalls {
   const tracked = trackedBy(recollections);
-  const kinds = new Set(tracked.map(({ key }) => key));
+  const known = new Set(recollections.map(nameOf));
+  /** Of whom, and in which way, more came before than could be remembered. */
+  const lost = new Set<string>();
   const paths = new Set(tracked.flatMap(({ figures, said }) => [...figures, ...said]));
   const all = new Set([...paths, ...reads]);
   /** The lines that a call whose outcome isn't known stands in. */
@@ -90,24 +94,55 @@ export function pastCalls(
       open.set(call.callId, opened);
       return undefined;
     },
+    restore: (call) => {
+      const keys = new Map(tracked.flatMap((each) => keysOf(each, call).map((key) => [key, each] as const)));
+      const opened = lines.open(keys, call.parties.at(-1) ?? "", call.atUnixMs);
+      const stands = opened ?? lines.opened(keys);
+      if (opened === undefined)
+        for (const key of keys.keys()) if (lines.at(key) === undefined) lost.add(aboutWhom(key));
+      for (const line of stands) line.add(call);
+      open.set(call.callId, stands);
+    },
     settle: (callId, how) => {
       for (const line of open.get(callId) ?? []) line.settle(callId, how);
       open.delete(callId);
     },
-    forget: (ids) => lines.drop((key, owner) => ids.includes(owner) && !/^(?:everybody|issuer) /.test(key)),
+    forget: (ids) =>
+      lines.drop((key, owner) => {
+        const [kind = "", name = ""] = key.split("\n");
+        if (/^(?:caller|user) /.test(kind)) return ids.includes(name);
+        return kind.startsWith("session ") && ids.includes(owner);
+      }),
     of: (asker) => ({
       recall: (asked, given, spend) => {
-        if (!kinds.has(lineKind(asked.whose, asked.of))) return { why: "that isn't remembered" };
+        if (!known.has(nameOf(asked))) return { why: "that isn't remembered" };
+        if (lost.has(aboutWhom(keyFor(asked.whose, asked.of, asker))))
+          return { why: "there was too much to remember" };
         const named = (of: string | undefined): Line => lines.at(keyFor(asked.whose, of, asker)) ?? nothing;
-        const line = named(asked.of);
-        if (asked.followedBy !== undefined) {
-          return cameBefore(asked, { line, after: named(asked.followedBy), asker }, spend);
-        }
         const value = typeof given === "string" ? digest(given) : given;
-        return line.recall(asked, { value, nowUnixMs: asker.atUnixMs, spend });
+        return recalled(asked, { named, value, asker, spend });
       },
     }),
   };
+}
+
+function recalled(
+  asked: Recollection,
+  {
+    named,
+    value,
+    asker,
+    spend,
+  }: {
+    readonly named: (of: string | undefined) => Line;
+    readonly value: string | number | boolean | undefined;
+    readonly asker: Asker;
+    readonly spend: (steps: number) => void;
+  },
+): ReturnType<Line["recall"]> {
+  const line = named(asked.of);
+  if (asked.followedBy === undefined) return line.recall(asked, { value, nowUnixMs: asker.atUnixMs, spend });
+  return cameBefore(asked, { line, after: named(asked.followedBy), asker }, spend);
 }
 
 const nothing: Line = lineOf("", { windowMs: 0, figures: new Set(), said: new Set() });
@@ -146,6 +181,15 @@ function trackedBy(recollections: readonly Recollection[]): readonly Tracked[] {
 }
 
 const aboutValues: ReadonlySet<Recollection["what"]> = new Set(["distinct", "seen"]);
+
+/** `whose of` and whom, without what was called. */
+function aboutWhom(key: string): string {
+  return key.slice(0, key.lastIndexOf("\n"));
+}
+
+function nameOf({ whose, of, what, path, followedBy, windowMs }: Recollection): string {
+  return [whose, of, what, path, followedBy, windowMs].join("\n");
+}
 
 function lineKind(whose: Whose, of: string | undefined): string {
   return `${whose} ${of ?? ""}`;

@@ -177,7 +177,8 @@ function isWorkload(caller: string): boolean {
 }
 
 function issuerOf(caller: string, trustDomain: string): string {
-  return isWorkload(caller) ? trustDomain : (/^oauth:([^/]*)/.exec(caller)?.[1] ?? "");
+  const [, domain = trustDomain] = /^spiffe:\/\/([^/]+)\//.exec(caller) ?? [];
+  return isWorkload(caller) ? domain : (/^oauth:([^/]*)/.exec(caller)?.[1] ?? "");
 }
 
 function callerOf(call: DescribedCall, { trustDomain }: Pick<TrialWorld, "trustDomain">): Caller {
