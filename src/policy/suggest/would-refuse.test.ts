@@ -48,6 +48,7 @@ test("calls are counted by what stops them, the most first, with some of their i
 
 for (const [what, rule] of [
   ["a claim", { when: 'caller.claims.team == "a"' }],
+  ["the calls before it", { when: 'history.count("24h") > 3' }],
   ["a tool's signature", { when: "tool.signed" }],
   ["what the client says of itself", { when: 'intent.purpose != "pay"' }],
   ["how the call is signed", { effect: "step_up", step_up: { signature: { mode: "direct" } } }],
