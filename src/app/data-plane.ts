@@ -1,4 +1,6 @@
 /** The gateway's data plane: the servers behind it, the doors in front, and its own certificates. */
+import { randomBytes } from "node:crypto";
+
 import { type InForce, termsAt, writtenInForce } from "../crypto/suites/in-force.ts";
 import { isOf } from "../host/net/tls.ts";
 import type { DoorTerms } from "../host/net/web-tls.ts";
@@ -15,6 +17,8 @@ import { openGrants, type GrantStore } from "../host/store/state-grants.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
 import { svidLifetimeMs, trustedRoots } from "../identity/authority.ts";
 import { rootsDigest } from "../identity/roots-digest.ts";
+import { fingerprintKey } from "../inspect/fingerprints.ts";
+import { flowMemory } from "../inspect/flow-memory.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Channel } from "../model/channel.ts";
@@ -294,6 +298,7 @@ async function openServers(
     virtual: namedVirtualServers(virtual),
     sessionKey: await keys.secret("sessions"),
     tasks: taskRegister(),
+    flow: flowMemory(fingerprintKey(randomBytes(16))),
     clientSessions: clientSessions(await keys.secret("client-sessions"), environment.clock.nowUnixMs()),
     delegations,
     ...environment,

@@ -4,9 +4,19 @@ export type TypeSpec = Scalar | EnumSpec | NullableSpec | ListSpec | MapSpec | O
 
 /**
  * `int` and `double` are both numbers and mix freely. `timestamp` is Unix milliseconds and `duration` milliseconds,
- * as numbers, in the facts. `dyn` is anything JSON can say; its kind is looked at when it is used.
+ * as numbers, in the facts. `dyn` is anything JSON can say; its kind is looked at when it is used. `flow` is asked with
+ * methods of its own.
  */
-export type Scalar = "string" | "bool" | "int" | "double" | "null" | "timestamp" | "duration" | "dyn";
+export type Scalar =
+  | "string"
+  | "bool"
+  | "int"
+  | "double"
+  | "null"
+  | "timestamp"
+  | "duration"
+  | "dyn"
+  | "flow";
 
 /** A string that is one of these. */
 interface EnumSpec {
@@ -42,7 +52,17 @@ export interface ObjectSpec {
 }
 
 /** What a value is once it is read. */
-export type Kind = "string" | "bool" | "int" | "double" | "null" | "timestamp" | "duration" | "list" | "map";
+export type Kind =
+  | "string"
+  | "bool"
+  | "int"
+  | "double"
+  | "null"
+  | "timestamp"
+  | "duration"
+  | "list"
+  | "map"
+  | "flow";
 
 /** The kind a type stands for, null aside; `dyn` where only the value tells. */
 export function kindOf(type: TypeSpec): Kind | "dyn" {
@@ -70,6 +90,7 @@ const words: Readonly<Record<Kind | "dyn", string>> = {
   duration: "a duration",
   list: "a list",
   map: "an object",
+  flow: "what the session has read",
   dyn: "a value of any type",
 };
 

@@ -92,8 +92,11 @@ test("a call without arguments has none; one of a resource has its address", () 
 
 test("what names nothing has no arguments, tool or data yet; of what is listed, the call isn't known", () => {
   const housekeeping = facing(callOf({}), undefined, world).missing ?? new Set();
-  assert.deepEqual([...housekeeping], ["args", "tool", "resource"]);
-  assert.deepEqual([...(facingLists(callOf({}), target, world).missing ?? [])], ["args", "call", "intent"]);
+  assert.deepEqual([...housekeeping], ["args", "tool", "resource", "flow"]);
+  assert.deepEqual(
+    [...(facingLists(callOf({}), target, world).missing ?? [])],
+    ["args", "call", "intent", "flow"],
+  );
 });
 
 test("a token that doesn't say when it was issued has no age", () => {

@@ -37,10 +37,11 @@ function opened(text: string, keys: readonly SigningKey[]): string | undefined {
 /** @throws Refusal `session_ended` */
 export function inClientSession(
   call: Delegated,
-  { clientSessions }: Pick<Ports, "clientSessions">,
+  { clientSessions, flow: memory }: Pick<Ports, "clientSessions" | "flow">,
 ): InSession {
   const token = call.header(sessionHeader);
   const part = call.header(sessionPartHeader);
   const clientSession = clientSessions.use(call.caller, { token, part }, call.atUnixMs);
-  return { ...call, clientSession };
+  const flow = memory?.of(clientSession, call.atUnixMs);
+  return { ...call, clientSession, ...(flow && { flow }) };
 }

@@ -6,7 +6,7 @@ import { protocolVersions } from "../../wire/protocol-version.ts";
 import { gateExemption, serverOwner } from "./gate.ts";
 import { linkSchema } from "./link.ts";
 import { readOnlyTools, serverSignatures } from "./signatures.ts";
-import { toolLabels } from "./surroundings.ts";
+import { serverLabels } from "./surroundings.ts";
 import { toolsSchema } from "./tools.ts";
 import { type CertificateFiles, type UpstreamAuth, upstreamAuthSchema } from "./upstream-auth.ts";
 import { environmentName, secretSource } from "./values.ts";
@@ -52,7 +52,7 @@ export const stdioServerSchema = z.strictObject({
   link: linkSchema,
   signatures: serverSignatures,
   read_only: readOnlyTools,
-  labels: toolLabels,
+  labels: serverLabels,
   probe: probeSchema.optional(),
 });
 
@@ -89,7 +89,7 @@ export const httpServerSchema = z
     link: linkSchema,
     signatures: serverSignatures,
     read_only: readOnlyTools,
-    labels: toolLabels,
+    labels: serverLabels,
     probe: probeSchema.optional(),
   })
   .refine(({ peer, transport }) => peer === undefined || transport === "streamable-http", {
@@ -139,7 +139,7 @@ export const forwardServerSchema = z.strictObject({
   minimum_protocol: minimumProtocol,
   owner: serverOwner,
   exempt: gateExemption,
-  labels: toolLabels,
+  labels: serverLabels,
   link: linkSchema,
 });
 

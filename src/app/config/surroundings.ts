@@ -88,10 +88,22 @@ export const surroundingsSections = {
     .describe("What is assumed of quantum computers, for Mosca's inequality in conditions."),
 } as const;
 
-export const toolLabels = z
-  .record(name, patterns)
+const labelled = z.union([
+  patterns,
+  z.literal("*"),
+  z.strictObject({
+    tools: patterns.optional().describe("Patterns of tools' names."),
+    resources: patterns.optional().describe("Patterns of URIs."),
+    prompts: patterns.optional().describe("Patterns of prompts' names."),
+  }),
+]);
+
+export const serverLabels = z
+  .record(name, labelled)
   .default({})
-  .describe("Labels of its tools, each with patterns of their names; conditions see them as `tool.labels`.");
+  .describe(
+    "Labels, each with patterns of the tools that have it; or `*` for all of the server, or patterns by kind. Conditions see those of a tool as `tool.labels`, and ask `flow` for those of what was read.",
+  );
 
 type Sections = {
   readonly [Name in keyof typeof surroundingsSections]: z.output<(typeof surroundingsSections)[Name]>;
@@ -105,7 +117,7 @@ export function surroundingsIn({
   quantum,
   servers,
 }: Sections & {
-  readonly servers: Readonly<Record<string, { readonly labels: SurroundingsDocument["groups"] }>>;
+  readonly servers: Readonly<Record<string, { readonly labels: SurroundingsDocument["labels"][string] }>>;
 }): SurroundingsDocument {
   return {
     groups,
