@@ -36,6 +36,7 @@ const leaks: Readonly<Record<string, unknown>> = {
   "as it was": { body: note },
   "with other words around it": { body: `Hello! ${note.slice(10, 60)}, he said.` },
   "a number alone": { amount: 5, to: "GB29NWBK60161331926819" },
+  "a number in three parts": { a: "GB29 NWBK", b: ["6016 1331"], c: { d: "9268 19" } },
   "an order": { text: "about W2378156, please" },
   "an address of mail": { cc: ["A.Okafor@clinic.example"] },
   "in full-width letters": {
