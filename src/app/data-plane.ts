@@ -18,7 +18,7 @@ import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
 import { svidLifetimeMs, trustedRoots } from "../identity/authority.ts";
 import { rootsDigest } from "../identity/roots-digest.ts";
 import { fingerprintKey } from "../inspect/fingerprints.ts";
-import { flowMemory } from "../inspect/flow-memory.ts";
+import { type FlowMemory, flowMemory } from "../inspect/flow-memory.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Channel } from "../model/channel.ts";
@@ -298,13 +298,19 @@ async function openServers(
     virtual: namedVirtualServers(virtual),
     sessionKey: await keys.secret("sessions"),
     tasks: taskRegister(),
-    flow: flowMemory(fingerprintKey(randomBytes(16))),
+    flow: sessionsFlow(own),
     clientSessions: clientSessions(await keys.secret("client-sessions"), environment.clock.nowUnixMs()),
     delegations,
     ...environment,
   };
   const workloads = workloadEnrolment(config, environment.clock);
   return { connected, store, signatures, approvals, ports, workloads };
+}
+
+/** What sessions have read: texts are known again by a key of this process, labels by the state. */
+function sessionsFlow({ state, clock }: OwnIdentity): FlowMemory {
+  const key = fingerprintKey(randomBytes(16));
+  return flowMemory(key, { store: state.flow, nowUnixMs: clock.nowUnixMs() });
 }
 
 /** Where people are asked about held calls. */

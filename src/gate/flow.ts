@@ -20,12 +20,12 @@ export function said<T extends Journaled>(call: T, world: World): T {
 
 /** The answer as it was, with what is read of it noted. */
 export function heard(call: Journaled, answer: Answer, world: World, ports: Ports): Answer {
-  const { flow: memory, clock } = ports;
-  if (memory === undefined || world.flow.labels.size === 0) return answer;
+  const { clock } = ports;
+  if (call.flow === undefined || world.flow.labels.size === 0) return answer;
   const read = (labels: readonly string[], reading: Reading): void => {
     if (labels.length === 0) return;
     const isFound = labels.some((label) => world.flow.carried.has(label));
-    memory.of(call.clientSession, clock.nowUnixMs()).read(labels, reading, isFound);
+    call.flow?.read(labels, reading, isFound, clock.nowUnixMs());
   };
   const labels = labelsOf(call, world);
   if (answer.kind === "long") {

@@ -3,6 +3,7 @@ import { openJws } from "../crypto/jws.ts";
 import type { SigningKey } from "../crypto/keys.ts";
 import { actingWith, delegationType, maxCredentialChars, readClaims } from "../identity/delegation.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import { holderOf } from "../model/caller.ts";
 import { delegationHeader, sessionHeader, sessionPartHeader } from "../wire/identity-headers.ts";
 import type { Delegated, Identified, InSession } from "./call.ts";
 import type { Ports } from "./ports.ts";
@@ -42,6 +43,8 @@ export function inClientSession(
   const token = call.header(sessionHeader);
   const part = call.header(sessionPartHeader);
   const clientSession = clientSessions.use(call.caller, { token, part }, call.atUnixMs);
-  const flow = memory?.of(clientSession, call.atUnixMs);
+  // What has no token has a session of this process; what it read counts in the next one, too.
+  const named = token === undefined ? JSON.stringify([holderOf(call.caller), part ?? ""]) : clientSession;
+  const flow = memory?.of(named, call.atUnixMs);
   return { ...call, clientSession, ...(flow && { flow }) };
 }

@@ -17,7 +17,7 @@ export interface SessionFlow {
   /** What the session says itself isn't from what it reads later. */
   readonly said: (value: unknown) => void;
   /** INVARIANT: called before anything of it is delivered. `isFound`: its text is to be known again. */
-  readonly read: (labels: readonly string[], reading: Reading, isFound: boolean) => void;
+  readonly read: (labels: readonly string[], reading: Reading, isFound: boolean, nowUnixMs: number) => void;
   readonly seen: (label: string) => Told;
   /** @param spend is told how many characters are looked through */
   readonly carries: (label: string, value: unknown, spend: (chars: number) => void) => Told;
@@ -29,8 +29,27 @@ export interface FlowMemory {
   readonly of: (session: string, nowUnixMs: number) => SessionFlow;
 }
 
+/** What a session has read, and when it was last used, as near as it was kept. */
+export interface KeptLabels {
+  readonly session: string;
+  readonly labels: readonly string[];
+  readonly usedUnixMs: number;
+}
+
+/**
+ * Labels that outlive the process. Durability: they survive the death of the process once `keep` returns, a loss of
+ * power perhaps not. Failure: `keep` throws, and what was to be read isn't delivered.
+ */
+export interface LabelStore {
+  readonly kept: (sinceUnixMs: number) => readonly KeptLabels[];
+  /** In place of what was kept of that session; those not used since `untilUnixMs` go. */
+  readonly keep: (kept: KeptLabels, untilUnixMs: number) => void;
+}
+
 /** As client sessions end. */
 const idleMs = 30 * 60_000;
+/** What is kept of a session is no older. */
+const keepEveryMs = 10 * 60_000;
 /** A session without texts is some hundred bytes. */
 const maxSessions = 100_000;
 /** Of all sessions together: about 100 bytes each. */
@@ -38,11 +57,15 @@ const maxFingerprints = 1_000_000;
 
 interface Used {
   readonly memory: SessionMemory;
+  /** When what is kept of it says it was used, and how many labels that has. */
+  keptUnixMs: number;
+  keptLabels: number;
   lastUsedUnixMs: number;
   size: number;
 }
 
 interface Kept {
+  readonly store: LabelStore | undefined;
   /** The least recently used first. */
   readonly sessions: Map<string, Used>;
   /** Of all of them. */
@@ -51,25 +74,61 @@ interface Kept {
   droppedUntilUnixMs: number;
 }
 
-/** @param key of the process */
-export function flowMemory(key: FingerprintKey): FlowMemory {
-  const kept: Kept = { sessions: new Map(), fingerprints: 0, droppedUntilUnixMs: 0 };
+/**
+ * @param key of the process
+ * @param from labels of sessions that an earlier process knew; their texts aren't remembered
+ */
+export function flowMemory(
+  key: FingerprintKey,
+  from?: { readonly store: LabelStore; readonly nowUnixMs: number },
+): FlowMemory {
+  const kept: Kept = {
+    store: from?.store,
+    sessions: new Map(from === undefined ? [] : restored(from.store, from.nowUnixMs)),
+    fingerprints: 0,
+    droppedUntilUnixMs: 0,
+  };
   return {
     of: (session, nowUnixMs) => {
       use(kept, session, nowUnixMs);
-      const change = (how: (memory: SessionMemory) => void): void =>
-        changed(kept, { session, nowUnixMs }, how);
       const ask = (how: (memory: SessionMemory) => Told): Told => asked(kept, { session, nowUnixMs }, how);
       return {
-        said: (value) => change((memory) => noteSaid(memory, value, key)),
-        read: (labels, reading, isFound) =>
-          change((memory) => noteRead(memory, { labels, reading, isFound }, key)),
+        said: (value) => changed(kept, { session, nowUnixMs }, (memory) => noteSaid(memory, value, key)),
+        read: (labels, reading, isFound, atUnixMs) =>
+          changed(kept, { session, nowUnixMs: atUnixMs }, (memory) =>
+            noteRead(memory, { labels, reading, isFound }, key),
+          ),
         seen: (label) => ask((memory) => hasSeen(memory, label)),
         carries: (label, value, spend) => ask((memory) => carries(memory, { label, value, spend }, key)),
         labels: () => find(kept, session, nowUnixMs)?.memory.labels ?? [],
       };
     },
   };
+}
+
+/** Each may have been used until the next time that would have been kept. */
+function restored(store: LabelStore, nowUnixMs: number): readonly (readonly [string, Used])[] {
+  return store.kept(nowUnixMs - idleMs - keepEveryMs).map(({ session, labels, usedUnixMs }) => {
+    const memory = freshMemory();
+    memory.labels.push(...labels);
+    forgetTexts(memory);
+    const lastUsedUnixMs = Math.min(nowUnixMs, usedUnixMs + keepEveryMs);
+    return [
+      session,
+      { memory, size: 0, lastUsedUnixMs, keptUnixMs: usedUnixMs, keptLabels: labels.length },
+    ] as const;
+  });
+}
+
+/** @throws what the store throws */
+function keep({ store }: Kept, session: string, used: Used): void {
+  const { memory, lastUsedUnixMs: usedUnixMs, keptUnixMs, keptLabels } = used;
+  const { labels } = memory;
+  if (store === undefined || labels.length === 0) return;
+  if (labels.length === keptLabels && usedUnixMs < keptUnixMs + keepEveryMs) return;
+  store.keep({ session, labels, usedUnixMs }, usedUnixMs - idleMs - keepEveryMs);
+  used.keptUnixMs = usedUnixMs;
+  used.keptLabels = labels.length;
 }
 
 function find({ sessions }: Kept, session: string, nowUnixMs: number): Used | undefined {
@@ -83,6 +142,7 @@ function use(kept: Kept, session: string, nowUnixMs: number): void {
   used.lastUsedUnixMs = Math.max(used.lastUsedUnixMs, nowUnixMs);
   kept.sessions.delete(session);
   kept.sessions.set(session, used);
+  keep(kept, session, used);
 }
 
 interface At {
@@ -95,6 +155,8 @@ function changed(kept: Kept, { session, nowUnixMs }: At, how: (memory: SessionMe
     memory: freshMemory(),
     lastUsedUnixMs: nowUnixMs,
     size: 0,
+    keptUnixMs: 0,
+    keptLabels: 0,
   };
   drop(kept, session);
   used.lastUsedUnixMs = Math.max(used.lastUsedUnixMs, nowUnixMs);
@@ -103,6 +165,7 @@ function changed(kept: Kept, { session, nowUnixMs }: At, how: (memory: SessionMe
   kept.fingerprints += used.size;
   kept.sessions.set(session, used);
   makeRoom(kept, nowUnixMs);
+  keep(kept, session, used);
 }
 
 function drop(kept: Kept, session: string): void {

@@ -286,3 +286,25 @@ test("a virtual server's members are themselves there", async () => {
   assert.ok(isStopped(await tool(client, "modern", "all/send", { body: note })));
   assert.ok(isStopped(await tool(client, "modern", "mail/send", { body: note })));
 });
+
+test("a session that has read something has read it after a restart, too", async () => {
+  const yaml = `
+servers:
+  crm: { url: "${crm.url}", labels: { pii: "*" } }
+  mail: { url: "${mail.url}" }
+policies:
+  - { name: all, callers: ["*"], tools: ["*"], effect: allow, because: Open. }
+  - { name: seen, callers: ["*"], tools: ["mail/send"], when: flow.seen("pii"), effect: deny, because: It has seen. }
+  - { name: carried, callers: ["*"], tools: ["mail/draft"], when: flow.carries("pii"), effect: deny, because: It carries. }
+`;
+  const first = await testGateway(house, yaml);
+  const [reader, other] = [await enrol(first, "agent/reader"), await enrol(first, "agent/other")];
+  assert.match(await tool(clientOf(house, first, reader), "legacy", "crm/get", {}), /Okafor/);
+  await first.stop();
+  const { folder } = first;
+  const second = await testGateway(house, yaml, { folder });
+  const [again, innocent] = [clientOf(house, second, reader), clientOf(house, second, other)];
+  assert.match(await tool(again, "legacy", "mail/send", { body: "Hello" }), /It has seen/);
+  assert.match(await tool(again, "legacy", "mail/draft", { body: "Hello" }), /It carries/);
+  assert.ok(isSent(await tool(innocent, "legacy", "mail/send", { body: note })));
+});
