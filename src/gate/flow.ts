@@ -27,7 +27,8 @@ export function heard(call: Journaled, answer: Answer, world: World, ports: Port
     const isFound = labels.some((label) => world.flow.carried.has(label));
     call.flow?.read(labels, reading, isFound, clock.nowUnixMs());
   };
-  const labels = labelsOf(call, world);
+  const own = labelsOf(call, world);
+  const labels = own && [...new Set([...own, ...carriedOn(call, world)])];
   if (answer.kind === "long") {
     read(labels ?? world.surroundings.anyLabels(call.server), { kind: "unreadable" });
     return answer;
@@ -55,6 +56,15 @@ async function* heardEvents(
     }
     yield event;
   }
+}
+
+/** What a call was given of what was read is in its answer, in whatever words; unless the operator says otherwise. */
+function carriedOn({ flow, frame, server }: Journaled, world: World): readonly string[] {
+  const target = targetOf(frame);
+  if (flow === undefined || target === undefined || world.flow.carried.size === 0) return [];
+  if (target.kind === "tools" && world.surroundings.declassifies(server, target.name)) return [];
+  const given = saidIn(frame);
+  return [...world.flow.carried].filter((label) => flow.carries(label, given, () => undefined) !== false);
 }
 
 /** Of all that answers this call; undefined on streams on which each message says itself what it is of. */

@@ -16,6 +16,8 @@ export interface SurroundingsDocument {
   readonly quantumEarliestUnixMs: number;
   /** By server and label: what has it. */
   readonly labels: Readonly<Record<string, Readonly<Record<string, Labelled>>>>;
+  /** By server: patterns of tools whose answers have no labels of what they were given. */
+  readonly declassify: Readonly<Record<string, readonly string[]>>;
 }
 
 /** Patterns of names: of tools where it is a list; `*` is everything of the server. */
@@ -37,6 +39,7 @@ export interface Surroundings {
   readonly labelsOf: (server: string, tool: string) => readonly string[];
   /** What an answer of it is known by: its labels, and the names of all data classes that are about it. */
   readonly answerLabels: (kind: TargetKind, server: string, name: string) => readonly string[];
+  readonly declassifies: (server: string, tool: string) => boolean;
   /** Of any answer of that server. */
   readonly anyLabels: (server: string) => readonly string[];
   /** The class that must stay secret longest, of those that the target is about. */
@@ -51,6 +54,7 @@ export const nothingSaid: SurroundingsDocument = {
   data: [],
   quantumEarliestUnixMs: Date.UTC(2030, 0),
   labels: {},
+  declassify: {},
 };
 
 /** INVARIANT: what is no CIDR block and no zone was refused before. */
@@ -64,6 +68,9 @@ export function surroundingsOf(document: SurroundingsDocument): Surroundings {
   );
   const withLabel = (kind: TargetKind, server: string, name: string): readonly string[] =>
     namesWhere(labels.get(server) ?? [], (matches) => matches[kind](name));
+  const declassifying = new Map(
+    Object.entries(document.declassify).map(([server, tools]) => [server, matcher(tools)]),
+  );
   const data = document.data
     .toSorted((a, b) => b.shelfLifeMs - a.shelfLifeMs)
     .map((each) => ({
@@ -88,6 +95,7 @@ export function surroundingsOf(document: SurroundingsDocument): Surroundings {
       const classes = data.filter(({ matches }) => matches[kind](server, name)).map(({ each }) => each.name);
       return [...new Set([...withLabel(kind, server, name), ...classes])];
     },
+    declassifies: (server, tool) => declassifying.get(server)?.(tool) === true,
     anyLabels: (server) => [
       ...new Set([
         ...(labels.get(server) ?? []).map(([label]) => label),

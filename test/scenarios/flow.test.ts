@@ -74,7 +74,7 @@ const mail = await stubServer(house, answering("sent"));
 const gateway = await testGateway(
   house,
   `servers:
-  web: { url: "${web.url}", labels: { untrusted_web: "*" } }
+  web: { url: "${web.url}", labels: { untrusted_web: "*" }, declassify: [count] }
   crm:
     url: "${crm.url}"
     labels: { pii: { tools: ["get*", "stream*", "long", "echo"], resources: ["crm://*"], prompts: ["letter"] } }
@@ -178,6 +178,18 @@ for (const era of eras) {
       assert.equal(mail.seen.length, before, "nothing came to the mail server");
     });
   }
+
+  test(`what a tool makes of what was read has its labels, unless the operator says otherwise (${era})`, async () => {
+    for (const [made, isStopping] of [
+      ["rewrite", true],
+      ["count", false],
+    ] as const) {
+      const client = await agent();
+      await tool(client, era, "crm/get_customer", { id: 7 });
+      assert.match(await tool(client, era, `web/${made}`, { of: note }), /spring catalogue/);
+      assert.equal(isStopped(await tool(client, era, "mail/send", { body: page })), isStopping, made);
+    }
+  });
 
   test(`a mail about something else passes, and one about the page (${era})`, async () => {
     const client = await agent();

@@ -6,7 +6,7 @@ import { protocolVersions } from "../../wire/protocol-version.ts";
 import { gateExemption, serverOwner } from "./gate.ts";
 import { linkSchema } from "./link.ts";
 import { readOnlyTools, serverSignatures } from "./signatures.ts";
-import { serverLabels } from "./surroundings.ts";
+import { declassifyingTools, serverLabels } from "./surroundings.ts";
 import { toolsSchema } from "./tools.ts";
 import { type CertificateFiles, type UpstreamAuth, upstreamAuthSchema } from "./upstream-auth.ts";
 import { environmentName, secretSource } from "./values.ts";
@@ -53,6 +53,7 @@ export const stdioServerSchema = z.strictObject({
   signatures: serverSignatures,
   read_only: readOnlyTools,
   labels: serverLabels,
+  declassify: declassifyingTools,
   probe: probeSchema.optional(),
 });
 
@@ -90,6 +91,7 @@ export const httpServerSchema = z
     signatures: serverSignatures,
     read_only: readOnlyTools,
     labels: serverLabels,
+    declassify: declassifyingTools,
     probe: probeSchema.optional(),
   })
   .refine(({ peer, transport }) => peer === undefined || transport === "streamable-http", {
@@ -140,6 +142,7 @@ export const forwardServerSchema = z.strictObject({
   owner: serverOwner,
   exempt: gateExemption,
   labels: serverLabels,
+  declassify: declassifyingTools,
   link: linkSchema,
 });
 

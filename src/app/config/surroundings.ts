@@ -105,6 +105,14 @@ export const serverLabels = z
     "Labels, each with patterns of the tools that have it; or `*` for all of the server, or patterns by kind. Conditions see those of a tool as `tool.labels`, and ask `flow` for those of what was read.",
   );
 
+export const declassifyingTools = z
+  .array(z.string().min(1).max(2048))
+  .max(1000)
+  .default([])
+  .describe(
+    "Patterns of tools whose answers carry no labels on: what such a tool makes of what it is given may go where that may not.",
+  );
+
 type Sections = {
   readonly [Name in keyof typeof surroundingsSections]: z.output<(typeof surroundingsSections)[Name]>;
 };
@@ -117,7 +125,12 @@ export function surroundingsIn({
   quantum,
   servers,
 }: Sections & {
-  readonly servers: Readonly<Record<string, { readonly labels: SurroundingsDocument["labels"][string] }>>;
+  readonly servers: Readonly<
+    Record<
+      string,
+      { readonly labels: SurroundingsDocument["labels"][string]; readonly declassify?: readonly string[] }
+    >
+  >;
 }): SurroundingsDocument {
   return {
     groups,
@@ -132,5 +145,10 @@ export function surroundingsIn({
     })),
     quantumEarliestUnixMs: quantum.earliest,
     labels: Object.fromEntries(Object.entries(servers).map(([server, { labels }]) => [server, labels])),
+    declassify: Object.fromEntries(
+      Object.entries(servers).flatMap(([server, { declassify = [] }]) =>
+        declassify.length === 0 ? [] : [[server, declassify] as const],
+      ),
+    ),
   };
 }
