@@ -106,11 +106,30 @@ function readingOf(message: Uint8Array): Reading {
   const text = message.length > inspectBytes ? undefined : fromUtf8(message);
   if (text === undefined) return { kind: "unreadable" };
   try {
-    const { result, error, params } = membersOf(JSON.parse(text) as unknown);
-    return { kind: "value", value: [result, error, params].map(withoutFrame) };
+    const parsed = JSON.parse(text) as unknown;
+    const { result, error, params } = membersOf(parsed);
+    // Of a member that comes twice, readers differ in which one they take: then all that is written counts, as text.
+    const isTwofold = membersWritten(text) !== membersWithin(parsed);
+    return {
+      kind: "value",
+      value: [...[result, error, params].map(withoutFrame), isTwofold ? text.slice(1) : ""],
+    };
   } catch {
     return { kind: "value", value: text };
   }
+}
+
+function membersWritten(json: string): number {
+  let written = 0;
+  for (const [, colon] of json.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)) if (colon !== undefined) written += 1;
+  return written;
+}
+
+function membersWithin(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  const parts: readonly unknown[] = Object.values(value);
+  const own = Array.isArray(value) ? 0 : parts.length;
+  return parts.reduce<number>((sum, part) => sum + membersWithin(part), own);
 }
 
 function withoutFrame(part: unknown): unknown {

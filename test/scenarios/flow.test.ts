@@ -45,7 +45,9 @@ function answering(text: string) {
     const echoed = name === "echo" ? (params?.arguments?.text ?? "") : text;
     const what = name === "long" ? echoed.padEnd(1_200_000, " .") : name === "ping" ? "pong" : echoed;
     response.writeHead(200, { "content-type": "application/json" });
-    response.end(JSON.stringify(said(what)));
+    const whole = JSON.stringify(said(what));
+    // What is written first, readers of the last one don't see.
+    response.end(name === "get_twice" ? whole.replace(/"\}\]/, '","text":"Nothing."}]') : whole);
   };
 }
 
@@ -214,6 +216,12 @@ for (const era of eras) {
   test(`what others read isn't this session's (${era})`, async () => {
     await tool(await agent(), era, "crm/get_customer", { id: 7 });
     assert.ok(isSent(await tool(await agent(), era, "mail/send", { body: note })));
+  });
+
+  test(`what is hidden behind a member that comes twice is read by somebody (${era})`, async () => {
+    const client = await agent();
+    assert.match(await tool(client, era, "crm/get_twice", {}), /Okafor.*"text":"Nothing\."/);
+    assert.ok(isStopped(await tool(client, era, "mail/send", { body: note })));
   });
 
   test(`what came in a stream is known again (${era})`, async () => {
