@@ -3,6 +3,7 @@ import { quantile } from "../src/kernel/statistics.ts";
 import { decide, type Question } from "../src/policy/decide.ts";
 import type { Facts } from "../src/policy/facts.ts";
 import { compileRules, type RuleDocument, ruleSchema } from "../src/policy/rules.ts";
+import { nothingRead } from "../test/support/nothing-read.ts";
 
 const sizes = [10, 100, 1000, 10_000] as const;
 const decisions = 20_000;
@@ -69,6 +70,7 @@ const facts: Omit<Facts, "caller"> = {
   now: Date.UTC(2026, 10, 22),
   time: { hour: 12, weekday: 0, minute: 0 },
   session: { id: "s" },
+  flow: nothingRead,
   resource: { class: "", shelf_life: 0 },
   quantum: { earliest: Date.UTC(2030, 0) },
   intent: { purpose: "" },

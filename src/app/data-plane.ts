@@ -1,4 +1,6 @@
 /** The gateway's data plane: the servers behind it, the doors in front, and its own certificates. */
+import { randomBytes } from "node:crypto";
+
 import { type InForce, termsAt, writtenInForce } from "../crypto/suites/in-force.ts";
 import { isOf } from "../host/net/tls.ts";
 import type { DoorTerms } from "../host/net/web-tls.ts";
@@ -15,6 +17,8 @@ import { openGrants, type GrantStore } from "../host/store/state-grants.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
 import { svidLifetimeMs, trustedRoots } from "../identity/authority.ts";
 import { rootsDigest } from "../identity/roots-digest.ts";
+import { fingerprintKey } from "../inspect/fingerprints.ts";
+import { type FlowMemory, flowMemory } from "../inspect/flow-memory.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Channel } from "../model/channel.ts";
@@ -264,7 +268,6 @@ async function openServers(
   const store = openGrants(statePaths(config.state).database, await keys.secret("grants"));
   opening.defer(store.close);
   const { messages, signatures, approvals } = await openDesks(parts, config, opening);
-  await publishAssertionKeys(statePaths(config.state).assertionKeys, config.servers, keys);
   const connected = connectServers(config.servers, {
     virtual,
     assertions: callerAssertions({ issuer: gatewayId, keys, ...environment }),
@@ -301,12 +304,19 @@ async function openServers(
     virtual: namedVirtualServers(virtual),
     sessionKey: await keys.secret("sessions"),
     tasks: taskRegister(),
+    flow: sessionsFlow(own),
     clientSessions: clientSessions(await keys.secret("client-sessions"), environment.clock.nowUnixMs()),
     delegations,
     ...environment,
   };
   const workloads = workloadEnrolment(config, environment.clock);
   return { connected, store, signatures, approvals, ports, workloads };
+}
+
+/** What sessions have read: texts are known again by a key of this process, labels by the state. */
+function sessionsFlow({ state, clock }: OwnIdentity): FlowMemory {
+  const key = fingerprintKey(randomBytes(16));
+  return flowMemory(key, { store: state.flow, nowUnixMs: clock.nowUnixMs() });
 }
 
 /** Where people are asked about held calls. */
@@ -331,6 +341,7 @@ async function openDesks(
 ): Promise<Pick<Behind, "signatures" | "approvals"> & { readonly messages: MessageKeys }> {
   const messages = await messageKeys(base.own.keys);
   await publishMessageKeys(config.state, messages);
+  await publishAssertionKeys(statePaths(config.state).assertionKeys, config.servers, base.own.keys);
   const signatures = openSignatures(base, { config, keys: messages }, opening);
   return { messages, signatures, approvals: await openApprovals(base, config, opening) };
 }

@@ -68,6 +68,18 @@ export const policyExplain = {
     address: { type: "string", value: "IP", help: "Where it comes from; 10.0.0.1 by default." },
     at: { type: "string", value: "TIME", help: "When, e.g. 2026-06-03T22:30:00Z; now by default." },
     purpose: { type: "string", value: "TEXT", help: "What the client says it is about." },
+    read: {
+      type: "string",
+      multiple: true,
+      value: "LABEL",
+      help: "What its session has read; may stand several times.",
+    },
+    carries: {
+      type: "string",
+      multiple: true,
+      value: "LABEL",
+      help: "What of that is in its arguments; may stand several times.",
+    },
     on: {
       type: "string",
       value: "HOOK",
@@ -182,6 +194,7 @@ function describedBy(call: CommandCall): Readonly<Record<string, unknown>> {
     kind: `${kind}s`,
     chain: call.texts("on-behalf-of"),
     args: jsonOf(call, "args"),
+    flow: { seen: call.texts("read"), carries: call.texts("carries") },
     claims: jsonOf(call, "claims"),
     ...(link !== undefined && { link: { group: link } }),
     ...(signed !== undefined && { signed: { algorithm: signed } }),

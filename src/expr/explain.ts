@@ -1,7 +1,7 @@
 /** What a condition read, in words that fit on a line and, where asked, give no content away. */
 import type { Code, Run } from "./code.ts";
 import { limits } from "./limits.ts";
-import { Dictionary, Duration, Halt, List, Timestamp, type Value, valueInWords } from "./values.ts";
+import { Dictionary, Duration, Flow, Halt, List, Timestamp, type Value, valueInWords } from "./values.ts";
 
 /** One path and the value that stood there. */
 export interface Explained {
@@ -42,9 +42,15 @@ function inWords(value: Value): string {
   if (typeof value === "string") return quoted(value, limits.explainedChars);
   if (value instanceof List) return listInWords(value);
   if (value instanceof Dictionary) return `an object with ${Object.keys(value.members).length} members`;
+  if (value instanceof Flow) return flowInWords(value);
   if (value instanceof Timestamp) return timeInWords(value);
   if (value instanceof Duration) return durationInWords(value.ms);
   return String(value);
+}
+
+function flowInWords({ known }: Flow): string {
+  const labels = known.labels();
+  return labels.length === 0 ? "nothing with a label was read" : `read: ${labels.join(", ")}`;
 }
 
 function timeInWords({ unixMs }: Timestamp): string {

@@ -1,5 +1,6 @@
 /** The functions and methods of the language, one row each. A name that has no row is unknown when it is compiled. */
 import { type Budget, spend } from "./budget.ts";
+import { flowRows } from "./flow.ts";
 import { limits } from "./limits.ts";
 import { type Address, holds, type Network, parseAddress, parseNetwork } from "./network.ts";
 import { namesOf } from "./names-of.ts";
@@ -208,6 +209,7 @@ export const rows: readonly Row[] = [
   ...fieldOrCount("getMinutes", ({ minute }) => minute, 60_000),
   ...fieldOrCount("getSeconds", ({ second }) => second, 1000),
   ...fieldOrCount("getMilliseconds", ({ millisecond }) => millisecond, 1),
+  ...flowRows,
 ];
 
 /** A value that was checked to be a string. */

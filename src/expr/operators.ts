@@ -65,6 +65,7 @@ const orderable: readonly Kind[] = ["int", "double", "string", "timestamp", "dur
 /** Whether two types can be equal at all; what never can is a mistake, not `false`. */
 export function canEqual(left: TypeSpec, right: TypeSpec): boolean {
   const [one, other] = [kindOf(left), kindOf(right)];
+  if (one === "flow" || other === "flow") return false;
   if (one === "dyn" || other === "dyn" || one === other) return true;
   if (one === "null") return isNullable(right);
   if (other === "null") return isNullable(left);

@@ -5,7 +5,7 @@ export type TypeSpec = Scalar | EnumSpec | NullableSpec | ListSpec | MapSpec | O
 /**
  * `int` and `double` are both numbers and mix freely. `timestamp` is Unix milliseconds and `duration` milliseconds,
  * as numbers, in the facts. `dyn` is anything JSON can say; its kind is looked at when it is used. `history` is no value:
- * it is asked (`recall.ts`).
+ * it is asked (`recall.ts`); `flow` is asked with methods of its own.
  */
 export type Scalar =
   | "string"
@@ -16,7 +16,8 @@ export type Scalar =
   | "timestamp"
   | "duration"
   | "dyn"
-  | "history";
+  | "history"
+  | "flow";
 
 /** A string that is one of these. */
 interface EnumSpec {
@@ -62,7 +63,8 @@ export type Kind =
   | "duration"
   | "list"
   | "map"
-  | "history";
+  | "history"
+  | "flow";
 
 /** The kind a type stands for, null aside; `dyn` where only the value tells. */
 export function kindOf(type: TypeSpec): Kind | "dyn" {
@@ -91,6 +93,7 @@ const words: Readonly<Record<Kind | "dyn", string>> = {
   list: "a list",
   map: "an object",
   history: "the calls that came before",
+  flow: "what the session has read",
   dyn: "a value of any type",
 };
 

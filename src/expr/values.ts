@@ -6,7 +6,17 @@ import { limits } from "./limits.ts";
 import { type Kind, kindInWords, type Scalar, type TypeSpec, typeInWords } from "./type-spec.ts";
 
 /** `bigint` is CEL's int, `number` its double. */
-export type Value = string | boolean | bigint | number | null | Timestamp | Duration | List | Dictionary;
+export type Value =
+  | string
+  | boolean
+  | bigint
+  | number
+  | null
+  | Timestamp
+  | Duration
+  | List
+  | Dictionary
+  | Flow;
 
 export type Result = Value | Halt;
 
@@ -35,6 +45,27 @@ export class Duration {
 
   constructor(ms: number) {
     this.ms = ms;
+  }
+}
+
+/** What is known of what a session has read; in words, why something can't be told. */
+export interface KnownFlow {
+  readonly labels: () => readonly string[];
+  readonly seen: (label: string) => boolean | { readonly why: string };
+  /** Of all arguments where no value is given. @param spend is told how many characters are looked through */
+  readonly carries: (
+    label: string,
+    value: unknown,
+    spend: (chars: number) => void,
+  ) => boolean | { readonly why: string };
+}
+
+/** `flow`: nothing but what it is asked. */
+export class Flow {
+  readonly known: KnownFlow;
+
+  constructor(known: KnownFlow) {
+    this.known = known;
   }
 }
 
@@ -104,6 +135,7 @@ const scalars: Readonly<Record<Scalar, (raw: unknown, where: Where) => Result>> 
   duration: (raw, where) => (isTime(raw) ? new Duration(raw) : wrong(raw, "duration", where)),
   dyn: readDynamic,
   history: (raw, where) => wrong(raw, "history", where),
+  flow: (raw, where) => (raw instanceof Flow ? raw : wrong(raw, "flow", where)),
 };
 
 function isTime(raw: unknown): raw is number {
@@ -209,6 +241,7 @@ export function kindOfValue(value: Value): Kind {
       if (value === null) return "null";
       if (value instanceof Timestamp) return "timestamp";
       if (value instanceof Duration) return "duration";
+      if (value instanceof Flow) return "flow";
       return value instanceof List ? "list" : "map";
   }
 }

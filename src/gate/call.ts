@@ -3,6 +3,7 @@
  * Received → Identified → Delegated → InSession → Read → Confirmed → Opened → Located → Judged → Journaled → (answer) →
  * recorded.
  */
+import type { SessionFlow } from "../inspect/flow-memory.ts";
 import type { Caller, TokenProof } from "../model/caller.ts";
 import { type Channel, nameOf, type ServerLink } from "../model/channel.ts";
 import type { Receipt } from "../model/entry.ts";
@@ -95,6 +96,8 @@ export interface Delegated extends Identified {
 export interface InSession extends Delegated {
   /** As the log names it; never the token. Not MCP's session, which is `session`. */
   readonly clientSession: string;
+  /** What was read in it; absent where nothing of that is remembered. */
+  readonly flow?: SessionFlow;
 }
 
 /** Who acted, as the log names it, however far the call came. */

@@ -10,6 +10,7 @@ import type { Surroundings } from "../policy/surroundings.ts";
 import type { Frame } from "../wire/frame.ts";
 import { declaredIntent } from "../wire/intent.ts";
 import type { Located } from "./call.ts";
+import { flowFacts } from "./flow-facts.ts";
 import { askerOf, issuerOf } from "./past-call.ts";
 import { isReadOnly } from "./read-only.ts";
 import type { World } from "./world.ts";
@@ -60,17 +61,18 @@ export function facingSide(
   const known = new Map<string, Facts>();
   return {
     of: (party) => {
-      const found = known.get(party) ?? sideFacts(factsOf(call, { party, target, world }), message);
+      const found = known.get(party) ?? sideFacts(factsOf(call, { party, target, world }), message, call);
       known.set(party, found);
       return found as unknown as Readonly<Record<string, unknown>>;
     },
   };
 }
 
-function sideFacts(facts: Facts, { method, params }: SideMessage): Facts {
+function sideFacts(facts: Facts, { method, params }: SideMessage, call: Located): Facts {
   const {
-    call: _call,
+    call: _named,
     args: _args,
+    flow: _flow,
     ...makers
   } = Object.fromEntries(Object.keys(facts).map((name) => [name, () => facts[name as keyof Facts]])) as {
     readonly [Name in keyof Facts]: () => Facts[Name];
@@ -79,6 +81,7 @@ function sideFacts(facts: Facts, { method, params }: SideMessage): Facts {
     ...makers,
     call: () => ({ ...facts.call, method }),
     args: () => (typeof params === "object" && params !== null ? params : {}),
+    flow: () => flowFacts(call.flow, () => params),
   });
 }
 
@@ -88,10 +91,10 @@ export function facingTask(call: Located, target: Target, world: World): Facing 
 }
 
 /** What the protocol's own housekeeping has none of: it names nothing yet. */
-const ofTargets: ReadonlySet<string> = new Set(["args", "tool", "resource", "history"]);
-const ofTasks: ReadonlySet<string> = new Set(["args", "intent", "history"]);
+const ofTargets: ReadonlySet<string> = new Set(["args", "tool", "resource", "history", "flow"]);
+const ofTasks: ReadonlySet<string> = new Set(["args", "intent", "history", "flow"]);
 /** What is known of a call once it comes. */
-const ofCalls: ReadonlySet<string> = new Set(["args", "call", "intent", "history"]);
+const ofCalls: ReadonlySet<string> = new Set(["args", "call", "intent", "history", "flow"]);
 
 interface About {
   readonly party: string;
@@ -112,6 +115,7 @@ function factsOf(call: Located, about: About): Facts {
     link: () => linkFacts(channel),
     ...surrounding({ remote: channel.remote, atUnixMs }, surroundings),
     session: () => ({ id: clientSession }),
+    flow: () => flowFacts(call.flow, () => saidIn(frame)),
     resource: () => {
       const data = target && surroundings.dataOf(target.kind, server, target.name);
       return { class: data?.name ?? "", shelf_life: data?.shelfLifeMs ?? 0 };
@@ -248,6 +252,16 @@ export function paramsIn(
   if (span === undefined) return {};
   const params = JSON.parse(new TextDecoder().decode(bytes.subarray(span.start, span.end))) as object;
   return Object.fromEntries(Object.entries(params).filter(([name]) => name !== "_meta"));
+}
+
+/** About the message itself, or given back as it came; and the name of what is called. */
+export const frameMembers: ReadonlySet<string> = new Set(["_meta", "resultType", "name", "requestState"]);
+
+/** What a call says: its arguments, what it asks to be completed, what its client or its user answered meanwhile. */
+export function saidIn(frame: Frame | undefined): unknown {
+  if (frame === undefined || frame.kind === "response") return {};
+  const params = paramsIn(frame.bytes, frame.params?.span);
+  return Object.fromEntries(Object.entries(params).filter(([name]) => !frameMembers.has(name)));
 }
 
 function purposeIn(frame: Frame | undefined): string {

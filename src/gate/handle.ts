@@ -21,6 +21,7 @@ import { asPermitted } from "./listed.ts";
 import { withoutAnswers, withoutArguments } from "./redact.ts";
 import { asOwned, ofTask } from "./tasks.ts";
 import { asAskable } from "./askable.ts";
+import { heard, said } from "./flow.ts";
 import { asPinned } from "./tools.ts";
 import { checkOffer } from "./version-floor.ts";
 import type { World } from "./world.ts";
@@ -38,12 +39,13 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
     const opened = (call = open(confirmed, world, ports));
     const located = (call = ofTask(await locate(opened, world, ports), ports));
     const judged = (call = judge(located, world, ports));
-    const permitted = (call = withoutArguments(await journal(judged, world, ports)));
+    const permitted = (call = said(withoutArguments(await journal(judged, world, ports)), world));
     const came = ownChallenges(permitted, await answered(permitted, world, ports));
     const offered = await checkOffer(permitted, came, world, ports);
     const pinned = await asPinned(permitted, offered, world, ports);
     const owned = asOwned(permitted, await asAskable(permitted, pinned, world, ports), world, ports);
-    const answer = await withoutAnswers(permitted, await asPermitted(permitted, owned, world, ports), world);
+    const shown = await withoutAnswers(permitted, await asPermitted(permitted, owned, world, ports), world);
+    const answer = heard(permitted, shown, world, ports);
     departure = withRegression(permitted, await relay(permitted, answer, world, ports), ports);
   } catch (error) {
     departure = refused(call, error, ports);

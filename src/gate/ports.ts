@@ -6,6 +6,7 @@ import type { Log } from "../kernel/log.ts";
 import type { Caller } from "../model/caller.ts";
 import type { Direction } from "../integrity/claims.ts";
 import type { Envelope } from "../integrity/envelope.ts";
+import type { FlowMemory } from "../inspect/flow-memory.ts";
 import type { KeySet } from "../integrity/key-set.ts";
 import type { SignedCall } from "../integrity/long-answers.ts";
 import type { EntryDraft, Receipt } from "../model/entry.ts";
@@ -285,6 +286,8 @@ export interface Ports {
   /** Which calls began tasks; absent where there are no rules but the one. */
   readonly tasks?: TaskRegister;
   readonly clientSessions: ClientSessions;
+  /** What sessions have read; absent where no rule can ask for it. Lost with the process. */
+  readonly flow?: FlowMemory;
   /** The keys of delegations that count here, of which the first one signs; absent where none do. */
   readonly delegations?: () => readonly [SigningKey, ...SigningKey[]];
   /** Absent where nothing is known of message signatures. */

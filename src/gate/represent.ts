@@ -3,6 +3,7 @@ import { openJws } from "../crypto/jws.ts";
 import type { SigningKey } from "../crypto/keys.ts";
 import { actingWith, delegationType, maxCredentialChars, readClaims } from "../identity/delegation.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import { holderOf } from "../model/caller.ts";
 import { delegationHeader, sessionHeader, sessionPartHeader } from "../wire/identity-headers.ts";
 import type { Delegated, Identified, InSession } from "./call.ts";
 import type { Ports } from "./ports.ts";
@@ -37,10 +38,13 @@ function opened(text: string, keys: readonly SigningKey[]): string | undefined {
 /** @throws Refusal `session_ended` */
 export function inClientSession(
   call: Delegated,
-  { clientSessions }: Pick<Ports, "clientSessions">,
+  { clientSessions, flow: memory }: Pick<Ports, "clientSessions" | "flow">,
 ): InSession {
   const token = call.header(sessionHeader);
   const part = call.header(sessionPartHeader);
   const clientSession = clientSessions.use(call.caller, { token, part }, call.atUnixMs);
-  return { ...call, clientSession };
+  // What has no token has a session of this process; what it read counts in the next one, too.
+  const named = token === undefined ? JSON.stringify([holderOf(call.caller), part ?? ""]) : clientSession;
+  const flow = memory?.of(named, call.atUnixMs);
+  return { ...call, clientSession, ...(flow && { flow }) };
 }

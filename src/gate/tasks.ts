@@ -121,6 +121,11 @@ function taskNews(data: Uint8Array): News | undefined {
   return typeof taskId === "string" ? { taskId, params, span } : undefined;
 }
 
+/** The task that a message is news of. */
+export function newsOfTask(data: Uint8Array): string | undefined {
+  return taskNews(data)?.taskId;
+}
+
 function listenedTo({ bytes, params }: RequestFrame): readonly string[] {
   if (params === undefined) return [];
   const { notifications } = membersOf(parsed(bytes.subarray(params.span.start, params.span.end)));

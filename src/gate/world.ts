@@ -5,6 +5,7 @@ import type { Trust } from "../identity/admission.ts";
 import { boundKey } from "../identity/claims.ts";
 import type { DelegationLimits } from "../identity/delegation.ts";
 import type { ProtocolVersion } from "../wire/protocol-version.ts";
+import { type FlowAsked, flowAsked } from "../policy/flow-labels.ts";
 import { originMatcher } from "../policy/origins.ts";
 import { matcher } from "../policy/patterns.ts";
 import type { ServerGate } from "./server-gate.ts";
@@ -98,6 +99,8 @@ export interface World {
   readonly rules: readonly Rule[];
   /** Those about connections and links. */
   readonly linkRules: LinkRules;
+  /** What the rules ask of what sessions have read. */
+  readonly flow: FlowAsked;
   /** What the rules' conditions ask for by name. */
   readonly surroundings: Surroundings;
   /** Callers that see all of a server's lists, whatever they may call of it: the operator's own checks. */
@@ -167,9 +170,11 @@ export function makeWorld(given: WorldParts): World {
   const parts = complete(given);
   const { trust, rules, servers, virtualServers, claims, versions, webListeners, hybridLinks } = parts;
   const { classicalServers, delegation, shutOut, tools, forward, signatures, signers } = parts;
+  const compiled = compileRules(rules);
   return {
     trust,
-    rules: compileRules(rules),
+    rules: compiled,
+    flow: flowAsked(compiled),
     linkRules: compileLinkRules(rules),
     surroundings: surroundingsOf(parts.surroundings),
     onlookers: new Set(parts.onlookers),

@@ -5,6 +5,7 @@ import { test } from "node:test";
 
 import { compileCondition, type FactValues, type Outcome } from "../expr/condition.ts";
 import { factDeclarations, type Facts, factTypes, helloDeclaration, linkFactTypes } from "./facts.ts";
+import { nothingRead } from "../../test/support/nothing-read.ts";
 
 const nothing: Facts = {
   caller: {
@@ -35,6 +36,7 @@ const nothing: Facts = {
   now: 0,
   time: { hour: 0, weekday: 0, minute: 0 },
   session: { id: "" },
+  flow: nothingRead,
   resource: { class: "", shelf_life: 0 },
   quantum: { earliest: 0 },
   intent: { purpose: "" },
@@ -51,9 +53,10 @@ const evaluate = (text: string): Outcome => {
 };
 
 test("every declared fact can be read where nothing is known", () => {
-  // History is asked, and has no value of its own.
-  for (const path of paths.filter((each) => each !== "history"))
+  // History is asked, and has no value of its own; nor has flow.
+  for (const path of paths.filter((each) => each !== "history" && each !== "flow"))
     assert.deepEqual(evaluate(`${path} == ${path}`), { kind: "true" }, path);
+  assert.deepEqual(evaluate('flow.seen("pii") || flow.carries("pii")'), { kind: "false" });
 });
 
 test("every group the gate builds has exactly the declared members", () => {

@@ -1,6 +1,7 @@
 /** What a rule's condition can see: each variable, its type and one sentence; and the values the gate builds for them. */
 import type { Recalling } from "../expr/recall.ts";
 import type { TypeSpec } from "../expr/type-spec.ts";
+import type { Flow } from "../expr/values.ts";
 
 /** One name of the language, for the compiler and for the reference page. */
 interface FactDeclaration {
@@ -106,6 +107,10 @@ export const factDeclarations: Readonly<Record<keyof Facts, VariableDeclaration>
     members: {
       id: { type: "string", says: "Its identifier." },
     },
+  },
+  flow: {
+    type: "flow",
+    says: 'What the session has read, by the labels of tools, resources, prompts and data: `flow.seen("pii")`, `flow.carries("pii")` of all arguments, `flow.carries("pii", args.body)` of one. `docs/guide/flow.md` has the rest.',
   },
   resource: {
     says: "What is configured of the data the call touches.",
@@ -227,6 +232,7 @@ export interface Facts {
   readonly now: number;
   readonly time: { readonly hour: number; readonly weekday: number; readonly minute: number };
   readonly session: { readonly id: string };
+  readonly flow: Flow;
   readonly resource: { readonly class: string; readonly shelf_life: number };
   readonly quantum: { readonly earliest: number };
   /** Absent where no calls are remembered. */

@@ -1,6 +1,6 @@
 /** `policy check`, `policy test` and `policy explain` as an operator types them; and configs that don't load. */
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, test } from "node:test";
 
@@ -128,6 +128,29 @@ test("policy explain tells of a described call what each rule read, and what is 
   const { decision } = JSON.parse(json.stdout) as { readonly decision: { readonly effect: string } };
   assert.deepEqual([json.code, decision.effect], [0, "hold"]);
   assert.equal(both.code, 2);
+});
+
+test("policy explain tells what a described session has read", async (t) => {
+  const file = path.join(await temporaryFolder(t), "latticegate.yaml");
+  await writeFile(
+    file,
+    `servers: { crm: { command: ["true"], labels: { pii: "*" } }, mail: { command: ["true"] } }
+policies:
+  - { name: all, callers: ["*"], tools: ["*"], effect: allow, because: Open. }
+  - { name: stays, callers: ["*"], tools: ["mail/*"], when: flow.seen("pii") && flow.carries("pii"), effect: deny, because: It stays. }
+`,
+  );
+  const explain = ["policy", "explain", "--config", file, "--caller", "spiffe://latticegate.local/agent/a"];
+  const [read, carries] = await Promise.all([
+    cli([...explain, "--tool", "mail/send", "--read", "pii"]),
+    cli([...explain, "--tool", "mail/send", "--carries", "pii"]),
+  ]);
+  assert.match(read.stdout, /counts not {2}stays \(deny\): its condition is false[\s\S]*flow: read: pii\n/);
+  assert.match(carries.stdout, /Decision: deny: by stays\./);
+  await writeFile(file, (await readFile(file, "utf8")).replace('carries("pii")', 'carries("pi1")'));
+  const checked = await cli(["policy", "check", "--config", file]);
+  assert.equal(checked.code, 1);
+  assert.match(checked.stdout, /Nothing has the label "pi1"; there are "pii"[\s\S]*\[unknown-label\]/);
 });
 
 test("policy test prints each case, and fails with what was expected and what came of it", async (t) => {

@@ -14,7 +14,7 @@ export const floors = [
   ["kernel"],
   ["model"],
   ["crypto", "wire", "merkle", "expr"],
-  ["identity", "policy", "integrity", "audit", "virtual"],
+  ["identity", "policy", "integrity", "audit", "inspect", "virtual"],
   ["gate"],
   ["host"],
   ["control"],

@@ -6,7 +6,7 @@ import { protocolVersions } from "../../wire/protocol-version.ts";
 import { gateExemption, serverOwner } from "./gate.ts";
 import { linkSchema } from "./link.ts";
 import { readOnlyTools, serverSignatures } from "./signatures.ts";
-import { toolLabels } from "./surroundings.ts";
+import { declassifyingTools, serverLabels } from "./surroundings.ts";
 import { toolsSchema } from "./tools.ts";
 import { type CertificateFiles, type UpstreamAuth, upstreamAuthSchema } from "./upstream-auth.ts";
 import { environmentName, secretSource } from "./values.ts";
@@ -52,7 +52,8 @@ export const stdioServerSchema = z.strictObject({
   link: linkSchema,
   signatures: serverSignatures,
   read_only: readOnlyTools,
-  labels: toolLabels,
+  labels: serverLabels,
+  declassify: declassifyingTools,
   probe: probeSchema.optional(),
 });
 
@@ -89,7 +90,8 @@ export const httpServerSchema = z
     link: linkSchema,
     signatures: serverSignatures,
     read_only: readOnlyTools,
-    labels: toolLabels,
+    labels: serverLabels,
+    declassify: declassifyingTools,
     probe: probeSchema.optional(),
   })
   .refine(({ peer, transport }) => peer === undefined || transport === "streamable-http", {
@@ -139,7 +141,8 @@ export const forwardServerSchema = z.strictObject({
   minimum_protocol: minimumProtocol,
   owner: serverOwner,
   exempt: gateExemption,
-  labels: toolLabels,
+  labels: serverLabels,
+  declassify: declassifyingTools,
   link: linkSchema,
 });
 

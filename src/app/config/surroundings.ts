@@ -88,10 +88,30 @@ export const surroundingsSections = {
     .describe("What is assumed of quantum computers, for Mosca's inequality in conditions."),
 } as const;
 
-export const toolLabels = z
-  .record(name, patterns)
+const labelled = z.union([
+  patterns,
+  z.literal("*"),
+  z.strictObject({
+    tools: patterns.optional().describe("Patterns of tools' names."),
+    resources: patterns.optional().describe("Patterns of URIs."),
+    prompts: patterns.optional().describe("Patterns of prompts' names."),
+  }),
+]);
+
+export const serverLabels = z
+  .record(name, labelled)
   .default({})
-  .describe("Labels of its tools, each with patterns of their names; conditions see them as `tool.labels`.");
+  .describe(
+    "Labels, each with patterns of the tools that have it; or `*` for all of the server, or patterns by kind. Conditions see those of a tool as `tool.labels`, and ask `flow` for those of what was read.",
+  );
+
+export const declassifyingTools = z
+  .array(z.string().min(1).max(2048))
+  .max(1000)
+  .default([])
+  .describe(
+    "Patterns of tools whose answers carry no labels on: what such a tool makes of what it is given may go where that may not.",
+  );
 
 type Sections = {
   readonly [Name in keyof typeof surroundingsSections]: z.output<(typeof surroundingsSections)[Name]>;
@@ -105,7 +125,12 @@ export function surroundingsIn({
   quantum,
   servers,
 }: Sections & {
-  readonly servers: Readonly<Record<string, { readonly labels: SurroundingsDocument["groups"] }>>;
+  readonly servers: Readonly<
+    Record<
+      string,
+      { readonly labels: SurroundingsDocument["labels"][string]; readonly declassify?: readonly string[] }
+    >
+  >;
 }): SurroundingsDocument {
   return {
     groups,
@@ -120,5 +145,10 @@ export function surroundingsIn({
     })),
     quantumEarliestUnixMs: quantum.earliest,
     labels: Object.fromEntries(Object.entries(servers).map(([server, { labels }]) => [server, labels])),
+    declassify: Object.fromEntries(
+      Object.entries(servers).flatMap(([server, { declassify = [] }]) =>
+        declassify.length === 0 ? [] : [[server, declassify] as const],
+      ),
+    ),
   };
 }

@@ -16,9 +16,11 @@ export function refuseWrongRules(rules: readonly PolicyDocument[], config: Names
 
 /** What of a config has names that rules can say. */
 export interface NamesOfConfig extends Readonly<
-  Record<"servers" | "virtual_servers" | "issuers" | "groups" | "networks", Readonly<Record<string, unknown>>>
+  Record<"virtual_servers" | "issuers" | "groups" | "networks", Readonly<Record<string, unknown>>>
 > {
   readonly trust_domain: string;
+  readonly servers: Readonly<Record<string, { readonly labels: Readonly<Record<string, unknown>> }>>;
+  readonly data: readonly { readonly name: string }[];
   readonly approvals: {
     readonly people: Readonly<Record<string, { readonly is: readonly string[] }>>;
   };
@@ -33,6 +35,12 @@ export function namesInConfig(config: NamesOfConfig): Omit<Known, "tools"> {
     issuers: Object.keys(config.issuers),
     groups: Object.keys(config.groups),
     networks: Object.keys(config.networks),
+    labels: labelsIn(config),
     approvers: [["operator"], ...people],
   };
+}
+
+function labelsIn({ servers, data }: NamesOfConfig): readonly string[] {
+  const ofServers = Object.values(servers).flatMap(({ labels }) => Object.keys(labels));
+  return [...new Set([...ofServers, ...data.map(({ name }) => name)])];
 }

@@ -26,6 +26,7 @@ export const worldMembers = {
   trust_domain: z.string().default("acme.test").describe("As in the config."),
   servers: names.default([]).describe("Names of servers beside those under `tools`."),
   virtual_servers: names.default([]).describe("Names of virtual servers, which no rule is about."),
+  labels: names.default([]).describe("Labels of resources, prompts and servers, beside those of tools."),
   issuers: names.default([]).describe("Names of issuers of access tokens."),
   approvers: names.optional().describe("Everybody who may approve, such as `operator` and `person:ann`."),
   tools: z
@@ -69,6 +70,7 @@ export function knownOf(document: WorldDocument): Known {
     issuers: document.issuers,
     groups: Object.keys(document.groups),
     networks: Object.keys(document.networks),
+    labels: labelNames(document),
     ...(document.approvers && { approvers: document.approvers.map((name) => [name]) }),
     tools: new Map(tools),
   };
@@ -86,6 +88,13 @@ export function knownTool(declared: {
     ...(input !== undefined && { args: typeOfSchema(input) }),
     ...(output !== undefined && { answer: typeOfSchema(output) }),
   };
+}
+
+function labelNames({ tools, data, labels }: WorldDocument): readonly string[] {
+  const ofTools = Object.values(tools).flatMap((named) =>
+    Object.values(named).flatMap((each) => each.labels),
+  );
+  return [...new Set([...labels, ...ofTools, ...data.map(({ name }) => name)])];
 }
 
 /** By label, the tools that have it, as a config has them. */

@@ -38,6 +38,16 @@ export function transaction<T>(db: DatabaseSync, work: () => T): T {
   }
 }
 
+/** Outlives this process all the same; only a machine that loses its power may forget the last second. */
+export function withoutSync(db: DatabaseSync, work: () => void): void {
+  db.exec("pragma synchronous = normal");
+  try {
+    work();
+  } finally {
+    db.exec("pragma synchronous = full");
+  }
+}
+
 /** SQLite gives its further files the mode of this one. */
 function keepPrivate(file: string): void {
   const descriptor = openSync(file, "a", 0o600);

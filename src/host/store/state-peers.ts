@@ -10,7 +10,7 @@ import { z } from "zod";
 import { bestSchema, type PeerRecord } from "../../identity/peer-memory.ts";
 import { confidences } from "../../identity/regressions.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import { transaction } from "./database.ts";
+import { transaction, withoutSync } from "./database.ts";
 
 /** Who began the links. */
 export const directions = ["incoming", "outgoing"] as const;
@@ -119,16 +119,6 @@ export function peerStore(db: DatabaseSync): PeerStore {
         })),
     recorded: (id) => void db.prepare("update peer_events set recorded = 1 where id = ?").run(id),
   };
-}
-
-/** Outlives this process all the same; only a machine that loses its power may forget the last second. */
-function withoutSync(db: DatabaseSync, work: () => void): void {
-  db.exec("pragma synchronous = normal");
-  try {
-    work();
-  } finally {
-    db.exec("pragma synchronous = full");
-  }
 }
 
 function write(db: DatabaseSync, changed: readonly ChangedPeer[], dropped: readonly PeerName[]): void {

@@ -14,6 +14,8 @@ import {
 import { type WorkloadRecords, workloadRecords } from "./state-tokens.ts";
 import { openDatabase, transaction } from "./database.ts";
 import { dropGrantsOf, grantSchema } from "./state-grants.ts";
+import type { LabelStore } from "../../inspect/flow-memory.ts";
+import { flowSchema, labelStore } from "./state-flow.ts";
 import { type PeerStore, peerSchema, peerStore } from "./state-peers.ts";
 import { pinSchema, type PinStore, pinStore } from "./state-pins.ts";
 
@@ -30,6 +32,7 @@ export interface StateStore extends CertificateRecords, WorkloadRecords {
   /** Changes when another process has written. */
   readonly version: () => number;
   readonly peers: PeerStore;
+  readonly flow: LabelStore;
   readonly pins: PinStore;
   readonly close: () => void;
 }
@@ -44,7 +47,7 @@ const schema = `
 /** @throws Refusal `bad_state` if the file can't be opened or isn't ours */
 export function openState(file: string): StateStore {
   const db = openDatabase(file, (db) => {
-    db.exec(schema + certificateSchema + grantSchema + peerSchema + pinSchema);
+    db.exec(schema + certificateSchema + grantSchema + peerSchema + pinSchema + flowSchema);
     migrateCertificates(db);
   });
   const version = db.prepare("pragma data_version");
@@ -63,6 +66,7 @@ export function openState(file: string): StateStore {
     ...workloads,
     atomically: (work) => transaction(db, work),
     peers: peerStore(db),
+    flow: labelStore(db),
     pins: pinStore(db),
     version: () => Number(version.get()?.["data_version"]),
     close: () => db.close(),

@@ -5,6 +5,7 @@ import { possibleFacts } from "./possible-facts.ts";
 import type { CheckedRule } from "./checked-rule.ts";
 import { factTypes } from "../facts.ts";
 import { canNeverBe, namesLookedFor, outOfRange } from "./condition-logic.ts";
+import { labelsAskedFor } from "../flow-labels.ts";
 import { listed, type Remark } from "./finding.ts";
 import type { Known } from "./known.ts";
 
@@ -27,6 +28,7 @@ export function checkCondition(checked: CheckedRule, known: Known): readonly Rem
     ...ranges,
     ...(ranges.length > 0 ? [] : truthOf(checked)),
     ...namesOf(condition.node, known),
+    ...labelsOf(condition.node, known),
   ];
 }
 
@@ -126,6 +128,31 @@ function namesOf(node: Node, known: Known): readonly Remark[] {
         };
       });
   });
+}
+
+/** A label that nothing has is never read. */
+function labelsOf(node: Node, { labels }: Known): readonly Remark[] {
+  if (labels === undefined) return [];
+  const asked = [
+    ...labelsAskedFor(node).map(({ label, node: part }) => ({ name: label, node: part })),
+    ...namesLookedFor(node, { variable: "tool", member: "labels" }),
+  ];
+  return asked
+    .filter(({ name }) => !labels.includes(name))
+    .map(({ name, node: part }): Remark => {
+      const meant = nearest(name, labels);
+      const there = labels.length === 0 ? "there are none" : `there are ${listed(labels)}`;
+      return {
+        kind: "unknown-label",
+        at,
+        place: placeOf(part),
+        wrong: `Nothing has the label "${name}"; ${there}.`,
+        mend:
+          meant === undefined
+            ? "Give it to servers' tools, resources or prompts (`labels`), or name a class of `data`."
+            : instead(JSON.stringify(meant)),
+      };
+    });
 }
 
 export function instead(suggestion: string): string {

@@ -95,7 +95,7 @@ export function namesLookedFor(
 }
 
 /** All nodes, from the outside in. */
-function nodesIn(node: Node): readonly Node[] {
+export function nodesIn(node: Node): readonly Node[] {
   return [node, ...partsOf(node.args).flatMap(nodesIn)];
 }
 

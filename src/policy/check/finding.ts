@@ -12,6 +12,7 @@ export const findingKinds = {
   "out-of-range": "error",
   "unknown-group": "error",
   "unknown-network": "error",
+  "unknown-label": "error",
   "unknown-argument": "error",
   "bad-argument": "error",
   "argument-elsewhere": "warning",

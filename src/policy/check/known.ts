@@ -18,6 +18,8 @@ export interface Known {
   /** Names of the configured groups, networks and issuers of access tokens. */
   readonly groups?: readonly string[];
   readonly networks?: readonly string[];
+  /** Labels that something has, and the names of data classes. */
+  readonly labels?: readonly string[];
   readonly issuers?: readonly string[];
   readonly trustDomain?: string;
   /** Everybody who may approve what is held, each with all names that rules can call them. */

@@ -7,7 +7,7 @@ import { overlaps } from "../check/overlap.ts";
 import { namePattern, serverPattern, matcher } from "../patterns.ts";
 import type { LinkRuleDocument } from "../rule-schema.ts";
 import { isCallRule, type PolicyDocument, type TargetKind } from "../rules.ts";
-import { type SurroundingsDocument, surroundingsOf } from "../surroundings.ts";
+import { byKind, type SurroundingsDocument, surroundingsOf } from "../surroundings.ts";
 import { type ReachRule, rulesAbout } from "./counting.ts";
 import { type Entry, entryOf } from "./entry.ts";
 import { type Flows, flowsOf } from "./flows.ts";
@@ -171,9 +171,10 @@ function verdictOf(way: Way): Verdict {
 }
 
 function labelsOf({ kind, server, name }: ReachTarget, { labels }: SurroundingsDocument): readonly string[] {
-  if (kind !== "tools") return [];
   const own = Object.entries(Object.hasOwn(labels, server) ? (labels[server] ?? {}) : {});
-  return own.filter(([, patterns]) => patterns.some((each) => isLike(each, name))).map(([label]) => label);
+  return own
+    .filter(([, labelled]) => byKind(labelled)[kind]?.some((each) => isLike(each, name)))
+    .map(([label]) => label);
 }
 
 /** The class that must stay secret longest, of those it may be about. */

@@ -5,6 +5,7 @@ import { keyExchangeSuites, quantumLevel } from "../../crypto/suites/key-exchang
 import { messageSuiteIds } from "../../crypto/suites/signatures.ts";
 import { parseAddress } from "../../expr/network.ts";
 import { parseTimestamp } from "../../expr/time.ts";
+import { Flow } from "../../expr/values.ts";
 import type { Caller } from "../../model/caller.ts";
 import type { LinkPosture } from "../../model/channel.ts";
 import { signatureModes } from "../../model/message-proof.ts";
@@ -85,6 +86,13 @@ export const callMembers = {
     })
     .optional()
     .describe("How the call is signed; not at all by default."),
+  flow: z
+    .strictObject({
+      seen: texts.describe("Labels of what its session has read."),
+      carries: texts.describe("Those among them of which its arguments have something."),
+    })
+    .prefault({})
+    .describe("What its session has read; nothing by default."),
   approved: texts.describe("Rules that hold it, and whose approvals there are."),
   before: pastMember,
 } as const;
@@ -147,8 +155,8 @@ function methodQuestionOf(call: DescribedCall, world: TrialWorld): Question {
   };
 }
 
-const noTarget = ["args", "tool", "resource", "history"] as const;
-const ofTask = ["args", "intent", "history"] as const;
+const noTarget = ["args", "tool", "resource", "history", "flow"] as const;
+const ofTask = ["args", "intent", "history", "flow"] as const;
 
 function methodTarget(call: DescribedCall): Question["target"] {
   const [, method] = targetOf(call);
@@ -228,6 +236,7 @@ export function factsOf(call: DescribedCall, about: About): Facts {
       era: "modern",
     },
     args: call.kind === "resources" ? { uri: name } : call.args,
+    flow: flowFacts(call.flow),
     tool: {
       ...call.tool,
       read_only: kind === "tools" && isReadOnly(server, name),
@@ -263,6 +272,15 @@ function callerFacts(
     age,
     expires_in,
   };
+}
+
+function flowFacts({ seen, carries }: DescribedCall["flow"]): Flow {
+  const labels = [...new Set([...seen, ...carries])];
+  return new Flow({
+    labels: () => labels,
+    seen: (label) => labels.includes(label),
+    carries: (label) => carries.includes(label),
+  });
 }
 
 const methods = { tools: "tools/call", resources: "resources/read", prompts: "prompts/get" } as const;
