@@ -220,7 +220,7 @@ function logged({ outcome, facts, atUnixMs }: Entry): readonly string[] {
   const rule = facts["rule"] === undefined ? "" : ` by ${facts["rule"]}`;
   return [
     `The log says: ${outcome}${rule}, ${new Date(atUnixMs).toISOString()}.`,
-    "With the rules of now, as far as the log has what they read (it never has arguments):",
+    "With the rules of now, as far as the log has what they read (of arguments never a text):",
   ];
 }
 

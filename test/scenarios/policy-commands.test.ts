@@ -91,11 +91,11 @@ test("policy check says file, line and column of each mistake and how to mend it
   const [said = "", ...lines] = explained.stdout.split("\n");
   assert.match(said, /^The log says: deferred by above-500, \d{4}-/);
   assert.deepEqual(lines, [
-    "With the rules of now, as far as the log has what they read (it never has arguments):",
+    "With the rules of now, as far as the log has what they read (of arguments never a text):",
     "counts      agents-refund (allow): it has no condition",
-    "unknown     above-500 (hold): whether its condition is true can't be known: args.amount isn't recorded",
+    "counts      above-500 (hold): its condition is true",
     "              args.amount > 500",
-    "              args.amount: not recorded",
+    "              args.amount: 700",
     "counts not  not-on-classical-links (deny): its condition is false",
     "              !link.pq",
     "              link.pq: true",
