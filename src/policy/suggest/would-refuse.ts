@@ -2,7 +2,8 @@
  * What rules would have made of calls that are kept. Where a rule reads something that isn't kept, nobody can tell, and
  * that is said: `unknown` is never taken for a yes or a no.
  */
-import { decide, type Question } from "../decide.ts";
+import type { Question } from "../decide.ts";
+import { judgeRecorded, type RuleVariants, ruleVariants } from "../replay/judge-recorded.ts";
 import type { Rule } from "../rules.ts";
 import { questionOf, type TrialWorld } from "../trial/described-call.ts";
 import { type CallRecord, describedIn, keptPath } from "./call-record.ts";
@@ -39,8 +40,9 @@ export function wouldRefuse(
 ): WouldRefuse {
   const rows = new Map<string, Stopped>();
   let passed = 0;
+  const variants = ruleVariants(rules);
   for (const record of calls) {
-    const stop = stopOf(record, rules, world);
+    const stop = stopOf(record, variants, world);
     if (stop === undefined) {
       passed++;
       continue;
@@ -60,17 +62,20 @@ export function wouldRefuse(
 
 type Stop = Pick<Stopped, "fate" | "rule" | "because">;
 
-function stopOf(record: CallRecord, rules: readonly Rule[], world: TrialWorld): Stop | undefined {
+function stopOf(record: CallRecord, variants: RuleVariants, world: TrialWorld): Stop | undefined {
+  const { rules } = variants;
   const question = questionOf(describedIn(record), world, rules);
-  const unknown = rules.find((rule) => isAbout(rule, question) && !isTold(rule));
-  if (unknown !== undefined) {
-    const because = "It reads what isn't kept of calls.";
-    return { fate: "unknown", rule: unknown.name, because };
-  }
-  const verdict = decide(question, rules);
-  if (verdict.kind === "permit") return undefined;
-  const { rule, because, held } = verdict;
-  return { fate: held === undefined ? "refused" : "held", rule: rule ?? "default-deny", because };
+  const unsigned = rules.find((rule) => isAbout(rule, question) && asksForSignature(rule));
+  if (unsigned !== undefined) return untold(unsigned.name);
+  const judged = judgeRecorded(question, (path) => keptPath.test(path), variants);
+  if (judged.kind === "unknown") return untold(judged.rules[0]?.rule ?? "");
+  const { verdict, rule, because } = judged;
+  if (verdict === "allow") return undefined;
+  return { fate: verdict === "hold" ? "held" : "refused", rule, because };
+}
+
+function untold(rule: string): Stop {
+  return { fate: "unknown", rule, because: "It reads what isn't kept of calls." };
 }
 
 function isAbout(rule: Rule, { caller, server, target }: Question): boolean {
@@ -82,8 +87,7 @@ function isAbout(rule: Rule, { caller, server, target }: Question): boolean {
   );
 }
 
-/** Whether all it asks for is kept; how calls were signed isn't. */
-function isTold({ when, signature, stepUp }: Rule): boolean {
-  const isConditionKept = when === undefined || when.reads.every((path) => keptPath.test(path));
-  return isConditionKept && signature === undefined && stepUp?.signature === undefined;
+/** How calls were signed isn't kept. */
+function asksForSignature({ signature, stepUp }: Rule): boolean {
+  return signature !== undefined || stepUp?.signature !== undefined;
 }
