@@ -1,4 +1,5 @@
 /** `latticegate policy diff [OLD] NEW --replay RANGE`: which recorded calls other rules would decide otherwise. */
+import { readCaptured } from "../app/capture/read-captured.ts";
 import { firstSince } from "../app/log-times.ts";
 import { loadPolicies } from "../app/policy/case-file.ts";
 import { configWithoutRules, trialWorldOfConfig } from "../app/policy/known-config.ts";
@@ -42,7 +43,9 @@ export const policyDiff = {
       const before = oldFile === undefined ? undefined : loadPolicies(oldFile).calls;
       const after = loadPolicies(newFile).calls;
       const world = trialWorldOfConfig(config);
+      const { calls } = await readCaptured(config, sinceUnixMs);
       const replay = {
+        captured: new Map(calls.map(({ id, args, address }) => [id, { args, address }])),
         reader,
         from,
         sinceUnixMs,

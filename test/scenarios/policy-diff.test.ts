@@ -79,3 +79,23 @@ test("calls that other rules decide otherwise are listed with why, and what can'
     ["hold", "hold"],
   );
 });
+
+test("of calls that were captured, rules about texts can be told", async (t) => {
+  const stub = await stubServer(t);
+  const yaml = `capture: { keep: 1d }\nservers: { payments: { url: "${stub.url}" } }\npolicies:\n${allow}`;
+  const gateway = await testGateway(t, yaml);
+  const config = path.join(gateway.folder, "latticegate.yaml");
+  await writeFile(config, `state: ./state\ndashboard: "off"\n${yaml}`);
+  const client = clientOf(t, gateway, await enrol(gateway, "agent/support"));
+  for (const order of ["A-1", "B-1"])
+    await client.post("payments", toolCall("refund", 1, { amount: 1, order }));
+  await gateway.stop();
+  const rules = path.join(gateway.folder, "orders.yaml");
+  const noB = `  - { name: no-b, callers: ["*"], tools: ["payments/refund"], when: 'args.order.startsWith("B")', effect: deny, because: No. }\n`;
+  await writeFile(rules, `policies:\n${allow}${noB}`);
+  const { stdout } = await cli(["policy", "diff", rules, "--config", config]);
+  assert.match(
+    stdout,
+    /^2 calls, .*: 1 change, 1 stay, 0 can't be told\.\nallow \(agents-refund\) -> deny \(no-b\): 1 call /,
+  );
+});

@@ -5,6 +5,7 @@ import type { Question } from "../../policy/decide.ts";
 import { type Features, readFeatures } from "../../policy/history/features.ts";
 import type { IsKnown } from "../../policy/replay/judge-recorded.ts";
 import type { Rule } from "../../policy/rules.ts";
+import type { CallRecord } from "../../policy/suggest/call-record.ts";
 import { describedCall, questionOf, type TrialWorld } from "../../policy/trial/described-call.ts";
 
 interface RecordedQuestion {
@@ -12,11 +13,14 @@ interface RecordedQuestion {
   readonly isKnown: IsKnown;
 }
 
+/** What was captured of a call beside the log. */
+export type Captured = Pick<CallRecord, "args" | "address">;
+
 /** @param entry a decision, with names @returns undefined for what is no call of a tool, resource or prompt */
 export function recordedQuestion(
   entry: Entry,
   world: TrialWorld,
-  rules: readonly Rule[],
+  { rules, captured }: { readonly rules: readonly Rule[]; readonly captured?: Captured | undefined },
 ): RecordedQuestion | undefined {
   const { facts, principal, atUnixMs } = entry;
   const call = calledIn(entry);
@@ -26,6 +30,7 @@ export function recordedQuestion(
   const described = describedCall.safeParse({
     ...call,
     ...(call.kind === "tools" && { args: argumentsOf(features) }),
+    ...captured,
     caller: principal,
     chain: chainIn(facts["chain"]),
     at: new Date(atUnixMs).toISOString(),
@@ -41,6 +46,7 @@ export function recordedQuestion(
   if (!described.success) return undefined;
   const isKnown: IsKnown = (path) =>
     recorded.test(path) ||
+    (captured !== undefined && capturedPath.test(path)) ||
     isKept(features, path) ||
     (call.kind === "resources" && path === "args.uri") ||
     (path === "session.id" && session !== undefined);
@@ -53,7 +59,7 @@ export function recordedQuestionOf(
   world: TrialWorld,
   rules: readonly Rule[],
 ): RecordedQuestion {
-  const found = recordedQuestion(entry, world, rules);
+  const found = recordedQuestion(entry, world, { rules });
   if (found !== undefined) return found;
   throw new Refusal("bad_state", `The entry of ${entry.callId} is about no tool, resource or prompt.`);
 }
@@ -61,6 +67,8 @@ export function recordedQuestionOf(
 /** What an entry says; what the config says of it is as it is now. */
 const recorded =
   /^(?:caller\.(?:id|kind|chain|groups)|call\.(?:server|tool|kind|name|method|size)|link\.(?:group|level|pq|certificate|profile)|tool\.(?:read_only|labels)|now|time|resource|quantum)(?:[.[]|$)/;
+
+const capturedPath = /^(?:args|place)(?:[.[]|$)/;
 
 /** A number or a truth value; of what wasn't there that it wasn't, where no one above it can be missing instead. */
 function isKept(features: Features, path: string): boolean {

@@ -12,7 +12,7 @@ import type { Rule } from "../../policy/rules.ts";
 import type { TrialWorld } from "../../policy/trial/described-call.ts";
 import type { Verdict } from "../../policy/verdict.ts";
 import type { Naming } from "../subject-names.ts";
-import { recordedQuestion } from "./recorded-question.ts";
+import { type Captured, recordedQuestion } from "./recorded-question.ts";
 
 /** How a call was decided, or would be. */
 type Decided = Pick<Extract<Judgement, { kind: "known" }>, "verdict" | "rule"> & {
@@ -36,6 +36,8 @@ interface Replay {
   readonly untilUnixMs: number;
   readonly named: Naming;
   readonly world: TrialWorld;
+  /** By call id. */
+  readonly captured: ReadonlyMap<string, Captured>;
   /** What it is compared with; what was decided then if absent. */
   readonly before?: readonly Rule[];
   readonly after: readonly Rule[];
@@ -43,7 +45,7 @@ interface Replay {
 
 /** Each call that was decided in that time, oldest first. */
 export async function* replayed(replay: Replay): AsyncGenerator<ReplayedCall, void, void> {
-  const { reader, from, sinceUnixMs, untilUnixMs, named, world, before, after } = replay;
+  const { reader, from, sinceUnixMs, untilUnixMs, named, world, captured, before, after } = replay;
   const variants = { before: before && ruleVariants(before), after: ruleVariants(after) };
   const decision = Buffer.from('"event_type":"call.decision"');
   for await (const { bytes, reading } of reader.forwards(from)) {
@@ -55,7 +57,7 @@ export async function* replayed(replay: Replay): AsyncGenerator<ReplayedCall, vo
     const { atUnixMs } = reading.entry;
     if (atUnixMs < sinceUnixMs || atUnixMs > untilUnixMs) continue;
     const entry = { ...reading.entry, ...named(reading.entry) };
-    const asked = recordedQuestion(entry, world, after);
+    const asked = recordedQuestion(entry, world, { rules: after, captured: captured.get(entry.callId) });
     if (asked === undefined) continue;
     const isErased = [asked.question.caller.id, ...asked.question.caller.chain].some(isPseudonym);
     const judge = (by: RuleVariants): Judgement =>
