@@ -461,6 +461,23 @@ test("a refusal that says what would do is heeded once", async () => {
   }
 });
 
+test("an end that has just begun is asked again, and then signed for anew", async () => {
+  const refusals = [{ fault: "unknown_key" }, { fault: "stale", need: { mode: "direct", not_before: 5 } }];
+  const { ask, server, end } = scene({
+    refuse: () => {
+      const next = refusals.shift();
+      if (next === undefined) return undefined;
+      const data = {
+        "dev.latticegate/authorization": { reason: "signature_refused", remediation: "available", ...next },
+      };
+      return { error: { code: -31403, message: "no", data } };
+    },
+  });
+  assert.match(await ask(toolCall), /"result"/);
+  assert.equal(server.arrived.length, 3);
+  await end.stop();
+});
+
 function staleBefore(notBeforeUnixS: number): object {
   const refusal = {
     reason: "signature_refused",

@@ -16,7 +16,7 @@ import { type Manner, mannerOf } from "./extension-request.ts";
 import { type KnownEnd, knownEnd, type ServingEnd } from "./known-end.ts";
 import { type OpenCalls, openCalls } from "./open-calls.ts";
 import { type OpenCall, type Outgoing, signedCall, type Spoken } from "./outgoing-call.ts";
-import { cureIn } from "./refusal-cure.ts";
+import { type Cure, cureIn } from "./refusal-cure.ts";
 import { withoutEnd } from "./without-end.ts";
 
 /** An answer, and what is proven of it when it has been read. */
@@ -42,6 +42,9 @@ export interface CallingEndOptions extends CallingOptions {
   readonly maxEventBytes: number;
 }
 
+/** Each of another refusal: an end that has just begun may know neither our keys nor what was signed before it began. */
+const maxCures = 2;
+
 export function callingEnd(options: CallingEndOptions): CallingEnd {
   const { send, clients, isCall, clock } = options;
   const known = knownEnd(options);
@@ -53,17 +56,28 @@ export function callingEnd(options: CallingEndOptions): CallingEnd {
       const frame = request.method === "POST" ? messageIn(request) : undefined;
       if (frame?.kind !== "request") return await beside(request, ends);
       if (speaksForItself(frame)) return await send(request);
-      const first = await attempt(request, { frame, spoken }, ends);
-      const cure = first.isPromiseForDirect ? undefined : cureIn(first.answer, clock.nowUnixMs());
-      if (cure === undefined) return await first.check();
-      first.drop();
-      if (cure.asksAgain) known.forget();
-      if (cure.attests) await routes.deliver();
-      const second = await attempt(request, { frame, spoken, need: cure.need, before: first.sent }, ends);
-      return await second.check();
+      let made = await attempt(request, { frame, spoken }, ends);
+      const heeded = new Set<string>();
+      for (;;) {
+        const cure = cureFor(made, heeded, clock.nowUnixMs());
+        if (cure === undefined) break;
+        made.drop();
+        if (cure.asksAgain) known.forget();
+        if (cure.attests) await routes.deliver();
+        made = await attempt(request, { frame, spoken, need: cure.need, before: made.sent }, ends);
+      }
+      return await made.check();
     },
     stop: routes.stop,
   };
+}
+
+/** What to do about a refusal, once for each kind. */
+function cureFor(made: Attempt, heeded: Set<string>, nowUnixMs: number): Cure | undefined {
+  const cure = made.isPromiseForDirect ? undefined : cureIn(made.answer, nowUnixMs);
+  if (cure === undefined || heeded.has(cure.of) || heeded.size === maxCures) return undefined;
+  heeded.add(cure.of);
+  return cure;
 }
 
 /** This end, and what it knows of the other. */
@@ -85,8 +99,12 @@ interface Sent {
   readonly batch: string;
 }
 
-function isTo({ audience, keys, batch }: Sent, end: ServingEnd, attesting: Attesting): boolean {
-  return audience === end.audience && keys === end.keySet.fingerprint && batch === attesting.batch.id;
+/** It is to that end as it is now: what was signed before it began is stale there. */
+function countsFor({ out, audience, keys, batch }: Sent, end: ServingEnd, attesting: Attesting): boolean {
+  const { claims } = out.call.signed ?? {};
+  const isFresh = claims === undefined || claims.issuedAtUnixS * 1000 >= (end.sinceUnixMs ?? 0);
+  const isSame = keys === end.keySet.fingerprint && batch === attesting.batch.id;
+  return isFresh && isSame && audience === end.audience;
 }
 
 /** What no call is made with: notifications, answers of the client's, and the streams it opens. */
@@ -127,7 +145,7 @@ async function attempt(request: HttpRequest, about: Attempting, ends: Ends): Pro
   const session = sessionOf(request);
   const before = about.before ?? ends.sent.get(frame.bytes);
   const again =
-    need === undefined && before !== undefined && isTo(before, end, attesting) ? before.out : undefined;
+    need === undefined && before !== undefined && countsFor(before, end, attesting) ? before.out : undefined;
   const claims = before?.out.call.signed?.claims;
   const signing = { end, batch: attesting.batch, spoken, session, need, before: claims };
   const out = again ?? (await signedCall(frame, signing, options));

@@ -1,4 +1,4 @@
-/** What a refusal says would do: the calling end does it once, by itself, since nothing was carried out. */
+/** What a refusal says would do: the calling end does it by itself, since nothing was carried out. */
 import { authorizationKey } from "../../integrity/denial.ts";
 import { type Fields, objectIn, parsedObject } from "../../integrity/fields.ts";
 import { readNeed, type SignatureNeed } from "../../integrity/mode.ts";
@@ -7,6 +7,8 @@ import type { HttpAnswer } from "../net/http-exchange.ts";
 import { isTooFarAhead } from "./signing-time.ts";
 
 export interface Cure {
+  /** Which refusal it is of: the same one again isn't heeded again. */
+  readonly of: string;
   /** How the message is to be signed. */
   readonly need?: SignatureNeed;
   /** The serving end doesn't know our keys, or isn't the one we took it for. */
@@ -23,25 +25,26 @@ const ofKeys: ReadonlySet<unknown> = new Set(["unknown_key", "wrong_audience", "
 /** @returns undefined for an answer that is none, or says of nothing that it would do */
 export function cureIn(answer: HttpAnswer, nowUnixMs: number): Cure | undefined {
   const said = refusalIn(answer);
+  const of = `${String(said?.["reason"])} ${String(said?.["fault"])}`;
   switch (said?.["reason"]) {
     case "signature_required":
     case "signature_refused":
-      return said["remediation"] === "available" ? cureOf(said, nowUnixMs) : undefined;
+      return said["remediation"] === "available" ? cureOf(said, of, nowUnixMs) : undefined;
     case "route_cut":
       // A person has to open it again, unless all it lacks is what this end hasn't delivered yet.
-      return said["fault"] === "unattested" ? { asksAgain: true, attests: true } : undefined;
+      return said["fault"] === "unattested" ? { of, asksAgain: true, attests: true } : undefined;
     default:
       return undefined;
   }
 }
 
-function cureOf({ fault, need: wanted }: Fields, nowUnixMs: number): Cure | undefined {
+function cureOf({ fault, need: wanted }: Fields, of: string, nowUnixMs: number): Cure | undefined {
   const need = readNeed(wanted);
   const asksAgain = ofKeys.has(fault);
-  if (need === undefined) return asksAgain ? { asksAgain, attests: false } : undefined;
+  if (need === undefined) return asksAgain ? { of, asksAgain, attests: false } : undefined;
   return isTooFarAhead(need.notBeforeUnixMs ?? 0, nowUnixMs)
     ? undefined
-    : { need, asksAgain, attests: false };
+    : { of, need, asksAgain, attests: false };
 }
 
 /** What a refusal says of itself; undefined for anything else. */
