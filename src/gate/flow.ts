@@ -2,6 +2,7 @@
  * What a session reads and says, as rules that read `flow` are told of it. INVARIANT: the labels of an answer are noted
  * before anything of it leaves; what `redact` rules took out of it, nobody read.
  */
+import { isTwofold } from "../inspect/plain-text.ts";
 import type { Reading } from "../inspect/session-memory.ts";
 import { fromUtf8 } from "../kernel/bytes.ts";
 import { tryReadFrame } from "../wire/frame.ts";
@@ -39,7 +40,7 @@ export function heard(call: Journaled, answer: Answer, world: World, ports: Port
     return labels?.length === 0 ? answer : { ...answer, events: heardEvents(answer.events, labelled, read) };
   }
   const { body, message = body } = answer;
-  if (message.length > 0) read(labels ?? [], readingOf(message));
+  if (message.length > 0) read(labels ?? world.surroundings.anyLabels(call.server), readingOf(message));
   return answer;
 }
 
@@ -89,17 +90,26 @@ function labelsOfEvent(call: Journaled, data: Uint8Array, world: World, { tasks 
   const { surroundings } = world;
   const frame = data.length > inspectBytes ? undefined : tryReadFrame(data);
   if (frame === undefined || frame.kind === "response") return surroundings.anyLabels(server);
-  if (frame.kind === "request") return asking.has(frame.method) ? surroundings.anyLabels(server) : [];
+  if (frame.kind === "request") return wordless.has(frame.method) ? [] : surroundings.anyLabels(server);
   const id = newsOfTask(data);
-  if (id === undefined) return [];
+  if (id === undefined) return wordless.has(frame.method) ? [] : surroundings.anyLabels(server);
   const task = tasks?.find(call, id);
   return typeof task === "object"
     ? surroundings.answerLabels("tools", server, task.tool)
     : surroundings.anyLabels(server);
 }
 
-/** What servers ask with words of their own. */
-const asking: ReadonlySet<string> = new Set(["sampling/createMessage", "elicitation/create"]);
+/** What servers say that has no words of their own in it. */
+const wordless: ReadonlySet<string> = new Set([
+  "ping",
+  "roots/list",
+  "notifications/tools/list_changed",
+  "notifications/resources/list_changed",
+  "notifications/prompts/list_changed",
+  "notifications/resources/updated",
+  "notifications/subscriptions/acknowledged",
+  "notifications/cancelled",
+]);
 
 /** What a message says; of a response what its result or error has, without what is about the message itself. */
 function readingOf(message: Uint8Array): Reading {
@@ -108,28 +118,13 @@ function readingOf(message: Uint8Array): Reading {
   try {
     const parsed = JSON.parse(text) as unknown;
     const { result, error, params } = membersOf(parsed);
-    // Of a member that comes twice, readers differ in which one they take: then all that is written counts, as text.
-    const isTwofold = membersWritten(text) !== membersWithin(parsed);
     return {
       kind: "value",
-      value: [...[result, error, params].map(withoutFrame), isTwofold ? text.slice(1) : ""],
+      value: [...[result, error, params].map(withoutFrame), isTwofold(text, parsed) ? text.slice(1) : ""],
     };
   } catch {
     return { kind: "value", value: text };
   }
-}
-
-function membersWritten(json: string): number {
-  let written = 0;
-  for (const [, colon] of json.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)) if (colon !== undefined) written += 1;
-  return written;
-}
-
-function membersWithin(value: unknown): number {
-  if (typeof value !== "object" || value === null) return 0;
-  const parts: readonly unknown[] = Object.values(value);
-  const own = Array.isArray(value) ? 0 : parts.length;
-  return parts.reduce<number>((sum, part) => sum + membersWithin(part), own);
 }
 
 function withoutFrame(part: unknown): unknown {

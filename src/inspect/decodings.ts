@@ -17,7 +17,9 @@ export function decodingsOf(text: string): { readonly texts: readonly string[]; 
   let level: readonly string[] = [text];
   for (let depth = 0; depth < maxDepth && level.length > 0; depth++) {
     const next: string[] = [];
-    for (const decoded of level.flatMap(decodedOnce)) {
+    const once = level.map(decodedOnce);
+    isAll &&= once.every((each) => each.isAll);
+    for (const decoded of once.flatMap(({ texts }) => texts)) {
       if (found.has(decoded) || decoded === text) continue;
       room -= decoded.length;
       if (room < 0) {
@@ -32,8 +34,15 @@ export function decodingsOf(text: string): { readonly texts: readonly string[]; 
   return { texts: [...found], isAll };
 }
 
-function decodedOnce(text: string): readonly string[] {
-  return [...percentDecoded(text), ...hexDecoded(text), ...base64Decoded(text)];
+interface Decoded {
+  readonly texts: readonly string[];
+  /** All that could be decoded was. */
+  readonly isAll: boolean;
+}
+
+function decodedOnce(text: string): Decoded {
+  const parts = [{ texts: percentDecoded(text), isAll: true }, hexDecoded(text), base64Decoded(text)];
+  return { texts: parts.flatMap(({ texts }) => texts), isAll: parts.every(({ isAll }) => isAll) };
 }
 
 /** RFC 3986 §2.1, and RFC 2045 §6.7 for what is written with `=`. */
@@ -49,40 +58,63 @@ function percentDecoded(text: string): readonly string[] {
   });
 }
 
-function hexDecoded(text: string): readonly string[] {
-  return runsIn(text, /(?:[0-9a-f]{2}[\s:,]?(?:0x|\\x)?){12,}/gi).flatMap((run) => {
+function hexDecoded(text: string): Decoded {
+  const { runs, isAll } = runsIn(text, /(?:[0-9a-f]{2}[\s:,;-]{0,3}(?:0x|\\x)?){12,}/gi, () => true);
+  const texts = runs.flatMap((run) => {
     const digits = run.replaceAll(/0x|\\x|[^0-9a-f]/gi, "");
-    return [0, 1].flatMap((at) => readable(Buffer.from(digits.slice(at), "hex")) ?? []);
+    return firstOf([0, 1], (at) => readable(Buffer.from(digits.slice(at), "hex")));
   });
+  return { texts, isAll };
 }
 
 /** Also of a piece that was cut out of some: then the first letters may belong to nothing. */
-function base64Decoded(text: string): readonly string[] {
-  const joined = /[\r\n]/.test(text) ? [text.replaceAll(/[\r\n \t>]+/g, "")] : [];
-  return [text, ...joined].flatMap((written) =>
-    runsIn(written, /[A-Za-z0-9+/_-]{12,}/g).flatMap((run) =>
-      isWord(run) ? [] : [0, 1, 2, 3].flatMap((at) => readable(Buffer.from(run.slice(at), "base64")) ?? []),
-    ),
-  );
+function base64Decoded(text: string): Decoded {
+  const isSpread = /[\r\n]/.test(text) || (/[\d+/=]/.test(text) && /^[\w+/=\s-]+$/.test(text));
+  const written = isSpread ? [text, text.replaceAll(/[\s>]+/g, "")] : [text];
+  const found = written.map((each) => runsIn(each, /[A-Za-z0-9+/_-]{12,}/g, (run) => !isWord(run)));
+  const texts = found
+    .flatMap(({ runs }) => runs)
+    .flatMap((run) => firstOf([0, 1, 2, 3], (at) => readable(Buffer.from(run.slice(at), "base64"))));
+  return { texts, isAll: found.every(({ isAll }) => isAll) };
+}
+
+/** Of a whole one the first fits; of one that was cut, all that may. */
+function firstOf(offsets: readonly number[], decode: (at: number) => string | undefined): readonly string[] {
+  const [whole, ...others] = offsets.map((at) => () => decode(at));
+  const first = whole?.();
+  return first === undefined ? others.flatMap((each) => each() ?? []) : [first];
 }
 
 function isWord(run: string): boolean {
   return /^[A-Za-z]?[a-z]+$/.test(run);
 }
 
-function runsIn(text: string, pattern: RegExp): readonly string[] {
-  if (text.length < shortestRun) return [];
+function runsIn(
+  text: string,
+  pattern: RegExp,
+  counts: (run: string) => boolean,
+): { readonly runs: readonly string[]; readonly isAll: boolean } {
   const runs: string[] = [];
+  if (text.length < shortestRun) return { runs, isAll: true };
   for (const [run] of text.matchAll(pattern)) {
+    if (!counts(run)) continue;
+    if (runs.length >= maxRuns) return { runs, isAll: false };
     runs.push(run);
-    if (runs.length >= maxRuns) break;
   }
-  return runs;
+  return { runs, isAll: true };
 }
 
 /** The text that these bytes are, if they are one; a few bytes may belong to nothing where it was cut. */
 function readable(bytes: Buffer): string | undefined {
+  // Most of what isn't one says so at once.
+  if (bytes.length > 2 * lookedAt && !isText(bytes.toString("utf8", 0, lookedAt))) return undefined;
   const text = bytes.toString("utf8");
+  return isText(text) ? text : undefined;
+}
+
+const lookedAt = 256;
+
+function isText(text: string): boolean {
   const odd = text.match(/[[\p{Cc}\ufffd]--[\t\n\r]]/gv)?.length ?? 0;
-  return odd * 10 <= text.length + 20 ? text : undefined;
+  return odd * 10 <= text.length + 20;
 }

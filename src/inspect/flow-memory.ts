@@ -42,6 +42,8 @@ export interface KeptLabels {
  */
 export interface LabelStore {
   readonly kept: (sinceUnixMs: number) => readonly KeptLabels[];
+  /** Of one that isn't in memory any more. */
+  readonly of: (session: string) => readonly string[];
   /** In place of what was kept of that session; those not used since `untilUnixMs` go. */
   readonly keep: (kept: KeptLabels, untilUnixMs: number) => void;
 }
@@ -57,6 +59,8 @@ const maxFingerprints = 1_000_000;
 
 interface Used {
   readonly memory: SessionMemory;
+  /** What it had read before may have been dropped. */
+  readonly isPartial: boolean;
   /** When what is kept of it says it was used, and how many labels that has. */
   keptUnixMs: number;
   keptLabels: number;
@@ -115,7 +119,14 @@ function restored(store: LabelStore, nowUnixMs: number): readonly (readonly [str
     const lastUsedUnixMs = Math.min(nowUnixMs, usedUnixMs + keepEveryMs);
     return [
       session,
-      { memory, size: 0, lastUsedUnixMs, keptUnixMs: usedUnixMs, keptLabels: labels.length },
+      {
+        memory,
+        isPartial: false,
+        size: 0,
+        lastUsedUnixMs,
+        keptUnixMs: usedUnixMs,
+        keptLabels: labels.length,
+      },
     ] as const;
   });
 }
@@ -151,13 +162,7 @@ interface At {
 }
 
 function changed(kept: Kept, { session, nowUnixMs }: At, how: (memory: SessionMemory) => void): void {
-  const used = find(kept, session, nowUnixMs) ?? {
-    memory: freshMemory(),
-    lastUsedUnixMs: nowUnixMs,
-    size: 0,
-    keptUnixMs: 0,
-    keptLabels: 0,
-  };
+  const used = find(kept, session, nowUnixMs) ?? begun(kept, session, nowUnixMs);
   drop(kept, session);
   used.lastUsedUnixMs = Math.max(used.lastUsedUnixMs, nowUnixMs);
   how(used.memory);
@@ -166,6 +171,18 @@ function changed(kept: Kept, { session, nowUnixMs }: At, how: (memory: SessionMe
   kept.sessions.set(session, used);
   makeRoom(kept, nowUnixMs);
   keep(kept, session, used);
+}
+
+/** One that may have made way before knows what is on disk of it, and that this may not be all. */
+function begun({ store, droppedUntilUnixMs }: Kept, session: string, nowUnixMs: number): Used {
+  const memory = freshMemory();
+  const isPartial = nowUnixMs < droppedUntilUnixMs;
+  if (isPartial) {
+    memory.labels.push(...(store?.of(session) ?? []));
+    forgetTexts(memory);
+  }
+  const keptLabels = memory.labels.length;
+  return { memory, isPartial, lastUsedUnixMs: nowUnixMs, size: 0, keptUnixMs: 0, keptLabels };
 }
 
 function drop(kept: Kept, session: string): void {
@@ -191,8 +208,7 @@ function makeRoom(kept: Kept, nowUnixMs: number): void {
 
 function asked(kept: Kept, { session, nowUnixMs }: At, how: (memory: SessionMemory) => Told): Told {
   const used = find(kept, session, nowUnixMs);
-  if (used !== undefined) return how(used.memory);
-  return nowUnixMs < kept.droppedUntilUnixMs
-    ? { why: "what this session has read isn't remembered." }
-    : false;
+  const told = used === undefined ? false : how(used.memory);
+  const mayBeMore = used === undefined ? nowUnixMs < kept.droppedUntilUnixMs : used.isPartial;
+  return told === false && mayBeMore ? { why: "what this session has read isn't remembered." } : told;
 }

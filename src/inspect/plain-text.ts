@@ -44,11 +44,13 @@ function collect(value: unknown, texts: Collected, depth: number): boolean {
   });
 }
 
-/** A text that is JSON is what it says. */
+/** A text that is JSON is what it says; where a member comes twice, readers differ in which one they take: it is that text, too. */
 function collectText(text: string, texts: Collected, depth: number): boolean {
   if (/^\s*[[{]/.test(text)) {
     try {
-      return collect(JSON.parse(text) as unknown, texts, depth + 1);
+      const parsed = JSON.parse(text) as unknown;
+      if (isTwofold(text, parsed)) texts.values.push(text.slice(1));
+      return collect(parsed, texts, depth + 1);
     } catch {
       // It only begins like JSON.
     }
@@ -62,10 +64,15 @@ export function plain(text: string): string {
   let read = text;
   // What is quoted within something that is quoted is escaped twice.
   for (let times = 0; times < 3 && read.includes("\\"); times++) read = unescaped(read);
-  if (read.includes("&")) read = withoutEntities(read);
+  for (let times = 0; times < 3 && read.includes("&"); times++) read = withoutEntities(read);
   if (read.includes("<")) read = read.replaceAll(/<\/?[a-z][a-z0-9]{0,20}/gi, " ");
-  if (/\P{ASCII}/v.test(read)) read = read.normalize("NFKD").replaceAll(/\p{M}+/gv, "");
+  // Marks go first, too: to put many of them in order takes the square of their number.
+  if (/\P{ASCII}/v.test(read)) read = withoutMarks(withoutMarks(read).normalize("NFKD"));
   return read.toLowerCase();
+}
+
+function withoutMarks(text: string): string {
+  return text.replaceAll(/\p{M}+/gv, "");
 }
 
 /** Its letters and digits. */
@@ -97,11 +104,29 @@ const entities: Readonly<Record<string, string>> = {
 
 function withoutEntities(text: string): string {
   return text.replaceAll(
-    /&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|([a-z]{2,8}));/gi,
+    /&(?:#x0{0,8}([0-9a-f]{1,6})|#0{0,8}(\d{1,7})|([a-z]{2,8}));/gi,
     (all, hex: string | undefined, decimal: string | undefined, name: string | undefined) => {
       if (name !== undefined) return entities[name.toLowerCase()] ?? all;
       const code = Number.parseInt(hex ?? decimal ?? "0", hex === undefined ? 10 : 16);
       return code <= 0x10ffff ? String.fromCodePoint(code) : all;
     },
   );
+}
+
+/** Whether some member of a JSON text comes twice. */
+export function isTwofold(json: string, parsed: unknown): boolean {
+  return membersWritten(json) !== membersWithin(parsed);
+}
+
+function membersWritten(json: string): number {
+  let written = 0;
+  for (const [, colon] of json.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)) if (colon !== undefined) written += 1;
+  return written;
+}
+
+function membersWithin(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  const parts: readonly unknown[] = Object.values(value);
+  const own = Array.isArray(value) ? 0 : parts.length;
+  return parts.reduce<number>((sum, part) => sum + membersWithin(part), own);
 }

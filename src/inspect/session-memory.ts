@@ -65,6 +65,9 @@ export function noteSaid(memory: SessionMemory, value: unknown, key: Fingerprint
   trim(memory.own, maxFingerprints);
 }
 
+/** Of one answer: nobody waits for more to be looked through. */
+const maxReadChars = 128 * 1024;
+
 /** @param isFound whether the text is to be known again */
 export function noteRead(
   memory: SessionMemory,
@@ -81,7 +84,12 @@ export function noteRead(
   const texts = isFound && reading.kind === "value" ? textsIn(reading.value) : undefined;
   if (texts === undefined) memory.forgotten |= bits;
   else {
-    for (const text of texts.values) noteText(memory, text, { bits, key });
+    let room = maxReadChars;
+    for (const text of texts.values) {
+      room -= text.length;
+      if (room < 0) memory.forgotten |= bits;
+      else noteText(memory, text, { bits, key });
+    }
     // Names are most often the words of a schema, and no data.
     for (const text of texts.names) noteRare(memory, text, { bits, key });
   }

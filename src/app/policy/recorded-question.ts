@@ -103,6 +103,10 @@ function calledIn({ tool, facts }: Entry): { readonly call: string; readonly kin
   if (tool !== null)
     return { call: tool, kind: Object.hasOwn(kinds, method) ? kinds[method as keyof typeof kinds] : "tools" };
   const [server, uri] = [facts["server"], facts["resource"]];
+  // Rules may name the others by their method, of which nothing is compared.
+  if (method !== "resources/read") return undefined;
+  // Of an address with a part that isn't recorded nobody knows what it named.
+  if (uri?.includes("…") === true) return undefined;
   return server === undefined || uri === undefined
     ? undefined
     : { call: `${server}/${uri}`, kind: "resources" };

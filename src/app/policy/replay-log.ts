@@ -1,6 +1,7 @@
 /** Calls of the audit log, judged again by other rules: which would have been decided otherwise. */
 import type { Entry } from "../../audit/entry.ts";
 import { isPseudonym } from "../../crypto/subject-keys.ts";
+import { targetKinds } from "../../gate/stages.ts";
 import type { LogReader } from "../../host/store/log-reader.ts";
 import {
   type Judgement,
@@ -57,11 +58,9 @@ export async function* replayed(replay: Replay): AsyncGenerator<ReplayedCall, vo
     const { atUnixMs } = reading.entry;
     if (atUnixMs < sinceUnixMs || atUnixMs > untilUnixMs) continue;
     const entry = { ...reading.entry, ...named(reading.entry) };
+    if (isHousekeeping(entry)) continue;
     const asked = recordedQuestion(entry, world, { rules: after, captured: captured.get(entry.callId) });
-    if (asked === undefined) continue;
-    const isErased = [asked.question.caller.id, ...asked.question.caller.chain].some(isPseudonym);
-    const judge = (by: RuleVariants): Judgement =>
-      isErased ? ofNobody : judgeRecorded(asked.question, asked.isKnown, by);
+    const judge = (by: RuleVariants): Judgement => judged(asked, by);
     const now = judge(variants.after);
     const old = variants.before ? judge(variants.before) : decidedThen(entry);
     const { callId, principal: caller, tool, facts } = entry;
@@ -69,6 +68,24 @@ export async function* replayed(replay: Replay): AsyncGenerator<ReplayedCall, vo
     yield { callId, atUnixMs, caller, target, before: old, after: now, becomes: becomesOf(old, now) };
   }
 }
+
+function judged(asked: ReturnType<typeof recordedQuestion>, by: RuleVariants): Judgement {
+  if (asked === undefined) return ofNothing;
+  const { question, isKnown } = asked;
+  const isErased = [question.caller.id, ...question.caller.chain].some(isPseudonym);
+  return isErased ? ofNobody : judgeRecorded(question, isKnown, by);
+}
+
+/** The protocol's own messages, which every caller of a server may send: no rule of the kinds that are compared names them. */
+function isHousekeeping({ tool, facts }: Entry): boolean {
+  return tool === null && !targetKinds.has(facts["method"] ?? "");
+}
+
+/** What the log has no name of: prompts, and methods beside calls. */
+const ofNothing: Judgement = {
+  kind: "unknown",
+  rules: [{ rule: "whatever names prompts or methods", reads: ["call.name"] }],
+};
 
 /** Which rules are about whose name was erased, nobody can tell. */
 const ofNobody: Judgement = {

@@ -20,6 +20,11 @@ export function labelStore(db: DatabaseSync): LabelStore {
         )
         .all(sinceUnixMs)
         .map(keptLabels),
+    of: (session) =>
+      db
+        .prepare("select session, labels, used_unix_ms from flow_labels where session = ?")
+        .all(session)
+        .flatMap((row) => keptLabels(row).labels),
     keep: ({ session, labels, usedUnixMs }, untilUnixMs) =>
       withoutSync(db, () => {
         db.prepare("delete from flow_labels where used_unix_ms < ?").run(untilUnixMs);
