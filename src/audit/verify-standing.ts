@@ -36,7 +36,7 @@ export interface Anchor {
 export type StandingVerdict =
   | {
       readonly kind: "proven";
-      /** Of the largest one: the first `size` entries are those that it was made for. */
+      /** Of the largest one, of two the newer: the first `size` entries are those that it was made for. */
       readonly by: Anchor;
       /** Entries behind them, and files that prove nothing any more. */
       readonly unproven: number;
@@ -61,7 +61,9 @@ export async function verifyStanding(
   const all = readRenewals(await findRenewals(files), { generations, standing, hashes });
   const late = all.renewals.filter((renewal) => !isBefore(renewal, options.fallen));
   const renewals = all.renewals.filter((renewal) => !late.includes(renewal));
-  const anchors = [...renewals.map(anchorOf), ...heads.anchors].sort((a, b) => b.size - a.size);
+  const anchors = [...renewals.map(anchorOf), ...heads.anchors].sort(
+    (a, b) => b.size - a.size || (b.number ?? 0) - (a.number ?? 0),
+  );
   const notes = [
     ...heads.notes,
     ...all.faults.map(({ text }) => text),

@@ -1,4 +1,6 @@
 /** `latticegate connect` */
+import { PassThrough, type Readable } from "node:stream";
+
 import { connectForward, connectHttp, connectStdio, type LoopbackConnection } from "../app/connect.ts";
 import { sidecarState } from "../app/sidecar-state.ts";
 import { systemClock, systemLog } from "../host/system.ts";
@@ -80,7 +82,7 @@ export const connect = {
         call.out(`${target} is at ${url}`);
         call.out(`For clients of HTTP+SSE, the transport of MCP 2024-11-05: ${sseUrl}`);
       });
-    } else await connectStdio(options, { input: process.stdin, output: process.stdout });
+    } else await connectStdio(options, { input: untilSignal(process.stdin), output: process.stdout });
     return 0;
   },
 } as const satisfies Command;
@@ -97,6 +99,16 @@ function portOf(call: CommandCall, option: string): number | undefined {
   if (port !== undefined && !/^\d{1,5}$/.test(port))
     throw new Refusal("bad_config", `--${option} takes a port, found "${port}".`);
   return port === undefined ? undefined : Number(port);
+}
+
+/** A client that sends a signal has no more to say; what was promised for it is still kept. */
+function untilSignal(input: Readable): Readable {
+  const heard = input.pipe(new PassThrough());
+  void untilStopped().then(() => {
+    input.unpipe(heard);
+    heard.end();
+  });
+  return heard;
 }
 
 async function untilEnd<C extends LoopbackConnection>(

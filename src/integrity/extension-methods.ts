@@ -5,7 +5,7 @@
 import { type SignatureMode, signatureModes } from "../model/message-proof.ts";
 import type { Era } from "../wire/frame.ts";
 import { nameIn } from "./claims.ts";
-import { countIn, type Fields, listIn, objectIn, textIn, whole } from "./fields.ts";
+import { type Fields, listIn, numericDateIn, objectIn, textIn, whole } from "./fields.ts";
 import { type KeySet, readKeySet, writeKeySet } from "./key-set.ts";
 
 /** The ends tell each other their keys; both messages are signed directly, with one of the keys they say. */
@@ -57,32 +57,32 @@ const maxPatternLength = 256;
 
 /** The params of `message-keys`, without `_meta`. */
 export function writeKeysRequest({ keySet, sinceUnixMs }: CallingEnd): Fields {
-  const since = sinceUnixMs !== undefined && { since: Math.ceil(sinceUnixMs / 1000) };
+  const since = sinceUnixMs !== undefined && { since: sinceUnixMs / 1000 };
   return { keys: writeKeySet(keySet), ...since };
 }
 
 export function readKeysRequest(params: unknown): CallingEnd | undefined {
   const fields = objectIn(params);
   const keySet = readKeySet(fields?.["keys"]);
-  const since = countIn(fields?.["since"]);
-  return keySet && { keySet, ...(since !== undefined && { sinceUnixMs: since * 1000 }) };
+  const sinceUnixMs = numericDateIn(fields?.["since"]);
+  return keySet && { keySet, ...(sinceUnixMs !== undefined && { sinceUnixMs }) };
 }
 
 /** The result of `message-keys`, without `_meta`. */
 export function writeKeysAnswer({ audience, keySet, modes, sinceUnixMs }: ServingEnd): Fields {
-  const since = sinceUnixMs !== undefined && { since: Math.ceil(sinceUnixMs / 1000) };
+  const since = sinceUnixMs !== undefined && { since: sinceUnixMs / 1000 };
   return { server: audience, keys: writeKeySet(keySet), modes, ...since };
 }
 
 export function readKeysAnswer(result: unknown): ServingEnd | undefined {
   const fields = objectIn(result) ?? {};
-  const since = countIn(fields["since"]);
+  const sinceUnixMs = numericDateIn(fields["since"]);
   const said = whole({
     audience: nameIn(fields["server"]),
     keySet: readKeySet(fields["keys"]),
     modes: modesIn(fields["modes"]),
   });
-  return said && { ...said, ...(since !== undefined && { sinceUnixMs: since * 1000 }) };
+  return said && { ...said, ...(sinceUnixMs !== undefined && { sinceUnixMs }) };
 }
 
 function modesIn(value: unknown): ServingModes | undefined {

@@ -62,6 +62,14 @@ export function digestIn(value: unknown): string | undefined {
   return typeof value === "string" && /^sha-256:[A-Za-z0-9_-]{43}$/.test(value) ? value : undefined;
 }
 
+/** A NumericDate of RFC 7519: Unix seconds, whole or not. @returns Unix time in whole milliseconds */
+export function numericDateIn(value: unknown): number | undefined {
+  return typeof value === "number" && value >= 0 && value <= maxUnixS ? Math.round(value * 1000) : undefined;
+}
+
+/** As far as `Date` goes. */
+const maxUnixS = 8_640_000_000_000;
+
 /** RFC 3339, in UTC, at most milliseconds. @returns Unix time in milliseconds */
 export function timeIn(value: unknown): number | undefined {
   if (typeof value !== "string" || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/.test(value))

@@ -1,5 +1,7 @@
 /** Sidecars and the gateway as calling ends: calls leave signed, and only what the serving end signed comes back. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -9,6 +11,7 @@ import { startExpose } from "../../src/app/expose.ts";
 import { approvePin, forgetPin, listPins } from "../../src/app/signatures/pin-operations.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
 import { atEnd } from "../support/cleanup.ts";
+import { latticegate } from "../support/cli.ts";
 import {
   clientOf,
   enrol,
@@ -146,6 +149,24 @@ test("a gateway that begins anew is taken up again, whatever it had promised bef
     assert.equal(await one.post(list), '{"jsonrpc":"2.0","id":2,"result":{}}');
     return lines.some((line) => line.includes("answers.unattested"));
   });
+});
+
+test("a client's sidecar that is told to end by a signal keeps what it promised first", async (t) => {
+  const { gateway } = await house(t);
+  const joinToken = await makeJoinToken(
+    gateway.config,
+    { path: "agent/probe", address: gateway.address },
+    systemClock,
+  );
+  const command = ["connect", "plain", "--join", joinToken, "--state", await freshState(t)];
+  const child = spawn(process.execPath, [...latticegate(command)], { stdio: ["pipe", "pipe", "inherit"] });
+  atEnd(t, () => child.kill("SIGKILL"));
+  child.stdin.write(`${list}\n`);
+  await once(child.stdout, "data");
+  child.kill("SIGTERM");
+  assert.deepEqual(await once(child, "exit"), [0, null], "its stdin is still open");
+  const methods = (await entriesOf(gateway, "call.decision")).map(({ facts }) => facts["method"]);
+  assert.deepEqual(methods, ["dev.latticegate/message-keys", "tools/list", "dev.latticegate/attest"]);
 });
 
 test("an answer of a pipe that is too long to be signed arrives, whether it came at once or on a stream", async (t) => {

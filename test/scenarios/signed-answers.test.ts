@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 
 import { approvePin, listPins } from "../../src/app/signatures/pin-operations.ts";
 import { systemClock } from "../../src/host/system.ts";
@@ -43,6 +44,18 @@ test("who begins anew isn't held to what it can't sign any more", async (t) => {
   const restarted = caller("stub", keys);
   await restarted.introduce();
   assert.equal((await restarted.call(toolCall("write"), "direct")).mode, "direct");
+});
+
+test("two that begin within one second are two: the second isn't held to what the first promised", async (t) => {
+  const { caller } = await scene(t);
+  const keys = freshKeys();
+  const first = caller("stub", keys);
+  await first.introduce();
+  await first.call(toolCall("look"), "batched");
+  const second = caller("stub", keys);
+  await second.introduce();
+  await setTimeout(1500); // What the first promised is overdue after a second.
+  assert.equal((await second.call(toolCall("write"), "direct")).mode, "direct");
 });
 
 test("a statement that contradicts what came cuts the way, until a person approves the keys again", async (t) => {
