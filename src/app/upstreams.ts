@@ -19,7 +19,11 @@ import { namedUpstreams, type NamedUpstreams, type Upstream } from "../host/net/
 import type { UserGrants } from "../host/oauth/user-grants.ts";
 import { type ChildSpec, startChild } from "../host/stdio/child.ts";
 import type { LinkSpec } from "../host/link/link.ts";
-import { linkedUpstream } from "../host/link/linked-upstream.ts";
+import { linkedUpstream, type LinkedUpstreamOptions } from "../host/link/linked-upstream.ts";
+import { bridgedUpstream } from "../host/bridge/bridged-upstream.ts";
+import { legacyBehind } from "../host/bridge/legacy-behind.ts";
+import { modernBehind } from "../host/bridge/modern-behind.ts";
+import { version } from "./version.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -102,6 +106,7 @@ interface Connections {
 }
 
 export type ServerAtPeer = ServerAtUrl & { readonly peer: string };
+type ForwardServer = Extract<ServerConfig, { forward: unknown }>;
 type StdioServer = Extract<ServerConfig, { command: unknown }>;
 
 /** An exposed server that goes over to other algorithms says goodbye on its links. */
@@ -121,9 +126,8 @@ export function connectServers(
   const noted: Noted = new Map();
   const pools: { readonly pool: RenewablePool; readonly server: ServerAtPeer; readonly onLink: OnLink }[] =
     [];
-  const adapters = Object.entries(servers).map(([name, server]): [string, Upstream] => {
-    if ("command" in server) return [name, stdioServer(name, server, options)];
-    if ("forward" in server) return [name, forwardUpstream(exchangeLimits(options))];
+  const adapter = (name: string, server: Exclude<ServerConfig, ForwardServer>): Upstream => {
+    if ("command" in server) return stdioServer(name, server, options);
     if (server.auth !== undefined) {
       const authorized = authorizedServer(name, server, server.auth, {
         ...options,
@@ -132,10 +136,10 @@ export function connectServers(
       });
       if (authorized.grants !== undefined) grants.set(name, authorized.grants);
       const { connections, credential } = authorized;
-      return [name, overHttp(name, server, { ...connections, credential }, options)];
+      return overHttp(name, server, { ...connections, credential }, options);
     }
     const onLink = notedUnder(name, noted, options.clock);
-    if (server.peer === undefined) return [name, webServer(name, server, onLink, options)];
+    if (server.peer === undefined) return webServer(name, server, onLink, options);
     const atPeer = { ...server, peer: server.peer };
     const pool = peerPool(name, atPeer, onLink, options);
     pools.push({ pool, server: atPeer, onLink });
@@ -145,7 +149,11 @@ export function connectServers(
       send: (request) => exchange(pool.dispatcher(), request, exchangeLimits(options)),
     });
     const patience = { ms: peerPatienceMs, log: options.log };
-    return [name, overHttp(name, server, { ...pool, patience, calling }, options)];
+    return overHttp(name, server, { ...pool, patience, calling }, options);
+  };
+  const adapters = Object.entries(servers).map(([name, server]): [string, Upstream] => {
+    if ("forward" in server) return [name, forwardUpstream(exchangeLimits(options))];
+    return [name, inBothEras(name, server, adapter(name, server), options)];
   });
   return {
     grants,
@@ -199,8 +207,33 @@ function stdioServer(name: string, server: StdioServer, options: UpstreamOptions
   return linked({ name, open: (events) => startChild(child, events) }, options);
 }
 
-function linked(link: LinkSpec, { limits, clock, log }: UpstreamOptions): Upstream {
+/** As it is, or for clients of both eras. */
+function inBothEras(
+  name: string,
+  { bridge: speaks }: Exclude<ServerConfig, ForwardServer>,
+  upstream: Upstream,
+  options: UpstreamOptions,
+): Upstream {
+  if (speaks === "off") return upstream;
+  const { limits, clock, log } = options;
+  const behind = { name, upstream, version, maxMessageBytes: limits.answer, clock, log };
+  return bridgedUpstream({
+    ...behind,
+    speaks,
+    translated: {
+      legacy: linked({ name, open: modernBehind(behind) }, options),
+      modern: linked({ name, open: legacyBehind(behind) }, options, { isModern: true }),
+    },
+  });
+}
+
+function linked(
+  link: LinkSpec,
+  { limits, clock, log }: UpstreamOptions,
+  era: Pick<LinkedUpstreamOptions, "isModern"> = {},
+): Upstream {
   return linkedUpstream({
+    ...era,
     link,
     clock,
     log,

@@ -27,6 +27,13 @@ const minimumProtocol = protocolVersion
   .optional()
   .describe("Oldest version of MCP that may be spoken with this server, instead of `protocol.minimum`.");
 
+const serverEra = z
+  .enum(["off", "auto", "legacy", "modern"])
+  .default("off")
+  .describe(
+    "The era of MCP the server speaks: `legacy` up to 2025-11-25, `modern` from 2026-07-28 on, `auto` to ask it. Clients of the other era are served by translation then; `off`: not at all.",
+  );
+
 export const stdioServerSchema = z.strictObject({
   command: z
     .array(z.string().min(1))
@@ -46,6 +53,7 @@ export const stdioServerSchema = z.strictObject({
       "Names of the gateway's own environment variables the server may see, beside PATH, HOME, LANG and TZ.",
     ),
   minimum_protocol: minimumProtocol,
+  bridge: serverEra,
   owner: serverOwner,
   exempt: gateExemption,
   tools: toolsSchema,
@@ -84,6 +92,7 @@ export const httpServerSchema = z
       ),
     auth: upstreamAuthSchema.optional(),
     minimum_protocol: minimumProtocol,
+    bridge: serverEra,
     owner: serverOwner,
     exempt: gateExemption,
     tools: toolsSchema,

@@ -15,7 +15,8 @@ export function gatewaySignatures(config: Config): Readonly<Record<string, Signa
   const served = (name: string) => ({ end: "serving", audience: audienceAt(id, name) }) as const;
   const terms = Object.entries(config.servers).flatMap(([name, server]) => {
     if ("forward" in server) return [];
-    const peer = "url" in server ? server.peer : undefined;
+    // What is translated can't bear its client's signature to the other end.
+    const peer = "url" in server && server.bridge === "off" ? server.peer : undefined;
     const end = peer === undefined ? served(name) : ({ end: "between", audience: peer, peer } as const);
     return [
       [name, { ...common, ...end, use: server.signatures ?? use, readOnly: server.read_only }] as const,

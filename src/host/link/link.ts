@@ -1,15 +1,15 @@
 /** A link to a server on which messages go both ways, whatever it is made of: a process's pipes, or a stream and POSTs. */
-import type { HeaderList } from "../../gate/call.ts";
+import type { Journaled } from "../../gate/call.ts";
 import type { Refusal } from "../../kernel/refusal.ts";
-import type { Frame } from "../../wire/frame.ts";
+import type { Frame, RequestId } from "../../wire/frame.ts";
 
 export interface Link {
   /**
    * Sends one message; its bytes stay as they are.
-   * @param headers what came along with it; a link that has no place for headers leaves them out
+   * @param call with which it came; none for what the gateway says of itself
    * @throws Refusal `busy` if the server doesn't take what it was sent before
    */
-  readonly send: (message: Uint8Array, headers: HeaderList) => void;
+  readonly send: (message: Uint8Array, call: Journaled | undefined) => void;
   /** Stops taking what the server says until each `pause` had its `resume`. */
   readonly pause: () => void;
   readonly resume: () => void;
@@ -20,7 +20,8 @@ export interface Link {
 }
 
 export interface LinkEvents {
-  readonly onMessage: (frame: Frame) => void;
+  /** @param about the request that it belongs to, or null for none, where the link knows */
+  readonly onMessage: (frame: Frame, about?: RequestId | null) => void;
   /** A message that `send` took, and that the server didn't. */
   readonly onUndelivered: (message: Uint8Array, refusal: Refusal) => void;
   /** Once, whatever the cause, and never within `open`; nothing follows. */

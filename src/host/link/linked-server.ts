@@ -11,7 +11,7 @@ import {
   resumableOutlet,
   streamAnswer,
 } from "./conversation.ts";
-import type { Answer, HeaderList } from "../../gate/call.ts";
+import type { Answer, Journaled } from "../../gate/call.ts";
 import type { Link, LinkSpec } from "./link.ts";
 import { type Knowledge, learnt, nothingKnown } from "./knowledge.ts";
 import type { Connection, Flow, SessionStream } from "./session-stream.ts";
@@ -26,11 +26,9 @@ export interface ServerOptions {
 /** A request and the connection that its answer goes out on. */
 export interface Asking {
   readonly request: RequestFrame;
-  readonly callId: string;
+  readonly call: Journaled;
   /** Further headers of the answer, names and values in turn. */
   readonly headers: readonly string[];
-  /** Those that came with the request. */
-  readonly sentHeaders: HeaderList;
   readonly connection: Omit<Connection, "flow">;
   readonly takesEvents: boolean;
   /** What the client is told, on a stream that has begun, when there will be no answer. */
@@ -61,7 +59,7 @@ export class LinkedServer {
     });
     this.#unasked = this.#streams.open({});
     this.#link = spec.open({
-      onMessage: (frame) => this.#deliver(frame),
+      onMessage: (frame, about) => this.#deliver(frame, about),
       onUndelivered: (message, refusal) => this.#fail(message, refusal),
       onEnd: (refusal) => {
         this.#ended = refusal;
@@ -96,7 +94,7 @@ export class LinkedServer {
     if (this.#open.has(key)) {
       throw new Refusal("bad_message", "A request with this id is still being answered in this session.");
     }
-    this.#link.send(request.bytes, asking.sentHeaders);
+    this.#link.send(request.bytes, asking.call);
     const isLegacy = request.era === "legacy";
     const talk = conversation(request, {
       headers,
@@ -108,17 +106,17 @@ export class LinkedServer {
     return talk;
   }
 
-  #resumable({ request, callId, connection, farewell }: Asking): Outlet {
+  #resumable({ request, call, connection, farewell }: Asking): Outlet {
     const stream = this.#streams.open({
-      answers: { callId, requestId: request.id },
+      answers: { callId: call.id, requestId: request.id },
       onAbandoned: () => this.giveUp(request, new Refusal("upstream_failed", "The caller went away.")),
     });
     return resumableOutlet(stream, { ...connection, flow: this.#link }, farewell);
   }
 
-  tell(message: Uint8Array, sentHeaders: HeaderList): void {
+  tell(message: Uint8Array, call: Journaled): void {
     if (this.#ended !== undefined) throw this.#ended;
-    this.#link.send(message, sentHeaders);
+    this.#link.send(message, call);
   }
 
   /** Nobody waits for the answer any more, or it is too late: the server is told (MCP cancellation). */
@@ -131,7 +129,7 @@ export class LinkedServer {
     const params = { requestId: request.id, reason: "The client went away." };
     try {
       const notification = { jsonrpc: "2.0", method: "notifications/cancelled", params };
-      this.#link.send(utf8(JSON.stringify(notification)), []);
+      this.#link.send(utf8(JSON.stringify(notification)), undefined);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       this.#log.debug("server.not_told", { server: this.#name }); // It doesn't read; it learns nothing new.
@@ -196,7 +194,7 @@ export class LinkedServer {
     this.#log.warn("server.not_told", { server: this.#name, code: refusal.code, ...refusal.facts });
   }
 
-  #deliver(frame: Frame): void {
+  #deliver(frame: Frame, about?: RequestId | null): void {
     if (frame.kind === "response") {
       const key = frame.id === null ? undefined : keyOf(frame.id);
       const talk = key === undefined ? undefined : this.#open.get(key);
@@ -208,10 +206,17 @@ export class LinkedServer {
       }
       return;
     }
-    const names = frame.kind === "notification" && namesRequest(frame);
-    const talk = names ? this.#concerned(frame) : this.#latest();
+    if (typeof about === "string" || typeof about === "number") {
+      this.#open.get(keyOf(about))?.add(frame.bytes);
+      return;
+    }
+    const talk = about === null ? undefined : this.#addressee(frame);
     if (talk !== undefined) talk.add(frame.bytes);
     else this.#unasked.add(frame.bytes);
+  }
+
+  #addressee(frame: RequestFrame | NotificationFrame): Conversation | undefined {
+    return frame.kind === "notification" && namesRequest(frame) ? this.#concerned(frame) : this.#latest();
   }
 
   /** The request a notification names: by progress token, or by the subscription it was tagged with. */

@@ -32,6 +32,8 @@ export interface LinkedUpstreamOptions {
   readonly idleTimeoutMs: number;
   /** After this time a stream's connection is closed, if its client can come back; undefined for never. */
   readonly streamOpenMs?: number | undefined;
+  /** It speaks the modern era, so that silence to a modern client's first question means nothing. */
+  readonly isModern?: boolean;
 }
 
 /** Links one caller may have on one server. */
@@ -172,9 +174,8 @@ async function ask(
   checkAgainst(server.knowledge, request, call.header);
   const talk = server.ask({
     request,
-    callId: call.id,
+    call,
     headers,
-    sentHeaders: call.headers,
     connection: connectionOf(call, options),
     // The answer to initialize says whose session it is, and isn't come back to.
     takesEvents: opened === undefined && takesEvents(call.header),
@@ -188,7 +189,7 @@ async function ask(
     if (request.era === "modern" || whyGone(call.reply) !== "caller_gone") giveUp();
     else setTimeout(() => talk.isStream() || giveUp(), options.answerTimeoutMs).unref();
   });
-  const probing = request.method === "server/discover";
+  const probing = request.method === "server/discover" && options.isModern !== true;
   const timer = setTimeout(
     () => {
       const text = "The server didn't answer in time.";
@@ -241,7 +242,7 @@ async function probeAnswer(talk: Conversation): Promise<Answer> {
 
 /** A notification or an answer of the client's: accepted, nothing comes back. */
 function tell(call: Journaled, links: Links): Answer {
-  links.ofSession(call).tell(call.body, call.headers);
+  links.ofSession(call).tell(call.body, call);
   return empty(202);
 }
 

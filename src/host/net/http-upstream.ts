@@ -71,11 +71,10 @@ export function httpUpstream(options: HttpUpstreamOptions): Upstream {
   };
 }
 
-/** In whose name the gateway signs; what a virtual server made of a signed call isn't what its caller signed. */
-function spokenFor({ caller, via, signature, isOwn }: Journaled): Spoken {
+/** In whose name the gateway signs; what it made of a signed call it serves isn't what its caller signed. */
+function spokenFor({ caller, signature, isOwn }: Journaled): Spoken {
   if (isOwn === true) return {};
-  const claims =
-    via === undefined || signature === undefined ? undefined : readClaims(signature.proof.payload);
+  const claims = signature?.end !== "serving" ? undefined : readClaims(signature.proof.payload);
   const changed = claims && { paths: ["/params"], original: claims.body, issuer: claims.issuer };
   return { subject: caller.id, ...(changed && { changed }) };
 }

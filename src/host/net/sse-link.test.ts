@@ -102,7 +102,7 @@ test("while the link is paused nothing is taken; each pause needs its resume, an
   await new Promise((resolve) => stream.write(all, resolve));
   for (let round = 0; round < 3; round++) {
     const arrived = posted();
-    link.send(utf8("{}"), []);
+    link.send(utf8("{}"), undefined);
     (await arrived).writeHead(202).end(); // What was written before it has arrived by now.
     assert.equal(heard.length, 1);
     if (round === 1) link.resume();
@@ -123,7 +123,7 @@ test("what is told arrives in the order in which it was told, also a short word 
       if (arrived.push(bytes) === lengths.length) resolve();
     });
   });
-  for (const length of lengths) link.send(new Uint8Array(length), []);
+  for (const length of lengths) link.send(new Uint8Array(length), undefined);
   await all;
   assert.deepEqual(arrived, lengths);
 });
@@ -139,9 +139,9 @@ test("a stream that is open and names no endpoint is given up in time", async (t
 test("a server that accepts nothing is told no more than a bound, and told so", async (t) => {
   const { link, ended } = await linked(t);
   const message = new Uint8Array(3 * 1024 * 1024);
-  for (let i = 0; i < 3; i++) link.send(message, []);
+  for (let i = 0; i < 3; i++) link.send(message, undefined);
   assert.throws(
-    () => link.send(message, []),
+    () => link.send(message, undefined),
     (error) => error instanceof Refusal && error.code === "busy",
   );
   await link.stop();
@@ -153,6 +153,6 @@ test("a link that was stopped ends once, closes its stream and posts nothing mor
   const closed = once(stream, "close");
   await link.stop();
   await link.stop();
-  link.send(utf8("{}"), []);
+  link.send(utf8("{}"), undefined);
   await Promise.all([ended, closed]);
 });

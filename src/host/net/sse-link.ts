@@ -10,6 +10,7 @@ import { Refusal, type RefusalCode } from "../../kernel/refusal.ts";
 import type { ServerLink } from "../../model/channel.ts";
 import { tryReadFrame } from "../../wire/frame.ts";
 import { type SseEvent, sseReader } from "../../wire/sse.ts";
+import { flowGate } from "../link/flow-gate.ts";
 import type { Link, LinkEvents } from "../link/link.ts";
 import { within } from "../within.ts";
 import { traceHeaders } from "./headers.ts";
@@ -120,12 +121,12 @@ function sender(spec: SseLinkSpec, endpoint: Promise<string>, { events, end, gon
     else if (!gone.aborted) events.onUndelivered(message, refusal);
     if (refusal?.code === "no_such_session") end(refusal);
   };
-  return (message, headers) => {
+  return (message, call) => {
     if (unsentBytes > maxUnsentBytes) {
       throw new Refusal("busy", `The server "${spec.name}" doesn't take what it is sent.`);
     }
     unsentBytes += message.length;
-    turn = turn.then(async () => within(post(await endpoint, message, headers), turnMs));
+    turn = turn.then(async () => within(post(await endpoint, message, call?.headers ?? []), turnMs));
   };
 }
 
@@ -218,25 +219,4 @@ function stackOf(error: unknown): string {
 
 async function ignore(answer: HttpAnswer): Promise<void> {
   if (answer.kind !== "whole") await answer.chunks[Symbol.asyncIterator]().return?.();
-}
-
-/** Open until it is paused; each `pause` needs its `resume`. */
-function flowGate(): {
-  readonly open: () => Promise<void>;
-  readonly isPaused: () => boolean;
-  readonly pause: () => void;
-  readonly resume: () => void;
-} {
-  let pauses = 0;
-  let opened = Promise.withResolvers<void>();
-  return {
-    isPaused: () => pauses > 0,
-    open: () => (pauses === 0 ? Promise.resolve() : opened.promise),
-    pause: () => {
-      if (pauses++ === 0) opened = Promise.withResolvers<void>();
-    },
-    resume: () => {
-      if (--pauses === 0) opened.resolve();
-    },
-  };
 }
