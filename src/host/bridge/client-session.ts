@@ -67,7 +67,7 @@ interface Agreed {
   readonly listening: Listening;
 }
 
-export class LegacySession implements Link {
+export class ClientSession implements Link {
   readonly #options: BehindOptions;
   readonly #events: LinkEvents;
   readonly #flow = flowGate();
