@@ -278,6 +278,7 @@ async function openServers(
     terms: doorTerms(standing),
     client: standing.client,
     seen: peers.outgoing,
+    stateKey: await keys.secret("request-states"),
     calling: peerCalling({
       gatewayId,
       keys: messages,
