@@ -16,6 +16,14 @@ export interface InputRequest {
   readonly params?: Json;
 }
 
+/** As the client gets it: of its progress nobody could tell the server any more. */
+export function inputRequest(method: string, params: Json | undefined): InputRequest {
+  if (params === undefined || !isObject(params["_meta"])) return { method, ...(params && { params }) };
+  const { _meta: meta, ...rest } = params;
+  const { progressToken: _, ...others } = meta as Json;
+  return { method, params: Object.keys(others).length === 0 ? rest : { ...rest, _meta: others } };
+}
+
 export function isInputRequest(method: string): boolean {
   return capabilityFor.has(method);
 }

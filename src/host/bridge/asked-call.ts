@@ -8,6 +8,7 @@ import {
   canAnswer,
   elicitedUrls,
   inputRequired,
+  inputRequest,
   type InputRequest,
   isAnswerTo,
   isInputRequest,
@@ -153,7 +154,7 @@ export class AskedCall {
 
   /** A request of the server's. */
   asked({ id, method, bytes, params }: RequestFrame): void {
-    const request: InputRequest = { method, ...(params && { params: objectAt(bytes, params.span) }) };
+    const request = inputRequest(method, params && objectAt(bytes, params.span));
     if (method === "ping") void this.#tell({ jsonrpc: "2.0", id, result: {} });
     else if (!isInputRequest(method) || !canAnswer(this.#parts.capabilities, request))
       void this.#tell({ jsonrpc: "2.0", id, error: notAsked });

@@ -65,8 +65,13 @@ function legacyLink(parts: LinkParts): Link {
         if (id !== undefined) underWay.get(id)?.giveUp();
       }
       if (frame?.kind !== "request" || call === undefined) return;
-      serve(frame, call, serving).catch((error: unknown) => {
-        if (!(error instanceof Refusal)) options.log.error("server.fault", { server: options.name });
+      // Never within `send`: who sent it isn't ready for an answer yet.
+      const served = Promise.resolve().then(async () => serve(frame, call, serving));
+      served.catch((error: unknown) => {
+        if (!(error instanceof Refusal)) {
+          const stack = error instanceof Error ? (error.stack ?? error.message) : "not an error";
+          options.log.error("server.fault", { server: options.name, stack });
+        }
         events.onUndelivered(message, asRefusal(error));
       });
     },

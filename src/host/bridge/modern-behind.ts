@@ -2,5 +2,7 @@
 import type { Behind, BehindOptions } from "./behind.ts";
 
 export function modernBehind(_options: BehindOptions): Behind {
-  throw new Error("not yet");
+  return () => {
+    throw new Error("not yet");
+  };
 }
