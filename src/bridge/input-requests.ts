@@ -18,9 +18,9 @@ export interface InputRequest {
 
 /** As the client gets it: of its progress nobody could tell the server any more. */
 export function inputRequest(method: string, params: Json | undefined): InputRequest {
-  if (params === undefined || !isObject(params["_meta"])) return { method, ...(params && { params }) };
-  const { _meta: meta, ...rest } = params;
-  const { progressToken: _, ...others } = meta as Json;
+  const { _meta: meta, ...rest } = params ?? {};
+  if (!isObject(meta)) return { method, ...(params && { params }) };
+  const { progressToken: _, ...others } = meta;
   return { method, params: Object.keys(others).length === 0 ? rest : { ...rest, _meta: others } };
 }
 

@@ -130,7 +130,7 @@ export class AskedCall {
     this.#waiting = waiting;
     for (const [key, { id }] of answered) {
       this.#pending.delete(key);
-      this.#tell({ jsonrpc: "2.0", id, result: given[key] });
+      void this.#tell({ jsonrpc: "2.0", id, result: given[key] });
     }
     const backlog = this.#backlog;
     [this.#backlog, this.#backlogBytes] = [[], 0];
@@ -142,8 +142,7 @@ export class AskedCall {
   /** Nobody wants its answer any more: the server is told (MCP cancellation). */
   giveUp(reason: string): void {
     this.#parts.parked.forget(this);
-    this.#waiting?.onDone();
-    this.#waiting = undefined;
+    this.#done();
     if (this.#end !== undefined) return;
     this.#end = new Refusal("upstream_failed", reason);
     const params = { requestId: this.#id, reason };
@@ -264,6 +263,8 @@ export class AskedCall {
   }
 
   #done(): void {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
     this.#waiting?.onDone();
     this.#waiting = undefined;
   }

@@ -79,7 +79,7 @@ function legacyLink(parts: LinkParts): Link {
     resume: flow.resume,
     isHeldUp: flow.isPaused,
     stop: async () => {
-      for (const each of [...underWay.values()]) each.giveUp();
+      for (const each of underWay.values()) each.giveUp();
       await pool.end();
       events.onEnd(new Refusal("upstream_failed", "The gateway left the server."));
     },

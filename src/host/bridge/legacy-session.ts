@@ -95,9 +95,9 @@ export class LegacySession {
 
   /** Rejects with Refusal `no_such_session` if the server knows the session no more, and as `forward` does. */
   async ask({ frame, call, gone, take }: Asked): Promise<void> {
-    let isAnswered = false;
+    const came = { answer: false };
     const heard = async (each: Frame): Promise<void> => {
-      isAnswered ||= each.kind === "response" && each.id === frame.id;
+      came.answer ||= each.kind === "response" && each.id === frame.id;
       await take(each);
     };
     const signal = AbortSignal.any([gone, this.#over.signal]);
@@ -105,15 +105,15 @@ export class LegacySession {
     if (answer.kind !== "stream") {
       for await (const each of messagesIn(answer, this.#parts.options.maxMessageBytes)) {
         // An error of the transport's own may have no id.
-        if (each.kind === "response") isAnswered = true;
+        if (each.kind === "response") came.answer = true;
         await take(each);
       }
-      if (!isAnswered) throw unanswered(answer.status);
+      if (!came.answer) throw unanswered(answer.status);
       return;
     }
     const at: Position = { retryMs: defaultRetryMs };
     await this.#read(answer, at, heard);
-    for (let empty = 0; !isAnswered; empty++) {
+    for (let empty = 0; !came.answer; empty++) {
       const before = at.lastEventId;
       if (before === undefined || empty === maxEmptyResumes) throw unanswered(answer.status);
       await pause(at.retryMs, undefined, { signal });
