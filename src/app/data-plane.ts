@@ -278,6 +278,7 @@ async function openServers(
     terms: doorTerms(standing),
     client: standing.client,
     seen: peers.outgoing,
+    stateKey: await keys.secret("request-states"),
     calling: peerCalling({
       gatewayId,
       keys: messages,
@@ -309,8 +310,14 @@ async function openServers(
     delegations,
     ...environment,
   };
-  const workloads = workloadEnrolment(config, environment.clock);
-  return { connected, store, signatures, approvals, ports, workloads };
+  return {
+    connected,
+    store,
+    signatures,
+    approvals,
+    ports,
+    workloads: workloadEnrolment(config, environment.clock),
+  };
 }
 
 /** What sessions have read: texts are known again by a key of this process, labels by the state. */

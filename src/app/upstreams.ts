@@ -55,6 +55,8 @@ export interface UpstreamOptions {
   readonly assertions?: Assertions;
   /** Servers that join others. */
   readonly virtual?: ReadonlyMap<string, Upstream>;
+  /** Seals what clients carry of calls that a bridge has parked; 32 bytes. Absent where nothing is bridged. */
+  readonly stateKey?: Uint8Array;
   /** Signs calls to servers behind `expose` for callers that don't; absent where nobody does. */
   readonly calling?: PeerCalling;
   /** Told of each link to a server; absent where nobody remembers them. */
@@ -214,15 +216,15 @@ function inBothEras(
   upstream: Upstream,
   options: UpstreamOptions,
 ): Upstream {
-  if (speaks === "off") return upstream;
-  const { limits, clock, log } = options;
+  const { limits, clock, log, stateKey } = options;
+  if (speaks === "off" || stateKey === undefined) return upstream;
   const behind = { name, upstream, version, maxMessageBytes: limits.answer, clock, log };
   return bridgedUpstream({
     ...behind,
     speaks,
     translated: {
       legacy: linked({ name, open: modernBehind(behind) }, options),
-      modern: linked({ name, open: legacyBehind(behind) }, options, { isModern: true }),
+      modern: linked({ name, open: legacyBehind({ ...behind, stateKey }) }, options, { isModern: true }),
     },
   });
 }

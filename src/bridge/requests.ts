@@ -1,7 +1,8 @@
 /** The envelope of modern requests (MCP 2026-07-28 basic, `_meta`): made for those that a bridge asks in a client's stead. */
-import { utf8 } from "../kernel/bytes.ts";
+import { fromUtf8, utf8 } from "../kernel/bytes.ts";
 import type { RequestFrame, RequestId } from "../wire/frame.ts";
 import { readFrame } from "../wire/frame.ts";
+import { isLogLevel } from "./log-levels.ts";
 
 /** What bridges speak in each era. */
 export const modernVersion = "2026-07-28";
@@ -30,6 +31,39 @@ export function envelopeOf({ clientInfo, capabilities }: ClientSelf, logLevel?: 
     [envelopeKeys.clientCapabilities]: capabilities,
     ...(logLevel !== undefined && { [envelopeKeys.logLevel]: logLevel }),
   };
+}
+
+/** Who asks, as the envelope of a request says it. */
+export function clientSelfIn(frame: RequestFrame): ClientSelf {
+  const clientInfo = ofEnvelope(frame, "clientInfo");
+  const capabilities = ofEnvelope(frame, "clientCapabilities");
+  return {
+    ...(isObject(clientInfo) && { clientInfo }),
+    capabilities: isObject(capabilities) ? capabilities : {},
+  };
+}
+
+/** From which level on log messages are wanted; none are if it is undefined. */
+export function logLevelIn(frame: RequestFrame): string | undefined {
+  const level = ofEnvelope(frame, "logLevel");
+  return isLogLevel(level) ? level : undefined;
+}
+
+/** What a client answers to what it was asked, by keys. */
+export function inputResponsesIn({ bytes, params }: RequestFrame): Json {
+  const said: unknown =
+    params && JSON.parse(fromUtf8(bytes.subarray(params.span.start, params.span.end)) ?? "{}");
+  const given = isObject(said) ? said["inputResponses"] : undefined;
+  return isObject(given) ? given : {};
+}
+
+function ofEnvelope({ bytes, params }: RequestFrame, name: keyof typeof envelopeKeys): unknown {
+  const place = params?.meta?.members.get(envelopeKeys[name]);
+  return place && JSON.parse(fromUtf8(bytes.subarray(place.start, place.end)) ?? "null");
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A request of a bridge's own. */

@@ -104,10 +104,12 @@ function portOf(call: CommandCall, option: string): number | undefined {
 /** A client that sends a signal has no more to say; what was promised for it is still kept. */
 function untilSignal(input: Readable): Readable {
   const heard = input.pipe(new PassThrough());
-  void untilStopped().then(() => {
+  const end = async (): Promise<void> => {
+    await untilStopped();
     input.unpipe(heard);
     heard.end();
-  });
+  };
+  void end();
   return heard;
 }
 

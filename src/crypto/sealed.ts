@@ -72,7 +72,7 @@ export function openSecret(key: Uint8Array, name: string, secret: SealedSecret):
 }
 
 /** @param bound what is bound to the sealed bytes without being in them; `sealed` ends in the 16-byte tag */
-function sealBytes(
+export function sealBytes(
   key: Uint8Array,
   bound: Uint8Array,
   bytes: Uint8Array,

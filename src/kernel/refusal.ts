@@ -21,6 +21,8 @@ const refusals = {
   /** As older revisions say it of a handshake (MCP 2025-11-25 lifecycle, error handling). */
   unsupported_handshake: { rpc: -32602, http: 400 },
   bad_envelope: { rpc: -32602, http: 400 },
+  /** Of a multi round-trip request: not whole, another's, or too old (MCP 2026-07-28, MRTR). */
+  request_state: { rpc: -32602, http: 200 },
   bad_media_type: { rpc: -32600, http: 415 },
   not_acceptable: { rpc: -32600, http: 406 },
   too_large: { rpc: -32600, http: 413 },

@@ -40,9 +40,8 @@ export function bridgedUpstream(options: BridgedOptions): Upstream {
   };
 }
 
-/** Of what has no envelope of its own the header says it; only the legacy era has GET, DELETE and clients' answers. */
+/** Of what has no envelope the header says it; only the legacy era has GET, DELETE and clients' answers. */
 function eraOf({ frame, header }: Journaled): Era {
-  if (frame?.kind === "request") return frame.era;
-  if (frame?.kind !== "notification") return "legacy";
+  if (frame === undefined || frame.kind === "response") return "legacy";
   return frame.era === "modern" || isModernVersion(header("mcp-protocol-version")) ? "modern" : "legacy";
 }

@@ -13,7 +13,6 @@ import {
   initializeResult,
   sessionVersion,
 } from "../../bridge/legacy-handshake.ts";
-import { firstLevel } from "../../bridge/log-level.ts";
 import { modernRequest } from "../../bridge/modern-request.ts";
 import { type ClientSelf, envelopeOf, request } from "../../bridge/requests.ts";
 import type { Journaled } from "../../gate/call.ts";
@@ -37,6 +36,8 @@ import { type Asked, answerInRounds } from "./rounds.ts";
 import { ownAnswer } from "./session-methods.ts";
 import { ToolHeaders } from "./tool-headers.ts";
 
+/** Until its client asks for another. */
+const firstLevel = "info";
 /** A person may have to answer. */
 const questionTimeoutMs = 600_000;
 /** What the bridge asks for itself. */

@@ -69,11 +69,16 @@ async function probed(era: Era, call: Journaled, options: EraProbeOptions): Prom
     return gone.aborted && era === "modern" ? false : undefined;
   }
   const { status } = answer;
-  if (status === 401 || status === 403 || status === 429 || status >= 500) return undefined;
+  if (saysNothing(status)) return undefined;
   if (era === "modern") return response?.result !== undefined;
   await left(valueOf(answer.headers, "mcp-session-id"), call, options.upstream);
   const version = response?.result?.protocolVersion;
   return version !== undefined && !isModernVersion(version);
+}
+
+/** Of an era: the server is down, or doesn't want us. */
+function saysNothing(status: number): boolean {
+  return status === 401 || status === 403 || status === 429 || status >= 500;
 }
 
 async function responseTo(question: RequestFrame, answer: Answer): Promise<ResponseFrame | undefined> {

@@ -1,7 +1,8 @@
 /** What a legacy client asks of its session: a modern server has none, so the bridge answers. */
 import { errorAnswer, resultAnswer } from "../../bridge/legacy-answer.ts";
 import { tellsOfResources } from "../../bridge/listen-filter.ts";
-import { askedLevel } from "../../bridge/log-level.ts";
+import { isLogLevel } from "../../bridge/log-levels.ts";
+import { fromUtf8 } from "../../kernel/bytes.ts";
 import type { RequestFrame, ResponseFrame } from "../../wire/frame.ts";
 import type { Listening } from "./listening.ts";
 
@@ -40,6 +41,13 @@ function levelSet(frame: RequestFrame, { capabilities, setLevel }: SessionEnds):
   if (level === undefined) return errorAnswer(frame.id, invalidParams, "Expected `level`, one of RFC 5424.");
   setLevel(level);
   return resultAnswer(frame.id, {});
+}
+
+function askedLevel({ bytes, params }: RequestFrame): string | undefined {
+  const text = params && fromUtf8(bytes.subarray(params.span.start, params.span.end));
+  if (text === undefined) return undefined;
+  const { level } = JSON.parse(text) as { readonly level?: unknown };
+  return isLogLevel(level) ? level : undefined;
 }
 
 async function subscribed(

@@ -20,9 +20,9 @@ export interface Link {
 }
 
 export interface LinkEvents {
-  /** @param about the request that it belongs to, or null for none, where the link knows */
+  /** Never within `send`. @param about the request that it belongs to, or null for none, where the link knows */
   readonly onMessage: (frame: Frame, about?: RequestId | null) => void;
-  /** A message that `send` took, and that the server didn't. */
+  /** A message that `send` took, and that the server didn't. Never within `send`. */
   readonly onUndelivered: (message: Uint8Array, refusal: Refusal) => void;
   /** Once, whatever the cause, and never within `open`; nothing follows. */
   readonly onEnd: (refusal: Refusal) => void;

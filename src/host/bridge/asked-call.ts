@@ -1,0 +1,296 @@
+/**
+ * One call of a modern client's at a legacy server: under way while its client waits, parked while the client looks for
+ * what the server has asked, ended by its answer. The server sees one call; the client makes as many as there are rounds.
+ */
+import { randomUUID } from "node:crypto";
+
+import {
+  canAnswer,
+  elicitedUrls,
+  inputRequired,
+  inputRequest,
+  type InputRequest,
+  isAnswerTo,
+  isInputRequest,
+  urlElicitationRequired,
+} from "../../bridge/input-requests.ts";
+import { isAtLeast } from "../../bridge/log-levels.ts";
+import { sealState, stateRefused, type StateOwner } from "../../bridge/request-state.ts";
+import { legacyRequest, modernAnswer, progressFor } from "../../bridge/to-legacy.ts";
+import type { Journaled } from "../../gate/call.ts";
+import { fromUtf8, utf8 } from "../../kernel/bytes.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import {
+  type Frame,
+  type NotificationFrame,
+  readFrame,
+  type RequestFrame,
+  type RequestId,
+  type ResponseFrame,
+} from "../../wire/frame.ts";
+import { tolerantScanLimits } from "../../wire/json-scan.ts";
+import type { LinkEvents } from "../link/link.ts";
+import type { FlowGate } from "../link/flow-gate.ts";
+import type { LegacyBehindOptions } from "./legacy-behind.ts";
+import { type ParkedCalls, parkedMs } from "./parked-calls.ts";
+import type { PooledSession } from "./session-pool.ts";
+
+/** Who waits for what comes of it, in one round. */
+export interface Waiting {
+  readonly frame: RequestFrame;
+  readonly call: Journaled;
+  readonly events: LinkEvents;
+  readonly flow: FlowGate;
+  /** Below it, log messages aren't wanted; none are if it is absent. */
+  readonly logLevel?: string | undefined;
+  /** It waits no more. */
+  readonly onDone: () => void;
+}
+
+export interface CallParts {
+  readonly options: LegacyBehindOptions;
+  readonly parked: ParkedCalls;
+  readonly owner: StateOwner;
+  /** What the client said it can be asked. */
+  readonly capabilities: Readonly<Record<string, unknown>>;
+}
+
+/** What a server asks at once goes out in one answer. */
+const gatherMs = 20;
+/** What came while nobody waited, for the next round. */
+const maxBacklog = 64;
+const maxBacklogBytes = 256 * 1024;
+
+export class AskedCall {
+  readonly owner: StateOwner;
+  readonly #parts: CallParts;
+  readonly #gone = new AbortController();
+  /** By the keys under which the client is asked, what the server waits for. */
+  readonly #pending = new Map<string, { readonly id: RequestId; readonly request: InputRequest }>();
+  #session: PooledSession | undefined;
+  /** Its id and its progress token at the server. */
+  #id = 0;
+  #waiting: Waiting | undefined;
+  #keys = 0;
+  #isHeard = false;
+  #gathering: NodeJS.Timeout | undefined;
+  #backlog: Uint8Array[] = [];
+  #backlogBytes = 0;
+  #end: ResponseFrame | Refusal | undefined;
+
+  constructor(waiting: Waiting, parts: CallParts) {
+    this.#waiting = waiting;
+    this.#parts = parts;
+    this.owner = parts.owner;
+  }
+
+  /** Makes the call in that session; rejects with Refusal `no_such_session` if the server knows it no more. */
+  async begin(session: PooledSession): Promise<void> {
+    const { frame, call } = this.#waiting ?? {};
+    if (frame === undefined || call === undefined) return;
+    this.#session = session;
+    this.#id = session.legacy.freshId();
+    session.calls.add(this);
+    const renamed = readFrame(legacyRequest(frame, { id: this.#id, progressToken: this.#id }));
+    if (renamed.kind !== "request") throw new Error("a request stays one");
+    try {
+      await session.legacy.ask({
+        frame: renamed,
+        call,
+        gone: this.#gone.signal,
+        take: async (each) => {
+          this.#isHeard = true;
+          await this.#waiting?.flow.open();
+          this.#heard(each);
+        },
+      });
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code !== "no_such_session" || !this.#isHeard) throw error;
+      throw new Refusal("upstream_failed", "The server ended its session while the call was under way.");
+    } finally {
+      session.calls.delete(this);
+    }
+  }
+
+  /** There will be no answer. */
+  fail(refusal: Refusal): void {
+    this.#settle(refusal);
+  }
+
+  /**
+   * Its client is back, with what it was asked or with a part of it.
+   * @throws Refusal `request_state` for what can't be an answer; the call waits on then
+   */
+  resume(waiting: Waiting, given: Readonly<Record<string, unknown>>): void {
+    const answered = [...this.#pending].filter(([key]) => Object.hasOwn(given, key));
+    for (const [key, { request }] of answered)
+      if (!isAnswerTo(request, given[key]))
+        throw stateRefused(`inputResponses["${key}"] can't be an answer to ${request.method}.`);
+    this.#parts.parked.forget(this);
+    this.#waiting = waiting;
+    for (const [key, { id }] of answered) {
+      this.#pending.delete(key);
+      void this.#tell({ jsonrpc: "2.0", id, result: given[key] });
+    }
+    const backlog = this.#backlog;
+    [this.#backlog, this.#backlogBytes] = [[], 0];
+    for (const message of backlog) this.#say(message);
+    if (this.#end !== undefined) this.#settle(this.#end);
+    else if (this.#pending.size > 0) this.#gather();
+  }
+
+  /** Nobody wants its answer any more: the server is told (MCP cancellation). */
+  giveUp(reason: string): void {
+    this.#parts.parked.forget(this);
+    this.#done();
+    if (this.#end !== undefined) return;
+    this.#end = new Refusal("upstream_failed", reason);
+    const params = { requestId: this.#id, reason };
+    void this.#tell({ jsonrpc: "2.0", method: "notifications/cancelled", params }).finally(() =>
+      this.#gone.abort(this.#end),
+    );
+  }
+
+  /** A request of the server's. */
+  asked({ id, method, bytes, params }: RequestFrame): void {
+    const request = inputRequest(method, params && objectAt(bytes, params.span));
+    if (method === "ping") void this.#tell({ jsonrpc: "2.0", id, result: {} });
+    else if (!isInputRequest(method) || !canAnswer(this.#parts.capabilities, request))
+      void this.#tell({ jsonrpc: "2.0", id, error: notAsked });
+    else {
+      this.#pending.set(`request-${++this.#keys}`, { id, request });
+      this.#gather();
+    }
+  }
+
+  #heard(frame: Frame): void {
+    if (frame.kind === "request") this.asked(frame);
+    else if (frame.kind === "notification") this.#noticed(frame);
+    else this.#settle(frame);
+  }
+
+  #noticed(frame: NotificationFrame): void {
+    const { method, params, bytes } = frame;
+    if (method === "notifications/cancelled") this.#withdrawn(params?.requestId);
+    else if (method === "notifications/progress") {
+      const token = this.#waiting?.frame.params?.meta?.progressToken;
+      if (params?.progressToken === this.#id && token !== undefined) this.#say(progressFor(bytes, token));
+    } else if (method !== "notifications/message") {
+      if (this.#session?.unasked(frame) !== true) this.#say(bytes);
+    } else if (this.#wantsLog(frame)) this.#say(bytes);
+  }
+
+  #wantsLog({ bytes, params }: NotificationFrame): boolean {
+    const { logLevel } = this.#waiting ?? {};
+    const level = params && objectAt(bytes, params.span)["level"];
+    return logLevel !== undefined && isAtLeast(level, logLevel);
+  }
+
+  /** The server needs no answer to what it asked any more. */
+  #withdrawn(id: RequestId | undefined): void {
+    for (const [key, pending] of this.#pending) if (pending.id === id) this.#pending.delete(key);
+  }
+
+  #say(message: Uint8Array): void {
+    if (this.#waiting !== undefined) {
+      this.#waiting.events.onMessage(readFrame(message), this.#waiting.frame.id);
+      return;
+    }
+    this.#backlogBytes += message.length;
+    if (this.#backlog.length < maxBacklog && this.#backlogBytes <= maxBacklogBytes)
+      this.#backlog.push(message);
+  }
+
+  /** What the server asks beside it within a moment is asked along. */
+  #gather(): void {
+    this.#gathering ??= setTimeout(() => {
+      this.#gathering = undefined;
+      if (this.#waiting === undefined || this.#pending.size === 0 || this.#end !== undefined) return;
+      const name = randomUUID();
+      try {
+        this.#parts.parked.park(name, this);
+        this.#askClient(new Map([...this.#pending].map(([key, { request }]) => [key, request])), name);
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        this.#waiting?.events.onUndelivered(this.#waiting.frame.bytes, error);
+        this.giveUp("The client can't be asked.");
+      }
+    }, gatherMs);
+  }
+
+  #askClient(requests: ReadonlyMap<string, InputRequest>, parked?: string): void {
+    const { options, owner } = this.#parts;
+    const expiresUnixMs = options.clock.nowUnixMs() + parkedMs;
+    const state = sealState(options.stateKey, owner, {
+      expiresUnixMs,
+      ...(parked !== undefined && { parked }),
+    });
+    this.#answer((id) => inputRequired(id, requests, state));
+  }
+
+  #settle(end: ResponseFrame | Refusal): void {
+    if (this.#waiting === undefined) {
+      const isShort = end instanceof Refusal || end.bytes.length <= maxBacklogBytes;
+      this.#end ??= isShort
+        ? end
+        : new Refusal("answer_too_large", "The answer came while nobody waited for it.");
+      return;
+    }
+    this.#end = end;
+    if (end instanceof Refusal) {
+      this.#waiting.events.onUndelivered(this.#waiting.frame.bytes, end);
+      this.#done();
+      return;
+    }
+    const urls = end.error?.code === urlElicitationRequired ? elicitedUrls(dataOf(end)) : new Map();
+    if (urls.size === 0) {
+      const serverInfo = this.#session?.serverInfo;
+      this.#answer((id, method) => modernAnswer(end, { method, id, serverInfo }));
+    } else if (this.#canAskAll(urls)) this.#askClient(urls);
+    else this.#answer((id) => missing(id));
+  }
+
+  #canAskAll(requests: ReadonlyMap<string, InputRequest>): boolean {
+    return requests.values().every((each) => canAnswer(this.#parts.capabilities, each));
+  }
+
+  #answer(write: (id: RequestId, method: string) => Uint8Array): void {
+    const { events, frame } = this.#waiting ?? {};
+    if (events === undefined || frame === undefined) return;
+    const message = readFrame(write(frame.id, frame.method), tolerantScanLimits);
+    this.#done();
+    events.onMessage(message);
+  }
+
+  #done(): void {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
+    this.#waiting?.onDone();
+    this.#waiting = undefined;
+  }
+
+  async #tell(message: object): Promise<void> {
+    const { legacy, call } = this.#session ?? {};
+    if (legacy !== undefined && call !== undefined) await legacy.tell(message, call);
+  }
+}
+
+const notAsked = { code: -32601, message: "The client can't be asked that." };
+
+/** MCP 2026-07-28: what the client would have to be able to do. */
+function missing(id: RequestId): Uint8Array {
+  const data = { requiredCapabilities: { elicitation: { url: {} } } };
+  const error = { code: -32021, message: "The server asks for consent at an address.", data };
+  return utf8(JSON.stringify({ jsonrpc: "2.0", id, error }));
+}
+
+function dataOf({ bytes, error }: ResponseFrame): unknown {
+  return error?.data && JSON.parse(fromUtf8(bytes.subarray(error.data.start, error.data.end)) ?? "null");
+}
+
+function objectAt(
+  bytes: Uint8Array,
+  { start, end }: { readonly start: number; readonly end: number },
+): Readonly<Record<string, unknown>> {
+  return JSON.parse(fromUtf8(bytes.subarray(start, end)) ?? "{}") as Readonly<Record<string, unknown>>;
+}
