@@ -19,7 +19,7 @@ const parts = {
   },
   bridge: {
     what: "clients of one era and servers of the other: the official SDKs and suites",
-    args: test("test/acceptance/bridge-clients.test.ts"),
+    args: test("test/acceptance/bridge-clients.test.ts", "test/acceptance/bridge-suites.test.ts"),
   },
   kill9: {
     what: "kill -9 in the middle of 1,000 calls, 20 times",

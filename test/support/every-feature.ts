@@ -257,7 +257,7 @@ export const everyFeature: readonly Feature[] = [
 ];
 
 interface Coded {
-  readonly code: unknown;
+  readonly code: string | number;
   readonly message: string;
 }
 

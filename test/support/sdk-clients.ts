@@ -63,7 +63,7 @@ export interface Speaker {
 }
 
 /** Who answers what servers ask. */
-export interface Person {
+interface Person {
   action: "accept" | "decline";
   /** Messages of the forms, texts for the model, and "roots". */
   readonly asked: string[];
