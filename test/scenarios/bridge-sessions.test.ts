@@ -176,10 +176,8 @@ test("a round that is cancelled takes its questions back; answers come too late"
   await eventually("the call ends", heard.isOver);
   const taken = heard.messages.filter(({ method }) => method === "notifications/cancelled");
   assert.deepEqual(
-    taken.map(({ params }) => params?.requestId).toSorted(),
-    askedOf(heard.messages)
-      .map(({ id }) => id)
-      .toSorted(),
+    new Set(taken.map(({ params }) => params?.requestId)),
+    new Set(askedOf(heard.messages).map(({ id }) => id)),
   );
   for (const question of askedOf(heard.messages))
     assert.equal((await client.post("new", answerTo(question), headers)).status, 202);
@@ -211,7 +209,7 @@ for (const [how, end] of [
         acknowledge(response, message);
       },
     });
-    const { client, gateway } = await setUp(t, server);
+    const { client, gateway } = await setUp(t, server, "limits: { drain: 100ms }");
     const headers = await legacySession(client);
     const round = await ask(client, headers);
     const read = await ask(client, headers, {
@@ -228,7 +226,9 @@ for (const [how, end] of [
     await eventually("nothing is left at the client", () =>
       [round, read, unasked].every((each) => each.isOver()),
     );
-    for (const { messages } of [round, read]) assert.match(messages.at(-1)?.error?.message ?? "", /./);
+    // A gateway that stops waits for calls under way, and then cuts who waits.
+    for (const { messages } of how === "the gateway stops" ? [] : [round, read])
+      assert.match(messages.at(-1)?.error?.message ?? "", /ended/);
     assert.equal(server.requests.length, asked, "nothing was asked again");
   });
 }
@@ -328,8 +328,10 @@ test("a subscription that the server refuses, leaves out or doesn't acknowledge 
     "subscriptions/listen": (response, message) => {
       if (how === "refuse") json(response, { id: message.id, error: { code: -32602, message: "m" } });
       else if (how === "end") response.writeHead(200, { "content-type": "text/event-stream" }).end();
-      else if (how === "foreign") acknowledge(response, { ...message, id: "another" }, {}) && response.end();
-      else {
+      else if (how === "foreign") {
+        acknowledge(response, { ...message, id: "another" }, {});
+        response.end();
+      } else {
         live.push(response);
         acknowledge(response, message, how === "leave out" ? {} : message.params["notifications"]);
       }
