@@ -130,7 +130,7 @@ async function ask(frame: RequestFrame, call: Journaled, serving: Serving): Prom
     onDone: () => underWay.delete(frame.id),
   };
   const waitsFor = (asked: AskedCall): void => {
-    underWay.set(frame.id, { giveUp: () => asked.giveUp("The client went away.") });
+    underWay.set(frame.id, { giveUp: () => void asked.giveUp("The client went away.") });
   };
   const before = earlierRound(frame, owner, serving);
   if (before !== undefined) {
