@@ -17,6 +17,10 @@ const parts = {
     what: "official SDK clients and the inspector through connect",
     args: test("test/acceptance/clients.test.ts"),
   },
+  bridge: {
+    what: "clients of one era and servers of the other: the official SDKs and suites",
+    args: test("test/acceptance/bridge-clients.test.ts", "test/acceptance/bridge-suites.test.ts"),
+  },
   kill9: {
     what: "kill -9 in the middle of 1,000 calls, 20 times",
     args: test("test/acceptance/kill9.test.ts"),

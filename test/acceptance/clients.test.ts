@@ -9,13 +9,6 @@ import { before, after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client";
-import { StdioClientTransport as StdioV2 } from "@modelcontextprotocol/client/stdio";
-import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
-import { StdioClientTransport as StdioV1 } from "@modelcontextprotocol/sdk/client/stdio.js";
-import { StreamableHTTPClientTransport as HttpV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { CreateMessageRequestSchema, ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
-
 import { cli, latticegate, startProcess } from "../support/cli.ts";
 import {
   type GatewayProcess,
@@ -23,23 +16,12 @@ import {
   loopbackSidecar,
   sidecarArguments,
 } from "../support/gateway-process.ts";
+import { type Front, openV1, openV2, type Speaker, textOf } from "../support/sdk-clients.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const fixture = path.join(root, "test", "fixture", "server.ts");
 /** A server behind HTTP, one behind stdio, and each of them behind a virtual server. */
 const targets = ["over-http", "over-stdio", "virtual-http", "virtual-stdio"] as const;
-const answered = { action: "accept" as const, content: { username: "ada", email: "a@b.c", name: "Ada" } };
-const sampled = {
-  role: "assistant" as const,
-  model: "test",
-  content: { type: "text" as const, text: "Paris" },
-};
-
-/** How a client reaches the server: a command it starts, or a URL. */
-type Front =
-  | { readonly kind: "stdio"; readonly program?: string; readonly args: readonly string[] }
-  | { readonly kind: "http"; readonly url: string };
-
 /** Of an audit entry, what is asked of it here. */
 interface LoggedCall {
   readonly principal_id: string;
@@ -53,77 +35,11 @@ interface Subject {
   readonly pseudonym: string;
 }
 
-interface ToolResult {
-  readonly isError?: boolean | undefined;
-  readonly content: readonly { readonly type: string; readonly text?: string }[];
-}
-
-/** What every client can do, whatever its SDK calls it. */
-interface Speaker {
-  readonly era: "legacy" | "modern";
-  readonly tools: () => Promise<readonly string[]>;
-  readonly call: (
-    name: string,
-    args: Readonly<Record<string, unknown>>,
-    options?: { readonly signal?: AbortSignal; readonly onprogress?: () => void },
-  ) => Promise<ToolResult>;
-  readonly read: (uri: string) => Promise<unknown>;
-  readonly prompt: (name: string) => Promise<unknown>;
-  readonly close: () => Promise<void>;
-}
-
-async function openV1(front: Front): Promise<Speaker> {
-  const client = new ClientV1(
-    { name: "v1", version: "1" },
-    { capabilities: { elicitation: {}, sampling: {} } },
-  );
-  client.setRequestHandler(ElicitRequestSchema, () => answered);
-  client.setRequestHandler(CreateMessageRequestSchema, () => sampled);
-  const transport =
-    front.kind === "http"
-      ? new HttpV1(new URL(front.url))
-      : new StdioV1({ command: process.execPath, args: [...front.args] });
-  await client.connect(transport);
-  return {
-    era: "legacy",
-    tools: async () => (await client.listTools()).tools.map(({ name }) => name),
-    call: async (name, args, options) =>
-      (await client.callTool({ name, arguments: { ...args } }, undefined, options)) as unknown as ToolResult,
-    read: (uri) => client.readResource({ uri }),
-    prompt: (name) => client.getPrompt({ name }),
-    close: () => client.close(),
-  };
-}
-
-const v2 =
-  (mode: "legacy" | "auto" | { readonly pin: string }) =>
-  async (front: Front): Promise<Speaker> => {
-    const client = new ClientV2(
-      { name: "v2", version: "1" },
-      { capabilities: { elicitation: {}, sampling: {} }, versionNegotiation: { mode } },
-    );
-    client.setRequestHandler("elicitation/create", () => answered);
-    client.setRequestHandler("sampling/createMessage", () => sampled);
-    await client.connect(
-      front.kind === "http"
-        ? new HttpV2(new URL(front.url))
-        : new StdioV2({ command: process.execPath, args: [...front.args] }),
-    );
-    return {
-      era: client.getProtocolEra() ?? "legacy",
-      tools: async () => (await client.listTools()).tools.map(({ name }) => name),
-      call: async (name, args, options) => await client.callTool({ name, arguments: { ...args } }, options),
-      read: (uri) => client.readResource({ uri }),
-      prompt: (name) => client.getPrompt({ name }),
-      close: () => client.close(),
-    };
-  };
-
 const clients = [
   { name: "SDK v1", open: openV1, era: "legacy" },
-  { name: "SDK v2, legacy", open: v2("legacy"), era: "legacy" },
-  { name: "SDK v2, auto", open: v2("auto"), era: "modern" },
-  { name: "SDK v2, pinned to 2026-07-28", open: v2({ pin: "2026-07-28" }), era: "modern" },
+  { name: "SDK v2, legacy", open: openV2("legacy"), era: "legacy" },
+  { name: "SDK v2, auto", open: openV2("auto"), era: "modern" },
+  { name: "SDK v2, pinned to 2026-07-28", open: openV2({ pin: "2026-07-28" }), era: "modern" },
 ] as const;
 
 async function checkEverything(speaker: Speaker): Promise<void> {
@@ -160,8 +76,6 @@ async function checkEverything(speaker: Speaker): Promise<void> {
     "no answer is mixed up",
   );
 }
-
-const textOf = ({ content }: ToolResult): string => content[0]?.text ?? "";
 
 describe("unmodified clients", () => {
   const undo: (() => unknown)[] = [];
