@@ -39,8 +39,6 @@ export const suites: readonly Suite[] = [
 /** How the gateway reaches the server. */
 export const upstreams = ["http", "stdio"] as const;
 
-export type Upstream = (typeof upstreams)[number];
-
 export interface Cell {
   readonly comparison: Comparison;
   readonly explained: Explained;
@@ -55,9 +53,9 @@ const maxRepeats = 2;
 export async function bridgedCell(
   suite: Suite,
   direct: Checks,
-  { upstream, url }: { readonly upstream: Upstream; readonly url: string },
+  { upstream, url }: { readonly upstream: (typeof upstreams)[number]; readonly url: string },
 ): Promise<Cell> {
-  const table = explanations(suite, upstream);
+  const table = explanations(suite);
   let bridged = await runAt(suite, url, upstream);
   const repeated = new Set<string>();
   for (let repeat = 1; repeat <= maxRepeats; repeat++) {

@@ -62,7 +62,7 @@ const cancelTimeoutMs = 2000;
 const gatherMs = 20;
 /** What came while nobody waited, for the next round. */
 const maxBacklog = 64;
-const maxBacklogBytes = 256 * 1024;
+const maxBacklogBytes = 64 * 1024;
 
 export class AskedCall {
   readonly owner: StateOwner;
