@@ -117,6 +117,25 @@ test("a client that answers with an error ends its call, and hears that the othe
   assert.equal(server.requests.filter(({ method }) => method === "tools/call").length, 1);
 });
 
+test("a rule about what servers ask of clients counts for what a modern server needs", async (t) => {
+  const server = await modernServer(t, {
+    "tools/call": (response, { id }) => json(response, { id, result: needsInput }),
+  });
+  const { client, gateway } = await setUp(t, server, {
+    policy: `
+  - name: nobody-is-asked
+    callers: ["*"]
+    methods: ["*/elicitation/create"]
+    effect: deny
+    because: People aren't asked.`,
+  });
+  const heard = await ask(client, await legacySession(client));
+  await eventually("the call ends", heard.isOver);
+  assert.deepEqual(askedOf(heard.messages), []);
+  assert.match(heard.messages.at(-1)?.error?.message ?? "", /elicitation\/create/);
+  assert.ok(gateway.log.some((line) => line.includes("request.denied")));
+});
+
 test("a call that is cancelled is cancelled at the server, and over for its client", async (t) => {
   let isGone = false;
   const server = await modernServer(t, {
@@ -209,7 +228,7 @@ for (const [how, end] of [
         acknowledge(response, message);
       },
     });
-    const { client, gateway } = await setUp(t, server, "limits: { drain: 100ms }");
+    const { client, gateway } = await setUp(t, server, { extra: "limits: { drain: 100ms }" });
     const headers = await legacySession(client);
     const round = await ask(client, headers);
     const read = await ask(client, headers, {

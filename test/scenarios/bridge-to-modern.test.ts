@@ -472,7 +472,7 @@ const failures: readonly (readonly [
 for (const [what, answer, status, text] of failures) {
   test(`a call that the server answers with ${what} has its own answer, and the session goes on`, async (t) => {
     const server = await modernServer(t, { "resources/read": (response, { id }) => answer(response, id) });
-    const { client } = await setUp(t, server, "limits: { answer: 2MiB }");
+    const { client } = await setUp(t, server, { extra: "limits: { answer: 2MiB }" });
     const headers = await legacySession(client);
     const read = { jsonrpc: "2.0", id: 5, method: "resources/read", params: { uri: "a:b" } };
     const answered = await client.post("new", read, headers);

@@ -88,10 +88,10 @@ export function acknowledge(
 export async function setUp(
   t: TestContext,
   server: StubServer,
-  extra = "",
+  { extra = "", policy = "" }: { readonly extra?: string; readonly policy?: string } = {},
 ): Promise<{ readonly gateway: TestGateway; readonly client: Client }> {
   const servers = `servers: { new: { url: "${server.url}", bridge: modern } }`;
-  const gateway = await testGateway(t, `${servers}\n${extra}\n${openPolicy}`);
+  const gateway = await testGateway(t, `${servers}\n${extra}\n${openPolicy}${policy}`);
   return { gateway, client: clientOf(t, gateway, await enrol(gateway)) };
 }
 
