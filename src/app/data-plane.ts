@@ -49,6 +49,7 @@ import { type MessageKeys, messageKeys } from "./signatures/message-keys.ts";
 import { peerCalling } from "./signatures/peer-calling.ts";
 import { type SignatureDesk, signatureDesk } from "./signatures/signature-desk.ts";
 import { statePaths } from "./state-folder.ts";
+import type { GrantsOptions } from "./upstream-auth.ts";
 import { type ConnectedServers, connectServers } from "./upstreams.ts";
 import { joinServers } from "./virtual-servers.ts";
 import type { WatchedWorld } from "./watched-world.ts";
@@ -265,13 +266,12 @@ async function openServers(
     world: world.current,
     ports: environment,
   });
-  const store = openGrants(statePaths(config.state).database, await keys.secret("grants"));
-  opening.defer(store.close);
+  const grants = await openCallersGrants(config, keys, opening);
   const { messages, signatures, approvals } = await openDesks(parts, config, opening);
   const connected = connectServers(config.servers, {
     virtual,
     assertions: callerAssertions({ issuer: gatewayId, keys, ...environment }),
-    grants: { store, clientName: `Latticegate (${config.trust_domain})` },
+    grants,
     folder: config.folder,
     stderrFolder: statePaths(config.state).servers,
     limits: config.limits,
@@ -310,14 +310,19 @@ async function openServers(
     delegations,
     ...environment,
   };
-  return {
-    connected,
-    store,
-    signatures,
-    approvals,
-    ports,
-    workloads: workloadEnrolment(config, environment.clock),
-  };
+  const workloads = workloadEnrolment(config, environment.clock);
+  return { connected, store: grants.store, signatures, approvals, ports, workloads };
+}
+
+/** What callers were granted at servers' authorization servers. */
+async function openCallersGrants(
+  { state, trust_domain: domain }: Config,
+  keys: OwnIdentity["keys"],
+  opening: AsyncDisposableStack,
+): Promise<GrantsOptions> {
+  const store = openGrants(statePaths(state).database, await keys.secret("grants"));
+  opening.defer(store.close);
+  return { store, clientName: `Latticegate (${domain})` };
 }
 
 /** What sessions have read: texts are known again by a key of this process, labels by the state. */

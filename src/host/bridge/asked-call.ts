@@ -31,6 +31,7 @@ import {
 import { tolerantScanLimits } from "../../wire/json-scan.ts";
 import type { LinkEvents } from "../link/link.ts";
 import type { FlowGate } from "../link/flow-gate.ts";
+import { within } from "../within.ts";
 import type { LegacyBehindOptions } from "./legacy-behind.ts";
 import { type ParkedCalls, parkedMs } from "./parked-calls.ts";
 import type { PooledSession } from "./session-pool.ts";
@@ -55,11 +56,13 @@ export interface CallParts {
   readonly capabilities: Readonly<Record<string, unknown>>;
 }
 
+/** How long a server may take to hear that a call was given up. */
+const cancelTimeoutMs = 2000;
 /** What a server asks at once goes out in one answer. */
 const gatherMs = 20;
 /** What came while nobody waited, for the next round. */
 const maxBacklog = 64;
-const maxBacklogBytes = 256 * 1024;
+const maxBacklogBytes = 64 * 1024;
 
 export class AskedCall {
   readonly owner: StateOwner;
@@ -139,16 +142,15 @@ export class AskedCall {
     else if (this.#pending.size > 0) this.#gather();
   }
 
-  /** Nobody wants its answer any more: the server is told (MCP cancellation). */
-  giveUp(reason: string): void {
+  /** Nobody wants its answer any more: the server is told (MCP cancellation). Resolves when it has been; never rejects. */
+  async giveUp(reason: string): Promise<void> {
     this.#parts.parked.forget(this);
     this.#done();
     if (this.#end !== undefined) return;
     this.#end = new Refusal("upstream_failed", reason);
     const params = { requestId: this.#id, reason };
-    void this.#tell({ jsonrpc: "2.0", method: "notifications/cancelled", params }).finally(() =>
-      this.#gone.abort(this.#end),
-    );
+    await within(this.#tell({ jsonrpc: "2.0", method: "notifications/cancelled", params }), cancelTimeoutMs);
+    this.#gone.abort(this.#end);
   }
 
   /** A request of the server's. */
@@ -213,7 +215,7 @@ export class AskedCall {
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
         this.#waiting?.events.onUndelivered(this.#waiting.frame.bytes, error);
-        this.giveUp("The client can't be asked.");
+        void this.giveUp("The client can't be asked.");
       }
     }, gatherMs);
   }

@@ -38,6 +38,7 @@ export function modernServer(
       try {
         for await (const frame of messagesIn(answer, maxMessageBytes)) {
           await goOn(flow, question.gone);
+          if (question.gone.aborted) break;
           if (frame.kind === "response" && isTo(question.request, frame, answer)) return frame;
           if (frame.kind === "notification") question.onNotice?.(frame);
           // MCP 2026-07-28: servers ask in their answers only.

@@ -32,7 +32,7 @@ export function parkedCalls(): ParkedCalls {
     parked.delete(name);
     return found.call;
   };
-  const end = (name: string): void => remove(name)?.giveUp("Nobody came back with an answer.");
+  const end = (name: string): void => void remove(name)?.giveUp("Nobody came back with an answer.");
   const mine = (holder: string): readonly string[] =>
     [...parked].filter(([, { call }]) => call.owner.holder === holder).map(([name]) => name);
   return {

@@ -11,6 +11,7 @@ import { Refusal } from "../../kernel/refusal.ts";
 import { canonicalJson } from "../../wire/canonical-json.ts";
 import type { Frame, NotificationFrame } from "../../wire/frame.ts";
 import type { AskedCall } from "./asked-call.ts";
+import { within } from "../within.ts";
 import type { BehindOptions } from "./behind.ts";
 import { type LegacySession, openLegacySession } from "./legacy-session.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -18,6 +19,8 @@ import { Subscriptions } from "./subscriptions.ts";
 /** Selves that one caller may show at a time. */
 const maxSessions = 8;
 const levelTimeoutMs = 5000;
+/** How long servers may take to hear that calls were given up. */
+const endTimeoutMs = 2000;
 
 export interface SessionPool {
   /** @throws Refusal `busy`, and as `openLegacySession` does */
@@ -107,13 +110,16 @@ export class PooledSession {
     this.#logLevel = level;
     const frame = request(this.legacy.freshId(), "logging/setLevel", { level });
     const gone = AbortSignal.timeout(levelTimeoutMs);
-    await this.legacy.ask({ frame, call, gone, take: async () => {} }).catch((error: unknown) => {
-      if (!(error instanceof Refusal)) throw error;
-    });
+    await this.legacy
+      .ask({ frame, call: { ...call, isOwn: true }, gone, take: async () => {} })
+      .catch((error: unknown) => {
+        if (!(error instanceof Refusal)) throw error;
+      });
   }
 
   async end(): Promise<void> {
-    for (const call of this.calls) call.giveUp("The session is ended.");
+    const calls = [...this.calls].map(async (call) => call.giveUp("The session is ended."));
+    await within(Promise.all(calls), endTimeoutMs);
     this.subscriptions.end();
     await this.legacy.end();
   }
