@@ -23,6 +23,7 @@ import { linkedUpstream, type LinkedUpstreamOptions } from "../host/link/linked-
 import { bridgedUpstream } from "../host/bridge/bridged-upstream.ts";
 import { legacyBehind } from "../host/bridge/legacy-behind.ts";
 import { modernBehind } from "../host/bridge/modern-behind.ts";
+import { notedLink } from "../host/bridge/noted-link.ts";
 import { version } from "./version.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
@@ -218,14 +219,21 @@ function inBothEras(
 ): Upstream {
   const { limits, clock, log, stateKey } = options;
   if (speaks === "off" || stateKey === undefined) return upstream;
-  const behind = { name, upstream, version, maxMessageBytes: limits.answer, clock, log };
+  const noted = notedLink(upstream);
+  const behind = {
+    name,
+    upstream: noted.upstream,
+    version,
+    maxMessageBytes: limits.answer,
+    clock,
+    log,
+  };
+  const toModern = linked({ name, open: modernBehind(behind) }, options);
+  const toLegacy = linked({ name, open: legacyBehind({ ...behind, stateKey }) }, options, { isModern: true });
   return bridgedUpstream({
     ...behind,
     speaks,
-    translated: {
-      legacy: linked({ name, open: modernBehind(behind) }, options),
-      modern: linked({ name, open: legacyBehind({ ...behind, stateKey }) }, options, { isModern: true }),
-    },
+    translated: { legacy: noted.over(toModern), modern: noted.over(toLegacy) },
   });
 }
 

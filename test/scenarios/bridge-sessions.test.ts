@@ -4,7 +4,15 @@ import type http from "node:http";
 import { test } from "node:test";
 
 import { type Client, eventually } from "../support/gateway.ts";
-import { acknowledge, events, json, legacySession, modernServer, setUp } from "../support/modern-scene.ts";
+import {
+  acknowledge,
+  discovery,
+  events,
+  json,
+  legacySession,
+  modernServer,
+  setUp,
+} from "../support/modern-scene.ts";
 
 const form = {
   method: "elicitation/create",
@@ -389,4 +397,29 @@ test("a session is subscribed to 256 addresses at most", async (t) => {
   assert.equal(refused.status, 503);
   assert.match(refused.text, /256/);
   assert.equal((await subscribe("a:7")).status, 200, "what it has it keeps");
+});
+
+test("a session goes on when its server can't say for a while which era it speaks", async (t) => {
+  let nowUnixMs = Date.now();
+  let isSilent = false;
+  const server = await modernServer(t, {
+    "server/discover": (response, { id }) => {
+      if (isSilent) response.writeHead(503).end();
+      else json(response, { id, result: discovery });
+    },
+    initialize: (response, { id }) => {
+      if (isSilent) response.writeHead(503).end();
+      else json(response, { id, error: { code: -32601, message: "none" } }, 404);
+    },
+  });
+  const { client } = await setUp(t, server, { speaks: "auto", clock: { nowUnixMs: () => nowUnixMs } });
+  const headers = await legacySession(client);
+  isSilent = true;
+  nowUnixMs += 11 * 60_000;
+  const read = { jsonrpc: "2.0", id: 1, method: "resources/read", params: { uri: "a:b" } };
+  const answered = await client.post("new", read, headers);
+  assert.equal(answered.status, 200, answered.text);
+  const arrived = server.seen.findLast(({ body }) => body.includes("resources/read"));
+  assert.equal(arrived?.headers["mcp-protocol-version"], "2026-07-28");
+  assert.equal(arrived.headers["mcp-session-id"], undefined);
 });

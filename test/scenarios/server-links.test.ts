@@ -103,6 +103,21 @@ test("what is asked of a server is the same over HTTP+SSE, and each call's recor
   }
 });
 
+test("a translated answer's record says what it went over to the server", async (t) => {
+  const { certificate: cert, key } = publicAuthority(t).issue("server");
+  const server = { cert, key, ecdhCurve: "X25519MLKEM768:X25519" };
+  const { url } = await httpsServer(t, server, (_request, response, body) => {
+    const { id } = JSON.parse(body) as { id?: number };
+    const result = { resultType: "complete", supportedVersions: ["2026-07-28"], capabilities: {} };
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(JSON.stringify({ jsonrpc: "2.0", id, result }));
+  });
+  const { gateway, client } = await scene(t, `s: { url: "${url}", bridge: modern }`);
+  const answer = await client.post("s", initialize);
+  assert.equal(answer.status, 200, answer.text);
+  assert.equal((await lastLink(gateway))["upstream_group"], "X25519MLKEM768");
+});
+
 const initialize = {
   jsonrpc: "2.0",
   id: 1,

@@ -2,6 +2,8 @@
 import type http from "node:http";
 import type { TestContext } from "node:test";
 
+import { systemClock } from "../../src/host/system.ts";
+import type { Clock } from "../../src/kernel/clock.ts";
 import {
   type Client,
   clientOf,
@@ -85,13 +87,21 @@ export function acknowledge(
   return tell;
 }
 
+interface SceneOptions {
+  readonly extra?: string;
+  /** After the rule that allows all. */
+  readonly policy?: string;
+  readonly speaks?: "modern" | "auto";
+  readonly clock?: Clock;
+}
+
 export async function setUp(
   t: TestContext,
   server: StubServer,
-  { extra = "", policy = "" }: { readonly extra?: string; readonly policy?: string } = {},
+  { extra = "", policy = "", speaks = "modern", clock = systemClock }: SceneOptions = {},
 ): Promise<{ readonly gateway: TestGateway; readonly client: Client }> {
-  const servers = `servers: { new: { url: "${server.url}", bridge: modern } }`;
-  const gateway = await testGateway(t, `${servers}\n${extra}\n${openPolicy}${policy}`);
+  const servers = `servers: { new: { url: "${server.url}", bridge: ${speaks} } }`;
+  const gateway = await testGateway(t, `${servers}\n${extra}\n${openPolicy}${policy}`, { clock });
   return { gateway, client: clientOf(t, gateway, await enrol(gateway)) };
 }
 

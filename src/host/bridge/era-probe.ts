@@ -37,8 +37,9 @@ export function eraProbe(options: EraProbeOptions): EraProbe {
   const asking = new Map<Era, Promise<boolean | undefined>>();
   const ask = async (era: Era, call: Journaled): Promise<boolean | undefined> => {
     const speaks = await probed(era, call, options);
-    if (speaks !== undefined)
-      known.set(era, { speaks, untilUnixMs: options.clock.nowUnixMs() + rememberedMs });
+    // What was known holds until something else is: sessions that were opened by it go on.
+    if (speaks === undefined) return known.get(era)?.speaks;
+    known.set(era, { speaks, untilUnixMs: options.clock.nowUnixMs() + rememberedMs });
     return speaks;
   };
   return {

@@ -12,7 +12,7 @@ import type { Frame, NotificationFrame, RequestFrame, ResponseFrame } from "../.
 type Json = Readonly<Record<string, unknown>>;
 
 /** Asks the server, and resolves with the answer, which ends the stream. */
-export type OpenStream = (
+type OpenStream = (
   listen: RequestFrame,
   gone: AbortSignal,
   onNotice: (frame: NotificationFrame) => void,

@@ -9,7 +9,7 @@ import { onAbort } from "../on-abort.ts";
 import type { BehindOptions } from "./behind.ts";
 import { ignored, innerCall, messagesIn, postHeaders } from "./inner-call.ts";
 
-export interface Question {
+interface Question {
   /** On whose behalf. */
   readonly call: Journaled;
   readonly request: RequestFrame;
