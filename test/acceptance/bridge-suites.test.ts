@@ -16,7 +16,7 @@ const fixture = path.join(root, "test", "fixture", "server.ts");
 /** The fixture's tool that closes its stream answers after a second. Over a pipe the gateway closes it, once. */
 const streamOpen = "650ms";
 
-describe("the suites of one era at servers of the other", { concurrency: 3 }, () => {
+describe("the suites of one era at servers of the other", { concurrency: 2 }, () => {
   const undo: (() => unknown)[] = [];
   const t = { after: (step: () => unknown) => void undo.push(step) };
   const straight = new Map<Era, string>();
