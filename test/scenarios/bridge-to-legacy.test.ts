@@ -251,6 +251,10 @@ test("a requestState counts for its caller, its call and its time, whole, and on
   const late = await call("ask");
   aheadMs = 601_000;
   await refused(call("ask", responses(late)), /has expired/);
+  const own = (await entriesOf(gateway, "call.outcome")).filter(
+    ({ facts }) => facts["bridged_to"] === "legacy",
+  );
+  assert.ok(own.length > 2, "what was translated says so");
   const outcomes = (await entriesOf(gateway, "call.outcome")).map(
     ({ facts }) => facts["code"] ?? facts["reason"],
   );

@@ -31,7 +31,10 @@ export function bridgedUpstream(options: BridgedOptions): Upstream {
   return {
     forward: async (call): Promise<Answer> => {
       const era = eraOf(call);
-      return await ((await isTranslated(era, call)) ? translated[era] : upstream).forward(call);
+      if (!(await isTranslated(era, call))) return await upstream.forward(call);
+      const answer = await translated[era].forward(call);
+      const { facts } = answer;
+      return { ...answer, facts: () => ({ ...facts?.(), bridged_to: other[era] }) };
     },
     close: async () => {
       await Promise.all([translated.legacy.close(), translated.modern.close()]);
@@ -39,6 +42,8 @@ export function bridgedUpstream(options: BridgedOptions): Upstream {
     },
   };
 }
+
+const other = { legacy: "modern", modern: "legacy" } as const satisfies Record<Era, Era>;
 
 /** Of what has no envelope the header says it; only the legacy era has GET, DELETE and clients' answers. */
 function eraOf({ frame, header }: Journaled): Era {

@@ -35,6 +35,9 @@ const unknownMethods: ReadonlySet<string> = new Set([
   "tasks/cancel",
 ]);
 
+/** Of one caller, parked ones not counted. */
+const maxUnderWay = 256;
+
 export function legacyBehind(options: LegacyBehindOptions): Behind {
   const parked = parkedCalls();
   return (events) => legacyLink({ options, parked, events });
@@ -65,6 +68,8 @@ function legacyLink(parts: LinkParts): Link {
         if (id !== undefined) underWay.get(id)?.giveUp();
       }
       if (frame?.kind !== "request" || call === undefined) return;
+      if (underWay.size >= maxUnderWay)
+        throw new Refusal("busy", "Too many calls of this caller are under way; let one finish first.");
       // Never within `send`: who sent it isn't ready for an answer yet.
       const served = Promise.resolve().then(async () => serve(frame, call, serving));
       served.catch((error: unknown) => {

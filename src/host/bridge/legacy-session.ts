@@ -45,7 +45,7 @@ export async function openLegacySession(
   const frame = request(1, "initialize", initializeParams(self));
   const gone = AbortSignal.timeout(openTimeoutMs);
   const answer = await options.upstream.forward(
-    innerCall(call, { verb: "POST", frame, headers: [...postHeaders], gone }),
+    innerCall({ ...call, isOwn: true }, { verb: "POST", frame, headers: [...postHeaders], gone }),
   );
   let greeting: Greeting | undefined;
   for await (const each of messagesIn(answer, options.maxMessageBytes)) {

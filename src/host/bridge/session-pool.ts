@@ -110,9 +110,11 @@ export class PooledSession {
     this.#logLevel = level;
     const frame = request(this.legacy.freshId(), "logging/setLevel", { level });
     const gone = AbortSignal.timeout(levelTimeoutMs);
-    await this.legacy.ask({ frame, call, gone, take: async () => {} }).catch((error: unknown) => {
-      if (!(error instanceof Refusal)) throw error;
-    });
+    await this.legacy
+      .ask({ frame, call: { ...call, isOwn: true }, gone, take: async () => {} })
+      .catch((error: unknown) => {
+        if (!(error instanceof Refusal)) throw error;
+      });
   }
 
   async end(): Promise<void> {

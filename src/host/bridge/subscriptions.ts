@@ -103,7 +103,7 @@ export class Subscriptions {
     };
     try {
       const gone = AbortSignal.timeout(askTimeoutMs);
-      await this.#legacy.ask({ frame, call: this.#call, gone, take });
+      await this.#legacy.ask({ frame, call: { ...this.#call, isOwn: true }, gone, take });
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
     }
