@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import type http from "node:http";
 import { test } from "node:test";
 
+import { eventually } from "../support/gateway.ts";
 import {
+  acknowledge,
   discovery,
   events,
   initialize,
@@ -244,6 +246,27 @@ test("arguments travel as headers as the lists say, of tools that nobody listed 
   assert.equal(refused.status, 200);
   assert.match(refused.text, /"id":5.*-32020|-32020.*"id":5/);
   assert.equal(lists(), 16, "refreshed once, not again and again");
+});
+
+test("tools that the client has listed aren't asked for again, until they change", async (t) => {
+  let tell: ((method: string) => void) | undefined;
+  const server = await modernServer(t, {
+    "tools/list": (response, { id }) => json(response, { id, result: { tools: [regional("Region")] } }),
+    "subscriptions/listen": (response, message) => (tell = acknowledge(response, message)),
+  });
+  const { client } = await setUp(t, server);
+  const headers = await legacySession(client);
+  const lists = () => server.requests.filter(({ method }) => method === "tools/list").length;
+  await client.post("new", { jsonrpc: "2.0", id: 1, method: "tools/list" }, headers);
+  await client.post("new", callRegional, headers);
+  assert.equal(lists(), 1);
+  assert.equal(server.seen.at(-1)?.headers["mcp-param-region"], "eu");
+  const unasked = await client.stream("new", { method: "GET", headers });
+  await eventually("it listens", () => tell !== undefined);
+  tell?.("notifications/tools/list_changed");
+  for await (const { data } of unasked.events) if (data?.length) break;
+  await client.post("new", callRegional, headers);
+  assert.equal(lists(), 2);
 });
 
 test("a list of tools without an end is given up, and the call goes on", async (t) => {

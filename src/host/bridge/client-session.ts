@@ -117,7 +117,7 @@ export class ClientSession implements Link {
   readonly send = (message: Uint8Array, call: Journaled | undefined): void => {
     if (this.#over.signal.aborted) return;
     this.#call = call ?? this.#call;
-    const frame = tryReadFrame(message);
+    const frame = call?.frame?.bytes === message ? call.frame : tryReadFrame(message);
     if (frame?.kind === "request" && call !== undefined) this.#begin(frame, message, call);
     else if (frame?.kind === "notification") this.#heed(frame, call);
     else if (frame?.kind === "response" && !this.#questions.take(frame))
