@@ -377,6 +377,28 @@ for (const [what, result, why] of badAnswers) {
   });
 }
 
+test("a call's stream has what is said of the call: no requests of the server's, nor what ends them", async (t) => {
+  const log = '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1.0}}';
+  const server = await modernServer(t, {
+    "tools/call": (response, { id }) => {
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      for (const said of [
+        '{"jsonrpc":"2.0","id":1,"method":"roots/list"}',
+        '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5}}',
+        '{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{}}',
+        "no message",
+        log,
+        JSON.stringify({ jsonrpc: "2.0", id, result: {} }),
+      ])
+        response.write(`data: ${said}\n\n`);
+      response.end();
+    },
+  });
+  const { client } = await setUp(t, server);
+  const answered = await client.post("new", callRegional, await legacySession(client));
+  assert.deepEqual(events(answered.text), [log, '{"jsonrpc":"2.0","id":5,"result":{}}']);
+});
+
 test("input is asked for in what may need it alone", async (t) => {
   const server = await modernServer(t, {
     "prompts/list": (response, { id }) => json(response, { id, result: input({ a: form }) }),

@@ -163,10 +163,10 @@ export class ClientSession implements Link {
     }
   }
 
-  /** What the server has taken has an answer, if only ours; a session that doesn't come about isn't one. */
+  /** What the server has said something of has an answer, if only ours. */
   #fail(open: Open, refusal: Refusal): void {
     const { request: frame, message, call } = open;
-    if (!open.isHeard || frame.method === "initialize") this.#events.onUndelivered(message, refusal);
+    if (!open.isHeard) this.#events.onUndelivered(message, refusal);
     else this.#events.onMessage(readFrame(refusedAnswer({ id: call.id, frame }, refusal).body), frame.id);
   }
 
