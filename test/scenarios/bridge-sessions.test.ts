@@ -291,6 +291,38 @@ test("a connection that breaks isn't a cancellation: the rest is fetched with th
   assert.equal(isGone, false);
 });
 
+test("a client that goes away and doesn't come back is waited for no longer than an answer, in a round too", async (t) => {
+  let isGone = false;
+  const server = await modernServer(t, {
+    "tools/call": (response, { id }) => json(response, { id, result: needsInput }),
+    "resources/read": (response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.write(
+        'data: {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}\n\n',
+      );
+      response.on("close", () => (isGone = true));
+    },
+  });
+  const { client } = await setUp(t, server, { extra: "limits: { answer_timeout: 500ms }" });
+  const headers = await legacySession(client);
+  const round = await ask(client, headers);
+  await eventually("both questions arrive", () => askedOf(round.messages).length === 2);
+  round.cut();
+  const read = await ask(client, headers, {
+    ...call,
+    id: 6,
+    method: "resources/read",
+    params: { uri: "a:b" },
+  });
+  await eventually("something is said", () => read.messages.length === 1);
+  assert.equal(isGone, false, "no sooner");
+  read.cut();
+  await eventually("the server's connection is dropped", () => isGone);
+  for (const question of askedOf(round.messages)) await client.post("new", answerTo(question), headers);
+  await client.post("new", { jsonrpc: "2.0", id: 7, method: "ping" }, headers);
+  assert.equal(server.requests.filter(({ method }) => method === "tools/call").length, 1);
+});
+
 interface Listened {
   readonly notifications: {
     readonly resourceSubscriptions?: readonly string[];

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import type http from "node:http";
 import { test } from "node:test";
 
+import { eventually } from "../support/gateway.ts";
 import {
+  acknowledge,
   discovery,
   events,
   initialize,
@@ -246,6 +248,27 @@ test("arguments travel as headers as the lists say, of tools that nobody listed 
   assert.equal(lists(), 16, "refreshed once, not again and again");
 });
 
+test("tools that the client has listed aren't asked for again, until they change", async (t) => {
+  let tell: ((method: string) => void) | undefined;
+  const server = await modernServer(t, {
+    "tools/list": (response, { id }) => json(response, { id, result: { tools: [regional("Region")] } }),
+    "subscriptions/listen": (response, message) => (tell = acknowledge(response, message)),
+  });
+  const { client } = await setUp(t, server);
+  const headers = await legacySession(client);
+  const lists = () => server.requests.filter(({ method }) => method === "tools/list").length;
+  await client.post("new", { jsonrpc: "2.0", id: 1, method: "tools/list" }, headers);
+  await client.post("new", callRegional, headers);
+  assert.equal(lists(), 1);
+  assert.equal(server.seen.at(-1)?.headers["mcp-param-region"], "eu");
+  const unasked = await client.stream("new", { method: "GET", headers });
+  await eventually("it listens", () => tell !== undefined);
+  tell?.("notifications/tools/list_changed");
+  for await (const { data } of unasked.events) if (data?.length) break;
+  await client.post("new", callRegional, headers);
+  assert.equal(lists(), 2);
+});
+
 test("a list of tools without an end is given up, and the call goes on", async (t) => {
   let pages = 0;
   const server = await modernServer(t, {
@@ -353,6 +376,28 @@ for (const [what, result, why] of badAnswers) {
     assert.match(all[0].error?.message ?? "", why);
   });
 }
+
+test("a call's stream has what is said of the call: no requests of the server's, nor what ends them", async (t) => {
+  const log = '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1.0}}';
+  const server = await modernServer(t, {
+    "tools/call": (response, { id }) => {
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      for (const said of [
+        '{"jsonrpc":"2.0","id":1,"method":"roots/list"}',
+        '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5}}',
+        '{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{}}',
+        "no message",
+        log,
+        JSON.stringify({ jsonrpc: "2.0", id, result: {} }),
+      ])
+        response.write(`data: ${said}\n\n`);
+      response.end();
+    },
+  });
+  const { client } = await setUp(t, server);
+  const answered = await client.post("new", callRegional, await legacySession(client));
+  assert.deepEqual(events(answered.text), [log, '{"jsonrpc":"2.0","id":5,"result":{}}']);
+});
 
 test("input is asked for in what may need it alone", async (t) => {
   const server = await modernServer(t, {

@@ -117,7 +117,7 @@ export class ClientSession implements Link {
   readonly send = (message: Uint8Array, call: Journaled | undefined): void => {
     if (this.#over.signal.aborted) return;
     this.#call = call ?? this.#call;
-    const frame = tryReadFrame(message);
+    const frame = call?.frame?.bytes === message ? call.frame : tryReadFrame(message);
     if (frame?.kind === "request" && call !== undefined) this.#begin(frame, message, call);
     else if (frame?.kind === "notification") this.#heed(frame, call);
     else if (frame?.kind === "response" && !this.#questions.take(frame))
@@ -163,10 +163,10 @@ export class ClientSession implements Link {
     }
   }
 
-  /** What the server has taken has an answer, if only ours; a session that doesn't come about isn't one. */
+  /** What the server has said something of has an answer, if only ours. */
   #fail(open: Open, refusal: Refusal): void {
     const { request: frame, message, call } = open;
-    if (!open.isHeard || frame.method === "initialize") this.#events.onUndelivered(message, refusal);
+    if (!open.isHeard) this.#events.onUndelivered(message, refusal);
     else this.#events.onMessage(readFrame(refusedAnswer({ id: call.id, frame }, refusal).body), frame.id);
   }
 

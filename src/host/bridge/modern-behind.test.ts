@@ -220,6 +220,23 @@ test("what the gateway itself says is cancelled is answered to nobody", async ()
   assert.deepEqual([heard.length, undelivered.length], [1, 0]);
 });
 
+test("a call that is cancelled while its tool is looked up isn't made; the look-up serves all who wait", async () => {
+  const lists: (() => void)[] = [];
+  const calls: unknown[] = [];
+  const { send, heard } = await scene(async (id, method) => {
+    if (method === "tools/call") calls.push(id);
+    else await new Promise<void>((resolve) => lists.push(resolve));
+    return whole(id, {});
+  });
+  for (const id of [1, 2, 3]) send({ id, method: "tools/call", params: { name: "t" } });
+  await until(() => lists.length > 0);
+  send({ method: "notifications/cancelled", params: { requestId: 2 } });
+  lists[0]?.();
+  await until(() => heard.length === 4);
+  assert.deepEqual(calls, [1, 3]);
+  assert.equal(lists.length, 1);
+});
+
 test("a fault of ours is a failure of the call alone, and says nothing of itself", async () => {
   const { send, undelivered, heard } = await scene(() => Promise.reject(new TypeError("secret words")));
   send(call(1));

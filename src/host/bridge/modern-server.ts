@@ -34,6 +34,7 @@ export function modernServer(
 ): ModernServer {
   return {
     answer: async (question) => {
+      if (question.gone.aborted) throw new Refusal("upstream_failed", "The request was given up.");
       const answer = await upstream.forward(posted(question));
       try {
         for await (const frame of messagesIn(answer, maxMessageBytes)) {

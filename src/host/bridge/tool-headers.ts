@@ -37,8 +37,8 @@ export class ToolHeaders {
 
   /** Of a tool that isn't known, after all tools were asked for. */
   async of(tool: string, call: Journaled): Promise<readonly ParameterHeader[]> {
-    if (!this.#known.has(tool) && this.#options.clock.nowUnixMs() >= this.#askAgainUnixMs)
-      await this.refresh(call);
+    const isDue = this.#options.clock.nowUnixMs() >= this.#askAgainUnixMs;
+    if (!this.#known.has(tool) && (isDue || this.#listing !== undefined)) await this.refresh(call);
     return this.#known.get(tool) ?? [];
   }
 
