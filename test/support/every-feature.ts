@@ -156,6 +156,9 @@ export const everyFeature: readonly Feature[] = [
       assert.match(textOf(defaults), /"name":"John Doe","age":30,"score":95.5/);
       const enums = await call(name("test_elicitation_sep1330_enums"), {});
       assert.match(textOf(enums), /"untitledSingle":"option1","titledSingle":"value1"/);
+      const consented = await call(name("test_elicitation_url"), {});
+      assert.equal(textOf(consented), "The user said accept");
+      assert.equal(person.asked.at(-1), "Please consent");
       person.action = "decline";
       const declined = await call(name("test_elicitation"), { message: "And now?" });
       assert.match(textOf(declined), /action=decline/);
