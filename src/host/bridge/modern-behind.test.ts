@@ -237,6 +237,52 @@ test("a call that is cancelled while its tool is looked up isn't made; the look-
   assert.equal(lists.length, 1);
 });
 
+test("a state that the server gives its client counts while the call is under way", async () => {
+  const requestState = "x".repeat(5 * 1024 * 1024);
+  const inputRequests = { a: { method: "elicitation/create", params: {} } };
+  const { send, heard } = await scene((id) =>
+    Promise.resolve(whole(id, { resultType: "input_required", requestState, inputRequests })),
+  );
+  send(call(1));
+  for (let rounds = 0; rounds < 6; rounds++) {
+    await until(() => heard.length === rounds + 2);
+    const { id } = JSON.parse(heard.at(-1)?.text ?? "") as { id: unknown };
+    send({ id, result: {} });
+  }
+  await until(() => heard.length === 8);
+  assert.match(heard.at(-1)?.text ?? "", /too much/);
+});
+
+test("a server that has no question yet is asked again after a while, not at once", async (t) => {
+  let asked = 0;
+  const { send, heard } = await scene((id) => {
+    asked += 1;
+    return Promise.resolve(
+      whole(id, asked < 3 ? { resultType: "input_required", requestState: "later" } : {}),
+    );
+  });
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  send(call(1));
+  for (let times = 1; times < 3; times++) {
+    await until(() => asked === times);
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(asked, times);
+    t.mock.timers.tick(250);
+  }
+  await until(() => heard.length === 2);
+});
+
+test("a list whose next page is one that was read has its end there", async () => {
+  const methods: string[] = [];
+  const { send, heard } = await scene((id, method) => {
+    methods.push(method);
+    return Promise.resolve(whole(id, method === "tools/list" ? { tools: [], nextCursor: "again" } : {}));
+  });
+  send({ id: 1, method: "tools/call", params: { name: "t" } });
+  await until(() => heard.length === 2);
+  assert.deepEqual(methods, ["tools/list", "tools/list", "tools/call"]);
+});
+
 test("a fault of ours is a failure of the call alone, and says nothing of itself", async () => {
   const { send, undelivered, heard } = await scene(() => Promise.reject(new TypeError("secret words")));
   send(call(1));
