@@ -2,7 +2,7 @@
 import type { Suite } from "./bridge-suites.ts";
 import type { Change, Reason } from "./explain.ts";
 
-/** The same over HTTP and stdio. */
+/** At a server of the other era; the same over HTTP and stdio. */
 export function explanations({ era }: Pick<Suite, "era">): readonly Reason[] {
   return era === "modern" ? legacyServer : [];
 }

@@ -5,9 +5,8 @@
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { explanations } from "./bridge-differences.ts";
 import { type Checks, compare, type Comparison, readChecks, replaced } from "./compare.ts";
-import { explain, type Explained } from "./explain.ts";
+import { explain, type Explained, type Reason } from "./explain.ts";
 import { type Pin, runSuite } from "./suite.ts";
 
 export type Era = "legacy" | "modern";
@@ -36,9 +35,6 @@ export const suites: readonly Suite[] = [
   { name: "0.1.16 all", pin: "mcp-conformance-stable", args: ["--suite", "all"], era: "legacy" },
 ];
 
-/** How the gateway reaches the server. */
-export const upstreams = ["http", "stdio"] as const;
-
 export interface Cell {
   readonly comparison: Comparison;
   readonly explained: Explained;
@@ -52,14 +48,17 @@ export interface Cell {
  */
 const maxRepeats = 3;
 
-/** @param url of the sidecar before the server of the other era */
-export async function bridgedCell(
-  suite: Suite,
-  direct: Checks,
-  { upstream, url }: { readonly upstream: (typeof upstreams)[number]; readonly url: string },
-): Promise<Cell> {
-  const table = explanations(suite);
-  let bridged = await runAt(suite, url, upstream);
+export interface Way {
+  /** The server, and how the gateway reaches it. */
+  readonly name: string;
+  /** Of the sidecar. */
+  readonly url: string;
+  /** What differs on it as it must. */
+  readonly table: readonly Reason[];
+}
+
+export async function bridgedCell(suite: Suite, direct: Checks, { name, url, table }: Way): Promise<Cell> {
+  let bridged = await runAt(suite, url, name);
   const repeated = new Set<string>();
   for (let repeat = 1; repeat <= maxRepeats; repeat++) {
     const { surprises } = explain(compare(direct, bridged).different, table);
@@ -67,7 +66,7 @@ export async function bridgedCell(
       const scenario = found.replace(/^server-/, "");
       repeated.add(scenario);
       const again = { ...suite, args: ["--scenario", scenario] };
-      bridged = replaced(bridged, await runAt(again, url, `${upstream}-${scenario}-repeat-${repeat}`));
+      bridged = replaced(bridged, await runAt(again, url, `${name}-${scenario}-repeat-${repeat}`));
     }
   }
   const comparison = compare(direct, bridged);
