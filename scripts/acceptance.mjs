@@ -18,8 +18,12 @@ const parts = {
     args: test("test/acceptance/clients.test.ts"),
   },
   bridge: {
-    what: "clients of one era and servers of the other: the official SDKs and suites",
-    args: test("test/acceptance/bridge-clients.test.ts", "test/acceptance/bridge-suites.test.ts"),
+    what: "clients of one era and servers of the other: the official SDKs, suites and examples",
+    args: test(
+      "test/acceptance/bridge-clients.test.ts",
+      "test/acceptance/bridge-suites.test.ts",
+      "test/acceptance/bridge-servers.test.ts",
+    ),
   },
   kill9: {
     what: "kill -9 in the middle of 1,000 calls, 20 times",

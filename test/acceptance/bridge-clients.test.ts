@@ -50,7 +50,7 @@ function targetsOf(era: Era): readonly Target[] {
   ];
 }
 
-describe("clients of one era and servers of the other", { concurrency: 2 }, () => {
+describe("clients of one era and servers of the other", { concurrency: 4 }, () => {
   const undo: (() => unknown)[] = [];
   const t = { after: (step: () => unknown) => void undo.push(step) };
   let gateway: GatewayProcess;
@@ -103,11 +103,10 @@ virtual_servers:
     for (const { target, at } of targetsOf(client.era === "legacy" ? "modern" : "legacy")) {
       for (const by of ["stdio", "http"]) {
         test(`${client.name} through connect by ${by} to ${target} (${at.name("…")})`, async (inner) => {
-          const front = fronts.get(`${target} by ${by}`);
-          assert.ok(front);
-          const speaker = await opened(inner, client, front);
+          const speaker = await opened(inner, client, frontOf(`${target} by ${by}`));
           for (const { name, check } of everyFeature) await inner.test(name, () => check(speaker, at));
-          const another = await opened(inner, client, front);
+          // By the same sidecar, or by two.
+          const another = await opened(inner, client, frontOf(`${target} by http`));
           await inner.test("two clients with the same ids", () => checkNotMixed([speaker, another], at));
         });
       }
@@ -116,14 +115,18 @@ virtual_servers:
 
   test("what has the client's own era passes a virtual server beside the other", async (inner) => {
     for (const client of clients) {
-      const front = fronts.get("mixed-http by http");
-      assert.ok(front);
-      const speaker = await opened(inner, client, front);
+      const speaker = await opened(inner, client, frontOf("mixed-http by http"));
       const at = namesOfMember(`${client.era}-http`);
       for (const { name, check } of everyFeature)
         await inner.test(`${client.name}: ${name}`, () => check(speaker, at));
     }
   });
+
+  function frontOf(name: string): Front {
+    const front = fronts.get(name);
+    assert.ok(front);
+    return front;
+  }
 });
 
 async function opened(

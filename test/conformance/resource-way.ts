@@ -11,6 +11,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { atEnd, type Cleanup } from "../support/cleanup.ts";
+import { freePort } from "../support/free-port.ts";
 import { temporaryFolder, testGateway } from "../support/gateway.ts";
 import { recorded } from "../support/records.ts";
 import { tokenIssuer } from "../support/token-issuer.ts";
@@ -158,15 +159,6 @@ async function runClient({ url, environment, given }: ClientRun): Promise<Ended>
   child.stdout?.resume();
   const [code] = (await once(child, "close")) as [number | null];
   return { code: code ?? 70, stderr };
-}
-
-/** The listener's URL is in its config: its port has to be known before it listens. */
-async function freePort(): Promise<number> {
-  const server = http.createServer();
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function bodyOf(request: http.IncomingMessage): Promise<string> {

@@ -3,14 +3,13 @@
  * with messages signed end to end: the server suites against the fixture server, the client suites with the fixture client. Any check that differs fails the run. The
  * client suites run a third time with the gateway as the protected resource; there what differs has to be in a table.
  */
-import { once } from "node:events";
 import { rm } from "node:fs/promises";
-import net, { type AddressInfo } from "node:net";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 import type { Cleanup } from "../support/cleanup.ts";
 import { cli, startCli, startProcess } from "../support/cli.ts";
+import { freePort } from "../support/free-port.ts";
 import {
   forwardSidecar,
   type GatewayProcess,
@@ -206,14 +205,6 @@ async function startExposed(
   const state = path.join(folder, "exposed");
   const join = ["--join", token.stdout.trim(), "--state", state, "--listen", `127.0.0.1:${port}`];
   await startCli(t, ["expose", ...join, fixture], / is at https:/);
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }
 
 /** Entries are numbered from nought. */

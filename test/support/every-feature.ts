@@ -30,6 +30,16 @@ const template = "test://template/{id}/data";
 
 export const everyFeature: readonly Feature[] = [
   {
+    name: "arguments that travel as headers arrive, of tools on later pages too",
+    check: async ({ call, era, tools }, { name }) => {
+      // A legacy client knows nothing of headers, and may call what it hasn't listed.
+      if (era === "modern") await tools();
+      const umlaut = await call(name("test_x_mcp_header_later"), { zone: "Zürich 1" });
+      assert.equal(textOf(umlaut), "Zone: Zürich 1");
+      assert.equal(textOf(await call(name("test_x_mcp_header"), { region: "eu" })), "Region: eu");
+    },
+  },
+  {
     name: "tools are listed, all of them",
     check: async (speaker, { name }) => {
       const tools = await allNames(speaker, "tools");
@@ -83,14 +93,6 @@ export const everyFeature: readonly Feature[] = [
       const failed = await call(name("test_error_handling"), {});
       assert.equal(failed.isError, true);
       assert.equal(textOf(failed), "This tool intentionally returns an error for testing");
-    },
-  },
-  {
-    name: "arguments that travel as headers arrive, of tools on later pages too",
-    check: async ({ call }, { name }) => {
-      assert.equal(textOf(await call(name("test_x_mcp_header"), { region: "eu" })), "Region: eu");
-      const umlaut = await call(name("test_x_mcp_header_later"), { zone: "Zürich 1" });
-      assert.equal(textOf(umlaut), "Zone: Zürich 1");
     },
   },
   {
@@ -154,6 +156,9 @@ export const everyFeature: readonly Feature[] = [
       assert.match(textOf(defaults), /"name":"John Doe","age":30,"score":95.5/);
       const enums = await call(name("test_elicitation_sep1330_enums"), {});
       assert.match(textOf(enums), /"untitledSingle":"option1","titledSingle":"value1"/);
+      const consented = await call(name("test_elicitation_url"), {});
+      assert.equal(textOf(consented), "The user said accept");
+      assert.equal(person.asked.at(-1), "Please consent");
       person.action = "decline";
       const declined = await call(name("test_elicitation"), { message: "And now?" });
       assert.match(textOf(declined), /action=decline/);

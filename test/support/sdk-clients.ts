@@ -91,6 +91,8 @@ function answers() {
       const { message, requestedSchema } = form as Form;
       person.asked.push(message);
       if (person.action === "decline") return { action: "decline" as const };
+      // An address to go to has no form.
+      if (requestedSchema === undefined) return { action: "accept" as const };
       const properties = Object.entries(requestedSchema?.properties ?? {});
       const content = properties.map(([name, property]) => [name, filledIn(name, property as Property)]);
       return { action: "accept" as const, content: Object.fromEntries(content) as Record<string, string> };
@@ -119,7 +121,7 @@ function filledIn(name: string, property: Property): unknown {
   return property.type === "string" ? (typed[name] ?? "blue") : 2;
 }
 
-const capabilities = { elicitation: {}, sampling: {}, roots: {} };
+const capabilities = { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} };
 
 export async function openV1(front: Front): Promise<Speaker> {
   const client = new ClientV1({ name: "v1", version: "1" }, { capabilities });
