@@ -153,24 +153,26 @@ test("what a client answers counts while its call is under way", async () => {
   assert.match(heard.at(-1)?.text ?? "", /elicitation/, "and is given back");
 });
 
-/** A stream of one message after the other, as long as it isn't paused. */
-const flood: Reply = (id) => {
-  const notice = utf8(
-    '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}',
-  );
-  async function* events(): AsyncGenerator<{ raw: Uint8Array; data: Uint8Array }> {
-    for (let i = 0; i < 50; i++) {
-      await new Promise((resolve) => setImmediate(resolve));
-      yield { raw: writeSseEvent({ data: notice }), data: notice };
+/** A stream of so many messages, one after the other, whoever hears them, and the answer. */
+const flood =
+  (count: number): Reply =>
+  (id) => {
+    const notice = utf8(
+      '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}',
+    );
+    async function* events(): AsyncGenerator<{ raw: Uint8Array; data: Uint8Array }> {
+      for (let i = 0; i < count; i++) {
+        await new Promise((resolve) => setImmediate(resolve));
+        yield { raw: writeSseEvent({ data: notice }), data: notice };
+      }
+      const last = utf8(JSON.stringify({ jsonrpc: "2.0", id, result: {} }));
+      yield { raw: writeSseEvent({ data: last }), data: last };
     }
-    const last = utf8(JSON.stringify({ jsonrpc: "2.0", id, result: {} }));
-    yield { raw: writeSseEvent({ data: last }), data: last };
-  }
-  return Promise.resolve({ kind: "stream", status: 200, headers: [], events: events() });
-};
+    return Promise.resolve({ kind: "stream", status: 200, headers: [], events: events() });
+  };
 
 test("while a reader is behind, the server isn't heard; then it is, whole", async () => {
-  const { link, send, heard } = await scene(flood);
+  const { link, send, heard } = await scene(flood(50));
   send(call(1));
   await until(() => heard.length > 3);
   link.pause();
@@ -187,7 +189,7 @@ test("while a reader is behind, the server isn't heard; then it is, whole", asyn
 });
 
 test("a session that is held up can be stopped", async () => {
-  const { link, send, heard, ends } = await scene(flood);
+  const { link, send, heard, ends } = await scene(flood(Infinity));
   send(call(1));
   await until(() => heard.length > 3);
   link.pause();
