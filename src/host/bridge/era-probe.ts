@@ -36,7 +36,12 @@ export function eraProbe(options: EraProbeOptions): EraProbe {
   const known = new Map<Era, { readonly speaks: boolean; readonly untilUnixMs: number }>();
   const asking = new Map<Era, Promise<boolean | undefined>>();
   const ask = async (era: Era, call: Journaled): Promise<boolean | undefined> => {
-    const speaks = await probed(era, call, options);
+    const answered = await probed(era, call, options);
+    // That it took no question says little by itself: it may be busy, or mind something of this caller's. A verdict
+    // counts for all callers, so a legacy server has to show that it is one.
+    const isProven =
+      era === "legacy" || answered !== false || (await probed("legacy", call, options)) === true;
+    const speaks = isProven ? answered : undefined;
     if (speaks !== undefined)
       known.set(era, { speaks, untilUnixMs: options.clock.nowUnixMs() + rememberedMs });
     return speaks;
