@@ -236,6 +236,20 @@ test("calls that were answered while nobody waited don't count as under way for 
   }
 });
 
+test("parked calls of a caller hold no more than 32 MiB: the oldest make way", async (t) => {
+  const { call, seen } = await scene(t, ({ message, response }) => {
+    if (message.method !== "tools/call") return false;
+    event(stream(response), { id: "q", ...form });
+    return true;
+  });
+  const big = { arguments: { text: "x".repeat(7 * 1024 * 1024) } };
+  for (let id = 1; id <= 5; id++) assert.ok((await call("ask", id, big)).answer.result);
+  const ended = (): readonly Said[] => seen.filter(({ method }) => method === "notifications/cancelled");
+  await eventually("one makes way", () => ended().length === 1);
+  const [first] = seen.filter(({ method }) => method === "tools/call");
+  assert.equal(ended()[0]?.params?.["requestId"], first?.id);
+});
+
 test("of a thousand questions in one call the client is asked some, and the server hears of the others", async (t) => {
   const { call, seen } = await scene(t, ({ message, response }) => {
     if (message.method !== "tools/call") return false;

@@ -82,6 +82,7 @@ export class AskedCall {
   /** By the keys under which the client is asked, what the server waits for. */
   readonly #pending = new Map<string, Question>();
   readonly #method: string;
+  readonly #requestBytes: number;
   #session: PooledSession | undefined;
   /** Its id and its progress token at the server. */
   #id = 0;
@@ -96,6 +97,7 @@ export class AskedCall {
     this.#waiting = waiting;
     this.#parts = parts;
     this.#method = waiting.frame.method;
+    this.#requestBytes = waiting.frame.bytes.length;
     this.owner = parts.owner;
   }
 
@@ -121,6 +123,11 @@ export class AskedCall {
     } finally {
       session.left(this);
     }
+  }
+
+  /** What it holds. */
+  get bytes(): number {
+    return this.#requestBytes + this.#questionBytes();
   }
 
   /** There will be no other answer than it has, or no answer. */
@@ -190,8 +197,11 @@ export class AskedCall {
   }
 
   #asksTooMuch({ length }: Uint8Array): boolean {
-    const waiting = this.#pending.values().reduce((sum, { bytes }) => sum + bytes, 0);
-    return this.#pending.size >= maxQuestions || waiting + length > maxQuestionBytes;
+    return this.#pending.size >= maxQuestions || this.#questionBytes() + length > maxQuestionBytes;
+  }
+
+  #questionBytes(): number {
+    return this.#pending.values().reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** None waits in vain: what it asked here may have been for another call of the session. */
