@@ -57,7 +57,9 @@ export function eraProbe(options: EraProbeOptions): EraProbe {
   };
 }
 
-async function probed(era: Era, call: Journaled, options: EraProbeOptions): Promise<boolean | undefined> {
+async function probed(era: Era, asking: Journaled, options: EraProbeOptions): Promise<boolean | undefined> {
+  // It never said this, whatever it signed.
+  const call: Journaled = { ...asking, isOwn: true };
   const question = era === "modern" ? discover(options) : initialize(options);
   const gone = AbortSignal.timeout(probeTimeoutMs);
   const headers = [...postHeaders, ...standardHeaders(question).flat()];
