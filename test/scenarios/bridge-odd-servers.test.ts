@@ -294,6 +294,18 @@ test("only calls whose answer may be a question are answered with one", async (t
   await eventually("the server hears of it", () => seen.some(({ error }) => error?.code === -32601));
 });
 
+test("a legacy server's answer in the modern form asks nobody anything", async (t) => {
+  const { call } = await scene(t, ({ message, response }) => {
+    if (message.method !== "tools/call") return false;
+    const asked = { method: "sampling/createMessage", params: { messages: [], maxTokens: 1 } };
+    const result = { resultType: "input_required", inputRequests: { a: asked }, requestState: "mine" };
+    whole(response, { id: message.id ?? 0, result });
+    return true;
+  });
+  const { status, answer } = await call("ask", 1);
+  assert.deepEqual([status, answer.result], [502, undefined]);
+});
+
 test("a stream that stays open behind its answer is left", async (t) => {
   let isOpen = true;
   const { call } = await scene(t, ({ message, response }) => {

@@ -213,7 +213,7 @@ export class AskedCall {
   #heard(frame: Frame): void {
     if (frame.kind === "request") this.asked(frame);
     else if (frame.kind === "notification") this.#noticed(frame);
-    else this.#settle(frame);
+    else this.#settle(isOfItsEra(frame) ? frame : ofOtherEra());
   }
 
   #noticed(frame: NotificationFrame): void {
@@ -329,6 +329,15 @@ function missing(id: RequestId): Uint8Array {
   const data = { requiredCapabilities: { elicitation: { url: {} } } };
   const error = { code: -32021, message: "The server asks for consent at an address.", data };
   return utf8(JSON.stringify({ jsonrpc: "2.0", id, error }));
+}
+
+/** A question in the modern form would reach the client whatever that offered, and its answer nobody. */
+function isOfItsEra({ result }: ResponseFrame): boolean {
+  return result?.resultType === undefined || result.resultType === "complete";
+}
+
+function ofOtherEra(): Refusal {
+  return new Refusal("upstream_failed", "The server's answer is of a type that its era of MCP doesn't have.");
 }
 
 function dataOf({ bytes, error }: ResponseFrame): unknown {
