@@ -70,8 +70,9 @@ export function modernAnswer(
     result: { resultType: true, ttlMs: true, cacheScope: true, _meta: { [everyMember]: true } },
     error: { code: true },
   } as const;
-  const top = scanJson(bytes, shape, tolerantScanLimits).members;
-  const own = replacement(top?.get("id"), JSON.stringify(id));
+  const whole = scanJson(bytes, shape, tolerantScanLimits);
+  const top = whole.members;
+  const own = renamed(bytes, whole, id);
   if (error !== undefined) {
     const code = codes.get(error.code);
     const place = top?.get("error")?.members?.get("code");
@@ -89,8 +90,18 @@ export function modernAnswer(
   return edited(bytes, [...own, ...inner, ...(members === "" ? [] : [insertion(bytes, result, members)])]);
 }
 
-/** `-32002` isn't said in the modern era any more (MCP 2026-07-28, resources, error handling). */
-const codes: ReadonlyMap<number, number> = new Map([[-32002, -32602]]);
+/** An error of the transport's own may have no id. */
+function renamed(bytes: Uint8Array, whole: Place, id: RequestId): readonly Edit[] {
+  const place = whole.members?.get("id");
+  const text = JSON.stringify(id);
+  return place === undefined ? [insertion(bytes, whole, `"id":${text}`)] : replacement(place, text);
+}
+
+/** What isn't said in the modern era any more (MCP 2026-07-28, error codes): a resource isn't there, an address is to be visited. */
+const codes: ReadonlyMap<number, number> = new Map([
+  [-32002, -32602],
+  [-32042, -32603],
+]);
 
 const serverInfoKey = "io.modelcontextprotocol/serverInfo";
 

@@ -246,7 +246,10 @@ test("a requestState counts for its caller, its call and its time, whole, and on
     "it heard nothing",
   );
   const both = await Promise.all([call("ask", given, { id: 5 }), call("ask", given, { id: 6 })]);
-  assert.deepEqual(both.map(({ answer }) => answer.error?.code).toSorted(), [-32602, undefined]);
+  assert.deepEqual(
+    both.map(({ answer }) => answer.error?.code).toSorted((a = 0, b = 0) => a - b),
+    [-32602, undefined],
+  );
   await refused(call("ask", given), /was answered or ended already/);
   const late = await call("ask");
   aheadMs = 601_000;
@@ -356,7 +359,8 @@ test("a subscription hears what it asked for, tagged, and leaves nothing behind"
   server.say({ method: "notifications/tools/list_changed" });
   await eventually("what it asked for came", () => heard.length === 3);
   const tags = heard.map(
-    ({ params }) => (params?.["_meta"] as Record<string, unknown>)["io.modelcontextprotocol/subscriptionId"],
+    ({ params }) =>
+      (params?.["_meta"] as Record<string, unknown> | undefined)?.["io.modelcontextprotocol/subscriptionId"],
   );
   assert.deepEqual(tags, ["sub", "sub", "sub"]);
   assert.deepEqual(

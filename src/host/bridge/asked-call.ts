@@ -63,19 +63,31 @@ const gatherMs = 20;
 /** What came while nobody waited, for the next round. */
 const maxBacklog = 64;
 const maxBacklogBytes = 64 * 1024;
+/** What a server may ask in one call while it waits for answers. */
+const maxQuestions = 32;
+const maxQuestionBytes = 1024 * 1024;
+/** Others can't be answered with a question (MCP 2026-07-28, multi round-trip requests). */
+const askableMethods: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"]);
+
+interface Question {
+  readonly id: RequestId;
+  readonly request: InputRequest;
+  readonly bytes: number;
+}
 
 export class AskedCall {
   readonly owner: StateOwner;
   readonly #parts: CallParts;
   readonly #gone = new AbortController();
   /** By the keys under which the client is asked, what the server waits for. */
-  readonly #pending = new Map<string, { readonly id: RequestId; readonly request: InputRequest }>();
+  readonly #pending = new Map<string, Question>();
+  readonly #method: string;
+  readonly #requestBytes: number;
   #session: PooledSession | undefined;
   /** Its id and its progress token at the server. */
   #id = 0;
   #waiting: Waiting | undefined;
   #keys = 0;
-  #isHeard = false;
   #gathering: NodeJS.Timeout | undefined;
   #backlog: Uint8Array[] = [];
   #backlogBytes = 0;
@@ -84,6 +96,8 @@ export class AskedCall {
   constructor(waiting: Waiting, parts: CallParts) {
     this.#waiting = waiting;
     this.#parts = parts;
+    this.#method = waiting.frame.method;
+    this.#requestBytes = waiting.frame.bytes.length;
     this.owner = parts.owner;
   }
 
@@ -102,17 +116,23 @@ export class AskedCall {
         call,
         gone: this.#gone.signal,
         take: async (each) => {
-          this.#isHeard = true;
           await this.#waiting?.flow.open();
           this.#heard(each);
         },
       });
-    } catch (error) {
-      if (!(error instanceof Refusal) || error.code !== "no_such_session" || !this.#isHeard) throw error;
-      throw new Refusal("upstream_failed", "The server ended its session while the call was under way.");
     } finally {
-      session.calls.delete(this);
+      session.left(this);
     }
+  }
+
+  /** What it holds. */
+  get bytes(): number {
+    return this.#requestBytes + this.#questionBytes();
+  }
+
+  /** There will be no other answer than it has, or no answer. */
+  get isOver(): boolean {
+    return this.#end !== undefined;
   }
 
   /** There will be no answer. */
@@ -142,10 +162,17 @@ export class AskedCall {
     else if (this.#pending.size > 0) this.#gather();
   }
 
+  /** Its session is ended, or its client can't be asked: who waits is told. */
+  async end(refusal: Refusal): Promise<void> {
+    this.#waiting?.events.onUndelivered(this.#waiting.frame.bytes, refusal);
+    await this.giveUp(refusal.message);
+  }
+
   /** Nobody wants its answer any more: the server is told (MCP cancellation). Resolves when it has been; never rejects. */
   async giveUp(reason: string): Promise<void> {
     this.#parts.parked.forget(this);
     this.#done();
+    this.#leaveUnanswered();
     if (this.#end !== undefined) return;
     this.#end = new Refusal("upstream_failed", reason);
     const params = { requestId: this.#id, reason };
@@ -157,18 +184,36 @@ export class AskedCall {
   asked({ id, method, bytes, params }: RequestFrame): void {
     const request = inputRequest(method, params && objectAt(bytes, params.span));
     if (method === "ping") void this.#tell({ jsonrpc: "2.0", id, result: {} });
-    else if (!isInputRequest(method) || !canAnswer(this.#parts.capabilities, request))
+    else if (this.isOver || !isInputRequest(method) || !this.#canAsk(request) || this.#asksTooMuch(bytes))
       void this.#tell({ jsonrpc: "2.0", id, error: notAsked });
     else {
-      this.#pending.set(`request-${++this.#keys}`, { id, request });
+      this.#pending.set(`request-${++this.#keys}`, { id, request, bytes: bytes.length });
       this.#gather();
     }
+  }
+
+  #canAsk(request: InputRequest): boolean {
+    return askableMethods.has(this.#method) && canAnswer(this.#parts.capabilities, request);
+  }
+
+  #asksTooMuch({ length }: Uint8Array): boolean {
+    return this.#pending.size >= maxQuestions || this.#questionBytes() + length > maxQuestionBytes;
+  }
+
+  #questionBytes(): number {
+    return this.#pending.values().reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** None waits in vain: what it asked here may have been for another call of the session. */
+  #leaveUnanswered(): void {
+    for (const { id } of this.#pending.values()) void this.#tell({ jsonrpc: "2.0", id, error: notAsked });
+    this.#pending.clear();
   }
 
   #heard(frame: Frame): void {
     if (frame.kind === "request") this.asked(frame);
     else if (frame.kind === "notification") this.#noticed(frame);
-    else this.#settle(frame);
+    else this.#settle(isOfItsEra(frame) ? frame : ofOtherEra());
   }
 
   #noticed(frame: NotificationFrame): void {
@@ -195,7 +240,7 @@ export class AskedCall {
 
   #say(message: Uint8Array): void {
     if (this.#waiting !== undefined) {
-      this.#waiting.events.onMessage(readFrame(message), this.#waiting.frame.id);
+      this.#waiting.events.onMessage(readFrame(message, tolerantScanLimits), this.#waiting.frame.id);
       return;
     }
     this.#backlogBytes += message.length;
@@ -214,8 +259,7 @@ export class AskedCall {
         this.#askClient(new Map([...this.#pending].map(([key, { request }]) => [key, request])), name);
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
-        this.#waiting?.events.onUndelivered(this.#waiting.frame.bytes, error);
-        void this.giveUp("The client can't be asked.");
+        void this.end(error);
       }
     }, gatherMs);
   }
@@ -239,6 +283,7 @@ export class AskedCall {
       return;
     }
     this.#end = end;
+    this.#leaveUnanswered();
     if (end instanceof Refusal) {
       this.#waiting.events.onUndelivered(this.#waiting.frame.bytes, end);
       this.#done();
@@ -253,7 +298,7 @@ export class AskedCall {
   }
 
   #canAskAll(requests: ReadonlyMap<string, InputRequest>): boolean {
-    return requests.values().every((each) => canAnswer(this.#parts.capabilities, each));
+    return requests.values().every((each) => this.#canAsk(each));
   }
 
   #answer(write: (id: RequestId, method: string) => Uint8Array): void {
@@ -284,6 +329,15 @@ function missing(id: RequestId): Uint8Array {
   const data = { requiredCapabilities: { elicitation: { url: {} } } };
   const error = { code: -32021, message: "The server asks for consent at an address.", data };
   return utf8(JSON.stringify({ jsonrpc: "2.0", id, error }));
+}
+
+/** A question in the modern form would reach the client whatever that offered, and its answer nobody. */
+function isOfItsEra({ result }: ResponseFrame): boolean {
+  return result?.resultType === undefined || result.resultType === "complete";
+}
+
+function ofOtherEra(): Refusal {
+  return new Refusal("upstream_failed", "The server's answer is of a type that its era of MCP doesn't have.");
 }
 
 function dataOf({ bytes, error }: ResponseFrame): unknown {

@@ -36,7 +36,12 @@ export function eraProbe(options: EraProbeOptions): EraProbe {
   const known = new Map<Era, { readonly speaks: boolean; readonly untilUnixMs: number }>();
   const asking = new Map<Era, Promise<boolean | undefined>>();
   const ask = async (era: Era, call: Journaled): Promise<boolean | undefined> => {
-    const speaks = await probed(era, call, options);
+    const answered = await probed(era, call, options);
+    // That it took no question says little by itself: it may be busy, or mind something of this caller's. A verdict
+    // counts for all callers, so a legacy server has to show that it is one.
+    const isProven =
+      era === "legacy" || answered !== false || (await probed("legacy", call, options)) === true;
+    const speaks = isProven ? answered : undefined;
     // What was known holds until something else is: sessions that were opened by it go on.
     if (speaks === undefined) return known.get(era)?.speaks;
     known.set(era, { speaks, untilUnixMs: options.clock.nowUnixMs() + rememberedMs });
@@ -53,7 +58,9 @@ export function eraProbe(options: EraProbeOptions): EraProbe {
   };
 }
 
-async function probed(era: Era, call: Journaled, options: EraProbeOptions): Promise<boolean | undefined> {
+async function probed(era: Era, asking: Journaled, options: EraProbeOptions): Promise<boolean | undefined> {
+  // It never said this, whatever it signed.
+  const call: Journaled = { ...asking, isOwn: true };
   const question = era === "modern" ? discover(options) : initialize(options);
   const gone = AbortSignal.timeout(probeTimeoutMs);
   const headers = [...postHeaders, ...standardHeaders(question).flat()];

@@ -8,6 +8,7 @@ import { fromUtf8, utf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { holderOf } from "../../model/caller.ts";
 import { readFrame, type RequestFrame, type RequestId, tryReadFrame } from "../../wire/frame.ts";
+import { tolerantScanLimits } from "../../wire/json-scan.ts";
 import { flowGate } from "../link/flow-gate.ts";
 import type { Link, LinkEvents } from "../link/link.ts";
 import { AskedCall, type Waiting } from "./asked-call.ts";
@@ -139,8 +140,14 @@ async function ask(frame: RequestFrame, call: Journaled, serving: Serving): Prom
   };
   const before = earlierRound(frame, owner, serving);
   if (before !== undefined) {
-    before.resume(waiting, inputResponsesIn(frame));
+    // It may be answered at once, and waits no more then.
     waitsFor(before);
+    try {
+      before.resume(waiting, inputResponsesIn(frame));
+    } catch (error) {
+      underWay.delete(frame.id);
+      throw error;
+    }
     return;
   }
   const self = clientSelfIn(frame);
@@ -171,8 +178,11 @@ async function inSession(
       await act(session);
       return;
     } catch (error) {
-      if (!(error instanceof Refusal) || error.code !== "no_such_session" || attempt === 2) throw error;
+      if (!(error instanceof Refusal) || error.code !== "no_such_session") throw error;
       pool.lost(session);
+      // Of sessions a modern client knows nothing; by a 404 it would take the server for a legacy one.
+      if (attempt === 2)
+        throw new Refusal("upstream_failed", "The server keeps no session.", { cause: error });
     }
   }
 }
@@ -203,20 +213,31 @@ async function listen(frame: RequestFrame, call: Journaled, serving: Serving): P
       `Expected an object \`notifications\`, with at most ${maxUris} addresses.`,
     );
   }
-  const { subscriptions } = await pool.of(clientSelfIn(frame), call);
+  const gone = new AbortController();
   const listener: Listener = {
     id: frame.id,
-    say: (message) => events.onMessage(readFrame(message), frame.id),
-    end: () =>
-      events.onUndelivered(frame.bytes, new Refusal("upstream_failed", "The server ended its session.")),
+    say: (message) => events.onMessage(readFrame(message, tolerantScanLimits), frame.id),
+    end: () => {
+      underWay.delete(frame.id);
+      events.onUndelivered(frame.bytes, new Refusal("upstream_failed", "The server ended its session."));
+    },
   };
   underWay.set(frame.id, {
     giveUp: () => {
       underWay.delete(frame.id);
-      subscriptions.remove(listener);
+      gone.abort();
     },
   });
-  await subscriptions.add(listener, filter);
+  try {
+    const { subscriptions } = await pool.of(clientSelfIn(frame), call);
+    if (gone.signal.aborted) return;
+    gone.signal.addEventListener("abort", () => subscriptions.remove(listener));
+    await subscriptions.add(listener, filter);
+  } catch (error) {
+    if (gone.signal.aborted) return;
+    underWay.delete(frame.id);
+    throw error;
+  }
 }
 
 function asRefusal(error: unknown): Refusal {

@@ -13,6 +13,7 @@ import {
   type ResponseFrame,
   tryReadFrame,
 } from "../../wire/frame.ts";
+import { tolerantScanLimits } from "../../wire/json-scan.ts";
 import { valueOf } from "../net/headers.ts";
 import type { BehindOptions } from "./behind.ts";
 import { ignored, innerCall, messagesIn, postHeaders } from "./inner-call.ts";
@@ -32,7 +33,12 @@ const openTimeoutMs = 30_000;
 const endTimeoutMs = 2000;
 /** MCP 2025-11-25, streamable HTTP: what a client waits before it comes back, if the server doesn't say. */
 const defaultRetryMs = 500;
+const minRetryMs = 100;
 const maxRetryMs = 30_000;
+/** How long a stream may stay open behind its answer, so that its connection can be used again. */
+const lingerMs = 1000;
+/** What the server is told at a time; one that doesn't listen and asks on is told no more. */
+const maxTelling = 64;
 /** Connections in a row on which nothing new came of an answer. */
 const maxEmptyResumes = 10;
 
@@ -80,6 +86,7 @@ export class LegacySession {
   readonly #parts: SessionParts;
   readonly #over = new AbortController();
   #ids = 1;
+  #telling = 0;
   #isListening = false;
 
   constructor(greeting: Greeting, id: string | undefined, parts: SessionParts) {
@@ -93,55 +100,94 @@ export class LegacySession {
     return ++this.#ids;
   }
 
-  /** Rejects with Refusal `no_such_session` if the server knows the session no more, and as `forward` does. */
+  /**
+   * Rejects with Refusal `no_such_session` if the server knows the session no more and nothing came of the request, and
+   * as `forward` does.
+   */
   async ask({ frame, call, gone, take }: Asked): Promise<void> {
+    const leave = new AbortController();
     const came = { answer: false };
+    let lingering: NodeJS.Timeout | undefined;
     const heard = async (each: Frame): Promise<void> => {
-      came.answer ||= each.kind === "response" && each.id === frame.id;
       await take(each);
+      if (each.kind !== "response") return;
+      came.answer = true;
+      lingering ??= setTimeout(() => leave.abort(), lingerMs);
     };
-    const signal = AbortSignal.any([gone, this.#over.signal]);
-    const answer = await this.#forward(call, { verb: "POST", frame, gone: signal });
+    const signal = AbortSignal.any([gone, this.#over.signal, leave.signal]);
+    try {
+      await this.#asking({ frame, call, gone: signal, take: heard }, came);
+    } catch (error) {
+      if (!came.answer) throw error;
+    } finally {
+      clearTimeout(lingering);
+    }
+  }
+
+  async #asking({ frame, call, gone, take }: Asked, came: { readonly answer: boolean }): Promise<void> {
+    const answer = await this.#forward(call, { verb: "POST", frame, gone });
     if (answer.kind !== "stream") {
-      for await (const each of messagesIn(answer, this.#parts.options.maxMessageBytes)) {
-        // An error of the transport's own may have no id.
-        if (each.kind === "response") came.answer = true;
-        await take(each);
-      }
+      // An error of the transport's own may have no id, or another.
+      for await (const each of messagesIn(answer, this.#parts.options.maxMessageBytes)) await take(each);
       if (!came.answer) throw unanswered(answer.status);
       return;
     }
     const at: Position = { retryMs: defaultRetryMs };
-    await this.#read(answer, at, heard);
+    const own = async (each: Frame): Promise<void> => {
+      if (each.kind !== "response" || each.id === null || each.id === frame.id) await take(each);
+    };
+    await this.#read(answer, at, own);
     for (let empty = 0; !came.answer; empty++) {
       const before = at.lastEventId;
       if (before === undefined || empty === maxEmptyResumes) throw unanswered(answer.status);
-      await pause(at.retryMs, undefined, { signal });
-      const rest = await this.#forward(call, { verb: "GET", lastEventId: before, gone: signal });
-      if (rest.kind !== "stream") throw unanswered(rest.status);
-      await this.#read(rest, at, heard);
+      await paused(at.retryMs, gone);
+      await this.#read(await this.#rest(call, before, gone), at, own);
       if (at.lastEventId !== before) empty = 0;
     }
   }
 
+  /** What is left of a stream. That the server has lost it says nothing of what came of the request. */
+  async #rest(
+    call: Journaled,
+    lastEventId: string,
+    gone: AbortSignal,
+  ): Promise<Extract<Answer, { kind: "stream" }>> {
+    const rest = await this.#forward(call, { verb: "GET", lastEventId, gone }).catch((error: unknown) => {
+      if (!(error instanceof Refusal) || error.code !== "no_such_session") throw error;
+      throw unanswered(404);
+    });
+    if (rest.kind === "stream") return rest;
+    await ignored(rest);
+    throw unanswered(rest.status);
+  }
+
   /** A notification, or an answer to what the server asked. Never rejects: who doesn't take it is told nothing more. */
   async tell(message: object, call: Journaled): Promise<void> {
-    const frame = readFrame(utf8(JSON.stringify(message)));
+    const { log, name } = this.#parts.options;
+    if (this.#telling >= maxTelling) {
+      log.debug("server.not_told", { server: name, code: "busy" });
+      return;
+    }
+    this.#telling++;
     const gone = AbortSignal.any([AbortSignal.timeout(openTimeoutMs), this.#over.signal]);
     try {
+      const frame = readFrame(utf8(JSON.stringify(message)), tolerantScanLimits);
       await ignored(await this.#forward(call, { verb: "POST", frame, gone }));
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      const { log, name } = this.#parts.options;
-      log.debug("server.not_told", { server: name, code: error.code });
+      log.debug("server.not_told", { server: name, code: error instanceof Refusal ? error.code : "fault" });
+    } finally {
+      this.#telling--;
     }
   }
 
-  /** Hears what the server says unasked, from the first call on, for as long as the session lasts. */
-  listen(take: (frame: Frame) => Promise<void>): void {
+  /**
+   * Hears what the server says unasked, from the first call on, for as long as the session lasts.
+   * @param onLost the server knows the session no more
+   */
+  listen(take: (frame: Frame) => Promise<void>, onLost: () => void): void {
     if (this.#isListening) return;
     this.#isListening = true;
-    void this.#listening(take);
+    void this.#listening(take, onLost);
   }
 
   async end(): Promise<void> {
@@ -151,17 +197,22 @@ export class LegacySession {
     await this.#forward(this.#parts.call, { verb: "DELETE", gone }).then(ignored, () => undefined);
   }
 
-  async #listening(take: (frame: Frame) => Promise<void>): Promise<void> {
+  async #listening(take: (frame: Frame) => Promise<void>, onLost: () => void): Promise<void> {
     const { call, options } = this.#parts;
     const gone = this.#over.signal;
     const at: Position = { retryMs: defaultRetryMs };
     for (let waitMs = at.retryMs; !gone.aborted;) {
       try {
         const answer = await this.#forward(call, { verb: "GET", lastEventId: at.lastEventId, gone });
-        if (answer.kind !== "stream") return; // It says nothing unasked.
+        if (answer.kind !== "stream") {
+          await ignored(answer);
+          if (answer.status !== 429 && answer.status < 500) return; // It says nothing unasked.
+          throw new Refusal("upstream_failed", "The server has no stream just now.");
+        }
         waitMs = at.retryMs;
         await this.#read(answer, at, take);
       } catch (error) {
+        if (error instanceof Refusal && error.code === "no_such_session") onLost();
         if (!(error instanceof Refusal) || error.code === "no_such_session") return;
         options.log.debug("server.unheard", { server: options.name, code: error.code });
         waitMs = Math.min(waitMs * 2, maxRetryMs);
@@ -178,7 +229,7 @@ export class LegacySession {
     try {
       for await (const { data, id, retryMs } of answer.events) {
         if (id !== undefined && id !== "") at.lastEventId = id;
-        if (retryMs !== undefined) at.retryMs = Math.min(retryMs, maxRetryMs);
+        if (retryMs !== undefined) at.retryMs = Math.min(Math.max(retryMs, minRetryMs), maxRetryMs);
         const frame = data === null ? undefined : tryReadFrame(data);
         if (frame !== undefined) await take(frame);
       }
@@ -215,6 +266,15 @@ export class LegacySession {
     if (answer.status !== 404 || this.#id === undefined || verb === "DELETE") return answer;
     await ignored(answer);
     throw new Refusal("no_such_session", "The server has ended the session.");
+  }
+}
+
+/** @throws Refusal `upstream_failed` if nobody waits any more */
+async function paused(ms: number, gone: AbortSignal): Promise<void> {
+  try {
+    await pause(ms, undefined, { signal: gone });
+  } catch (cause) {
+    throw new Refusal("upstream_failed", "Nobody waits for the answer any more.", { cause });
   }
 }
 

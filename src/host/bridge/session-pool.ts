@@ -33,21 +33,32 @@ export interface SessionPool {
 export function sessionPool(options: BehindOptions): SessionPool {
   const sessions = new Map<string, Promise<PooledSession>>();
   const opened = new Map<PooledSession, string>();
-  const forget = (session: PooledSession): void => {
+  /** Their calls find out by themselves; until then they are held. */
+  const losing = new Set<PooledSession>();
+  let isEnded = false;
+  const forget = (session: PooledSession): boolean => {
     const key = opened.get(session);
-    if (key === undefined) return;
+    if (key === undefined) return false;
     opened.delete(session);
     sessions.delete(key);
-    void session.end();
+    return true;
+  };
+  const lose = (session: PooledSession): void => {
+    if (!forget(session)) return;
+    losing.add(session);
+    void session.lose().finally(() => losing.delete(session));
   };
   const open = async (key: string, self: ClientSelf, call: Journaled): Promise<PooledSession> => {
-    const session = new PooledSession(await openLegacySession(self, call, options), self, call);
+    const legacy = await openLegacySession(self, call, options);
+    const session = new PooledSession(legacy, self, call, () => lose(session));
     opened.set(session, key);
     return session;
   };
   return {
     of: async (self, call) => {
-      const key = canonicalJson(utf8(JSON.stringify(self))) ?? "";
+      if (isEnded) throw new Refusal("upstream_failed", "The gateway left the server.");
+      const text = JSON.stringify(self);
+      const key = canonicalJson(utf8(text)) ?? text;
       const found = sessions.get(key);
       if (found !== undefined) {
         sessions.delete(key); // The one used last stands last.
@@ -59,15 +70,18 @@ export function sessionPool(options: BehindOptions): SessionPool {
         if (idle === undefined)
           throw new Refusal("busy", `Too many sessions on "${options.name}" are busy; let one finish first.`);
         forget(idle);
+        void idle.end();
       }
       const opening = open(key, self, call);
       sessions.set(key, opening);
       opening.catch(() => sessions.delete(key));
       return await opening;
     },
-    lost: forget,
+    lost: lose,
     end: async () => {
-      await Promise.allSettled([...sessions.values()].map(async (session) => (await session).end()));
+      isEnded = true;
+      const held = [...sessions.values(), ...losing];
+      await Promise.allSettled(held.map(async (session) => (await session).end()));
     },
   };
 }
@@ -81,12 +95,16 @@ export class PooledSession {
   readonly subscriptions: Subscriptions;
   /** As JSON. */
   readonly serverInfo: string | undefined;
+  readonly #onLost: () => void;
   #logLevel: string | undefined;
+  #onIdle: (() => void) | undefined;
 
-  constructor(legacy: LegacySession, self: ClientSelf, call: Journaled) {
+  /** @param onLost the server knows it no more */
+  constructor(legacy: LegacySession, self: ClientSelf, call: Journaled, onLost: () => void) {
     this.legacy = legacy;
     this.call = call;
-    this.subscriptions = new Subscriptions(legacy, call, () => this.#listen());
+    this.#onLost = onLost;
+    this.subscriptions = new Subscriptions(legacy, call, { onFirst: () => this.#listen(), onLost });
     const { serverInfo } = legacy.greeting;
     this.serverInfo = serverInfo && JSON.stringify(serverInfo);
     // Some servers ask on this stream what belongs to a call.
@@ -117,21 +135,35 @@ export class PooledSession {
       });
   }
 
+  /** Nothing is under way in it any more. */
+  left(call: AskedCall): void {
+    this.calls.delete(call);
+    if (this.calls.size === 0) this.#onIdle?.();
+  }
+
+  /** The server knows it no more: who listens is told, and calls under way find out by themselves. */
+  async lose(): Promise<void> {
+    this.subscriptions.end();
+    if (this.calls.size > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    await this.legacy.end();
+  }
+
   async end(): Promise<void> {
-    const calls = [...this.calls].map(async (call) => call.giveUp("The session is ended."));
+    const ended = new Refusal("upstream_failed", "The session is ended.");
+    const calls = [...this.calls].map(async (call) => call.end(ended));
     await within(Promise.all(calls), endTimeoutMs);
     this.subscriptions.end();
     await this.legacy.end();
   }
 
   #listen(): void {
-    this.legacy.listen(async (frame) => this.#heard(frame));
+    this.legacy.listen(async (frame) => this.#heard(frame), this.#onLost);
   }
 
   #heard(frame: Frame): void {
     if (frame.kind === "notification") this.subscriptions.heard(frame);
     if (frame.kind !== "request") return;
-    const latest = [...this.calls].at(-1);
+    const latest = [...this.calls].findLast(({ isOver }) => !isOver);
     if (latest !== undefined) latest.asked(frame);
     else {
       const answer =

@@ -20,6 +20,13 @@ export interface Listener {
   readonly end: () => void;
 }
 
+export interface SubscriptionEvents {
+  /** Somebody listens: the server's own stream is wanted. */
+  readonly onFirst: () => void;
+  /** The server knows the session no more. */
+  readonly onLost: () => void;
+}
+
 /** In one session. */
 const maxListeners = 64;
 const askTimeoutMs = 10_000;
@@ -27,16 +34,15 @@ const askTimeoutMs = 10_000;
 export class Subscriptions {
   readonly #legacy: LegacySession;
   readonly #call: Journaled;
-  readonly #onFirst: () => void;
+  readonly #events: SubscriptionEvents;
   readonly #listeners = new Map<Listener, SubscriptionFilter>();
   /** How many listen to each address. */
   readonly #uris = new Map<string, number>();
 
-  /** @param onFirst somebody listens: the server's own stream is wanted */
-  constructor(legacy: LegacySession, call: Journaled, onFirst: () => void) {
+  constructor(legacy: LegacySession, call: Journaled, events: SubscriptionEvents) {
     this.#legacy = legacy;
     this.#call = call;
-    this.#onFirst = onFirst;
+    this.#events = events;
   }
 
   get size(): number {
@@ -49,7 +55,7 @@ export class Subscriptions {
       throw new Refusal("busy", "Too many subscriptions in this session; end one first.");
     const can = honoured(asked, this.#legacy.greeting.capabilities);
     this.#listeners.set(listener, { lists: can.lists, uris: [] });
-    this.#onFirst();
+    this.#events.onFirst();
     const taken = await Promise.all(can.uris.map((uri) => this.#retain(uri)));
     const filter = { lists: can.lists, uris: can.uris.filter((_, i) => taken[i]) };
     if (this.#listeners.has(listener)) {
@@ -73,8 +79,9 @@ export class Subscriptions {
   }
 
   end(): void {
-    for (const listener of this.#listeners.keys()) listener.end();
+    const listeners = [...this.#listeners.keys()];
     this.#listeners.clear();
+    for (const listener of listeners) listener.end();
   }
 
   /** @returns whether the server tells of its changes now */
@@ -106,6 +113,7 @@ export class Subscriptions {
       await this.#legacy.ask({ frame, call: { ...this.#call, isOwn: true }, gone, take });
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
+      if (error.code === "no_such_session") this.#events.onLost();
     }
     return isGood;
   }
