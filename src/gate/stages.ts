@@ -27,6 +27,7 @@ import { principalOf } from "./call.ts";
 import { decisionEntry } from "./entries.ts";
 import { facing, facingSide, facingTask, paramsIn, type Past } from "./facts.ts";
 import { checkTarget, readForwarded } from "./forward.ts";
+import { deniedResource } from "./listening.ts";
 import { isHeld, settled, withRequest } from "./held.ts";
 import { checkSigned, isAboutSignatures, signedAs } from "./open.ts";
 import type { Ports } from "./ports.ts";
@@ -161,7 +162,8 @@ export function judge(
   // What is denied is told why it is denied: a signature wouldn't help.
   if (verdict.kind === "permit" || verdict.unsigned !== undefined || isHeld(verdict))
     checkSigned(call, world);
-  return { ...call, question, verdict };
+  const denied = verdict.kind === "permit" ? deniedResource(call, world) : undefined;
+  return { ...call, question, verdict: denied ?? verdict };
 }
 
 /** All that is known of the call, asked. */

@@ -2,12 +2,13 @@
  * Tasks belong to the call that began them (MCP tasks): to its caller, and under the rules of its tool. Somebody else's
  * isn't fetched, listed or heard of; what is to be taken out of the tool's answers is taken out of what becomes of it.
  */
-import { fromUtf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { redactionsOf } from "../policy/decide.ts";
-import { type Frame, type RequestFrame, tryReadFrame } from "../wire/frame.ts";
+import { type Frame, tryReadFrame } from "../wire/frame.ts";
 import { withData } from "../wire/sse.ts";
+import { objectOf, valueAt } from "../wire/values.ts";
 import { type Answer, type AnswerEvent, inspectBytes, type Journaled, type Located } from "./call.ts";
+import { listenedTo } from "./listening.ts";
 import type { Ports } from "./ports.ts";
 import { redactedWithin } from "./redacted-answer.ts";
 import { takingsOf } from "./redact.ts";
@@ -22,7 +23,8 @@ export function ofTask(call: Located, { tasks }: Pick<Ports, "tasks">): Located 
   const { frame } = call;
   if (tasks === undefined || frame?.kind !== "request") return call;
   if (frame.method === "subscriptions/listen") {
-    for (const id of listenedTo(frame)) if (tasks.find(call, id) === "another's") throw noSuchTask();
+    for (const id of listenedTo(frame, "taskIds"))
+      if (tasks.find(call, id) === "another's") throw noSuchTask();
     return call;
   }
   const id = frame.params?.taskId;
@@ -93,15 +95,15 @@ function noteTask(call: Journaled, message: Uint8Array, tasks: TaskRegister): vo
   const read = message.length > inspectBytes ? undefined : tryReadFrame(message);
   if (read?.kind !== "response" || read.id !== frame.id || read.result === undefined) return;
   const { start, end } = read.result.span;
-  const id = taskIn(parsed(read.bytes.subarray(start, end)));
+  const id = taskIn(valueAt(read.bytes, { start, end }));
   if (id === undefined) return;
   tasks.note(call, id, { tool: frame.params?.name ?? "", redactions: verdict.redactions });
 }
 
 /** MCP 2026-07-28 says it in the result itself, 2025-11-25 in its `task`. */
 function taskIn(result: unknown): string | undefined {
-  const { resultType, taskId, task } = membersOf(result);
-  const id = resultType === "task" ? taskId : membersOf(task)["taskId"];
+  const { resultType, taskId, task } = objectOf(result);
+  const id = resultType === "task" ? taskId : objectOf(task)["taskId"];
   return typeof id === "string" ? id : undefined;
 }
 
@@ -116,7 +118,7 @@ function taskNews(data: Uint8Array): News | undefined {
   if (frame?.kind !== "notification" || !frame.method.startsWith("notifications/tasks")) return undefined;
   const span = frame.params?.span;
   if (span === undefined) return undefined;
-  const params = membersOf(parsed(frame.bytes.subarray(span.start, span.end)));
+  const params = objectOf(valueAt(frame.bytes, span));
   const { taskId } = params;
   return typeof taskId === "string" ? { taskId, params, span } : undefined;
 }
@@ -126,13 +128,6 @@ export function newsOfTask(data: Uint8Array): string | undefined {
   return taskNews(data)?.taskId;
 }
 
-function listenedTo({ bytes, params }: RequestFrame): readonly string[] {
-  if (params === undefined) return [];
-  const { notifications } = membersOf(parsed(bytes.subarray(params.span.start, params.span.end)));
-  const { taskIds } = membersOf(notifications);
-  return Array.isArray(taskIds) ? taskIds.filter((id) => typeof id === "string") : [];
-}
-
 const named = Buffer.from("taskId");
 const escape = Buffer.from("\\u");
 
@@ -140,15 +135,6 @@ const escape = Buffer.from("\\u");
 function mentionsTask(data: Uint8Array): boolean {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   return bytes.includes(named) || bytes.includes(escape);
-}
-
-function parsed(bytes: Uint8Array): unknown {
-  return JSON.parse(fromUtf8(bytes) ?? "null");
-}
-
-function membersOf(value: unknown): Readonly<Record<string, unknown>> {
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  return isObject ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
 function noSuchTask(): Refusal {

@@ -277,6 +277,14 @@ test("consent at an address is asked for as the modern era does, and the call is
   assert.equal(server.heard("consent").length, 2);
 });
 
+test("consent that isn't given isn't asked for again, and the call isn't made", async (t) => {
+  const { server, call } = await scene(t);
+  const refused = await call("consent", responses(await call("consent"), { action: "decline" }));
+  assert.equal(refused.answer.error?.code, -32602);
+  assert.match(refused.answer.error.message, /wasn't given/);
+  assert.equal(server.heard("consent").length, 1);
+});
+
 test("who can't give consent at an address is told what it would have to be able to do", async (t) => {
   const { call } = await scene(t);
   const { status, answer } = await call("consent", {}, { capabilities: { elicitation: { form: {} } } });
@@ -302,6 +310,34 @@ test("log messages come as they are wanted, and progress with the client's own t
   assert.deepEqual(await said({}), []);
   assert.deepEqual(await said({ logLevel: "info" }), ["info", "error"]);
   assert.deepEqual(await said({ logLevel: "debug", token: 77 }), ["debug", "info", "error", 77]);
+});
+
+test("logs and progress that the server says on its session's stream come with the call all the same", async (t) => {
+  const { call } = await scene(t);
+  const { messages } = await call("log_beside", {}, { logLevel: "info", token: 9 });
+  const said = messages.flatMap(({ params }) => params?.["level"] ?? params?.["progressToken"] ?? []);
+  assert.deepEqual(said, ["error", 9]);
+});
+
+test("nobody listens to what it may not read", async (t) => {
+  const server = await legacyServer(t);
+  const some = `policies:
+  - name: some
+    callers: ["spiffe://latticegate.local/agent/*"]
+    resources: ["old/mem://a"]
+    effect: allow
+    because: Just that.`;
+  const gateway = await testGateway(t, `servers: { old: { url: "${server.url}", bridge: legacy } }\n${some}`);
+  const ask = asker(clientOf(t, gateway, await enrol(gateway)));
+  for (const resourceSubscriptions of [["mem://secret"], ["mem://a", "mem://secret"]]) {
+    const { answer } = await ask("subscriptions/listen", { notifications: { resourceSubscriptions } });
+    assert.equal(answer.error?.code, -31403);
+  }
+  assert.deepEqual(server.heard("resources/subscribe"), []);
+  const denied = (await entriesOf(gateway, "call.decision")).filter(
+    ({ facts }) => facts["method"] === "subscriptions/listen",
+  );
+  assert.equal(denied.length, 2);
 });
 
 test("a client that goes away has its call cancelled, by the server's own id", async (t) => {

@@ -3,7 +3,7 @@
  * answers with what it was sent; `ask` asks for a form, on the call's stream or, as `ask_beside`, on the session's;
  * `ask_twice` asks for two at once; `ask_more` again with each answer, `rounds` times; `ping` pings first; `sample` and
  * `roots` ask for those; `consent` wants consent at an address, until it is called again; `withdraw` asks, and then
- * answers by itself; `log` logs on each level; `hold` makes some progress and never answers; `polled` closes its stream, and answers on the next;
+ * answers by itself; `log` logs on each level, `log_beside` on the session's stream; `hold` makes some progress and never answers; `polled` closes its stream, and answers on the next;
  * `lost` loses its session, once; `alien` asks for what nobody knows.
  */
 import http from "node:http";
@@ -196,6 +196,13 @@ class Server {
         void ask();
         await new Promise((resolve) => setTimeout(resolve, 200));
         return text("by itself");
+      case "log_beside": {
+        const beside = [...this.beside].at(-1) ?? response;
+        event(beside, { method: "notifications/message", params: { level: "error", data: "beside" } });
+        progress(beside, params);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        return text("logged");
+      }
       case "hold":
         progress(response, params);
         return undefined;

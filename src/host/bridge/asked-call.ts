@@ -212,11 +212,12 @@ export class AskedCall {
 
   #heard(frame: Frame): void {
     if (frame.kind === "request") this.asked(frame);
-    else if (frame.kind === "notification") this.#noticed(frame);
+    else if (frame.kind === "notification") this.noticed(frame);
     else this.#settle(isOfItsEra(frame) ? frame : ofOtherEra());
   }
 
-  #noticed(frame: NotificationFrame): void {
+  /** A notification of the server's that may be of this call. */
+  noticed(frame: NotificationFrame): void {
     const { method, params, bytes } = frame;
     if (method === "notifications/cancelled") this.#withdrawn(params?.requestId);
     else if (method === "notifications/progress") {

@@ -4,11 +4,12 @@ import { discovered } from "../../bridge/discovered.ts";
 import { askedIn, openState, stateRefused, type StateOwner } from "../../bridge/request-state.ts";
 import { filterIn, maxUris } from "../../bridge/subscription-filter.ts";
 import type { Journaled } from "../../gate/call.ts";
-import { fromUtf8, utf8 } from "../../kernel/bytes.ts";
+import { utf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { holderOf } from "../../model/caller.ts";
 import { readFrame, type RequestFrame, type RequestId, tryReadFrame } from "../../wire/frame.ts";
 import { tolerantScanLimits } from "../../wire/json-scan.ts";
+import { memberOf, valueAt } from "../../wire/values.ts";
 import { flowGate } from "../link/flow-gate.ts";
 import type { Link, LinkEvents } from "../link/link.ts";
 import { AskedCall, type Waiting } from "./asked-call.ts";
@@ -195,10 +196,16 @@ function earlierRound(
 ): AskedCall | undefined {
   const place = frame.params?.requestState;
   if (place === undefined) return undefined;
-  const text: unknown = JSON.parse(fromUtf8(frame.bytes.subarray(place.start, place.end)) ?? "null");
+  const text = valueAt(frame.bytes, place);
   const state = typeof text === "string" ? text : "";
   const { parked: name } = openState(options.stateKey, owner, state, options.clock.nowUnixMs());
-  if (name === undefined) return undefined;
+  if (name === undefined) {
+    const isRefused = Object.values(inputResponsesIn(frame)).some(
+      (each) => memberOf(each, "action") !== "accept",
+    );
+    if (isRefused) throw stateRefused("The consent that the server asks for wasn't given.");
+    return undefined;
+  }
   const found = parked.find(name, owner.holder);
   if (found !== undefined) return found;
   throw stateRefused("The call of this requestState was answered or ended already; make the call again.");

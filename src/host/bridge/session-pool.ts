@@ -19,6 +19,8 @@ import { Subscriptions } from "./subscriptions.ts";
 /** Selves that one caller may show at a time. */
 const maxSessions = 8;
 const levelTimeoutMs = 5000;
+/** What names the call it is of, or what that asked. */
+const ofCalls: ReadonlySet<string> = new Set(["notifications/progress", "notifications/cancelled"]);
 /** How long servers may take to hear that calls were given up. */
 const endTimeoutMs = 2000;
 
@@ -161,9 +163,13 @@ export class PooledSession {
   }
 
   #heard(frame: Frame): void {
-    if (frame.kind === "notification") this.subscriptions.heard(frame);
-    if (frame.kind !== "request") return;
     const latest = [...this.calls].findLast(({ isOver }) => !isOver);
+    if (frame.kind === "notification" && !this.subscriptions.heard(frame)) {
+      // It names its call, or it is most likely the newest one's.
+      if (frame.method === "notifications/message") latest?.noticed(frame);
+      else if (ofCalls.has(frame.method)) for (const call of this.calls) call.noticed(frame);
+    }
+    if (frame.kind !== "request") return;
     if (latest !== undefined) latest.asked(frame);
     else {
       const answer =
