@@ -1,8 +1,9 @@
 /** The envelope of modern requests (MCP 2026-07-28 basic, `_meta`): made for those that a bridge asks in a client's stead. */
-import { fromUtf8, utf8 } from "../kernel/bytes.ts";
+import { utf8 } from "../kernel/bytes.ts";
 import type { RequestFrame, RequestId } from "../wire/frame.ts";
 import { readFrame } from "../wire/frame.ts";
 import { isLogLevel } from "./log-levels.ts";
+import { type Json, isObject, valueAt } from "../wire/values.ts";
 
 /** What bridges speak in each era. */
 export const modernVersion = "2026-07-28";
@@ -14,8 +15,6 @@ export const envelopeKeys = {
   clientCapabilities: "io.modelcontextprotocol/clientCapabilities",
   logLevel: "io.modelcontextprotocol/logLevel",
 } as const;
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** Who a client says it is, and what it can do. */
 export interface ClientSelf {
@@ -51,19 +50,14 @@ export function logLevelIn(frame: RequestFrame): string | undefined {
 
 /** What a client answers to what it was asked, by keys. */
 export function inputResponsesIn({ bytes, params }: RequestFrame): Json {
-  const said: unknown =
-    params && JSON.parse(fromUtf8(bytes.subarray(params.span.start, params.span.end)) ?? "{}");
+  const said: unknown = params && valueAt(bytes, params.span);
   const given = isObject(said) ? said["inputResponses"] : undefined;
   return isObject(given) ? given : {};
 }
 
 function ofEnvelope({ bytes, params }: RequestFrame, name: keyof typeof envelopeKeys): unknown {
   const place = params?.meta?.members.get(envelopeKeys[name]);
-  return place && JSON.parse(fromUtf8(bytes.subarray(place.start, place.end)) ?? "null");
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return place && valueAt(bytes, place);
 }
 
 /** A request of a bridge's own. */

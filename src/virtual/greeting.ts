@@ -1,6 +1,5 @@
 /** What joined servers say of themselves (`initialize`, `server/discover`), as what one server says. */
-
-type Json = Readonly<Record<string, unknown>>;
+import { type Json, isObject, objectOf } from "../wire/values.ts";
 
 /** A member's result of `initialize` or `server/discover`. */
 export interface Greeting {
@@ -77,12 +76,4 @@ function joinedInstructions(greetings: readonly Greeting[]): Json {
 
 function textsOf(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((each) => typeof each === "string") : [];
-}
-
-function objectOf(value: unknown): Json {
-  return isObject(value) ? value : {};
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -2,6 +2,7 @@
 import { fromUtf8, utf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Frame, namedBy, type NotificationFrame, type RequestFrame } from "./frame.ts";
+import { memberOf } from "./values.ts";
 
 /** Looks a header up by its lower-case name. */
 type HeaderReader = (lowerCaseName: string) => string | undefined;
@@ -111,10 +112,10 @@ export function toolParameterHeaders(
   toolsListResult: unknown,
 ): ReadonlyMap<string, readonly ParameterHeader[]> {
   const found = new Map<string, readonly ParameterHeader[]>();
-  const tools = member(toolsListResult, "tools");
+  const tools = memberOf(toolsListResult, "tools");
   for (const tool of Array.isArray(tools) ? tools : []) {
-    const name = member(tool, "name");
-    const headers = parameterHeaders(member(tool, "inputSchema"));
+    const name = memberOf(tool, "name");
+    const headers = parameterHeaders(memberOf(tool, "inputSchema"));
     if (typeof name === "string" && headers !== "invalid") found.set(name, headers);
   }
   return found;
@@ -127,10 +128,10 @@ export function parameterHeaders(inputSchema: unknown): readonly ParameterHeader
   const headers: ParameterHeader[] = [];
   const names = new Set<string>();
   const walk = (schema: unknown, path: readonly string[]): boolean => {
-    const properties = member(schema, "properties");
+    const properties = memberOf(schema, "properties");
     if (typeof properties !== "object" || properties === null || path.length > maxSchemaDepth) return true;
     return Object.entries(properties).every(([name, child]) => {
-      const header = member(child, "x-mcp-header");
+      const header = memberOf(child, "x-mcp-header");
       const here = [...path, name];
       if (header === undefined) return walk(child, here);
       if (!isAnnotation(header, child) || names.has(header.toLowerCase())) return false;
@@ -143,7 +144,7 @@ export function parameterHeaders(inputSchema: unknown): readonly ParameterHeader
 }
 
 function isAnnotation(header: unknown, schema: unknown): header is string {
-  const type = member(schema, "type");
+  const type = memberOf(schema, "type");
   const isScalar = type === "string" || type === "integer" || type === "boolean";
   return isScalar && typeof header === "string" && /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(header);
 }
@@ -175,11 +176,5 @@ function decoded(value: string | undefined): string | undefined {
 }
 
 function valueAt(value: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>((at, name) => member(at, name), value);
-}
-
-function member(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null && Object.hasOwn(value, name)
-    ? (value as Record<string, unknown>)[name]
-    : undefined;
+  return path.reduce<unknown>((at, name) => memberOf(at, name), value);
 }

@@ -5,11 +5,12 @@
  */
 import type { HeaderReader } from "../../gate/call.ts";
 import { sha256Hex } from "../../crypto/hash.ts";
-import { fromUtf8, utf8 } from "../../kernel/bytes.ts";
+import { utf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { namedBy, type RequestFrame, type ResponseFrame } from "../../wire/frame.ts";
 import { checkParameterHeaders, type ParameterHeader, toolParameterHeaders } from "../../wire/mcp-headers.ts";
 import { isModernVersion } from "../../wire/protocol-version.ts";
+import { memberOf, valueAt } from "../../wire/values.ts";
 
 export interface Knowledge {
   /** The modern versions it speaks; unknown until it was asked to `server/discover`. */
@@ -35,7 +36,7 @@ export function learnt(known: Knowledge, method: string, answer: ResponseFrame):
   const { result } = answer;
   const lesson = byResultType.get(result?.resultType ?? "") ?? byMethod.get(method);
   if (lesson === undefined || result === undefined || answer.bytes.length > maxReadBytes) return known;
-  return { ...known, ...lesson(valueAt(answer, result.span), known) };
+  return { ...known, ...lesson(valueAt(answer.bytes, result.span), known) };
 }
 
 type Lesson = (result: unknown, known: Knowledge) => Partial<Knowledge>;
@@ -44,7 +45,7 @@ const byResultType: ReadonlyMap<string, Lesson> = new Map<string, Lesson>([
   [
     "task",
     (result, { tasks }) => {
-      const taskId = member(result, "taskId");
+      const taskId = memberOf(result, "taskId");
       if (typeof taskId !== "string" || taskId.length > maxTaskIdLength) return {};
       return { tasks: remembered(tasks, taskId) };
     },
@@ -52,7 +53,7 @@ const byResultType: ReadonlyMap<string, Lesson> = new Map<string, Lesson>([
   [
     "input_required",
     (result, { states }) => {
-      const state = member(result, "requestState");
+      const state = memberOf(result, "requestState");
       return typeof state === "string" ? { states: remembered(states, sha256Hex(utf8(state))) } : {};
     },
   ],
@@ -62,7 +63,7 @@ const byMethod: ReadonlyMap<string, Lesson> = new Map<string, Lesson>([
   [
     "server/discover",
     (result) => {
-      const versions = member(result, "supportedVersions");
+      const versions = memberOf(result, "supportedVersions");
       return Array.isArray(versions) ? { versions: versions.filter((each) => typeof each === "string") } : {};
     },
   ],
@@ -80,14 +81,14 @@ export function concerns({ tasks }: Knowledge, request: RequestFrame): boolean {
   if (tasks.size === 0 || params === undefined) return false;
   if (namedBy.get(method) === "taskId") return params.taskId !== undefined && tasks.has(params.taskId);
   if (method !== "subscriptions/listen") return false;
-  const taskIds = member(member(valueAt(request, params.span), "notifications"), "taskIds");
+  const taskIds = memberOf(memberOf(valueAt(request.bytes, params.span), "notifications"), "taskIds");
   return Array.isArray(taskIds) && taskIds.some((taskId) => tasks.has(taskId));
 }
 
 /** Whether the request brings back what this server gave out, perhaps under a key that it alone has. */
 export function gaveOut({ states }: Knowledge, { bytes, params }: RequestFrame): boolean {
   if (states.size === 0 || params?.requestState === undefined) return false;
-  const state = valueAt({ bytes }, params.requestState);
+  const state = valueAt(bytes, params.requestState);
   return typeof state === "string" && states.has(sha256Hex(utf8(state)));
 }
 
@@ -116,18 +117,4 @@ export function checkAgainst(known: Knowledge, request: RequestFrame, header: He
 
 function remembered(known: ReadonlySet<string>, newest: string): ReadonlySet<string> {
   return new Set([...known, newest].slice(-maxRemembered));
-}
-
-function valueAt(
-  { bytes }: { readonly bytes: Uint8Array },
-  { start, end }: { readonly start: number; readonly end: number },
-): unknown {
-  const text = fromUtf8(bytes.subarray(start, end));
-  return text === undefined ? undefined : JSON.parse(text);
-}
-
-function member(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null
-    ? (value as Readonly<Record<string, unknown>>)[name]
-    : undefined;
 }
