@@ -144,10 +144,14 @@ class Server {
     stream(response);
     this.calls.add(response);
     response.on("close", () => this.calls.delete(response));
-    void this.#tool(message, response).then((result) => {
-      if (result !== undefined) event(response, { id, result });
-      if (result !== undefined) response.end();
-    });
+    void this.#carryOut(message, response);
+  }
+
+  async #carryOut(message: Message, response: http.ServerResponse): Promise<void> {
+    const result = await this.#tool(message, response);
+    if (result === undefined) return;
+    event(response, { id: message.id, result });
+    response.end();
   }
 
   #side({ id, method, params }: Message, response: http.ServerResponse): void {
