@@ -18,11 +18,12 @@ const parts = {
     args: test("test/acceptance/clients.test.ts"),
   },
   bridge: {
-    what: "clients of one era and servers of the other: the official SDKs, suites and examples",
+    what: "clients of one era and servers of the other: the official SDKs, suites and examples; calls left parked",
     args: test(
       "test/acceptance/bridge-clients.test.ts",
       "test/acceptance/bridge-suites.test.ts",
       "test/acceptance/bridge-servers.test.ts",
+      "test/acceptance/parked-calls.test.ts",
     ),
   },
   kill9: {
