@@ -139,7 +139,7 @@ function asking(dispatcher: () => Dispatcher, identity: SidecarIdentity): Send {
     const ask = (): Promise<HttpAnswer> => exchange(dispatcher(), request, limits);
     const answer = await ask().catch(async (error: unknown) => {
       // Algorithms may have been changed while nobody called.
-      if (isHandshakeRefused(error) && (await identity.catchUp())) return await ask().catch(explained);
+      if (mayBeOutdated(error) && (await identity.catchUp())) return await ask().catch(explained);
       return explained(error);
     });
     identity.heed(readRenewalWish(valueOf(answer.headers, renewHeader) ?? ""));
@@ -271,8 +271,11 @@ function targetUrl(target: string, identity: SidecarIdentity): URL {
   return url;
 }
 
-function isHandshakeRefused(error: unknown): boolean {
-  return error instanceof Refusal && /TLS_ALERT/.test(String(error.facts["cause"]));
+/** The end of a link that wasn't used may come before the alert that says why. */
+function mayBeOutdated(error: unknown): boolean {
+  if (!(error instanceof Refusal)) return false;
+  const { cause, sent } = error.facts;
+  return /TLS_ALERT/.test(String(cause)) || (cause === "UND_ERR_SOCKET" && sent === false);
 }
 
 /** A gateway cuts a link it doesn't accept right after the handshake; TLS 1.3 gives it no word for why. */

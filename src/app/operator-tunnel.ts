@@ -6,8 +6,10 @@ import { profileOf } from "../crypto/suites/profiles.ts";
 import { askProfile, join, provenGateway } from "../host/net/enrol-client.ts";
 import { collected, type CollectedAnswer, exchange, type HttpRequest } from "../host/net/http-exchange.ts";
 import { mcpPath } from "../wire/protected-resource.ts";
+import { patientSend } from "../host/net/patient-send.ts";
 import { renewablePool } from "../host/net/renewable-pool.ts";
 import { clientTlsOptions } from "../host/net/tls.ts";
+import { systemLog } from "../host/system.ts";
 import { readJoinToken } from "../identity/join-token.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { profileInForce } from "./profile-in-force.ts";
@@ -23,6 +25,7 @@ export interface OperatorTunnel {
   readonly close: () => Promise<void>;
 }
 
+const patienceMs = 2000;
 const limits = { answerTimeoutMs: 30_000, answerBytes: 16 * 1024 * 1024 };
 
 /** @param address where the gateway listens */
@@ -59,9 +62,14 @@ export async function openOperatorTunnel(
     }),
     proof: own && { own, isDemanded: true, revokedSerials: () => new Set<string>(), clock },
   });
+  // The door may be going over to other algorithms just now.
+  const send = patientSend(
+    async (request) => exchange(pool.dispatcher(), request, limits),
+    patienceMs,
+    systemLog({ level: "warn" }),
+  );
   return {
-    to: (server) => async (request) =>
-      collected(await exchange(pool.dispatcher(), { ...request, path: mcpPath + server }, limits)),
+    to: (server) => async (request) => collected(await send({ ...request, path: mcpPath + server })),
     group: pool.group,
     close: pool.close,
   };

@@ -33,6 +33,7 @@ export function watchRoots(
 ): RootWatch {
   let { authority, inForce, serials } = first.standing;
   let known = first.records;
+  const takenUp = new Map(first.records.map((root) => [nameOf(root), root.createdUnixMs]));
   let seen = signatureOf(own, first.records);
   let queue: Promise<void> = Promise.resolve();
   let isOver = false;
@@ -53,6 +54,8 @@ export function watchRoots(
       // After the doors: nobody gets a certificate of a root that isn't let in yet.
       ({ authority, inForce, serials } = standing);
       [seen, known] = [signature, records];
+      const nowUnixMs = own.clock.nowUnixMs();
+      for (const root of records) if (!takenUp.has(nameOf(root))) takenUp.set(nameOf(root), nowUnixMs);
       own.log.info("identity.roots_changed", whatChanged(standing));
     }
     await recordEvents(own);
@@ -66,7 +69,7 @@ export function watchRoots(
       if (!isOver) retry = setTimeout(refresh, retryMs).unref();
     });
   };
-  const settling = settlingRoots(own, refresh);
+  const settling = settlingRoots(own, (root) => takenUp.get(nameOf(root)), refresh);
   return {
     authority: () => authority,
     inForce: () => inForce,

@@ -53,6 +53,7 @@ const kept = [
   "history",
   "message.ml-dsa-65",
   "message.ml-dsa-87",
+  "request-states",
   "sessions",
   "subjects",
 ];

@@ -25,7 +25,7 @@ const passing: ReadonlySet<string> = new Set([
  * A gateway that ends while a link is being opened closes it without a word, as does one that doesn't accept the
  * identity: a few further tries tell the two apart, and the second is told soon.
  */
-const maxClosings = 2;
+const maxClosings = 4;
 
 const firstRetryMs = 50;
 const maxRetryMs = 2000;
