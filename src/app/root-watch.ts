@@ -33,7 +33,7 @@ export function watchRoots(
 ): RootWatch {
   let { authority, inForce, serials } = first.standing;
   let known = first.records;
-  const takenUp = new Map(first.records.map((root) => [nameOf(root), root.createdUnixMs]));
+  const takenUp = takenUpTimes(first.records);
   let seen = signatureOf(own, first.records);
   let queue: Promise<void> = Promise.resolve();
   let isOver = false;
@@ -54,8 +54,7 @@ export function watchRoots(
       // After the doors: nobody gets a certificate of a root that isn't let in yet.
       ({ authority, inForce, serials } = standing);
       [seen, known] = [signature, records];
-      const nowUnixMs = own.clock.nowUnixMs();
-      for (const root of records) if (!takenUp.has(nameOf(root))) takenUp.set(nameOf(root), nowUnixMs);
+      takenUp.note(records, own.clock.nowUnixMs());
       own.log.info("identity.roots_changed", whatChanged(standing));
     }
     await recordEvents(own);
@@ -69,7 +68,7 @@ export function watchRoots(
       if (!isOver) retry = setTimeout(refresh, retryMs).unref();
     });
   };
-  const settling = settlingRoots(own, (root) => takenUp.get(nameOf(root)), refresh);
+  const settling = settlingRoots(own, takenUp.of, refresh);
   return {
     authority: () => authority,
     inForce: () => inForce,
@@ -88,6 +87,20 @@ export function watchRoots(
       clearTimeout(retry);
       await queue;
     },
+  };
+}
+
+/** Since when each root is told to who renews: of those that were there first, since they were made. */
+function takenUpTimes(first: readonly RootRecord[]): {
+  readonly note: (roots: readonly RootRecord[], nowUnixMs: number) => void;
+  readonly of: (root: RootRecord) => number | undefined;
+} {
+  const times = new Map(first.map((root) => [nameOf(root), root.createdUnixMs]));
+  return {
+    note: (roots, nowUnixMs) => {
+      for (const root of roots) if (!times.has(nameOf(root))) times.set(nameOf(root), nowUnixMs);
+    },
+    of: (root) => times.get(nameOf(root)),
   };
 }
 
