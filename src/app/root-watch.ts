@@ -35,14 +35,9 @@ export function watchRoots(
   let known = first.records;
   const takenUp = takenUpTimes(first.records);
   let seen = signatureOf(own, first.records);
-  let queue: Promise<void> = Promise.resolve();
   let isOver = false;
   let retry: NodeJS.Timeout | undefined;
-  const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
-    const mine = queue.then(work);
-    queue = mine.then(nothing, nothing);
-    return await mine;
-  };
+  const { inTurn, done } = oneByOne();
   const takeUp = async (): Promise<void> => {
     const records = own.roots.roots();
     if (isOver) return;
@@ -62,9 +57,8 @@ export function watchRoots(
   const refresh = (): void => {
     clearTimeout(retry);
     inTurn(takeUp).catch((error: unknown) => {
-      own.log.error("identity.roots_unusable", {
-        reason: error instanceof Error ? error.message : "unknown",
-      });
+      const reason = error instanceof Error ? error.message : "unknown";
+      own.log.error("identity.roots_unusable", { reason });
       if (!isOver) retry = setTimeout(refresh, retryMs).unref();
     });
   };
@@ -85,8 +79,24 @@ export function watchRoots(
       isOver = true;
       settling.stop();
       clearTimeout(retry);
-      await queue;
+      await done();
     },
+  };
+}
+
+/** One piece of work after the other. */
+function oneByOne(): {
+  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly done: () => Promise<void>;
+} {
+  let queue: Promise<void> = Promise.resolve();
+  return {
+    inTurn: (work) => {
+      const mine = queue.then(work);
+      queue = mine.then(nothing, nothing);
+      return mine;
+    },
+    done: () => queue,
   };
 }
 
