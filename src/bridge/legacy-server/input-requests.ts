@@ -1,14 +1,8 @@
 /** What a server asks its client for while a call is under way: elicitation, sampling, roots (MCP 2026-07-28, multi round-trip requests). */
 import { utf8 } from "../../kernel/bytes.ts";
 import type { RequestId } from "../../wire/frame.ts";
-import { type Json, isObject } from "../../wire/values.ts";
-
-/** By method, the client's capability that it takes. */
-const capabilityFor: ReadonlyMap<string, string> = new Map([
-  ["elicitation/create", "elicitation"],
-  ["sampling/createMessage", "sampling"],
-  ["roots/list", "roots"],
-]);
+import { isObject, type Json } from "../../wire/values.ts";
+import { needsOf, undeclared } from "../questions.ts";
 
 export interface InputRequest {
   readonly method: string;
@@ -23,18 +17,13 @@ export function inputRequest(method: string, params: Json | undefined): InputReq
   return { method, params: Object.keys(others).length === 0 ? rest : { ...rest, _meta: others } };
 }
 
-export function isInputRequest(method: string): boolean {
-  return capabilityFor.has(method);
-}
-
 /** Whether a client with these capabilities can be asked that. */
-export function canAnswer(capabilities: Json, { method, params }: InputRequest): boolean {
-  const found = capabilities[capabilityFor.get(method) ?? ""];
-  if (!isObject(found)) return false;
-  if (method !== "elicitation/create") return true;
-  // A client that names no mode takes forms.
-  const mode = params?.["mode"] === "url" ? "url" : "form";
-  return isObject(found[mode]) || (mode === "form" && !isObject(found["url"]));
+export function canAnswer(capabilities: Json, { method, params = {} }: InputRequest): boolean {
+  const needs = needsOf(method, {
+    isPage: params["mode"] === "url",
+    usesTools: params["tools"] !== undefined || params["toolChoice"] !== undefined,
+  });
+  return needs !== undefined && undeclared(needs, capabilities) === undefined;
 }
 
 /** The answer to a call that asks for more. */

@@ -11,7 +11,7 @@ import {
   textAt,
   tolerantScanLimits,
 } from "../../wire/json-scan.ts";
-import { memberOf } from "../../wire/values.ts";
+import { type Asks, type Needs, needsOf } from "../questions.ts";
 
 /** One of a round's questions. */
 export interface InputRequest {
@@ -21,7 +21,7 @@ export interface InputRequest {
   /** JSON text, as it came. */
   readonly params?: string;
   /** What a client must have declared to be asked this, by their paths in its capabilities. */
-  readonly needs: readonly (readonly string[])[];
+  readonly needs: Needs;
 }
 
 export interface Round {
@@ -57,50 +57,23 @@ function question(bytes: Uint8Array, key: string, place: Place): InputRequest {
   const members = scanAt(bytes, place, questionShape, tolerantScanLimits).members;
   const method = wordAt(bytes, members?.get("method"));
   const params = members?.get("params");
-  const needsOf = method === undefined ? undefined : bridgeable.get(method);
-  if (method === undefined || needsOf === undefined) throw odd("asks what clients aren't asked");
+  const needs = method && needsOf(method, asksOf(bytes, params));
+  if (!method || !needs) throw odd("asks what clients aren't asked");
   if (params?.members === undefined && method !== "roots/list") throw odd(`asks ${method} without params`);
   return {
     key,
     method,
     ...(params && { params: jsonAt(bytes, params) }),
-    needs: needsOf(bytes, params?.members ?? new Map()),
+    needs,
   };
 }
 
-type NeedsOf = (bytes: Uint8Array, params: ReadonlyMap<string, Place>) => InputRequest["needs"];
-
-/** What clients of both eras can be asked. */
-const bridgeable: ReadonlyMap<string, NeedsOf> = new Map<string, NeedsOf>([
-  [
-    "elicitation/create",
-    (bytes, params) => [["elicitation", wordAt(bytes, params.get("mode")) === "url" ? "url" : "form"]],
-  ],
-  [
-    "sampling/createMessage",
-    (_bytes, params) => [
-      ["sampling"],
-      ...(params.has("tools") || params.has("toolChoice") ? [["sampling", "tools"]] : []),
-    ],
-  ],
-  ["roots/list", () => [["roots"]]],
-]);
-
-/** What the client would have had to declare, and didn't; undefined if it may be asked. */
-export function undeclared({ needs }: InputRequest, capabilities: object): string | undefined {
-  return needs.find((path) => !isDeclared(capabilities, path))?.join(".");
-}
-
-function isDeclared(capabilities: object, path: readonly string[]): boolean {
-  let at: unknown = capabilities;
-  for (const [i, name] of path.entries()) {
-    // MCP 2025-11-25 elicitation: who names no mode means forms.
-    const isForm = path[0] === "elicitation" && name === "form" && i === 1;
-    if (isForm && memberOf(at, "url") === undefined) return true;
-    at = memberOf(at, name);
-    if (typeof at !== "object" || at === null) return false;
-  }
-  return true;
+function asksOf(bytes: Uint8Array, params: Place | undefined): Asks {
+  const members = params?.members;
+  return {
+    isPage: wordAt(bytes, members?.get("mode")) === "url",
+    usesTools: members?.has("tools") === true || members?.has("toolChoice") === true,
+  };
 }
 
 /** The question as a request; a page to be opened has an id in the legacy era, and gets the request's. */

@@ -1,9 +1,8 @@
 /** What a bridge listens to in a legacy session's stead (MCP 2026-07-28 subscriptions), and what is heard. */
-import { fromUtf8 } from "../../kernel/bytes.ts";
 import { type NotificationFrame, readFrame } from "../../wire/frame.ts";
 import { withoutMember } from "../../wire/json-edit.ts";
 import { tolerantScanLimits } from "../../wire/json-scan.ts";
-import { type Json, memberOf } from "../../wire/values.ts";
+import { type Json, memberOf, valueAt } from "../../wire/values.ts";
 
 const lists = ["tools", "prompts", "resources"] as const;
 const acknowledgement = "notifications/subscriptions/acknowledged";
@@ -32,8 +31,7 @@ export function listenParams(
 /** The addresses whose changes the server will tell, if this is how it says so. */
 export function acknowledged({ method, bytes, params }: NotificationFrame): ReadonlySet<string> | undefined {
   if (method !== acknowledgement) return undefined;
-  const text = params === undefined ? "{}" : fromUtf8(bytes.subarray(params.span.start, params.span.end));
-  const said = text === undefined ? undefined : memberOf(JSON.parse(text), "notifications");
+  const said = params && memberOf(valueAt(bytes, params.span), "notifications");
   const addresses = memberOf(said, "resourceSubscriptions");
   return new Set(Array.isArray(addresses) ? addresses.filter((each) => typeof each === "string") : []);
 }

@@ -11,14 +11,13 @@ import {
   inputRequest,
   type InputRequest,
   isAnswerTo,
-  isInputRequest,
   urlElicitationRequired,
 } from "../../../bridge/legacy-server/input-requests.ts";
 import { isAtLeast } from "../../../bridge/log-levels.ts";
 import { sealState, stateRefused, type StateOwner } from "../../../bridge/legacy-server/request-state.ts";
 import { legacyRequest, modernAnswer, progressFor } from "../../../bridge/legacy-server/to-legacy.ts";
 import type { Journaled } from "../../../gate/call.ts";
-import { fromUtf8, utf8 } from "../../../kernel/bytes.ts";
+import { utf8 } from "../../../kernel/bytes.ts";
 import { Refusal } from "../../../kernel/refusal.ts";
 import {
   type Frame,
@@ -29,6 +28,7 @@ import {
   type ResponseFrame,
 } from "../../../wire/frame.ts";
 import { tolerantScanLimits } from "../../../wire/json-scan.ts";
+import { objectOf, valueAt } from "../../../wire/values.ts";
 import type { LinkEvents } from "../../link/link.ts";
 import type { FlowGate } from "../../link/flow-gate.ts";
 import { within } from "../../within.ts";
@@ -182,9 +182,9 @@ export class AskedCall {
 
   /** A request of the server's. */
   asked({ id, method, bytes, params }: RequestFrame): void {
-    const request = inputRequest(method, params && objectAt(bytes, params.span));
+    const request = inputRequest(method, params && objectOf(valueAt(bytes, params.span)));
     if (method === "ping") void this.#tell({ jsonrpc: "2.0", id, result: {} });
-    else if (this.isOver || !isInputRequest(method) || !this.#canAsk(request) || this.#asksTooMuch(bytes))
+    else if (this.isOver || !this.#canAsk(request) || this.#asksTooMuch(bytes))
       void this.#tell({ jsonrpc: "2.0", id, error: notAsked });
     else {
       this.#pending.set(`request-${++this.#keys}`, { id, request, bytes: bytes.length });
@@ -230,7 +230,7 @@ export class AskedCall {
 
   #wantsLog({ bytes, params }: NotificationFrame): boolean {
     const { logLevel } = this.#waiting ?? {};
-    const level = params && objectAt(bytes, params.span)["level"];
+    const level = params && objectOf(valueAt(bytes, params.span))["level"];
     return logLevel !== undefined && isAtLeast(level, logLevel);
   }
 
@@ -342,12 +342,5 @@ function ofOtherEra(): Refusal {
 }
 
 function dataOf({ bytes, error }: ResponseFrame): unknown {
-  return error?.data && JSON.parse(fromUtf8(bytes.subarray(error.data.start, error.data.end)) ?? "null");
-}
-
-function objectAt(
-  bytes: Uint8Array,
-  { start, end }: { readonly start: number; readonly end: number },
-): Readonly<Record<string, unknown>> {
-  return JSON.parse(fromUtf8(bytes.subarray(start, end)) ?? "{}") as Readonly<Record<string, unknown>>;
+  return error?.data && valueAt(bytes, error.data);
 }

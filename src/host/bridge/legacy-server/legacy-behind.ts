@@ -18,6 +18,7 @@ import { memberOf, valueAt } from "../../../wire/values.ts";
 import { flowGate } from "../../link/flow-gate.ts";
 import type { Link, LinkEvents } from "../../link/link.ts";
 import { AskedCall, type Waiting } from "./asked-call.ts";
+import { asRefusal } from "../as-refusal.ts";
 import type { Behind, BehindOptions } from "../behind.ts";
 import { type ParkedCalls, parkedCalls } from "./parked-calls.ts";
 import { type PooledSession, sessionPool } from "./session-pool.ts";
@@ -80,11 +81,7 @@ function legacyLink(parts: LinkParts): Link {
       // Never within `send`: who sent it isn't ready for an answer yet.
       const served = Promise.resolve().then(async () => serve(frame, call, serving));
       served.catch((error: unknown) => {
-        if (!(error instanceof Refusal)) {
-          const stack = error instanceof Error ? (error.stack ?? error.message) : "not an error";
-          options.log.error("server.fault", { server: options.name, stack });
-        }
-        events.onUndelivered(message, asRefusal(error));
+        events.onUndelivered(message, asRefusal(error, options));
       });
     },
     pause: flow.pause,
@@ -162,8 +159,7 @@ async function ask(frame: RequestFrame, call: Journaled, serving: Serving): Prom
   try {
     await inSession(serving, call, { self, logLevel }, (session) => asked.begin(session));
   } catch (error) {
-    asked.fail(asRefusal(error));
-    if (!(error instanceof Refusal)) throw error;
+    asked.fail(asRefusal(error, options));
   }
 }
 
@@ -250,9 +246,4 @@ async function listen(frame: RequestFrame, call: Journaled, serving: Serving): P
     underWay.delete(frame.id);
     throw error;
   }
-}
-
-function asRefusal(error: unknown): Refusal {
-  if (error instanceof Refusal) return error;
-  return new Refusal("upstream_failed", "The call could not be translated.", { cause: error });
 }

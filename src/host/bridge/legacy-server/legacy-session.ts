@@ -6,14 +6,9 @@ import { type ClientSelf, request } from "../../../bridge/requests.ts";
 import type { Answer, Journaled } from "../../../gate/call.ts";
 import { utf8 } from "../../../kernel/bytes.ts";
 import { Refusal } from "../../../kernel/refusal.ts";
-import {
-  type Frame,
-  readFrame,
-  type RequestFrame,
-  type ResponseFrame,
-  tryReadFrame,
-} from "../../../wire/frame.ts";
+import { type Frame, readFrame, type RequestFrame, tryReadFrame } from "../../../wire/frame.ts";
 import { tolerantScanLimits } from "../../../wire/json-scan.ts";
+import { valueAt } from "../../../wire/values.ts";
 import { valueOf } from "../../net/headers.ts";
 import type { BehindOptions } from "../behind.ts";
 import { ignored, innerCall, messagesIn, postHeaders } from "../inner-call.ts";
@@ -55,7 +50,7 @@ export async function openLegacySession(
   );
   let greeting: Greeting | undefined;
   for await (const each of messagesIn(answer, options.maxMessageBytes)) {
-    if (each.kind === "response") greeting = greetingIn(resultOf(each));
+    if (each.kind === "response") greeting = greetingIn(each.result && valueAt(each.bytes, each.result.span));
     if (each.kind === "response") break;
   }
   await ignored(answer);
@@ -88,6 +83,8 @@ export class LegacySession {
   #ids = 1;
   #telling = 0;
   #isListening = false;
+  /** The server has answered in it. */
+  #isKnown = false;
 
   constructor(greeting: Greeting, id: string | undefined, parts: SessionParts) {
     this.greeting = greeting;
@@ -127,11 +124,16 @@ export class LegacySession {
   async #asking({ frame, call, gone, take }: Asked, came: { readonly answer: boolean }): Promise<void> {
     const answer = await this.#forward(call, { verb: "POST", frame, gone });
     if (answer.kind !== "stream") {
-      // An error of the transport's own may have no id, or another.
-      for await (const each of messagesIn(answer, this.#parts.options.maxMessageBytes)) await take(each);
+      for await (const each of messagesIn(answer, this.#parts.options.maxMessageBytes)) {
+        if (this.#isLost(answer, each)) throw lost();
+        // An error of the transport's own may have no id, or another.
+        await take(each);
+      }
       if (!came.answer) throw unanswered(answer.status);
+      this.#isKnown ||= answer.status === 200;
       return;
     }
+    this.#isKnown = true;
     const at: Position = { retryMs: defaultRetryMs };
     const own = async (each: Frame): Promise<void> => {
       if (each.kind !== "response" || each.id === null || each.id === frame.id) await take(each);
@@ -265,8 +267,18 @@ export class LegacySession {
     );
     if (answer.status !== 404 || this.#id === undefined || verb === "DELETE") return answer;
     await ignored(answer);
-    throw new Refusal("no_such_session", "The server has ended the session.");
+    throw lost();
   }
+
+  /** Many servers say 400, and no id, of a session that they don't know (any more). */
+  #isLost({ status }: Answer, frame: Frame): boolean {
+    const isRefused = status === 400 && frame.kind === "response" && frame.id === null;
+    return isRefused && this.#isKnown && this.#id !== undefined;
+  }
+}
+
+function lost(): Refusal {
+  return new Refusal("no_such_session", "The server has ended the session.");
 }
 
 /** @throws Refusal `upstream_failed` if nobody waits any more */
@@ -282,9 +294,4 @@ function unanswered(status: number): Refusal {
   return new Refusal("upstream_failed", `The server ended its answer without one (status ${status}).`, {
     facts: { status, sent: true },
   });
-}
-
-function resultOf({ bytes, result }: ResponseFrame): unknown {
-  if (result === undefined) return undefined;
-  return JSON.parse(new TextDecoder().decode(bytes.subarray(result.span.start, result.span.end)));
 }

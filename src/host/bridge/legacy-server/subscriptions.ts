@@ -36,8 +36,8 @@ export class Subscriptions {
   readonly #call: Journaled;
   readonly #events: SubscriptionEvents;
   readonly #listeners = new Map<Listener, SubscriptionFilter>();
-  /** How many listen to each address. */
-  readonly #uris = new Map<string, number>();
+  /** How many listen to each address, and whether the server tells of it. */
+  readonly #uris = new Map<string, { count: number; readonly isTold: Promise<boolean> }>();
 
   constructor(legacy: LegacySession, call: Journaled, events: SubscriptionEvents) {
     this.#legacy = legacy;
@@ -86,20 +86,19 @@ export class Subscriptions {
 
   /** @returns whether the server tells of its changes now */
   async #retain(uri: string): Promise<boolean> {
-    const count = this.#uris.get(uri) ?? 0;
-    this.#uris.set(uri, count + 1);
-    if (count > 0 || (await this.#ask("resources/subscribe", uri))) return true;
-    this.#uris.delete(uri);
-    return false;
+    const one = this.#uris.get(uri) ?? { count: 0, isTold: this.#ask("resources/subscribe", uri) };
+    one.count++;
+    this.#uris.set(uri, one);
+    const isTold = await one.isTold;
+    if (!isTold && this.#uris.get(uri) === one) this.#uris.delete(uri);
+    return isTold;
   }
 
   #release(uri: string): void {
-    const count = (this.#uris.get(uri) ?? 0) - 1;
-    if (count > 0) this.#uris.set(uri, count);
-    else {
-      this.#uris.delete(uri);
-      void this.#ask("resources/unsubscribe", uri);
-    }
+    const one = this.#uris.get(uri);
+    if (one === undefined || --one.count > 0) return;
+    this.#uris.delete(uri);
+    void this.#ask("resources/unsubscribe", uri);
   }
 
   async #ask(method: string, uri: string): Promise<boolean> {

@@ -31,7 +31,8 @@ import type { Link, LinkEvents } from "../../link/link.ts";
 import type { BehindOptions } from "../behind.ts";
 import { ClientQuestions } from "./client-questions.ts";
 import { Listening } from "./listening.ts";
-import { asRefusal, modernServer } from "./modern-server.ts";
+import { modernServer } from "./modern-server.ts";
+import { asRefusal } from "../as-refusal.ts";
 import { type Asked, answerInRounds } from "./rounds.ts";
 import { ownAnswer } from "./session-methods.ts";
 import { ToolHeaders } from "./tool-headers.ts";
@@ -158,7 +159,7 @@ export class ClientSession implements Link {
       const answer = await this.#answerTo(open);
       this.#close(open, () => this.#events.onMessage(answer, open.request.id));
     } catch (error) {
-      const refusal = asRefusal(error, this.#options.log, this.#options.name);
+      const refusal = asRefusal(error, this.#options);
       this.#close(open, () => this.#fail(open, refusal));
     }
   }
@@ -273,7 +274,7 @@ export class ClientSession implements Link {
         if (call === undefined) throw new Error("a client has called before it listens");
         const answer = this.#server.answer({ call, request: listen, gone, isOwn: true, onNotice });
         this.#run(() => answer.then(ignore, ignore));
-        return await answer.catch((error: unknown) => Promise.reject(asRefusal(error, log, name)));
+        return await answer.catch((error: unknown) => Promise.reject(asRefusal(error, this.#options)));
       },
       say: (notice) => {
         if (notice.kind === "notification" && notice.method === toolsChanged) this.#tools.forget();

@@ -1,6 +1,5 @@
 /** A modern server as a bridge asks it: each request with its own answer, and what is said before that. */
 import type { Answer, Journaled } from "../../../gate/call.ts";
-import type { Log } from "../../../kernel/log.ts";
 import { Refusal, type RefusalCode } from "../../../kernel/refusal.ts";
 import type { NotificationFrame, RequestFrame, ResponseFrame } from "../../../wire/frame.ts";
 import { type ParameterHeader, standardHeaders } from "../../../wire/mcp-headers.ts";
@@ -87,16 +86,4 @@ function noAnswer(status: number): Refusal {
   const what = isOurs ? "refuses the gateway's credentials" : "gave no answer";
   const text = `The server ${what} (status ${status}).`;
   return new Refusal(codes.get(status) ?? "upstream_failed", text, { facts: { sent: true, status } });
-}
-
-/** Why it failed, as its client may know it. */
-export function asRefusal(error: unknown, log: Log, server: string): Refusal {
-  if (error instanceof Refusal) {
-    // The client's own session goes on.
-    if (error.code !== "no_such_session") return error;
-    return new Refusal("upstream_failed", error.message, { cause: error });
-  }
-  const stack = error instanceof Error ? (error.stack ?? error.message) : "not an error";
-  log.error("bridge.fault", { server, stack });
-  return new Refusal("upstream_failed", "The gateway couldn't translate this.", { cause: error });
 }

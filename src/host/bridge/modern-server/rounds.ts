@@ -4,13 +4,14 @@ import {
   inputResponses,
   type Round,
   roundOf,
-  undeclared,
 } from "../../../bridge/modern-server/input-rounds.ts";
+import { undeclared } from "../../../bridge/questions.ts";
 import { legacyAnswer } from "../../../bridge/modern-server/legacy-answer.ts";
 import { retryOf, withId } from "../../../bridge/modern-server/modern-request.ts";
 import { Refusal } from "../../../kernel/refusal.ts";
 import type { RequestFrame, ResponseFrame } from "../../../wire/frame.ts";
 import type { ParameterHeader } from "../../../wire/mcp-headers.ts";
+import type { Json } from "../../../wire/values.ts";
 import { within } from "../../within.ts";
 
 export interface Asked {
@@ -22,7 +23,7 @@ export interface RoundsOptions {
   /** As the client asked it, with the session's envelope. */
   readonly first: RequestFrame;
   /** Of the client. */
-  readonly capabilities: object;
+  readonly capabilities: Json;
   readonly newId: () => string;
   readonly answer: (asked: Asked) => Promise<ResponseFrame>;
   /** Which of a tool's arguments travel as headers; `isStale` if the server didn't agree with those before. */
@@ -73,7 +74,7 @@ async function answerWithHeaders(request: RequestFrame, options: RoundsOptions):
 async function nextRound({ questions, requestState }: Round, options: RoundsOptions): Promise<RequestFrame> {
   const { first, capabilities, newId, askClient, hold, gone } = options;
   for (const question of questions) {
-    const missing = undeclared(question, capabilities);
+    const missing = undeclared(question.needs, capabilities);
     if (missing === undefined) continue;
     throw failed(`The server asked ${question.method}, but the client hasn't declared ${missing}.`);
   }

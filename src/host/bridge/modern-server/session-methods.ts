@@ -2,9 +2,9 @@
 import { errorAnswer, resultAnswer } from "../../../bridge/modern-server/legacy-answer.ts";
 import { tellsOfResources } from "../../../bridge/modern-server/listen-filter.ts";
 import { isLogLevel } from "../../../bridge/log-levels.ts";
-import { fromUtf8 } from "../../../kernel/bytes.ts";
 import type { RequestFrame, ResponseFrame } from "../../../wire/frame.ts";
 import type { Listening } from "./listening.ts";
+import { memberOf, valueAt } from "../../../wire/values.ts";
 
 export interface SessionEnds {
   /** Of the server. */
@@ -44,9 +44,7 @@ function levelSet(frame: RequestFrame, { capabilities, setLevel }: SessionEnds):
 }
 
 function askedLevel({ bytes, params }: RequestFrame): string | undefined {
-  const text = params && fromUtf8(bytes.subarray(params.span.start, params.span.end));
-  if (text === undefined) return undefined;
-  const { level } = JSON.parse(text) as { readonly level?: unknown };
+  const level = params && memberOf(valueAt(bytes, params.span), "level");
   return isLogLevel(level) ? level : undefined;
 }
 
