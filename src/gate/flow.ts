@@ -2,7 +2,7 @@
  * What a session reads and says, as rules that read `flow` are told of it. INVARIANT: the labels of an answer are noted
  * before anything of it leaves; what `redact` rules took out of it, nobody read.
  */
-import { isTwofold } from "../inspect/plain-text.ts";
+import { isTwofold } from "../wire/plain-text.ts";
 import type { Reading } from "../inspect/session-memory.ts";
 import { fromUtf8 } from "../kernel/bytes.ts";
 import { tryReadFrame } from "../wire/frame.ts";

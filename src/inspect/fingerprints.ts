@@ -3,7 +3,7 @@
  * twelve letters, such that any 19 letters in a row hold one (winnowing, Schleimer, Wilkerson and Aiken 2003); of what
  * is rare in itself (addresses, account numbers, keys) each piece, and the whole.
  */
-import { lettersOf } from "./plain-text.ts";
+import { lettersOf } from "../wire/plain-text.ts";
 
 /** Letters of a piece. */
 export const pieceLetters = 12;

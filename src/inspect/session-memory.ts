@@ -2,9 +2,9 @@
  * What one session has read: the labels, exactly; and fingerprints of what was labelled, so that it is known again in
  * what the session says later. INVARIANT: what isn't remembered any more is never taken for what wasn't read.
  */
-import { decodingsOf } from "./decodings.ts";
+import { decodingsOf } from "../wire/decodings.ts";
 import { chosenOf, type FingerprintKey, pieceLetters, piecesOf, rareIn, wholeOf } from "./fingerprints.ts";
-import { charsOf, lettersOf, plain, textsIn } from "./plain-text.ts";
+import { charsOf, lettersOf, plain, textsIn } from "../wire/plain-text.ts";
 
 /** What was read; `unreadable` is too long to be looked through, or no text. */
 export type Reading = { readonly kind: "value"; readonly value: unknown } | { readonly kind: "unreadable" };
