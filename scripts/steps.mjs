@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
+import { createInterface } from "node:readline";
 
 import { node26, program, root } from "./setup.mjs";
 
@@ -28,10 +29,13 @@ export async function runSteps(steps, { keepGoing = false } = {}) {
     console.log(`\n— ${step.name}`);
     const stepBegan = Date.now();
     const ended = await Promise.all((step.steps ?? [step]).map(run));
-    const ok = ended.every(Boolean);
-    results.push({ name: step.name, ok, seconds: (Date.now() - stepBegan) / 1000 });
+    const ok = ended.every((each) => each.ok);
+    const failures = ended.flatMap((each) => (each.ok ? [] : each.failures));
+    results.push({ name: step.name, ok, seconds: (Date.now() - stepBegan) / 1000, failures });
     if (!ok && !keepGoing) break;
   }
+  for (const { name, failures } of results)
+    if (failures.length > 0) console.log(`\n— what failed of ${name}\n${failures.join("\n")}`);
   console.log("");
   for (const { name, ok, seconds } of results)
     console.log(`${ok ? "ok  " : "FAIL"} ${seconds.toFixed(1).padStart(7)} s  ${name}`);
@@ -39,7 +43,11 @@ export async function runSteps(steps, { keepGoing = false } = {}) {
   return results.length === steps.length && results.every(({ ok }) => ok) ? 0 : 1;
 }
 
-/** @returns whether it succeeded */
+/** What is said again of a step that failed, at the end, where it is looked for. */
+const maxFailureLines = 80;
+const beginsFailures = /failing tests:/;
+
+/** @returns whether it succeeded, and what its test runner says of what failed */
 async function run({ command, args }) {
   const env = {
     // A suite starts hundreds of processes; each reads what the first one compiled.
@@ -49,11 +57,19 @@ async function run({ command, args }) {
     ...process.env,
     PATH: `${path.join(root, "node_modules", ".bin")}${path.delimiter}${process.env.PATH}`,
   };
+  if (process.stdout.isTTY) env.FORCE_COLOR ??= "1";
+  const failures = [];
   try {
-    const [code] = await once(spawn(command, args, { cwd: root, stdio: "inherit", env }), "exit");
-    return code === 0;
+    const child = spawn(command, args, { cwd: root, stdio: ["inherit", "pipe", "inherit"], env });
+    child.stdout.on("data", (bytes) => process.stdout.write(bytes));
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      const isFailure = failures.length > 0 || beginsFailures.test(line);
+      if (isFailure && failures.length < maxFailureLines) failures.push(line);
+    });
+    const [code] = await once(child, "close");
+    return { ok: code === 0, failures };
   } catch (error) {
     console.error(error.message);
-    return false;
+    return { ok: false, failures };
   }
 }
