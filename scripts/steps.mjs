@@ -1,6 +1,7 @@
 // Runs steps one after another, times them, and stops at the first that fails.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 
@@ -21,31 +22,51 @@ export function together(name, ...steps) {
   return { name, steps };
 }
 
-/** @returns the exit code */
-export async function runSteps(steps, { keepGoing = false } = {}) {
+/**
+ * @param tries how often a step is run that fails, of its tests those that failed: what passes only then is called
+ * unsteady, and shown with what failed
+ * @returns the exit code
+ */
+export async function runSteps(steps, { keepGoing = false, tries = 1 } = {}) {
   const began = Date.now();
   const results = [];
   for (const step of steps) {
     console.log(`\n— ${step.name}`);
     const stepBegan = Date.now();
-    const ended = await Promise.all((step.steps ?? [step]).map(run));
-    const ok = ended.every((each) => each.ok);
-    const failures = ended.flatMap((each) => (each.ok ? [] : each.failures));
-    results.push({ name: step.name, ok, seconds: (Date.now() - stepBegan) / 1000, failures });
+    const failures = [];
+    const each = (step.steps ?? [step]).map((one, i) => ({ ...one, args: rerunnable(one.args, i, tries) }));
+    let [ok, runs] = [false, 0];
+    while (!ok && runs < tries) {
+      if (runs++ > 0) console.log(`\n— ${step.name}: once more, since it failed`);
+      const ended = await Promise.all(each.map(run));
+      ok = ended.every((one) => one.ok);
+      failures.push(...ended.flatMap((one) => (one.ok ? [] : one.failures)));
+    }
+    const how = !ok ? "FAIL" : runs > 1 ? "unsteady" : "ok";
+    results.push({ name: step.name, how, seconds: (Date.now() - stepBegan) / 1000, failures });
     if (!ok && !keepGoing) break;
   }
   for (const { name, failures } of results)
     if (failures.length > 0) console.log(`\n— what failed of ${name}\n${failures.join("\n")}`);
   console.log("");
-  for (const { name, ok, seconds } of results)
-    console.log(`${ok ? "ok  " : "FAIL"} ${seconds.toFixed(1).padStart(7)} s  ${name}`);
-  console.log(`     ${((Date.now() - began) / 1000).toFixed(1).padStart(7)} s  in all`);
-  return results.length === steps.length && results.every(({ ok }) => ok) ? 0 : 1;
+  for (const { name, how, seconds } of results)
+    console.log(`${how.padEnd(8)} ${seconds.toFixed(1).padStart(7)} s  ${name}`);
+  console.log(`         ${((Date.now() - began) / 1000).toFixed(1).padStart(7)} s  in all`);
+  return results.length === steps.length && results.every(({ how }) => how !== "FAIL") ? 0 : 1;
+}
+
+/** Node's test runner notes what passed, so that it isn't run again. */
+function rerunnable(args, i, tries) {
+  if (tries === 1 || !args.includes("--test")) return args;
+  const state = path.join(root, "node_modules", ".cache", `tests-that-passed-${i}.json`);
+  mkdirSync(path.dirname(state), { recursive: true });
+  rmSync(state, { force: true });
+  return [`--test-rerun-failures=${state}`, ...args];
 }
 
 /** What is said again of a step that failed, at the end, where it is looked for. */
 const maxFailureLines = 80;
-const beginsFailures = /failing tests:/;
+const beginsFailures = /fail(?:ing|ed) tests:/i;
 
 /** @returns whether it succeeded, and what its test runner says of what failed */
 async function run({ command, args }) {

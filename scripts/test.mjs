@@ -7,7 +7,7 @@ await ensureInstalled();
 const fast = process.argv.includes("--fast");
 const testFlags = ["--test", "--test-reporter=dot", "--test-timeout=120000"];
 
-process.exitCode = await runSteps([
+const steps = [
   tool("format", "oxfmt", "--check", "."),
   tool("lint", "oxlint", "--type-aware", "--deny-warnings", "."),
   tool("types", "tsc"),
@@ -39,7 +39,8 @@ process.exitCode = await runSteps([
       ]),
   node("docs in step", "src/cli/main.ts", "config", "docs", "--check"),
   tool("dead code", "knip"),
-]);
+];
+process.exitCode = await runSteps(steps, { tries: 2 });
 
 /** In one process: they are many, and short. */
 function unitTests(...files) {
