@@ -1,6 +1,6 @@
 /** Servers' tools as lines for a terminal: what servers say is shown as what it is, and moves no cursor. */
 import type { ToolChanges, ToolRow, ToolVersion } from "../app/tools/tool-report.ts";
-import { revealed } from "../integrity/tools/hidden-text.ts";
+import { revealed } from "../wire/hidden-text.ts";
 import { table } from "./table.ts";
 
 /** A row for each tool; those that wait for somebody stand before the others of their server. */

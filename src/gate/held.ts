@@ -3,7 +3,7 @@
  * stage. INVARIANT: an approval is of one very call, of one caller on behalf of the same others, with the same
  * parameters; all of them but `_meta`, which is new in each request: what rules read of it, they judge each time.
  */
-import { revealed } from "../integrity/tools/hidden-text.ts";
+import { revealed } from "../wire/hidden-text.ts";
 import { fromUtf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { EntryDraft } from "../model/entry.ts";

@@ -5,7 +5,7 @@ import { defaultProfile, resolveProfile } from "../../crypto/suites/profiles.ts"
 import { writePrivateFile } from "../../host/store/files.ts";
 import type { KeyFolder } from "../../host/store/key-folder.ts";
 import { type ManifestEntry, manifestEntry, signManifest } from "../../integrity/tools/manifest.ts";
-import { hiddenInDeclaration, revealed } from "../../integrity/tools/hidden-text.ts";
+import { hiddenInDeclaration, revealed } from "../../wire/hidden-text.ts";
 import { publisherKeysOf } from "../../integrity/tools/publisher-keys.ts";
 import { type Declaration, readToolList } from "../../integrity/tools/tool-list.ts";
 import { readTrust } from "../../integrity/tools/trust.ts";

@@ -12,7 +12,7 @@ import {
 } from "../../integrity/tools/pin-decisions.ts";
 import { pinnedIn } from "../../integrity/tools/pin-versions.ts";
 import { diffTools, writeToolDiff } from "../../integrity/tools/tool-diff.ts";
-import { hiddenInDeclaration, revealed } from "../../integrity/tools/hidden-text.ts";
+import { hiddenInDeclaration, revealed } from "../../wire/hidden-text.ts";
 import type {
   PendingReason,
   PendingTool,

@@ -1,5 +1,5 @@
 /** One declaration against what is pinned: whether it counts, and if not, what it waits for. */
-import { hiddenInDeclaration, type HiddenKind } from "./hidden-text.ts";
+import { hiddenInDeclaration, type HiddenKind } from "../../wire/hidden-text.ts";
 import { lookAlikes, type LookAlike, type NamedTools } from "./look-alike.ts";
 import { changedFields, type DeclarationField } from "./tool-diff.ts";
 import type { Declaration } from "./tool-list.ts";

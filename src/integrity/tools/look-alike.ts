@@ -1,6 +1,6 @@
 /** Names that look like another server's tool: a model may call the one where a person read the other. */
 import type { ContentHash } from "./content-hash.ts";
-import { skeleton } from "./posing-letters.ts";
+import { skeleton } from "../../wire/posing-letters.ts";
 
 /** What a server has pinned. */
 export interface NamedTools {

@@ -3,7 +3,7 @@
  * in its pinned form, a new one isn't shown, and neither can be called until it is approved or a rule takes it up.
  */
 import type { ContentHash } from "./content-hash.ts";
-import type { HiddenKind } from "./hidden-text.ts";
+import type { HiddenKind } from "../../wire/hidden-text.ts";
 import { type Circumstances, type Doubt, judgeTool } from "./judge-tool.ts";
 import type { LookAlike, NamedTools } from "./look-alike.ts";
 import { keptPending } from "./kept-pending.ts";

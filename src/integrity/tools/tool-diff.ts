@@ -2,7 +2,7 @@
 import { utf8 } from "../../kernel/bytes.ts";
 import { canonicalJson } from "../../wire/canonical-json.ts";
 import { everyMember, type Place, scanJson } from "../../wire/json-scan.ts";
-import { revealed } from "./hidden-text.ts";
+import { revealed } from "../../wire/hidden-text.ts";
 import { lineDiff, type DiffLine } from "./line-diff.ts";
 
 /** The members of a declaration that have a meaning of their own; the rest is `other`. */

@@ -1,5 +1,5 @@
 /** Held calls as the API has them. What callers wrote is shown as what it is: hidden characters with what they say. */
-import { revealed } from "../../../src/integrity/tools/hidden-text.ts";
+import { revealed } from "../../../src/wire/hidden-text.ts";
 import { fields, number, text, texts } from "./fields.ts";
 
 export interface Approval {

@@ -1,5 +1,5 @@
 /** Text that is there in full, and read by nobody: encoded, in a comment that no page shows, pushed out of sight. */
-import { fromBase64, fromBase64url, fromUtf8 } from "../../kernel/bytes.ts";
+import { fromBase64, fromBase64url, fromUtf8 } from "../kernel/bytes.ts";
 import { escaped } from "./hidden-characters.ts";
 import type { HiddenKind, HiddenSpan, Severity } from "./hidden-text.ts";
 

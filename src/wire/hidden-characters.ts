@@ -2,7 +2,7 @@
  * Characters without a glyph, where they have no business. Scripts and emoji that need joiners, selectors or marks of
  * direction (Unicode 17 §9, §12, §23; UTS 51) keep them.
  */
-import { fromUtf8 } from "../../kernel/bytes.ts";
+import { fromUtf8 } from "../kernel/bytes.ts";
 import type { HiddenKind, HiddenSpan, Severity } from "./hidden-text.ts";
 
 /** All that is looked at closely; the rest has a glyph, or is an ordinary space or line break. */

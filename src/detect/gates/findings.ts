@@ -1,0 +1,68 @@
+/** What gates see in a call and in texts: pure, synchronous, bounded, and never a fault, whatever comes. */
+import type { Finding } from "../../model/finding.ts";
+import { decodingsOf } from "../../wire/decodings.ts";
+import { hiddenIn } from "./hidden.ts";
+import { gateFinding } from "./kinds.ts";
+import { defaultLimits, type Leaf, type Leaves, leavesOf, type Limits, within } from "./leaves.ts";
+import { personalIn } from "./personal-data.ts";
+import { namedSecret, secretsIn } from "./secrets.ts";
+import { traitsOf } from "./traits.ts";
+
+export interface CallLookedAt {
+  readonly server: string;
+  readonly tool: string;
+  readonly args: unknown;
+}
+
+/** More of a message would only be more of the same. */
+const maxFindings = 64;
+
+/** Secrets and personal data that leave in arguments, hidden text there, and what the tool's declaration says against the call. */
+export function findingsInCall({ args }: CallLookedAt, limits: Limits = defaultLimits): readonly Finding[] {
+  const leaves = leavesOf(args, "arguments", limits);
+  const named = leaves.leaves.flatMap((leaf) => namedSecret(leaf));
+  return [...named, ...findingsIn(leaves)].slice(0, maxFindings);
+}
+
+/** Secrets, personal data and hidden text in what a server says. */
+export function findingsInText(texts: readonly Leaf[], limits: Limits = defaultLimits): readonly Finding[] {
+  return findingsIn(within(texts, limits)).slice(0, maxFindings);
+}
+
+function findingsIn({ leaves, isAll }: Leaves): readonly Finding[] {
+  const found: Finding[] = [];
+  const unread = new Set<string>(isAll ? [] : [leaves.at(-1)?.at ?? "arguments"]);
+  let decodable = maxDecoded;
+  for (const leaf of leaves) {
+    if (found.length >= maxFindings) break;
+    const traits = traitsOf(leaf.text);
+    const parts = [hiddenIn(leaf, traits), secretsIn(leaf), personalIn(leaf, traits)];
+    if (traits.hasRun) {
+      parts.push(leaf.text.length <= decodable ? encodedIn(leaf) : undefined);
+      decodable -= leaf.text.length;
+    }
+    if (parts.includes(undefined)) unread.add(leaf.at);
+    found.push(...parts.flatMap((part) => part ?? []));
+  }
+  const told = [...unread]
+    .slice(0, 4)
+    .map((at) => gateFinding("unread", at, "There is more than is looked at."));
+  return [...told, ...unique(found)];
+}
+
+/** Of all texts together: to decode costs up to 0.2 µs per character. */
+const maxDecoded = 32 * 1024;
+
+/** What leaves in base64 or hexadecimal leaves all the same. */
+function encodedIn({ at, text }: Leaf): readonly Finding[] | undefined {
+  const { texts, isAll } = decodingsOf(text);
+  const found = texts.flatMap((decoded) => {
+    const leaf = { at, text: decoded };
+    return [...(secretsIn(leaf) ?? []), ...(personalIn(leaf, traitsOf(decoded)) ?? [])];
+  });
+  return isAll ? found.filter(({ severity }) => severity !== "low") : undefined;
+}
+
+function unique(found: readonly Finding[]): readonly Finding[] {
+  return [...new Map(found.map((each) => [`${each.kind} ${each.at ?? ""} ${each.says}`, each])).values()];
+}
