@@ -73,6 +73,7 @@ const facts: Omit<Facts, "caller"> = {
   flow: nothingRead,
   resource: { class: "", shelf_life: 0 },
   quantum: { earliest: Date.UTC(2030, 0) },
+  findings: [],
   intent: { purpose: "" },
 };
 

@@ -21,6 +21,7 @@ import { MessageFront } from "../host/message-front.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import { declaring, type Intent } from "../wire/intent.ts";
 import { asLine, lineReader } from "../wire/lines.ts";
 import { readRenewalWish } from "../wire/renewal-wish.ts";
 import type { Bootstrap } from "./bootstrap.ts";
@@ -48,6 +49,8 @@ export interface ConnectOptions {
   readonly sessionPart?: string;
   /** File of the delegation with which it acts for others. */
   readonly onBehalfOf?: string;
+  /** What its clients' calls are for, where they don't say it themselves. */
+  readonly intent?: Intent;
   /** What to do when the gateway's log isn't the one seen before; who doesn't say doesn't witness it. */
   readonly onLogIncident?: OnLogIncident;
   /** What it does about message signatures; by default it offers them. */
@@ -125,7 +128,10 @@ export async function openTunnel(
     send: async (request) => {
       refuseOnIncident(witness, options.onLogIncident);
       const sentMs = performance.now();
-      const answer = await send({ path, ...request });
+      const { body } = request;
+      const isDeclared = options.intent === undefined || body === undefined;
+      const declared = isDeclared ? request : { ...request, body: declaring(body, options.intent) };
+      const answer = await send({ path, ...declared });
       if (isGateway) noteCall(witness, answer, sentMs);
       return answer;
     },

@@ -6,6 +6,7 @@ import { sidecarState } from "../app/sidecar-state.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { sessionPartPattern } from "../wire/identity-headers.ts";
+import type { Intent } from "../wire/intent.ts";
 import {
   authentication,
   authenticationOption,
@@ -48,6 +49,11 @@ export const connect = {
       value: "NAME",
       help: "Name a part of the client's session, e.g. one conversation; $LATTICEGATE_SESSION does too.",
     },
+    intent: {
+      type: "string",
+      value: "TEXT",
+      help: "What the client's calls are for, where they don't declare it themselves; rules and models are told.",
+    },
     ...onBehalfOfOption,
     ...signatureOptions,
     verbose: { type: "boolean", help: "Log what happens to stderr." },
@@ -68,6 +74,7 @@ export const connect = {
       ...onLogIncident(call),
       ...(peer !== undefined && { peer }),
       ...sessionPart(call),
+      ...intentOf(call),
       ...onBehalfOf(call),
       signatures: signatureSettings(call),
     };
@@ -92,6 +99,13 @@ function sessionPart(call: CommandCall): { readonly sessionPart?: string } {
   if (part === undefined || part === "") return {};
   if (sessionPartPattern.test(part)) return { sessionPart: part };
   throw new Refusal("bad_config", "--session takes 1 to 128 visible ASCII characters without spaces.");
+}
+
+function intentOf(call: CommandCall): { readonly intent?: Intent } {
+  const purpose = call.text("intent");
+  if (purpose === undefined) return {};
+  if (purpose.length >= 1 && purpose.length <= 1000) return { intent: { purpose } };
+  throw new Refusal("bad_config", "--intent takes 1 to 1,000 characters.");
 }
 
 function portOf(call: CommandCall, option: string): number | undefined {

@@ -1,9 +1,11 @@
 /**
  * The evidence types of one call. Each stage's output extends its input, so a stage can't be skipped:
- * Received → Identified → Delegated → InSession → Read → Confirmed → Opened → Located → Judged → Journaled → (answer) →
- * recorded.
+ * Received → Identified → Delegated → InSession → Read → Confirmed → Opened → Located → Observed → Judged → Journaled →
+ * (answer) → recorded.
  */
+import type { CallRisk, SessionWatch } from "../detect/session-watch.ts";
 import type { SessionFlow } from "../inspect/flow-memory.ts";
+import type { Finding } from "../model/finding.ts";
 import type { Caller, TokenProof } from "../model/caller.ts";
 import { type Channel, nameOf, type ServerLink } from "../model/channel.ts";
 import type { Receipt } from "../model/entry.ts";
@@ -98,6 +100,8 @@ export interface InSession extends Delegated {
   readonly clientSession: string;
   /** What was read in it; absent where nothing of that is remembered. */
   readonly flow?: SessionFlow;
+  /** What watches its calls; absent where nothing does. */
+  readonly watch?: SessionWatch;
 }
 
 /** Who acted, as the log names it, however far the call came. */
@@ -144,8 +148,15 @@ export interface KnownTask {
   readonly redactions: Permit["redactions"];
 }
 
+/** + what the models and the inspectors say of it. Each is asked when it is needed, once. */
+export interface Observed extends Located {
+  /** Absent of what names nothing, and where nothing watches calls. */
+  readonly risk?: () => CallRisk;
+  readonly findings: () => readonly Finding[];
+}
+
 /** + what was decided. */
-export interface Judged extends Located {
+export interface Judged extends Observed {
   readonly question: Question;
   readonly verdict: Permit | Denial;
 }

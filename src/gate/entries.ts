@@ -4,6 +4,7 @@ import type { ServerLink } from "../model/channel.ts";
 import type { Denial } from "../policy/decide.ts";
 import type { EntryDraft, EntryOutcome } from "../model/entry.ts";
 import { type Judged, principalOf, type Read, type Received } from "./call.ts";
+import { riskFacts } from "./observe.ts";
 import { recordedUri } from "./recorded-uri.ts";
 import type { World } from "./world.ts";
 
@@ -54,6 +55,7 @@ export function decisionEntry(call: Judged, world: World, requestHmac: string | 
       ...linkFacts(call, world),
       ...(proof.kind === "token" && { proof: proof.binding }),
       ...signatureFacts(call),
+      ...riskFacts(call, world),
       request_bytes: String(call.body.length),
       ...(requestHmac !== undefined && { request_hmac: requestHmac }),
     },

@@ -92,10 +92,10 @@ test("a call without arguments has none; one of a resource has its address", () 
 
 test("what names nothing has no arguments, tool or data yet; of what is listed, the call isn't known", () => {
   const housekeeping = facing(callOf({}), undefined, world).missing ?? new Set();
-  assert.deepEqual([...housekeeping], ["args", "tool", "resource", "history", "flow"]);
+  assert.deepEqual([...housekeeping], ["args", "tool", "resource", "history", "flow", "risk", "findings"]);
   assert.deepEqual(
     [...(facingLists(callOf({}), target, world).missing ?? [])],
-    ["args", "call", "intent", "history", "flow"],
+    ["args", "call", "intent", "history", "flow", "risk", "findings"],
   );
 });
 

@@ -1,4 +1,5 @@
 /** What conditions of rules see of one call. Each part is built when a condition reads it, once. */
+import type { CallRisk } from "../detect/session-watch.ts";
 import { trustDomainOf } from "../identity/spiffe-id.ts";
 import { hostOf } from "../kernel/address.ts";
 import { postureOf } from "../model/channel.ts";
@@ -9,7 +10,7 @@ import type { TargetKind } from "../policy/rules.ts";
 import type { Surroundings } from "../policy/surroundings.ts";
 import type { Frame } from "../wire/frame.ts";
 import { declaredIntent } from "../wire/intent.ts";
-import type { Located } from "./call.ts";
+import type { Located, Observed } from "./call.ts";
 import { flowFacts } from "./flow-facts.ts";
 import { askerOf, issuerOf } from "./past-call.ts";
 import { isReadOnly } from "./read-only.ts";
@@ -27,8 +28,11 @@ export interface Past {
   readonly nowUnixMs: number;
 }
 
+/** Of what is only asked about, for a list, nothing was observed. */
+type Asking = Located & Partial<Pick<Observed, "risk" | "findings">>;
+
 /** The facts of a call, for each party of its chain. */
-export function facing(call: Located, target: Target | undefined, world: World, past?: Past): Facing {
+export function facing(call: Asking, target: Target | undefined, world: World, past?: Past): Facing {
   const known = new Map<string, Facts>();
   return {
     of: (party) => {
@@ -41,7 +45,7 @@ export function facing(call: Located, target: Target | undefined, world: World, 
 }
 
 /** For lists: what could be called at all is asked before there are arguments. */
-export function facingLists(call: Located, target: Target, world: World): Facing {
+export function facingLists(call: Asking, target: Target, world: World): Facing {
   return { ...facing(call, target, world), missing: ofCalls };
 }
 
@@ -54,7 +58,7 @@ interface SideMessage {
 
 /** What rules about methods see: the call it belongs to, with the message's params as `args`. */
 export function facingSide(
-  call: Located,
+  call: Asking,
   { message, target }: { readonly message: SideMessage; readonly target: Target | undefined },
   world: World,
 ): Facing {
@@ -68,7 +72,7 @@ export function facingSide(
   };
 }
 
-function sideFacts(facts: Facts, { method, params }: SideMessage, call: Located): Facts {
+function sideFacts(facts: Facts, { method, params }: SideMessage, call: Asking): Facts {
   const {
     call: _named,
     args: _args,
@@ -86,15 +90,31 @@ function sideFacts(facts: Facts, { method, params }: SideMessage, call: Located)
 }
 
 /** Of a task: what its call named is known, and its arguments aren't any more. */
-export function facingTask(call: Located, target: Target, world: World): Facing {
+export function facingTask(call: Asking, target: Target, world: World): Facing {
   return { ...facing(call, target, world), missing: ofTasks };
 }
 
 /** What the protocol's own housekeeping has none of: it names nothing yet. */
-const ofTargets: ReadonlySet<string> = new Set(["args", "tool", "resource", "history", "flow"]);
-const ofTasks: ReadonlySet<string> = new Set(["args", "intent", "history", "flow"]);
+const ofTargets: ReadonlySet<string> = new Set([
+  "args",
+  "tool",
+  "resource",
+  "history",
+  "flow",
+  "risk",
+  "findings",
+]);
+const ofTasks: ReadonlySet<string> = new Set(["args", "intent", "history", "flow", "risk", "findings"]);
 /** What is known of a call once it comes. */
-const ofCalls: ReadonlySet<string> = new Set(["args", "call", "intent", "history", "flow"]);
+const ofCalls: ReadonlySet<string> = new Set([
+  "args",
+  "call",
+  "intent",
+  "history",
+  "flow",
+  "risk",
+  "findings",
+]);
 
 interface About {
   readonly party: string;
@@ -103,7 +123,7 @@ interface About {
   readonly past?: Past;
 }
 
-function factsOf(call: Located, about: About): Facts {
+function factsOf(call: Asking, about: About): Facts {
   const { channel, server, frame, atUnixMs, clientSession } = call;
   const { target, world, past } = about;
   const { surroundings } = world;
@@ -124,7 +144,16 @@ function factsOf(call: Located, about: About): Facts {
       history: () => past.calls.of(askerOf(call, { party: about.party, target, nowUnixMs: past.nowUnixMs })),
     }),
     intent: () => ({ purpose: purposeIn(frame) }),
+    findings: () => [...new Set((call.findings?.() ?? []).map(({ kind }) => kind))],
+    ...(call.risk && { risk: riskFacts(call.risk) }),
   });
+}
+
+function riskFacts(risk: () => CallRisk): () => NonNullable<Facts["risk"]> {
+  return () => {
+    const { call, session, source } = risk();
+    return { call, session, source };
+  };
 }
 
 /** Where and when, of calls and of links. */
@@ -236,7 +265,7 @@ function toolFacts(call: Located, target: Target | undefined, world: World): Fac
 }
 
 /** As their server would read them; what isn't there is an object without members. */
-function argumentsIn(frame: Frame | undefined, target: Target | undefined): unknown {
+export function argumentsIn(frame: Frame | undefined, target: Target | undefined): unknown {
   if (target?.kind === "resources") return { uri: target.name };
   if (frame === undefined || frame.kind === "response") return {};
   const span = frame.params?.arguments;
@@ -264,7 +293,7 @@ export function saidIn(frame: Frame | undefined): unknown {
   return Object.fromEntries(Object.entries(params).filter(([name]) => !frameMembers.has(name)));
 }
 
-function purposeIn(frame: Frame | undefined): string {
+export function purposeIn(frame: Frame | undefined): string {
   if (frame === undefined || frame.kind === "response" || frame.params?.meta === undefined) return "";
   const { start, end } = frame.params.span;
   const params = JSON.parse(new TextDecoder().decode(frame.bytes.subarray(start, end))) as unknown;

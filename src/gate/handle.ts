@@ -22,8 +22,10 @@ import { withoutAnswers, withoutArguments } from "./redact.ts";
 import { asOwned, ofTask } from "./tasks.ts";
 import { asAskable } from "./askable.ts";
 import { heard, said } from "./flow.ts";
+import { observe } from "./observe.ts";
 import { asPinned } from "./tools.ts";
 import { checkOffer } from "./version-floor.ts";
+import { noted, watched } from "./watched.ts";
 import type { World } from "./world.ts";
 
 /** Answers `received` through its reply; never throws. */
@@ -38,14 +40,18 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
     const confirmed = (call = confirm(understood, world));
     const opened = (call = open(confirmed, world, ports));
     const located = (call = ofTask(await locate(opened, world, ports), ports));
-    const judged = (call = judge(located, world, ports));
-    const permitted = (call = said(withoutArguments(await journal(judged, world, ports)), world));
+    const observed = (call = observe(located, world, ports));
+    const judged = (call = judge(observed, world, ports));
+    const permitted = (call = said(
+      noted(withoutArguments(await journal(judged, world, ports)), world, ports),
+      world,
+    ));
     const came = ownChallenges(permitted, await answered(permitted, world, ports));
     const offered = await checkOffer(permitted, came, world, ports);
     const pinned = await asPinned(permitted, offered, world, ports);
     const owned = asOwned(permitted, await asAskable(permitted, pinned, world, ports), world, ports);
     const shown = await withoutAnswers(permitted, await asPermitted(permitted, owned, world, ports), world);
-    const answer = heard(permitted, shown, world, ports);
+    const answer = heard(permitted, watched(permitted, shown, world, ports), world, ports);
     departure = withRegression(permitted, await relay(permitted, answer, world, ports), ports);
   } catch (error) {
     departure = refused(call, error, ports);

@@ -1,6 +1,7 @@
 /** The gate's ports, each with its contract in words. Only host/ implements them. */
 import type { SigningKey } from "../crypto/keys.ts";
 import type { CallSide, RunningDigest } from "../crypto/subject-keys.ts";
+import type { CallWatch } from "../detect/session-watch.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Caller } from "../model/caller.ts";
@@ -288,6 +289,8 @@ export interface Ports {
   readonly clientSessions: ClientSessions;
   /** What sessions have read; absent where no rule can ask for it. Lost with the process. */
   readonly flow?: FlowMemory;
+  /** What models say of sessions' calls; absent where no rule can ask for it. Lost with the process. */
+  readonly watch?: CallWatch;
   /** The keys of delegations that count here, of which the first one signs; absent where none do. */
   readonly delegations?: () => readonly [SigningKey, ...SigningKey[]];
   /** Absent where nothing is known of message signatures. */

@@ -38,7 +38,7 @@ function opened(text: string, keys: readonly SigningKey[]): string | undefined {
 /** @throws Refusal `session_ended` */
 export function inClientSession(
   call: Delegated,
-  { clientSessions, flow: memory }: Pick<Ports, "clientSessions" | "flow">,
+  { clientSessions, flow: memory, watch: watching }: Pick<Ports, "clientSessions" | "flow" | "watch">,
 ): InSession {
   const token = call.header(sessionHeader);
   const part = call.header(sessionPartHeader);
@@ -46,5 +46,6 @@ export function inClientSession(
   // What has no token has a session of this process; what it read counts in the next one, too.
   const named = token === undefined ? JSON.stringify([holderOf(call.caller), part ?? ""]) : clientSession;
   const flow = memory?.of(named, call.atUnixMs);
-  return { ...call, clientSession, ...(flow && { flow }) };
+  const watch = watching?.of(named, call.caller.id, call.atUnixMs);
+  return { ...call, clientSession, ...(flow && { flow }), ...(watch && { watch }) };
 }

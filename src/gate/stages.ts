@@ -18,6 +18,7 @@ import type {
   Journaled,
   Judged,
   Located,
+  Observed,
   Opened,
   Read,
   Received,
@@ -31,6 +32,7 @@ import { deniedResource } from "./listening.ts";
 import { isHeld, settled, withRequest } from "./held.ts";
 import { checkSigned, isAboutSignatures, signedAs } from "./open.ts";
 import type { Ports } from "./ports.ts";
+import { explained } from "./observe.ts";
 import { outOfReach } from "./reach.ts";
 import { reserved, withFeatures } from "./past-call.ts";
 import { isReadOnly } from "./read-only.ts";
@@ -150,7 +152,7 @@ export function checkLink(
 
 /** @throws Refusal `insufficient_scope`, `classical_link`, `signature_required`, `signature_refused`, `tool_blocked` */
 export function judge(
-  call: Located,
+  call: Observed,
   world: World,
   { history, clock }: Pick<Ports, "history" | "clock">,
 ): Judged {
@@ -163,11 +165,11 @@ export function judge(
   if (verdict.kind === "permit" || verdict.unsigned !== undefined || isHeld(verdict))
     checkSigned(call, world);
   const denied = verdict.kind === "permit" ? deniedResource(call, world) : undefined;
-  return { ...call, question, verdict: denied ?? verdict };
+  return { ...call, question, verdict: explained(denied ?? verdict, call, world) };
 }
 
 /** All that is known of the call, asked. */
-function questionOf(call: Located, world: World, past: Past | undefined): Question {
+function questionOf(call: Observed, world: World, past: Past | undefined): Question {
   const { caller, channel, server, atUnixMs } = call;
   const link = postureOf(channel);
   const side = sideOf(call, world);
@@ -199,7 +201,7 @@ function taskTarget({ task, frame }: Located): { readonly kind: "tools"; readonl
 }
 
 /** A request that rules can name by its method. */
-function sideOf(call: Located, world: World): Pick<Question, "side"> {
+function sideOf(call: Observed, world: World): Pick<Question, "side"> {
   const { frame, task } = call;
   if (frame?.kind !== "request" || !isSideRequest(frame.method)) return {};
   const { method, bytes, params } = frame;
@@ -210,7 +212,7 @@ function sideOf(call: Located, world: World): Pick<Question, "side"> {
 
 /** A call for all members is open to whoever may use one; each member is asked on the caller's behalf, and judges. */
 function reachedSome(
-  call: Located,
+  call: Observed,
   question: Question,
   { members, world }: { readonly members: readonly string[]; readonly world: World },
 ): Permit | Denial {

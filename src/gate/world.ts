@@ -101,6 +101,8 @@ export interface World {
   readonly linkRules: LinkRules;
   /** What the rules ask of what sessions have read. */
   readonly flow: FlowAsked;
+  /** Calls are shown to the models, and decisions say what those made of them. */
+  readonly watchesCalls: boolean;
   /** What the rules' conditions ask for by name. */
   readonly surroundings: Surroundings;
   /** Callers that see all of a server's lists, whatever they may call of it: the operator's own checks. */
@@ -163,6 +165,8 @@ interface WorldParts {
   readonly signers?: PinnedSigners;
   /** By default what the rules say counts. */
   readonly observes?: boolean;
+  /** By default calls are watched if rules ask what the models say. */
+  readonly watchesCalls?: boolean;
 }
 
 /** @throws Refusal if a rule can't be compiled */
@@ -175,6 +179,7 @@ export function makeWorld(given: WorldParts): World {
     trust,
     rules: compiled,
     flow: flowAsked(compiled),
+    watchesCalls: parts.watchesCalls || compiled.some(readsRisk),
     linkRules: compileLinkRules(rules),
     surroundings: surroundingsOf(parts.surroundings),
     onlookers: new Set(parts.onlookers),
@@ -220,6 +225,7 @@ function complete(parts: WorldParts): Required<WorldParts> {
     signatures: {},
     signers: nobody,
     observes: false,
+    watchesCalls: false,
     ...parts,
   };
 }
@@ -256,7 +262,13 @@ function contentOf(parts: Required<WorldParts>): string {
       signers: [...signers.signers].toSorted(),
     },
     ...(parts.observes && { observes: true }),
+    ...(parts.watchesCalls && { watchesCalls: true }),
   });
+}
+
+/** What models or inspectors say of the call. */
+export function readsRisk({ when }: Rule): boolean {
+  return when?.variables.has("risk") === true || when?.variables.has("findings") === true;
 }
 
 function compiledReach([origin, { classicalServers, scopes }]: readonly [string, WebReach]): [

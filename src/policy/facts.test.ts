@@ -39,6 +39,8 @@ const nothing: Facts = {
   flow: nothingRead,
   resource: { class: "", shelf_life: 0 },
   quantum: { earliest: 0 },
+  risk: { call: 0, session: 0, source: "" },
+  findings: [],
   intent: { purpose: "" },
 };
 

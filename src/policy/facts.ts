@@ -128,6 +128,24 @@ export const factDeclarations: Readonly<Record<keyof Facts, VariableDeclaration>
       earliest: { type: "timestamp", says: "When one may break classical key exchange." },
     },
   },
+  risk: {
+    says: "What the models say of the call before it is decided, from 0 to 1: 0.6 is what one benign session in a hundred has, 0.9 one in a thousand. `docs/guide/detect-calls.md` has the rest.",
+    members: {
+      call: { type: "double", says: "How much the call looks as if somebody else had asked for it." },
+      session: {
+        type: "double",
+        says: "The highest so far of the calls of its session, this one included; half of it after 30 minutes.",
+      },
+      source: {
+        type: "string",
+        says: 'In whose answer the call, or what it says, was found: `server/tool`; "" where nothing was.',
+      },
+    },
+  },
+  findings: {
+    type: strings,
+    says: "Kinds of what was found in the call's arguments, such as `secret` or `iban`; `docs/guide/findings.md` has all.",
+  },
   history: {
     type: "history",
     says: "The calls that came before, and were let through; asked as the page on history says.",
@@ -235,6 +253,9 @@ export interface Facts {
   readonly flow: Flow;
   readonly resource: { readonly class: string; readonly shelf_life: number };
   readonly quantum: { readonly earliest: number };
+  /** Absent where no model watches calls. */
+  readonly risk?: { readonly call: number; readonly session: number; readonly source: string };
+  readonly findings: readonly string[];
   /** Absent where no calls are remembered. */
   readonly history?: Recalling;
   readonly intent: { readonly purpose: string };

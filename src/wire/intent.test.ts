@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { declaredIntent, withIntent } from "./intent.ts";
+import { fromUtf8, utf8 } from "../kernel/bytes.ts";
+import { declaredIntent, declaring, withIntent } from "./intent.ts";
 
 const params = { name: "book", arguments: { flight: "LG 7" }, _meta: { progressToken: 7 } };
 const intent = {
@@ -55,4 +56,31 @@ test("what is no intent is none", () => {
 test("members that are added later don't make an intent unreadable", () => {
   const later = { _meta: { "dev.latticegate/intent": { v: 1, purpose: "p", model: "m" } } };
   assert.deepEqual(declaredIntent(later), { purpose: "p" });
+});
+
+const calling = (params: unknown, method = "tools/call"): string =>
+  JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
+const declaredBy = (message: string): unknown => {
+  const { params } = JSON.parse(fromUtf8(declaring(utf8(message), { purpose: "p" })) ?? "") as {
+    readonly params: unknown;
+  };
+  return declaredIntent(params)?.purpose;
+};
+
+test("calls that don't say what they are for say what their sidecar was told", () => {
+  assert.equal(declaredBy(calling(params)), "p");
+  assert.equal(declaredBy(calling({ name: "book" })), "p");
+  assert.equal(declaredBy(calling(withIntent(params, { purpose: "own" }))), "own");
+});
+
+test("what names nothing, and what is no message, stays as it came", () => {
+  const invalid = calling({ name: "x", _meta: 7 });
+  for (const message of [
+    calling({}, "tools/list"),
+    "[]",
+    "{",
+    '{"jsonrpc":"2.0","id":1,"result":{}}',
+    invalid,
+  ])
+    assert.equal(fromUtf8(declaring(utf8(message), { purpose: "p" })), message);
 });

@@ -4,7 +4,10 @@
  */
 import { z } from "zod";
 
+import { tryReadFrame } from "./frame.ts";
+import { withMember } from "./json-edit.ts";
 import { metaMember, withMetaMember } from "./meta.ts";
+import { valueAt } from "./values.ts";
 
 const member = "dev.latticegate/intent";
 
@@ -50,6 +53,17 @@ export function withIntent<T extends object>(
   if (!read.success) throw new RangeError(`The intent can't be declared: ${z.prettifyError(read.error)}`);
   return withMetaMember(params, member, said);
 }
+
+/** A message of a client that doesn't declare what it is about; requests that name something say `intent` then. */
+export function declaring(message: Uint8Array, intent: Intent): Uint8Array {
+  const frame = tryReadFrame(message);
+  if (frame?.kind !== "request" || !named.has(frame.method)) return message;
+  const params = frame.params && valueAt(frame.bytes, frame.params.span);
+  if (metaMember(params, member) !== undefined) return message;
+  return withMember(message, ["params", "_meta", member], JSON.stringify({ v: 1, ...intent }));
+}
+
+const named: ReadonlySet<string> = new Set(["tools/call", "resources/read", "prompts/get"]);
 
 /** What the params of a request say that it is for; undefined if they don't, or not in this format. */
 export function declaredIntent(params: unknown): Intent | undefined {

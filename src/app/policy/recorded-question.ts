@@ -37,6 +37,8 @@ export function recordedQuestion(
     size: Number(facts["request_bytes"] ?? 0),
     ...(session !== undefined && { session }),
     ...signedIn(facts["signature"]),
+    ...riskIn(facts),
+    ...(facts["findings"] !== undefined && { findings: kindsIn(facts["findings"]) }),
     link: {
       group: facts["link.group"],
       certificate: facts["peer.cert.alg"] ?? "none",
@@ -49,7 +51,8 @@ export function recordedQuestion(
     (captured !== undefined && capturedPath.test(path)) ||
     isKept(features, path) ||
     (call.kind === "resources" && path === "args.uri") ||
-    (path === "session.id" && session !== undefined);
+    (path === "session.id" && session !== undefined) ||
+    (/^(?:risk|findings)(?:[.[]|$)/.test(path) && facts["risk"] !== undefined);
   return { question: questionOf(described.data, world, rules), isKnown };
 }
 
@@ -94,6 +97,25 @@ function argumentsOf(features: Features): Readonly<Record<string, unknown>> {
 function signedIn(text: string | undefined): { readonly signed?: unknown } {
   const [mode, algorithm] = text?.split(" ") ?? [];
   return mode === undefined ? {} : { signed: { mode, ...(algorithm !== undefined && { algorithm }) } };
+}
+
+/** As decisions are recorded where calls are watched. */
+function riskIn({ risk, "risk.session": session, "risk.source": source }: Entry["facts"]): {
+  readonly risk?: unknown;
+} {
+  if (risk === undefined) return {};
+  return {
+    risk: {
+      call: Number(risk),
+      ...(session !== undefined && { session: Number(session) }),
+      ...(source !== undefined && { source }),
+    },
+  };
+}
+
+/** `kind=path kind=path` */
+function kindsIn(text: string): readonly string[] {
+  return text.split(" ").map((each) => each.split("=")[0] ?? "");
 }
 
 const kinds = { "tools/call": "tools", "resources/read": "resources", "prompts/get": "prompts" } as const;

@@ -95,6 +95,7 @@ function callOf(request: Omit<HttpRequest, "path">, server: string, clock: Clock
     opened: "checked",
     ...(body.length > 0 && { frame: readFrame(body) }),
     ...(session !== undefined && { session }),
+    findings: () => [],
     question,
     verdict,
     receipt: { index: 0 },

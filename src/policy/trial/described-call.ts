@@ -93,6 +93,15 @@ export const callMembers = {
     })
     .prefault({})
     .describe("What its session has read; nothing by default."),
+  risk: z
+    .strictObject({
+      call: z.number().min(0).max(1).default(0),
+      session: z.number().min(0).max(1).optional(),
+      source: z.string().default(""),
+    })
+    .prefault({})
+    .describe("What the models say of it; of its session by default what they say of the call."),
+  findings: texts.describe("Kinds of what is found in its arguments."),
   approved: texts.describe("Rules that hold it, and whose approvals there are."),
   before: pastMember,
 } as const;
@@ -155,8 +164,8 @@ function methodQuestionOf(call: DescribedCall, world: TrialWorld): Question {
   };
 }
 
-const noTarget = ["args", "tool", "resource", "history", "flow"] as const;
-const ofTask = ["args", "intent", "history", "flow"] as const;
+const noTarget = ["args", "tool", "resource", "history", "flow", "risk", "findings"] as const;
+const ofTask = ["args", "intent", "history", "flow", "risk", "findings"] as const;
 
 function methodTarget(call: DescribedCall): Question["target"] {
   const [, method] = targetOf(call);
@@ -250,6 +259,8 @@ export function factsOf(call: DescribedCall, about: About): Facts {
     resource: { class: data?.name ?? "", shelf_life: data?.shelfLifeMs ?? 0 },
     quantum: { earliest: surroundings.quantumEarliestUnixMs },
     intent: { purpose: call.purpose },
+    risk: { ...call.risk, session: call.risk.session ?? call.risk.call },
+    findings: call.findings,
   };
 }
 

@@ -1,0 +1,86 @@
+/**
+ * What models and inspectors say of a call before it is decided. They observe: only rules refuse. INVARIANT: nothing of what is looked at stands in what is said of it.
+ */
+import { findingsInCall } from "../detect/gates/findings.ts";
+import type { SeenCall } from "../detect/session-watch.ts";
+import type { Finding } from "../model/finding.ts";
+import type { Denial, Permit } from "../policy/decide.ts";
+import type { Located, Observed } from "./call.ts";
+import { argumentsIn, purposeIn } from "./facts.ts";
+import type { Ports } from "./ports.ts";
+import { isReadOnly } from "./read-only.ts";
+import { targetOf } from "./stages.ts";
+import { readsRisk, type World } from "./world.ts";
+
+/** Asks nothing yet: what no rule and no record needs costs nothing. */
+export function observe(call: Located, world: World, { clock }: Pick<Ports, "clock">): Observed {
+  const { watch } = call;
+  const seen = seenCall(call, world);
+  if (seen === undefined) return { ...call, findings: () => [] };
+  const findings = once(() => findingsInCall(seen()));
+  if (watch === undefined) return { ...call, findings };
+  return { ...call, findings, risk: once(() => watch.score(seen(), clock.nowUnixMs())) };
+}
+
+/** Of what names nothing, and of the gateway's own questions, there is nothing to see. */
+export function seenCall(call: Located, world: World): (() => SeenCall) | undefined {
+  const { frame, server, atUnixMs } = call;
+  const target = targetOf(frame);
+  if (frame?.kind !== "request" || target === undefined) return undefined;
+  const isTool = target.kind === "tools";
+  return once(() => ({
+    server,
+    tool: isTool ? target.name : frame.method,
+    args: argumentsIn(frame, target),
+    isReadOnly: !isTool || isReadOnly({ server, tool: target.name, atUnixMs }, world),
+    purpose: purposeIn(frame),
+  }));
+}
+
+/** A denial because of what was observed says what that was. */
+export function explained(
+  verdict: Permit | Denial,
+  { risk, findings }: Pick<Observed, "risk" | "findings">,
+  { rules }: World,
+): Permit | Denial {
+  if (verdict.kind === "permit" || verdict.rule === null) return verdict;
+  const rule = rules.find(({ name }) => name === verdict.rule);
+  if (rule === undefined || !readsRisk(rule)) return verdict;
+  const says = [
+    ...(rule.when?.variables.has("risk") === true ? [risk?.().because ?? ""] : []),
+    ...(rule.when?.variables.has("findings") === true ? findings().map((each) => each.says) : []),
+  ].filter((text) => text !== "");
+  return says.length === 0 ? verdict : { ...verdict, because: `${verdict.because} (${says.join(" ")})` };
+}
+
+/** What a decision's entry says of it. */
+export function riskFacts({ risk, findings }: Observed, { watchesCalls }: World): Record<string, string> {
+  if (!watchesCalls) return {};
+  const said = risk?.();
+  const found = findings();
+  return {
+    ...(said && {
+      risk: said.call.toFixed(3),
+      "risk.session": said.session.toFixed(3),
+      ...(said.source !== "" && { "risk.source": said.source }),
+      ...(said.call >= tellsFrom && { "risk.because": said.because }),
+    }),
+    ...(found.length > 0 && { findings: written(found) }),
+  };
+}
+
+/** Below, there is nothing to be told. */
+const tellsFrom = 0.3;
+const maxFindings = 16;
+
+function written(found: readonly Finding[]): string {
+  return found
+    .slice(0, maxFindings)
+    .map(({ kind, at }) => (at === undefined ? kind : `${kind}=${at}`))
+    .join(" ");
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
