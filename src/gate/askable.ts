@@ -16,7 +16,7 @@ import { deniedRequestEntry } from "./entries.ts";
 import { facingSide, paramsIn, type Target } from "./facts.ts";
 import type { Ports } from "./ports.ts";
 import { refusedAnswer } from "./refuse.ts";
-import { targetOf } from "./stages.ts";
+import { targetOf } from "./target.ts";
 import { collected } from "./tools.ts";
 import type { World } from "./world.ts";
 

@@ -4,7 +4,7 @@ import { postureOf } from "../model/channel.ts";
 import type { WrittenCall } from "../policy/suggest/call-record.ts";
 import type { Judged } from "./call.ts";
 import { paramsIn } from "./facts.ts";
-import { targetKinds } from "./stages.ts";
+import { targetKinds } from "./target.ts";
 
 /** Whether it is a call of something, by a request of its own. */
 export function isCapturable({ frame, question, task }: Judged): boolean {

@@ -9,7 +9,7 @@ import { tryReadFrame } from "../wire/frame.ts";
 import { type Answer, type AnswerEvent, inspectBytes, type Journaled } from "./call.ts";
 import { frameMembers, saidIn } from "./facts.ts";
 import type { Ports } from "./ports.ts";
-import { targetOf } from "./stages.ts";
+import { targetOf } from "./target.ts";
 import { newsOfTask } from "./tasks.ts";
 import type { World } from "./world.ts";
 

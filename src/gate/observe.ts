@@ -9,7 +9,7 @@ import type { Located, Observed } from "./call.ts";
 import { argumentsIn, purposeIn } from "./facts.ts";
 import type { Ports } from "./ports.ts";
 import { isReadOnly } from "./read-only.ts";
-import { targetOf } from "./stages.ts";
+import { targetOf } from "./target.ts";
 import { readsRisk, type World } from "./world.ts";
 
 /** Asks nothing yet: what no rule and no record needs costs nothing. */

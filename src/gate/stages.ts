@@ -2,15 +2,13 @@
 import { callerOf, whyForbidden } from "../identity/admission.ts";
 import { checkHybrid } from "../identity/link-authentication.ts";
 import { falseClaim } from "../identity/claims.ts";
-import { attestMethod, messageKeysMethod } from "../integrity/extension-methods.ts";
 import { printable } from "../kernel/printable.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Denial, nothingAllows, type Permit, type Question } from "../policy/decide.ts";
 import { postureOf } from "../model/channel.ts";
-import type { TargetKind } from "../policy/rules.ts";
 import { isSideRequest } from "../policy/side-methods.ts";
 import { checkHeaders } from "../wire/mcp-headers.ts";
-import { type Frame, namedBy, readFrame } from "../wire/frame.ts";
+import { type Frame, readFrame } from "../wire/frame.ts";
 import type {
   Confirmed,
   Identified,
@@ -39,6 +37,7 @@ import { isReadOnly } from "./read-only.ts";
 import { checkServerGate } from "./server-gate.ts";
 import { openSessionId, ownerOf } from "./session-id.ts";
 import { needing } from "./signature-refusals.ts";
+import { targetOf } from "./target.ts";
 import { blockedTool } from "./tools.ts";
 import { verdictOn } from "./verdict.ts";
 import { checkVersion } from "./version-floor.ts";
@@ -299,56 +298,4 @@ function upstreamSession(call: Read, key: Uint8Array): string | undefined {
   if (session === undefined)
     throw new Refusal("no_such_session", "There is no such session for this caller.");
   return session;
-}
-
-/** The protocol's own methods, which name nothing to be permitted and are open to every caller of a server. */
-const housekeeping: ReadonlySet<string> = new Set([
-  "initialize",
-  "server/discover",
-  "ping",
-  "tools/list",
-  // What a server says of its tools, signed (SEP-3140).
-  "declarations/manifest",
-  "resources/list",
-  "resources/templates/list",
-  "prompts/list",
-  "skills/list",
-  "logging/setLevel",
-  "subscriptions/listen",
-  "tasks/get",
-  "tasks/list",
-  "tasks/result",
-  "tasks/update",
-  "tasks/cancel",
-  messageKeysMethod,
-  attestMethod,
-]);
-
-/** The methods that name what the rules speak of. */
-export const targetKinds: ReadonlyMap<string, TargetKind> = new Map([
-  ["tools/call", "tools"],
-  ["prompts/get", "prompts"],
-  ["resources/read", "resources"],
-  ["resources/subscribe", "resources"],
-  ["resources/unsubscribe", "resources"],
-  ["resources/directory/read", "resources"],
-  // A skill is found by the address under which it is read (SEP-2640).
-  ["skills/get", "resources"],
-]);
-
-/** What a message names. A method nobody knows is judged like a tool of that name, so default-deny holds. */
-export function targetOf(frame: Frame | undefined): Question["target"] {
-  if (frame === undefined || frame.kind === "response" || housekeeping.has(frame.method)) return undefined;
-  if (frame.kind === "notification" && frame.method.startsWith("notifications/")) return undefined;
-  if (frame.method === "completion/complete") return completed(frame.params?.ref);
-  const kind = targetKinds.get(frame.method);
-  if (kind === undefined) return { kind: "tools", name: frame.method };
-  return { kind, name: frame.params?.[namedBy.get(frame.method) ?? "name"] ?? "" };
-}
-
-/** What may not be used can't be completed either: its arguments may say as much as it does. */
-function completed(ref: { readonly name?: string; readonly uri?: string } = {}): Question["target"] {
-  return ref.uri === undefined
-    ? { kind: "prompts", name: ref.name ?? "" }
-    : { kind: "resources", name: ref.uri };
 }

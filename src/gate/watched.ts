@@ -4,7 +4,7 @@ import { answerTexts } from "./answer-texts.ts";
 import { type Answer, type AnswerEvent, inspectBytes, type Journaled } from "./call.ts";
 import { seenCall } from "./observe.ts";
 import type { Ports } from "./ports.ts";
-import { targetOf } from "./stages.ts";
+import { targetOf } from "./target.ts";
 import type { World } from "./world.ts";
 
 type Watching = Pick<Ports, "clock">;

@@ -1,7 +1,7 @@
 /** Calls of the audit log, judged again by other rules: which would have been decided otherwise. */
 import type { Entry } from "../../audit/entry.ts";
 import { isPseudonym } from "../../crypto/subject-keys.ts";
-import { targetKinds } from "../../gate/stages.ts";
+import { targetKinds } from "../../gate/target.ts";
 import type { LogReader } from "../../host/store/log-reader.ts";
 import {
   type Judgement,

@@ -1,6 +1,6 @@
 /** Which member a call that names something is for, and the call as that member gets it. */
 import type { HeaderList, Located } from "../../gate/call.ts";
-import { targetKinds } from "../../gate/stages.ts";
+import { targetKinds } from "../../gate/target.ts";
 import { utf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { TargetKind } from "../../policy/rules.ts";
