@@ -1,61 +1,80 @@
 /** What an answer says to its reader: texts of a tool's result, of resources, of a prompt's messages, of questions. */
+import { memberOf } from "../wire/values.ts";
+
+export interface SaidText {
+  /** Where it stands in the message, such as `result.content.0.text`. */
+  readonly at: string;
+  readonly text: string;
+}
 
 /** Of one answer; the rest isn't looked at. */
 const maxTexts = 256;
 const maxChars = 128 * 1024;
 
-/** @param message as parsed from JSON @returns as they stand, the whole of them no longer than 128 KiB */
-export function answerTexts(message: unknown): readonly string[] {
-  const { result, params, error } = membersOf(message);
-  const texts = [
-    ...ofResult(membersOf(result)),
-    ...ofQuestion(membersOf(params)),
-    ...textsAt(membersOf(error)["message"]),
+/** @param message as parsed from JSON @returns as they stand, all of them together no longer than 128 KiB */
+export function answerTexts(message: unknown): readonly SaidText[] {
+  const found = [
+    ...ofResult(memberOf(message, "result")),
+    ...ofQuestion(memberOf(message, "params"), "params"),
+    ...textIn(memberOf(message, "error"), "message", "error"),
   ];
   let room = maxChars;
-  return texts.slice(0, maxTexts).flatMap((text) => {
+  return found.slice(0, maxTexts).flatMap(({ at, text }) => {
     const taken = text.slice(0, room);
     room -= taken.length;
-    return taken === "" ? [] : [taken];
+    return taken === "" ? [] : [{ at, text: taken }];
   });
 }
 
 /** Structured content says what the texts say, or there are none (MCP, tools). */
-function ofResult(result: Members): readonly string[] {
-  const blocks = [...listOf(result["content"]), ...listOf(result["contents"])].slice(0, maxTexts);
-  const messages = listOf(result["messages"]).slice(0, maxTexts);
-  const texts = [...blocks, ...messages.map((each) => membersOf(each)["content"])].flatMap(ofBlock);
-  const structured = result["structuredContent"];
-  const requests = Object.values(membersOf(result["inputRequests"])).slice(0, maxTexts);
-  const asked = requests.flatMap((each) => ofQuestion(membersOf(membersOf(each)["params"])));
+function ofResult(result: unknown): readonly SaidText[] {
+  const texts = [
+    ...ofBlocks(result, "content", "result"),
+    ...ofBlocks(result, "contents", "result"),
+    ...ofMessages(result, "result"),
+  ];
+  const requests = Object.entries(memberOf(result, "inputRequests") ?? {}).slice(0, maxTexts);
+  const asked = requests.flatMap(([key, request]) =>
+    ofQuestion(memberOf(request, "params"), `result.inputRequests.${key}.params`),
+  );
+  const structured = memberOf(result, "structuredContent");
   if (texts.length > 0 || structured === undefined) return [...texts, ...asked];
-  return [JSON.stringify(structured), ...asked];
-}
-
-function ofBlock(block: unknown): readonly string[] {
-  const { text, resource, description } = membersOf(block);
-  return [...textsAt(text), ...textsAt(membersOf(resource)["text"]), ...textsAt(description)];
+  return [{ at: "result.structuredContent", text: JSON.stringify(structured) }, ...asked];
 }
 
 /** Elicitation and sampling. */
-function ofQuestion(params: Members): readonly string[] {
-  const { message, systemPrompt, messages } = params;
-  const said = listOf(messages)
-    .slice(0, maxTexts)
-    .flatMap((each) => ofBlock(membersOf(each)["content"]));
-  return [...textsAt(message), ...textsAt(systemPrompt), ...said];
+function ofQuestion(params: unknown, at: string): readonly SaidText[] {
+  return [...textIn(params, "message", at), ...textIn(params, "systemPrompt", at), ...ofMessages(params, at)];
 }
 
-type Members = Readonly<Record<string, unknown>>;
-
-function textsAt(value: unknown): readonly string[] {
-  return typeof value === "string" && value !== "" ? [value] : [];
+function ofBlocks(holder: unknown, name: string, at: string): readonly SaidText[] {
+  return listIn(holder, name).flatMap((block, i) => ofBlock(block, `${at}.${name}.${i}`));
 }
 
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
+function ofMessages(holder: unknown, at: string): readonly SaidText[] {
+  return listIn(holder, "messages").flatMap((message, i) => {
+    const content = memberOf(message, "content");
+    const place = `${at}.messages.${i}.content`;
+    return Array.isArray(content)
+      ? ofBlocks(message, "content", `${at}.messages.${i}`)
+      : ofBlock(content, place);
+  });
 }
 
-function membersOf(value: unknown): Members {
-  return typeof value === "object" && value !== null ? (value as Members) : {};
+function ofBlock(block: unknown, at: string): readonly SaidText[] {
+  return [
+    ...textIn(block, "text", at),
+    ...textIn(memberOf(block, "resource"), "text", `${at}.resource`),
+    ...textIn(block, "description", at),
+  ];
+}
+
+function textIn(holder: unknown, name: string, at: string): readonly SaidText[] {
+  const text = memberOf(holder, name);
+  return typeof text === "string" && text !== "" ? [{ at: `${at}.${name}`, text }] : [];
+}
+
+function listIn(holder: unknown, name: string): readonly unknown[] {
+  const list = memberOf(holder, name);
+  return Array.isArray(list) ? list.slice(0, maxTexts) : [];
 }

@@ -1,6 +1,7 @@
 /** What the models are shown: each call that was let through, and each message of its answer before it leaves. */
+import { findingsInText } from "../detect/gates/findings.ts";
 import { fromUtf8 } from "../kernel/bytes.ts";
-import { answerTexts } from "./answer-texts.ts";
+import { answerTexts, type SaidText } from "./answer-texts.ts";
 import { type Answer, type AnswerEvent, inspectBytes, type Journaled } from "./call.ts";
 import { seenCall } from "./observe.ts";
 import type { Ports } from "./ports.ts";
@@ -16,15 +17,31 @@ export function noted<T extends Journaled>(call: T, world: World, { clock }: Wat
   return call;
 }
 
-/** The answer as it was. What is too long to be looked through is no text that the models know. */
+/**
+ * The answer as it was; what was found in it stands in its outcome's entry. What is too long to be looked through is no
+ * text that the models know.
+ */
 export function watched(call: Journaled, answer: Answer, world: World, { clock }: Watching): Answer {
   if (!isWatched(call, world) || answer.kind === "long") return answer;
-  const show = (message: Uint8Array): void => shownToModels(call, message, clock.nowUnixMs());
-  if (answer.kind === "stream") return { ...answer, events: watchedEvents(answer.events, show) };
+  const found = new Map<string, string>();
+  const show = (message: Uint8Array): void => {
+    const texts = textsOf(message);
+    if (texts.length === 0) return;
+    for (const { kind, at = "" } of findingsInText(texts))
+      if (found.size < maxFindings) found.set(`${kind} ${at}`, at === "" ? kind : `${kind}=${at}`);
+    shownToModels(call, texts, clock.nowUnixMs());
+  };
+  const facts = (): Readonly<Record<string, string>> => ({
+    ...answer.facts?.(),
+    ...(found.size > 0 && { answer_findings: [...found.values()].join(" ") }),
+  });
+  if (answer.kind === "stream") return { ...answer, facts, events: watchedEvents(answer.events, show) };
   const { body, message = body } = answer;
   show(message);
-  return answer;
+  return { ...answer, facts };
 }
+
+const maxFindings = 16;
 
 /** The gateway's own questions are nobody's calls. */
 function isWatched({ watch, isOwn }: Journaled, { watchesCalls }: World): boolean {
@@ -41,20 +58,23 @@ async function* watchedEvents(
   }
 }
 
-function shownToModels({ watch, frame, server }: Journaled, message: Uint8Array, nowUnixMs: number): void {
-  if (message.length === 0 || message.length > inspectBytes) return;
-  const texts = answerTexts(parsed(message));
-  if (texts.length === 0) return;
+function shownToModels(
+  { watch, frame, server }: Journaled,
+  texts: readonly SaidText[],
+  nowUnixMs: number,
+): void {
   const target = targetOf(frame);
   const method = frame === undefined || frame.kind === "response" ? "" : frame.method;
-  watch?.read({ server, tool: target?.kind === "tools" ? target.name : method, texts }, nowUnixMs);
+  const tool = target?.kind === "tools" ? target.name : method;
+  watch?.read({ server, tool, texts: texts.map(({ text }) => text) }, nowUnixMs);
 }
 
-function parsed(message: Uint8Array): unknown {
+function textsOf(message: Uint8Array): readonly SaidText[] {
+  if (message.length === 0 || message.length > inspectBytes) return [];
   const text = fromUtf8(message);
   try {
-    return text === undefined ? undefined : (JSON.parse(text) as unknown);
+    return text === undefined ? [] : answerTexts(JSON.parse(text));
   } catch {
-    return undefined;
+    return [];
   }
 }
