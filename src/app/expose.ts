@@ -22,7 +22,7 @@ import { serve, type Serving } from "./serve.ts";
 import { type ExposedDesk, openExposedDesk } from "./signatures/exposed-desk.ts";
 import { hashesOf } from "./roots.ts";
 import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts";
-import { openSandbox, type SandboxOptions } from "./egress/sandbox.ts";
+import { checkSandbox, openSandbox, type SandboxOptions } from "./egress/sandbox.ts";
 import { statePaths } from "./state-folder.ts";
 import { followTools, openServerTools, pinsOf, type ServerTools } from "./tools/server-tools.ts";
 import { withManifest } from "./tools/own-manifest.ts";
@@ -79,7 +79,8 @@ export interface Exposed {
 
 /** @throws Refusal that says what keeps it from starting; nothing is left open then */
 export async function startExpose(options: ExposeOptions): Promise<Exposed> {
-  const { clock, log } = options;
+  const { server: exposing, clock, log } = options;
+  if ("command" in exposing && exposing.sandbox !== undefined) await checkSandbox(exposing.sandbox);
   await using opening = new AsyncDisposableStack();
   opening.defer(await keepPathFacts(options.state, log));
   const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken });

@@ -117,6 +117,8 @@ export interface Sink {
   /** Bytes that arrived, of all connections. */
   readonly received: () => number;
   readonly connections: () => number;
+  /** Ends those that are open. */
+  readonly hangUp: () => void;
 }
 
 /** A destination at a loopback address that takes what it is sent, and answers nothing. */
@@ -131,13 +133,15 @@ export async function sink(t: Cleanup, host: string, answer?: Buffer): Promise<S
   });
   server.listen(0, host);
   await once(server, "listening");
+  const hangUp = (): void => open.forEach((socket) => void socket.destroy());
   atEnd(t, () => {
-    for (const socket of open) socket.destroy();
+    hangUp();
     server.close();
   });
   return {
     port: (server.address() as net.AddressInfo).port,
     received: () => received,
     connections: () => connections,
+    hangUp,
   };
 }

@@ -7,7 +7,12 @@ import type { Journal } from "../../gate/ports.ts";
 import type { Resolve } from "../../host/egress/dial.ts";
 import { startEgressProxy } from "../../host/egress/egress-proxy.ts";
 import { contained } from "../../host/sandbox/bubblewrap.ts";
-import { checkCommandShown, planSandbox, trySandbox } from "../../host/sandbox/open-sandbox.ts";
+import {
+  checkCommandShown,
+  findBubblewrap,
+  planSandbox,
+  trySandbox,
+} from "../../host/sandbox/open-sandbox.ts";
 import type { ChildSpec } from "../../host/stdio/child.ts";
 import { openEgress } from "../../host/store/state-egress.ts";
 import { watchFiles } from "../../host/store/watched-files.ts";
@@ -39,6 +44,15 @@ interface Sandboxing extends SandboxOptions {
 }
 
 /**
+ * Before anything is done that can't be done again, such as using a join token.
+ * @throws Refusal `bad_config` if it can't be had, or its rules can't be read
+ */
+export async function checkSandbox({ egress }: SandboxOptions): Promise<void> {
+  egressSettings(egress);
+  await findBubblewrap();
+}
+
+/**
  * @returns what puts the server's processes in it
  * @throws Refusal `bad_config` if it can't be had: nothing runs without it then
  */
@@ -50,7 +64,7 @@ export async function openSandbox(
   const folder = await mkdtemp(path.join(tmpdir(), "latticegate-egress-"));
   opening.defer(() => rm(folder, { recursive: true, force: true }));
   const socket = path.join(folder, "egress.sock");
-  const plan = await planSandbox({ readable, writable, state, socket });
+  const plan = planSandbox({ readable, writable, state, socket }, await findBubblewrap());
   const [program = "", ...args] = options.command;
   const unseen = checkCommandShown([program, ...args], plan);
   const settings = followedSettings(options, opening);

@@ -114,12 +114,19 @@ const environment: Readonly<Record<string, string>> = {
   NODE_USE_ENV_PROXY: "1",
 };
 
-export function bubblewrapArguments(plan: SandboxPlan, folder: string): readonly string[] {
+/** All there are, and nothing left to get out of them with. */
+export function namespaces({ isModern }: Pick<SandboxPlan, "isModern">): readonly string[] {
+  return [
+    ["--unshare-all", "--unshare-user", ...(isModern ? ["--disable-userns"] : [])],
+    ["--new-session", "--die-with-parent", "--cap-drop", "ALL", "--hostname", "sandbox"],
+  ].flat();
+}
+
+function bubblewrapArguments(plan: SandboxPlan, folder: string): readonly string[] {
   const program = path.join(import.meta.dirname, `inside-sandbox${path.extname(import.meta.filename)}`);
   const size = plan.isModern ? ["--size", maxPrivateBytes] : [];
   return [
-    ["--unshare-all", "--unshare-user", ...(plan.isModern ? ["--disable-userns"] : [])],
-    ["--new-session", "--die-with-parent", "--cap-drop", "ALL", "--hostname", "sandbox"],
+    namespaces(plan),
     ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/run"],
     ["/tmp", inside.home].flatMap((each) => [...size, "--tmpfs", each]),
     systemFolders.filter((each) => existsSync(each)).flatMap((each) => ["--ro-bind", each, each]),

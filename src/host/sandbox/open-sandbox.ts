@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 
 import { printable } from "../../kernel/printable.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import { checkCommand, isShown, isWithin, type SandboxPlan } from "./bubblewrap.ts";
+import { checkCommand, isShown, isWithin, namespaces, type SandboxPlan } from "./bubblewrap.ts";
 
 const run = promisify(execFile);
 const trialMs = 20_000;
@@ -20,8 +20,10 @@ export interface SandboxRequest {
   readonly socket: string;
 }
 
+export type Bubblewrap = Pick<SandboxPlan, "bwrap" | "isModern">;
+
 /** @throws Refusal `bad_config` that says what is missing; nothing runs without a sandbox then */
-export async function planSandbox(request: SandboxRequest): Promise<SandboxPlan> {
+export async function findBubblewrap(): Promise<Bubblewrap> {
   if (process.platform !== "linux")
     throw refusal(`it needs bubblewrap, which there is on Linux alone, and this is ${process.platform}`);
   const bwrap = programIn("bwrap", process.env["PATH"] ?? "");
@@ -32,13 +34,23 @@ export async function planSandbox(request: SandboxRequest): Promise<SandboxPlan>
   const { stdout } = await run(bwrap, ["--version"], { timeout: trialMs }).catch((cause: unknown) => {
     throw refusal(`${bwrap} can't be run`, cause);
   });
-  const hidden = realpathSync(request.state);
+  const isModern = isAtLeast(stdout, [0, 8]);
+  await run(bwrap, [...namespaces({ isModern }), "--ro-bind", "/", "/", "--", "true"], {
+    timeout: trialMs,
+    cwd: "/",
+  }).catch((cause: unknown) => {
+    throw refusal(whyNot(cause), cause);
+  });
+  return { bwrap, isModern };
+}
+
+/** @throws Refusal `bad_config` for paths that aren't there, or show too much */
+export function planSandbox(request: SandboxRequest, bubblewrap: Bubblewrap): SandboxPlan {
   const plan = {
-    bwrap,
-    isModern: isAtLeast(stdout, [0, 8]),
+    ...bubblewrap,
     readable: request.readable.map((each) => realOne(each, "--readable")),
     writable: request.writable.map((each) => realOne(each, "--writable")),
-    hidden,
+    hidden: realpathSync(request.state),
     socket: request.socket,
   };
   checkPaths(plan);
@@ -90,15 +102,15 @@ function checkPaths({
   const inState = [...readable, ...writable].find((each) => isWithin(each, hidden));
   if (inState !== undefined)
     throw refusal(`${inState} is in the sidecar's own state folder, which stays hidden`);
-  const around = writable.find((each) => isWithin(hidden, each));
-  // Who may write around it can put another in its place.
-  if (around !== undefined)
-    throw refusal(`--writable ${around} holds the sidecar's own state folder ${hidden}; keep that elsewhere`);
   const whole = [...readable, ...writable].find((each) => each === "/" || isWithin(homedir(), each));
   if (whole !== undefined && whole !== homedir())
     throw refusal(`${whole} is too much: name what the server needs`);
   if (whole !== undefined)
     throw refusal(`${whole} is your whole home folder: name what the server needs of it`);
+  const around = writable.find((each) => isWithin(hidden, each));
+  // Who may write around it can put another in its place.
+  if (around !== undefined)
+    throw refusal(`--writable ${around} holds the sidecar's own state folder ${hidden}; keep that elsewhere`);
 }
 
 function realOne(named: string, option: string): string {

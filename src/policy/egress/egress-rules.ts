@@ -56,7 +56,7 @@ export const egressRuleSchema = z.strictObject({
 export type EgressRuleDocument = z.output<typeof egressRuleSchema>;
 
 /** What conditions can see. */
-export const egressFactTypes: Variables = {
+const egressFactTypes: Variables = {
   destination: {
     kind: "object",
     members: { host: "string", port: "int", known: "bool" },
