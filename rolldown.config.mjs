@@ -7,6 +7,7 @@ const here = (file) => fileURLToPath(new URL(file, import.meta.url));
 export default {
   input: {
     main: here("src/cli/main.ts"),
+    "inside-sandbox": here("src/host/sandbox/inside-sandbox.ts"),
     "handshake-server": here("src/host/bench/handshake-server.ts"),
   },
   platform: "node",

@@ -112,6 +112,10 @@ const parts = {
     what: "loss, black holes and boxes that break hybrid hellos, between namespaces (needs root)",
     args: test("test/acceptance/paths.test.ts"),
   },
+  sandbox: {
+    what: "a server in its sandbox: what it reaches, what it doesn't, and a burst that is cut (needs bubblewrap)",
+    args: test("test/acceptance/sandbox.test.ts"),
+  },
   start: { what: "npm start on a fresh copy", args: test("test/acceptance/start.test.ts") },
   pack: { what: "the packed package in an empty folder", args: test("test/acceptance/pack.test.ts") },
   verifier: {

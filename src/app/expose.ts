@@ -22,17 +22,24 @@ import { serve, type Serving } from "./serve.ts";
 import { type ExposedDesk, openExposedDesk } from "./signatures/exposed-desk.ts";
 import { hashesOf } from "./roots.ts";
 import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts";
+import { checkSandbox, openSandbox, type SandboxOptions } from "./egress/sandbox.ts";
 import { statePaths } from "./state-folder.ts";
 import { followTools, openServerTools, pinsOf, type ServerTools } from "./tools/server-tools.ts";
 import { withManifest } from "./tools/own-manifest.ts";
 import { takeUpWebTerms } from "./web-terms.ts";
-import { type ConnectedServers, connectServers } from "./upstreams.ts";
+import { type ConnectedServers, connectServers, type UpstreamOptions } from "./upstreams.ts";
 import { type OnLogIncident, startWitness, whatToDo } from "./witnessing.ts";
 
 export interface ExposeOptions {
   /** What is exposed: a stdio command, or the URL of an HTTP server. */
   readonly server:
-    | { readonly command: readonly string[] }
+    | {
+        readonly command: readonly string[];
+        /** Variables of this process's environment that the server may see. */
+        readonly passEnv?: readonly string[];
+        /** Its processes run in namespaces of their own; absent where they run like any other. */
+        readonly sandbox?: SandboxOptions;
+      }
     | {
         readonly url: string;
         readonly transport?: ServerAtUrl["transport"];
@@ -72,7 +79,8 @@ export interface Exposed {
 
 /** @throws Refusal that says what keeps it from starting; nothing is left open then */
 export async function startExpose(options: ExposeOptions): Promise<Exposed> {
-  const { clock, log } = options;
+  const { server: exposing, clock, log } = options;
+  if ("command" in exposing && exposing.sandbox !== undefined) await checkSandbox(exposing.sandbox);
   await using opening = new AsyncDisposableStack();
   opening.defer(await keepPathFacts(options.state, log));
   const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken });
@@ -84,14 +92,8 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   const server = servers[name];
   if (server === undefined) throw new Error("the one server there is has a name");
   const judging = await openWorld(options, { name, identity, server, audit }, opening);
-  const connected = connectServers(servers, {
-    folder: process.cwd(),
-    stderrFolder: statePaths(options.state).servers,
-    limits,
-    terms: doorTerms(identity),
-    clock,
-    log,
-  });
+  const contain = await sandboxOf(options, { name, identity, audit }, opening);
+  const connected = connectServers(servers, { ...connectingOf(options, identity), limits, contain });
   opening.defer(connected.upstreams.close);
   const serving = await serve({
     listen: options.listen,
@@ -129,6 +131,26 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   const [url, { spiffeId }] = [`https://${serving.address}${mcpPath}${name}`, identity];
   const { fingerprint } = judging.desk;
   return { url, name, spiffeId, fingerprint, stop: () => opened.disposeAsync() };
+}
+
+function connectingOf(
+  { state, clock, log }: ExposeOptions,
+  identity: SidecarIdentity,
+): Omit<UpstreamOptions, "limits" | "contain"> {
+  const stderrFolder = statePaths(state).servers;
+  return { folder: process.cwd(), stderrFolder, terms: doorTerms(identity), clock, log };
+}
+
+/** What puts the server's processes in its sandbox, if it is to have one. */
+async function sandboxOf(
+  { server, state, clock, log }: ExposeOptions,
+  exposed: { readonly name: string; readonly identity: SidecarIdentity; readonly audit: AuditLog },
+  opening: AsyncDisposableStack,
+): Promise<UpstreamOptions["contain"]> {
+  if (!("command" in server) || server.sandbox === undefined) return undefined;
+  const { name, identity, audit } = exposed;
+  const about = { server: name, spiffeId: identity.spiffeId, journal: audit.journal, state, clock, log };
+  return await openSandbox({ ...about, ...server.sandbox, command: server.command }, opening);
 }
 
 async function openDesk(
@@ -234,7 +256,10 @@ function doorTerms(identity: SidecarIdentity): DoorTerms {
 
 function described({ server, pinTools: pin }: ExposeOptions): object {
   const tools = pin === undefined ? {} : { tools: { pin } };
-  if ("command" in server) return { ...server, ...tools };
+  if ("command" in server) {
+    const { command, passEnv } = server;
+    return { command, ...(passEnv && { pass_env: passEnv }), ...tools };
+  }
   const { keyExchange, ...rest } = server;
   return { ...rest, ...tools, ...(keyExchange !== undefined && { link: { key_exchange: keyExchange } }) };
 }

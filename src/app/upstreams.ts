@@ -62,6 +62,8 @@ export interface UpstreamOptions {
   readonly calling?: PeerCalling;
   /** Told of each link to a server; absent where nobody remembers them. */
   readonly seen?: SeenServers;
+  /** Puts a server's process into a sandbox; absent where it runs like any other. */
+  readonly contain?: ((child: ChildSpec) => ChildSpec) | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -196,7 +198,7 @@ function regressionOf(
 }
 
 function stdioServer(name: string, server: StdioServer, options: UpstreamOptions): Upstream {
-  const { limits, log } = options;
+  const { limits, log, contain = (child) => child } = options;
   const [program = "", ...args] = server.command;
   const child: ChildSpec = {
     name,
@@ -207,7 +209,7 @@ function stdioServer(name: string, server: StdioServer, options: UpstreamOptions
     maxLineBytes: limits.answer,
     log,
   };
-  return linked({ name, open: (events) => startChild(child, events) }, options);
+  return linked({ name, open: (events) => startChild(contain(child), events) }, options);
 }
 
 /** As it is, or for clients of both eras. */

@@ -33,6 +33,7 @@ import { cryptoPeers, cryptoPeersAccept } from "./crypto-peers.ts";
 import { cryptoStatus } from "./crypto-status.ts";
 import { delegate } from "./delegate.ts";
 import { doctor } from "./doctor.ts";
+import { egressLift, egressList } from "./egress.ts";
 import { expose } from "./expose.ts";
 import { grant, grantRevoke, grants } from "./grant.ts";
 import { identityExport } from "./identity.ts";
@@ -90,6 +91,8 @@ export const commands = [
   cryptoRotate,
   cryptoPeers,
   cryptoPeersAccept,
+  egressList,
+  egressLift,
   pinsList,
   pinsApprove,
   pinsForget,

@@ -19,6 +19,7 @@ import {
   signatureOptions,
   signatureSettings,
 } from "./command.ts";
+import { passedEnvironment, sandboxGiven, sandboxOptions } from "./expose-sandbox.ts";
 import { untilStopped } from "./signals.ts";
 
 export const expose = {
@@ -67,6 +68,7 @@ export const expose = {
       value: "HOW",
       help: "What the server's tools are held to: first-use, as by default, approve, or off; see `latticegate tools`.",
     },
+    ...sandboxOptions,
     verbose: { type: "boolean", help: "Log what happens to stderr." },
   },
   run: async (call) => {
@@ -101,8 +103,11 @@ function exposedServer(call: CommandCall): ExposeOptions["server"] {
   const [url, ...more] = call.positionals;
   const isSse = call.flag("sse");
   const keyExchange = keyExchangeOf(call);
+  const process = { ...passedEnvironment(call), ...sandboxGiven(call) };
   if (call.rest.length > 0 && url === undefined && !isSse && keyExchange === undefined)
-    return { command: call.rest };
+    return { command: call.rest, ...process };
+  if (process.passEnv !== undefined)
+    throw new Refusal("bad_config", "--pass-env is for a server that this command starts, behind --.");
   if (url !== undefined && more.length === 0 && call.rest.length === 0) {
     return {
       url,

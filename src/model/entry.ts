@@ -36,7 +36,12 @@ type EntryEvent =
   | "approval.request"
   | "approval.decision"
   | "approval.use"
-  | "subject.erase";
+  | "subject.erase"
+  | "egress.open"
+  | "egress.close"
+  | "egress.deny"
+  | "egress.cut"
+  | "egress.lift";
 
 export interface EntryDraft {
   readonly event: EntryEvent;
