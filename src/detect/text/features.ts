@@ -1,0 +1,64 @@
+/** What a window of a text is scored by: how it speaks, and nothing of what it is about. Each makes it more suspicious. */
+import { cues } from "./cues.ts";
+import { classNames, type WordClass } from "./lexicon.ts";
+import type { marks } from "./marks.ts";
+import type { CueMatches } from "./match-cues.ts";
+
+export const textFeatures = "text-1";
+
+/**
+ * Each with the weight that it has before anything is learned. Learning moves them a little (train-text.ts): corpora of
+ * injections differ more from each other than what all of them share, and weights that were learned freely don't transfer.
+ */
+export const features = [
+  { name: "high", prior: 2.5 },
+  { name: "medium", prior: 1.2 },
+  { name: "low", prior: 0.5 },
+  { name: "orders", prior: 2 },
+  { name: "questions", prior: 1 },
+  { name: "answer", prior: 0.4 },
+  { name: "override", prior: 0.3 },
+  { name: "model", prior: 0.2 },
+  { name: "urgent", prior: 0.2 },
+  { name: "sendTo", prior: 0.3 },
+  { name: "secret", prior: 0.3 },
+  { name: "shell", prior: 0.3 },
+  { name: "hide", prior: 0.3 },
+  { name: "system", prior: 0.2 },
+] as const;
+
+/** A text without any of it. */
+export const priorBias = -3;
+
+export interface KindsSeen {
+  readonly cues: CueMatches;
+  /** Of `marks`, those that stand in the window. */
+  readonly marks: readonly (typeof marks)[number][];
+}
+
+export function featuresOf({ cues: found, marks: seen }: KindsSeen): Float64Array {
+  const kinds = new Map<string, string>(seen.map(({ kind, severity }) => [kind, severity]));
+  for (const { cue } of found.matches) {
+    const row = cues[cue];
+    if (row !== undefined) kinds.set(row.kind, row.severity);
+  }
+  const many = (severity: string): number =>
+    Math.min(2, [...kinds.values()].filter((each) => each === severity).length);
+  const has = (name: WordClass): number => ((found.counts[classNames.indexOf(name)] ?? 0) > 0 ? 1 : 0);
+  return Float64Array.of(
+    many("high"),
+    many("medium"),
+    many("low"),
+    found.orders / found.sentences,
+    found.questions / found.sentences,
+    has("answer") * has("you"),
+    has("override") * has("orders"),
+    has("model"),
+    has("urgent"),
+    has("send") * has("place"),
+    has("secret"),
+    has("shell"),
+    has("hide"),
+    has("system"),
+  );
+}

@@ -1,0 +1,95 @@
+/**
+ * A text as a model reads it: without characters that aren't seen, letters in other styles as plain ones, escapes as what they
+ * stand for; and for each character where it stands in the original.
+ */
+import { skeleton } from "../../wire/posing-letters.ts";
+
+export interface ReadText {
+  readonly text: string;
+  /** Of each character, its offset in the original; undefined where all are their own. */
+  readonly from: Uint32Array | undefined;
+  /** Characters that were left out since nobody sees them. */
+  readonly unseen: number;
+}
+
+/** Where an offset of the text that was read stands in the original. */
+export function originOf({ from }: ReadText, offset: number): number {
+  return from === undefined ? offset : (from[offset] ?? 0);
+}
+
+export function readText(original: string): ReadText {
+  if (isAsItReads(original)) return { text: original, from: undefined, unseen: 0 };
+  // Nothing becomes longer than a ligature's letters; what would isn't unfolded.
+  const from = new Uint32Array(original.length * longest + 1);
+  const parts: string[] = [];
+  let length = 0;
+  let unseen = 0;
+  for (let i = 0; i < original.length;) {
+    const { becomes, takes } = partAt(original, i);
+    if (becomes === "" && takes > 0) unseen++;
+    for (let k = 0; k < becomes.length; k++) from[length++] = i;
+    parts.push(becomes);
+    i += takes;
+  }
+  from[length] = original.length;
+  return { text: unmixed(parts.join("")), from, unseen };
+}
+
+const longest = 3;
+
+interface Part {
+  readonly becomes: string;
+  readonly takes: number;
+}
+
+function partAt(text: string, i: number): Part {
+  const code = text.charCodeAt(i);
+  if (code === backslash) return escapeAt(text, i);
+  if (code < 128) return { becomes: text[i] ?? "", takes: 1 };
+  const character = String.fromCodePoint(text.codePointAt(i) ?? 0);
+  return { becomes: folded(character), takes: character.length };
+}
+
+const backslash = 92;
+const breaks: Readonly<Record<string, string>> = { n: "\n", r: "\n", t: " ", '"': '"', "'": "'", "/": "/" };
+
+/** As JSON and YAML write what was quoted. */
+function escapeAt(text: string, i: number): Part {
+  const next = text[i + 1] ?? "";
+  const short = breaks[next];
+  if (short !== undefined) return { becomes: short, takes: 2 };
+  const wide = next === "u" ? /^[0-9a-f]{4}$/i.exec(text.slice(i + 2, i + 6)) : null;
+  if (wide === null) return { becomes: "\\", takes: 1 };
+  return { becomes: folded(String.fromCharCode(Number.parseInt(wide[0], 16))), takes: 6 };
+}
+
+const unseenForm = /[\p{Cf}\p{Variation_Selector}\p{Cs}\u034F\u115F\u1160\u3164\uFFA0]/u;
+
+function folded(character: string): string {
+  // ASCII once more, as tags: a model may read them.
+  const code = character.codePointAt(0) ?? 0;
+  if (code > 0xe0020 && code < 0xe007f) return String.fromCharCode(code - 0xe0000);
+  if (unseenForm.test(character)) return "";
+  const plain = character.normalize("NFKC");
+  return plain.length <= longest ? plain : character;
+}
+
+/** Words in which letters of one script pose as another's, in one script. Lengths stay. */
+function unmixed(text: string): string {
+  return text.replaceAll(mixed, (word) => {
+    const plain = skeleton(word);
+    return plain.length === word.length ? plain : word;
+  });
+}
+
+const mixed =
+  /[a-zA-Z]{1,30}[\u0370-\u058f\u13a0-\u13ff][\w\u0370-\u058f\u13a0-\u13ff]{0,30}|[\u0370-\u058f\u13a0-\u13ff]{1,30}[a-zA-Z][\w\u0370-\u058f\u13a0-\u13ff]{0,30}/g;
+
+/** Nothing in it reads as anything else. */
+function isAsItReads(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === backslash || code >= 0x0250 || code === 0xad) return false;
+  }
+  return true;
+}

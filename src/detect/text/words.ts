@@ -1,0 +1,90 @@
+/** The words of a text, with what each does (lexicon.ts), and where sentences end. */
+import { bitOf, classesOf } from "./lexicon.ts";
+
+export interface Words {
+  /** Of the arrays, how much is used. */
+  readonly length: number;
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
+  /** Classes of the word, or `sentenceEnd`. */
+  readonly bits: Int32Array;
+}
+
+export const sentenceEnd = -1;
+
+export function wordsOf(text: string): Words {
+  const most = text.length + 1;
+  const words = {
+    length: 0,
+    starts: new Int32Array(most),
+    ends: new Int32Array(most),
+    bits: new Int32Array(most),
+  };
+  let start = -1;
+  for (let i = 0; i <= text.length; i++) {
+    const code = i < text.length ? text.charCodeAt(i) : lineFeed;
+    if (isLetter(code)) {
+      if (start === -1) start = i;
+      continue;
+    }
+    if (start !== -1) pushWord(words, text, start, i);
+    start = -1;
+    if (endsSentence(code, text.charCodeAt(i + 1))) pushEnd(words, i);
+  }
+  return words;
+}
+
+/** Longer ones are none. */
+const maxWord = 40;
+const lineFeed = 10;
+
+interface Growing extends Words {
+  length: number;
+}
+
+function pushWord(words: Growing, text: string, start: number, end: number): void {
+  const word = text.slice(start, Math.min(end, start + maxWord));
+  words.starts[words.length] = start;
+  words.ends[words.length] = end;
+  words.bits[words.length] = bitsOf(word);
+  words.length++;
+}
+
+/** Ends that follow each other are one: the arrays have room for a word and an end each. */
+function pushEnd(words: Growing, at: number): void {
+  if (words.length === 0 || words.bits[words.length - 1] === sentenceEnd) return;
+  words.starts[words.length] = at;
+  words.ends[words.length] = at;
+  words.bits[words.length] = sentenceEnd;
+  words.length++;
+}
+
+const toolBit = bitOf("tool");
+
+function bitsOf(word: string): number {
+  const known = classesOf.get(word) ?? classesOf.get(word.toLowerCase());
+  if (known !== undefined) return known;
+  return /^[a-z]{2,20}_[a-z_]{2,40}$/.test(word) ? toolBit : 0;
+}
+
+const asciiLetters = Uint8Array.from({ length: 128 }, (_, code) =>
+  /[\w']/.test(String.fromCharCode(code)) ? 1 : 0,
+);
+
+function isLetter(code: number): boolean {
+  if (code < 128) return asciiLetters[code] === 1;
+  // What separates: Latin-1 signs, general punctuation, that of East Asia.
+  return (
+    code >= 0xc0 &&
+    !(code >= 0x2000 && code <= 0x206f) &&
+    !(code >= 0x3000 && code <= 0x303f) &&
+    code < 0xff00
+  );
+}
+
+/** A full stop within a word ends nothing. */
+function endsSentence(code: number, next: number): boolean {
+  if (code === lineFeed || code === 59 || code === 0x3002) return true;
+  const isStop = code === 46 || code === 33 || code === 63 || code === 58;
+  return isStop && (Number.isNaN(next) || next <= 32 || next === 34 || next === 39 || next === 41);
+}
