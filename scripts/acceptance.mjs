@@ -34,6 +34,10 @@ const parts = {
     what: "policies drafted from recorded runs of agents, against the attacks on the same tools",
     args: test("test/acceptance/suggest.test.ts"),
   },
+  "detect-flows": {
+    what: "the model of flows: made again, and measured on benign flows held back and attacks",
+    args: test("test/acceptance/detect-flows.test.ts"),
+  },
   "log-life": {
     what: "a log through new keys, renewals, retention and restarts; and copied while it is written",
     args: test(

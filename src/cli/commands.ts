@@ -32,6 +32,7 @@ import { cryptoRotate } from "./crypto-rotate.ts";
 import { cryptoPeers, cryptoPeersAccept } from "./crypto-peers.ts";
 import { cryptoStatus } from "./crypto-status.ts";
 import { delegate } from "./delegate.ts";
+import { detectEvalFlows, detectTrainFlows } from "./detect-flows.ts";
 import { doctor } from "./doctor.ts";
 import { egressLift, egressList } from "./egress.ts";
 import { expose } from "./expose.ts";
@@ -144,6 +145,8 @@ export const commands = [
   policyBundleRollBack,
   policyBundleFollow,
   identityExport,
+  detectTrainFlows,
+  detectEvalFlows,
   benchHandshake,
 ] as const satisfies readonly Command[];
 
