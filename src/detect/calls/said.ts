@@ -1,0 +1,38 @@
+/** A text as a model reads it: unescaped, without what can't be seen, compatibility forms folded (NFKC). */
+
+/** Zero-width, direction, soft hyphen, variation selectors, tag characters. */
+const unseen =
+  /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\u{e0000}-\u{e0fff}]/gu;
+const tags = /[\u{e0020}-\u{e007e}]/gu;
+
+/** More marks in a row than any language writes: putting them in order takes the square of their number. */
+const manyMarks = /(\p{M}{4})\p{M}+/gu;
+
+/** What one result says, at most: of a longer one its beginning and its end are read. */
+export const maxResultChars = 128 * 1024;
+
+export function said(text: string): string {
+  let read = cut(text);
+  if (read.includes("\\")) read = read.replaceAll(/\\+(u[0-9a-f]{4}|[nrt"'/\\])/gi, unescape);
+  return /[^\p{ASCII}]/u.test(read) ? folded(read) : read;
+}
+
+function cut(text: string): string {
+  if (text.length <= maxResultChars) return text;
+  const tail = maxResultChars / 4;
+  return `${text.slice(0, maxResultChars - tail)}\n${text.slice(-tail)}`;
+}
+
+function unescape(_: string, code: string): string {
+  if (code.length > 1) return String.fromCharCode(Number.parseInt(code.slice(1), 16));
+  if (code === "n" || code === "r") return "\n";
+  return code === "t" ? " " : code;
+}
+
+function folded(text: string): string {
+  return text
+    .replaceAll(tags, (tag) => String.fromCharCode((tag.codePointAt(0) ?? 0) - 0xe0000))
+    .replaceAll(unseen, "")
+    .replaceAll(manyMarks, "$1")
+    .normalize("NFKC");
+}

@@ -1,0 +1,30 @@
+/**
+ * What a score means: how many of so many benign sessions had one at least as high. Conformal p-values (Vovk et al. 2005 §2.2):
+ * of benign sessions like those, no more than a share p has a p-value of p or less, whatever the scores are made of.
+ */
+
+export interface Calibration {
+  /** The highest score of each benign session, ascending. */
+  readonly scores: readonly number[];
+}
+
+export function calibrationOf(scores: readonly number[]): Calibration {
+  return { scores: scores.filter((score) => Number.isFinite(score)).toSorted((a, b) => a - b) };
+}
+
+/** In (0, 1]; never below one in one more than there were sessions. */
+export function pOf({ scores }: Calibration, score: number): number {
+  let low = 0;
+  let high = scores.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((scores[middle] ?? 0) < score) low = middle + 1;
+    else high = middle;
+  }
+  return (1 + scores.length - low) / (1 + scores.length);
+}
+
+/** 0.3 is one benign session in ten, 0.6 one in a hundred, 0.9 one in a thousand: out of reach with fewer than 999. */
+export function riskOf(p: number): number {
+  return p > 0 && p < 1 ? Math.min(1, -0.3 * Math.log10(p)) : p >= 1 || Number.isNaN(p) ? 0 : 1;
+}
