@@ -18,6 +18,7 @@ import { checkEnrolment, enrolmentSchema } from "./config/enrolment.ts";
 import { issuersSchema } from "./config/issuers.ts";
 import { checkServerLinks } from "./config/server-links.ts";
 import { delegationSchema } from "./config/delegation.ts";
+import { detectSchema } from "./config/detect.ts";
 import { gateSchema } from "./config/gate.ts";
 import { type Listeners, listenSchema, readListeners } from "./config/listen.ts";
 import { pathsSchema } from "./config/paths.ts";
@@ -173,6 +174,7 @@ export const configSchema = z.strictObject({
   paths: pathsSchema,
   audit: auditSchema,
   capture: captureSchema,
+  detect: detectSchema,
   ...plannedSections,
 });
 

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 
 import { type InForce, termsAt, writtenInForce } from "../crypto/suites/in-force.ts";
+import { meteredUpstreams } from "../host/net/flow-meter.ts";
 import { isOf } from "../host/net/tls.ts";
 import type { DoorTerms } from "../host/net/web-tls.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
@@ -55,6 +56,7 @@ import { joinServers } from "./virtual-servers.ts";
 import type { WatchedWorld } from "./watched-world.ts";
 import { openWebListeners, type OpenWebListeners } from "./web-listener.ts";
 import type { ServerTools } from "./tools/server-tools.ts";
+import { type Watched, watchFlows } from "./flow-watch.ts";
 import { takeUpWebTerms } from "./web-terms.ts";
 import { type WorkloadEnrolment, workloadEnrolment } from "./workload-enrolment.ts";
 
@@ -111,8 +113,8 @@ export async function openDataPlane(
     Math.max(own.inForce().sinceUnixMs, ...roots.map(({ createdUnixMs }) => createdUnixMs)),
   );
   // As the doors have it: what a peer shows is judged by what it was asked for.
-  const { peers, links } = openLinkJudges(config, base, () => shown.inForce, opening);
-  const current = { standing, peers, delegations: () => shown.delegations };
+  const judges = openLinkJudges(config, base, () => shown.inForce, opening);
+  const current = { standing, ...judges, delegations: () => shown.delegations };
   const behind = await openServers(config, { ...base, ...current }, opening);
   const { connected, ports } = behind;
   const watch = watchRoots(own, { standing, records: roots }, (next, why) => {
@@ -144,35 +146,36 @@ export async function openDataPlane(
     world: world.current,
     ports,
     maxBodyBytes: config.limits.request,
-    peers,
-    links,
+    ...judges,
     ...identityDesks({ ...base, watch, ...behind, state: config.state }),
   });
   opening.defer(() => serving.drain(config.limits.drain));
   const web = await openWebListeners(
     config,
-    { ports, world: world.current, peers, links, terms: doorTerms(shown) },
+    { ports, world: world.current, ...judges, terms: doorTerms(shown) },
     opening,
   );
   base.followLog(standing.inForce.profile);
   const renewal = renewing(standing.notAfterUnixMs, environment, watch.renew);
   opening.defer(renewal.stop);
-  enforceChanges(base, { watch, renewal, reviewed: [serving, web, connected], peers, ...behind });
+  enforceChanges(base, { watch, renewal, reviewed: [serving, web, connected], ...judges, ...behind });
   return planeOf({ ...behind, serving, web }, () => shown);
 }
 
-/** What each link is judged by when it comes: what its peer was seen with, and what rules say of it. */
+/** What each link is judged by: what its peer was seen with, what rules say of it, what passes on it. */
 function openLinkJudges(
-  { crypto }: Config,
+  config: Config,
   { own, world, environment }: Base,
   profile: () => InForce,
   opening: AsyncDisposableStack,
-): { readonly peers: PeerWatch; readonly links: LinkPolicy } {
-  const peers = watchPeers(crypto, { ...own, profile });
+): Watched & { readonly links: LinkPolicy } {
+  const peers = watchPeers(config.crypto, { ...own, profile });
   opening.defer(peers.stop);
   const links = linkPolicy({ world: world.current, journal: own.journal, ...environment });
   opening.defer(links.stop);
-  return { peers, links };
+  const flows = watchFlows(config, { journal: own.journal, ...environment });
+  opening.defer(flows.stop);
+  return { peers, links, flows };
 }
 
 /** Puts in force what commands changed, now and whenever they did. */
@@ -255,8 +258,7 @@ interface Behind {
 /** The servers behind, and all that the path of a call needs. */
 async function openServers(
   config: Config,
-  parts: Base &
-    Required<Pick<Ports, "delegations">> & { readonly standing: Standing; readonly peers: PeerWatch },
+  parts: Base & Required<Pick<Ports, "delegations">> & Watched & { readonly standing: Standing },
   opening: AsyncDisposableStack,
 ): Promise<Behind> {
   const { own, world, environment, gatewayId, standing, peers, delegations, digests, tools } = parts;
@@ -301,7 +303,7 @@ async function openServers(
     tools,
     history: parts.history,
     approvals,
-    upstreams: connected.upstreams,
+    upstreams: meteredUpstreams(connected.upstreams, parts.flows.onExchange),
     virtual: namedVirtualServers(virtual),
     sessionKey: await keys.secret("sessions"),
     tasks: taskRegister(),

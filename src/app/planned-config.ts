@@ -77,7 +77,9 @@ export const plannedSections = {
       alert_on_latency_spike: z
         .boolean()
         .optional()
-        .describe("Tell when a link becomes slow. Not yet carried out."),
+        .describe(
+          "Tell when a server's answers take longer than they did; as `detect.flows.alert_on_latency_spike`.",
+        ),
     })
     .optional()
     .describe("What to watch for."),
@@ -88,7 +90,7 @@ type Planned = {
 };
 
 export function notYetParts(document: Planned): readonly NotYet[] {
-  const { connection, threat_detection: detection } = document;
+  const { connection } = document;
   const parts: readonly (NotYet & { readonly asked: boolean })[] = [
     {
       at: "connection.schema_source",
@@ -109,11 +111,6 @@ export function notYetParts(document: Planned): readonly NotYet[] {
       at: "connection.threat_detection",
       because: "there are no detectors yet; decisions and the audit log work without them",
       asked: connection?.threat_detection === true,
-    },
-    {
-      at: "threat_detection.alert_on_latency_spike",
-      because: "there are no detectors yet",
-      asked: detection?.alert_on_latency_spike === true,
     },
   ];
   return parts.filter((part) => part.asked).map(({ at, because }) => ({ at, because }));

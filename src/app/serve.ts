@@ -19,6 +19,7 @@ import type { RevokedCertificate } from "../host/store/certificate-records.ts";
 import { whyEnded } from "../identity/admission.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Channel } from "../model/channel.ts";
+import type { FlowWatch } from "./flow-watch.ts";
 import type { LinkPolicy } from "./link-policy.ts";
 import type { PeerWatch } from "./peer-watch.ts";
 
@@ -48,6 +49,8 @@ export interface ServeOptions {
   readonly renewBefore?: () => number;
   /** What the peer of a link is asked with its next answer, if it should renew its identity. */
   readonly renewalWish?: McpHttpOptions["renewalWish"];
+  /** Told what each exchange came to; absent where nobody asks. */
+  readonly flows?: Pick<FlowWatch, "onExchange">;
   /** What each peer was seen to be capable of; absent where nobody remembers it. */
   readonly peers?: Pick<PeerWatch, "incoming" | "suspect">;
   /** What rules say of connections and links; absent where there are none. */
@@ -179,6 +182,7 @@ function openHttp(options: ServeOptions, classical: () => ClassicalCredentials |
     grants: options.grants,
     witnesses: options.witnesses,
     ...(options.renewalWish && { renewalWish: options.renewalWish }),
+    onExchange: options.flows?.onExchange,
     onCall: (received) => handle(received, world(), ports),
     // INVARIANT: links come from openDoors alone, which opens TLS sockets.
     onProof: (link, asked) =>

@@ -22,6 +22,7 @@ import type { Config } from "./config.ts";
 import { issuerSpecs } from "./config/issuers.ts";
 import type { WebListener } from "./config/listen.ts";
 import { readCredentials, watchCertificates } from "./web-certificates.ts";
+import type { FlowWatch } from "./flow-watch.ts";
 import type { LinkPolicy } from "./link-policy.ts";
 import type { PeerWatch } from "./peer-watch.ts";
 
@@ -38,6 +39,8 @@ interface WebListenerOptions {
   readonly peers: PeerWatch;
   /** What rules say of connections and links. */
   readonly links: LinkPolicy;
+  /** Told what each exchange came to; absent where nobody asks. */
+  readonly flows?: Pick<FlowWatch, "onExchange">;
 }
 
 interface OpenWebListener {
@@ -110,6 +113,7 @@ async function openWebListener(listener: WebListener, options: WebListenerOption
       settled(remote);
       door.proven(remote);
     }),
+    onExchange: options.flows?.onExchange,
     onCall: (received) => handle(received, options.world(), ports),
   });
   const web = openWebDoors({
@@ -247,7 +251,8 @@ export async function openWebListeners(
     peers,
     links,
     terms,
-  }: Pick<WebListenerOptions, "ports" | "world" | "peers" | "links" | "terms">,
+    flows,
+  }: Pick<WebListenerOptions, "ports" | "world" | "peers" | "links" | "terms" | "flows">,
   opening: AsyncDisposableStack,
 ): Promise<OpenWebListeners> {
   const { webListeners, limits } = config;
@@ -277,6 +282,7 @@ export async function openWebListeners(
     segmentBytes: config.paths.segment,
     peers,
     links,
+    ...(flows && { flows }),
   };
   for (const listener of webListeners) {
     const open = await openWebListener(listener, shared);

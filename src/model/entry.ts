@@ -27,6 +27,7 @@ type EntryEvent =
   | "link.regressed"
   | "link.accept"
   | "link.denied"
+  | "flow.finding"
   | "signature.fault"
   | "pin.change"
   | "tools.finding"

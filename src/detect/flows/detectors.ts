@@ -74,6 +74,8 @@ export const detectors = [
   },
 ] as const satisfies readonly Detector[];
 
+export type DetectorName = (typeof detectors)[number]["name"];
+
 /** In the order of the table; every one finite. */
 export function measuresOf(flow: FlowSummary, usual: Usual): readonly number[] {
   return detectors.map(({ measure }) => {
@@ -116,6 +118,16 @@ function deviationsOf(exchanges: readonly Exchange[], usual: Usual, which: Answe
 function shiftOf(deviations: readonly number[]): number {
   const sum = deviations.reduce((all, each) => all + each, 0);
   return Math.max(0, sum / Math.sqrt(Math.max(1, deviations.length)));
+}
+
+/** By how much answers are slower than usual, in the middle: 2 is twice. */
+export function slowdownOf({ exchanges }: FlowSummary, usual: Usual): number {
+  return median(
+    exchanges.flatMap((exchange) => {
+      const delay = delayDeviation(usual, exchange);
+      return delay === undefined ? [] : [Math.max(0.1, exchange.answerMs ?? 0) / delay.usualMs];
+    }),
+  );
 }
 
 function latencySays(exchanges: readonly Exchange[], usual: Usual, which: Answered): string {

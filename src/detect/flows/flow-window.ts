@@ -17,7 +17,12 @@ export interface Exchange {
   readonly downRecords: number;
   /** From the last of the request to the first of the answer; undefined while there is none. */
   readonly answerMs?: number;
+  /** What it is compared with, where more is known of it than its size. */
+  readonly kind?: string;
 }
+
+/** A whole exchange, where messages are seen rather than records. */
+export type Message = Pick<Exchange, "startMs" | "up" | "down" | "answerMs" | "kind">;
 
 export interface Handshake {
   readonly clientBytes: number;
@@ -53,10 +58,12 @@ const maxHandshakes = 64;
 const sizeClasses = 96;
 /** Sums stay exact, and logarithms finite. */
 const maxBytes = 2 ** 40;
+const maxMs = 2 ** 53;
 
 interface Open {
   startMs: number;
   isFirst: boolean;
+  kind?: string;
   gapMs?: number;
   up: number;
   down: number;
@@ -86,7 +93,7 @@ export class FlowWindow {
   #exchangeCount = 0;
   readonly #open = new Map<number, Open>();
   readonly #handshakes = new Map<number, OpenHandshake>();
-  readonly #sizes = Array.from({ length: sizeClasses }, () => 0);
+  readonly #sizes = new Uint32Array(sizeClasses);
   #up = 0;
   #down = 0;
   #records = 0;
@@ -111,6 +118,37 @@ export class FlowWindow {
     if (type === recordTypes.handshake) this.#seeHandshake(connection, from, { atMs, size });
     else if (type === recordTypes.data && size >= minSaidBytes)
       this.#seeData(connection, from, { atMs, size });
+  }
+
+  /** Takes what comes, as `see` does. */
+  add({ startMs, up, down, answerMs, kind }: Message): void {
+    // Of numbers that are none neither holds.
+    if (!(startMs >= 0 && startMs <= maxMs && up >= 0 && down >= 0)) return;
+    // Whole numbers take half the memory.
+    const beganMs = Math.round(startMs);
+    const atMs = this.#records === 0 ? beganMs : Math.max(this.#lastMs, beganMs);
+    if (this.#records === 0) this.#firstMs = atMs;
+    const sent = Math.round(Math.min(up, maxBytes));
+    const got = Math.round(Math.min(down, maxBytes));
+    const known = answerMs !== undefined && answerMs >= 0 && answerMs <= maxMs;
+    this.#up += sent;
+    this.#down += got;
+    this.#records += 2;
+    const done: Open = {
+      startMs: atMs,
+      isFirst: false,
+      up: sent,
+      down: got,
+      upRecords: 1,
+      downRecords: 1,
+      lastUpMs: atMs,
+    };
+    if (this.#lastEndMs !== undefined) done.gapMs = Math.max(0, Math.round(atMs - this.#lastEndMs));
+    if (known) done.answerMs = answerMs;
+    if (kind !== undefined) done.kind = kind;
+    this.#keep(done);
+    this.#lastMs = atMs;
+    this.#lastEndMs = atMs + (known ? answerMs : 0);
   }
 
   get exchangeCount(): number {
@@ -212,17 +250,9 @@ export class FlowWindow {
   }
 }
 
-function asExchange({ startMs, isFirst, gapMs, answerMs, up, down, upRecords, downRecords }: Open): Exchange {
-  return {
-    startMs,
-    isFirst,
-    up,
-    down,
-    upRecords,
-    downRecords,
-    ...(gapMs !== undefined && { gapMs }),
-    ...(answerMs !== undefined && { answerMs }),
-  };
+function asExchange(open: Open): Exchange {
+  const { lastUpMs: _last, ...exchange } = open;
+  return exchange;
 }
 
 function asHandshake({ clientBytes, serverBytes, answerMs, isUsed }: OpenHandshake): Handshake {

@@ -21,6 +21,8 @@ const maxSizes = 16;
 
 /** The strongest among requests of one size, and among all of them. */
 export function periodicityOf(exchanges: readonly Exchange[]): Periodicity {
+  const spanMs = (exchanges.at(-1)?.startMs ?? 0) - (exchanges[0]?.startMs ?? 0);
+  if (spanMs < minBeats * shortestPeriodMs) return none;
   const bySize = exchanges.toSorted((a, b) => a.up - b.up);
   const step = Math.max(1, Math.floor(bySize.length / maxSizes));
   let best = beatOf(exchanges);

@@ -27,7 +27,10 @@ const leastDeviation = 0.1;
 /** 1 / 0.6745: of normally distributed numbers half are nearer than 0.6745 deviations. */
 const asDeviation = 1.4826;
 
-export function usualOf(exchanges: readonly Exchange[]): Usual {
+/** What there has to be known of an exchange to compare others with it. */
+export type Compared = Pick<Exchange, "up" | "isFirst" | "answerMs" | "kind">;
+
+export function usualOf(exchanges: readonly Compared[]): Usual {
   const byKind = Map.groupBy(exchanges, kindOf);
   const delays = Object.fromEntries(
     [...byKind]
@@ -46,23 +49,24 @@ export function usualOf(exchanges: readonly Exchange[]): Usual {
 const workMs = 5;
 
 /** Those that somebody works for: what opens a session is answered from memory. All, if there are no others. */
-export function callsOf(
+export function callsOf<Each extends Compared>(
   usual: Pick<Usual, "delays" | "otherDelay">,
-  exchanges: readonly Exchange[],
-): readonly Exchange[] {
+  exchanges: readonly Each[],
+): readonly Each[] {
   const calls = exchanges.filter((each) => isWork(usual, each));
   return calls.length > 0 ? calls : exchanges;
 }
 
 export function isWork(
   { delays, otherDelay }: Pick<Usual, "delays" | "otherDelay">,
-  exchange: Exchange,
+  exchange: Compared,
 ): boolean {
   return Math.exp((delays[kindOf(exchange)] ?? otherDelay).middle) >= workMs;
 }
 
 /** Those of a kind are compared. */
-function kindOf({ isFirst, up }: Exchange): string {
+function kindOf({ kind, isFirst, up }: Compared): string {
+  if (kind !== undefined) return kind;
   return isFirst ? "first" : String(sizeClassOf(up));
 }
 
@@ -87,7 +91,7 @@ export function requestDeviation({ request }: Usual, { up }: Exchange): number {
   return (Math.log(Math.max(1, up)) - request.middle) / request.deviation;
 }
 
-function logDelays(exchanges: readonly Exchange[]): readonly number[] {
+function logDelays(exchanges: readonly Compared[]): readonly number[] {
   return exchanges.flatMap(({ answerMs }) => (answerMs === undefined ? [] : [logDelay(answerMs)]));
 }
 

@@ -23,6 +23,7 @@ import {
   type WhyEnded,
   type WhyOver,
 } from "./ended-links.ts";
+import { beginMetering, carriedSince, type OnExchange } from "./flow-meter.ts";
 import { type LinkNow, linksNow } from "./links-now.ts";
 import { checkHeaders, filtered, goodbyeHeader, renewHeader, valueOf, withLength } from "./headers.ts";
 import { type GrantsHttp, isAboutGrants } from "./grants-http.ts";
@@ -59,6 +60,8 @@ export interface McpHttpOptions {
   readonly onIdentity?: (path: string, request: Received) => Promise<void>;
   /** What the peer of a link is asked with its next answer: to renew its identity; undefined if it need not. */
   readonly renewalWish?: (channel: Channel) => RenewalWish | undefined;
+  /** Told what each exchange of a proven peer came to, in bytes of its link; absent where nobody asks. */
+  readonly onExchange?: OnExchange | undefined;
   readonly timeouts?: Pick<
     http.ServerOptions,
     "headersTimeout" | "requestTimeout" | "connectionsCheckingInterval" | "keepAliveTimeout" | "maxHeaderSize"
@@ -107,23 +110,21 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
     }
     if (draining || link.isRetired) response.shouldKeepAlive = false;
     if (options.admission?.beside(request, response) === true) return;
-    const { calls } = link;
+    if (options.onExchange !== undefined) tellOfExchange(request, response, link, options.onExchange);
     underWay += 1;
     const closed = new Promise((resolve) => response.once("close", resolve));
-    const wish = options.renewalWish?.(link.channel);
-    const notice = wish === undefined ? [] : [renewHeader, formatRenewalWish(wish)];
-    const reply = replyTo(response, notice, options.admission);
+    const reply = replyTo(response, noticeFor(link.channel, options), options.admission);
     const open: OpenCall = { sendAway: reply.sendAway, cut: () => response.destroy() };
-    calls.add(open);
+    link.calls.add(open);
     if (isListening(request)) listening.add(reply.over);
     // A call is over when its outcome is recorded, which may be after its caller left.
     const settled = Promise.allSettled([closed, take(request, response, { link, open, reply }, options)]);
     void settled.finally(() => {
       listening.delete(reply.over);
       underWay -= 1;
-      calls.delete(open);
+      link.calls.delete(open);
       // The head of a stream may have left before the end began, without saying that the link will close.
-      const isLast = (draining || link.isRetired) && calls.size === 0;
+      const isLast = (draining || link.isRetired) && link.calls.size === 0;
       if (isLast && links.has(request.socket)) sayGoodbye(request.socket, links);
       if (underWay === 0) onIdle?.();
     });
@@ -135,6 +136,7 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
         return;
       }
       links.set(link, { channel, calls: new Set(), isRetired: false });
+      beginMetering(link);
       link.once("close", () => links.delete(link));
       server.emit("connection", link);
     },
@@ -183,6 +185,29 @@ interface Origin {
   readonly response: http.ServerResponse;
   readonly channel: Channel;
   readonly reply: Reply;
+}
+
+/** What the peer of a link is told with each answer. */
+function noticeFor(channel: Channel, { renewalWish }: McpHttpOptions): HeaderList {
+  const wish = renewalWish?.(channel);
+  return wish === undefined ? [] : [renewHeader, formatRenewalWish(wish)];
+}
+
+/** What it came to is known when the answer has left. */
+function tellOfExchange(
+  { socket }: http.IncomingMessage,
+  response: http.ServerResponse,
+  link: OpenLink,
+  onExchange: OnExchange,
+): void {
+  const startMs = performance.now();
+  response.once("close", () => {
+    const bytes = carriedSince(socket);
+    const { peer } = link.channel;
+    const who = peer.kind === "svid" ? peer.spiffeId : link.lastCaller;
+    if (bytes !== undefined && who !== undefined)
+      onExchange({ direction: "incoming", peer: who, startMs, ...bytes });
+  });
 }
 
 /** A call, or the proof that the calls behind it come under. */

@@ -1,0 +1,46 @@
+/** `detect` in the config: what is watched for on live links and calls. */
+import { z } from "zod";
+
+import { durationMs, sizeBytes } from "./values.ts";
+
+const leastWindowMs = 1000;
+const longestWindowMs = 86_400_000;
+const leastBurst = 1024;
+
+const flowsSchema = z
+  .strictObject({
+    window: durationMs
+      .refine(
+        (ms) => ms >= leastWindowMs && ms <= longestWindowMs,
+        'expected a second ("1s") to a day ("24h")',
+      )
+      .prefault("10m")
+      .describe("After so long a flow is judged, and a new one begins."),
+    exchanges: z
+      .int()
+      .min(8)
+      .max(120)
+      .default(64)
+      .describe("After so many calls it is judged, if that is sooner."),
+    burst: sizeBytes
+      .refine((bytes) => bytes >= leastBurst, 'expected "1KiB" or more')
+      .prefault("1MiB")
+      .describe("What has to go out at once, beyond what comes back, to be looked at as a burst."),
+    alert_on_latency_spike: z
+      .union([z.boolean(), z.array(z.string().min(1).max(64)).max(1000)])
+      .default(false)
+      .describe("Tell when a server's answers take longer than they did: of all servers, or of those named."),
+  })
+  .prefault({});
+
+export const detectSchema = z
+  .strictObject({
+    flows: z
+      .union([z.literal("off"), flowsSchema])
+      .prefault({})
+      .describe(
+        "Sizes, directions and times of what passes on each link, compared with what the same peer did before; what is unlike it is logged and recorded, and stops nothing. `off` for none.",
+      ),
+  })
+  .prefault({})
+  .describe("What is watched for on links that are in use.");
