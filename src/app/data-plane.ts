@@ -19,6 +19,9 @@ import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
 import { svidLifetimeMs, trustedRoots } from "../identity/authority.ts";
 import { rootsDigest } from "../identity/roots-digest.ts";
 import { fingerprintKey } from "../inspect/fingerprints.ts";
+import { habits } from "../detect/habits.ts";
+import type { CallWatch } from "../detect/session-watch.ts";
+import { watchedSessions } from "../detect/watched-sessions.ts";
 import { type FlowMemory, flowMemory } from "../inspect/flow-memory.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
@@ -56,6 +59,7 @@ import { joinServers } from "./virtual-servers.ts";
 import type { WatchedWorld } from "./watched-world.ts";
 import { openWebListeners, type OpenWebListeners } from "./web-listener.ts";
 import type { ServerTools } from "./tools/server-tools.ts";
+import { shippedCallModel } from "./detect/call-models.ts";
 import { type Watched, watchFlows } from "./flow-watch.ts";
 import { takeUpWebTerms } from "./web-terms.ts";
 import { type WorkloadEnrolment, workloadEnrolment } from "./workload-enrolment.ts";
@@ -308,6 +312,7 @@ async function openServers(
     sessionKey: await keys.secret("sessions"),
     tasks: taskRegister(),
     flow: sessionsFlow(own),
+    watch: await sessionsWatched(own),
     clientSessions: clientSessions(await keys.secret("client-sessions"), environment.clock.nowUnixMs()),
     delegations,
     ...environment,
@@ -332,6 +337,14 @@ function sessionsFlow({ state, clock }: OwnIdentity): FlowMemory {
   const key = fingerprintKey(randomBytes(16));
   return flowMemory(key, { store: state.flow, nowUnixMs: clock.nowUnixMs() });
 }
+
+/** What the models say of calls, by what is learned here of callers. */
+async function sessionsWatched({ state, keys, clock }: OwnIdentity): Promise<CallWatch> {
+  const store = state.habits(await keys.secret("habits"), () => Math.floor(clock.nowUnixMs() / dayMs));
+  return watchedSessions(await shippedCallModel(), habits(store));
+}
+
+const dayMs = 24 * 3_600_000;
 
 /** Where people are asked about held calls. */
 async function openApprovals(

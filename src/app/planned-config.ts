@@ -24,7 +24,7 @@ export const plannedSections = {
       threat_detection: z
         .boolean()
         .optional()
-        .describe("Watch this connection with the detectors. Not yet carried out."),
+        .describe("Show its calls to the models; as `detect.calls`, for all of them."),
       tools: z
         .array(
           z.strictObject({
@@ -106,11 +106,6 @@ export function notYetParts(document: Planned): readonly NotYet[] {
       at: "connection.resources",
       because: "resources aren't made from APIs yet",
       asked: connection?.resources !== undefined,
-    },
-    {
-      at: "connection.threat_detection",
-      because: "there are no detectors yet; decisions and the audit log work without them",
-      asked: connection?.threat_detection === true,
     },
   ];
   return parts.filter((part) => part.asked).map(({ at, because }) => ({ at, because }));

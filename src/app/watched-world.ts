@@ -104,6 +104,7 @@ function worldOf(
     signatures: gatewaySignatures(config),
     signers: pinnedSigners(state.pins, config.signatures.pins),
     observes: config.observes === true,
+    watchesCalls: config.detect.calls || config.connection?.threat_detection === true,
     forward: Object.fromEntries(
       Object.entries(config.servers).flatMap(([name, server]) =>
         "forward" in server ? [[name, server.forward]] : [],

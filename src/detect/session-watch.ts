@@ -32,7 +32,7 @@ export interface CallRisk {
   readonly parts: Readonly<Record<string, number>>;
 }
 
-/** One session. INVARIANT: `score` changes nothing; what was let through is told by `called`, then `read`. */
+/** One session. INVARIANT: `score` changes nothing but the session's risk; what was let through is told by `called`, then `read`. */
 export interface SessionWatch {
   readonly score: (call: SeenCall, nowUnixMs: number) => CallRisk;
   readonly called: (call: SeenCall, nowUnixMs: number) => void;

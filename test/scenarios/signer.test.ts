@@ -50,6 +50,7 @@ const kept = [
   "client-sessions",
   "delegation-ml-dsa-65",
   "grants",
+  "habits",
   "history",
   "message.ml-dsa-65",
   "message.ml-dsa-87",

@@ -35,6 +35,12 @@ const flowsSchema = z
 
 export const detectSchema = z
   .strictObject({
+    calls: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Each call is shown to the models, and its decision in the log says what they made of it; without it, calls are as soon as a rule asks for `risk` or `findings`.",
+      ),
     flows: z
       .union([z.literal("off"), flowsSchema])
       .prefault({})
@@ -43,4 +49,4 @@ export const detectSchema = z
       ),
   })
   .prefault({})
-  .describe("What is watched for on links that are in use.");
+  .describe("What is watched for in calls, and on links that are in use.");

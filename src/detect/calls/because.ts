@@ -26,14 +26,29 @@ export function because({ trail, call, seen, parts, p }: Told): string {
     : `${clauses.join("; ")}; ${chance}.`;
 }
 
-function origin(trail: Trail, tool: string, { matches, act }: Seen): string | undefined {
+function origin(trail: Trail, tool: string, seen: Seen): string | undefined {
+  const from = originOf(trail, seen);
+  if (from === undefined) return undefined;
+  const param = from.param === "" ? "" : `.${named(from.param)}`;
+  return `\`${tool}${param}\` first seen in the result of \`${named(from.tool)}\``;
+}
+
+/** In whose answer what the call says was found, or else what it does; undefined where nothing was. */
+export function sourceOf(trail: Trail, seen: Seen): string | undefined {
+  const { act, matches } = seen;
+  const asking = act.window < 0 ? undefined : trail.results[matches.windows.result[act.window] ?? 0];
+  return originOf(trail, seen)?.tool ?? asking?.tool;
+}
+
+function originOf(
+  trail: Trail,
+  { matches, act }: Seen,
+): { readonly param: string; readonly tool: string } | undefined {
   const found = matches.origins.filter(({ results }) => results > 0);
   const inAct = found.filter(({ bestWindow }) => Math.abs(bestWindow - act.window) <= 2);
   const told = (inAct.length > 0 ? inAct : found).toSorted((a, b) => weightOf(b) - weightOf(a))[0];
   const result = told === undefined ? undefined : trail.results[matches.windows.result[told.bestWindow] ?? 0];
-  if (told === undefined || result === undefined) return undefined;
-  const param = told.value.param === "" ? "" : `.${named(told.value.param)}`;
-  return `\`${tool}${param}\` first seen in the result of \`${named(result.tool)}\``;
+  return told && result && { param: told.value.param, tool: result.tool };
 }
 
 function weightOf({ value, leastCue, results }: ValueOrigin): number {

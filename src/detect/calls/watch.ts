@@ -8,7 +8,7 @@
  */
 import { type Baseline, learnCalls } from "./baseline.ts";
 import { callValues } from "./call-values.ts";
-import { because } from "./because.ts";
+import { because, sourceOf } from "./because.ts";
 import { type Call, longestToolName, see } from "./features.ts";
 import { pOf, riskOf } from "../learn/conformal.ts";
 import { scoreOf } from "../learn/trees.ts";
@@ -32,6 +32,8 @@ export interface CallScore {
   readonly risk: number;
   /** How much each side of the call adds to `raw`; all 0 where p is above 0.1: there is nothing to explain. */
   readonly parts: Parts;
+  /** The tool in whose answer the call, or what it says, was found; "" where nothing was, or there is nothing to explain. */
+  readonly source: string;
   /** One sentence for people, without values. */
   readonly because: string;
 }
@@ -55,7 +57,15 @@ export function scoreCall({ trail, call, baseline, model }: Watched): CallScore 
   const raw = scoreOf(trees, seen.vector);
   const p = pOf(calibration, raw);
   const parts = p > explainedFromP ? noParts : partsOf(trees, seen.vector, raw);
-  return { raw, p, risk: riskOf(p), parts, because: because({ trail, call, seen, parts, p }) };
+  const source = p > explainedFromP ? undefined : sourceOf(trail, seen);
+  return {
+    raw,
+    p,
+    risk: riskOf(p),
+    parts,
+    source: source ?? "",
+    because: because({ trail, call, seen, parts, p }),
+  };
 }
 
 /** Kept of a session's calls; the order of the last two counts. */

@@ -14,8 +14,10 @@ import {
 import { type WorkloadRecords, workloadRecords } from "./state-tokens.ts";
 import { openDatabase, transaction } from "./database.ts";
 import { dropGrantsOf, grantSchema } from "./state-grants.ts";
+import type { HabitStore } from "../../detect/habits.ts";
 import type { LabelStore } from "../../inspect/flow-memory.ts";
 import { flowSchema, labelStore } from "./state-flow.ts";
+import { habitSchema, habitStore } from "./state-habits.ts";
 import { type PeerStore, peerSchema, peerStore } from "./state-peers.ts";
 import { pinSchema, type PinStore, pinStore } from "./state-pins.ts";
 
@@ -33,6 +35,8 @@ export interface StateStore extends CertificateRecords, WorkloadRecords {
   readonly version: () => number;
   readonly peers: PeerStore;
   readonly flow: LabelStore;
+  /** What is learned of callers; see `habitStore`. */
+  readonly habits: (key: Uint8Array, today: () => number) => HabitStore;
   readonly pins: PinStore;
   readonly close: () => void;
 }
@@ -47,7 +51,7 @@ const schema = `
 /** @throws Refusal `bad_state` if the file can't be opened or isn't ours */
 export function openState(file: string): StateStore {
   const db = openDatabase(file, (db) => {
-    db.exec(schema + certificateSchema + grantSchema + peerSchema + pinSchema + flowSchema);
+    db.exec(schema + certificateSchema + grantSchema + peerSchema + pinSchema + flowSchema + habitSchema);
     migrateCertificates(db);
   });
   const version = db.prepare("pragma data_version");
@@ -67,6 +71,7 @@ export function openState(file: string): StateStore {
     atomically: (work) => transaction(db, work),
     peers: peerStore(db),
     flow: labelStore(db),
+    habits: (key, today) => habitStore(db, key, today),
     pins: pinStore(db),
     version: () => Number(version.get()?.["data_version"]),
     close: () => db.close(),

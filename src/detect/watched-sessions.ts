@@ -1,0 +1,170 @@
+/** What sessions have done and read, of all of them: in memory, within bounds. Whoever asks says what time it is. */
+import { callValues } from "./calls/call-values.ts";
+import { toolClass } from "./calls/tool-class.ts";
+import {
+  type Call,
+  type CallModel,
+  freshTrail,
+  noteCall,
+  noteResult,
+  scoreCall,
+  sessionRisk,
+  type SessionRisk,
+  sizeOf,
+  type Trail,
+} from "./calls/watch.ts";
+import type { HabitCall, Habits } from "./habits.ts";
+import type { CallRisk, CallWatch, SeenCall } from "./session-watch.ts";
+
+/** As client sessions end. */
+const idleMs = 30 * 60_000;
+/** A session that has done nothing yet is some kilobytes. */
+const maxSessions = 10_000;
+/** Of all trails together. */
+const maxBytes = 128 * 1024 * 1024;
+/** Of a session, what may be learned. */
+const maxLearned = 64;
+
+interface Watched {
+  readonly identity: string;
+  readonly trail: Trail;
+  readonly calls: HabitCall[];
+  bytes: number;
+  risk: SessionRisk | undefined;
+  worst: number;
+  usedUnixMs: number;
+}
+
+/** @param habits what is known of callers, and learns of sessions that are over */
+export function watchedSessions(model: CallModel, habits: Habits): CallWatch {
+  const sessions = new Sessions(habits);
+  return {
+    of: (session, identity, atUnixMs) => ({
+      score: (call, nowUnixMs) => {
+        const used = sessions.use(session, identity, nowUnixMs);
+        return scored(used, call, { model, habits, nowUnixMs });
+      },
+      called: (call, nowUnixMs) => {
+        const used = sessions.use(session, identity, nowUnixMs);
+        noteCall(used.trail, named(call));
+        if (used.calls.length < maxLearned) used.calls.push(habitOf(call));
+        sessions.changed(session);
+      },
+      read: ({ server, tool, texts }, nowUnixMs) => {
+        const used = sessions.use(session, identity, Math.max(atUnixMs, nowUnixMs));
+        noteResult(used.trail, { tool: nameOf(server, tool), texts });
+        sessions.changed(session);
+      },
+    }),
+  };
+}
+
+class Sessions {
+  readonly #habits: Habits;
+  /** The least recently used first. */
+  readonly #sessions = new Map<string, Watched>();
+  #bytes = 0;
+
+  constructor(habits: Habits) {
+    this.#habits = habits;
+  }
+
+  /** A session that was idle for too long is over, and another one begins. */
+  use(session: string, identity: string, nowUnixMs: number): Watched {
+    this.#endIdle(nowUnixMs);
+    const used = this.#sessions.get(session) ?? begun(identity, nowUnixMs);
+    used.usedUnixMs = Math.max(used.usedUnixMs, nowUnixMs);
+    this.#sessions.delete(session);
+    this.#sessions.set(session, used);
+    return used;
+  }
+
+  changed(session: string): void {
+    const used = this.#sessions.get(session);
+    if (used === undefined) return;
+    const bytes = sizeOf(used.trail);
+    this.#bytes += bytes - used.bytes;
+    used.bytes = bytes;
+    for (const [oldest, each] of this.#sessions) {
+      const fits = this.#sessions.size <= maxSessions && this.#bytes <= maxBytes;
+      if (fits || oldest === session) return;
+      this.#end(oldest, each);
+    }
+  }
+
+  #endIdle(nowUnixMs: number): void {
+    for (const [session, used] of this.#sessions) {
+      if (nowUnixMs < used.usedUnixMs + idleMs) break;
+      this.#end(session, used);
+    }
+    this.#habits.learn(nowUnixMs);
+  }
+
+  #end(session: string, { identity, usedUnixMs, worst, calls, bytes }: Watched): void {
+    this.#bytes -= bytes;
+    this.#sessions.delete(session);
+    this.#habits.finished({ identity, endedUnixMs: usedUnixMs, worstRisk: worst, calls });
+  }
+}
+
+function begun(identity: string, nowUnixMs: number): Watched {
+  return {
+    identity,
+    trail: freshTrail(),
+    calls: [],
+    bytes: 0,
+    risk: undefined,
+    worst: 0,
+    usedUnixMs: nowUnixMs,
+  };
+}
+
+function scored(
+  used: Watched,
+  call: SeenCall,
+  {
+    model,
+    habits,
+    nowUnixMs,
+  }: { readonly model: CallModel; readonly habits: Habits; readonly nowUnixMs: number },
+): CallRisk {
+  const baseline = habits.of(used.identity);
+  const { risk, source, because, parts } = scoreCall({
+    trail: used.trail,
+    call: named(call),
+    baseline,
+    model,
+  });
+  used.risk = sessionRisk(used.risk, risk, nowUnixMs);
+  used.worst = Math.max(used.worst, risk);
+  return {
+    call: risk,
+    session: used.risk.risk,
+    source: source.replace(joint, "/"),
+    because,
+    parts: { ...parts },
+  };
+}
+
+/** Between a server's name and its tool's: the models take what stands before for no word of the tool's. */
+const joint = "__";
+
+function nameOf(server: string, tool: string): string {
+  return `${server}${joint}${tool}`;
+}
+
+function named({ server, tool, args, isReadOnly, purpose }: SeenCall): Call {
+  return {
+    server,
+    tool: nameOf(server, tool),
+    args,
+    // That it isn't said to read doesn't say that it writes.
+    ...(isReadOnly && { readOnly: true }),
+    ...(purpose !== "" && { intent: purpose }),
+  };
+}
+
+function habitOf(call: SeenCall): HabitCall {
+  const { tool, args, ...hints } = named(call);
+  return { tool, values: callValues(args), destroys: toolClass(tool, hints).destroys };
+}
