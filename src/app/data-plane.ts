@@ -1,5 +1,4 @@
 /** The gateway's data plane: the servers behind it, the doors in front, and its own certificates. */
-import { randomBytes } from "node:crypto";
 
 import { type InForce, termsAt, writtenInForce } from "../crypto/suites/in-force.ts";
 import { meteredUpstreams } from "../host/net/flow-meter.ts";
@@ -18,11 +17,6 @@ import { openGrants, type GrantStore } from "../host/store/state-grants.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
 import { svidLifetimeMs, trustedRoots } from "../identity/authority.ts";
 import { rootsDigest } from "../identity/roots-digest.ts";
-import { fingerprintKey } from "../inspect/fingerprints.ts";
-import { habits } from "../detect/habits.ts";
-import type { CallWatch } from "../detect/session-watch.ts";
-import { watchedSessions } from "../detect/watched-sessions.ts";
-import { type FlowMemory, flowMemory } from "../inspect/flow-memory.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Channel } from "../model/channel.ts";
@@ -56,10 +50,10 @@ import { statePaths } from "./state-folder.ts";
 import type { GrantsOptions } from "./upstream-auth.ts";
 import { type ConnectedServers, connectServers } from "./upstreams.ts";
 import { joinServers } from "./virtual-servers.ts";
+import { sessionsFlow, sessionsWatched } from "./session-memories.ts";
 import type { WatchedWorld } from "./watched-world.ts";
 import { openWebListeners, type OpenWebListeners } from "./web-listener.ts";
 import type { ServerTools } from "./tools/server-tools.ts";
-import { shippedCallModel } from "./detect/call-models.ts";
 import { type Watched, watchFlows } from "./flow-watch.ts";
 import { takeUpWebTerms } from "./web-terms.ts";
 import { type WorkloadEnrolment, workloadEnrolment } from "./workload-enrolment.ts";
@@ -331,20 +325,6 @@ async function openCallersGrants(
   opening.defer(store.close);
   return { store, clientName: `Latticegate (${domain})` };
 }
-
-/** What sessions have read: texts are known again by a key of this process, labels by the state. */
-function sessionsFlow({ state, clock }: OwnIdentity): FlowMemory {
-  const key = fingerprintKey(randomBytes(16));
-  return flowMemory(key, { store: state.flow, nowUnixMs: clock.nowUnixMs() });
-}
-
-/** What the models say of calls, by what is learned here of callers. */
-async function sessionsWatched({ state, keys, clock }: OwnIdentity): Promise<CallWatch> {
-  const store = state.habits(await keys.secret("habits"), () => Math.floor(clock.nowUnixMs() / dayMs));
-  return watchedSessions(await shippedCallModel(), habits(store));
-}
-
-const dayMs = 24 * 3_600_000;
 
 /** Where people are asked about held calls. */
 async function openApprovals(

@@ -1,0 +1,24 @@
+/** What is remembered of sessions: what they have read, and what the models make of their calls. */
+import { randomBytes } from "node:crypto";
+
+import { habits } from "../detect/habits.ts";
+import type { CallWatch } from "../detect/session-watch.ts";
+import { watchedSessions } from "../detect/watched-sessions.ts";
+import { fingerprintKey } from "../inspect/fingerprints.ts";
+import { type FlowMemory, flowMemory } from "../inspect/flow-memory.ts";
+import { shippedCallModel } from "./detect/call-models.ts";
+import type { OwnIdentity } from "./own-identity.ts";
+
+/** What sessions have read: texts are known again by a key of this process, labels by the state. */
+export function sessionsFlow({ state, clock }: OwnIdentity): FlowMemory {
+  const key = fingerprintKey(randomBytes(16));
+  return flowMemory(key, { store: state.flow, nowUnixMs: clock.nowUnixMs() });
+}
+
+/** What the models say of calls, by what is learned here of callers. */
+export async function sessionsWatched({ state, keys, clock }: OwnIdentity): Promise<CallWatch> {
+  const store = state.habits(await keys.secret("habits"), () => Math.floor(clock.nowUnixMs() / dayMs));
+  return watchedSessions(await shippedCallModel(), habits(store));
+}
+
+const dayMs = 24 * 3_600_000;
