@@ -169,7 +169,7 @@ rules:
     const [cut] = await entries("egress.cut");
     assert.match(
       cut?.facts["says"] ?? "",
-      /^The server "notes" sent [\d.]+ KiB of late to drop\.attacker\.example:\d+ \(127\.0\.0\.3\) and got 0 bytes back, on \w+ at \d\d:\d\d \(UTC\)\. It had never been there\. .* at most 64\.0 KiB may go there at once\. The connection was cut, and drop\.attacker\.example:\d+ is refused until/,
+      /^The server "notes" was sending [\d.]+ KiB of late to drop\.attacker\.example:\d+ \(127\.0\.0\.3\), and had got 0 bytes back, on \w+ at \d\d:\d\d \(UTC\)\. It had never been there\. .* at most 64\.0 KiB may go there at once\. The connection was cut after [\d.]+ KiB, and drop\.attacker\.example:\d+ is refused until/,
     );
     assert.ok(log.some((line) => line.includes('"egress.cut"') && line.includes("It had never been there")));
 
