@@ -12,6 +12,7 @@ import { makeJoinToken } from "../../src/app/certificate-authority.ts";
 import { connectHttp } from "../../src/app/connect.ts";
 import { type Exposed, startExpose } from "../../src/app/expose.ts";
 import { findBubblewrap } from "../../src/host/sandbox/open-sandbox.ts";
+import { systemCallFilter } from "../../src/host/sandbox/system-calls.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
 import { outsideAuthority } from "../support/certificates.ts";
 import { cli } from "../support/cli.ts";
@@ -169,7 +170,7 @@ rules:
     const [cut] = await entries("egress.cut");
     assert.match(
       cut?.facts["says"] ?? "",
-      /^The server "notes" sent [\d.]+ KiB of late to drop\.attacker\.example:\d+ \(127\.0\.0\.3\) and got 0 bytes back, on \w+ at \d\d:\d\d \(UTC\)\. It had never been there\. .* at most 64\.0 KiB may go there at once\. The connection was cut, and drop\.attacker\.example:\d+ is refused until/,
+      /^The server "notes" was sending [\d.]+ KiB of late to drop\.attacker\.example:\d+ \(127\.0\.0\.3\), and had got 0 bytes back, on \w+ at \d\d:\d\d \(UTC\)\. It had never been there\. .* at most 64\.0 KiB may go there at once\. The connection was cut after [\d.]+ KiB, and drop\.attacker\.example:\d+ is refused until/,
     );
     assert.ok(log.some((line) => line.includes('"egress.cut"') && line.includes("It had never been there")));
 
@@ -214,6 +215,18 @@ rules:
     undo.push(() => void listener.close());
     assert.match((await call("connect", { path: abstract })).error ?? "", /ECONNREFUSED/);
     assert.match((await call("connect", { path: "/var/run/docker.sock" })).error ?? "", /ENOENT/);
+  });
+
+  const filtered = systemCallFilter(process.arch) === undefined && "no filter for this machine";
+  test("can't ask the kernel for what no namespace holds", { skip: filtered }, async () => {
+    const vsock = 'socket(S, 40, 1, 0) ? print "made" : print 0 + $!';
+    assert.deepEqual(await call("perl", { text: vsock }), { value: "97" });
+    const usual = 'socket(S, 2, 1, 0) ? print "made" : print 0 + $!';
+    assert.deepEqual(await call("perl", { text: usual }), { value: "made" });
+    const ioUring = "print syscall(425, 8, 0), ' ', 0 + $!";
+    assert.deepEqual(await call("perl", { text: ioUring }), { value: "-1 38" });
+    const namespaces = "print syscall(272, 0x10000000) == -1 ? 'refused' : 'made'";
+    assert.deepEqual(await call("perl", { text: namespaces }), { value: "refused" });
   });
 
   test("sees its own processes alone, and of the environment what it is passed", async () => {

@@ -1,8 +1,9 @@
 /**
  * A stdio MCP server that tries to get out, and tells how it went. `tools/call` of: `fetch` asks for its `url`, with so
  * many `bytes` as a body; `connect` opens a connection to `host` and `port` by itself, or to the socket at `path`;
- * `read`, `write` and `list` do that with `path`; `env` and `processes` answer with what they see.
+ * `read`, `write` and `list` do that with `path`; `perl` runs its `text`; `env` and `processes` answer with what they see.
  */
+import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { createInterface } from "node:readline";
@@ -13,6 +14,7 @@ interface Arguments {
   readonly host: string;
   readonly port: number;
   readonly path: string;
+  readonly text: string;
 }
 
 // Its destinations have certificates of nobody's.
@@ -32,6 +34,7 @@ const tools: Readonly<Record<string, (given: Arguments) => unknown>> = {
   read: ({ path }) => readFileSync(path, "utf8"),
   write: ({ path }) => writeFileSync(path, "written in the sandbox"),
   list: ({ path }) => readdirSync(path),
+  perl: ({ text }) => execFileSync("perl", ["-e", text], { encoding: "utf8" }),
   env: () => process.env,
   processes: () => readdirSync("/proc").filter((name) => /^\d+$/.test(name)).length,
 };

@@ -1,5 +1,5 @@
 /** One connection that a server made by itself, from its opening to its end: counted, watched, and ended in the middle where it has to be. */
-import { type Burst, burstIn, burstInWords } from "../../detect/egress/burst.ts";
+import { type Burst, burstIn, burstInWords, sizeText } from "../../detect/egress/burst.ts";
 import { hourOfWeek } from "../../detect/egress/destination-memory.ts";
 import { groupNumbered } from "../../crypto/suites/key-exchange.ts";
 import { parseAddress } from "../../expr/network.ts";
@@ -70,11 +70,6 @@ export function openCrossing(about: CrossingAbout, options: CrossingOptions): Cr
     isOver: false,
   };
   const stop = (because: string): string => (going.because ??= because);
-  /** What breaks a bound doesn't go on itself. */
-  const withheld = (way: "sent" | "received", bytes: number, because: string): string => {
-    going[way] -= bytes;
-    return stop(because);
-  };
   const crossing: Crossing = {
     addresses: about.addresses,
     reached: (address) => void (going.address = address),
@@ -87,10 +82,17 @@ export function openCrossing(about: CrossingAbout, options: CrossingOptions): Cr
       if (going.because !== undefined) return going.because;
       going[way] += bytes;
       const denied = whyDenied(about, going, options);
-      if (denied !== undefined) return withheld(way, bytes, denied);
+      if (denied !== undefined) {
+        going[way] -= bytes;
+        return stop(denied);
+      }
       const burst = burstAfter(about.destination, { way, bytes }, options);
       if (burst === undefined) return undefined;
-      if (about.verdict.kind === "learn") return withheld(way, bytes, cut(about, going, burst, options));
+      if (about.verdict.kind === "learn") {
+        // What breaks the bound doesn't go on itself.
+        going.sent -= bytes;
+        return stop(cut(about, going, burst, options));
+      }
       note(about, going, burst, options);
       return undefined;
     },
@@ -165,7 +167,7 @@ function cut(about: CrossingAbout, going: Going, burst: Burst, options: Crossing
       reason: error instanceof Error ? error.message : "unknown",
     });
   }
-  const done = `The connection was cut, and ${destination} is refused until "latticegate egress lift ${destination}".`;
+  const done = `The connection was cut after ${sizeText(going.sent)}, and ${destination} is refused until "latticegate egress lift ${destination}".`;
   records.cut(about.callId, {
     destination,
     address: going.address,

@@ -1,5 +1,5 @@
 /** The sandbox of an exposed server: its proxy, its rules as they are now, and the trial that shows it holds. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
@@ -13,6 +13,7 @@ import {
   planSandbox,
   trySandbox,
 } from "../../host/sandbox/open-sandbox.ts";
+import { systemCallFilter } from "../../host/sandbox/system-calls.ts";
 import type { ChildSpec } from "../../host/stdio/child.ts";
 import { openEgress } from "../../host/store/state-egress.ts";
 import { watchFiles } from "../../host/store/watched-files.ts";
@@ -64,7 +65,8 @@ export async function openSandbox(
   const folder = await mkdtemp(path.join(tmpdir(), "latticegate-egress-"));
   opening.defer(() => rm(folder, { recursive: true, force: true }));
   const socket = path.join(folder, "egress.sock");
-  const plan = planSandbox({ readable, writable, state, socket }, await findBubblewrap());
+  const filter = await filterIn(folder);
+  const plan = planSandbox({ readable, writable, state, socket, filter }, await findBubblewrap());
   const [program = "", ...args] = options.command;
   const unseen = checkCommandShown([program, ...args], plan);
   const settings = followedSettings(options, opening);
@@ -77,11 +79,22 @@ export async function openSandbox(
   });
   opening.defer(proxy.stop);
   await trySandbox(plan);
+  log.info("sandbox.ready", { bwrap: plan.bwrap, rules: settings().rules.length });
   for (const file of unseen)
     log.warn("sandbox.unseen", { file, says: "the server can't see it; --readable shows it" });
   if (!plan.isModern)
     log.warn("sandbox.old", { says: "bubblewrap before 0.8 doesn't bound what is written to /tmp" });
+  if (plan.filter === undefined)
+    log.warn("sandbox.unfiltered", { says: `system calls aren't filtered on ${process.arch}` });
   return (child) => contained(child, plan);
+}
+
+async function filterIn(folder: string): Promise<string | undefined> {
+  const program = systemCallFilter(process.arch);
+  if (program === undefined) return undefined;
+  const file = path.join(folder, "system-calls.bpf");
+  await writeFile(file, program, { mode: 0o600 });
+  return file;
 }
 
 /** A file that is replaced counts at once, whole or not at all. */

@@ -130,7 +130,7 @@ test("the explanation says who, where, how much, what was normal", () => {
   };
   assert.equal(
     burstInWords(found, about),
-    'The server "notes" sent 300.0 KiB of late to x.example:443 (198.18.0.1) and got 1.0 KiB back, on Sunday at 03:12 (UTC). It had never been there. It was never seen to send anything at that hour of the week, so at most 64.0 KiB may go there at once.',
+    'The server "notes" was sending 300.0 KiB of late to x.example:443 (198.18.0.1), and had got 1.0 KiB back, on Sunday at 03:12 (UTC). It had never been there. It was never seen to send anything at that hour of the week, so at most 64.0 KiB may go there at once.',
   );
   const known = burst(sending(visited(20, 500 * KiB), 9000 * KiB, 0), usualHours);
   assert.ok(known);

@@ -85,7 +85,7 @@ export function burstInWords(
   const { server, destination, address, when } = about;
   const how = burst.kind === "burst" ? "of late" : "in all";
   return [
-    `The server "${server}" sent ${sizeText(sentBytes)} ${how} to ${destination} (${address}) and got ${sizeText(receivedBytes)} back, ${when}.`,
+    `The server "${server}" was sending ${sizeText(sentBytes)} ${how} to ${destination} (${address}), and had got ${sizeText(receivedBytes)} back, ${when}.`,
     placeInWords(burst),
     `${isQuietHour ? "It was never seen to send anything at that hour of the week" : "It is usual for it to send something at that hour of the week"}, so at most ${sizeText(allowedBytes)} may go there${burst.kind === "burst" ? " at once" : ""}.`,
   ].join(" ");

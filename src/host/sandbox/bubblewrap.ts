@@ -18,6 +18,8 @@ export interface SandboxPlan {
   readonly hidden: string;
   /** The proxy's socket, outside. */
   readonly socket: string;
+  /** A file with the filter of system calls; absent where there is none for this machine. */
+  readonly filter?: string | undefined;
 }
 
 const inside = {
@@ -83,14 +85,21 @@ export function contained(child: ChildSpec, plan: SandboxPlan): ChildSpec {
   const folder = child.cwd !== undefined && isShown(child.cwd, plan) ? child.cwd : inside.home;
   return {
     ...child,
-    command: [plan.bwrap, ...bubblewrapArguments(plan, folder), ...runInside("--", child.command)],
+    command: [...entering(plan, folder), ...runInside("--", child.command)],
     env: { ...child.env, ...environment },
   };
 }
 
 /** A command that says, from inside, what can be seen there of these paths. */
 export function checkCommand(plan: SandboxPlan, paths: readonly string[]): readonly [string, ...string[]] {
-  return [plan.bwrap, ...bubblewrapArguments(plan, inside.home), ...runInside("--check", paths)];
+  return [...entering(plan, inside.home), ...runInside("--check", paths)];
+}
+
+/** Bubblewrap wants the filter as an open file: the shell opens it, and is bubblewrap then. */
+function entering(plan: SandboxPlan, folder: string): readonly [string, ...string[]] {
+  const [program, ...args] = [plan.bwrap, ...bubblewrapArguments(plan, folder)] as const;
+  if (plan.filter === undefined) return [program, ...args];
+  return ["/bin/sh", "-c", 'exec 3<"$0" && exec "$@"', plan.filter, program, "--seccomp", "3", ...args];
 }
 
 function runInside(mode: "--" | "--check", rest: readonly string[]): readonly string[] {

@@ -18,6 +18,7 @@ export interface SandboxRequest {
   /** The sidecar's state folder. */
   readonly state: string;
   readonly socket: string;
+  readonly filter?: string | undefined;
 }
 
 export type Bubblewrap = Pick<SandboxPlan, "bwrap" | "isModern">;
@@ -52,6 +53,7 @@ export function planSandbox(request: SandboxRequest, bubblewrap: Bubblewrap): Sa
     writable: request.writable.map((each) => realOne(each, "--writable")),
     hidden: realpathSync(request.state),
     socket: request.socket,
+    filter: request.filter,
   };
   checkPaths(plan);
   return plan;
