@@ -32,6 +32,7 @@ import { cryptoRotate } from "./crypto-rotate.ts";
 import { cryptoPeers, cryptoPeersAccept } from "./crypto-peers.ts";
 import { cryptoStatus } from "./crypto-status.ts";
 import { delegate } from "./delegate.ts";
+import { detectEvalText, detectEvalTools, detectTrainText } from "./detect-text.ts";
 import { doctor } from "./doctor.ts";
 import { expose } from "./expose.ts";
 import { grant, grantRevoke, grants } from "./grant.ts";
@@ -141,6 +142,9 @@ export const commands = [
   policyBundleRollBack,
   policyBundleFollow,
   identityExport,
+  detectTrainText,
+  detectEvalText,
+  detectEvalTools,
   benchHandshake,
 ] as const satisfies readonly Command[];
 
