@@ -48,9 +48,9 @@ export const toolMarks: readonly ToolMark[] = [
   },
   {
     kind: "tool.extra",
-    severity: "medium",
+    severity: "high",
     means: "wants more than it needs in its parameters",
-    form: /\b(?:pass|include|provide|put|append|attach|add|insert|supply|fill|copy|place|encode|write)(?:s|ing)?\b[^.\n]{0,60}\b(?:contents? of|conversation|chat history|previous messages?|system prompt|full context|all (?:the )?(?:messages|context|tools?|files?|data)|env(?:ironment)? variables?|credentials?|passwords?|api keys?|secrets?|private keys?|ssh keys?)\b/gi,
+    form: /\b(?:pass|include|provide|put|append|attach|add|insert|supply|fill|copy|place|encode|write)(?:s|ing)?\b[^.\n]{0,60}\b(?:(?:full |entire |whole )conversation|conversation history|chat history|previous messages?|system prompt|full context|all (?:the )?(?:messages|context)|(?:file )?contents? of (?:~|\/|\.|the (?:\.|~|\/))|env(?:ironment)? variables?|credentials?|passwords?|api keys?|secrets?|private keys?|ssh keys?)\b/gi,
   },
 ];
 
