@@ -33,6 +33,8 @@ import { cryptoPeers, cryptoPeersAccept } from "./crypto-peers.ts";
 import { cryptoStatus } from "./crypto-status.ts";
 import { delegate } from "./delegate.ts";
 import { detectEvalFlows, detectTrainFlows } from "./detect-flows.ts";
+import { detectEvalText, detectEvalTools, detectTrainText } from "./detect-text.ts";
+import { detectReport, detectWatch } from "./detect-watch.ts";
 import { doctor } from "./doctor.ts";
 import { egressLift, egressList } from "./egress.ts";
 import { expose } from "./expose.ts";
@@ -145,8 +147,13 @@ export const commands = [
   policyBundleRollBack,
   policyBundleFollow,
   identityExport,
+  detectWatch,
+  detectReport,
   detectTrainFlows,
   detectEvalFlows,
+  detectTrainText,
+  detectEvalText,
+  detectEvalTools,
   benchHandshake,
 ] as const satisfies readonly Command[];
 

@@ -75,6 +75,11 @@ export function skeleton(name: string): string {
   return alikeInAscii.reduce((text, [look, letter]) => text.replace(look, letter), plain);
 }
 
+/** Letters of other scripts that look like Latin ones, as those. */
+export function inLatin(text: string): string {
+  return Array.from(text, (letter) => latinFor.get(letter) ?? letter).join("");
+}
+
 /** Words in which a letter poses as one of another script, and runs of letters in a style that isn't ASCII's. */
 export function posingLetters(text: string): readonly HiddenSpan[] {
   if (!/[^\p{ASCII}]/u.test(text)) return [];

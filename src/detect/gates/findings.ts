@@ -4,7 +4,9 @@ import { decodingsOf } from "../../wire/decodings.ts";
 import { hiddenIn } from "./hidden.ts";
 import { gateFinding } from "./kinds.ts";
 import { defaultLimits, type Leaf, type Leaves, leavesOf, type Limits, within } from "./leaves.ts";
+import { type Annotations, isDestructive, type Lookalikes, shadowing } from "./names.ts";
 import { personalIn } from "./personal-data.ts";
+import { checkSchema, type SchemaVerdict } from "./schema.ts";
 import { namedSecret, secretsIn } from "./secrets.ts";
 import { traitsOf } from "./traits.ts";
 
@@ -12,16 +14,42 @@ export interface CallLookedAt {
   readonly server: string;
   readonly tool: string;
   readonly args: unknown;
+  /** As the server declared it, and it is pinned; without it nothing is held against it. */
+  readonly inputSchema?: unknown;
+  readonly annotations?: Annotations;
+  /** A person has said yes to this very call. */
+  readonly isConfirmed?: boolean;
+  /** The tools of all servers (`lookalikesOf`). */
+  readonly tools?: Lookalikes;
 }
 
 /** More of a message would only be more of the same. */
 const maxFindings = 64;
 
 /** Secrets and personal data that leave in arguments, hidden text there, and what the tool's declaration says against the call. */
-export function findingsInCall({ args }: CallLookedAt, limits: Limits = defaultLimits): readonly Finding[] {
-  const leaves = leavesOf(args, "arguments", limits);
+export function findingsInCall(call: CallLookedAt, limits: Limits = defaultLimits): readonly Finding[] {
+  const leaves = leavesOf(call.args, "arguments", limits);
   const named = leaves.leaves.flatMap((leaf) => namedSecret(leaf));
-  return [...named, ...findingsIn(leaves)].slice(0, maxFindings);
+  return [...findingsOfTool(call), ...named, ...findingsIn(leaves)].slice(0, maxFindings);
+}
+
+function findingsOfTool(call: CallLookedAt): readonly Finding[] {
+  const { server, tool, args, inputSchema, annotations, isConfirmed, tools } = call;
+  const found: Finding[] = [];
+  const others = tools === undefined ? [] : shadowing(server, tool, tools);
+  if (others.length > 0)
+    found.push(
+      gateFinding("shadowed", "tool", "Another server has a tool of that name, or one that looks like it."),
+    );
+  if (isConfirmed !== true && isDestructive(tool, annotations))
+    found.push(gateFinding("destructive", "tool", "The call can't be undone, and nobody confirmed it."));
+  const verdict: SchemaVerdict =
+    inputSchema === undefined ? { kind: "fits" } : checkSchema(args ?? {}, inputSchema, "arguments");
+  if (verdict.kind === "differs")
+    found.push(gateFinding("schema", verdict.at, `The tool's schema doesn't allow that (${verdict.what}).`));
+  if (verdict.kind === "unread")
+    found.push(gateFinding("unread", "arguments", "The tool's schema asks for more than is gone through."));
+  return found;
 }
 
 /** Secrets, personal data and hidden text in what a server says. */

@@ -40,7 +40,7 @@ export const cues = [
     kind: "told.new-orders",
     severity: "high",
     means: "claims that other instructions count now",
-    steps: [["now", "system", "urgent"], "orders", ["you", "run", "must", "send", "read"]],
+    steps: ["now", "orders", ["you", "run", "must", "send", "read"]],
     gap: 6,
   },
   {
@@ -48,6 +48,13 @@ export const cues = [
     severity: "high",
     means: "tells the reader to keep something from its user",
     steps: ["not", "tell", ["user", "orders", "tool", "you"]],
+    gap: 4,
+  },
+  {
+    kind: "told.conceal",
+    severity: "high",
+    means: "tells the reader to keep something from its user",
+    steps: ["tell", "not", "user"],
     gap: 4,
   },
   {

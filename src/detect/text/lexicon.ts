@@ -115,7 +115,7 @@ const words: Readonly<Record<WordClass, string>> = {
     update upload use validate verify view visit wipe withdraw write`,
   role: `pretend imagine roleplay simulate impersonate jailbreak jailbroken dan unrestricted unfiltered actúa imagina imagine
     fais-semblant stell притворись представь`,
-  now: `now henceforth onwards forward ahora désormais maintenant jetzt nun ora agora nu теперь отныне`,
+  now: `now new updated revised nuevas nuevos nouvelles neue nuove novas henceforth onwards forward ahora désormais maintenant jetzt nun ora agora nu теперь отныне`,
   every: `every each any all whenever always cualquier todas chaque tous toutes jede jeder alle ogni tutti todas alle каждый
     все любой`,
   please: `please kindly por favor svp bitte prego пожалуйста`,

@@ -2,7 +2,7 @@
 import { type Cue, cues } from "./cues.ts";
 import { bitOf, type WordClass } from "./lexicon.ts";
 import { requestAt } from "./requests.ts";
-import { sentenceEnd, type Words } from "./words.ts";
+import { isEnd, sentenceEnd, type Words } from "./words.ts";
 
 export interface CueMatch {
   /** Of `cues`. */
@@ -49,9 +49,9 @@ export function matchCues(text: string, all: Words, range: Range = { from: 0, to
   let [words, sentences, isFirst] = [0, 0, true];
   for (let i = range.from; i < range.to; i++) {
     const bits = all.bits[i] ?? 0;
-    if (bits === sentenceEnd) {
+    if (isEnd(bits)) {
       isFirst = true;
-      for (const { words: met } of states) met.fill(-1);
+      if (bits === sentenceEnd) for (const { words: met } of states) met.fill(-1);
       continue;
     }
     words++;

@@ -2,7 +2,7 @@
  * A text as a model reads it: without characters that aren't seen, letters in other styles as plain ones, escapes as what they
  * stand for; and for each character where it stands in the original.
  */
-import { skeleton } from "../../wire/posing-letters.ts";
+import { inLatin } from "../../wire/posing-letters.ts";
 
 export interface ReadText {
   readonly text: string;
@@ -46,8 +46,20 @@ function partAt(text: string, i: number): Part {
   const code = text.charCodeAt(i);
   if (code === backslash) return escapeAt(text, i);
   if (code < 128) return { becomes: text[i] ?? "", takes: 1 };
-  const character = String.fromCodePoint(text.codePointAt(i) ?? 0);
+  const point = text.codePointAt(i) ?? 0;
+  if (isTag(point)) return tagAt(text, i, point);
+  const character = String.fromCodePoint(point);
   return { becomes: folded(character), takes: character.length };
+}
+
+/** ASCII once more, unseen (U+E0020…U+E007E): a model may read it, as a text of its own. */
+function isTag(point: number): boolean {
+  return point >= 0xe0020 && point < 0xe007f;
+}
+
+function tagAt(text: string, i: number, point: number): Part {
+  const isFirst = i < 2 || !isTag(text.codePointAt(i - 2) ?? 0);
+  return { becomes: `${isFirst ? "\n" : ""}${String.fromCharCode(point - 0xe0000)}`, takes: 2 };
 }
 
 const backslash = 92;
@@ -66,9 +78,6 @@ function escapeAt(text: string, i: number): Part {
 const unseenForm = /[\p{Cf}\p{Variation_Selector}\p{Cs}\u034F\u115F\u1160\u3164\uFFA0]/u;
 
 function folded(character: string): string {
-  // ASCII once more, as tags: a model may read them.
-  const code = character.codePointAt(0) ?? 0;
-  if (code > 0xe0020 && code < 0xe007f) return String.fromCharCode(code - 0xe0000);
   if (unseenForm.test(character)) return "";
   const plain = character.normalize("NFKC");
   return plain.length <= longest ? plain : character;
@@ -77,7 +86,7 @@ function folded(character: string): string {
 /** Words in which letters of one script pose as another's, in one script. Lengths stay. */
 function unmixed(text: string): string {
   return text.replaceAll(mixed, (word) => {
-    const plain = skeleton(word);
+    const plain = inLatin(word);
     return plain.length === word.length ? plain : word;
   });
 }

@@ -1,6 +1,6 @@
 /** Whether a sentence asks its reader to do or to answer something: by its first words alone. */
 import { bitOf } from "./lexicon.ts";
-import { sentenceEnd, type Words } from "./words.ts";
+import { isEnd, sentenceEnd, type Words } from "./words.ts";
 
 /** `order`: begins with what is to be done; `question`: asks for an answer. */
 export type Request = "order" | "question";
@@ -49,14 +49,14 @@ function behindSoftening(
   let isAskedNicely = false;
   for (; at < Math.min(length, i + 3); at++) {
     const word = bits[at] ?? sentenceEnd;
-    if (word === sentenceEnd || (word & softening) === 0) break;
+    if (isEnd(word) || (word & softening) === 0) break;
     isAskedNicely ||= (word & bitOf("please")) !== 0;
   }
   return { at, isAskedNicely };
 }
 
 function wordAt(text: string, { length, starts, ends, bits }: Words, i: number): string {
-  if (i >= length || bits[i] === sentenceEnd) return "";
+  if (i >= length || isEnd(bits[i] ?? sentenceEnd)) return "";
   return text.slice(starts[i], Math.min(ends[i] ?? 0, (starts[i] ?? 0) + 24)).toLowerCase();
 }
 

@@ -113,7 +113,8 @@ const means: ReadonlyMap<string, string> = new Map(
 
 /** One finding a kind, in the words of the table; and one if not all was looked at. */
 export function findingsOfScan({ spans, unread }: TextScan, at: string): readonly Finding[] {
-  const first = new Map(spans.toReversed().map((span) => [span.kind, span]));
+  const first = new Map<string, TextSpan>();
+  for (const span of spans) if (!first.has(span.kind)) first.set(span.kind, span);
   const told = [...first.values()].map(({ kind, severity, start }): Finding => {
     return { kind, severity, at, says: `The text ${means.get(kind) ?? kind}, at character ${start}.` };
   });

@@ -6,11 +6,18 @@ export interface Words {
   readonly length: number;
   readonly starts: Int32Array;
   readonly ends: Int32Array;
-  /** Classes of the word, or `sentenceEnd`. */
+  /** Classes of the word, or an end. */
   readonly bits: Int32Array;
 }
 
 export const sentenceEnd = -1;
+/** A colon, or a line's end: what follows begins anew, and belongs to what was before. */
+const clauseEnd = -2;
+
+/** Of a sentence or a part of one. */
+export function isEnd(bits: number): boolean {
+  return bits < 0;
+}
 
 export function wordsOf(text: string): Words {
   const most = text.length + 1;
@@ -29,7 +36,8 @@ export function wordsOf(text: string): Words {
     }
     if (start !== -1) pushWord(words, text, start, i);
     start = -1;
-    if (endsSentence(code, text.charCodeAt(i + 1))) pushEnd(words, i);
+    const end = endAt(code, text.charCodeAt(i + 1));
+    if (end !== undefined) pushEnd(words, i, end);
   }
   return words;
 }
@@ -51,11 +59,15 @@ function pushWord(words: Growing, text: string, start: number, end: number): voi
 }
 
 /** Ends that follow each other are one: the arrays have room for a word and an end each. */
-function pushEnd(words: Growing, at: number): void {
-  if (words.length === 0 || words.bits[words.length - 1] === sentenceEnd) return;
+function pushEnd(words: Growing, at: number, end: number): void {
+  if (words.length === 0) return;
+  if (isEnd(words.bits[words.length - 1] ?? 0)) {
+    if (end === sentenceEnd) words.bits[words.length - 1] = sentenceEnd;
+    return;
+  }
   words.starts[words.length] = at;
   words.ends[words.length] = at;
-  words.bits[words.length] = sentenceEnd;
+  words.bits[words.length] = end;
   words.length++;
 }
 
@@ -82,9 +94,12 @@ function isLetter(code: number): boolean {
   );
 }
 
-/** A full stop within a word ends nothing. */
-function endsSentence(code: number, next: number): boolean {
-  if (code === lineFeed || code === 59 || code === 0x3002) return true;
-  const isStop = code === 46 || code === 33 || code === 63 || code === 58;
-  return isStop && (Number.isNaN(next) || next <= 32 || next === 34 || next === 39 || next === 41);
+/** A full stop within a word ends nothing; a line may go on in the next. */
+function endAt(code: number, next: number): number | undefined {
+  if (code === lineFeed) return next === lineFeed ? sentenceEnd : clauseEnd;
+  if (code === 0x3b || code === 0x3002) return sentenceEnd;
+  const isBeforeSpace = Number.isNaN(next) || next <= 32 || next === 34 || next === 39 || next === 41;
+  if (!isBeforeSpace) return undefined;
+  if (code === 0x3a) return clauseEnd;
+  return code === 0x2e || code === 0x21 || code === 0x3f ? sentenceEnd : undefined;
 }
