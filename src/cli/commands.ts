@@ -31,6 +31,7 @@ import { cryptoProfiles, cryptoSuites } from "./crypto-profiles.ts";
 import { cryptoRotate } from "./crypto-rotate.ts";
 import { cryptoPeers, cryptoPeersAccept } from "./crypto-peers.ts";
 import { cryptoStatus } from "./crypto-status.ts";
+import { detectCalibrate, detectEvalCalls, detectTrainCalls } from "./detect-calls.ts";
 import { delegate } from "./delegate.ts";
 import { doctor } from "./doctor.ts";
 import { expose } from "./expose.ts";
@@ -141,6 +142,9 @@ export const commands = [
   policyBundleRollBack,
   policyBundleFollow,
   identityExport,
+  detectTrainCalls,
+  detectCalibrate,
+  detectEvalCalls,
   benchHandshake,
 ] as const satisfies readonly Command[];
 
