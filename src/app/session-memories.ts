@@ -6,7 +6,8 @@ import type { CallWatch } from "../detect/session-watch.ts";
 import { watchedSessions } from "../detect/watched-sessions.ts";
 import { fingerprintKey } from "../inspect/fingerprints.ts";
 import { type FlowMemory, flowMemory } from "../inspect/flow-memory.ts";
-import { shippedCallModel } from "./detect/call-models.ts";
+import { readCallModel } from "./detect/calls/call-model-file.ts";
+import { shippedModel } from "./shipped-models.ts";
 import type { OwnIdentity } from "./own-identity.ts";
 
 /** What sessions have read: texts are known again by a key of this process, labels by the state. */
@@ -18,7 +19,7 @@ export function sessionsFlow({ state, clock }: OwnIdentity): FlowMemory {
 /** What the models say of calls, by what is learned here of callers. */
 export async function sessionsWatched({ state, keys, clock }: OwnIdentity): Promise<CallWatch> {
   const store = state.habits(await keys.secret("habits"), () => Math.floor(clock.nowUnixMs() / dayMs));
-  return watchedSessions(await shippedCallModel(), habits(store));
+  return watchedSessions(await readCallModel(shippedModel("calls")), habits(store));
 }
 
 const dayMs = 24 * 3_600_000;

@@ -31,6 +31,7 @@ import { cryptoProfiles, cryptoSuites } from "./crypto-profiles.ts";
 import { cryptoRotate } from "./crypto-rotate.ts";
 import { cryptoPeers, cryptoPeersAccept } from "./crypto-peers.ts";
 import { cryptoStatus } from "./crypto-status.ts";
+import { detectCalibrate, detectEvalCalls, detectTrainCalls } from "./detect-calls.ts";
 import { delegate } from "./delegate.ts";
 import { detectEvalFlows, detectTrainFlows } from "./detect-flows.ts";
 import { detectEvalText, detectEvalTools, detectTrainText } from "./detect-text.ts";
@@ -154,6 +155,9 @@ export const commands = [
   detectTrainText,
   detectEvalText,
   detectEvalTools,
+  detectTrainCalls,
+  detectCalibrate,
+  detectEvalCalls,
   benchHandshake,
 ] as const satisfies readonly Command[];
 

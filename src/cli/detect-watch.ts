@@ -1,7 +1,8 @@
 /** `latticegate detect watch | report` */
 import { writeFile } from "node:fs/promises";
 
-import { shippedCallModel } from "../app/detect/call-models.ts";
+import { readCallModel } from "../app/detect/calls/call-model-file.ts";
+import { shippedModel } from "../app/shipped-models.ts";
 import { jsonLines } from "../app/detect/json-lines.ts";
 import { Mirror, type MirroredCall } from "../app/detect/mirror.ts";
 import { reportPage } from "../app/detect/report-page.ts";
@@ -77,7 +78,7 @@ async function* mirrored(call: CommandCall): AsyncGenerator<ReturnType<Mirror["t
   if (file === undefined || more.length > 0)
     throw new Refusal("bad_config", "Name one file with a copy of traffic.");
   const isReadOnly = matcher(call.texts("read-only"));
-  const watch = watchedSessions(await shippedCallModel(), noHabits);
+  const watch = watchedSessions(await readCallModel(shippedModel("calls")), noHabits);
   const mirror = new Mirror(watch, (server, tool) => isReadOnly(`${server}/${tool}`));
   for await (const line of jsonLines(file)) yield mirror.take(line);
 }

@@ -9,7 +9,6 @@ import { type Asked, asked } from "./asked.ts";
 import { copiedShare, type Matches, matchesOf, type ValueOrigin } from "./matches.ts";
 import { type ToolClass, toolClass } from "./tool-class.ts";
 import type { Trail } from "./trail.ts";
-import { cueScore } from "./vocabulary.ts";
 
 /** Version of what stands here: a model of other features is refused. */
 export const callFeaturesVersion = "calls-1";
@@ -21,8 +20,6 @@ const directions = {
   openWorld: 1,
   actions: 0,
   // session
-  position: 0,
-  results: 0,
   writesBefore: 0,
   sinceResult: 0,
   continues: 0,
@@ -36,22 +33,17 @@ const directions = {
   overLargest: 1,
   length: 1,
   newDomain: 1,
-  // cue: how what was read sounds
-  cueMost: 1,
-  cueLast: 1,
   // prov: where the values come from
   shared: 0,
   sharedLast: 0,
   cueAtShared: 1,
   sharedCue: 1,
-  values: 0,
   valuesFound: 0,
   valuesOnlyLast: 0,
   valueCue: 1,
   valueCueLeast: 1,
   tainted: 1,
   taintedShare: 1,
-  names: 0,
   namesFound: 0,
   namesNowhere: 0,
   nameProse: 1,
@@ -61,7 +53,6 @@ const directions = {
   nameNew: 1,
   // exfiltration
   copied: 1,
-  longest: 0,
   // act: the action described together with its values
   covered: 0,
   act: 1,
@@ -73,7 +64,6 @@ const directions = {
   namedAct: 0,
   actTimesCue: 1,
   actAge: 0,
-  writesCue: 1,
 } as const satisfies Record<string, -1 | 0 | 1>;
 
 /** Only where the caller's prompt or declared intent is known. */
@@ -148,11 +138,9 @@ export function see(trail: Trail, call: Call, baseline: Baseline | undefined): S
     ...ofClass(tool),
     ...ofSession(trail, values),
     ...ofBaseline(rare),
-    ...ofCues(trail, tool),
     ...ofProvenance(trail, matches),
     ...ofNames(trail, matches),
     copied: copiedShare(trail, values),
-    longest: Math.log1p(values.reduce((most, { chars }) => Math.max(most, chars), 0)),
     ...ofAct(trail, act, matches),
   };
   const shared = features.shared;
@@ -182,8 +170,6 @@ function ofSession(trail: Trail, values: readonly CallValue[]) {
   const own = words.filter((word) => trail.used.has(word)).length;
   const last = trail.results.at(-1)?.seq ?? -1;
   return {
-    position: Math.log1p(trail.callCount),
-    results: trail.results.length,
     writesBefore: Math.min(trail.writes, 8),
     sinceResult: last === -1 ? 9 : Math.min(8, trail.callCount - 1 - last),
     continues: words.length === 0 ? 0 : own / words.length,
@@ -192,23 +178,6 @@ function ofSession(trail: Trail, values: readonly CallValue[]) {
 
 function ofBaseline({ isKnown: _, param: __, ...rest }: Unusual) {
   return rest;
-}
-
-function ofCues(trail: Trail, { writes }: ToolClass) {
-  let [cueMost, cueLast] = [0, 0];
-  const last = trail.results.length - 1;
-  for (const [index, { firstBlock, blocks, isTrusted }] of trail.results.entries()) {
-    if (isTrusted) continue;
-    for (let block = firstBlock; block < firstBlock + blocks; block += 2) {
-      let families = 0;
-      for (let near = block; near < Math.min(block + 4, firstBlock + blocks); near++)
-        families |= trail.cues[near] ?? 0;
-      const cue = cueScore(families);
-      cueMost = Math.max(cueMost, cue);
-      if (index === last) cueLast = Math.max(cueLast, cue);
-    }
-  }
-  return { cueMost, cueLast, writesCue: writes ? cueMost : 0 };
 }
 
 function ofProvenance(trail: Trail, { windows, weight, cueAt, origins }: Matches) {
@@ -229,7 +198,6 @@ function ofProvenance(trail: Trail, { windows, weight, cueAt, origins }: Matches
     sharedLast,
     cueAtShared,
     sharedCue,
-    values: Math.min(origins.length, 12),
     valuesFound: origins.length === 0 ? 0 : found.length / origins.length,
     valuesOnlyLast:
       origins.length === 0 ? 0 : found.filter(({ isOnlyInLast }) => isOnlyInLast).length / origins.length,
@@ -248,7 +216,6 @@ function ofNames(trail: Trail, { origins }: Matches) {
   const found = named.filter(({ results }) => results > 0);
   const isNew = ({ value }: ValueOrigin): boolean => !value.names.some((name) => trail.used.has(name));
   return {
-    names: Math.min(named.length, 6),
     namesFound: found.length,
     namesNowhere: named.filter((origin) => origin.results === 0 && isNew(origin)).length,
     nameProse: Math.max(0, ...found.map(({ prose }) => prose)),

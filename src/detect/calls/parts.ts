@@ -3,14 +3,13 @@ import { scoreOf, type Trees } from "../learn/trees.ts";
 import { featureNames } from "./features.ts";
 
 const sides = {
-  seq: ["surprise", "newTool", "newEdge", "position", "writesBefore", "sinceResult", "continues", "results"],
-  param: ["newValues", "newNames", "number", "overLargest", "length", "newDomain", "longest"],
+  seq: ["surprise", "newTool", "newEdge", "writesBefore", "sinceResult", "continues"],
+  param: ["newValues", "newNames", "number", "overLargest", "length", "newDomain"],
   prov: [
     "shared",
     "sharedLast",
     "valuesFound",
     "valuesOnlyLast",
-    "names",
     "namesFound",
     "namesNowhere",
     "nameProse",
@@ -18,12 +17,9 @@ const sides = {
     "nameNew",
     "copied",
     "covered",
-    "values",
   ],
   act: ["act", "actValues", "actProse", "actWindows", "namedAct", "actTimesCue", "actAge"],
   text: [
-    "cueMost",
-    "cueLast",
     "cueAtShared",
     "sharedCue",
     "valueCue",
@@ -34,7 +30,6 @@ const sides = {
     "nameCueLeast",
     "actCue",
     "actCueRise",
-    "writesCue",
   ],
   class: ["writes", "destroys", "openWorld", "actions"],
 } as const;

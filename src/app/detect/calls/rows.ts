@@ -54,15 +54,30 @@ export function callOf({ tool, args }: RecordedCall, prompt: string | undefined)
   return { tool, args, ...(prompt !== undefined && { prompt }) };
 }
 
+export interface Replayed {
+  /** Families of cues that count (bits of the vocabulary); all by default. */
+  readonly cues?: number;
+  /** What a tool is called instead. */
+  readonly renamed?: (tool: string) => string;
+}
+
 /** Calls `judge` for each call, on-line: results are known once the next turn begins. */
-export function replay(session: RecordedSession, judge: (trail: Trail, call: RecordedCall) => void): void {
+export function replay(
+  session: RecordedSession,
+  judge: (trail: Trail, call: RecordedCall) => void,
+  { cues = -1, renamed = (tool) => tool }: Replayed = {},
+): void {
   const trail = freshTrail();
   let waiting: RecordedCall[] = [];
-  for (const call of session.calls) {
-    if (waiting[0] !== undefined && waiting[0].turn !== call.turn) {
+  for (const recorded of session.calls) {
+    if (waiting[0] !== undefined && waiting[0].turn !== recorded.turn) {
       for (const { tool, output } of waiting) noteResult(trail, { tool, texts: [output] });
+      if (cues !== -1)
+        for (let block = 0; block < trail.blockCount; block++)
+          trail.cues[block] = (trail.cues[block] ?? 0) & cues;
       waiting = [];
     }
+    const call = { ...recorded, tool: renamed(recorded.tool) };
     judge(trail, call);
     noteCall(trail, callOf(call, undefined));
     waiting.push(call);
@@ -71,15 +86,20 @@ export function replay(session: RecordedSession, judge: (trail: Trail, call: Rec
 
 export function rowsOf(
   session: RecordedSession,
-  baseline: Baseline | undefined,
-  withPrompt: boolean,
+  {
+    baseline,
+    withPrompt,
+    ...as
+  }: Replayed & { readonly baseline: Baseline | undefined; readonly withPrompt: boolean },
 ): SessionRows {
   const rows: { call: RecordedCall; vector: Float64Array }[] = [];
-  replay(session, (trail, call) => {
-    rows.push({
-      call,
-      vector: see(trail, callOf(call, withPrompt ? session.prompt : undefined), baseline).vector,
-    });
-  });
+  replay(
+    session,
+    (trail, call) => {
+      const asked = callOf(call, withPrompt ? session.prompt : undefined);
+      rows.push({ call, vector: see(trail, asked, baseline).vector });
+    },
+    as,
+  );
   return { session, rows };
 }
