@@ -306,7 +306,7 @@ async function openServers(
     sessionKey: await keys.secret("sessions"),
     tasks: taskRegister(),
     flow: sessionsFlow(own),
-    watch: await sessionsWatched(own),
+    watch: await sessionsWatched(own, config),
     clientSessions: clientSessions(await keys.secret("client-sessions"), environment.clock.nowUnixMs()),
     delegations,
     ...environment,

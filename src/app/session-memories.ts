@@ -1,11 +1,13 @@
 /** What is remembered of sessions: what they have read, and what the models make of their calls. */
 import { randomBytes } from "node:crypto";
+import path from "node:path";
 
 import { habits } from "../detect/habits.ts";
 import type { CallWatch } from "../detect/session-watch.ts";
-import { watchedSessions } from "../detect/watched-sessions.ts";
+import { strangersMostRisk, watchedSessions } from "../detect/watched-sessions.ts";
 import { fingerprintKey } from "../inspect/fingerprints.ts";
 import { type FlowMemory, flowMemory } from "../inspect/flow-memory.ts";
+import type { Config } from "./config.ts";
 import { readCallModel } from "./detect/calls/call-model-file.ts";
 import { shippedModel } from "./shipped-models.ts";
 import type { OwnIdentity } from "./own-identity.ts";
@@ -17,9 +19,18 @@ export function sessionsFlow({ state, clock }: OwnIdentity): FlowMemory {
 }
 
 /** What the models say of calls, by what is learned here of callers. */
-export async function sessionsWatched({ state, keys, clock }: OwnIdentity): Promise<CallWatch> {
+export async function sessionsWatched(
+  { state, keys, clock }: OwnIdentity,
+  { detect, folder }: Pick<Config, "detect" | "folder">,
+): Promise<CallWatch> {
   const store = state.habits(await keys.secret("habits"), () => Math.floor(clock.nowUnixMs() / dayMs));
-  return watchedSessions(await readCallModel(shippedModel("calls")), habits(store));
+  const own = detect.model === undefined ? undefined : path.resolve(folder, detect.model);
+  const model = await readCallModel(own ?? shippedModel("calls"));
+  return watchedSessions({
+    model,
+    mostRisk: own === undefined ? strangersMostRisk : 1,
+    habits: habits(store),
+  });
 }
 
 const dayMs = 24 * 3_600_000;

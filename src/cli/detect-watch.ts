@@ -7,13 +7,18 @@ import { jsonLines } from "../app/detect/json-lines.ts";
 import { Mirror, type MirroredCall } from "../app/detect/mirror.ts";
 import { reportPage } from "../app/detect/report-page.ts";
 import { noHabits } from "../detect/habits.ts";
-import { watchedSessions } from "../detect/watched-sessions.ts";
+import { strangersMostRisk, watchedSessions } from "../detect/watched-sessions.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { printable } from "../kernel/printable.ts";
 import { matcher } from "../policy/patterns.ts";
 import type { Command, CommandCall } from "./command.ts";
 
 const options = {
+  model: {
+    type: "string",
+    value: "FILE",
+    help: "A call model calibrated with sessions of your own; the one that comes with the program by default.",
+  },
   "read-only": {
     type: "string",
     value: "SERVER/TOOL",
@@ -78,7 +83,10 @@ async function* mirrored(call: CommandCall): AsyncGenerator<ReturnType<Mirror["t
   if (file === undefined || more.length > 0)
     throw new Refusal("bad_config", "Name one file with a copy of traffic.");
   const isReadOnly = matcher(call.texts("read-only"));
-  const watch = watchedSessions(await readCallModel(shippedModel("calls")), noHabits);
+  const own = call.text("model");
+  const model = await readCallModel(own ?? shippedModel("calls"));
+  const mostRisk = own === undefined ? strangersMostRisk : 1;
+  const watch = watchedSessions({ model, mostRisk, habits: noHabits });
   const mirror = new Mirror(watch, (server, tool) => isReadOnly(`${server}/${tool}`));
   for await (const line of jsonLines(file)) yield mirror.take(line);
 }

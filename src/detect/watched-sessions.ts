@@ -35,14 +35,23 @@ interface Watched {
   usedUnixMs: number;
 }
 
-/** @param habits what is known of callers, and learns of sessions that are over */
-export function watchedSessions(model: CallModel, habits: Habits): CallWatch {
+/** As high as a model goes that was calibrated with others' sessions. */
+export const strangersMostRisk = 0.7;
+
+interface Watching {
+  readonly model: CallModel;
+  readonly mostRisk: number;
+  /** What is known of callers; learns of sessions that are over. */
+  readonly habits: Habits;
+}
+
+export function watchedSessions({ model, mostRisk, habits }: Watching): CallWatch {
   const sessions = new Sessions(habits);
   return {
     of: (session, identity, atUnixMs) => ({
       score: (call, nowUnixMs) => {
         const used = sessions.use(session, identity, nowUnixMs);
-        return scored(used, call, { model, habits, nowUnixMs });
+        return scored(used, call, { model, habits, mostRisk, nowUnixMs });
       },
       called: (call, nowUnixMs) => {
         const used = sessions.use(session, identity, nowUnixMs);
@@ -122,19 +131,21 @@ function begun(identity: string, nowUnixMs: number): Watched {
 function scored(
   used: Watched,
   call: SeenCall,
-  {
-    model,
-    habits,
-    nowUnixMs,
-  }: { readonly model: CallModel; readonly habits: Habits; readonly nowUnixMs: number },
+  { model, habits, mostRisk, nowUnixMs }: Watching & { readonly nowUnixMs: number },
 ): CallRisk {
   const baseline = habits.of(used.identity);
-  const { risk, source, because, parts } = scoreCall({
+  const {
+    risk: said,
+    source,
+    because,
+    parts,
+  } = scoreCall({
     trail: used.trail,
     call: named(call),
     baseline,
     model,
   });
+  const risk = Math.min(said, mostRisk);
   used.risk = sessionRisk(used.risk, risk, nowUnixMs);
   used.worst = Math.max(used.worst, risk);
   return {

@@ -72,8 +72,11 @@ for (const poison of ["payment", "mail"] as const) {
   test(`what a poisoned page asks for (a ${poison}) is stopped, with its source; the agent's own work goes on`, async () => {
     const [asked, ...own] = await agentAt(poison);
     assert.equal(asked?.isDone, false);
-    assert.match(asked.text, /risk (?:0\.[6-9]\d*|1\.00)/);
-    assert.match(asked.text, new RegExp(`${poison}/resources/read`));
+    assert.match(asked.text, /what was read had asked for it/);
+    assert.match(
+      asked.text,
+      new RegExp(`first seen in the result of .${poison}__resources/read.; the same passage`),
+    );
     assert.doesNotMatch(asked.text, /LT601010012345678901|audit@northwind/, "values are masked");
     assert.deepEqual(
       own.map(({ name, isDone, text }) => [name, isDone || text]),
@@ -88,13 +91,21 @@ for (const poison of ["payment", "mail"] as const) {
 }
 
 test("the log says what the models said, and nothing of what was written", async () => {
-  const query = await cli(["audit", "query", "--config", gateway.configFile, "--json"]);
+  const query = await cli([
+    "audit",
+    "query",
+    "--config",
+    gateway.configFile,
+    "--format",
+    "jsonl",
+    "--entries",
+  ]);
   assert.equal(query.code, 0, query.stderr);
   const entries = query.stdout.trim().split("\n");
   const denied = entries.filter((line) => line.includes('"no-puppets"'));
   assert.equal(denied.length, 2);
   for (const line of denied) {
-    assert.match(line, /"risk":"(?:0\.[6-9]\d+|1\.000)"/);
+    assert.match(line, /"risk":"0\.[67]\d+"/, "no more than 0.7 by a model that wasn't calibrated here");
     assert.match(line, /"risk\.source":"(?:payment|mail)\/resources\/read"/);
     assert.match(line, /"risk\.because":"/);
     assert.doesNotMatch(line, /LT601010012345678901|audit@northwind/);

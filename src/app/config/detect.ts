@@ -41,6 +41,13 @@ export const detectSchema = z
       .describe(
         "Each call is shown to the models, and its decision in the log says what they made of it; without it, calls are as soon as a rule asks for `risk` or `findings`.",
       ),
+    model: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        "File of a call model that was calibrated with sessions of your own (`latticegate detect calibrate`); relative to the config file. By the one that comes with the program no call has a risk above 0.7.",
+      ),
     flows: z
       .union([z.literal("off"), flowsSchema])
       .prefault({})
