@@ -3,6 +3,7 @@ import type { Call, Seen } from "./features.ts";
 import type { Parts } from "./parts.ts";
 import type { ValueOrigin } from "./matches.ts";
 import type { Trail } from "./trail.ts";
+import { actionName } from "./vocabulary.ts";
 
 interface Told {
   readonly trail: Trail;
@@ -33,20 +34,20 @@ function origin(trail: Trail, tool: string, { matches, act }: Seen): string | un
   const result = told === undefined ? undefined : trail.results[matches.windows.result[told.bestWindow] ?? 0];
   if (told === undefined || result === undefined) return undefined;
   const param = told.value.param === "" ? "" : `.${named(told.value.param)}`;
-  return `\`${tool}${param}\` first seen in the result of \`${named(result.tool)}\``;
+  const isFirst = matches.windows.result[told.bestWindow] === told.first;
+  return `\`${tool}${param}\` ${isFirst ? "first " : ""}seen in the result of \`${named(result.tool)}\``;
 }
 
 function weightOf({ value, leastCue, results }: ValueOrigin): number {
   return 2 * Math.min(value.names.length, 1) + leastCue - results / 8;
 }
 
-function action(trail: Trail, { act, matches, tool }: Seen): string | undefined {
+function action(trail: Trail, { act, matches }: Seen): string | undefined {
   if (act.window < 0) return undefined;
   const result = trail.results[matches.windows.result[act.window] ?? 0];
-  const verb = tool.actions === 0 ? "do that" : "do what it does";
   const where =
     act.values > 0 ? "the same passage asks to" : `a passage of \`${named(result?.tool ?? "")}\` asks to`;
-  return `${where} ${verb}${act.cue >= 4 ? ", in the tone of an instruction to an agent" : ""}`;
+  return `${where} ${actionName(act.asked)}${act.cue >= 4 ? ", in the tone of an instruction to an agent" : ""}`;
 }
 
 function habit(tool: string, { unusual }: Seen): string | undefined {
