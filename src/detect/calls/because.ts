@@ -3,6 +3,7 @@ import type { Call, Seen } from "./features.ts";
 import type { Parts } from "./parts.ts";
 import type { ValueOrigin } from "./matches.ts";
 import type { Trail } from "./trail.ts";
+import { actionName } from "./vocabulary.ts";
 
 interface Told {
   readonly trail: Trail;
@@ -30,7 +31,7 @@ function origin(trail: Trail, tool: string, seen: Seen): string | undefined {
   const from = originOf(trail, seen);
   if (from === undefined) return undefined;
   const param = from.param === "" ? "" : `.${named(from.param)}`;
-  return `\`${tool}${param}\` first seen in the result of \`${named(from.tool)}\``;
+  return `\`${tool}${param}\` ${from.isFirst ? "first " : ""}seen in the result of \`${named(from.tool)}\``;
 }
 
 /** In whose answer what the call says was found, or else what it does; undefined where nothing was. */
@@ -43,25 +44,26 @@ export function sourceOf(trail: Trail, seen: Seen): string | undefined {
 function originOf(
   trail: Trail,
   { matches, act }: Seen,
-): { readonly param: string; readonly tool: string } | undefined {
+): { readonly param: string; readonly tool: string; readonly isFirst: boolean } | undefined {
   const found = matches.origins.filter(({ results }) => results > 0);
   const inAct = found.filter(({ bestWindow }) => Math.abs(bestWindow - act.window) <= 2);
   const told = (inAct.length > 0 ? inAct : found).toSorted((a, b) => weightOf(b) - weightOf(a))[0];
   const result = told === undefined ? undefined : trail.results[matches.windows.result[told.bestWindow] ?? 0];
-  return told && result && { param: told.value.param, tool: result.tool };
+  if (told === undefined || result === undefined) return undefined;
+  const isFirst = matches.windows.result[told.bestWindow] === told.first;
+  return { param: told.value.param, tool: result.tool, isFirst };
 }
 
 function weightOf({ value, leastCue, results }: ValueOrigin): number {
   return 2 * Math.min(value.names.length, 1) + leastCue - results / 8;
 }
 
-function action(trail: Trail, { act, matches, tool }: Seen): string | undefined {
+function action(trail: Trail, { act, matches }: Seen): string | undefined {
   if (act.window < 0) return undefined;
   const result = trail.results[matches.windows.result[act.window] ?? 0];
-  const verb = tool.actions === 0 ? "do that" : "do what it does";
   const where =
     act.values > 0 ? "the same passage asks to" : `a passage of \`${named(result?.tool ?? "")}\` asks to`;
-  return `${where} ${verb}${act.cue >= 4 ? ", in the tone of an instruction to an agent" : ""}`;
+  return `${where} ${actionName(act.asked)}${act.cue >= 4 ? ", in the tone of an instruction to an agent" : ""}`;
 }
 
 function habit(tool: string, { unusual }: Seen): string | undefined {

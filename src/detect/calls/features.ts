@@ -5,6 +5,7 @@
  */
 import { type Baseline, type Unusual, unusual } from "./baseline.ts";
 import { callValues, type CallValue } from "./call-values.ts";
+import { type Act, actOf } from "./act.ts";
 import { type Asked, asked } from "./asked.ts";
 import { copiedShare, type Matches, matchesOf, type ValueOrigin } from "./matches.ts";
 import { type ToolClass, toolClass } from "./tool-class.ts";
@@ -176,8 +177,9 @@ function ofSession(trail: Trail, values: readonly CallValue[]) {
   };
 }
 
-function ofBaseline({ isKnown: _, param: __, ...rest }: Unusual) {
-  return rest;
+function ofBaseline(rare: Unusual) {
+  const { surprise, newTool, newEdge, newValues, newNames, number, overLargest, length, newDomain } = rare;
+  return { surprise, newTool, newEdge, newValues, newNames, number, overLargest, length, newDomain };
 }
 
 function ofProvenance(trail: Trail, { windows, weight, cueAt, origins }: Matches) {
@@ -224,44 +226,6 @@ function ofNames(trail: Trail, { origins }: Matches) {
     nameResults: found.length === 0 ? 0 : Math.min(...found.map(({ results }) => results)),
     nameNew: found.filter(isNew).length,
   };
-}
-
-/** The window that describes the call best: its verb as something asked for, and its values. */
-export interface Act {
-  readonly window: number;
-  readonly score: number;
-  readonly values: number;
-  readonly cue: number;
-  readonly named: number;
-  readonly covered: number;
-  readonly windows: number;
-  readonly timesCue: number;
-}
-
-function actOf(trail: Trail, { actions }: ToolClass, { windows, origins, cueAt }: Matches): Act {
-  let best = { window: -1, score: 0, values: 0, cue: 0 };
-  let [named, covered, hits, timesCue] = [0, 0, 0, 0];
-  const all = origins.length;
-  for (let window = 0; window < windows.count; window++) {
-    const inIt = windows.covered[window] ?? 0;
-    const share = all === 0 ? 0 : Math.min(1, inIt / all);
-    covered = Math.max(covered, share);
-    if (actions === 0 || (all > 0 && inIt === 0)) continue;
-    const next =
-      window + 1 < windows.count && windows.result[window + 1] === windows.result[window]
-        ? window + 1
-        : window;
-    const score = all === 0 ? 0.5 : 0.3 + 0.7 * share;
-    if ((((trail.names[window] ?? 0) | (trail.names[next] ?? 0)) & actions) !== 0)
-      named = Math.max(named, score);
-    if ((((trail.asks[window] ?? 0) | (trail.asks[next] ?? 0)) & actions) === 0) continue;
-    hits++;
-    const cue = cueAt(window);
-    timesCue = Math.max(timesCue, score * cue);
-    if (score > best.score || (score === best.score && cue > best.cue))
-      best = { window, score, values: inIt, cue };
-  }
-  return { ...best, named, covered, windows: hits, timesCue };
 }
 
 function ofAct(trail: Trail, act: Act, { windows, cueAt }: Matches) {

@@ -16,8 +16,9 @@ export interface Windows {
 
 export interface ValueOrigin {
   readonly value: CallValue;
-  /** How many results have it, and the last of them. */
+  /** How many results have it, and which of them was first. */
   readonly results: number;
+  readonly first: number;
   readonly isOnlyInLast: boolean;
   /** What the most and the least steering window with it sounds like; 0 where there is none. */
   readonly mostCue: number;
@@ -123,6 +124,7 @@ class Search {
     return {
       value,
       results: results.size,
+      first: Math.min(...results),
       isOnlyInLast: results.size === 1 && results.has(last),
       mostCue,
       leastCue,

@@ -1,8 +1,7 @@
 /** A text as a model reads it: unescaped, without what can't be seen, compatibility forms folded (NFKC). */
 
 /** Zero-width, direction, soft hyphen, variation selectors, tag characters. */
-const unseen =
-  /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\u{e0000}-\u{e0fff}]/gu;
+const unseen = /[\p{Default_Ignorable_Code_Point}\p{Cf}]/gu;
 const tags = /[\u{e0020}-\u{e007e}]/gu;
 
 /** More marks in a row than any language writes: putting them in order takes the square of their number. */

@@ -203,6 +203,11 @@ export function actionsOf(word: number): number {
   return actionOf.get(word) ?? 0;
 }
 
+/** What people call the first of these. */
+export function actionName(bits: number): string {
+  return actions.find((_, row) => (bits & (1 << row)) !== 0)?.[0] ?? "do that";
+}
+
 export function cuesOf(word: number): number {
   return cueOf.get(word) ?? 0;
 }

@@ -50,7 +50,6 @@ class Reader {
   #runParts = 0;
   #runHasDigit = false;
   #runHasLetter = false;
-  #digits = 0;
   readonly #text: string;
   readonly #sink: WordSink;
   readonly #atMost: number;
@@ -107,7 +106,6 @@ class Reader {
     this.#runParts = 0;
     this.#runHasDigit = false;
     this.#runHasLetter = false;
-    this.#digits = 0;
   }
 
   /** Letters and digits until something else: a word; letters of scripts without spaces are words by themselves. */
@@ -155,15 +153,11 @@ class Reader {
     this.#runParts++;
     this.#runHasDigit ||= hasDigit;
     this.#runHasLetter ||= hasLetter;
-    if (hasDigit && !hasLetter) this.#digits++;
-    if (hasDigit && hasLetter && this.#runParts === 1 && !this.#isJoinedNext()) {
-      this.#told++;
-      this.#sink.word(hash, 2, this.#opens);
-      this.#endRunSilently();
-    } else {
-      this.#told++;
-      this.#sink.word(hash, hasDigit && !hasLetter ? 1 : hasDigit ? 2 : 0, this.#opens);
-    }
+    const isMixed = hasDigit && hasLetter;
+    this.#told++;
+    this.#sink.word(hash, isMixed ? 2 : Number(hasDigit), this.#opens);
+    // Letters and digits in one are a name already.
+    if (isMixed && this.#runParts === 1 && !this.#isJoinedNext()) this.#endRunSilently();
     this.#opens = false;
   }
 
@@ -198,12 +192,9 @@ class Reader {
     const second = this.#lower(2);
     if (length > 5 && last === 103 && second === 110 && this.#lower(3) === 105) return hashes.threeBefore;
     if (length > 4 && last === 100 && second === 101) return hashes.twoBefore;
-    if (length > 3 && last === 115 && second !== 115) {
-      return second === 101 && length > 5 && /[sxzh]/.test(this.#text[this.#at - 3] ?? "")
-        ? hashes.twoBefore
-        : hashes.before;
-    }
-    return hashes.hash;
+    if (length < 4 || last !== 115 || second === 115) return hashes.hash;
+    const isEs = second === 101 && length > 5 && /[sxzh]/.test(this.#text.charAt(this.#at - 3));
+    return isEs ? hashes.twoBefore : hashes.before;
   }
 
   #lower(back: number): number {

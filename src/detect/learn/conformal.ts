@@ -1,6 +1,6 @@
 /**
- * What a score means: how many of so many benign sessions had one at least as high. Conformal p-values (Vovk et al. 2005 §2.2):
- * of benign sessions like those, no more than a share p has a p-value of p or less, whatever the scores are made of.
+ * What a score means: how many of so many benign sessions had one at least as high. Conformal p-values (Vovk et al. 2005 §2.2),
+ * made larger by what chance may have left out: recorded sessions are few, and runs of one task resemble each other.
  */
 
 export interface Calibration {
@@ -12,6 +12,9 @@ export function calibrationOf(scores: readonly number[]): Calibration {
   return { scores: scores.filter((score) => Number.isFinite(score)).toSorted((a, b) => a - b) };
 }
 
+/** So many runs say as much as one would that resembles no other. */
+const runsAlike = 3;
+
 /** In (0, 1]; never below one in one more than there were sessions. */
 export function pOf({ scores }: Calibration, score: number): number {
   let low = 0;
@@ -21,7 +24,9 @@ export function pOf({ scores }: Calibration, score: number): number {
     if ((scores[middle] ?? 0) < score) low = middle + 1;
     else high = middle;
   }
-  return (1 + scores.length - low) / (1 + scores.length);
+  const above = scores.length - low;
+  // One standard deviation of a count, of runs that aren't independent.
+  return Math.min(1, (1 + above + Math.sqrt(runsAlike * above)) / (1 + scores.length));
 }
 
 /** 0.3 is one benign session in ten, 0.6 one in a hundred, 0.9 one in a thousand: out of reach with fewer than 999. */

@@ -187,10 +187,10 @@ class Grower {
       leftG += this.#sumG[bin] ?? 0;
       leftH += this.#sumH[bin] ?? 0;
       const [rightG, rightH] = [all.gradient - leftG, all.curvature - leftH];
-      if (leftH < leastWeight || rightH < leastWeight) continue;
+      if (Math.min(leftH, rightH) < leastWeight) continue;
       const left = within(-leftG / (leftH + lambda), all.bounds);
       const right = within(-rightG / (rightH + lambda), all.bounds);
-      if ((direction > 0 && left > right) || (direction < 0 && left < right)) continue;
+      if (isAgainst(direction, left, right)) continue;
       const gain = (leftG * leftG) / (leftH + lambda) + (rightG * rightG) / (rightH + lambda) - whole;
       if (gain > (best?.gain ?? 0)) best = { gain, column, bin, left, right };
     }
@@ -236,6 +236,10 @@ class Grower {
       this.#scores[row] = (this.#scores[row] ?? 0) + (leaves[node - leaves.length + 1] ?? 0);
     }
   }
+}
+
+function isAgainst(direction: number, left: number, right: number): boolean {
+  return direction > 0 ? left > right : direction < 0 && left < right;
 }
 
 function within(value: number, { low, high }: Bounds): number {

@@ -88,7 +88,7 @@ function recorded(
   return {
     id: read.id,
     source: read.src,
-    suite: `${read.suite}`,
+    suite: read.suite,
     model: read.model,
     task: read.ut,
     injection: read.it ?? undefined,
