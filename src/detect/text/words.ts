@@ -76,8 +76,21 @@ const toolBit = bitOf("tool");
 function bitsOf(word: string): number {
   const known = classesOf.get(word) ?? classesOf.get(word.toLowerCase());
   if (known !== undefined) return known;
+  if (hasDigit(word)) return classesOf.get(withoutDigits(word)) ?? 0;
   return /^[a-z]{2,20}_[a-z_]{2,40}$/.test(word) ? toolBit : 0;
 }
+
+function hasDigit(word: string): boolean {
+  for (let i = 0; i < word.length; i++) if (word.charCodeAt(i) < 58 && word.charCodeAt(i) > 47) return true;
+  return false;
+}
+
+/** Digits that stand for the letters they look like. */
+function withoutDigits(word: string): string {
+  return word.toLowerCase().replaceAll(/[013457]/g, (digit) => digitsAsLetters[digit] ?? digit);
+}
+
+const digitsAsLetters: Readonly<Record<string, string>> = { 0: "o", 1: "i", 3: "e", 4: "a", 5: "s", 7: "t" };
 
 const asciiLetters = Uint8Array.from({ length: 128 }, (_, code) =>
   /[\w']/.test(String.fromCharCode(code)) ? 1 : 0,
