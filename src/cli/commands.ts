@@ -32,7 +32,7 @@ import { cryptoRotate } from "./crypto-rotate.ts";
 import { cryptoPeers, cryptoPeersAccept } from "./crypto-peers.ts";
 import { cryptoStatus } from "./crypto-status.ts";
 import { delegate } from "./delegate.ts";
-import { detectEvalText, detectEvalTools, detectTrainText } from "./detect-text.ts";
+import { detectEvalText, detectEvalTools, detectMutate, detectTrainText } from "./detect-text.ts";
 import { doctor } from "./doctor.ts";
 import { expose } from "./expose.ts";
 import { grant, grantRevoke, grants } from "./grant.ts";
@@ -145,6 +145,7 @@ export const commands = [
   detectTrainText,
   detectEvalText,
   detectEvalTools,
+  detectMutate,
   benchHandshake,
 ] as const satisfies readonly Command[];
 
