@@ -100,6 +100,10 @@ const parts = {
     what: "our logs read by others: a second reading of the formats, and Go's x/mod",
     args: test("test/acceptance/third-party.test.ts"),
   },
+  "detect-text": {
+    what: "instructions in texts and poisoned tools: the shipped model made anew, and what the guide says of both",
+    args: test("test/acceptance/detect-text.test.ts"),
+  },
   handshakes: {
     what: "what handshakes cost, measured and printed",
     args: test("test/acceptance/handshake-costs.test.ts"),

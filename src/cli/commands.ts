@@ -36,6 +36,7 @@ import { delegate } from "./delegate.ts";
 import { detectEvalFlows, detectTrainFlows } from "./detect-flows.ts";
 import { detectEvalText, detectEvalTools, detectTrainText } from "./detect-text.ts";
 import { detectReport, detectWatch } from "./detect-watch.ts";
+import { detectEvalText, detectEvalTools, detectMutate, detectTrainText } from "./detect-text.ts";
 import { doctor } from "./doctor.ts";
 import { egressLift, egressList } from "./egress.ts";
 import { expose } from "./expose.ts";
@@ -158,6 +159,7 @@ export const commands = [
   detectTrainCalls,
   detectCalibrate,
   detectEvalCalls,
+  detectMutate,
   benchHandshake,
 ] as const satisfies readonly Command[];
 

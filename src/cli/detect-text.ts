@@ -1,9 +1,10 @@
-/** `latticegate detect train text | eval text | eval tools` */
+/** `latticegate detect train text | eval text | eval tools | mutate` */
 import path from "node:path";
 
 import { labelledTexts, labelledTools } from "../app/detect/labelled-texts.ts";
 import { loadTextModel, makeTextModel, shippedTextModel } from "../app/detect/text-models.ts";
 import type { Measure, Rates } from "../detect/evaluation/measure.ts";
+import { mutationReport } from "../detect/evaluation/mutation-report.ts";
 import { corporaOf, heldOutReport, textReport } from "../detect/evaluation/text-report.ts";
 import { toolReport } from "../detect/evaluation/tool-report.ts";
 import { scanText } from "../detect/text/scan-text.ts";
@@ -113,17 +114,47 @@ export const detectEvalTools = {
   },
 } as const satisfies Command;
 
+export const detectMutate = {
+  name: "detect mutate",
+  arguments: "FILE",
+  summary:
+    "Say how far the score of texts falls when the injections among them are encoded, split or disguised.",
+  options: {
+    model: { type: "string", value: "FILE", help: "Another model than the one that is shipped." },
+    seed: { type: "string", value: "N", help: "For what is drawn; 1 by default." },
+    ...jsonOption,
+  },
+  run: async (call) => {
+    const seed = call.text("seed") ?? "1";
+    if (!/^\d{1,9}$/.test(seed)) throw new Refusal("bad_config", `--seed takes a number, found "${seed}".`);
+    const texts = await labelledTexts(oneFile(call, "labelled texts"));
+    const rows = mutationReport(texts, await loadTextModel(call.text("model")), Number(seed));
+    if (call.flag("json")) {
+      call.out(JSON.stringify(rows, null, 2));
+      return 0;
+    }
+    const head = [...headings, "hidden text found"];
+    const cells = Object.entries(rows).map(([name, each]) => [...row(name, each), each.hidden.toFixed(2)]);
+    for (const line of table([head, ...cells], "")) call.out(line);
+    return 0;
+  },
+} as const satisfies Command;
+
 function oneFile(call: CommandCall, what: string): string {
   const [file, ...more] = call.positionals;
   if (file !== undefined && more.length === 0) return file;
   throw new Refusal("bad_config", `Name one file of ${what}.`);
 }
 
+const headings = ["", "attacks", "benign", "AUC", "TPR at 5 %", "at 1 %", "at 0.1 %"];
+
 function lines(whole: Measure, parts: Readonly<Record<string, Measure>>): readonly string[] {
-  const head = ["", "attacks", "benign", "AUC", "TPR at 5 %", "at 1 %", "at 0.1 %"];
   return [
     "With 95 % intervals:",
-    ...table([head, row("all", whole), ...Object.entries(parts).map(([name, each]) => row(name, each))], ""),
+    ...table(
+      [headings, row("all", whole), ...Object.entries(parts).map(([name, each]) => row(name, each))],
+      "",
+    ),
   ];
 }
 

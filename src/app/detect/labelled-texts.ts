@@ -12,7 +12,7 @@ const toolLine = z.object({
   server: z.string().max(1024).optional(),
   name: z.string(),
   desc: z.string().nullish(),
-  schema: z.unknown(),
+  schema: z.unknown().optional(),
   y: label,
   cat: z.string().max(256).nullish(),
 });

@@ -30,6 +30,9 @@ export const features = [
 /** A text without any of it. */
 export const priorBias = -3;
 
+/** An order among more sentences than that is as much of one. */
+const enoughSentences = 3;
+
 export interface KindsSeen {
   readonly cues: CueMatches;
   /** Of `marks`, those that stand in the window. */
@@ -45,12 +48,13 @@ export function featuresOf({ cues: found, marks: seen }: KindsSeen): Float64Arra
   const many = (severity: string): number =>
     Math.min(2, [...kinds.values()].filter((each) => each === severity).length);
   const has = (name: WordClass): number => ((found.counts[classNames.indexOf(name)] ?? 0) > 0 ? 1 : 0);
+  const few = Math.min(enoughSentences, found.sentences);
   return Float64Array.of(
     many("high"),
     many("medium"),
     many("low"),
-    found.orders / found.sentences,
-    found.questions / found.sentences,
+    Math.min(1, found.orders / few),
+    Math.min(1, found.questions / few),
     has("answer") * has("you"),
     has("override") * has("orders"),
     has("model"),

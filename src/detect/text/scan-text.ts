@@ -1,6 +1,7 @@
 /** Instructions in a text that should be data: how suspicious it is, where, and why. It never blocks by itself. */
 import type { Finding, Severity } from "../../model/finding.ts";
 import { cues } from "./cues.ts";
+import { encodedIn } from "./encoded.ts";
 import { featuresOf } from "./features.ts";
 import { marks } from "./marks.ts";
 import { type CueMatches, matchCues, type Range } from "./match-cues.ts";
@@ -25,6 +26,8 @@ export interface TextScan {
   readonly spans: readonly TextSpan[];
   /** Characters at the end that weren't looked at. */
   readonly unread: number;
+  /** Whether all that is encoded was decoded and looked at, too. */
+  readonly isDecoded: boolean;
 }
 
 export interface ScanLimits {
@@ -38,11 +41,35 @@ export const scanLimits: ScanLimits = { chars: 256 * 1024 };
 const maxSpans = 256;
 
 export function scanText(original: string, model: TextModel, { chars }: ScanLimits = scanLimits): TextScan {
-  const read = readText(original.length > chars ? original.slice(0, chars) : original);
+  const shown = original.length > chars ? original.slice(0, chars) : original;
+  const scan = scanPlain(shown, model);
+  const { found, isAll } = encodedIn(shown);
+  const spans = [...scan.spans];
+  let worst: Worst = scan;
+  for (const { start, end, text } of found) {
+    const inner = scanPlain(text, model);
+    spans.push(...inner.spans.map((span) => ({ ...span, start, end })));
+    if (inner.score > worst.score) worst = { score: inner.score, start, end };
+  }
+  return {
+    score: worst.score,
+    start: worst.start,
+    end: worst.end,
+    spans: spans.toSorted((a, b) => a.start - b.start).slice(0, maxSpans),
+    unread: Math.max(0, original.length - chars),
+    isDecoded: isAll,
+  };
+}
+
+type Worst = Pick<TextScan, "score" | "start" | "end">;
+
+/** A text as it stands, nothing decoded. */
+function scanPlain(original: string, model: TextModel): Worst & Pick<TextScan, "spans"> {
+  const read = readText(original);
   const words = wordsOf(read.text);
   const marked = marksIn(read.text);
   const spans: TextSpan[] = marked.map(({ start, end, row }) => spanOf(read, { start, end, row }));
-  let worst = { score: 0, start: 0, end: 0 };
+  let worst: Worst = { score: 0, start: 0, end: 0 };
   for (const window of windowsOf(words)) {
     const found = matchCues(read.text, words, window);
     const [start, end] = [words.starts[window.from] ?? 0, words.ends[window.to - 1] ?? 0];
@@ -51,8 +78,7 @@ export function scanText(original: string, model: TextModel, { chars }: ScanLimi
     if (score > worst.score) worst = { score, start: originOf(read, start), end: originOf(read, end) };
     if (spans.length < maxSpans) spans.push(...cueSpans(read, found));
   }
-  const unread = Math.max(0, original.length - chars);
-  return { ...worst, spans: spans.toSorted((a, b) => a.start - b.start).slice(0, maxSpans), unread };
+  return { ...worst, spans };
 }
 
 function cueSpans(read: ReadText, { matches }: CueMatches): readonly TextSpan[] {
@@ -112,15 +138,14 @@ const means: ReadonlyMap<string, string> = new Map(
 );
 
 /** One finding a kind, in the words of the table; and one if not all was looked at. */
-export function findingsOfScan({ spans, unread }: TextScan, at: string): readonly Finding[] {
+export function findingsOfScan({ spans, unread, isDecoded }: TextScan, at: string): readonly Finding[] {
   const first = new Map<string, TextSpan>();
   for (const span of spans) if (!first.has(span.kind)) first.set(span.kind, span);
   const told = [...first.values()].map(({ kind, severity, start }): Finding => {
     return { kind, severity, at, says: `The text ${means.get(kind) ?? kind}, at character ${start}.` };
   });
-  if (unread === 0) return told;
-  return [
-    ...told,
-    { kind: "unread", severity: "medium", at, says: `${unread} characters weren't looked at.` },
-  ];
+  if (unread === 0 && isDecoded) return told;
+  const rest =
+    unread > 0 ? `${unread} characters weren't looked at.` : "Not all that is encoded was decoded.";
+  return [...told, { kind: "unread", severity: "medium", at, says: rest }];
 }

@@ -52,10 +52,25 @@ interface Growing extends Words {
 
 function pushWord(words: Growing, text: string, start: number, end: number): void {
   const word = text.slice(start, Math.min(end, start + maxWord));
+  if (isParted(words, text, start)) {
+    const first = words.starts[words.length - 1] ?? start;
+    const whole = classesOf.get(`${text.slice(first, start - 1)}${word}`.toLowerCase());
+    if (whole !== undefined) {
+      words.ends[words.length - 1] = end;
+      words.bits[words.length - 1] = whole;
+      return;
+    }
+  }
   words.starts[words.length] = start;
   words.ends[words.length] = end;
   words.bits[words.length] = bitsOf(word);
   words.length++;
+}
+
+/** By a hyphen from the word before, which is short enough to be its first half. */
+function isParted({ length, starts, ends }: Words, text: string, start: number): boolean {
+  if (length === 0 || ends[length - 1] !== start - 1 || text.charCodeAt(start - 1) !== 0x2d) return false;
+  return start - (starts[length - 1] ?? 0) < maxWord;
 }
 
 /** Ends that follow each other are one: the arrays have room for a word and an end each. */
@@ -76,8 +91,21 @@ const toolBit = bitOf("tool");
 function bitsOf(word: string): number {
   const known = classesOf.get(word) ?? classesOf.get(word.toLowerCase());
   if (known !== undefined) return known;
+  if (hasDigit(word)) return classesOf.get(withoutDigits(word)) ?? 0;
   return /^[a-z]{2,20}_[a-z_]{2,40}$/.test(word) ? toolBit : 0;
 }
+
+function hasDigit(word: string): boolean {
+  for (let i = 0; i < word.length; i++) if (word.charCodeAt(i) < 58 && word.charCodeAt(i) > 47) return true;
+  return false;
+}
+
+/** Digits that stand for the letters they look like. */
+function withoutDigits(word: string): string {
+  return word.toLowerCase().replaceAll(/[013457]/g, (digit) => digitsAsLetters[digit] ?? digit);
+}
+
+const digitsAsLetters: Readonly<Record<string, string>> = { 0: "o", 1: "i", 3: "e", 4: "a", 5: "s", 7: "t" };
 
 const asciiLetters = Uint8Array.from({ length: 128 }, (_, code) =>
   /[\w']/.test(String.fromCharCode(code)) ? 1 : 0,
@@ -96,10 +124,18 @@ function isLetter(code: number): boolean {
 
 /** A full stop within a word ends nothing; a line may go on in the next. */
 function endAt(code: number, next: number): number | undefined {
-  if (code === lineFeed) return next === lineFeed ? sentenceEnd : clauseEnd;
+  if (code === lineFeed) return lineEnd(next);
   if (code === 0x3b || code === 0x3002) return sentenceEnd;
-  const isBeforeSpace = Number.isNaN(next) || next <= 32 || next === 34 || next === 39 || next === 41;
-  if (!isBeforeSpace) return undefined;
-  if (code === 0x3a) return clauseEnd;
-  return code === 0x2e || code === 0x21 || code === 0x3f ? sentenceEnd : undefined;
+  if (code === 0x3a) return isSpaceOrQuote(next) ? clauseEnd : undefined;
+  const isStop = code === 0x2e || code === 0x21 || code === 0x3f;
+  return isStop && isSpaceOrQuote(next) ? sentenceEnd : undefined;
+}
+
+function lineEnd(next: number): number | undefined {
+  if (next === lineFeed) return sentenceEnd;
+  return next >= 0x61 && next <= 0x7a ? undefined : clauseEnd;
+}
+
+function isSpaceOrQuote(code: number): boolean {
+  return Number.isNaN(code) || code <= 32 || code === 34 || code === 39 || code === 41;
 }
