@@ -50,7 +50,7 @@ export interface ServeOptions {
   /** What the peer of a link is asked with its next answer, if it should renew its identity. */
   readonly renewalWish?: McpHttpOptions["renewalWish"];
   /** Told what each exchange came to; absent where nobody asks. */
-  readonly flows?: Pick<FlowWatch, "onExchange">;
+  readonly flows?: Pick<FlowWatch, "onExchange" | "onLink">;
   /** What each peer was seen to be capable of; absent where nobody remembers it. */
   readonly peers?: Pick<PeerWatch, "incoming" | "suspect">;
   /** What rules say of connections and links; absent where there are none. */
@@ -138,9 +138,13 @@ export async function serve(options: ServeOptions): Promise<Serving> {
 }
 
 /** @throws Refusal `link_regressed`, `link_denied` */
-function admitted(arrived: Channel, { peers, links }: Pick<ServeOptions, "peers" | "links">): Channel {
+function admitted(
+  arrived: Channel,
+  { peers, links, flows }: Pick<ServeOptions, "peers" | "links" | "flows">,
+): Channel {
   const channel = peers?.incoming(arrived) ?? arrived;
   links?.link(channel);
+  flows?.onLink?.(channel);
   return channel;
 }
 

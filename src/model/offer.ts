@@ -14,6 +14,10 @@ export interface Offer {
   readonly serverName?: string;
   /** A handshake from the same address that offered ML-KEM and failed just before; nobody proved that it was the same client. */
   readonly follows?: FailedHandshake;
+  /** Handshakes with ML-KEM from the same address that failed within the half minute before; absent where none did. */
+  readonly failedBefore?: number;
+  /** From its first message to the end of the handshake; absent while that isn't done. */
+  readonly tookMs?: number;
 }
 
 /** By what a TLS client is known again, whoever uses it. */

@@ -122,3 +122,29 @@ test("where flows aren't watched, nothing is told", async (t) => {
   await at.gateway.stop();
   assert.deepEqual(await entriesOf(at.gateway, "flow.finding"), []);
 });
+
+test("one identity that two TLS clients use in turn is told, and its calls go on", async (t) => {
+  const { gateway } = await house(t);
+  const enrolment = await enrol(gateway);
+  for (let turn = 0; turn < 6; turn++) {
+    const client = clientOf(
+      t,
+      gateway,
+      enrolment,
+      turn % 2 === 0
+        ? {}
+        : { ciphers: "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256" },
+    );
+    await call({ client }, turn, "hello");
+  }
+  await eventually("it is on record", async () => (await entriesOf(gateway, "flow.finding")).length > 0);
+  const found = await entriesOf(gateway, "flow.finding");
+  assert.deepEqual(
+    found.map(({ principal, outcome, facts }) => [principal, outcome, facts["kind"], facts["direction"]]),
+    [[agent, "allowed", "handshake.clients", "incoming"]],
+  );
+  assert.match(
+    found[0]?.facts["says"] ?? "",
+    /^It came as the TLS clients \w{12}_\w{12} and \w{12}_\w{12} in turn, 3 times within the hour: /,
+  );
+});

@@ -54,6 +54,14 @@ export const detectSchema = z
       .describe(
         "Sizes, directions and times of what passes on each link, compared with what the same peer did before; what is unlike it is logged and recorded, and stops nothing. `off` for none.",
       ),
+    handshakes: z
+      .boolean()
+      .default(true)
+      .describe(
+        "What the handshakes of each sidecar are like, compared with those before: TLS clients that take turns, round trips more, failures, and where latency is asked for of all servers, how long they take. What is unlike it is logged and recorded.",
+      ),
   })
   .prefault({})
   .describe("What is watched for in calls, and on links that are in use.");
+
+export type FlowSettings = Exclude<z.output<typeof detectSchema>["flows"], "off">;

@@ -14,6 +14,13 @@ const fallbackMs = 30_000;
 /** The longest ago make way. */
 const maxAddresses = 1024;
 
+interface Failed {
+  readonly groupId: number;
+  readonly atMs: number;
+  /** Since there was half a minute without one. */
+  readonly times: number;
+}
+
 export interface Arrivals {
   /** A hello came that is taken further. */
   readonly came: (socket: net.Socket, remote: string, hello: ClientHello) => void;
@@ -22,16 +29,21 @@ export interface Arrivals {
 }
 
 export function arrivals(nowMs: () => number = () => performance.now()): Arrivals {
-  const awaited = new Map<string, Offer>();
-  const failed = new Map<string, { readonly groupId: number; readonly atMs: number }>();
+  const awaited = new Map<string, { readonly offer: Offer; readonly atMs: number }>();
+  const failed = new Map<string, Failed>();
+  const failuresFrom = (address: string): number => {
+    const last = failed.get(address);
+    return last === undefined || nowMs() - last.atMs >= fallbackMs ? 0 : last.times;
+  };
   const failedFrom = (address: string): FailedHandshake | undefined => {
     const last = failed.get(address);
     const agoMs = last === undefined ? fallbackMs : nowMs() - last.atMs;
     return last === undefined || agoMs >= fallbackMs ? undefined : { groupId: last.groupId, agoMs };
   };
   const noteFailure = (address: string, groupId: number): void => {
+    const times = failuresFrom(address) + 1;
     failed.delete(address);
-    failed.set(address, { groupId, atMs: nowMs() });
+    failed.set(address, { groupId, atMs: nowMs(), times });
     const [oldest] = failed.size > maxAddresses ? failed.keys() : [];
     if (oldest !== undefined) failed.delete(oldest);
   };
@@ -39,19 +51,23 @@ export function arrivals(nowMs: () => number = () => performance.now()): Arrival
     came: (socket, remote, hello) => {
       const address = socket.remoteAddress ?? "unknown";
       const hybrid = hello.groups.find((id) => groupNumbered(id)?.kind === "hybrid");
-      const offer = offerOf(hello, hybrid === undefined ? failedFrom(address) : undefined);
-      awaited.set(remote, offer);
+      const failedBefore = failuresFrom(address);
+      const offer = {
+        ...offerOf(hello, hybrid === undefined ? failedFrom(address) : undefined),
+        ...(failedBefore > 0 && { failedBefore }),
+      };
+      awaited.set(remote, { offer, atMs: nowMs() });
       socket.once("close", () => {
         // Another connection from there may have come meanwhile.
-        if (awaited.get(remote) !== offer) return;
+        if (awaited.get(remote)?.offer !== offer) return;
         awaited.delete(remote);
         if (hybrid !== undefined) noteFailure(address, hybrid);
       });
     },
     arrived: (remote) => {
-      const offer = awaited.get(remote);
+      const known = awaited.get(remote);
       awaited.delete(remote);
-      return offer;
+      return known && { ...known.offer, tookMs: nowMs() - known.atMs };
     },
   };
 }
