@@ -243,7 +243,7 @@ test("a place that is known may be sent what it usually is, at any hour", async 
   await eventually("and not everything", () => scene.entries.some(({ event }) => event === "egress.cut"));
   assert.match(
     scene.entries.find(({ event }) => event === "egress.cut")?.facts["says"] ?? "",
-    /It goes there: all but the largest of its 5 connections there sent at most 40\.0 KiB/,
+    /It goes there: all but the largest of its last 5 connections there sent at most 40\.0 KiB/,
   );
 });
 
