@@ -177,6 +177,7 @@ test("a burst to where the server has never been is cut in the middle, explained
   const again = await tunnelTo(scene, authority);
   assert.equal(again.status, 403);
   assert.match(again.body(), /refused until an operator lifts that \(latticegate egress lift drop/);
+  assert.equal(scene.entries.filter(({ event }) => event === "egress.open").length, 1);
   await scene.stop();
 
   const restarted = await egressScene(t, options);
@@ -185,6 +186,31 @@ test("a burst to where the server has never been is cut in the middle, explained
   const lifted = await tunnelTo(restarted, authority);
   assert.equal(lifted.status, 200);
   lifted.socket.destroy();
+});
+
+test("what is let through at noon, when the server works, is cut at three in the morning", async (t) => {
+  let now = Date.UTC(2026, 0, 3, 12);
+  const [usual, unknown] = [await sink(t, "127.0.0.2", Buffer.from("ok")), await sink(t, "127.0.0.3")];
+  const scene = await egressScene(t, {
+    rules: [learning],
+    names: { "usual.example": ["127.0.0.2"], "noon.example": ["127.0.0.3"], "night.example": ["127.0.0.3"] },
+    nowUnixMs: () => now,
+  });
+  const visit = await tunnelTo(scene, `usual.example:${usual.port}`);
+  await eventually("it works", () => visit.body() === "ok");
+  visit.socket.destroy();
+  await eventually("it ends", () => scene.entries.some(({ event }) => event === "egress.close"));
+  const atNoon = await tunnelTo(scene, `noon.example:${unknown.port}`);
+  atNoon.socket.write(randomBytes(100 * KiB));
+  await eventually("all of it arrives", () => unknown.received() === 100 * KiB);
+  now += 15 * 3_600_000;
+  await burst(scene, `night.example:${unknown.port}`, 100 * KiB);
+  assert.ok(unknown.received() <= 164 * KiB);
+  const cut = scene.entries.find(({ event }) => event === "egress.cut");
+  assert.match(
+    cut?.facts["says"] ?? "",
+    /night\.example.*on Sunday at 03:00 \(UTC\).*never seen to send anything at that hour/,
+  );
 });
 
 test("a place that is known may be sent what it usually is, at any hour", async (t) => {
@@ -217,7 +243,7 @@ test("a place that is known may be sent what it usually is, at any hour", async 
   await eventually("and not everything", () => scene.entries.some(({ event }) => event === "egress.cut"));
   assert.match(
     scene.entries.find(({ event }) => event === "egress.cut")?.facts["says"] ?? "",
-    /It goes there: all but the largest of its 5 connections there sent at most 40\.0 KiB/,
+    /It goes there: all but the largest of its last 5 connections there sent at most 40\.0 KiB/,
   );
 });
 

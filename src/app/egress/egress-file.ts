@@ -42,7 +42,7 @@ const size = z.string().transform((text, context) => {
 
 const learningSchema = z.strictObject({
   budget: size.prefault("256KiB"),
-  new_per_day: z.int().min(0).max(200).default(20),
+  new_per_day: z.int().min(0).max(64).default(20),
 });
 
 const fileSchema = z.strictObject({

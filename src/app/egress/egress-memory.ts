@@ -19,7 +19,7 @@ const schema = z.strictObject({
           contacts: whole,
           days: whole,
           lastDay: z.number().int().min(-1),
-          sentBefore: z.array(amount).max(32),
+          sentBefore: z.array(amount).max(16),
           recentSent: amount,
           recentReceived: amount,
           recentUnixMs: whole,

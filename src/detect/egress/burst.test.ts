@@ -103,6 +103,11 @@ test("having been there often with little earns no more than an unknown place ha
   assert.equal(burst(sending(visited(30, 100), 257 * KiB, 0), usualHours)?.kind, "burst");
 });
 
+test("one large connection makes nothing usual", () => {
+  const memory = withContact(visited(20, 100), 50_000 * KiB, { beganUnixMs: night, nowUnixMs: night });
+  assert.equal(burst(sending(memory, 257 * KiB, 0), usualHours)?.usualBytes, 100);
+});
+
 test("an hour is quiet if it, the one before and the one behind it are", () => {
   assert.ok(isQuiet(noHours, 0));
   for (const near of [167, 0, 1]) assert.ok(!isQuiet(withHour(noHours, near), 0));
@@ -136,7 +141,7 @@ test("the explanation says who, where, how much, what was normal", () => {
   assert.ok(known);
   assert.match(
     burstInWords(known, about),
-    /all but the largest of its 20 connections there sent at most 500.0 KiB/,
+    /all but the largest of its last 16 connections there sent at most 500.0 KiB/,
   );
 });
 

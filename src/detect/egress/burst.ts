@@ -29,7 +29,7 @@ export interface Burst {
   readonly isKnown: boolean;
   /** The server was never seen to send anything at that hour of the week. */
   readonly isQuietHour: boolean;
-  /** Of the connections before, with what all but the largest sent at most. */
+  /** The connections before that are remembered, and what all but the largest sent at most. */
   readonly contacts: number;
   readonly usualBytes: number;
 }
@@ -47,7 +47,7 @@ export function burstIn({ memory, hours, hourOfWeek, budgetBytes }: BurstQuestio
   const known = isKnown(memory);
   const isQuietHour = isQuiet(hours, hourOfWeek);
   const usualBytes = usuallySent(memory);
-  const about = { isKnown: known, isQuietHour, contacts: memory.contacts, usualBytes };
+  const about = { isKnown: known, isQuietHour, contacts: memory.sentBefore.length, usualBytes };
   const allowedBytes = known
     ? Math.max(budgetBytes, usualBytes * (isQuietHour ? usualTimesQuiet : usualTimes))
     : budgetBytes * (isQuietHour ? quietShare : 1);
@@ -93,7 +93,7 @@ export function burstInWords(
 
 function placeInWords({ isKnown: known, contacts, usualBytes }: Burst): string {
   if (contacts === 0) return "It had never been there.";
-  const usual = `all but the largest of its ${contacts} connections there sent at most ${sizeText(usualBytes)}`;
+  const usual = `all but the largest of its last ${contacts} connections there sent at most ${sizeText(usualBytes)}`;
   return known ? `It goes there: ${usual}.` : `It hardly knows the place: ${usual}.`;
 }
 

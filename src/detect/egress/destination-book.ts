@@ -12,7 +12,7 @@ import {
 } from "./destination-memory.ts";
 
 /** About 64 KiB in all. */
-export const maxDestinations = 256;
+export const maxDestinations = 128;
 const dayMs = 86_400_000;
 
 /** As it is kept between two runs. */

@@ -2,8 +2,6 @@
  * What is remembered of one destination a server goes to, and of the hours at which the server goes anywhere: enough to
  * say what is normal, and no more. Values; time is an argument, and a clock that goes back adds nothing.
  */
-import { quantile } from "../../kernel/statistics.ts";
-
 export interface DestinationMemory {
   readonly firstUnixMs: number;
   readonly lastUnixMs: number;
@@ -34,7 +32,7 @@ const halfLifeMs = 600_000;
 /** A destination is known after this many connections, on that many days: one bad afternoon teaches nothing. */
 const knownContacts = 3;
 const knownDays = 2;
-const maxSentBefore = 32;
+const maxSentBefore = 16;
 /** So that an hour of years ago weighs no more than one of last month. */
 const maxHourWeight = 1000;
 
@@ -96,12 +94,10 @@ export function withContact(
   };
 }
 
-/** What all but the largest twentieth of its connections sent at most; 0 where there were none. */
+/** What all but the largest of the connections that are remembered sent at most, in bytes; 0 where there were none. */
 export function usuallySent({ sentBefore }: DestinationMemory): number {
-  return quantile(
-    sentBefore.toSorted((a, b) => a - b),
-    0.95,
-  );
+  const sorted = sentBefore.toSorted((a, b) => b - a);
+  return sorted[1] ?? sorted[0] ?? 0;
 }
 
 export function hourOfWeek({ weekday, hour }: { readonly weekday: number; readonly hour: number }): number {

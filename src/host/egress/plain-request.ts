@@ -64,7 +64,8 @@ async function send({ request, response, destination, path }: Sending, crossing:
     setHost: false,
   });
   const answered = Promise.withResolvers<http.IncomingMessage>();
-  sent.once("response", answered.resolve).once("error", answered.reject);
+  // It may err again when its answer is under way, which the pipelines see.
+  sent.once("response", answered.resolve).on("error", answered.reject);
   socket.setTimeout(idleMs, () => sent.destroy(new CutShort("nothing moved for five minutes")));
   response.once("close", () => sent.destroy());
   const upload = pipeline(request, counted(crossing, "sent"), sent);

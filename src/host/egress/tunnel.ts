@@ -43,7 +43,14 @@ export class CutShort extends Error {
 export function counted(crossing: Crossing, way: "sent" | "received"): Transform {
   return new Transform({
     transform: (chunk: Buffer, _encoding, done) => {
-      const because = crossing.moved(way, chunk.length);
+      let because: string | undefined;
+      try {
+        because = crossing.moved(way, chunk.length);
+      } catch (error) {
+        // What can't be judged doesn't go on; thrown here, it would end the sidecar.
+        done(error instanceof Error ? error : new Error("it can't be judged", { cause: error }));
+        return;
+      }
       if (because === undefined) done(null, chunk);
       else done(new CutShort(because));
     },

@@ -8,7 +8,7 @@ import { test, type TestContext } from "node:test";
 import { temporaryFolder } from "../../../test/support/gateway.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { contained, isShown, isWithin } from "./bubblewrap.ts";
-import { checkCommandShown, findBubblewrap, planSandbox } from "./open-sandbox.ts";
+import { checkCommandShown, findBubblewrap, planSandbox, trySandbox } from "./open-sandbox.ts";
 
 const found = { bwrap: "/usr/bin/bwrap", isModern: true };
 
@@ -58,6 +58,31 @@ test("an older bubblewrap isn't asked for what it hasn't", async (t) => {
     'if [ "$1" = --version ]; then echo "bubblewrap 0.6.1"; exit 0; fi\ncase "$*" in *--disable-userns*) exit 1;; esac',
   );
   assert.equal((await findBubblewrap()).isModern, false);
+});
+
+const holes: readonly (readonly [what: string, seen: object, says: RegExp])[] = [
+  ["a network", { outward: ["eth0"], readable: [], reachesProxy: true }, /network isn't cut off/],
+  ["the sidecar's keys", { outward: [], readable: ["KEYS"], reachesProxy: true }, /own state can be read/],
+  ["no proxy", { outward: [], readable: [], reachesProxy: false }, /proxy can't be reached/],
+];
+for (const [what, seen, says] of holes) {
+  test(`a sandbox from which one sees ${what} is none`, async (t) => {
+    const at = await place(t);
+    const told = JSON.stringify(seen).replace("KEYS", path.join(at.state, "keys"));
+    const bwrap = path.join(at.work, "bwrap");
+    await writeFile(bwrap, `#!/bin/sh\necho '${told}'\n`);
+    await chmod(bwrap, 0o755);
+    await assert.rejects(trySandbox({ ...plan(at, {}), bwrap }), says);
+  });
+}
+
+test("a sandbox that seems to hold isn't refused, nor one that shows the empty place of the state", async (t) => {
+  const at = await place(t);
+  const bwrap = path.join(at.work, "bwrap");
+  const told = JSON.stringify({ outward: [], readable: [at.state], reachesProxy: true });
+  await writeFile(bwrap, `#!/bin/sh\necho '${told}'\n`);
+  await chmod(bwrap, 0o755);
+  await trySandbox({ ...plan(at, {}), bwrap });
 });
 
 interface Place {
