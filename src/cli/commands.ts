@@ -34,7 +34,6 @@ import { cryptoStatus } from "./crypto-status.ts";
 import { detectCalibrate, detectEvalCalls, detectTrainCalls } from "./detect-calls.ts";
 import { delegate } from "./delegate.ts";
 import { detectEvalFlows, detectTrainFlows } from "./detect-flows.ts";
-import { detectEvalText, detectEvalTools, detectTrainText } from "./detect-text.ts";
 import { detectReport, detectWatch } from "./detect-watch.ts";
 import { detectEvalText, detectEvalTools, detectMutate, detectTrainText } from "./detect-text.ts";
 import { doctor } from "./doctor.ts";
