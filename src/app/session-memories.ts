@@ -9,6 +9,7 @@ import { fingerprintKey } from "../inspect/fingerprints.ts";
 import { type FlowMemory, flowMemory } from "../inspect/flow-memory.ts";
 import type { Config } from "./config.ts";
 import { readCallModel } from "./detect/calls/call-model-file.ts";
+import { loadTextModel } from "./detect/text-models.ts";
 import { shippedModel } from "./shipped-models.ts";
 import type { OwnIdentity } from "./own-identity.ts";
 
@@ -28,6 +29,7 @@ export async function sessionsWatched(
   const model = await readCallModel(own ?? shippedModel("calls"));
   return watchedSessions({
     model,
+    textModel: await loadTextModel(),
     mostRisk: own === undefined ? strangersMostRisk : 1,
     habits: habits(store),
   });

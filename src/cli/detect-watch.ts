@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { readCallModel } from "../app/detect/calls/call-model-file.ts";
 import { shippedModel } from "../app/shipped-models.ts";
 import { jsonLines } from "../app/detect/json-lines.ts";
+import { loadTextModel } from "../app/detect/text-models.ts";
 import { Mirror, type MirroredCall } from "../app/detect/mirror.ts";
 import { reportPage } from "../app/detect/report-page.ts";
 import { noHabits } from "../detect/habits.ts";
@@ -86,7 +87,7 @@ async function* mirrored(call: CommandCall): AsyncGenerator<ReturnType<Mirror["t
   const own = call.text("model");
   const model = await readCallModel(own ?? shippedModel("calls"));
   const mostRisk = own === undefined ? strangersMostRisk : 1;
-  const watch = watchedSessions({ model, mostRisk, habits: noHabits });
+  const watch = watchedSessions({ model, textModel: await loadTextModel(), mostRisk, habits: noHabits });
   const mirror = new Mirror(watch, (server, tool) => isReadOnly(`${server}/${tool}`));
   for await (const line of jsonLines(file)) yield mirror.take(line);
 }

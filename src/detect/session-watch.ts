@@ -1,5 +1,7 @@
 /** What the models are shown of a session, one call and one answer after the other, and what they say of each call. */
 
+import type { Finding } from "../model/finding.ts";
+
 export interface SeenCall {
   readonly server: string;
   readonly tool: string;
@@ -15,8 +17,8 @@ export interface SeenAnswer {
   readonly server: string;
   /** The tool, or the method of what was read otherwise. */
   readonly tool: string;
-  /** All that it says, in order. */
-  readonly texts: readonly string[];
+  /** All that it says, in order, each with its place in the message. */
+  readonly texts: readonly { readonly at: string; readonly text: string }[];
 }
 
 /** Between 0 and 1: 0.6 is what one benign session in a hundred has, 0.9 one in a thousand. */
@@ -36,7 +38,8 @@ export interface CallRisk {
 export interface SessionWatch {
   readonly score: (call: SeenCall, nowUnixMs: number) => CallRisk;
   readonly called: (call: SeenCall, nowUnixMs: number) => void;
-  readonly read: (answer: SeenAnswer, nowUnixMs: number) => void;
+  /** @returns where it speaks to its reader as one who gives orders; it says nothing of whether that is meant ill */
+  readonly read: (answer: SeenAnswer, nowUnixMs: number) => readonly Finding[];
 }
 
 /** All sessions, within bounds; in memory. */

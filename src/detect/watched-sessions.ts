@@ -14,6 +14,9 @@ import {
   type Trail,
 } from "./calls/watch.ts";
 import type { HabitCall, Habits } from "./habits.ts";
+import { findingsOfScan, scanText } from "./text/scan-text.ts";
+import type { TextModel } from "./text/text-model.ts";
+import type { Finding } from "../model/finding.ts";
 import type { CallRisk, CallWatch, SeenCall } from "./session-watch.ts";
 
 /** As client sessions end. */
@@ -40,18 +43,19 @@ export const strangersMostRisk = 0.7;
 
 interface Watching {
   readonly model: CallModel;
+  readonly textModel: TextModel;
   readonly mostRisk: number;
   /** What is known of callers; learns of sessions that are over. */
   readonly habits: Habits;
 }
 
-export function watchedSessions({ model, mostRisk, habits }: Watching): CallWatch {
+export function watchedSessions({ model, textModel, mostRisk, habits }: Watching): CallWatch {
   const sessions = new Sessions(habits);
   return {
     of: (session, identity, atUnixMs) => ({
       score: (call, nowUnixMs) => {
         const used = sessions.use(session, identity, nowUnixMs);
-        return scored(used, call, { model, habits, mostRisk, nowUnixMs });
+        return scored(used, call, { model, textModel, habits, mostRisk, nowUnixMs });
       },
       called: (call, nowUnixMs) => {
         const used = sessions.use(session, identity, nowUnixMs);
@@ -61,8 +65,9 @@ export function watchedSessions({ model, mostRisk, habits }: Watching): CallWatc
       },
       read: ({ server, tool, texts }, nowUnixMs) => {
         const used = sessions.use(session, identity, Math.max(atUnixMs, nowUnixMs));
-        noteResult(used.trail, { tool: nameOf(server, tool), texts });
+        noteResult(used.trail, { tool: nameOf(server, tool), texts: texts.map(({ text }) => text) });
         sessions.changed(session);
+        return texts.flatMap(({ at, text }) => ordersIn(text, at, textModel));
       },
     }),
   };
@@ -155,6 +160,14 @@ function scored(
     because,
     parts: { ...parts },
   };
+}
+
+/** More likely instructions than not. */
+const suspicious = 0.5;
+
+function ordersIn(text: string, at: string, model: TextModel): readonly Finding[] {
+  const scan = scanText(text, model);
+  return scan.score < suspicious ? [] : findingsOfScan(scan, at).filter(({ severity }) => severity !== "low");
 }
 
 /** Between a server's name and its tool's: the models take what stands before for no word of the tool's. */

@@ -1,6 +1,7 @@
 /** What the models are shown: each call that was let through, and each message of its answer before it leaves. */
 import { findingsInText } from "../detect/gates/findings.ts";
 import { fromUtf8 } from "../kernel/bytes.ts";
+import type { Finding } from "../model/finding.ts";
 import { answerTexts, type SaidText } from "./answer-texts.ts";
 import { type Answer, type AnswerEvent, inspectBytes, type Journaled } from "./call.ts";
 import { seenCall } from "./observe.ts";
@@ -27,9 +28,11 @@ export function watched(call: Journaled, answer: Answer, world: World, { clock }
   const show = (message: Uint8Array): void => {
     const texts = textsOf(message);
     if (texts.length === 0) return;
-    for (const { kind, at = "" } of findingsInText(texts))
+    for (const { kind, at = "" } of [
+      ...findingsInText(texts),
+      ...shownToModels(call, texts, clock.nowUnixMs()),
+    ])
       if (found.size < maxFindings) found.set(`${kind} ${at}`, at === "" ? kind : `${kind}=${at}`);
-    shownToModels(call, texts, clock.nowUnixMs());
   };
   const facts = (): Readonly<Record<string, string>> => ({
     ...answer.facts?.(),
@@ -62,11 +65,11 @@ function shownToModels(
   { watch, frame, server }: Journaled,
   texts: readonly SaidText[],
   nowUnixMs: number,
-): void {
+): readonly Finding[] {
   const target = targetOf(frame);
   const method = frame === undefined || frame.kind === "response" ? "" : frame.method;
   const tool = target?.kind === "tools" ? target.name : method;
-  watch?.read({ server, tool, texts: texts.map(({ text }) => text) }, nowUnixMs);
+  return watch?.read({ server, tool, texts }, nowUnixMs) ?? [];
 }
 
 function textsOf(message: Uint8Array): readonly SaidText[] {

@@ -99,7 +99,7 @@ export class Mirror {
     const key = JSON.stringify([session, server, answer.data.id]);
     const tool = this.#open.get(key);
     this.#open.delete(key);
-    const texts = answerTexts(message).map(({ text }) => text);
+    const texts = answerTexts(message);
     if (tool !== undefined && texts.length > 0)
       this.#watch.of(session, caller, atUnixMs).read({ server, tool, texts }, atUnixMs);
   }
