@@ -168,7 +168,7 @@ function ofClass({ writes, destroys, isOpenWorld, actions }: ToolClass) {
 
 function ofSession(trail: Trail, values: readonly CallValue[]) {
   const words = values.flatMap((value) => value.words);
-  const own = words.filter((word) => trail.used.has(word)).length;
+  const own = words.filter((word) => trail.own.has(word)).length;
   const last = trail.results.at(-1)?.seq ?? -1;
   return {
     writesBefore: Math.min(trail.writes, 8),
@@ -216,7 +216,7 @@ const taintingCue = 3.5;
 function ofNames(trail: Trail, { origins }: Matches) {
   const named = origins.filter(({ value }) => value.names.length > 0);
   const found = named.filter(({ results }) => results > 0);
-  const isNew = ({ value }: ValueOrigin): boolean => !value.names.some((name) => trail.used.has(name));
+  const isNew = ({ value }: ValueOrigin): boolean => !value.names.some((name) => trail.own.has(name));
   return {
     namesFound: found.length,
     namesNowhere: named.filter((origin) => origin.results === 0 && isNew(origin)).length,

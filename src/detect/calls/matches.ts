@@ -83,6 +83,10 @@ class Search {
     const covering = this.#touched.filter((window) => (this.#hits[window] ?? 0) >= needed);
     for (const window of this.#touched) this.#hits[window] = 0;
     this.#touched = [];
+    const { own } = this.#trail;
+    const telling = value.names.length > 0 ? value.names : value.words;
+    // What the caller said first is its own, wherever it stands by now.
+    if (telling.every((word) => own.has(word))) return this.#origin(value, []);
     for (const window of covering)
       this.windows.covered[window] = Math.min(255, (this.windows.covered[window] ?? 0) + 1);
     return this.#origin(value, covering);

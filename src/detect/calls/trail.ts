@@ -44,8 +44,8 @@ export interface Trail {
   calls: PastCall[];
   callCount: number;
   writes: number;
-  /** Names that the caller used in calls before. */
-  used: Set<number>;
+  /** Words that the caller said in its calls before any result did: nobody put them into its mouth. */
+  own: Set<number>;
 }
 
 export interface PastCall {
@@ -73,7 +73,7 @@ export function freshTrail(): Trail {
     calls: [],
     callCount: 0,
     writes: 0,
-    used: new Set(),
+    own: new Set(),
   };
 }
 
@@ -110,11 +110,21 @@ export function noteResult(trail: Trail, { tool, texts, isTrusted = false }: Res
   });
 }
 
+/** Whether a result that is remembered has this word. */
+export function isInResults({ heads, next, words }: Trail, word: number): boolean {
+  let steps = 0;
+  for (let at = heads[word & (heads.length - 1)] ?? -1; at !== -1 && steps < 64; at = next[at] ?? -1) {
+    if (words[at] === word) return true;
+    steps++;
+  }
+  return false;
+}
+
 /** Bytes it holds, about. */
 export function trailBytes(trail: Trail): number {
   const { words, wordBlocks, asks, names, cues, prose, shingles, heads, next } = trail;
   const arrays = [words, wordBlocks, asks, names, cues, prose, shingles, heads, next];
-  return arrays.reduce((sum, { byteLength }) => sum + byteLength, 0) + trail.used.size * 32 + 4096;
+  return arrays.reduce((sum, { byteLength }) => sum + byteLength, 0) + trail.own.size * 32 + 4096;
 }
 
 /** Drops the oldest until there is room for so many more characters. */

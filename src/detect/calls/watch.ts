@@ -15,7 +15,7 @@ import { scoreOf } from "../learn/trees.ts";
 import { type CallModel, partFor } from "./model.ts";
 import { noParts, type Parts, partsOf } from "./parts.ts";
 import { toolClass } from "./tool-class.ts";
-import { type Trail, trailBytes } from "./trail.ts";
+import { isInResults, type Trail, trailBytes } from "./trail.ts";
 
 export { freshTrail, noteResult, type Result, type Trail } from "./trail.ts";
 export { baselineFrom, type Baseline, freshBaseline } from "./baseline.ts";
@@ -70,7 +70,7 @@ export function scoreCall({ trail, call, baseline, model }: Watched): CallScore 
 
 /** Kept of a session's calls; the order of the last two counts. */
 const keptCalls = 64;
-const maxUsedNames = 4096;
+const maxOwnWords = 4096;
 
 /** Takes in a call that went out. */
 export function noteCall(trail: Trail, call: Call): void {
@@ -79,10 +79,14 @@ export function noteCall(trail: Trail, call: Call): void {
   if (trail.calls.length > keptCalls) trail.calls.shift();
   trail.callCount++;
   if (toolClass(call.tool, call).writes) trail.writes++;
-  for (const word of callValues(call.args).flatMap(({ words }) => words)) {
-    if (trail.used.size >= maxUsedNames) trail.used.clear();
-    trail.used.add(word);
-  }
+  for (const word of callValues(call.args).flatMap(({ words }) => words))
+    if (!isInResults(trail, word)) noteOwn(trail.own, word);
+}
+
+function noteOwn(own: Set<number>, word: number): void {
+  const [oldest] = own;
+  if (own.size >= maxOwnWords && oldest !== undefined) own.delete(oldest);
+  own.add(word);
 }
 
 /** Takes the calls of one session, in order, into a caller's baseline: call it for sessions that are above suspicion only. */

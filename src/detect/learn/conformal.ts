@@ -13,9 +13,15 @@ export function calibrationOf(scores: readonly number[]): Calibration {
 }
 
 /** So many runs say as much as one would that resembles no other. */
-const runsAlike = 3;
+const runsAlike = 12;
 
-/** In (0, 1]; never below one in one more than there were sessions. */
+/** What is more likely benign than not is no alert, however few sessions it is compared with. */
+const leastPOfUnlikely = 0.02;
+
+/**
+ * In (0, 1]; never below one in one more than there were sessions.
+ * @param score log-odds
+ */
 export function pOf({ scores }: Calibration, score: number): number {
   let low = 0;
   let high = scores.length;
@@ -26,7 +32,8 @@ export function pOf({ scores }: Calibration, score: number): number {
   }
   const above = scores.length - low;
   // One standard deviation of a count, of runs that aren't independent.
-  return Math.min(1, (1 + above + Math.sqrt(runsAlike * above)) / (1 + scores.length));
+  const p = Math.min(1, (1 + above + Math.sqrt(runsAlike * above)) / (1 + scores.length));
+  return score < 0 ? Math.max(p, leastPOfUnlikely) : p;
 }
 
 /** 0.3 is one benign session in ten, 0.6 one in a hundred, 0.9 one in a thousand: out of reach with fewer than 999. */

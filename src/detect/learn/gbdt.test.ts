@@ -68,7 +68,12 @@ test("a p-value is the share of benign sessions at or above a score, itself coun
   const calibration = calibrationOf([Number.NaN, ...Array.from({ length: 299 }, (_, i) => i)]);
   assert.deepEqual(
     [0, 287, 296, 298.5].map((score) => pOf(calibration, score)),
-    [1, (1 + 12 + 6) / 300, (1 + 3 + 3) / 300, 1 / 300],
+    [1, (1 + 12 + 12) / 300, (1 + 3 + 6) / 300, 1 / 300],
+  );
+  assert.equal(
+    pOf(calibrationOf(Array.from({ length: 999 }, () => -9)), -0.1),
+    0.02,
+    "more likely benign than not",
   );
   assert.equal(pOf(calibrationOf([]), 5), 1, "without calibration nothing is unusual");
 });
