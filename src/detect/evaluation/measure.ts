@@ -10,7 +10,7 @@ export interface Scored {
   readonly group: string;
 }
 
-export type Interval = readonly [low: number, high: number];
+type Interval = readonly [low: number, high: number];
 /** By the share of what is benign above the threshold. */
 export type Rates<T> = Readonly<Record<"0.05" | "0.01" | "0.001", T>>;
 

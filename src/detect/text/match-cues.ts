@@ -4,7 +4,7 @@ import { bitOf, type WordClass } from "./lexicon.ts";
 import { requestAt } from "./requests.ts";
 import { isEnd, sentenceEnd, type Words } from "./words.ts";
 
-export interface CueMatch {
+interface CueMatch {
   /** Of `cues`. */
   readonly cue: number;
   readonly start: number;

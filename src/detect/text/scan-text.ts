@@ -9,7 +9,7 @@ import { originOf, readText, type ReadText } from "./read-text.ts";
 import { scoreOf, type TextModel } from "./text-model.ts";
 import { sentenceEnd, type Words, wordsOf } from "./words.ts";
 
-export interface TextSpan {
+interface TextSpan {
   /** Offsets in the original text. */
   readonly start: number;
   readonly end: number;
@@ -35,7 +35,7 @@ export interface ScanLimits {
 }
 
 /** At 0.1 µs per character, 26 ms at most. */
-export const scanLimits: ScanLimits = { chars: 256 * 1024 };
+const scanLimits: ScanLimits = { chars: 256 * 1024 };
 
 /** More would only be more of the same. */
 const maxSpans = 256;
