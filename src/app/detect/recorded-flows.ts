@@ -27,13 +27,15 @@ const schema = z.object({
   hour: z.number().min(0).max(24).optional(),
   ev: z
     .array(
-      z.tuple([
-        z.number(),
-        z.union([z.literal(1), z.literal(-1)]),
-        z.number(),
-        z.number().min(0),
-        z.number(),
-      ]),
+      z
+        .tuple([
+          z.number(),
+          z.union([z.literal(1), z.literal(-1)]),
+          z.number(),
+          z.number().min(0),
+          z.number(),
+        ])
+        .rest(z.unknown()),
     )
     .min(1)
     .max(1_000_000),
