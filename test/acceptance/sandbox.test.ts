@@ -54,6 +54,7 @@ describe("a sandboxed server", { skip: missing ?? false }, () => {
   const log: string[] = [];
   let state: string;
   let work: string;
+  let rules: string;
   let exposed: Exposed;
   let call: (tool: string, args?: object) => Promise<Told>;
   let partner: { readonly url: string };
@@ -71,7 +72,7 @@ describe("a sandboxed server", { skip: missing ?? false }, () => {
     hostPort = (await sink(t, "127.0.0.1")).port;
     state = await freshState(t);
     work = await temporaryFolder(t);
-    const rules = path.join(work, "egress.yaml");
+    rules = path.join(await temporaryFolder(t), "egress.yaml");
     await writeFile(
       rules,
       `
@@ -258,6 +259,18 @@ rules:
       assert.match((await call("write", { path: file })).error ?? "", /EROFS|ENOENT|EACCES/, file);
     for (const folder of ["/root", "/var", "/sys", "/etc/shadow", "/boot"])
       assert.match((await call("list", { path: folder })).error ?? "", /ENOENT/, folder);
+  });
+
+  test("is held to its rules as they are now: a file that is replaced counts whole, or not at all", async () => {
+    const url = `https://partner.example:${partnerPort}/`;
+    await writeFile(rules, "rules: [{ name: partner, hosts: [");
+    await eventually("it is told", () => log.some((line) => line.includes("egress.rules_refused")));
+    assert.deepEqual((await call("fetch", { url })).error, undefined);
+    await writeFile(rules, "rules: [{ name: none, hosts: ['*'], effect: deny, because: It is over. }]\n");
+    await eventually("it counts", () => log.some((line) => line.includes("egress.rules_changed")));
+    assert.notEqual((await call("fetch", { url })).error, undefined, "what was open is ended");
+    assert.match((await call("fetch", { url })).error ?? "", /403|[Pp]roxy/);
+    assert.ok(log.some((line) => line.includes("egress.refused") && line.includes("It is over.")));
   });
 
   test("ends with its sidecar, and leaves nothing behind", async () => {

@@ -43,8 +43,9 @@ interface Going {
   address: string;
   sent: number;
   received: number;
-  /** When the rules were asked last. */
+  /** When the rules were asked last, and which. */
   askedMinute: number;
+  askedOf: EgressSettings;
   /** Of its first message, if that was TLS. */
   hello: Readonly<Record<string, string>>;
   because: string | undefined;
@@ -63,6 +64,7 @@ export function openCrossing(about: CrossingAbout, options: CrossingOptions): Cr
     sent: 0,
     received: 0,
     askedMinute: Math.floor(clock.nowUnixMs() / minuteMs),
+    askedOf: options.settings(),
     hello: {},
     because: undefined,
     isCut: false,
@@ -109,17 +111,19 @@ export function openCrossing(about: CrossingAbout, options: CrossingOptions): Cr
   return crossing;
 }
 
-/** Rules that ask for bytes are asked with each chunk, all others once a minute: hours end, and files change. */
+/** Rules that ask for bytes are asked with each chunk, all others once a minute, as hours end; and new ones at once. */
 function whyDenied(
   { destination }: CrossingAbout,
   going: Going,
   { settings, clock, kept }: CrossingOptions,
 ): string | undefined {
-  const { rules, clock: zone } = settings();
+  const current = settings();
+  const { rules, clock: zone } = current;
   const atUnixMs = clock.nowUnixMs();
   const minute = Math.floor(atUnixMs / minuteMs);
-  if (minute === going.askedMinute && !asksForBytes(rules)) return undefined;
-  going.askedMinute = minute;
+  const isAsked = minute === going.askedMinute && current === going.askedOf;
+  if (isAsked && !asksForBytes(rules)) return undefined;
+  [going.askedMinute, going.askedOf] = [minute, current];
   const address = parseAddress(going.address);
   const verdict = decideEgress(
     {

@@ -66,7 +66,8 @@ export async function openSandbox(
   opening.defer(() => rm(folder, { recursive: true, force: true }));
   const socket = path.join(folder, "egress.sock");
   const filter = await filterIn(folder);
-  const plan = planSandbox({ readable, writable, state, socket, filter }, await findBubblewrap());
+  const holding = options.egress.file === undefined ? [] : [options.egress.file];
+  const plan = planSandbox({ readable, writable, state, socket, filter, holding }, await findBubblewrap());
   const [program = "", ...args] = options.command;
   const unseen = checkCommandShown([program, ...args], plan);
   const settings = followedSettings(options, opening);

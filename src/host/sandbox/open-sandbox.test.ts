@@ -101,9 +101,13 @@ async function place(t: TestContext): Promise<Place> {
 
 function plan(
   { state }: Place,
-  shown: { readonly readable?: readonly string[]; readonly writable?: readonly string[] },
+  shown: {
+    readonly readable?: readonly string[];
+    readonly writable?: readonly string[];
+    readonly holding?: readonly string[];
+  },
 ): ReturnType<typeof planSandbox> {
-  return planSandbox({ readable: [], writable: [], ...shown, state, socket: "/s" }, found);
+  return planSandbox({ readable: [], writable: [], holding: [], ...shown, state, socket: "/s" }, found);
 }
 
 test("the sidecar's own state isn't shown, however it is named, nor may be written around", async (t) => {
@@ -123,6 +127,22 @@ test("the sidecar's own state isn't shown, however it is named, nor may be writt
   );
   const [binds, covers] = [command.lastIndexOf("--bind"), command.lastIndexOf(at.state)];
   assert.ok(binds !== -1 && covers > binds, "covered after all else is shown");
+});
+
+test("a server may write neither its own rules nor the program that holds it", async (t) => {
+  const at = await place(t);
+  const rules = path.join(at.work, "egress.yaml");
+  await writeFile(rules, "");
+  assert.throws(
+    () => plan(at, { writable: [at.work], holding: [rules] }),
+    /--writable .* holds .*egress\.yaml, by which the server is held/,
+  );
+  assert.throws(
+    () => plan(at, { writable: [path.dirname(process.execPath)] }),
+    /by which the server is held/,
+  );
+  assert.throws(() => plan(at, { writable: [import.meta.dirname] }), /by which the server is held/);
+  plan(at, { readable: [at.work], holding: [rules] });
 });
 
 test("a whole home, or everything, is too much to show", async (t) => {

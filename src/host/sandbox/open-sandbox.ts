@@ -19,6 +19,8 @@ export interface SandboxRequest {
   readonly state: string;
   readonly socket: string;
   readonly filter?: string | undefined;
+  /** Files that the server is held by: it may not write them. */
+  readonly holding: readonly string[];
 }
 
 export type Bubblewrap = Pick<SandboxPlan, "bwrap" | "isModern">;
@@ -56,6 +58,7 @@ export function planSandbox(request: SandboxRequest, bubblewrap: Bubblewrap): Sa
     filter: request.filter,
   };
   checkPaths(plan);
+  checkHolding([...request.holding, process.execPath, import.meta.filename], plan);
   return plan;
 }
 
@@ -113,6 +116,15 @@ function checkPaths({
   // Who may write around it can put another in its place.
   if (around !== undefined)
     throw refusal(`--writable ${around} holds the sidecar's own state folder ${hidden}; keep that elsewhere`);
+}
+
+/** INVARIANT: a server changes neither its own rules nor the program that holds it to them. */
+function checkHolding(files: readonly string[], { writable }: Pick<SandboxPlan, "writable">): void {
+  for (const file of files.map((each) => realOne(each, "the file"))) {
+    const over = writable.find((each) => isWithin(file, each));
+    if (over !== undefined)
+      throw refusal(`--writable ${over} holds ${file}, by which the server is held; keep that elsewhere`);
+  }
 }
 
 function realOne(named: string, option: string): string {
