@@ -1,11 +1,11 @@
-/** Keys with which something is published: tools' manifests, or policies; each has its own, in the folder of sealed keys. */
+/** Keys with which something is published: tools' manifests, policies, or models; each has its own, in the folder of sealed keys. */
 import type { SigningKey } from "../crypto/keys.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import { manifestSuiteIds, publisherKeysOf } from "../integrity/tools/publisher-keys.ts";
 import type { Config } from "./config.ts";
 import { openConfigKeys } from "./signer/gateway-signer.ts";
 
-export type Published = "manifest" | "policy";
+export type Published = "manifest" | "policy" | "model";
 
 /** One of each required algorithm; they are made at the first time. */
 export async function publisherSigners(keys: KeyFolder, what: Published): Promise<readonly SigningKey[]> {

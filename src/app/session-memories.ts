@@ -25,8 +25,10 @@ export async function sessionsWatched(
   { detect, folder }: Pick<Config, "detect" | "folder">,
 ): Promise<CallWatch> {
   const store = state.habits(await keys.secret("habits"), () => Math.floor(clock.nowUnixMs() / dayMs));
-  const own = detect.model === undefined ? undefined : path.resolve(folder, detect.model);
-  const model = await readCallModel(own ?? shippedModel("calls"));
+  const own = detect.model;
+  const model = await (own === undefined
+    ? readCallModel(shippedModel("calls"))
+    : readCallModel(path.resolve(folder, own.file), own.publishers));
   return watchedSessions({
     model,
     textModel: await loadTextModel(),

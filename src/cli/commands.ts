@@ -34,6 +34,7 @@ import { cryptoStatus } from "./crypto-status.ts";
 import { detectCalibrate, detectEvalCalls, detectTrainCalls } from "./detect-calls.ts";
 import { delegate } from "./delegate.ts";
 import { detectEvalFlows, detectTrainFlows } from "./detect-flows.ts";
+import { detectSign } from "./detect-sign.ts";
 import { detectReport, detectWatch } from "./detect-watch.ts";
 import { detectEvalText, detectEvalTools, detectMutate, detectTrainText } from "./detect-text.ts";
 import { doctor } from "./doctor.ts";
@@ -157,6 +158,7 @@ export const commands = [
   detectEvalTools,
   detectTrainCalls,
   detectCalibrate,
+  detectSign,
   detectEvalCalls,
   detectMutate,
   benchHandshake,

@@ -61,6 +61,16 @@ const rotating = [
     },
   },
   {
+    what: "model",
+    help: "The keys with which `detect sign` signs models.",
+    run: async (call) => {
+      const fingerprint = await rotatePublisherKeys(loadConfig(configFile(call)), "model");
+      call.out(`models are signed with ${fingerprint} from now on`);
+      call.out("Add it to the detect.model.publishers of gateways, and sign their model anew.");
+      return 0;
+    },
+  },
+  {
     what: "policy",
     help: "The keys with which `policy bundle make` signs bundles.",
     run: async (call) => {

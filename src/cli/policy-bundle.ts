@@ -9,9 +9,6 @@ import {
 } from "../app/policy/bundle-operations.ts";
 import { configWithoutRules } from "../app/policy/known-config.ts";
 import { type BundleMade, makeBundle } from "../app/policy/make-bundle.ts";
-import { sidecarState } from "../app/sidecar-state.ts";
-import { type ConfigKeys, openConfigKeys } from "../app/signer/gateway-signer.ts";
-import { openKeys } from "../app/state-folder.ts";
 import { systemClock } from "../host/system.ts";
 import { isPublisherFingerprint } from "../integrity/tools/publisher-keys.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -19,6 +16,7 @@ import { parseDurationMs } from "../kernel/units.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
 import { caseLines, checkLines, many, relative } from "./policy.ts";
 import { bundleHistoryLines, bundleLines } from "./policy-bundle-text.ts";
+import { publisherKeys } from "./publisher-keys.ts";
 import { jsonText } from "./tools-text.ts";
 import { who } from "./who.ts";
 
@@ -80,12 +78,6 @@ export const policyBundleMake = {
     }
   },
 } as const satisfies Command;
-
-async function publisherKeys(call: CommandCall): Promise<ConfigKeys> {
-  const state = call.text("state");
-  if (state === undefined) return await openConfigKeys(configWithoutRules(configFile(call)));
-  return { keys: await openKeys(sidecarState(state), undefined), close: () => undefined };
-}
 
 function makingOf(call: CommandCall) {
   const [given, ...more] = call.positionals;

@@ -1,6 +1,7 @@
 /** `detect` in the config: what is watched for on live links and calls. */
 import { z } from "zod";
 
+import { fingerprint } from "./tools.ts";
 import { durationMs, sizeBytes } from "./values.ts";
 
 const leastWindowMs = 1000;
@@ -42,11 +43,17 @@ export const detectSchema = z
         "Each call is shown to the models, and its decision in the log says what they made of it; without it, calls are as soon as a rule asks for `risk` or `findings`.",
       ),
     model: z
-      .string()
-      .min(1)
+      .strictObject({
+        file: z.string().min(1).describe("Relative to the config file."),
+        publishers: z
+          .array(fingerprint)
+          .min(1)
+          .max(16)
+          .describe("Fingerprints of the keys whose models count, as `latticegate detect sign` prints them."),
+      })
       .optional()
       .describe(
-        "File of a call model that was calibrated with sessions of your own (`latticegate detect calibrate`); relative to the config file. By the one that comes with the program no call has a risk above 0.7.",
+        "A call model that was calibrated with sessions of your own (`latticegate detect calibrate`) and signed (`detect sign`). By the one that comes with the program no call has a risk above 0.7.",
       ),
     flows: z
       .union([z.literal("off"), flowsSchema])

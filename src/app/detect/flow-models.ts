@@ -36,7 +36,7 @@ const schema = z.strictObject({
 
 /** @throws Refusal `bad_config` */
 export async function loadFlowModel(file: string = shippedFlowModel): Promise<FlowModel> {
-  const { model } = await readModel(file, "flows", featuresVersion);
+  const { model } = await readModel(file, { kind: "flows", features: featuresVersion });
   const read = schema.safeParse(model);
   if (read.success) return read.data;
   throw new Refusal("bad_config", `${file} holds no model of flows: ${z.prettifyError(read.error)}`);

@@ -5,6 +5,7 @@ import { z } from "zod";
 
 import { sha256Base64url } from "../../crypto/hash.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import { isSigned, openSigned } from "./signed-model.ts";
 
 const modelKinds = ["calls", "flows", "text", "tools"] as const;
 export type ModelKind = (typeof modelKinds)[number];
@@ -35,13 +36,23 @@ export interface ModelFile {
 
 const maxModelBytes = 16 * 1024 * 1024;
 
-/** @throws Refusal `bad_config` if it is no model of this kind, of these features, as it was written */
-export async function readModel(file: string, kind: ModelKind, features: string): Promise<ModelFile> {
+interface Expected {
+  readonly kind: ModelKind;
+  readonly features: string;
+  /** It has to be signed by one of these; by default it needn't be signed, and if it is, may be by anybody. */
+  readonly publishers?: readonly string[] | undefined;
+}
+
+/** @throws Refusal `bad_config` if it is no model of this kind, of these features, as it was written and signed */
+export async function readModel(file: string, { kind, features, publishers }: Expected): Promise<ModelFile> {
   const text = await readFile(file, "utf8").catch((error: unknown) => {
     throw new Refusal("bad_config", `The model ${file} can't be read.`, { cause: error });
   });
   if (text.length > maxModelBytes) throw new Refusal("bad_config", `The model ${file} is too big.`);
-  const read = schema.safeParse(parsed(text));
+  const document = parsed(text);
+  if (publishers !== undefined && !isSigned(document))
+    throw new Refusal("bad_config", `The model ${file} isn't signed: \`latticegate detect sign\` does that.`);
+  const read = schema.safeParse(isSigned(document) ? openSigned(file, text, publishers) : document);
   if (!read.success) throw new Refusal("bad_config", `${file} is no model: ${z.prettifyError(read.error)}`);
   const { data } = read;
   if (data.kind !== kind || data.features !== features)

@@ -26,7 +26,7 @@ const schema = z.strictObject({
 
 /** @throws Refusal `bad_config` */
 export async function loadTextModel(file: string = shippedTextModel): Promise<TextModel> {
-  const { model } = await readModel(file, "text", textFeatures);
+  const { model } = await readModel(file, { kind: "text", features: textFeatures });
   const read = schema.safeParse(model);
   if (read.success) return read.data;
   throw new Refusal("bad_config", `${file} holds no model of texts: ${z.prettifyError(read.error)}`);

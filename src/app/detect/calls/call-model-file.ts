@@ -13,10 +13,12 @@ import { readModel, type TrainedOn, writeModel } from "../model-file.ts";
 /** @throws Refusal `bad_config` if it can't be read or is none */
 export async function readCallModel(
   file: string,
-): Promise<CallModel & { readonly trainedOn: readonly TrainedOn[] }> {
-  const { model, trainedOn } = await readModel(file, "calls", callFeaturesVersion);
+  publishers?: readonly string[],
+): Promise<CallModel & { readonly trainedOn: readonly TrainedOn[]; readonly sha256: string }> {
+  const expected = { kind: "calls", features: callFeaturesVersion, publishers } as const;
+  const { model, trainedOn, sha256 } = await readModel(file, expected);
   try {
-    return { ...parseCallModel(model), trainedOn };
+    return { ...parseCallModel(model), trainedOn, sha256 };
   } catch (cause) {
     throw new Refusal("bad_config", `${file} is no call model of this version. Train it anew.`, { cause });
   }
