@@ -91,6 +91,10 @@ const toolBit = bitOf("tool");
 function bitsOf(word: string): number {
   const known = classesOf.get(word) ?? classesOf.get(word.toLowerCase());
   if (known !== undefined) return known;
+  // As in "l'utilisateur".
+  const apostrophe = word.indexOf("'");
+  if (apostrophe === 1 || apostrophe === 2)
+    return classesOf.get(word.slice(apostrophe + 1).toLowerCase()) ?? 0;
   if (hasDigit(word)) return classesOf.get(withoutDigits(word)) ?? 0;
   return /^[a-z]{2,20}_[a-z_]{2,40}$/.test(word) ? toolBit : 0;
 }
