@@ -22,6 +22,8 @@ export function encodedIn(text: string): { readonly found: readonly Encoded[]; r
   if (!traitsOf(text).hasRun) return { found, isAll: true };
   let [left, tried] = [maxChars, 0];
   for (const { 0: run, index } of text.matchAll(runs)) {
+    // Paths and names with separators are no encodings.
+    if ((run.match(/[/_-]/g)?.length ?? 0) * 8 > run.length) continue;
     left -= run.length;
     if (left < 0 || ++tried > maxRuns) return { found, isAll: false };
     for (const decoded of decodingsOf(run).texts) {

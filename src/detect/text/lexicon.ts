@@ -68,13 +68,13 @@ const words: Readonly<Record<WordClass, string>> = {
   tell: `tell telling mention mentioning inform informing reveal revealing show showing notify notifying disclose disclosing
     display displaying alert alerting say saying explain explaining acknowledge acknowledging ask asking prompting confirm
     confirmation reference discuss expose menciones mencionar informar digas decir mentionner mentionne informer dire
-    erwähne erwähnen informiere informieren sagen sage menzionare dire mencione informe noem vertel говори сообщай
+    erwähne erwähnen informiere informieren sagen sage sag menzionare dire mencione informe noem vertel говори сообщай
     упоминай сообщать`,
   user: `user users human humans customer operator anyone usuario utilisateur benutzer nutzer utente usuário gebruiker
     пользователю пользователь пользователя`,
   send: `send sending forward forwarding email mail upload uploading post transmit transmitting exfiltrate exfiltrating leak
     submit share transfer transferring bcc cc deliver relay dispatch wire pay remit envía envia enviar reenvía envoie envoyez
-    envoyer transmettez sende senden schicke übermittle überweise invia inviare trasferisci envie stuur verzend отправь
+    envoyer transmettez sende senden schicke übermittle übergeben übergib überweise invia inviare trasferisci envie stuur verzend отправь
     отправьте перешли пришли переведи`,
   secret: `password passwords passphrase credential credentials secret secrets token tokens apikey api_key api_keys ssh
     id_rsa private_key cookies cookie pin ssn confidential sensitive private personal keys history conversation transcript
@@ -83,7 +83,7 @@ const words: Readonly<Record<WordClass, string>> = {
   place: `http https webhook endpoint attacker external server address url link website remote correo adresse servidor
     serveur сервер адрес ссылка`,
   read: `read reading open access accessing fetch load retrieve cat extract collect gather copy dump list lee leer lis lire
-    lies lese leggi leia прочитай открой`,
+    lies lesen lese lisez leer leggere leggi leia прочитай открой`,
   path: `bashrc zshrc profile passwd authorized_keys hosts crontab env dotenv config configuration startup registry`,
   run: `execute executing run running invoke invoking launch eval exec download install perform ejecuta ejecutar exécute
     exécutez führe ausführen esegui execute voer выполни запусти`,

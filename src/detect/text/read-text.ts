@@ -8,8 +8,6 @@ export interface ReadText {
   readonly text: string;
   /** Of each character, its offset in the original; undefined where all are their own. */
   readonly from: Uint32Array | undefined;
-  /** Characters that were left out since nobody sees them. */
-  readonly unseen: number;
 }
 
 /** Where an offset of the text that was read stands in the original. */
@@ -18,24 +16,36 @@ export function originOf({ from }: ReadText, offset: number): number {
 }
 
 export function readText(original: string): ReadText {
-  if (isAsItReads(original)) return { text: original, from: undefined, unseen: 0 };
+  if (isAsItReads(original)) return { text: original, from: undefined };
   // Nothing becomes longer than a ligature's letters; what would isn't unfolded.
   const from = new Uint32Array(original.length * longest + 1);
   const parts: string[] = [];
   let length = 0;
-  let unseen = 0;
   for (let i = 0; i < original.length;) {
+    const plain = plainUntil(original, i);
+    for (let k = i; k < plain; k++) from[length++] = k;
+    if (plain > i) parts.push(original.slice(i, plain));
+    i = plain;
+    if (i >= original.length) break;
     const { becomes, takes } = partAt(original, i);
-    if (becomes === "" && takes > 0) unseen++;
     for (let k = 0; k < becomes.length; k++) from[length++] = i;
     parts.push(becomes);
     i += takes;
   }
   from[length] = original.length;
-  return { text: unmixed(parts.join("")), from, unseen };
+  return { text: unmixed(parts.join("")), from };
 }
 
 const longest = 3;
+
+/** Up to where nothing reads as anything else. */
+function plainUntil(text: string, i: number): number {
+  for (let at = i; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === backslash || code >= 128) return at;
+  }
+  return text.length;
+}
 
 interface Part {
   readonly becomes: string;
@@ -45,7 +55,6 @@ interface Part {
 function partAt(text: string, i: number): Part {
   const code = text.charCodeAt(i);
   if (code === backslash) return escapeAt(text, i);
-  if (code < 128) return { becomes: text[i] ?? "", takes: 1 };
   const point = text.codePointAt(i) ?? 0;
   if (isTag(point)) return tagAt(text, i, point);
   const character = String.fromCodePoint(point);

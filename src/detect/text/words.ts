@@ -89,20 +89,37 @@ function pushEnd(words: Growing, at: number, end: number): void {
 const toolBit = bitOf("tool");
 
 function bitsOf(word: string): number {
-  const known = classesOf.get(word) ?? classesOf.get(word.toLowerCase());
+  const known = classesOf.get(word);
   if (known !== undefined) return known;
-  if (hasDigit(word)) return classesOf.get(withoutDigits(word)) ?? 0;
-  return /^[a-z]{2,20}_[a-z_]{2,40}$/.test(word) ? toolBit : 0;
+  const odd = oddityOf(word);
+  if (odd === 0) return 0;
+  const lower = word.toLowerCase();
+  const inLower = classesOf.get(lower);
+  if (inLower !== undefined) return inLower;
+  // As in "l'utilisateur".
+  const apostrophe = word.indexOf("'");
+  if (apostrophe === 1 || apostrophe === 2) return classesOf.get(lower.slice(apostrophe + 1)) ?? 0;
+  if ((odd & withDigit) !== 0) return classesOf.get(withoutDigits(lower)) ?? 0;
+  return (odd & withUnderscore) !== 0 && /^[a-z]{2,20}_[a-z_]{2,40}$/.test(word) ? toolBit : 0;
 }
 
-function hasDigit(word: string): boolean {
-  for (let i = 0; i < word.length; i++) if (word.charCodeAt(i) < 58 && word.charCodeAt(i) > 47) return true;
-  return false;
+const [withOther, withDigit, withUnderscore] = [1, 2, 4];
+
+/** What a word has beside small letters of ASCII. */
+function oddityOf(word: string): number {
+  let odd = 0;
+  for (let i = 0; i < word.length; i++) {
+    const code = word.charCodeAt(i);
+    if (code >= 97 && code <= 122) continue;
+    if (code >= 48 && code <= 57) odd |= withDigit;
+    else odd |= code === 95 ? withUnderscore : withOther;
+  }
+  return odd;
 }
 
 /** Digits that stand for the letters they look like. */
 function withoutDigits(word: string): string {
-  return word.toLowerCase().replaceAll(/[013457]/g, (digit) => digitsAsLetters[digit] ?? digit);
+  return word.replaceAll(/[013457]/g, (digit) => digitsAsLetters[digit] ?? digit);
 }
 
 const digitsAsLetters: Readonly<Record<string, string>> = { 0: "o", 1: "i", 3: "e", 4: "a", 5: "s", 7: "t" };
