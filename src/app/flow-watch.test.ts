@@ -12,11 +12,16 @@ import { watchFlows } from "./flow-watch.ts";
 const burst = { direction: "outgoing", peer: "lab", startMs: 0, up: 10_000_000, down: 10 } as const;
 const clock: Clock = { nowUnixMs: () => Date.UTC(2026, 0, 1) };
 
-function scene(append: (entry: EntryDraft) => Promise<never>, at: Clock = clock, detect: object = {}) {
+function scene(
+  append: (entry: EntryDraft) => Promise<never>,
+  at: Clock = clock,
+  detect: object = {},
+  threats?: { readonly alert_on_latency_spike: boolean },
+) {
   const lines: string[] = [];
   const log = systemLog({ level: "debug", clock, form: "json", write: (line) => void lines.push(line) });
   const journal = { append } as unknown as Journal;
-  const config = { detect: detectSchema.parse(detect), threat_detection: undefined };
+  const config = { detect: detectSchema.parse(detect), threat_detection: threats };
   return { watch: watchFlows(config, { journal, clock: at, log }), lines };
 }
 
@@ -61,3 +66,39 @@ test("what isn't watched is not asked for", () => {
   });
   assert.deepEqual([watch.onExchange, watch.onLink], [undefined, undefined]);
 });
+
+for (const [what, flows, threats, told] of [
+  ["nobody, by default", {}, undefined, []],
+  ["those named", { alert_on_latency_spike: ["lab", "web"] }, undefined, ["lab", "web https://a.test"]],
+  ["all", { alert_on_latency_spike: true }, undefined, ["lab", "other", "web https://a.test"]],
+  [
+    "all, as threat_detection says",
+    {},
+    { alert_on_latency_spike: true },
+    ["lab", "other", "web https://a.test"],
+  ],
+] as const) {
+  test(`servers of which it is told that they became slow: ${what}`, () => {
+    const peers = ["lab", "other", "web https://a.test"];
+    const { watch, lines } = scene(() => Promise.reject(new Error("unused")), clock, { flows }, threats);
+    for (let call = 0; call < 2000; call++) {
+      const answerMs = (call < 1500 ? 50 : 500) * (1 + (call % 7) / 10);
+      for (const peer of peers) {
+        watch.onExchange?.({
+          direction: "outgoing",
+          peer,
+          startMs: call * 1000,
+          up: 500,
+          down: 900,
+          answerMs,
+        });
+      }
+    }
+    const found = lines.map((line) => JSON.parse(line) as { readonly peer: string; readonly kind?: string });
+    const slow = found.filter(({ kind }) => kind === "flow.latency").map(({ peer }) => peer);
+    assert.deepEqual(
+      slow.toSorted((a, b) => (a < b ? -1 : 1)),
+      told,
+    );
+  });
+}

@@ -39,6 +39,11 @@ const targets: Readonly<Record<string, { readonly auc: number; readonly tpr: num
   bulk_read: { auc: 0.99, tpr: 0 },
   downgrade: { auc: 1, tpr: 1 },
   drip: { auc: 0.98, tpr: 0.85 },
+  // Weaker ones, for the record.
+  "small drip": { auc: 0.9, tpr: 0 },
+  "drip in half of the requests": { auc: 0.9, tpr: 0 },
+  "latency, 150 ms": { auc: 0.8, tpr: 0 },
+  "latency, 250 ms": { auc: 0.9, tpr: 0 },
   "beacon in benign": { auc: 0.99, tpr: 0 },
   tunnel: { auc: 0.99, tpr: 0 },
   "latency, 400 ms": { auc: 0.95, tpr: 0 },

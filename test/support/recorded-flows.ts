@@ -41,12 +41,12 @@ const callBytes = 380;
 
 /** A benign flow with the attack in it, by the name of the attack. */
 export const madeAttacks = {
-  drip: (flow, random) =>
-    flow.ev.map((event): Event => {
-      const [tMs, direction, type, bytes, connection] = event;
-      if (direction !== 1 || type !== 23 || bytes < callBytes) return event;
-      return [tMs, direction, type, Math.min(16_401, bytes + Math.round(700 + random() * 800)), connection];
-    }),
+  drip: (flow, random) => longer(flow, () => 700 + random() * 800),
+  "small drip": (flow, random) => longer(flow, () => 300 + random() * 500),
+  "drip in half of the requests": (flow, random) => {
+    let calls = 0;
+    return longer(flow, () => (calls++ % 2 === 0 ? 500 + random() * 1500 : 0));
+  },
   "beacon in benign": (flow, random) => {
     const periodMs = (10 + random() * 60) * 1000;
     const jitter = random() * 0.2;
@@ -74,12 +74,22 @@ export const madeAttacks = {
     return [...opening, ...packets];
   },
   /** Who sits between holds every answer back. */
+  "latency, 150 ms": (flow, random) => delayed(flow, () => 150 * (0.8 + 0.4 * random())),
+  "latency, 250 ms": (flow, random) => delayed(flow, () => 250 * (0.8 + 0.4 * random())),
   "latency, 400 ms": (flow, random) => delayed(flow, () => 400 * (0.8 + 0.4 * random())),
   "latency, 800 ms": (flow, random) => delayed(flow, () => 800 * (0.8 + 0.4 * random())),
 } as const satisfies Record<string, (flow: Flow, random: Random) => readonly Event[]>;
 
 export function attacked(name: keyof typeof madeAttacks, flow: Flow, random: Random): Flow {
   return { ...flow, label: name, ev: madeAttacks[name](flow, random) };
+}
+
+function longer({ ev }: Flow, byBytes: () => number): readonly Event[] {
+  return ev.map((event): Event => {
+    const [tMs, direction, type, bytes, connection] = event;
+    if (direction !== 1 || type !== 23 || bytes < callBytes) return event;
+    return [tMs, direction, type, Math.min(16_401, bytes + Math.round(byBytes())), connection];
+  });
 }
 
 function delayed(flow: Flow, byMs: () => number): readonly Event[] {

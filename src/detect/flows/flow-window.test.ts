@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { heldBy } from "../../../test/support/heap.ts";
 import type { FlowRecord } from "./flow-record.ts";
 import { classicalHandshakes } from "./handshake-sizes.ts";
 import { featureNames, featuresOf } from "./flow-features.ts";
@@ -42,6 +43,8 @@ test("a handshake without ML-KEM is told from its hellos, one with a retry isn't
     hello(3, "server", 1210),
     data(4, "client", 400),
   ];
+  const more = [...hybrid.slice(0, 2), hello(1, "server", 60), ...hybrid.slice(2)];
+  assert.deepEqual(classicalHandshakes(summaryOf(more)), []);
   const classical = [hello(0, "client", 347), hello(1, "server", 122), data(2, "client", 400)];
   assert.deepEqual(classicalHandshakes(summaryOf(hybrid)), []);
   assert.deepEqual(classicalHandshakes(summaryOf(retried)), []);
@@ -89,6 +92,18 @@ test("a million records on a million connections, as big as numbers get, stay wi
   const features = featuresOf(summary);
   assert.equal(features.length, featureNames.length);
   assert.ok(features.every(Number.isFinite));
+});
+
+test("of a flow without end a window holds no more than of a long one", () => {
+  const held = heldBy(() => {
+    const window = new FlowWindow();
+    for (let at = 0; at < 300_000; at++) {
+      window.see(data(at, "client", 400, at));
+      window.see(data(at, "server", 400, at));
+    }
+    return window;
+  });
+  assert.ok(held < 256 * 1024, `${held} bytes`);
 });
 
 test("an empty flow has features too", () => {

@@ -19,7 +19,7 @@ export interface JudgedBy {
 
 /** Of flows before, and of exchanges: what a peer's memory is bounded by. */
 const maxFlows = 64;
-const maxPast = 256;
+const maxPast = 192;
 /** Fewer flows don't say what is usual. */
 const minFlows = 8;
 const renewedEvery = 8;

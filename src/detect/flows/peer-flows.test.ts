@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { heldBy } from "../../../test/support/heap.ts";
 import { seededRandom } from "../../kernel/seeded-random.ts";
 import type { Message } from "./flow-window.ts";
 import { type FlowFinding, type Hop, type LiveTerms, maxPeers, PeerFlows } from "./peer-flows.ts";
@@ -159,4 +160,25 @@ test("numbers that are none are left out, and a million exchanges of as many pee
   for (let at = 0; at < 1_000_000; at++)
     one.see(lab, { startMs: at, up: 500, down: 500, answerMs: 1 }, startUnixMs + at);
   assert.equal(one.size, 1);
+});
+
+test("a peer takes at most 64 KB, however many tools it is asked for", () => {
+  const peers = 100;
+  const held = heldBy(() => {
+    const flows = new PeerFlows({ ...terms, exchanges: 120 });
+    for (let peer = 0; peer < peers; peer++) {
+      for (let at = 0; at < 959; at++) {
+        const message = {
+          startMs: at * 1000.5,
+          up: 500 + at,
+          down: 700 + at,
+          answerMs: 1.5 + at,
+          kind: `tool ${"n".repeat(50)}${at}`,
+        };
+        flows.see({ direction: "incoming", peer: `peer-${peer}` }, message, startUnixMs + at);
+      }
+    }
+    return flows;
+  });
+  assert.ok(held / peers < 64 * 1024, `${held / peers} bytes`);
 });

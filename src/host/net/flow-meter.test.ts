@@ -59,6 +59,7 @@ test("a long answer and a stream are told when they end, and come as they are", 
   assert.ok(stream.answer.kind === "stream");
   assert.deepEqual(await Array.fromAsync(stream.answer.events), events);
   assert.equal(stream.seen[0]?.down, 600 + 22);
+  assert.ok((stream.seen[0]?.answerMs ?? -1) >= 0);
 });
 
 test("an answer that breaks off, or that nobody reads on, is told once, and its end reaches both sides", async () => {
