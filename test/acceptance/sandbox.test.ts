@@ -29,7 +29,6 @@ import {
 import { httpsServer } from "../support/https-server.ts";
 import { entriesOf, type Recorded } from "../support/records.ts";
 
-const repository = fileURLToPath(new URL("../..", import.meta.url));
 const server = fileURLToPath(new URL("../support/egress-stdio-server.ts", import.meta.url));
 
 const missing = installed("bwrap", "bubblewrap") ?? whyForbidden();
@@ -96,7 +95,7 @@ rules:
         passEnv: ["NOTES_API_KEY"],
         sandbox: {
           // The folder above its state, too: what is in the state stays hidden.
-          readable: [repository, path.dirname(state)],
+          readable: [path.dirname(server), path.dirname(state)],
           writable: [work],
           egress: { file: rules, allow: [] },
           resolve: (host) =>
@@ -255,7 +254,7 @@ rules:
     const own = `/tmp/latticegate-sandbox-${process.pid}`;
     assert.deepEqual(await call("write", { path: own }), {});
     assert.ok(!existsSync(own), "its /tmp is its own");
-    for (const file of [path.join(repository, "x"), "/usr/x", "/etc/x", "/x"])
+    for (const file of [path.join(path.dirname(server), "x"), "/usr/x", "/etc/x", "/x"])
       assert.match((await call("write", { path: file })).error ?? "", /EROFS|ENOENT|EACCES/, file);
     for (const folder of ["/root", "/var", "/sys", "/etc/shadow", "/boot"])
       assert.match((await call("list", { path: folder })).error ?? "", /ENOENT/, folder);

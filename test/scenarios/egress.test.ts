@@ -292,6 +292,24 @@ test("plain requests go where they are judged to go, without what is the proxy's
   assert.equal(seen?.headers["x-hop"], undefined);
 });
 
+const odd: readonly (readonly [what: string, answer: string, status: number])[] = [
+  ["another protocol", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", 502],
+  ["no HTTP", "220 mail.example ESMTP\r\n", 502],
+  ["endless headers", `HTTP/1.1 200 OK\r\nX: ${"x".repeat(100_000)}`, 502],
+  ["two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 502],
+];
+for (const [what, bytes, status] of odd) {
+  test(`an odd answer to a plain request is an error, and the proxy goes on: ${what}`, async (t) => {
+    const place = await sink(t, "127.0.0.2", Buffer.from(bytes));
+    const scene = await egressScene(t, { rules: [{ hosts: ["127.0.0.2"] }] });
+    const url = `http://127.0.0.2:${place.port}/`;
+    const answer = await askProxy(scene, `GET ${url} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    assert.equal(answer.status, status);
+    await eventually("it is on record", () => scene.entries.some(({ event }) => event === "egress.close"));
+    assert.equal((await tunnelTo(scene, "a.example:443")).status, 403);
+  });
+}
+
 test("a plain upload that is a burst is cut, too", async (t) => {
   const stub = await stubServer(t);
   const { port } = new URL(stub.url);
@@ -320,6 +338,7 @@ const hostile: readonly (readonly [what: string, request: string, status: number
   ["no port", "CONNECT a.example HTTP/1.1\r\nHost: a\r\n\r\n", 400],
   ["an address written as a number", "CONNECT 2130706433:80 HTTP/1.1\r\nHost: a\r\n\r\n", 400],
   ["https without a tunnel", "GET https://a.example/ HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["a path that isn't written as one", "GET http://a.example/\xff HTTP/1.1\r\nHost: a\r\n\r\n", 400],
   ["a user in the URL", "GET http://a@127.0.0.1/ HTTP/1.1\r\nHost: a\r\n\r\n", 400],
   ["headers without an end", `GET http://a.example/ HTTP/1.1\r\nX: ${"a".repeat(40_000)}\r\n\r\n`, 400],
 ];

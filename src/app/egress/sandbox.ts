@@ -7,12 +7,7 @@ import type { Journal } from "../../gate/ports.ts";
 import type { Resolve } from "../../host/egress/dial.ts";
 import { startEgressProxy } from "../../host/egress/egress-proxy.ts";
 import { contained } from "../../host/sandbox/bubblewrap.ts";
-import {
-  checkCommandShown,
-  findBubblewrap,
-  planSandbox,
-  trySandbox,
-} from "../../host/sandbox/open-sandbox.ts";
+import { commandInside, findBubblewrap, planSandbox, trySandbox } from "../../host/sandbox/open-sandbox.ts";
 import { systemCallFilter } from "../../host/sandbox/system-calls.ts";
 import type { ChildSpec } from "../../host/stdio/child.ts";
 import { openEgress } from "../../host/store/state-egress.ts";
@@ -69,7 +64,7 @@ export async function openSandbox(
   const holding = options.egress.file === undefined ? [] : [options.egress.file];
   const plan = planSandbox({ readable, writable, state, socket, filter, holding }, await findBubblewrap());
   const [program = "", ...args] = options.command;
-  const unseen = checkCommandShown([program, ...args], plan);
+  const { command, unseen } = commandInside([program, ...args], plan);
   const settings = followedSettings(options, opening);
   const store = openEgress(statePaths(state).database);
   opening.defer(store.close);
@@ -87,7 +82,7 @@ export async function openSandbox(
     log.warn("sandbox.old", { says: "bubblewrap before 0.8 doesn't bound what is written to /tmp" });
   if (plan.filter === undefined)
     log.warn("sandbox.unfiltered", { says: `system calls aren't filtered on ${process.arch}` });
-  return (child) => contained(child, plan);
+  return (child) => contained({ ...child, command }, plan);
 }
 
 async function filterIn(folder: string): Promise<string | undefined> {

@@ -1,5 +1,6 @@
 /** One plain HTTP request through the proxy (RFC 9112 §3.2.2), sent on over a connection of its own. */
 import http from "node:http";
+import type { Socket } from "node:net";
 import { pipeline } from "node:stream/promises";
 
 import { type Destination, readDestination } from "../../policy/egress/destination.ts";
@@ -46,16 +47,25 @@ interface Sending {
   readonly path: string;
 }
 
-async function send({ request, response, destination, path }: Sending, crossing: Crossing): Promise<void> {
-  const { socket, address } = await dial(crossing.addresses, destination.port);
-  crossing.reached(address);
+async function send(sending: Sending, crossing: Crossing): Promise<void> {
+  const { socket, address } = await dial(crossing.addresses, sending.destination.port);
+  try {
+    crossing.reached(address);
+    await exchange(sending, socket, crossing);
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function exchange(
+  { request, response, destination, path }: Sending,
+  socket: Socket,
+  crossing: Crossing,
+): Promise<void> {
   const headers = [...withoutHops(request), "host", hostHeader(destination)];
   const headBytes = headers.reduce((sum, text) => sum + text.length + 2, path.length + 16);
   const because = crossing.moved("sent", headBytes);
-  if (because !== undefined) {
-    socket.destroy();
-    throw new CutShort(because);
-  }
+  if (because !== undefined) throw new CutShort(because);
   const sent = http.request({
     createConnection: () => socket,
     method: request.method ?? "GET",
@@ -66,6 +76,8 @@ async function send({ request, response, destination, path }: Sending, crossing:
   const answered = Promise.withResolvers<http.IncomingMessage>();
   // It may err again when its answer is under way, which the pipelines see.
   sent.once("response", answered.resolve).on("error", answered.reject);
+  // An answer that goes over to another protocol is none, and Node only closes then.
+  sent.once("close", () => answered.reject(new EgressRefusal(502, "The destination broke off.")));
   socket.setTimeout(idleMs, () => sent.destroy(new CutShort("nothing moved for five minutes")));
   response.once("close", () => sent.destroy());
   const upload = pipeline(request, counted(crossing, "sent"), sent);
@@ -79,7 +91,7 @@ function targetOf(
   text: string,
   desk: EgressDesk,
 ): { readonly destination: Destination; readonly path: string } {
-  const match = /^http:\/\/(?<authority>[^/?#@\\]{1,300})(?<path>[/?][^#]*)?$/i.exec(text);
+  const match = /^http:\/\/(?<authority>[^/?#@\\]{1,300})(?<path>[/?][\x21-\x22\x24-\x7e]*)?$/i.exec(text);
   const read = readDestination(match?.groups?.["authority"] ?? "", 80);
   if (match === null || read.kind === "wrong") {
     desk.misread("a request without a destination");

@@ -32,6 +32,9 @@ const inside = {
   port: "3128",
 } as const;
 
+/** The sidecar's own node, as the server sees it. */
+export const nodeInside = inside.node;
+
 /** Each of /tmp and the home folder, which are memory: 512 MiB. */
 const maxPrivateBytes = String(512 * 1024 ** 2);
 

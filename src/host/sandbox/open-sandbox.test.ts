@@ -8,7 +8,7 @@ import { test, type TestContext } from "node:test";
 import { temporaryFolder } from "../../../test/support/gateway.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { contained, isShown, isWithin } from "./bubblewrap.ts";
-import { checkCommandShown, findBubblewrap, planSandbox, trySandbox } from "./open-sandbox.ts";
+import { commandInside, findBubblewrap, planSandbox, trySandbox } from "./open-sandbox.ts";
 
 const found = { bwrap: "/usr/bin/bwrap", isModern: true };
 
@@ -159,13 +159,22 @@ test("a program that the sandbox doesn't show is told before it fails, and files
   await writeFile(program, "#!/bin/sh\n");
   await chmod(program, 0o755);
   assert.throws(
-    () => checkCommandShown([program], plan(at, {})),
+    () => commandInside([program], plan(at, {})),
     /isn't shown to it; name its folder with --readable/,
   );
-  assert.throws(() => checkCommandShown(["no-such-program-anywhere"], plan(at, {})), /no program/);
-  assert.deepEqual(checkCommandShown([program], plan(at, { readable: [at.work] })), []);
+  assert.throws(() => commandInside(["no-such-program-anywhere"], plan(at, {})), /no program/);
+  const shown = commandInside([program], plan(at, { readable: [at.work] }));
+  assert.deepEqual(shown, { command: [program], unseen: [] });
   const script = path.join(at.work, "server");
-  assert.deepEqual(checkCommandShown(["sh", script, "--flag", "/"], plan(at, {})), [script]);
+  assert.deepEqual(commandInside(["sh", script, "--flag", "/"], plan(at, {})).unseen, [script]);
+});
+
+test("the sidecar's own node is there, wherever it is installed", async (t) => {
+  const at = await place(t);
+  const link = path.join(at.work, "node");
+  await symlink(process.execPath, link);
+  for (const program of [process.execPath, link])
+    assert.equal(commandInside([program], plan(at, {})).command[0], "/run/latticegate/node");
 });
 
 test("what lies within a folder isn't what only begins like it", () => {

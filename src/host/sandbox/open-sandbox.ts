@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 
 import { printable } from "../../kernel/printable.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import { checkCommand, isShown, isWithin, namespaces, type SandboxPlan } from "./bubblewrap.ts";
+import { checkCommand, isShown, isWithin, namespaces, nodeInside, type SandboxPlan } from "./bubblewrap.ts";
 
 const run = promisify(execFile);
 const trialMs = 20_000;
@@ -78,25 +78,28 @@ export async function trySandbox(plan: SandboxPlan): Promise<void> {
 }
 
 /**
- * @returns arguments of the command that are files here and not shown there; it may well not start
+ * The command as it is run in there: the sidecar's own node, which `npx` puts first in PATH, is always shown.
+ * @returns with it, arguments that are files here and not shown there; it may well not start
  * @throws Refusal `bad_config` if the program itself isn't shown
  */
-export function checkCommandShown(
+export function commandInside(
   [program, ...args]: readonly [string, ...string[]],
   plan: SandboxPlan,
-): readonly string[] {
+): { readonly command: readonly [string, ...string[]]; readonly unseen: readonly string[] } {
   const found = programIn(program, process.env["PATH"] ?? "");
   if (found === undefined) throw refusal(`there is no program "${program}"`);
-  const unseen = [path.resolve(found), realpathSync(found)].find((each) => !isShown(each, plan));
-  if (unseen !== undefined) {
+  const isOwnNode = realpathSync(found) === realpathSync(process.execPath);
+  const hidden = [path.resolve(found), realpathSync(found)].find((each) => !isShown(each, plan));
+  if (hidden !== undefined && !isOwnNode) {
     throw refusal(
-      `the server's program is ${unseen}, which isn't shown to it; name its folder with --readable`,
+      `the server's program is ${hidden}, which isn't shown to it; name its folder with --readable`,
     );
   }
-  return args.filter((argument) => {
+  const unseen = args.filter((argument) => {
     const file = tryRealpath(argument);
     return file !== undefined && file !== "/" && !isShown(file, plan);
   });
+  return { command: [isOwnNode ? nodeInside : program, ...args], unseen };
 }
 
 function checkPaths({
