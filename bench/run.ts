@@ -1,5 +1,5 @@
 /**
- * `npm run bench [calls] [handshakes] [profile] [signatures] [policy]`: what a call through the gateway costs, side by side with what
+ * `npm run bench [calls] [handshakes] [profile] [signatures] [policy] [scoring]`: what a call through the gateway costs, side by side with what
  * else people run. Rounds are interleaved, every contestant in each; figures are medians over rounds, and
  * comparisons are medians of the ratios within a round. Method and reading: docs/guide/bench.md.
  */
@@ -31,6 +31,7 @@ import {
 import type { Measured, Order } from "./load.ts";
 import { cpuMs, peakMiB } from "./machine.ts";
 import { measurePolicy, printPolicy } from "./policy.ts";
+import { measureScoring, printScoring } from "./scoring.ts";
 import { profile } from "./profile.ts";
 import { measureSignatureFloor } from "./signature-floor.ts";
 import { measureSignatures, printSignatures } from "./signatures.ts";
@@ -210,10 +211,12 @@ function printHandshakes(results: readonly HandshakeResult[]): void {
 
 const asked = process.argv.slice(2);
 const unknown = asked.find(
-  (part) => !["calls", "handshakes", "profile", "signatures", "policy"].includes(part),
+  (part) => !["calls", "handshakes", "profile", "signatures", "policy", "scoring"].includes(part),
 );
 if (unknown !== undefined) {
-  console.error(`There is no part ${unknown}; there are calls, handshakes, profile, signatures and policy.`);
+  console.error(
+    `There is no part ${unknown}; there are calls, handshakes, profile, signatures, policy and scoring.`,
+  );
   process.exit(2);
 }
 const isAsked = (part: string): boolean => asked.length === 0 || asked.includes(part);
@@ -240,6 +243,8 @@ try {
   if (signatures.length > 0) printSignatures(signatures, { rounds, floorUs: signatureFloorUs });
   const policy = isAsked("policy") ? measurePolicy() : [];
   if (policy.length > 0) printPolicy(policy);
+  const scoring = isAsked("scoring") ? measureScoring() : [];
+  if (scoring.length > 0) printScoring(scoring);
   await mkdir(out, { recursive: true });
   const file = path.join(out, `${new Date().toISOString().replaceAll(":", "-")}.json`);
   const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
@@ -260,6 +265,7 @@ try {
     signatures,
     signatureFloorUs,
     policy,
+    scoring,
   };
   await writeFile(file, JSON.stringify(all, null, 2));
   console.log(`\nAll samples: ${path.relative(process.cwd(), file)}`);

@@ -84,6 +84,10 @@ const parts = {
       "test/acceptance/integrity-attacks.test.ts",
     ),
   },
+  "detect-train": {
+    what: "the model of calls learned anew from recorded sessions, to the same file; and measured on suites left out",
+    args: test("test/acceptance/detect-train.test.ts"),
+  },
   restart: {
     what: "20 restarts under 200 calls a second",
     args: test("test/acceptance/restart.test.ts"),

@@ -172,11 +172,14 @@ function dropOldest(trail: Trail, drop: number): void {
 function reindex(trail: Trail): void {
   trail.heads.fill(-1);
   trail.shingles.fill(0);
-  let shingle = [0, 0, 0, 0];
+  let [a, b, c] = [0, 0, 0];
   for (let i = 0; i < trail.wordCount; i++) {
     link(trail, i);
-    shingle = [shingle[1] ?? 0, shingle[2] ?? 0, shingle[3] ?? 0, trail.words[i] ?? 0];
-    noteShingle(trail, shingleOf(shingle));
+    const d = trail.words[i] ?? 0;
+    noteShingle(trail, fourWords(a, b, c, d));
+    a = b;
+    b = c;
+    c = d;
   }
 }
 
@@ -186,10 +189,23 @@ function link(trail: Trail, index: number): void {
   trail.heads[slot] = index;
 }
 
+/** Of four words. */
 export function shingleOf(words: readonly number[]): number {
+  const [a = 0, b = 0, c = 0, d = 0] = words;
+  return fourWords(a, b, c, d);
+}
+
+/** No list, no loop: it is made for each word that is read. */
+function fourWords(a: number, b: number, c: number, d: number): number {
   let hash = 0x9e3779b9;
-  for (const word of words) hash = Math.imul(hash ^ word, 0x85ebca6b) + (hash >>> 13);
-  return hash >>> 0;
+  hash = mixed(hash, a);
+  hash = mixed(hash, b);
+  hash = mixed(hash, c);
+  return mixed(hash, d) >>> 0;
+}
+
+function mixed(hash: number, word: number): number {
+  return Math.imul(hash ^ word, 0x85ebca6b) + (hash >>> 13);
 }
 
 function noteShingle(trail: Trail, shingle: number): void {
@@ -210,7 +226,9 @@ class Writer implements WordSink {
   #inBlock = 0;
   #plainWords = 0;
   #afterLead = false;
-  #shingle: number[] = [0, 0, 0, 0];
+  #thirdLast = 0;
+  #secondLast = 0;
+  #last = 0;
 
   constructor(trail: Trail) {
     this.#trail = trail;
@@ -270,9 +288,10 @@ class Writer implements WordSink {
     trail.words[index] = hash;
     trail.wordBlocks[index] = block;
     link(trail, index);
-    const [, b = 0, c = 0, d = 0] = this.#shingle;
-    this.#shingle = [b, c, d, hash];
-    noteShingle(trail, shingleOf(this.#shingle));
+    noteShingle(trail, fourWords(this.#thirdLast, this.#secondLast, this.#last, hash));
+    this.#thirdLast = this.#secondLast;
+    this.#secondLast = this.#last;
+    this.#last = hash;
   }
 }
 

@@ -77,15 +77,13 @@ for (const [how, text] of [
   ["with characters that can't be seen", injected.replaceAll("s", "s\u200b")],
   [
     "in tag characters",
-    [...injected].map((char) => String.fromCodePoint(0xe0000 + (char.codePointAt(0) ?? 0))).join(""),
+    Array.from(injected, (char) => String.fromCodePoint(0xe0000 + (char.codePointAt(0) ?? 0))).join(""),
   ],
   [
     "in full-width letters",
-    [...injected]
-      .map((char) =>
-        char > " " && char < "~" ? String.fromCodePoint((char.codePointAt(0) ?? 0) + 0xfee0) : char,
-      )
-      .join(""),
+    Array.from(injected, (char) =>
+      char > " " && char < "~" ? String.fromCodePoint((char.codePointAt(0) ?? 0) + 0xfee0) : char,
+    ).join(""),
   ],
   ["after a megabyte of something else", `${"lorem ipsum dolor ".repeat(60_000)}${injected}`],
 ] as const) {

@@ -8,11 +8,13 @@ import { jsonLines } from "../json-lines.ts";
 const callSchema = z.object({
   i: z.number().catch(0),
   t: z.string().catch(""),
-  a: z.unknown(),
+  a: z.unknown().optional(),
   o: z.string().optional().catch(undefined),
   x: z.string().optional().catch(undefined),
   m: z.number().catch(0),
 });
+
+const noCall = { i: 0, t: "", m: 0 };
 
 const sessionSchema = z.object({
   id: z.string().catch(""),
@@ -26,7 +28,7 @@ const sessionSchema = z.object({
   prompt: z.string().optional().catch(undefined),
   nmal: z.number().catch(0),
   inj: z.array(z.string()).catch([]),
-  calls: z.array(callSchema).catch([]),
+  calls: z.array(callSchema.catch(noCall)).catch([]),
 });
 
 export type SessionKind = "benign" | "goalAsUser" | "attack" | "resisted" | "partial" | "noCall" | "excluded";
