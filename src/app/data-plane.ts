@@ -1,6 +1,7 @@
 /** The gateway's data plane: the servers behind it, the doors in front, and its own certificates. */
 
 import { type InForce, termsAt, writtenInForce } from "../crypto/suites/in-force.ts";
+import type { CallWatch } from "../detect/session-watch.ts";
 import { meteredUpstreams } from "../host/net/flow-meter.ts";
 import { isOf } from "../host/net/tls.ts";
 import type { DoorTerms } from "../host/net/web-tls.ts";
@@ -50,7 +51,7 @@ import { statePaths } from "./state-folder.ts";
 import type { GrantsOptions } from "./upstream-auth.ts";
 import { type ConnectedServers, connectServers } from "./upstreams.ts";
 import { joinServers } from "./virtual-servers.ts";
-import { sessionsFlow, sessionsWatched } from "./session-memories.ts";
+import { sessionsFlow } from "./session-memories.ts";
 import type { WatchedWorld } from "./watched-world.ts";
 import { openWebListeners, type OpenWebListeners } from "./web-listener.ts";
 import type { ServerTools } from "./tools/server-tools.ts";
@@ -69,6 +70,8 @@ export interface Base {
   readonly world: WatchedWorld;
   /** What rules ask of calls before. */
   readonly history: PastCalls;
+  /** What the models say of calls. */
+  readonly callWatch: CallWatch;
   readonly records: IdentityRecords;
   readonly gatewayId: string;
   readonly own: OwnIdentity;
@@ -306,7 +309,7 @@ async function openServers(
     sessionKey: await keys.secret("sessions"),
     tasks: taskRegister(),
     flow: sessionsFlow(own),
-    watch: await sessionsWatched(own, config),
+    watch: parts.callWatch,
     clientSessions: clientSessions(await keys.secret("client-sessions"), environment.clock.nowUnixMs()),
     delegations,
     ...environment,

@@ -12,7 +12,7 @@ import { openProfiles, type ProfileStore } from "../host/store/state-profiles.ts
 import type { RootRecord } from "../host/store/state-roots.ts";
 import { openRenewalRequests } from "../host/store/state-log-renewals.ts";
 import { openRotationRequests } from "../host/store/state-log-rotations.ts";
-import { openState } from "../host/store/state-sqlite.ts";
+import { openState, type StateStore } from "../host/store/state-sqlite.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { type RecentCalls, recentCalls } from "../control/recent-calls.ts";
@@ -38,6 +38,7 @@ import { observedPins } from "./signatures/observed-pins.ts";
 import { openConfigKeys } from "./signer/gateway-signer.ts";
 import { openAuthorityRoots, statePaths, withRoots } from "./state-folder.ts";
 import { gatewayPins, onlookerOf, openServerTools } from "./tools/server-tools.ts";
+import { sessionsWatched, type WatchedCalls } from "./session-memories.ts";
 import { version } from "./version.ts";
 import { type HistoryDesk, historySecret, openHistory } from "./history-desk.ts";
 import { type WatchedWorld, watchedWorld } from "./watched-world.ts";
@@ -125,20 +126,26 @@ async function openBase(
   opening.defer(() => rm(statePaths(config.state).run, { force: true }));
   const journal = observed(audit.journal, recent);
   const gatewayId = gatewayIdOf(config.trust_domain);
-  const onlooker = onlookerOf(config);
-  const keeping = { state: config.state, journal, spiffeId: gatewayId, onlooker, clock, log };
-  const tools = openServerTools(gatewayPins(config), keeping, opening);
-  const issuers = () => issuersOf(roots.roots());
-  const policies = await openPolicies(config, { journal, inForce, clock, log }, opening);
-  const seen = { ...state, issuers, inForce, pinnedTools: tools.pinned, policies: policies.current };
-  const world = watchedWorld(config, seen, { clock, log });
-  opening.defer(world.stop);
-  tools.onChange(world.refresh);
-  policies.onChange(world.refresh);
-  const history = await openPast(config, { audit, world, policies, keys, ...environment }, opening);
-  forgetting.add(history.forget);
+  const judging = {
+    ...environment,
+    audit,
+    journal,
+    gatewayId,
+    keys,
+    state,
+    inForce,
+    issuers: () => issuersOf(roots.roots()),
+  };
+  const { tools, world, history, calls } = await openJudging(config, judging, opening);
+  for (const { forget } of [history, calls]) forgetting.add(forget);
   const isObserving = config.observes === true;
-  const what = { principal: gatewayId, world: world.current().digest, isObserving, clock };
+  const what = {
+    principal: gatewayId,
+    world: world.current().digest,
+    model: calls.sha256,
+    isObserving,
+    clock,
+  };
   await announce(journal, "gateway.start", what);
   opening.defer(() => announce(journal, "gateway.stop", what));
   const trustDomain = config.trust_domain;
@@ -156,8 +163,54 @@ async function openBase(
   const receipts = promptReceipts({ folder: statePaths(config.state).log, checkpoint, log });
   const { digests, subjectOf } = audit;
   const onErasure = (forget: (ids: readonly string[]) => void): void => void forgetting.add(forget);
-  const base = { environment, world, history, records, gatewayId, own, freshKeysSince, followLog, tools };
+  const base = {
+    environment,
+    world,
+    history,
+    callWatch: calls.watch,
+    records,
+    gatewayId,
+    own,
+    freshKeysSince,
+    followLog,
+    tools,
+  };
   return { ...base, audit, recent, digests, subjectOf, receipts, onErasure };
+}
+
+interface Judging extends Environment {
+  readonly audit: AuditLog;
+  readonly journal: Journal;
+  readonly gatewayId: string;
+  readonly keys: KeyFolder;
+  readonly state: StateStore;
+  readonly inForce: () => InForce;
+  readonly issuers: () => ReadonlySet<string>;
+}
+
+/** What calls are judged by: tools, rules, what came before, and what models say of them. */
+async function openJudging(
+  config: Config,
+  { audit, journal, gatewayId, keys, state, inForce, issuers, clock, log }: Judging,
+  opening: AsyncDisposableStack,
+): Promise<{
+  readonly tools: ReturnType<typeof openServerTools>;
+  readonly world: WatchedWorld;
+  readonly history: HistoryDesk;
+  readonly calls: WatchedCalls;
+}> {
+  const onlooker = onlookerOf(config);
+  const keeping = { state: config.state, journal, spiffeId: gatewayId, onlooker, clock, log };
+  const tools = openServerTools(gatewayPins(config), keeping, opening);
+  const policies = await openPolicies(config, { journal, inForce, clock, log }, opening);
+  const seen = { ...state, issuers, inForce, pinnedTools: tools.pinned, policies: policies.current };
+  const world = watchedWorld(config, seen, { clock, log });
+  opening.defer(world.stop);
+  tools.onChange(world.refresh);
+  policies.onChange(world.refresh);
+  const history = await openPast(config, { audit, world, policies, keys, clock, log }, opening);
+  const calls = await sessionsWatched({ state, keys, clock }, config);
+  return { tools, world, history, calls };
 }
 
 /** What rules ask of calls before; read from the log when it resolves. */
@@ -278,6 +331,8 @@ async function announce(
   what: {
     readonly principal: string;
     readonly world: string;
+    /** SHA-256 of the model that watches calls. */
+    readonly model: string;
     readonly isObserving: boolean;
     readonly clock: Clock;
   },
@@ -289,6 +344,11 @@ async function announce(
     principal: what.principal,
     tool: null,
     outcome: "allowed",
-    facts: { version, world: what.world, ...(what.isObserving && { policy: "observed" }) },
+    facts: {
+      version,
+      world: what.world,
+      "model.calls": what.model,
+      ...(what.isObserving && { policy: "observed" }),
+    },
   });
 }

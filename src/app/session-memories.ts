@@ -5,6 +5,7 @@ import path from "node:path";
 import { habits } from "../detect/habits.ts";
 import type { CallWatch } from "../detect/session-watch.ts";
 import { strangersMostRisk, watchedSessions } from "../detect/watched-sessions.ts";
+import type { StateStore } from "../host/store/state-sqlite.ts";
 import { fingerprintKey } from "../inspect/fingerprints.ts";
 import { type FlowMemory, flowMemory } from "../inspect/flow-memory.ts";
 import type { Config } from "./config.ts";
@@ -19,22 +20,32 @@ export function sessionsFlow({ state, clock }: OwnIdentity): FlowMemory {
   return flowMemory(key, { store: state.flow, nowUnixMs: clock.nowUnixMs() });
 }
 
+export interface WatchedCalls {
+  readonly watch: CallWatch;
+  /** Of the model. */
+  readonly sha256: string;
+  /** What was learned of those callers. */
+  readonly forget: (callers: readonly string[]) => void;
+}
+
 /** What the models say of calls, by what is learned here of callers. */
 export async function sessionsWatched(
-  { state, keys, clock }: OwnIdentity,
+  { state, keys, clock }: Pick<OwnIdentity, "keys" | "clock"> & { readonly state: StateStore },
   { detect, folder }: Pick<Config, "detect" | "folder">,
-): Promise<CallWatch> {
+): Promise<WatchedCalls> {
   const store = state.habits(await keys.secret("habits"), () => Math.floor(clock.nowUnixMs() / dayMs));
   const own = detect.model;
   const model = await (own === undefined
     ? readCallModel(shippedModel("calls"))
     : readCallModel(path.resolve(folder, own.file), own.publishers));
-  return watchedSessions({
+  const learned = habits(store);
+  const watch = watchedSessions({
     model,
     textModel: await loadTextModel(),
     mostRisk: own === undefined ? strangersMostRisk : 1,
-    habits: habits(store),
+    habits: learned,
   });
+  return { watch, sha256: model.sha256, forget: learned.forget };
 }
 
 const dayMs = 24 * 3_600_000;

@@ -114,10 +114,15 @@ test("what was learned outlives the process, sixty kilobytes a caller", () => {
   const store: HabitStore = {
     of: (identity) => kept.get(identity),
     keep: (identity, what) => kept.set(identity, structuredClone(what)),
+    forget: (identity) => kept.delete(identity),
   };
   usualAgent(store);
   assert.equal(isNewTool(habits(store), "pay"), 0);
   assert.ok((kept.get("agent")?.baseline.length ?? Infinity) <= 64 * 1024);
+  const learned = habits(store);
+  learned.forget(["agent"]);
+  assert.equal(learned.of("agent"), undefined);
+  assert.equal(kept.size, 0, "until it is to be forgotten");
 });
 
 test("millions of tools and callers take no more than the bounds", () => {

@@ -28,6 +28,7 @@ export interface HabitCall extends LearnedCall {
 export interface HabitStore {
   readonly of: (identity: string) => KeptHabits | undefined;
   readonly keep: (identity: string, habits: KeptHabits) => void;
+  readonly forget: (identity: string) => void;
 }
 
 export interface KeptHabits {
@@ -49,6 +50,7 @@ export interface Habits {
   readonly finished: (session: FinishedSession) => void;
   /** Learns what is due. */
   readonly learn: (nowUnixMs: number) => void;
+  readonly forget: (identities: readonly string[]) => void;
 }
 
 /** p > 0.2, as risk. */
@@ -72,7 +74,12 @@ interface Known {
 }
 
 /** Of nobody anything is known, and nothing is learned. */
-export const noHabits: Habits = { of: () => undefined, finished: () => undefined, learn: () => undefined };
+export const noHabits: Habits = {
+  of: () => undefined,
+  finished: () => undefined,
+  learn: () => undefined,
+  forget: () => undefined,
+};
 
 export function habits(store?: HabitStore): Habits {
   /** In the order in which they ended; the oldest make way. */
@@ -106,6 +113,14 @@ export function habits(store?: HabitStore): Habits {
         const own = find(identity);
         for (const session of sessions) learnSession(own, session);
         store?.keep(identity, { baseline: new Uint8Array(own.baseline.bytes), seen: [...own.seen.values()] });
+      }
+    },
+    forget: (identities) => {
+      const gone = new Set(identities);
+      pending = pending.filter(({ identity }) => !gone.has(identity));
+      for (const identity of gone) {
+        known.delete(identity);
+        store?.forget(identity);
       }
     },
   };

@@ -28,8 +28,14 @@ test("what was learned of a caller is kept a week, and what somebody else wrote 
   assert.equal(db.prepare("select count(*) as n from habits").get()?.["n"], 7);
   db.prepare("update habits set baseline = ? where day = 109").run(new Uint8Array(64));
   assert.deepEqual(store.of("agent"), habit(108), "the day before counts");
-  db.prepare("update habits set identity = 'other'").run();
+  store.keep("other", habit(1));
+  const [other] = db.prepare("select identity from habits where day = 110").all();
+  db.prepare("delete from habits where day = 110").run();
+  db.prepare("update habits set identity = ?").run(String(other?.["identity"]));
   assert.equal(store.of("other"), undefined, "one caller's is no other's");
+  store.keep("agent", habit(5));
+  store.forget("agent");
+  assert.equal(store.of("agent"), undefined, "nor is what was forgotten");
   db.close();
   state.close();
 });

@@ -6,7 +6,7 @@ import type { DatabaseSync } from "node:sqlite";
 
 import { hmacSha256 } from "../../crypto/hash.ts";
 import type { HabitStore, KeptHabits } from "../../detect/habits.ts";
-import { concat, equalInConstantTime, utf8 } from "../../kernel/bytes.ts";
+import { concat, equalInConstantTime, toBase64url, utf8 } from "../../kernel/bytes.ts";
 import { withoutSync } from "./database.ts";
 
 export const habitSchema = `
@@ -28,7 +28,7 @@ export function habitStore(db: DatabaseSync, key: Uint8Array, today: () => numbe
     of: (identity) =>
       db
         .prepare("select day, baseline, seen, mac from habits where identity = ? order by day desc")
-        .all(identity)
+        .all(nameOf(key, identity))
         .map((row) => opened(row, identity, key))
         .find((each) => each !== undefined),
     keep: (identity, { baseline, seen }) =>
@@ -36,16 +36,27 @@ export function habitStore(db: DatabaseSync, key: Uint8Array, today: () => numbe
         const day = today();
         const written = JSON.stringify(seen);
         const mac = macOf(key, { identity, day, baseline, seen: written });
-        db.prepare("delete from habits where identity = ? and day <= ?").run(identity, day - daysKept);
+        const name = nameOf(key, identity);
+        db.prepare("delete from habits where identity = ? and day <= ?").run(name, day - daysKept);
         db.prepare("insert or replace into habits values (?, ?, ?, ?, ?)").run(
-          identity,
+          name,
           day,
           baseline,
           written,
           mac,
         );
       }),
+    forget: (identity) =>
+      withoutSync(
+        db,
+        () => void db.prepare("delete from habits where identity = ?").run(nameOf(key, identity)),
+      ),
   };
+}
+
+/** No name stands in the file. */
+function nameOf(key: Uint8Array, identity: string): string {
+  return toBase64url(hmacSha256(key, utf8(`identity ${identity}`)));
 }
 
 function opened(row: Record<string, unknown>, identity: string, key: Uint8Array): KeptHabits | undefined {
