@@ -14,8 +14,9 @@ export interface Traits {
 
 /** What an ASCII character is for us, in bits. */
 const [word, space, hex, digit, escape, at, markup, control] = [1, 2, 4, 8, 16, 32, 64, 128];
+const [upper, parting] = [256, 512];
 
-const traitsOfAscii = Uint8Array.from({ length: 128 }, (_, code) => {
+const traitsOfAscii = Uint16Array.from({ length: 128 }, (_, code) => {
   const letter = String.fromCharCode(code);
   const bits = [
     [word, /[A-Za-z0-9+/_-]/],
@@ -26,6 +27,8 @@ const traitsOfAscii = Uint8Array.from({ length: 128 }, (_, code) => {
     [at, /@/],
     [markup, /[<[]/],
     [control, /(?!\s)\p{Cc}/u],
+    [upper, /[A-Z]/],
+    [parting, /[/_-]/],
   ] as const;
   return bits.reduce((all, [bit, form]) => (form.test(letter) ? all | bit : all), 0);
 });
@@ -37,7 +40,7 @@ const manyEscapes = 8;
 const longHex = 32;
 
 export function traitsOf(text: string): Traits {
-  const [words, spaces, bytes] = [newRun(), newRun(), newRun()];
+  const [letters, spaces, bytes] = [{ now: 0, uppers: 0, partings: 0, isLong: false }, newRun(), newRun()];
   let seen = 0;
   let digits = 0;
   let escapes = 0;
@@ -47,15 +50,16 @@ export function traitsOf(text: string): Traits {
     const code = text.charCodeAt(i);
     const bits = traitsOfAscii[code] ?? 0;
     seen |= bits;
-    step(words, bits & word);
+    stepLetters(letters, bits);
     step(spaces, bits & space);
     step(bytes, bits & hex);
     digits += (bits & digit) >> 3;
-    escapes += (bits & escape) >> 4;
+    if ((bits & escape) !== 0 && escapesCode(text, i)) escapes++;
     if (code >= 128) isOdd ||= isOddCode(code, text.charCodeAt(i - 1), text.charCodeAt(i + 1));
     else if ((bits & markup) > 0) hasMarkup ||= opensHidden(text, i);
   }
-  const hasRun = words.longest >= longRun || bytes.longest >= longHex || escapes >= manyEscapes;
+  stepLetters(letters, 0);
+  const hasRun = letters.isLong || bytes.longest >= longHex || escapes >= manyEscapes;
   return {
     digits,
     hasAt: (seen & at) > 0,
@@ -70,6 +74,27 @@ interface Run {
   longest: number;
 }
 
+/** Of letters and digits. Base64 has capitals in it, and few of the signs that part paths and names. */
+interface Letters {
+  now: number;
+  uppers: number;
+  partings: number;
+  isLong: boolean;
+}
+
+function stepLetters(run: Letters, bits: number): void {
+  if ((bits & word) !== 0) {
+    run.now++;
+    run.uppers += (bits & upper) >> 8;
+    run.partings += (bits & parting) >> 9;
+    return;
+  }
+  run.isLong ||= run.now >= longRun && run.uppers > 1 && run.partings * 8 <= run.now;
+  run.now = 0;
+  run.uppers = 0;
+  run.partings = 0;
+}
+
 function newRun(): Run {
   return { now: 0, longest: 0 };
 }
@@ -77,6 +102,13 @@ function newRun(): Run {
 function step(run: Run, belongs: number): void {
   if (belongs === 0) run.now = 0;
   else if (++run.now > run.longest) run.longest = run.now;
+}
+
+/** Not a line's end or a quotation mark, which JSON escapes everywhere: a character by its number. */
+function escapesCode(text: string, at: number): boolean {
+  const [sign, next] = [text[at], text[at + 1] ?? ""];
+  if (sign === "\\") return next === "u" || next === "x";
+  return sign === "&" ? next === "#" : /[0-9A-Fa-f]/.test(next);
 }
 
 /** A comment, a tag with a style, or a note in Markdown that isn't shown. */

@@ -39,20 +39,29 @@ export interface KindsSeen {
   readonly marks: readonly (typeof marks)[number][];
 }
 
-export function featuresOf({ cues: found, marks: seen }: KindsSeen): Float64Array {
+const severities = ["high", "medium", "low"] as const;
+
+/** Of each severity, kinds of cues and marks, two at most. */
+function kindsBySeverity({ cues: found, marks: seen }: KindsSeen): readonly number[] {
+  if (found.matches.length === 0 && seen.length === 0) return [0, 0, 0];
   const kinds = new Map<string, string>(seen.map(({ kind, severity }) => [kind, severity]));
   for (const { cue } of found.matches) {
     const row = cues[cue];
     if (row !== undefined) kinds.set(row.kind, row.severity);
   }
-  const many = (severity: string): number =>
-    Math.min(2, [...kinds.values()].filter((each) => each === severity).length);
-  const has = (name: WordClass): number => ((found.counts[classNames.indexOf(name)] ?? 0) > 0 ? 1 : 0);
+  return severities.map((severity) => {
+    return Math.min(2, [...kinds.values()].filter((each) => each === severity).length);
+  });
+}
+
+const indexes: ReadonlyMap<WordClass, number> = new Map(classNames.map((name, i) => [name, i]));
+
+export function featuresOf(seen: KindsSeen): Float64Array {
+  const { cues: found } = seen;
+  const has = (name: WordClass): number => ((found.counts[indexes.get(name) ?? 0] ?? 0) > 0 ? 1 : 0);
   const few = Math.min(enoughSentences, found.sentences);
   return Float64Array.of(
-    many("high"),
-    many("medium"),
-    many("low"),
+    ...kindsBySeverity(seen),
     Math.min(1, found.orders / few),
     Math.min(1, found.questions / few),
     has("answer") * has("you"),
