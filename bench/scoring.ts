@@ -77,7 +77,7 @@ export function measureScoring(): readonly ScoringResult[] {
           const text = textOf((contextKiB * 1024) / results, random);
           const began = performance.now();
           noteResult(trail, { tool: "read_file", texts: [text] });
-          read.pushX;
+          read.push((performance.now() - began) * 1000);
         }
       }
       const call = {
