@@ -11,7 +11,7 @@ import {
   scoreCall,
 } from "../src/detect/calls/watch.ts";
 import { seededRandom } from "../src/kernel/seeded-random.ts";
-import { quantile } from "../src/kernel/statistics.ts";
+import { median, quantile } from "../src/kernel/statistics.ts";
 
 const contexts = [2, 20, 200] as const;
 const calls = 4000;
@@ -36,12 +36,6 @@ function wordOf(random: () => number): string {
   return random() < 0.4 ? pick(common) : pick(syllables) + pick(syllables) + pick(syllables);
 }
 
-/** Of this thread: what else the machine does doesn't count. */
-function cpuUs(): number {
-  const { user, system } = process.threadCpuUsage();
-  return user + system;
-}
-
 /** Prose with addresses and numbers in it, different each time. */
 function textOf(chars: number, random: () => number): string {
   let text = "";
@@ -53,6 +47,16 @@ function textOf(chars: number, random: () => number): string {
     else text += kind < 0.12 ? `${word}.\n` : `${word} `;
   }
   return text;
+}
+
+/** Microseconds; scoring changes nothing, and what else the machine does meets one of three at most. */
+function medianOfThree(run: () => unknown): number {
+  const took = [1, 2, 3].map(() => {
+    const began = performance.now();
+    run();
+    return (performance.now() - began) * 1000;
+  });
+  return median(took);
 }
 
 export function measureScoring(): readonly ScoringResult[] {
@@ -71,18 +75,16 @@ export function measureScoring(): readonly ScoringResult[] {
         trail = freshTrail();
         for (let result = 0; result < results; result++) {
           const text = textOf((contextKiB * 1024) / results, random);
-          const began = cpuUs();
+          const began = performance.now();
           noteResult(trail, { tool: "read_file", texts: [text] });
-          read.push(cpuUs() - began);
+          read.push((performance.now() - began) * 1000);
         }
       }
       const call = {
         tool: i % 3 === 0 ? "send_money" : "search_files",
         args: { recipient: `DE${Math.floor(random() * 1e15)}`, amount: i, subject: textOf(60, random) },
       };
-      const began = cpuUs();
-      scoreCall({ trail, call, baseline, model });
-      took[i] = cpuUs() - began;
+      took[i] = medianOfThree(() => scoreCall({ trail, call, baseline, model }));
       noteCall(trail, call);
       learnSession(baseline, [call]);
     }

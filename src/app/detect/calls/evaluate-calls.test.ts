@@ -76,7 +76,7 @@ async function evaluated(
     sessions,
     model: await readCallModel(shipped),
     leavesOutSuite: false,
-    cpuUs: () => us++,
+    nowUs: () => us++,
     ...given,
   });
 }

@@ -25,8 +25,8 @@ export interface EvaluateCalls {
   readonly withPrompt: boolean;
   /** Each suite is judged by trees from all others, not by the model. */
   readonly leavesOutSuite: boolean;
-  /** Microseconds of CPU that were spent until now. */
-  readonly cpuUs: () => number;
+  /** Microseconds of a clock that only goes forward. */
+  readonly nowUs: () => number;
 }
 
 const rates = ["0.05", "0.01", "0.001"] as const;
@@ -278,16 +278,16 @@ function sum(values: readonly number[]): number {
 const timedCalls = 5000;
 
 /** What a gateway would spend on each call, with the shipped model. */
-function timed({ sessions, model, baseline, withPrompt, cpuUs }: EvaluateCalls): CallsReport["usPerCall"] {
+function timed({ sessions, model, baseline, withPrompt, nowUs }: EvaluateCalls): CallsReport["usPerCall"] {
   const baselineOf = baselinesFor(sessions, baseline);
   const spent: number[] = [];
   for (const session of sessions) {
     if (spent.length >= timedCalls) break;
     replay(session, (trail, recorded) => {
       const call = callOf(recorded, withPrompt ? session.prompt : undefined);
-      const from = cpuUs();
+      const from = nowUs();
       scoreCall({ trail, call, baseline: baselineOf(session), model });
-      spent.push(cpuUs() - from);
+      spent.push(nowUs() - from);
     });
   }
   const sorted = spent.toSorted((a, b) => a - b);
