@@ -14,6 +14,7 @@ import { openRenewalRequests } from "../host/store/state-log-renewals.ts";
 import { openRotationRequests } from "../host/store/state-log-rotations.ts";
 import { openState, type StateStore } from "../host/store/state-sqlite.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
+import type { CallWatch } from "../detect/session-watch.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { type RecentCalls, recentCalls } from "../control/recent-calls.ts";
 import { approvalsKey } from "./approvals/approval-operations.ts";
@@ -38,7 +39,7 @@ import { observedPins } from "./signatures/observed-pins.ts";
 import { openConfigKeys } from "./signer/gateway-signer.ts";
 import { openAuthorityRoots, statePaths, withRoots } from "./state-folder.ts";
 import { gatewayPins, onlookerOf, openServerTools } from "./tools/server-tools.ts";
-import { sessionsWatched, type WatchedCalls } from "./session-memories.ts";
+import { sessionsWatched } from "./session-memories.ts";
 import { version } from "./version.ts";
 import { type HistoryDesk, historySecret, openHistory } from "./history-desk.ts";
 import { type WatchedWorld, watchedWorld } from "./watched-world.ts";
@@ -126,26 +127,13 @@ async function openBase(
   opening.defer(() => rm(statePaths(config.state).run, { force: true }));
   const journal = observed(audit.journal, recent);
   const gatewayId = gatewayIdOf(config.trust_domain);
-  const judging = {
-    ...environment,
-    audit,
-    journal,
-    gatewayId,
-    keys,
-    state,
-    inForce,
-    issuers: () => issuersOf(roots.roots()),
-  };
-  const { tools, world, history, calls } = await openJudging(config, judging, opening);
-  for (const { forget } of [history, calls]) forgetting.add(forget);
+  const issuers = () => issuersOf(roots.roots());
+  const judging = { ...environment, audit, journal, gatewayId, keys, state, inForce, issuers };
+  const { model, forget, ...judged } = await openJudging(config, judging, opening);
+  forgetting.add(forget);
+  const { world } = judged;
   const isObserving = config.observes === true;
-  const what = {
-    principal: gatewayId,
-    world: world.current().digest,
-    model: calls.sha256,
-    isObserving,
-    clock,
-  };
+  const what = { principal: gatewayId, world: world.current().digest, model, isObserving, clock };
   await announce(journal, "gateway.start", what);
   opening.defer(() => announce(journal, "gateway.stop", what));
   const trustDomain = config.trust_domain;
@@ -163,18 +151,7 @@ async function openBase(
   const receipts = promptReceipts({ folder: statePaths(config.state).log, checkpoint, log });
   const { digests, subjectOf } = audit;
   const onErasure = (forget: (ids: readonly string[]) => void): void => void forgetting.add(forget);
-  const base = {
-    environment,
-    world,
-    history,
-    callWatch: calls.watch,
-    records,
-    gatewayId,
-    own,
-    freshKeysSince,
-    followLog,
-    tools,
-  };
+  const base = { environment, ...judged, records, gatewayId, own, freshKeysSince, followLog };
   return { ...base, audit, recent, digests, subjectOf, receipts, onErasure };
 }
 
@@ -197,7 +174,11 @@ async function openJudging(
   readonly tools: ReturnType<typeof openServerTools>;
   readonly world: WatchedWorld;
   readonly history: HistoryDesk;
-  readonly calls: WatchedCalls;
+  readonly callWatch: CallWatch;
+  /** SHA-256 of the model that watches calls. */
+  readonly model: string;
+  /** What is remembered of these callers. */
+  readonly forget: (callers: readonly string[]) => void;
 }> {
   const onlooker = onlookerOf(config);
   const keeping = { state: config.state, journal, spiffeId: gatewayId, onlooker, clock, log };
@@ -209,8 +190,12 @@ async function openJudging(
   tools.onChange(world.refresh);
   policies.onChange(world.refresh);
   const history = await openPast(config, { audit, world, policies, keys, clock, log }, opening);
-  const calls = await sessionsWatched({ state, keys, clock }, config);
-  return { tools, world, history, calls };
+  const { watch: callWatch, sha256: model, ...calls } = await sessionsWatched({ state, keys, clock }, config);
+  const forget = (callers: readonly string[]): void => {
+    history.forget(callers);
+    calls.forget(callers);
+  };
+  return { tools, world, history, callWatch, model, forget };
 }
 
 /** What rules ask of calls before; read from the log when it resolves. */
