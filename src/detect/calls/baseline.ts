@@ -1,5 +1,5 @@
 /**
- * What one caller does usually, in 60 KB whatever it sends: which tools follow which, values and domains it used, how large
+ * What one caller does usually, in 52 KB whatever it sends: which tools follow which, values and domains it used, how large
  * its numbers and how long its texts are. Everything is hashed: no value can be read out of it.
  */
 import type { CallValue } from "./call-values.ts";

@@ -4,7 +4,7 @@ import { hasShingle, shingleOf, type Trail } from "./trail.ts";
 import { cueScore } from "./vocabulary.ts";
 
 /** One window: two blocks next to each other of one result. */
-export interface Windows {
+interface Windows {
   readonly count: number;
   /** Values whose words all stand in it (of long ones: most). */
   readonly covered: Uint8Array;

@@ -4,7 +4,7 @@ import type { Trees } from "../learn/trees.ts";
 import { featureNames } from "./features.ts";
 
 /** `known`: there is a baseline of the caller. `asked`: its prompt or intent is known. */
-export const callModelParts = ["cold", "known", "coldAsked", "knownAsked"] as const;
+const callModelParts = ["cold", "known", "coldAsked", "knownAsked"] as const;
 export type CallModelPart = (typeof callModelParts)[number];
 
 export interface ScoredTrees {

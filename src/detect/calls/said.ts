@@ -8,7 +8,7 @@ const tags = /[\u{e0020}-\u{e007e}]/gu;
 const manyMarks = /(\p{M}{4})\p{M}+/gu;
 
 /** What one result says, at most: of a longer one its beginning and its end are read. */
-export const maxResultChars = 128 * 1024;
+const maxResultChars = 128 * 1024;
 
 export function said(text: string): string {
   let read = cut(text);

@@ -6,7 +6,7 @@ import { said } from "./said.ts";
 import { actionsOf, cuesOf, isLead, isSilent, markCue } from "./vocabulary.ts";
 import { eachWord, type WordSink } from "./words.ts";
 
-export const wordsPerBlock = 20;
+const wordsPerBlock = 20;
 const maxResults = 32;
 const maxWords = 64 * 1024;
 const maxChars = 256 * 1024;
@@ -14,7 +14,7 @@ const maxBlocks = Math.ceil(maxWords / wordsPerBlock) + maxResults;
 /** Texts of one result that are read. */
 const maxTexts = 256;
 
-export interface PastResult {
+interface PastResult {
   readonly tool: string;
   /** Of the call in its session, from 0. */
   readonly seq: number;
@@ -48,7 +48,7 @@ export interface Trail {
   own: Set<number>;
 }
 
-export interface PastCall {
+interface PastCall {
   readonly tool: string;
   readonly seq: number;
 }

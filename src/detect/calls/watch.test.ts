@@ -186,6 +186,18 @@ test("old results are forgotten, new ones are found", () => {
   assert.ok(featureOf("act", trail, payment) > 0.9);
 });
 
+test("what is younger than what was forgotten is still found", () => {
+  const trail = freshTrail();
+  const list = (from: number, to: number): void => {
+    for (let i = from; i < to; i++) noteResult(trail, { tool: "list", texts: [`entry ${i} of the list`] });
+  };
+  list(0, 10);
+  noteResult(trail, { tool: "mail", texts: [injected] });
+  list(10, 40);
+  assert.equal(trail.results.length, 32);
+  assert.ok(featureOf("act", trail, payment) > 0.9);
+});
+
 test("a file that is no model of these features is refused", () => {
   const { cold } = modelOf("act", 0.9);
   const broken = { ...cold, trees: { ...cold.trees, features: [featureNames.length] } };

@@ -17,11 +17,10 @@ import { noParts, type Parts, partsOf } from "./parts.ts";
 import { toolClass } from "./tool-class.ts";
 import { isInResults, type Trail, trailBytes } from "./trail.ts";
 
-export { freshTrail, noteResult, type Result, type Trail } from "./trail.ts";
+export { freshTrail, noteResult, type Trail } from "./trail.ts";
 export { baselineFrom, type Baseline, freshBaseline } from "./baseline.ts";
 export { callFeaturesVersion, type Call } from "./features.ts";
 export { type CallModel, parseCallModel } from "./model.ts";
-export type { Parts } from "./parts.ts";
 
 export interface CallScore {
   /** Log-odds of the trees: comparable within one model only. */

@@ -5,8 +5,7 @@ import { access } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 
-import { callFeaturesVersion } from "../../../detect/calls/features.ts";
-import { type CallModel, parseCallModel } from "../../../detect/calls/model.ts";
+import { callFeaturesVersion, type CallModel, parseCallModel } from "../../../detect/calls/watch.ts";
 import { Refusal } from "../../../kernel/refusal.ts";
 import { readModel, type TrainedOn, writeModel } from "../model-file.ts";
 

@@ -42,7 +42,7 @@ export interface Separation {
   readonly intervals: { readonly auc: Interval; readonly tpr: Rates<Interval> };
 }
 
-export interface SuiteReport extends Separation {
+interface SuiteReport extends Separation {
   /** Benign sessions, and those in which the agent read an injection and didn't follow it. */
   readonly withResisted: Separation;
 }

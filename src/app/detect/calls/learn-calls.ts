@@ -102,7 +102,7 @@ function columnsOf(part: CallModelPart): readonly boolean[] {
 }
 
 /** The highest score of a session's calls; -Infinity without any. */
-export function highest(trees: Trees, { rows }: SessionRows): number {
+function highest(trees: Trees, { rows }: SessionRows): number {
   return rows.reduce((most, { vector }) => Math.max(most, scoreOf(trees, vector)), -Infinity);
 }
 
