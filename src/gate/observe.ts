@@ -10,6 +10,7 @@ import { argumentsIn, purposeIn } from "./facts.ts";
 import type { Ports } from "./ports.ts";
 import { isReadOnly } from "./read-only.ts";
 import { targetOf } from "./target.ts";
+import { memberOf } from "../wire/values.ts";
 import { readsRisk, type World } from "./world.ts";
 
 /** Asks nothing yet: what no rule and no record needs costs nothing. */
@@ -17,9 +18,25 @@ export function observe(call: Located, world: World, { clock }: Pick<Ports, "clo
   const { watch } = call;
   const seen = seenCall(call, world);
   if (seen === undefined) return { ...call, findings: () => [] };
-  const findings = once(() => findingsInCall(seen()));
+  const findings = once(() => findingsInCall({ ...seen(), ...declaredOf(seen(), world) }));
   if (watch === undefined) return { ...call, findings };
   return { ...call, findings, risk: once(() => watch.score(seen(), clock.nowUnixMs())) };
+}
+
+/** What is known of the tool, beside the call. */
+function declaredOf({ server, tool, isReadOnly: onlyReads }: SeenCall, { tools, lookalikes }: World) {
+  const declared = tools.get(server)?.declared?.(tool);
+  const inputSchema = memberOf(declared, "inputSchema");
+  return {
+    tools: lookalikes,
+    // That a server says of itself that it only reads says nothing.
+    annotations: { readOnlyHint: onlyReads, ...destructive(memberOf(declared, "annotations")) },
+    ...(inputSchema !== undefined && { inputSchema }),
+  };
+}
+
+function destructive(annotations: unknown): { readonly destructiveHint?: true } {
+  return memberOf(annotations, "destructiveHint") === true ? { destructiveHint: true } : {};
 }
 
 /** Of what names nothing, and of the gateway's own questions, there is nothing to see. */

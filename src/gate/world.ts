@@ -1,6 +1,7 @@
 /** The immutable snapshot a call is judged under. It is swapped whole, never changed. */
 import { sha256 } from "../crypto/hash.ts";
 import { toBase64url, utf8 } from "../kernel/bytes.ts";
+import { type Lookalikes, lookalikesOf } from "../detect/gates/names.ts";
 import type { Trust } from "../identity/admission.ts";
 import { boundKey } from "../identity/claims.ts";
 import type { DelegationLimits } from "../identity/delegation.ts";
@@ -88,6 +89,8 @@ export interface PinnedTools {
   readonly readOnly: ReadonlyMap<string, number>;
   /** Those that a manifest of a publisher who counts names as they are, and until when. */
   readonly signed?: ReadonlyMap<string, number>;
+  /** By name, what its server declared of a tool that is pinned, as parsed from JSON. */
+  readonly declared?: (tool: string) => unknown;
   /** Until when a manifest of a publisher who counts is in force; absent where none is. */
   readonly manifestUntil?: number;
   /** Why tools that are neither pinned nor blocked by name aren't called; absent where they are the server's to know. */
@@ -101,6 +104,8 @@ export interface World {
   readonly linkRules: LinkRules;
   /** What the rules ask of what sessions have read. */
   readonly flow: FlowAsked;
+  /** Names of tools that are, or look like, another server's. */
+  readonly lookalikes: Lookalikes;
   /** Calls are shown to the models, and decisions say what those made of them. */
   readonly watchesCalls: boolean;
   /** What the rules' conditions ask for by name. */
@@ -179,6 +184,9 @@ export function makeWorld(given: WorldParts): World {
     trust,
     rules: compiled,
     flow: flowAsked(compiled),
+    lookalikes: lookalikesOf(
+      [...tools].flatMap(([server, { pinned }]) => [...pinned.keys()].map((name) => ({ server, name }))),
+    ),
     watchesCalls: parts.watchesCalls || compiled.some(readsRisk),
     linkRules: compileLinkRules(rules),
     surroundings: surroundingsOf(parts.surroundings),

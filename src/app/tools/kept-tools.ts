@@ -204,6 +204,11 @@ function pinnedTools({ pins, readOnly }: KeptTools, pin: PinSettings["pin"]): Pi
     // The last reason says the most: why what is new or changed is held as well.
     blocked: new Map([...pins.pending].map(([name, { reasons }]) => [name, reasons.at(-1) ?? "changed"])),
     pinned: new Map(pinned.map(([name, { contentHash }]) => [name, contentHash])),
+    declared: (name) => {
+      const hash = pins.pinned.get(name)?.contentHash;
+      const form = hash === undefined ? undefined : pins.forms.get(hash);
+      return form === undefined ? undefined : parsedForm(hash ?? "", form);
+    },
     readOnly: new Map(
       pinned.flatMap(([name]) => {
         const until = readOnlyUntil({ pins, readOnly }, name);
@@ -220,6 +225,22 @@ function pinnedTools({ pins, readOnly }: KeptTools, pin: PinSettings["pin"]): Pi
     ...(pins.hasForgotten === true && { otherwise: "new" as const }),
     ...(pin === "approve" && { otherwise: "unapproved" as const }),
   };
+}
+
+/** Forms are asked for on each call; the least recently parsed make way. */
+const maxForms = 1000;
+const forms = new Map<string, unknown>();
+
+function parsedForm(hash: string, form: string): unknown {
+  const known = forms.get(hash);
+  if (known !== undefined) return known;
+  const parsed = JSON.parse(form) as unknown;
+  forms.set(hash, parsed);
+  for (const oldest of forms.keys()) {
+    if (forms.size <= maxForms) break;
+    forms.delete(oldest);
+  }
+  return parsed;
 }
 
 /** Until when the pinned form only reads: an operator said so of this very form, or an approved manifest does. */
