@@ -45,5 +45,5 @@ export interface SessionWatch {
 /** All sessions, within bounds; in memory. */
 export interface CallWatch {
   /** @param identity whose habits are known, beside those of the session itself */
-  readonly of: (session: string, identity: string, nowUnixMs: number) => SessionWatch;
+  readonly of: (session: string, identity: string) => SessionWatch;
 }

@@ -23,6 +23,8 @@ import type { CallRisk, CallWatch, SeenCall } from "./session-watch.ts";
 const idleMs = 30 * 60_000;
 /** A session that has done nothing yet is some kilobytes. */
 const maxSessions = 10_000;
+/** Of one caller, which names parts of its sessions as it likes: its own make way for them. */
+const maxOfIdentity = 64;
 /** Of all trails together. */
 const maxBytes = 128 * 1024 * 1024;
 /** Of a session, what may be learned. */
@@ -32,6 +34,8 @@ interface Watched {
   readonly identity: string;
   readonly trail: Trail;
   readonly calls: HabitCall[];
+  /** Of `calls`, about. */
+  learnedBytes: number;
   bytes: number;
   risk: SessionRisk | undefined;
   worst: number;
@@ -52,19 +56,20 @@ interface Watching {
 export function watchedSessions({ model, textModel, mostRisk, habits }: Watching): CallWatch {
   const sessions = new Sessions(habits);
   return {
-    of: (session, identity, atUnixMs) => ({
+    of: (session, identity) => ({
       score: (call, nowUnixMs) => {
         const used = sessions.use(session, identity, nowUnixMs);
+        sessions.changed(session);
         return scored(used, call, { model, textModel, habits, mostRisk, nowUnixMs });
       },
       called: (call, nowUnixMs) => {
         const used = sessions.use(session, identity, nowUnixMs);
         noteCall(used.trail, named(call));
-        if (used.calls.length < maxLearned) used.calls.push(habitOf(call));
+        learnLater(used, call);
         sessions.changed(session);
       },
       read: ({ server, tool, texts }, nowUnixMs) => {
-        const used = sessions.use(session, identity, Math.max(atUnixMs, nowUnixMs));
+        const used = sessions.use(session, identity, nowUnixMs);
         noteResult(used.trail, { tool: nameOf(server, tool), texts: texts.map(({ text }) => text) });
         sessions.changed(session);
         return texts.flatMap(({ at, text }) => ordersIn(text, at, textModel));
@@ -75,8 +80,9 @@ export function watchedSessions({ model, textModel, mostRisk, habits }: Watching
 
 class Sessions {
   readonly #habits: Habits;
-  /** The least recently used first. */
+  /** The least recently used first; and of each caller its own. */
   readonly #sessions = new Map<string, Watched>();
+  readonly #ofIdentity = new Map<string, Set<string>>();
   #bytes = 0;
 
   constructor(habits: Habits) {
@@ -87,36 +93,50 @@ class Sessions {
   use(session: string, identity: string, nowUnixMs: number): Watched {
     this.#endIdle(nowUnixMs);
     const used = this.#sessions.get(session) ?? begun(identity, nowUnixMs);
-    used.usedUnixMs = Math.max(used.usedUnixMs, nowUnixMs);
+    used.usedUnixMs = nowUnixMs;
     this.#sessions.delete(session);
     this.#sessions.set(session, used);
+    const own = this.#ofIdentity.get(used.identity) ?? new Set();
+    own.delete(session);
+    this.#ofIdentity.set(used.identity, own.add(session));
+    const [oldest = session] = own;
+    if (own.size > maxOfIdentity) this.#end(oldest);
     return used;
   }
 
+  /** Called whenever a session may have become larger. */
   changed(session: string): void {
     const used = this.#sessions.get(session);
     if (used === undefined) return;
-    const bytes = sizeOf(used.trail);
+    const bytes = sizeOf(used.trail) + used.learnedBytes;
     this.#bytes += bytes - used.bytes;
     used.bytes = bytes;
-    for (const [oldest, each] of this.#sessions) {
+    for (const oldest of this.#sessions.keys()) {
       const fits = this.#sessions.size <= maxSessions && this.#bytes <= maxBytes;
       if (fits || oldest === session) return;
-      this.#end(oldest, each);
+      this.#end(oldest);
     }
   }
 
   #endIdle(nowUnixMs: number): void {
     for (const [session, used] of this.#sessions) {
+      // A clock that was ahead doesn't keep what it marked.
+      used.usedUnixMs = Math.min(used.usedUnixMs, nowUnixMs);
       if (nowUnixMs < used.usedUnixMs + idleMs) break;
-      this.#end(session, used);
+      this.#end(session);
     }
     this.#habits.learn(nowUnixMs);
   }
 
-  #end(session: string, { identity, usedUnixMs, worst, calls, bytes }: Watched): void {
+  #end(session: string): void {
+    const ended = this.#sessions.get(session);
+    if (ended === undefined) return;
+    const { identity, usedUnixMs, worst, calls, bytes } = ended;
     this.#bytes -= bytes;
     this.#sessions.delete(session);
+    const own = this.#ofIdentity.get(identity);
+    own?.delete(session);
+    if (own?.size === 0) this.#ofIdentity.delete(identity);
     this.#habits.finished({ identity, endedUnixMs: usedUnixMs, worstRisk: worst, calls });
   }
 }
@@ -126,6 +146,7 @@ function begun(identity: string, nowUnixMs: number): Watched {
     identity,
     trail: freshTrail(),
     calls: [],
+    learnedBytes: 0,
     bytes: 0,
     risk: undefined,
     worst: 0,
@@ -186,6 +207,17 @@ function named({ server, tool, args, isReadOnly, purpose }: SeenCall): Call {
     ...(isReadOnly && { readOnly: true }),
     ...(purpose !== "" && { intent: purpose }),
   };
+}
+
+/** A value is some hundred bytes beside its words. */
+const valueBytes = 400;
+
+function learnLater(used: Watched, call: SeenCall): void {
+  if (used.calls.length >= maxLearned) return;
+  const habit = habitOf(call);
+  used.calls.push(habit);
+  for (const { text, words, names, sequence } of habit.values)
+    used.learnedBytes += valueBytes + 2 * text.length + 8 * (words.length + names.length + sequence.length);
 }
 
 function habitOf(call: SeenCall): HabitCall {

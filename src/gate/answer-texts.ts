@@ -1,80 +1,122 @@
-/** What an answer says to its reader: texts of a tool's result, of resources, of a prompt's messages, of questions. */
-import { memberOf } from "../wire/values.ts";
+/**
+ * What an answer says to its reader: every text in it, wherever clients may show it. INVARIANT: what isn't looked at is
+ * said to be (`isAll`).
+ */
+import { isTwofold } from "../wire/plain-text.ts";
+import { isObject, type Json, memberOf } from "../wire/values.ts";
 
 export interface SaidText {
-  /** Where it stands in the message, such as `result.content.0.text`. */
+  /** Where it stands in the message, such as `result.content.0.text`; names that may be values are `*`. */
   readonly at: string;
   readonly text: string;
 }
 
-/** Of one answer; the rest isn't looked at. */
-const maxTexts = 256;
-const maxChars = 128 * 1024;
+export interface SaidTexts {
+  readonly texts: readonly SaidText[];
+  /** Nothing was left out. */
+  readonly isAll: boolean;
+}
 
-/** @param message as parsed from JSON @returns as they stand, all of them together no longer than 128 KiB */
-export function answerTexts(message: unknown): readonly SaidText[] {
-  const found = [
-    ...ofResult(memberOf(message, "result")),
-    ...ofQuestion(memberOf(message, "params"), "params"),
-    ...textIn(memberOf(message, "error"), "message", "error"),
-  ];
+/** Of one message, of all texts together. */
+const maxChars = 128 * 1024;
+const maxTexts = 4096;
+const maxDepth = 32;
+
+/** @param bytes a JSON-RPC message, or several; read as the most tolerant client would */
+export function textsOfMessage(bytes: Uint8Array): SaidTexts {
+  const text = tolerant.decode(bytes);
+  try {
+    const parsed = JSON.parse(text) as unknown;
+    const said = answerTexts(parsed);
+    // Readers differ in which of two they take.
+    return isTwofold(text, parsed) ? within([{ at: "message", text }, ...said.texts]) : said;
+  } catch {
+    return within([{ at: "message", text }]);
+  }
+}
+
+/** Replaces what is no UTF-8, and takes a byte order mark off. */
+const tolerant = new TextDecoder();
+
+/** @param message as parsed from JSON */
+export function answerTexts(message: unknown): SaidTexts {
+  if (Array.isArray(message)) {
+    const each = message.slice(0, maxTexts).map(answerTexts);
+    return within(
+      each.flatMap(({ texts }) => texts),
+      each.every(({ isAll }) => isAll) && message.length <= maxTexts,
+    );
+  }
+  const found: SaidText[] = [];
+  const walk: Walk = { found, isAll: true };
+  const result = memberOf(message, "result");
+  // What models read comes first: there may be more than is looked at.
+  for (const name of ["content", "contents", "messages"])
+    visit(memberOf(result, name), `result.${name}`, walk);
+  if (isObject(result)) visitMembers(structuredOnce(result, found), "result", walk);
+  visit(memberOf(message, "error"), "error", walk);
+  visit(memberOf(message, "params"), "params", walk);
+  return within(found, walk.isAll);
+}
+
+interface Walk {
+  readonly found: SaidText[];
+  isAll: boolean;
+}
+
+/** The other members; structured content only where no text says the same (MCP, tools). */
+function structuredOnce(result: Json, found: readonly SaidText[]): Json {
+  const { content: _, contents: __, messages: ___, structuredContent, ...rest } = result;
+  if (structuredContent === undefined) return rest;
+  const written = JSON.stringify(structuredContent);
+  const isSaid = found.some(({ text }) => text.startsWith("{") && sameJson(text, written));
+  return isSaid ? rest : { structuredContent, ...rest };
+}
+
+function sameJson(text: string, written: string): boolean {
+  if (text.length > 2 * written.length + 4096) return false;
+  try {
+    return JSON.stringify(JSON.parse(text)) === written;
+  } catch {
+    return false;
+  }
+}
+
+/** About the message itself, or nothing that is read as text. */
+const wordless: ReadonlySet<string> = new Set(["_meta", "type", "mimeType", "role", "resultType"]);
+
+function visit(value: unknown, at: string, walk: Walk, depth = 0): void {
+  if (typeof value === "string") {
+    if (value !== "") walk.found.push({ at, text: value });
+  } else if (depth >= maxDepth || walk.found.length > maxTexts) {
+    walk.isAll &&= typeof value !== "object" || value === null;
+  } else if (Array.isArray(value)) {
+    for (const [i, each] of value.slice(0, maxTexts).entries()) visit(each, `${at}.${i}`, walk, depth + 1);
+    walk.isAll &&= value.length <= maxTexts;
+  } else if (isObject(value)) {
+    visitMembers(value, at, walk, depth);
+  }
+}
+
+function visitMembers(value: Json, at: string, walk: Walk, depth = 0): void {
+  const isMedia = value["type"] === "image" || value["type"] === "audio";
+  for (const [name, member] of Object.entries(value)) {
+    if (wordless.has(name) || (isMedia && name === "data")) continue;
+    // Names are read, too.
+    if (!plainName.test(name)) walk.found.push({ at: `${at}.*`, text: name });
+    visit(member, `${at}.${plainName.test(name) ? name : "*"}`, walk, depth + 1);
+  }
+}
+
+/** As schemas name members: nothing of that is a value that somebody wrote. */
+const plainName = /^[A-Za-z_][A-Za-z0-9_]{0,31}$/;
+
+function within(found: readonly SaidText[], isWhole = true): SaidTexts {
   let room = maxChars;
-  return found.slice(0, maxTexts).flatMap(({ at, text }) => {
-    const taken = text.slice(0, room);
-    room -= taken.length;
+  const texts = found.slice(0, maxTexts).flatMap(({ at, text }) => {
+    const taken = text.slice(0, Math.max(0, room));
+    room -= text.length;
     return taken === "" ? [] : [{ at, text: taken }];
   });
-}
-
-/** Structured content says what the texts say, or there are none (MCP, tools). */
-function ofResult(result: unknown): readonly SaidText[] {
-  const texts = [
-    ...ofBlocks(result, "content", "result"),
-    ...ofBlocks(result, "contents", "result"),
-    ...ofMessages(result, "result"),
-  ];
-  const requests = Object.entries(memberOf(result, "inputRequests") ?? {}).slice(0, maxTexts);
-  const asked = requests.flatMap(([key, request]) =>
-    ofQuestion(memberOf(request, "params"), `result.inputRequests.${key}.params`),
-  );
-  const structured = memberOf(result, "structuredContent");
-  if (texts.length > 0 || structured === undefined) return [...texts, ...asked];
-  return [{ at: "result.structuredContent", text: JSON.stringify(structured) }, ...asked];
-}
-
-/** Elicitation and sampling. */
-function ofQuestion(params: unknown, at: string): readonly SaidText[] {
-  return [...textIn(params, "message", at), ...textIn(params, "systemPrompt", at), ...ofMessages(params, at)];
-}
-
-function ofBlocks(holder: unknown, name: string, at: string): readonly SaidText[] {
-  return listIn(holder, name).flatMap((block, i) => ofBlock(block, `${at}.${name}.${i}`));
-}
-
-function ofMessages(holder: unknown, at: string): readonly SaidText[] {
-  return listIn(holder, "messages").flatMap((message, i) => {
-    const content = memberOf(message, "content");
-    const place = `${at}.messages.${i}.content`;
-    return Array.isArray(content)
-      ? ofBlocks(message, "content", `${at}.messages.${i}`)
-      : ofBlock(content, place);
-  });
-}
-
-function ofBlock(block: unknown, at: string): readonly SaidText[] {
-  return [
-    ...textIn(block, "text", at),
-    ...textIn(memberOf(block, "resource"), "text", `${at}.resource`),
-    ...textIn(block, "description", at),
-  ];
-}
-
-function textIn(holder: unknown, name: string, at: string): readonly SaidText[] {
-  const text = memberOf(holder, name);
-  return typeof text === "string" && text !== "" ? [{ at: `${at}.${name}`, text }] : [];
-}
-
-function listIn(holder: unknown, name: string): readonly unknown[] {
-  const list = memberOf(holder, name);
-  return Array.isArray(list) ? list.slice(0, maxTexts) : [];
+  return { texts, isAll: isWhole && room >= 0 && found.length <= maxTexts };
 }

@@ -150,8 +150,8 @@ export interface KnownTask {
 
 /** + what the models and the inspectors say of it. Each is asked when it is needed, once. */
 export interface Observed extends Located {
-  /** Absent of what names nothing, and where nothing watches calls. */
-  readonly risk?: () => CallRisk;
+  /** Absent of what names nothing, and where nothing watches calls; undefined where the models failed. */
+  readonly risk?: () => CallRisk | undefined;
   readonly findings: () => readonly Finding[];
 }
 

@@ -1,4 +1,5 @@
 /** What conditions of rules see of one call. Each part is built when a condition reads it, once. */
+import { findingsInCall } from "../detect/gates/findings.ts";
 import type { CallRisk } from "../detect/session-watch.ts";
 import { trustDomainOf } from "../identity/spiffe-id.ts";
 import { hostOf } from "../kernel/address.ts";
@@ -77,6 +78,7 @@ function sideFacts(facts: Facts, { method, params }: SideMessage, call: Asking):
     call: _named,
     args: _args,
     flow: _flow,
+    findings: _findings,
     ...makers
   } = Object.fromEntries(Object.keys(facts).map((name) => [name, () => facts[name as keyof Facts]])) as {
     readonly [Name in keyof Facts]: () => Facts[Name];
@@ -86,6 +88,10 @@ function sideFacts(facts: Facts, { method, params }: SideMessage, call: Asking):
     call: () => ({ ...facts.call, method }),
     args: () => (typeof params === "object" && params !== null ? params : {}),
     flow: () => flowFacts(call.flow, () => params),
+    findings: () => {
+      const found = findingsInCall({ server: call.server, tool: method, args: params });
+      return [...new Set(found.map(({ kind }) => kind))];
+    },
   });
 }
 
@@ -149,9 +155,12 @@ function factsOf(call: Asking, about: About): Facts {
   });
 }
 
-function riskFacts(risk: () => CallRisk): () => NonNullable<Facts["risk"]> {
+/** @throws Error where the models failed: conditions err then, and what restricts counts */
+function riskFacts(risk: () => CallRisk | undefined): () => NonNullable<Facts["risk"]> {
   return () => {
-    const { call, session, source } = risk();
+    const said = risk();
+    if (said === undefined) throw new Error("The models failed.");
+    const { call, session, source } = said;
     return { call, session, source };
   };
 }
@@ -265,7 +274,7 @@ function toolFacts(call: Located, target: Target | undefined, world: World): Fac
 }
 
 /** As their server would read them; what isn't there is an object without members. */
-export function argumentsIn(frame: Frame | undefined, target: Target | undefined): unknown {
+function argumentsIn(frame: Frame | undefined, target: Target | undefined): unknown {
   if (target?.kind === "resources") return { uri: target.name };
   if (frame === undefined || frame.kind === "response") return {};
   const span = frame.params?.arguments;

@@ -6,21 +6,29 @@ import type { SeenCall } from "../detect/session-watch.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Denial, Permit } from "../policy/decide.ts";
 import type { Located, Observed } from "./call.ts";
-import { argumentsIn, purposeIn } from "./facts.ts";
+import { purposeIn, saidIn } from "./facts.ts";
 import type { Ports } from "./ports.ts";
 import { isReadOnly } from "./read-only.ts";
 import { targetOf } from "./target.ts";
-import { memberOf } from "../wire/values.ts";
+import { memberOf, objectOf } from "../wire/values.ts";
 import { readsRisk, type World } from "./world.ts";
 
 /** Asks nothing yet: what no rule and no record needs costs nothing. */
-export function observe(call: Located, world: World, { clock }: Pick<Ports, "clock">): Observed {
+export function observe(call: Located, world: World, { clock, log }: Pick<Ports, "clock" | "log">): Observed {
   const { watch } = call;
   const seen = seenCall(call, world);
   if (seen === undefined) return { ...call, findings: () => [] };
   const findings = once(() => findingsInCall({ ...seen(), ...declaredOf(seen(), world) }));
   if (watch === undefined) return { ...call, findings };
-  return { ...call, findings, risk: once(() => watch.score(seen(), clock.nowUnixMs())) };
+  const risk = once(() => {
+    try {
+      return watch.score(seen(), clock.nowUnixMs());
+    } catch (error) {
+      log.error("detect.fault", { server: call.server, stack: stackOf(error) });
+      return undefined;
+    }
+  });
+  return { ...call, findings, risk };
 }
 
 /** What is known of the tool, beside the call. */
@@ -48,10 +56,20 @@ export function seenCall(call: Located, world: World): (() => SeenCall) | undefi
   return once(() => ({
     server,
     tool: isTool ? target.name : frame.method,
-    args: argumentsIn(frame, target),
+    args: allSaid(saidIn(frame)),
     isReadOnly: !isTool || isReadOnly({ server, tool: target.name, atUnixMs }, world),
     purpose: purposeIn(frame),
   }));
+}
+
+/** The arguments, and what is said beside them: answers to what the server asked, what is to be completed. */
+function allSaid(said: unknown): unknown {
+  const { arguments: args, ...beside } = objectOf(said);
+  return Object.keys(beside).length === 0 ? (args ?? {}) : { ...objectOf(args), ...beside };
+}
+
+export function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : "not an error";
 }
 
 /** A denial because of what was observed says what that was. */
@@ -64,7 +82,7 @@ export function explained(
   const rule = rules.find(({ name }) => name === verdict.rule);
   if (rule === undefined || !readsRisk(rule)) return verdict;
   const says = [
-    ...(rule.when?.variables.has("risk") === true ? [risk?.().because ?? ""] : []),
+    ...(rule.when?.variables.has("risk") === true ? [risk?.()?.because ?? ""] : []),
     ...(rule.when?.variables.has("findings") === true ? findings().map((each) => each.says) : []),
   ].filter((text) => text !== "");
   return says.length === 0 ? verdict : { ...verdict, because: `${verdict.because} (${says.join(" ")})` };
@@ -76,6 +94,7 @@ export function riskFacts({ risk, findings }: Observed, { watchesCalls }: World)
   const said = risk?.();
   const found = findings();
   return {
+    ...(risk !== undefined && said === undefined && { risk: "unknown" }),
     ...(said && {
       risk: said.call.toFixed(3),
       "risk.session": said.session.toFixed(3),

@@ -46,6 +46,6 @@ export function inClientSession(
   // What has no token has a session of this process; what it read counts in the next one, too.
   const named = token === undefined ? JSON.stringify([holderOf(call.caller), part ?? ""]) : clientSession;
   const flow = memory?.of(named, call.atUnixMs);
-  const watch = watching?.of(named, call.caller.id, call.atUnixMs);
+  const watch = watching?.of(named, call.caller.id);
   return { ...call, clientSession, ...(flow && { flow }), ...(watch && { watch }) };
 }

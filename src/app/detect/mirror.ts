@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { CallRisk, CallWatch } from "../../detect/session-watch.ts";
 import { answerTexts } from "../../gate/answer-texts.ts";
 import { declaredIntent } from "../../wire/intent.ts";
+import { memberOf } from "../../wire/values.ts";
 
 const lineSchema = z.object({
   /** ISO 8601, or Unix milliseconds. */
@@ -46,6 +47,13 @@ const requestSchema = z.object({
 const answerSchema = z.object({ id: z.union([z.string(), z.number()]) });
 const named: ReadonlySet<string> = new Set(["tools/call", "resources/read", "prompts/get"]);
 
+/** What servers say by themselves, under its own name. */
+const spoken: ReadonlyMap<string, string> = new Map(
+  ["elicitation/create", "sampling/createMessage", "notifications/message", "notifications/progress"].map(
+    (method) => [method, method],
+  ),
+);
+
 export class Mirror {
   readonly #watch: CallWatch;
   readonly #isReadOnly: (server: string, tool: string) => boolean;
@@ -65,8 +73,8 @@ export class Mirror {
     if (!Number.isFinite(atUnixMs)) return { kind: "unreadable", why: "its time is none" };
     const about = { atUnixMs, session, caller, server };
     const request = requestSchema.safeParse(message);
-    if (request.success) return this.#called(about, request.data, message);
-    this.#answered(about, message);
+    if (request.success && named.has(request.data.method)) return this.#called(about, request.data, message);
+    this.#heard(about, message);
     return { kind: "nothing" };
   }
 
@@ -75,7 +83,6 @@ export class Mirror {
     { id, method, params = {} }: z.output<typeof requestSchema>,
     message: Readonly<Record<string, unknown>>,
   ): Mirrored {
-    if (!named.has(method)) return { kind: "nothing" };
     const { atUnixMs, session, caller, server } = about;
     const isTool = method === "tools/call";
     const tool = isTool ? (params.name ?? "") : method;
@@ -87,21 +94,27 @@ export class Mirror {
       isReadOnly: !isTool || this.#isReadOnly(server, tool),
       purpose: declaredIntent(message["params"])?.purpose ?? "",
     };
-    const watch = this.#watch.of(session, caller, atUnixMs);
+    const watch = this.#watch.of(session, caller);
     const risk = watch.score(call, atUnixMs);
     watch.called(call, atUnixMs);
     return { kind: "call", call: { ...about, tool, risk } };
   }
 
-  #answered({ atUnixMs, session, caller, server }: About, message: unknown): void {
+  /** Answers to calls, and what servers say by themselves. */
+  #heard({ atUnixMs, session, caller, server }: About, message: unknown): void {
+    const method = memberOf(message, "method");
+    const tool = typeof method === "string" ? spoken.get(method) : this.#answered(session, server, message);
+    const { texts } = answerTexts(message);
+    if (tool !== undefined && texts.length > 0)
+      this.#watch.of(session, caller).read({ server, tool, texts }, atUnixMs);
+  }
+
+  #answered(session: string, server: string, message: unknown): string | undefined {
     const answer = answerSchema.safeParse(message);
-    if (!answer.success) return;
-    const key = JSON.stringify([session, server, answer.data.id]);
+    const key = JSON.stringify([session, server, answer.data?.id]);
     const tool = this.#open.get(key);
     this.#open.delete(key);
-    const texts = answerTexts(message);
-    if (tool !== undefined && texts.length > 0)
-      this.#watch.of(session, caller, atUnixMs).read({ server, tool, texts }, atUnixMs);
+    return tool;
   }
 
   #remember(key: string, tool: string): void {

@@ -52,7 +52,7 @@ export function recordedQuestion(
     isKept(features, path) ||
     (call.kind === "resources" && path === "args.uri") ||
     (path === "session.id" && session !== undefined) ||
-    (/^(?:risk|findings)(?:[.[]|$)/.test(path) && facts["risk"] !== undefined);
+    (/^(?:risk|findings)(?:[.[]|$)/.test(path) && facts["risk"] !== undefined && facts["risk"] !== "unknown");
   return { question: questionOf(described.data, world, rules), isKnown };
 }
 
@@ -103,7 +103,7 @@ function signedIn(text: string | undefined): { readonly signed?: unknown } {
 function riskIn({ risk, "risk.session": session, "risk.source": source }: Entry["facts"]): {
   readonly risk?: unknown;
 } {
-  if (risk === undefined) return {};
+  if (risk === undefined || risk === "unknown") return {};
   return {
     risk: {
       call: Number(risk),
