@@ -13,7 +13,7 @@ export interface SeenCall {
   readonly purpose: string;
 }
 
-export interface SeenAnswer {
+interface SeenAnswer {
   readonly server: string;
   /** The tool, or the method of what was read otherwise. */
   readonly tool: string;

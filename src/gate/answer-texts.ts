@@ -5,7 +5,7 @@
 import { isTwofold } from "../wire/plain-text.ts";
 import { isObject, type Json, memberOf } from "../wire/values.ts";
 
-export interface SaidText {
+interface SaidText {
   /** Where it stands in the message, such as `result.content.0.text`; names that may be values are `*`. */
   readonly at: string;
   readonly text: string;

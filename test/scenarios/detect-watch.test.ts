@@ -66,6 +66,14 @@ test("a call that a page asked for is told, with where it was asked; what isn't 
   assert.deepEqual(more, []);
 });
 
+test("the README's example says what the README shows", async () => {
+  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+  const command = "detect watch examples/traffic/two-days.jsonl";
+  const shown = readme.split(`$ npx latticegate ${command}\n`)[1]?.split("```")[0];
+  const { stdout } = await cli(command.split(" "));
+  assert.equal(stdout, shown);
+});
+
 test("for programs, each call is one line", async () => {
   const copy = await file("copy.jsonl", readable);
   const { stdout } = await cli(["detect", "watch", copy, "--json", "--from", "0"]);
