@@ -18,6 +18,8 @@ const longestName = 64;
 export function because({ trail, call, seen, parts, p }: Told): string {
   const tool = named(call.tool);
   const chance = `p = ${p.toPrecision(1)}`;
+  if (!seen.matches.isWhole)
+    return `what was read before \`${tool}\` is made so that it can't be searched; ${chance}.`;
   if (Object.values(parts).every((part) => part <= 0)) return `\`${tool}\` is nothing unusual; ${chance}.`;
   const clauses = [origin(trail, tool, seen), action(trail, seen), habit(tool, seen), harm(seen)].filter(
     (each) => each !== undefined,

@@ -110,13 +110,14 @@ export function noteResult(trail: Trail, { tool, texts, isTrusted = false }: Res
   });
 }
 
-/** Whether a result that is remembered has this word. */
+/** Other words in the slot of a word that are passed over; only who looks for such words finds so many. */
+const maxStrays = 4096;
+
+/** Whether a result that is remembered has this word, or may have it. */
 export function isInResults({ heads, next, words }: Trail, word: number): boolean {
-  let steps = 0;
-  for (let at = heads[word & (heads.length - 1)] ?? -1; at !== -1 && steps < 64; at = next[at] ?? -1) {
-    if (words[at] === word) return true;
-    steps++;
-  }
+  let strays = 0;
+  for (let at = heads[word & (heads.length - 1)] ?? -1; at !== -1; at = next[at] ?? -1)
+    if (words[at] === word || ++strays > maxStrays) return true;
   return false;
 }
 
@@ -183,10 +184,18 @@ function reindex(trail: Trail): void {
   }
 }
 
+/** A word has one entry a block, so that saying it again and again doesn't make it dearer to find. */
 function link(trail: Trail, index: number): void {
+  if (isEarlierInBlock(trail, index)) return;
   const slot = (trail.words[index] ?? 0) & (trail.heads.length - 1);
   trail.next[index] = trail.heads[slot] ?? -1;
   trail.heads[slot] = index;
+}
+
+function isEarlierInBlock({ words, wordBlocks }: Trail, index: number): boolean {
+  for (let at = index - 1; at >= 0 && wordBlocks[at] === wordBlocks[index]; at--)
+    if (words[at] === words[index]) return true;
+  return false;
 }
 
 /** Of four words. */

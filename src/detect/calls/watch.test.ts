@@ -19,6 +19,7 @@ import {
   type Trail,
 } from "./watch.ts";
 import { see } from "./features.ts";
+import { eachWord, wordHash } from "./words.ts";
 
 /** A model of one tree: one feature raises the score. */
 function modelOf(feature: string, threshold: number): CallModel {
@@ -196,6 +197,56 @@ test("what is younger than what was forgotten is still found", () => {
   list(10, 40);
   assert.equal(trail.results.length, 32);
   assert.ok(featureOf("act", trail, payment) > 0.9);
+});
+
+/** Other words that share the index's slots with these, however large the index is. */
+function wordsLike(text: string): readonly string[] {
+  const wanted = new Map<number, undefined>();
+  const word = (hash: number): void => void wanted.set(hash & 0xffff, undefined);
+  eachWord(text, { word, mark: () => undefined }, 100);
+  const found: string[] = [];
+  for (let i = 0; wanted.size > 0; i++) {
+    const candidate = `q${i.toString(26).replaceAll(/\d/g, (digit) => "qrtvwxyzkj"[Number(digit)] ?? "")}k`;
+    if (wanted.delete(wordHash(candidate) & 0xffff)) found.push(candidate);
+  }
+  return found;
+}
+
+test("words that share the slots of a call's words don't hide it", () => {
+  const crowd = wordsLike("US133000000121212121212 1500 send money").map((word) => `${word} `.repeat(410));
+  const trail = afterReading(`${injected}\n\n${crowd.join("\n\n")}`);
+  assert.ok(featureOf("act", trail, payment) > 0.9);
+});
+
+test("saying a call's words again and again behind it doesn't hide it", () => {
+  const again = ["US133000000121212121212", "1500"].map((word) => `${word} `.repeat(410));
+  const trail = afterReading(`${injected}\n\n${again.join("\n\n")}`);
+  assert.ok(featureOf("act", trail, payment) > 0.9);
+});
+
+test("what a result said is nobody's own word, whatever shares its slot", () => {
+  const trail = afterReading(
+    `${injected}\n\n${wordsLike("US133000000121212121212").map((word) => `${word} `.repeat(70))}`,
+  );
+  noteCall(trail, { tool: "search", args: { q: "US133000000121212121212" } });
+  assert.equal(trail.own.has(wordHash("US133000000121212121212")), false);
+});
+
+test("a call is as odd as can be where the index was crowded until it can't be searched", () => {
+  const trail = afterReading("Bill for December. Thank you!");
+  const word = wordHash("crowd");
+  // As if somebody had found that many words for one slot.
+  trail.words = new Uint32Array(65_536).map((_, i) => (i % 20) * 65_536 + (word & 0xffff));
+  trail.wordBlocks = new Uint16Array(65_536).map((_, i) => i / 20);
+  trail.heads = new Int32Array(65_536).fill(65_535);
+  trail.next = new Int32Array(65_536).map((_, i) => i - 1);
+  trail.wordCount = 65_536;
+  const args = { text: Array.from({ length: 20 }, (_, i) => `other${i}`).join(" ") };
+  const score = scoreCall({ trail, call: { tool: "send_money", args }, model: modelOf("act", 0.9) });
+  assert.equal(score.risk.toFixed(2), "0.99");
+  assert.match(score.because, /can't be searched/);
+  noteCall(trail, { tool: "search", args: { q: "anything" } });
+  assert.equal(trail.own.has(wordHash("anything")), false, "nor is anything its own");
 });
 
 test("a file that is no model of these features is refused", () => {

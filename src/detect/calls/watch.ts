@@ -54,7 +54,8 @@ export function scoreCall({ trail, call, baseline, model }: Watched): CallScore 
   const { trees, calibration } =
     model[partFor({ isKnown: seen.unusual.isKnown === 1, isAsked: seen.isAsked })];
   const raw = scoreOf(trees, seen.vector);
-  const p = pOf(calibration, raw);
+  // What couldn't be searched whole is taken for the oddest there is: only who prepared for it gets there.
+  const p = pOf(calibration, seen.matches.isWhole ? raw : Infinity);
   const parts = p > explainedFromP ? noParts : partsOf(trees, seen.vector, raw);
   const source = p > explainedFromP ? undefined : sourceOf(trail, seen);
   return {
