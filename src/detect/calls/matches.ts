@@ -11,7 +11,7 @@ interface Windows {
   /** Weight of the call's words that stand in it. */
   readonly shared: Float32Array;
   /** Index of its result. */
-  readonly result: Uint8Array;
+  readonly result: Uint16Array;
 }
 
 export interface ValueOrigin {
@@ -72,7 +72,7 @@ class Search {
       count,
       covered: new Uint8Array(count),
       shared: new Float32Array(count),
-      result: new Uint8Array(count),
+      result: new Uint16Array(count),
     };
     for (const [index, { firstBlock, blocks }] of trail.results.entries())
       this.windows.result.fill(index, firstBlock, firstBlock + blocks);

@@ -1,16 +1,18 @@
 /**
  * What a session's tools have answered, as far as a later call is compared with it: words in order, in blocks of twenty, and
- * an index from each word to its blocks. A window is two blocks next to each other. Bounded: the last 32 results, 64 Ki words.
+ * an index from each word to its blocks. A window is two blocks next to each other. Bounded: 256 Ki characters, 64 Ki words.
  */
 import { said } from "./said.ts";
 import { actionsOf, cuesOf, isLead, isSilent, markCue } from "./vocabulary.ts";
 import { eachWord, type WordSink } from "./words.ts";
 
 const wordsPerBlock = 20;
-const maxResults = 32;
+/** More than anybody reads: few short messages mustn't push out what was read before. */
+const maxResults = 4096;
 const maxWords = 64 * 1024;
 const maxChars = 256 * 1024;
-const maxBlocks = Math.ceil(maxWords / wordsPerBlock) + maxResults;
+/** A text has no more words than characters; the last block of a result may have room left. */
+const maxBlocks = Math.ceil(maxChars / wordsPerBlock) + maxResults;
 /** Texts of one result that are read. */
 const maxTexts = 256;
 
@@ -125,7 +127,12 @@ export function isInResults({ heads, next, words }: Trail, word: number): boolea
 export function trailBytes(trail: Trail): number {
   const { words, wordBlocks, asks, names, cues, prose, shingles, heads, next } = trail;
   const arrays = [words, wordBlocks, asks, names, cues, prose, shingles, heads, next];
-  return arrays.reduce((sum, { byteLength }) => sum + byteLength, 0) + trail.own.size * 32 + 4096;
+  return (
+    arrays.reduce((sum, { byteLength }) => sum + byteLength, 0) +
+    trail.own.size * 32 +
+    trail.results.length * 128 +
+    4096
+  );
 }
 
 /** Drops the oldest until there is room for so many more characters. */

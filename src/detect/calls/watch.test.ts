@@ -175,13 +175,14 @@ test("tens of thousands of distinct tools and long results stay in bounded memor
   }
   assert.ok(sizeOf(baseline) <= 64 * 1024, String(sizeOf(baseline)));
   assert.ok(sizeOf(trail) < 2 * 1024 * 1024, String(sizeOf(trail)));
-  assert.ok(trail.calls.length <= 64 && trail.results.length <= 32);
+  assert.ok(trail.calls.length <= 64 && trail.results.length <= 4096);
 });
 
 test("old results are forgotten, new ones are found", () => {
   const trail = afterReading(injected);
   assert.ok(featureOf("act", trail, payment) > 0.9);
-  for (let i = 0; i < 40; i++) noteResult(trail, { tool: "list", texts: [`entry ${i} of the list`] });
+  const page = "entry of the list ".repeat(1000);
+  for (let i = 0; i < 15; i++) noteResult(trail, { tool: "list", texts: [page] });
   assert.equal(featureOf("act", trail, payment), 0);
   noteResult(trail, { tool: "mail", texts: [injected] });
   assert.ok(featureOf("act", trail, payment) > 0.9);
@@ -194,8 +195,21 @@ test("what is younger than what was forgotten is still found", () => {
   };
   list(0, 10);
   noteResult(trail, { tool: "mail", texts: [injected] });
-  list(10, 40);
-  assert.equal(trail.results.length, 32);
+  list(10, 4100);
+  assert.equal(trail.results.length, 4096);
+  assert.ok(featureOf("act", trail, payment) > 0.9);
+});
+
+test("a thousand short messages don't push out what was read before them", () => {
+  const trail = afterReading(injected);
+  for (let i = 0; i < 1000; i++) noteResult(trail, { tool: "progress", texts: [`.${i}`] });
+  assert.ok(featureOf("act", trail, payment) > 0.9);
+});
+
+test("words that say nothing don't use up the room for what is read after them", () => {
+  const trail = freshTrail();
+  for (let i = 0; i < 3; i++) noteResult(trail, { tool: "list", texts: ["a ".repeat(32_000)] });
+  noteResult(trail, { tool: "mail", texts: [injected] });
   assert.ok(featureOf("act", trail, payment) > 0.9);
 });
 
