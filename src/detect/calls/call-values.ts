@@ -1,4 +1,5 @@
 /** The values of a call's arguments, as words; bounded however large the call is. */
+import { keptText } from "./kept-text.ts";
 import { said } from "./said.ts";
 import { isSilent } from "./vocabulary.ts";
 import { eachWord } from "./words.ts";
@@ -8,6 +9,9 @@ const maxDepth = 12;
 const maxWordsOfValue = 96;
 const maxWordsOfCall = 512;
 const maxCharsOfValue = 4096;
+/** As far as values are told from each other by their text. */
+const keptChars = 80;
+const keptCharsOfName = 64;
 
 export interface CallValue {
   /** A path such as `recipient` or `participants[]`. */
@@ -52,7 +56,8 @@ function leavesOf(args: unknown): readonly (readonly [string, Leaf])[] {
     let members = 0;
     for (const name in value) {
       if (++members > maxValues || !Object.hasOwn(value, name)) break;
-      const path = param === "" ? name.slice(0, 64) : `${param}.${name.slice(0, 64)}`;
+      const short = keptText(name, keptCharsOfName);
+      const path = param === "" ? short : `${param}.${short}`;
       walk((value as Record<string, unknown>)[name], path.slice(0, 256), depth + 1);
     }
   };
@@ -83,7 +88,7 @@ function valueOf(param: string, leaf: Leaf, room: number): CallValue {
     words: [...distinct],
     names: [...names],
     sequence: whole.length > 60 ? sequence : [],
-    text: text.slice(0, 256),
+    text: keptText(text, keptChars),
     chars: whole.length,
     number: numberOf(leaf, text),
     domain: whole.length < 400 ? domainOf(text) : undefined,

@@ -2,6 +2,7 @@
  * What a session's tools have answered, as far as a later call is compared with it: words in order, in blocks of twenty, and
  * an index from each word to its blocks. A window is two blocks next to each other. Bounded: 256 Ki characters, 64 Ki words.
  */
+import { keptText } from "./kept-text.ts";
 import { said } from "./said.ts";
 import { actionsOf, cuesOf, isLead, isSilent, markCue } from "./vocabulary.ts";
 import { eachWord, type WordSink } from "./words.ts";
@@ -103,7 +104,7 @@ export function noteResult(trail: Trail, { tool, texts, isTrusted = false }: Res
   }
   writer.end();
   trail.results.push({
-    tool: tool.slice(0, 128),
+    tool: keptText(tool, 128),
     seq: Math.max(0, trail.callCount - 1),
     isTrusted,
     chars,

@@ -12,6 +12,7 @@ import { because, sourceOf } from "./because.ts";
 import { type Call, longestToolName, see } from "./features.ts";
 import { pOf, riskOf } from "../learn/conformal.ts";
 import { scoreOf } from "../learn/trees.ts";
+import { keptText } from "./kept-text.ts";
 import { type CallModel, partFor } from "./model.ts";
 import { noParts, type Parts, partsOf } from "./parts.ts";
 import { toolClass } from "./tool-class.ts";
@@ -74,7 +75,7 @@ const maxOwnWords = 4096;
 
 /** Takes in a call that went out. */
 export function noteCall(trail: Trail, call: Call): void {
-  const tool = call.tool.slice(0, longestToolName);
+  const tool = keptText(call.tool, longestToolName);
   trail.calls.push({ tool, seq: trail.callCount });
   if (trail.calls.length > keptCalls) trail.calls.shift();
   trail.callCount++;
