@@ -133,6 +133,14 @@ test("a session is as risky as its riskiest call, and half as much half an hour 
   assert.equal(sessionRisk(risky, 0, Number.NaN).risk, 0.8);
 });
 
+test("after a clock was a year ahead for a moment a session's risk fades as ever", () => {
+  const year = 365 * 24 * 60 * 60_000;
+  const ahead = sessionRisk(undefined, 0.8, year);
+  const back = sessionRisk(ahead, 0, 1000);
+  assert.equal(back.risk, 0.8);
+  assert.equal(sessionRisk(back, 0, 1000 + 30 * 60_000).risk, 0.4);
+});
+
 test("with fewer than 999 calibration sessions no risk reaches 0.9", () => {
   const model = modelOf("writes", 0.5);
   const part = { ...model.cold, calibration: { scores: Array.from({ length: 998 }, () => -1) } };

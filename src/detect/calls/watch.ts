@@ -110,11 +110,15 @@ export interface SessionRisk {
 
 const halfLifeMs = 30 * 60_000;
 
-/** A session is as risky as its riskiest call; that fades by half in 30 minutes. A clock that goes back fades nothing. */
+/**
+ * A session is as risky as its riskiest call; that fades by half in 30 minutes. A clock that goes back fades nothing, and
+ * from there it goes on: a risk of a time that was wrong doesn't stay until that time has come.
+ */
 export function sessionRisk(before: SessionRisk | undefined, risk: number, nowMs: number): SessionRisk {
-  const passedMs = before === undefined || !(nowMs > before.atMs) ? 0 : nowMs - before.atMs;
+  const atMs = Number.isFinite(nowMs) ? nowMs : (before?.atMs ?? 0);
+  const passedMs = before === undefined ? 0 : Math.max(0, atMs - before.atMs);
   const faded = (before?.risk ?? 0) * 2 ** (-passedMs / halfLifeMs);
-  return { risk: Math.max(faded, risk), atMs: before === undefined ? nowMs : Math.max(before.atMs, nowMs) };
+  return { risk: Math.max(faded, risk), atMs };
 }
 
 /** Bytes that a trail or a baseline holds, about. */
