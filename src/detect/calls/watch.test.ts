@@ -66,6 +66,32 @@ test("a call that a passage of an earlier result asks for is described there, an
   assert.ok(score.parts.act > 0);
 });
 
+for (const [what, name] of [
+  ["a card's number", "4111111111111111"],
+  ["a card's number in groups", "4111.1111-1111_1111"],
+  ["a token", `ghp_${"a1B2c3".repeat(6)}`],
+  ["a sentence", "correct horse battery"],
+  ["a long name", "correct-horse-battery-staple-and-one-more"],
+] as const) {
+  test(`${what} as the name of a parameter isn't told`, () => {
+    const call = { tool: "send_money", args: { [name]: "US133000000121212121212" } };
+    const score = scoreCall({ trail: afterReading(injected), call, model: modelOf("act", 0.9) });
+    assert.match(score.because, /^`send_money\.\*` first seen in the result of `read_file`/);
+  });
+}
+
+test("a parameter that this caller never used so is told by a name that looks like one only", () => {
+  const told = (name: string): string => {
+    const baseline = freshBaseline();
+    const pay = (to: string): Call => ({ tool: "send_money", args: { [name]: to } });
+    for (let i = 0; i < 20; i++) learnSession(baseline, [pay("ann@acme.test")]);
+    const model = modelOf("newNames", 0.5);
+    return scoreCall({ trail: freshTrail(), call: pay("eve@evil.test"), baseline, model }).because;
+  };
+  assert.match(told("recipient"), /`send_money\.recipient`/);
+  assert.match(told("4111111111111111"), /`send_money\.\*`/);
+});
+
 test("the same call after a result that says nothing of it isn't", () => {
   const trail = afterReading("Bill for December, 98.70. Thank you!");
   const score = scoreCall({ trail, call: payment, model: modelOf("act", 0.9) });
