@@ -5,7 +5,7 @@
 import { keptText } from "./kept-text.ts";
 import { said } from "./said.ts";
 import { actionsOf, cuesOf, isLead, isSilent, markCue } from "./vocabulary.ts";
-import { eachWord, type WordSink } from "./words.ts";
+import { eachWordOfResult, type TextSink } from "./result-words.ts";
 
 const wordsPerBlock = 20;
 /** More than anybody reads: few short messages mustn't push out what was read before. */
@@ -97,11 +97,7 @@ export function noteResult(trail: Trail, { tool, texts, isTrusted = false }: Res
   forget(trail, chars);
   const firstBlock = trail.blockCount;
   const writer = new Writer(trail);
-  let room = Math.min(maxWords - trail.wordCount, maxWords / 2);
-  for (const text of read) {
-    room -= eachWord(text, writer, Math.max(0, room));
-    writer.endText();
-  }
+  eachWordOfResult(read, writer, Math.min(maxWords - trail.wordCount, maxWords / 2));
   writer.end();
   trail.results.push({
     tool: keptText(tool, 128),
@@ -238,7 +234,7 @@ export function hasShingle(trail: Trail, shingle: number): boolean {
 }
 
 /** Writes words of one result at the end of a trail. */
-class Writer implements WordSink {
+class Writer implements TextSink {
   readonly #trail: Trail;
   #inBlock = 0;
   #plainWords = 0;

@@ -212,6 +212,18 @@ test("tens of thousands of distinct tools and long results stay in bounded memor
   assert.ok(trail.calls.length <= 64 && trail.results.length <= 4096);
 });
 
+for (const [where, texts] of [
+  ["behind 60,000 short words", [`${"a b c ".repeat(20_000)}${injected}`]],
+  ["before them", [`${injected}${" a b c".repeat(20_000)}`]],
+  ["in a text after theirs", ["a b c ".repeat(20_000), injected]],
+] as const) {
+  test(`an instruction is seen ${where}`, () => {
+    const trail = freshTrail();
+    noteResult(trail, { tool: "read_file", texts });
+    assert.ok(featureOf("act", trail, payment) > 0.9);
+  });
+}
+
 test("old results are forgotten, new ones are found", () => {
   const trail = afterReading(injected);
   assert.ok(featureOf("act", trail, payment) > 0.9);
