@@ -42,7 +42,7 @@ export function actOf(trail: Trail, { actions }: ToolClass, { windows, origins, 
 }
 
 /** Of both blocks of a window. */
-function bitsIn(blocks: Int32Array, result: Uint8Array, window: number): number {
+function bitsIn(blocks: Int32Array, result: Uint16Array, window: number): number {
   const isPair = window + 1 < result.length && result[window + 1] === result[window];
   return (blocks[window] ?? 0) | (isPair ? (blocks[window + 1] ?? 0) : 0);
 }

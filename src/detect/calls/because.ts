@@ -18,6 +18,8 @@ const longestName = 64;
 export function because({ trail, call, seen, parts, p }: Told): string {
   const tool = named(call.tool);
   const chance = `p = ${p.toPrecision(1)}`;
+  if (!seen.matches.isWhole)
+    return `what was read before \`${tool}\` is made so that it can't be searched; ${chance}.`;
   if (Object.values(parts).every((part) => part <= 0)) return `\`${tool}\` is nothing unusual; ${chance}.`;
   const clauses = [origin(trail, tool, seen), action(trail, seen), habit(tool, seen), harm(seen)].filter(
     (each) => each !== undefined,
@@ -30,7 +32,7 @@ export function because({ trail, call, seen, parts, p }: Told): string {
 function origin(trail: Trail, tool: string, seen: Seen): string | undefined {
   const from = originOf(trail, seen);
   if (from === undefined) return undefined;
-  const param = from.param === "" ? "" : `.${named(from.param)}`;
+  const param = from.param === "" ? "" : `.${parameterName(from.param)}`;
   return `\`${tool}${param}\` ${from.isFirst ? "first " : ""}seen in the result of \`${named(from.tool)}\``;
 }
 
@@ -68,7 +70,7 @@ function action(trail: Trail, { act, matches }: Seen): string | undefined {
 
 function habit(tool: string, { unusual }: Seen): string | undefined {
   if (unusual.isKnown === 0) return undefined;
-  const param = unusual.param === undefined ? tool : `${tool}.${named(unusual.param)}`;
+  const param = unusual.param === undefined ? tool : `${tool}.${parameterName(unusual.param)}`;
   if (unusual.overLargest > 0.7 || unusual.number > 4)
     return `\`${param}\` is far from this caller's usual numbers`;
   if (unusual.newTool === 1) return `this caller never used \`${tool}\``;
@@ -83,4 +85,13 @@ function harm({ tool }: Seen): string | undefined {
 /** Names come from servers and callers, too. */
 function named(name: string): string {
   return name.slice(0, longestName).replaceAll(/[^\p{L}\p{N}_.[\]/:-]/gu, "?");
+}
+
+const longestParameter = 40;
+const mostDigits = 4;
+
+/** A caller chooses the names of members: one that looks like an account, a card or a token is a value, and isn't told. */
+function parameterName(name: string): string {
+  const isName = name.length <= longestParameter && /^[\p{L}\p{Nd}_.[\]-]+$/u.test(name);
+  return isName && name.replaceAll(/\P{Nd}/gu, "").length <= mostDigits ? name : "*";
 }

@@ -1,13 +1,21 @@
 /** The values of a call's arguments, as words; bounded however large the call is. */
+import { keptText } from "./kept-text.ts";
 import { said } from "./said.ts";
 import { isSilent } from "./vocabulary.ts";
 import { eachWord } from "./words.ts";
 
+/** Of numbers and texts together, unless there are more texts. */
 const maxValues = 48;
+const maxTexts = 256;
+/** Members and items that are looked at. */
+const maxSeen = 4096;
 const maxDepth = 12;
 const maxWordsOfValue = 96;
 const maxWordsOfCall = 512;
 const maxCharsOfValue = 4096;
+/** As far as values are told from each other by their text. */
+const keptChars = 80;
+const keptCharsOfName = 64;
 
 export interface CallValue {
   /** A path such as `recipient` or `participants[]`. */
@@ -38,26 +46,32 @@ export function callValues(args: unknown): readonly CallValue[] {
 
 type Leaf = string | number | bigint;
 
+/** All texts, and numbers as far as there is room beside them: numbers are the cheaper filler. */
 function leavesOf(args: unknown): readonly (readonly [string, Leaf])[] {
   const leaves: [string, Leaf][] = [];
+  let texts = 0;
+  let seen = 0;
   const walk = (value: unknown, param: string, depth: number): void => {
-    if (leaves.length >= maxValues || depth > maxDepth) return;
+    if (texts >= maxTexts || depth > maxDepth || ++seen > maxSeen) return;
+    if (typeof value === "string") texts++;
     if (typeof value === "string" || typeof value === "number" || typeof value === "bigint")
       leaves.push([param, value]);
-    else if (Array.isArray(value))
-      for (const each of value.slice(0, maxValues)) walk(each, `${param}[]`, depth + 1);
-    else if (typeof value === "object" && value !== null) walkMembers(value, param, depth);
+    else if (Array.isArray(value)) {
+      const path = `${param}[]`;
+      for (const each of value.slice(0, maxSeen)) walk(each, path, depth + 1);
+    } else if (typeof value === "object" && value !== null) walkMembers(value, param, depth);
   };
   const walkMembers = (value: object, param: string, depth: number): void => {
-    let members = 0;
     for (const name in value) {
-      if (++members > maxValues || !Object.hasOwn(value, name)) break;
-      const path = param === "" ? name.slice(0, 64) : `${param}.${name.slice(0, 64)}`;
+      if (seen >= maxSeen || !Object.hasOwn(value, name)) break;
+      const short = keptText(name, keptCharsOfName);
+      const path = param === "" ? short : `${param}.${short}`;
       walk((value as Record<string, unknown>)[name], path.slice(0, 256), depth + 1);
     }
   };
   walk(args, "", 0);
-  return leaves;
+  let room = Math.max(0, maxValues - texts);
+  return leaves.filter(([, leaf]) => typeof leaf === "string" || room-- > 0);
 }
 
 function valueOf(param: string, leaf: Leaf, room: number): CallValue {
@@ -83,7 +97,7 @@ function valueOf(param: string, leaf: Leaf, room: number): CallValue {
     words: [...distinct],
     names: [...names],
     sequence: whole.length > 60 ? sequence : [],
-    text: text.slice(0, 256),
+    text: keptText(text, keptChars),
     chars: whole.length,
     number: numberOf(leaf, text),
     domain: whole.length < 400 ? domainOf(text) : undefined,

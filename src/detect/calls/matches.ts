@@ -11,7 +11,7 @@ interface Windows {
   /** Weight of the call's words that stand in it. */
   readonly shared: Float32Array;
   /** Index of its result. */
-  readonly result: Uint8Array;
+  readonly result: Uint16Array;
 }
 
 export interface ValueOrigin {
@@ -32,23 +32,32 @@ export interface Matches {
   readonly origins: readonly ValueOrigin[];
   /** Weight of all words of the call. */
   readonly weight: number;
+  /** Not so where the index was made so crowded that a word may stand where it wasn't looked for. */
+  readonly isWhole: boolean;
   /** Cue score around a window, its neighbours too; 0 in results that the operator vouches for. */
   readonly cueAt: (window: number) => number;
 }
 
-/** Entries of one word that are looked at; what stands everywhere says nothing. */
-const maxEntries = 400;
+/** Entries that are looked at for one call: some milliseconds. Without words made to share a slot there are far fewer. */
+const maxSteps = 1_000_000;
 
 export function matchesOf(trail: Trail, values: readonly CallValue[], toolWords: readonly number[]): Matches {
   const search = new Search(trail);
   for (const word of toolWords) search.share(word, 1);
   const origins = values.filter(({ words }) => words.length > 0).map((value) => search.originOf(value));
-  return { windows: search.windows, origins, weight: search.weight, cueAt: (window) => search.cueAt(window) };
+  return {
+    windows: search.windows,
+    origins,
+    weight: search.weight,
+    isWhole: search.steps < maxSteps,
+    cueAt: (window) => search.cueAt(window),
+  };
 }
 
 class Search {
   readonly windows: Windows;
   weight = 0;
+  steps = 0;
   readonly #trail: Trail;
   readonly #hits: Uint8Array;
   readonly #cues: Float32Array;
@@ -63,7 +72,7 @@ class Search {
       count,
       covered: new Uint8Array(count),
       shared: new Float32Array(count),
-      result: new Uint8Array(count),
+      result: new Uint16Array(count),
     };
     for (const [index, { firstBlock, blocks }] of trail.results.entries())
       this.windows.result.fill(index, firstBlock, firstBlock + blocks);
@@ -142,13 +151,12 @@ class Search {
     const { heads, next, words, wordBlocks } = this.#trail;
     const windows = this.windows.result;
     let lastBlock = -1;
-    let seen = 0;
     for (
       let at = heads[word & (heads.length - 1)] ?? -1;
-      at !== -1 && seen < maxEntries;
+      at !== -1 && this.steps < maxSteps;
       at = next[at] ?? -1
     ) {
-      seen++;
+      this.steps++;
       if (words[at] !== word) continue;
       const block = wordBlocks[at] ?? 0;
       if (block === lastBlock) continue;

@@ -1,16 +1,19 @@
 /**
  * What a session's tools have answered, as far as a later call is compared with it: words in order, in blocks of twenty, and
- * an index from each word to its blocks. A window is two blocks next to each other. Bounded: the last 32 results, 64 Ki words.
+ * an index from each word to its blocks. A window is two blocks next to each other. Bounded: 256 Ki characters, 64 Ki words.
  */
+import { keptText } from "./kept-text.ts";
 import { said } from "./said.ts";
 import { actionsOf, cuesOf, isLead, isSilent, markCue } from "./vocabulary.ts";
-import { eachWord, type WordSink } from "./words.ts";
+import { eachWordOfResult, type TextSink } from "./result-words.ts";
 
 const wordsPerBlock = 20;
-const maxResults = 32;
+/** More than anybody reads: few short messages mustn't push out what was read before. */
+const maxResults = 4096;
 const maxWords = 64 * 1024;
 const maxChars = 256 * 1024;
-const maxBlocks = Math.ceil(maxWords / wordsPerBlock) + maxResults;
+/** A text has no more words than characters; the last block of a result may have room left. */
+const maxBlocks = Math.ceil(maxChars / wordsPerBlock) + maxResults;
 /** Texts of one result that are read. */
 const maxTexts = 256;
 
@@ -94,14 +97,10 @@ export function noteResult(trail: Trail, { tool, texts, isTrusted = false }: Res
   forget(trail, chars);
   const firstBlock = trail.blockCount;
   const writer = new Writer(trail);
-  let room = Math.min(maxWords - trail.wordCount, maxWords / 2);
-  for (const text of read) {
-    room -= eachWord(text, writer, Math.max(0, room));
-    writer.endText();
-  }
+  eachWordOfResult(read, writer, Math.min(maxWords - trail.wordCount, maxWords / 2));
   writer.end();
   trail.results.push({
-    tool: tool.slice(0, 128),
+    tool: keptText(tool, 128),
     seq: Math.max(0, trail.callCount - 1),
     isTrusted,
     chars,
@@ -110,13 +109,14 @@ export function noteResult(trail: Trail, { tool, texts, isTrusted = false }: Res
   });
 }
 
-/** Whether a result that is remembered has this word. */
+/** Other words in the slot of a word that are passed over; only who looks for such words finds so many. */
+const maxStrays = 4096;
+
+/** Whether a result that is remembered has this word, or may have it. */
 export function isInResults({ heads, next, words }: Trail, word: number): boolean {
-  let steps = 0;
-  for (let at = heads[word & (heads.length - 1)] ?? -1; at !== -1 && steps < 64; at = next[at] ?? -1) {
-    if (words[at] === word) return true;
-    steps++;
-  }
+  let strays = 0;
+  for (let at = heads[word & (heads.length - 1)] ?? -1; at !== -1; at = next[at] ?? -1)
+    if (words[at] === word || ++strays > maxStrays) return true;
   return false;
 }
 
@@ -124,7 +124,12 @@ export function isInResults({ heads, next, words }: Trail, word: number): boolea
 export function trailBytes(trail: Trail): number {
   const { words, wordBlocks, asks, names, cues, prose, shingles, heads, next } = trail;
   const arrays = [words, wordBlocks, asks, names, cues, prose, shingles, heads, next];
-  return arrays.reduce((sum, { byteLength }) => sum + byteLength, 0) + trail.own.size * 32 + 4096;
+  return (
+    arrays.reduce((sum, { byteLength }) => sum + byteLength, 0) +
+    trail.own.size * 32 +
+    trail.results.length * 128 +
+    4096
+  );
 }
 
 /** Drops the oldest until there is room for so many more characters. */
@@ -183,10 +188,18 @@ function reindex(trail: Trail): void {
   }
 }
 
+/** A word has one entry a block, so that saying it again and again doesn't make it dearer to find. */
 function link(trail: Trail, index: number): void {
+  if (isEarlierInBlock(trail, index)) return;
   const slot = (trail.words[index] ?? 0) & (trail.heads.length - 1);
   trail.next[index] = trail.heads[slot] ?? -1;
   trail.heads[slot] = index;
+}
+
+function isEarlierInBlock({ words, wordBlocks }: Trail, index: number): boolean {
+  for (let at = index - 1; at >= 0 && wordBlocks[at] === wordBlocks[index]; at--)
+    if (words[at] === words[index]) return true;
+  return false;
 }
 
 /** Of four words. */
@@ -221,7 +234,7 @@ export function hasShingle(trail: Trail, shingle: number): boolean {
 }
 
 /** Writes words of one result at the end of a trail. */
-class Writer implements WordSink {
+class Writer implements TextSink {
   readonly #trail: Trail;
   #inBlock = 0;
   #plainWords = 0;

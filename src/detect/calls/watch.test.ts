@@ -19,6 +19,7 @@ import {
   type Trail,
 } from "./watch.ts";
 import { see } from "./features.ts";
+import { eachWord, wordHash } from "./words.ts";
 
 /** A model of one tree: one feature raises the score. */
 function modelOf(feature: string, threshold: number): CallModel {
@@ -63,6 +64,32 @@ test("a call that a passage of an earlier result asks for is described there, an
   );
   assert.doesNotMatch(score.because, /US1330|1500/, "no value is told");
   assert.ok(score.parts.act > 0);
+});
+
+for (const [what, name] of [
+  ["a card's number", "4111111111111111"],
+  ["a card's number in groups", "4111.1111-1111_1111"],
+  ["a token", `ghp_${"a1B2c3".repeat(6)}`],
+  ["a sentence", "correct horse battery"],
+  ["a long name", "correct-horse-battery-staple-and-one-more"],
+] as const) {
+  test(`${what} as the name of a parameter isn't told`, () => {
+    const call = { tool: "send_money", args: { [name]: "US133000000121212121212" } };
+    const score = scoreCall({ trail: afterReading(injected), call, model: modelOf("act", 0.9) });
+    assert.match(score.because, /^`send_money\.\*` first seen in the result of `read_file`/);
+  });
+}
+
+test("a parameter that this caller never used so is told by a name that looks like one only", () => {
+  const told = (name: string): string => {
+    const baseline = freshBaseline();
+    const pay = (to: string): Call => ({ tool: "send_money", args: { [name]: to } });
+    for (let i = 0; i < 20; i++) learnSession(baseline, [pay("ann@acme.test")]);
+    const model = modelOf("newNames", 0.5);
+    return scoreCall({ trail: freshTrail(), call: pay("eve@evil.test"), baseline, model }).because;
+  };
+  assert.match(told("recipient"), /`send_money\.recipient`/);
+  assert.match(told("4111111111111111"), /`send_money\.\*`/);
 });
 
 test("the same call after a result that says nothing of it isn't", () => {
@@ -132,6 +159,14 @@ test("a session is as risky as its riskiest call, and half as much half an hour 
   assert.equal(sessionRisk(risky, 0, Number.NaN).risk, 0.8);
 });
 
+test("after a clock was a year ahead for a moment a session's risk fades as ever", () => {
+  const year = 365 * 24 * 60 * 60_000;
+  const ahead = sessionRisk(undefined, 0.8, year);
+  const back = sessionRisk(ahead, 0, 1000);
+  assert.equal(back.risk, 0.8);
+  assert.equal(sessionRisk(back, 0, 1000 + 30 * 60_000).risk, 0.4);
+});
+
 test("with fewer than 999 calibration sessions no risk reaches 0.9", () => {
   const model = modelOf("writes", 0.5);
   const part = { ...model.cold, calibration: { scores: Array.from({ length: 998 }, () => -1) } };
@@ -174,13 +209,26 @@ test("tens of thousands of distinct tools and long results stay in bounded memor
   }
   assert.ok(sizeOf(baseline) <= 64 * 1024, String(sizeOf(baseline)));
   assert.ok(sizeOf(trail) < 2 * 1024 * 1024, String(sizeOf(trail)));
-  assert.ok(trail.calls.length <= 64 && trail.results.length <= 32);
+  assert.ok(trail.calls.length <= 64 && trail.results.length <= 4096);
 });
+
+for (const [where, texts] of [
+  ["behind 60,000 short words", [`${"a b c ".repeat(20_000)}${injected}`]],
+  ["before them", [`${injected}${" a b c".repeat(20_000)}`]],
+  ["in a text after theirs", ["a b c ".repeat(20_000), injected]],
+] as const) {
+  test(`an instruction is seen ${where}`, () => {
+    const trail = freshTrail();
+    noteResult(trail, { tool: "read_file", texts });
+    assert.ok(featureOf("act", trail, payment) > 0.9);
+  });
+}
 
 test("old results are forgotten, new ones are found", () => {
   const trail = afterReading(injected);
   assert.ok(featureOf("act", trail, payment) > 0.9);
-  for (let i = 0; i < 40; i++) noteResult(trail, { tool: "list", texts: [`entry ${i} of the list`] });
+  const page = "entry of the list ".repeat(1000);
+  for (let i = 0; i < 15; i++) noteResult(trail, { tool: "list", texts: [page] });
   assert.equal(featureOf("act", trail, payment), 0);
   noteResult(trail, { tool: "mail", texts: [injected] });
   assert.ok(featureOf("act", trail, payment) > 0.9);
@@ -193,9 +241,72 @@ test("what is younger than what was forgotten is still found", () => {
   };
   list(0, 10);
   noteResult(trail, { tool: "mail", texts: [injected] });
-  list(10, 40);
-  assert.equal(trail.results.length, 32);
+  list(10, 4100);
+  assert.equal(trail.results.length, 4096);
   assert.ok(featureOf("act", trail, payment) > 0.9);
+});
+
+test("a thousand short messages don't push out what was read before them", () => {
+  const trail = afterReading(injected);
+  for (let i = 0; i < 1000; i++) noteResult(trail, { tool: "progress", texts: [`.${i}`] });
+  assert.ok(featureOf("act", trail, payment) > 0.9);
+});
+
+test("words that say nothing don't use up the room for what is read after them", () => {
+  const trail = freshTrail();
+  for (let i = 0; i < 3; i++) noteResult(trail, { tool: "list", texts: ["a ".repeat(32_000)] });
+  noteResult(trail, { tool: "mail", texts: [injected] });
+  assert.ok(featureOf("act", trail, payment) > 0.9);
+});
+
+/** Other words that share the index's slots with these, however large the index is. */
+function wordsLike(text: string): readonly string[] {
+  const wanted = new Map<number, undefined>();
+  const word = (hash: number): void => void wanted.set(hash & 0xffff, undefined);
+  eachWord(text, { word, mark: () => undefined }, 100);
+  const found: string[] = [];
+  for (let i = 0; wanted.size > 0; i++) {
+    const candidate = `q${i.toString(26).replaceAll(/\d/g, (digit) => "qrtvwxyzkj"[Number(digit)] ?? "")}k`;
+    if (wanted.delete(wordHash(candidate) & 0xffff)) found.push(candidate);
+  }
+  return found;
+}
+
+test("words that share the slots of a call's words don't hide it", () => {
+  const crowd = wordsLike("US133000000121212121212 1500 send money").map((word) => `${word} `.repeat(410));
+  const trail = afterReading(`${injected}\n\n${crowd.join("\n\n")}`);
+  assert.ok(featureOf("act", trail, payment) > 0.9);
+});
+
+test("saying a call's words again and again behind it doesn't hide it", () => {
+  const again = ["US133000000121212121212", "1500"].map((word) => `${word} `.repeat(410));
+  const trail = afterReading(`${injected}\n\n${again.join("\n\n")}`);
+  assert.ok(featureOf("act", trail, payment) > 0.9);
+});
+
+test("what a result said is nobody's own word, whatever shares its slot", () => {
+  const trail = afterReading(
+    `${injected}\n\n${wordsLike("US133000000121212121212").map((word) => `${word} `.repeat(70))}`,
+  );
+  noteCall(trail, { tool: "search", args: { q: "US133000000121212121212" } });
+  assert.equal(trail.own.has(wordHash("US133000000121212121212")), false);
+});
+
+test("a call is as odd as can be where the index was crowded until it can't be searched", () => {
+  const trail = afterReading("Bill for December. Thank you!");
+  const word = wordHash("crowd");
+  // As if somebody had found that many words for one slot.
+  trail.words = new Uint32Array(65_536).map((_, i) => (i % 20) * 65_536 + (word & 0xffff));
+  trail.wordBlocks = new Uint16Array(65_536).map((_, i) => i / 20);
+  trail.heads = new Int32Array(65_536).fill(65_535);
+  trail.next = new Int32Array(65_536).map((_, i) => i - 1);
+  trail.wordCount = 65_536;
+  const args = { text: Array.from({ length: 20 }, (_, i) => `other${i}`).join(" ") };
+  const score = scoreCall({ trail, call: { tool: "send_money", args }, model: modelOf("act", 0.9) });
+  assert.equal(score.risk.toFixed(2), "0.99");
+  assert.match(score.because, /can't be searched/);
+  noteCall(trail, { tool: "search", args: { q: "anything" } });
+  assert.equal(trail.own.has(wordHash("anything")), false, "nor is anything its own");
 });
 
 test("a file that is no model of these features is refused", () => {

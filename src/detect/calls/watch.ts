@@ -12,6 +12,7 @@ import { because, sourceOf } from "./because.ts";
 import { type Call, longestToolName, see } from "./features.ts";
 import { pOf, riskOf } from "../learn/conformal.ts";
 import { scoreOf } from "../learn/trees.ts";
+import { keptText } from "./kept-text.ts";
 import { type CallModel, partFor } from "./model.ts";
 import { noParts, type Parts, partsOf } from "./parts.ts";
 import { toolClass } from "./tool-class.ts";
@@ -54,7 +55,8 @@ export function scoreCall({ trail, call, baseline, model }: Watched): CallScore 
   const { trees, calibration } =
     model[partFor({ isKnown: seen.unusual.isKnown === 1, isAsked: seen.isAsked })];
   const raw = scoreOf(trees, seen.vector);
-  const p = pOf(calibration, raw);
+  // What couldn't be searched whole is taken for the oddest there is: only who prepared for it gets there.
+  const p = pOf(calibration, seen.matches.isWhole ? raw : Infinity);
   const parts = p > explainedFromP ? noParts : partsOf(trees, seen.vector, raw);
   const source = p > explainedFromP ? undefined : sourceOf(trail, seen);
   return {
@@ -73,7 +75,7 @@ const maxOwnWords = 4096;
 
 /** Takes in a call that went out. */
 export function noteCall(trail: Trail, call: Call): void {
-  const tool = call.tool.slice(0, longestToolName);
+  const tool = keptText(call.tool, longestToolName);
   trail.calls.push({ tool, seq: trail.callCount });
   if (trail.calls.length > keptCalls) trail.calls.shift();
   trail.callCount++;
@@ -108,11 +110,15 @@ export interface SessionRisk {
 
 const halfLifeMs = 30 * 60_000;
 
-/** A session is as risky as its riskiest call; that fades by half in 30 minutes. A clock that goes back fades nothing. */
+/**
+ * A session is as risky as its riskiest call; that fades by half in 30 minutes. A clock that goes back fades nothing, and
+ * from there it goes on: a risk of a time that was wrong doesn't stay until that time has come.
+ */
 export function sessionRisk(before: SessionRisk | undefined, risk: number, nowMs: number): SessionRisk {
-  const passedMs = before === undefined || !(nowMs > before.atMs) ? 0 : nowMs - before.atMs;
+  const atMs = Number.isFinite(nowMs) ? nowMs : (before?.atMs ?? 0);
+  const passedMs = before === undefined ? 0 : Math.max(0, atMs - before.atMs);
   const faded = (before?.risk ?? 0) * 2 ** (-passedMs / halfLifeMs);
-  return { risk: Math.max(faded, risk), atMs: before === undefined ? nowMs : Math.max(before.atMs, nowMs) };
+  return { risk: Math.max(faded, risk), atMs };
 }
 
 /** Bytes that a trail or a baseline holds, about. */

@@ -1,0 +1,41 @@
+/** The words of a result within a bound: where there are more, those of its beginning and its end. */
+import { eachWord, type WordSink } from "./words.ts";
+
+export interface TextSink extends WordSink {
+  readonly endText: () => void;
+}
+
+export function eachWordOfResult(texts: readonly string[], sink: TextSink, room: number): void {
+  if (haveMoreWords(texts, room)) {
+    // A text has no more words than characters.
+    const end = Math.floor(room / 4);
+    tellWords(texts, sink, room - end);
+    tellWords(endOf(texts, end), sink, end);
+  } else tellWords(texts, sink, room);
+}
+
+function haveMoreWords(texts: readonly string[], room: number): boolean {
+  if (texts.reduce((sum, { length }) => sum + length, 0) <= room) return false;
+  const counting = { word: () => undefined, mark: () => undefined, endText: () => undefined };
+  return tellWords(texts, counting, room + 1) > room;
+}
+
+/** @returns how many there were */
+function tellWords(texts: readonly string[], sink: TextSink, atMost: number): number {
+  let told = 0;
+  for (const text of texts) {
+    told += eachWord(text, sink, Math.max(0, atMost - told));
+    sink.endText();
+  }
+  return told;
+}
+
+function endOf(texts: readonly string[], chars: number): readonly string[] {
+  const end: string[] = [];
+  for (let i = texts.length - 1, room = chars; i >= 0 && room > 0; i--) {
+    const text = (texts[i] ?? "").slice(-room);
+    end.unshift(text);
+    room -= text.length;
+  }
+  return end;
+}
