@@ -112,6 +112,42 @@ test("what a member is called is looked at, too, and isn't repeated", () => {
   );
 });
 
+const names: readonly (readonly [what: string, name: string, shown: string])[] = [
+  ["a passphrase", "hunter-two-my-passphrase", "*"],
+  ["one in capitals", "hunterTwoMyPassphrase", "*"],
+  ["a number", "customer_4711001", "*"],
+  ["a long word", "x".repeat(41), "*"],
+  ["a sentence", "pay me now", "*"],
+  ["a name with a dot", "a.b", "*"],
+  ["a parameter", "billing_address_2", "billing_address_2"],
+  ["another", "billingAddress", "billingAddress"],
+];
+
+for (const [what, name, shown] of names) {
+  test(`of ${what} as a member's name ${shown === "*" ? "nothing" : "all"} stands in a path`, () => {
+    const findings = findingsInCall({ server: "s", tool: "t", args: { [name]: { x: token } } });
+    assert.deepEqual(
+      findings.map(({ kind, at }) => [kind, at]),
+      [["secret", `arguments.${shown}.x`]],
+    );
+    const inputSchema = { additionalProperties: false };
+    const differing = findingsInCall({ server: "s", tool: "t", args: { [name]: "" }, inputSchema });
+    assert.deepEqual(
+      differing.map(({ kind, at }) => [kind, at]),
+      [["schema", `arguments.${shown}`]],
+    );
+  });
+}
+
+test("a path has eight segments, and what stands deeper is found all the same", () => {
+  let args: unknown = { apiKey: "correct horse battery" };
+  for (let depth = 0; depth < 30; depth++) args = { a: args };
+  assert.deepEqual(
+    findingsInCall({ server: "s", tool: "t", args }).map(({ kind, at }) => [kind, at]),
+    [["secret.named", "arguments.a.a.a.a.a.a.a"]],
+  );
+});
+
 test("no finding says what was found", () => {
   const texts = found.map(([, text], i) => ({ at: `t.${i}`, text }));
   const said = JSON.stringify(findingsInText(texts));

@@ -102,8 +102,8 @@ const secretName =
   /(?:^|[_-])(?:password|passwd|passphrase|secret|api[_-]?key|access[_-]?token|auth[_-]?token|private[_-]?key|client[_-]?secret|credentials?)$/i;
 
 /** A value under a name that says so: told where the form of the value says nothing. */
-export function namedSecret({ at, text }: Leaf): readonly Finding[] {
-  const name = at.slice(at.lastIndexOf(".") + 1).replaceAll(/([a-z])([A-Z])/g, "$1_$2");
-  if (text.length < 6 || text.length > 4096 || !secretName.test(name)) return [];
+export function namedSecret({ at, text, name = "" }: Leaf): readonly Finding[] {
+  if (text.length < 6 || text.length > 4096) return [];
+  if (!secretName.test(name.slice(-64).replaceAll(/([a-z])([A-Z])/g, "$1_$2"))) return [];
   return [gateFinding("secret.named", at, "A value is given under a name that says it is secret.")];
 }
