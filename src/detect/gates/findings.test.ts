@@ -112,6 +112,42 @@ test("what a member is called is looked at, too, and isn't repeated", () => {
   );
 });
 
+const names: readonly (readonly [what: string, name: string, shown: string])[] = [
+  ["a passphrase", "hunter-two-my-passphrase", "*"],
+  ["one in capitals", "hunterTwoMyPassphrase", "*"],
+  ["a number", "customer_4711001", "*"],
+  ["a long word", "x".repeat(41), "*"],
+  ["a sentence", "pay me now", "*"],
+  ["a name with a dot", "a.b", "*"],
+  ["a parameter", "billing_address_2", "billing_address_2"],
+  ["another", "billingAddress", "billingAddress"],
+];
+
+for (const [what, name, shown] of names) {
+  test(`of ${what} as a member's name ${shown === "*" ? "nothing" : "all"} stands in a path`, () => {
+    const findings = findingsInCall({ server: "s", tool: "t", args: { [name]: { x: token } } });
+    assert.deepEqual(
+      findings.map(({ kind, at }) => [kind, at]),
+      [["secret", `arguments.${shown}.x`]],
+    );
+    const inputSchema = { additionalProperties: false };
+    const differing = findingsInCall({ server: "s", tool: "t", args: { [name]: "" }, inputSchema });
+    assert.deepEqual(
+      differing.map(({ kind, at }) => [kind, at]),
+      [["schema", `arguments.${shown}`]],
+    );
+  });
+}
+
+test("a path has eight segments, and what stands deeper is found all the same", () => {
+  let args: unknown = { apiKey: "correct horse battery" };
+  for (let depth = 0; depth < 30; depth++) args = { a: args };
+  assert.deepEqual(
+    findingsInCall({ server: "s", tool: "t", args }).map(({ kind, at }) => [kind, at]),
+    [["secret.named", "arguments.a.a.a.a.a.a.a"]],
+  );
+});
+
 test("no finding says what was found", () => {
   const texts = found.map(([, text], i) => ({ at: `t.${i}`, text }));
   const said = JSON.stringify(findingsInText(texts));
@@ -128,6 +164,57 @@ test("what is too long, too deep or too much is said to be unread", () => {
   assert.deepEqual(kindsIn(deep), ["unread"]);
   assert.ok(kindsIn(Array.from({ length: 100_000 }, () => "x")).includes("unread"));
 });
+
+const crowds: readonly (readonly [what: string, args: unknown])[] = [
+  ["values under a secret's name", Array.from({ length: 2500 }, () => ({ password: "abcdef" }))],
+  ["addresses", Array.from({ length: 2000 }, (_, i) => `a${i}@example.com`)],
+];
+
+for (const [what, crowd] of crowds) {
+  test(`a token among thousands of ${what} is found, before and after them`, () => {
+    for (const args of [
+      { body: token, crowd },
+      { crowd, body: token },
+    ]) {
+      const kinds = kindsIn(args);
+      assert.ok(kinds.includes("secret"), kinds.join());
+      for (const kind of kinds) assert.ok(kinds.filter((each) => each === kind).length <= 8, kind);
+    }
+  });
+}
+
+test("nor do thousands of beginnings in one text hide it", () => {
+  const beginnings = "sk- ".repeat(2001);
+  for (const body of [`${token} ${beginnings}`, `${beginnings}${token}`])
+    assert.deepEqual(kindsIn({ body }), ["secret"]);
+});
+
+test("a token before what is too much to look at is found, and the rest is unread", () => {
+  for (const [what, filler] of [
+    ["in one text", [token, ...Array.from({ length: 100 }, () => `sk-${"A".repeat(2045)}`)].join(" ")],
+    ["in many", [token, ...Array.from({ length: 4000 }, () => "sk-")]],
+  ] as const)
+    assert.deepEqual(new Set(kindsIn(filler)), new Set(["unread", "secret"]), what);
+});
+
+/** The price of one text, in many: each is more than all of them may cost together. */
+const shares: readonly (readonly [what: string, texts: readonly string[]])[] = [
+  ["of hidden characters", Array.from({ length: 4 }, () => "a\u200B".repeat(4 * 1024))],
+  ["of secrets' beginnings", Array.from({ length: 1100 }, () => "sk-")],
+  ["of pieces to look at for secrets", Array.from({ length: 40 }, () => `sk-${" and".repeat(1000)}`)],
+  ["of numbers that may be cards", Array.from({ length: 12 }, () => "4111-1111-1111-1112, ".repeat(900))],
+  [
+    "of what is encoded",
+    Array.from({ length: 600 }, (_, i) => Buffer.from(`${i} words or a few more`).toString("base64")),
+  ],
+];
+
+for (const [what, texts] of shares) {
+  test(`many texts ${what} cost no more than a long one: beyond is unread`, () => {
+    assert.ok(kindsIn(texts).includes("unread"));
+    assert.ok(!kindsIn(texts.slice(0, texts.length / 4)).includes("unread"), "a quarter is gone through");
+  });
+}
 
 /** Each of these is far from what it is a repetition of; all of them take a share of the time a bomb would. */
 const bombs: readonly string[] = [

@@ -1,6 +1,7 @@
 /** What gates see in a call and in texts: pure, synchronous, bounded, and never a fault, whatever comes. */
 import type { Finding } from "../../model/finding.ts";
 import { decodingsOf } from "../../wire/decodings.ts";
+import { type Budget, type Look, wholeBudget } from "./budget.ts";
 import { hiddenIn } from "./hidden.ts";
 import { gateFinding } from "./kinds.ts";
 import { defaultLimits, type Leaf, type Leaves, leavesOf, type Limits, within } from "./leaves.ts";
@@ -23,14 +24,14 @@ export interface CallLookedAt {
   readonly tools?: Lookalikes;
 }
 
-/** More of a message would only be more of the same. */
-const maxFindings = 64;
+/** More of a kind would only be more of the same; and no kind leaves room for none of another. */
+const maxOfKind = 8;
 
 /** Secrets and personal data that leave in arguments, hidden text there, and what the tool's declaration says against the call. */
 export function findingsInCall(call: CallLookedAt, limits: Limits = defaultLimits): readonly Finding[] {
   const leaves = leavesOf(call.args, "arguments", limits);
   const named = leaves.leaves.flatMap((leaf) => namedSecret(leaf));
-  return [...findingsOfTool(call), ...named, ...findingsIn(leaves)].slice(0, maxFindings);
+  return fewOfEach([...findingsOfTool(call), ...named, ...findingsIn(leaves)]);
 }
 
 function findingsOfTool(call: CallLookedAt): readonly Finding[] {
@@ -54,23 +55,23 @@ function findingsOfTool(call: CallLookedAt): readonly Finding[] {
 
 /** Secrets, personal data and hidden text in what a server says. */
 export function findingsInText(texts: readonly Leaf[], limits: Limits = defaultLimits): readonly Finding[] {
-  return findingsIn(within(texts, limits)).slice(0, maxFindings);
+  return fewOfEach(findingsIn(within(texts, limits)));
 }
 
 function findingsIn({ leaves, isAll }: Leaves): readonly Finding[] {
   const found: Finding[] = [];
   const unread = new Set<string>(isAll ? [] : [leaves.at(-1)?.at ?? "arguments"]);
-  let decodable = maxDecoded;
+  const budget = wholeBudget();
   for (const leaf of leaves) {
-    if (found.length >= maxFindings) break;
     const traits = traitsOf(leaf.text);
-    const parts = [hiddenIn(leaf, traits), secretsIn(leaf), personalIn(leaf, traits)];
-    if (traits.hasRun) {
-      parts.push(leaf.text.length <= decodable ? encodedIn(leaf) : undefined);
-      decodable -= leaf.text.length;
-    }
-    if (parts.includes(undefined)) unread.add(leaf.at);
-    found.push(...parts.flatMap((part) => part ?? []));
+    const looks = [
+      hiddenIn(leaf, traits, budget),
+      secretsIn(leaf, budget),
+      personalIn(leaf, traits, budget),
+      ...(traits.hasRun ? [encodedIn(leaf, budget)] : []),
+    ];
+    if (looks.some(({ isAll: isAllOf }) => !isAllOf)) unread.add(leaf.at);
+    found.push(...looks.flatMap((look) => look.found));
   }
   const told = [...unread]
     .slice(0, 4)
@@ -78,17 +79,29 @@ function findingsIn({ leaves, isAll }: Leaves): readonly Finding[] {
   return [...told, ...unique(found)];
 }
 
-/** Of all texts together: to decode costs up to 0.2 µs per character. */
-const maxDecoded = 32 * 1024;
-
 /** What leaves in base64 or hexadecimal leaves all the same. */
-function encodedIn({ at, text }: Leaf): readonly Finding[] | undefined {
+function encodedIn({ at, text }: Leaf, budget: Budget): Look {
+  if (budget.decodings <= 0 || text.length > budget.decodedChars) return { found: [], isAll: false };
+  budget.decodings -= 1;
+  budget.decodedChars -= text.length;
   const { texts, isAll } = decodingsOf(text);
-  const found = texts.flatMap((decoded) => {
+  const looks = texts.flatMap((decoded) => {
     const leaf = { at, text: decoded };
-    return [...(secretsIn(leaf) ?? []), ...(personalIn(leaf, traitsOf(decoded)) ?? [])];
+    return [secretsIn(leaf, budget), personalIn(leaf, traitsOf(decoded), budget)];
   });
-  return isAll ? found.filter(({ severity }) => severity !== "low") : undefined;
+  return {
+    found: looks.flatMap(({ found }) => found).filter(({ severity }) => severity !== "low"),
+    isAll: isAll && looks.every((look) => look.isAll),
+  };
+}
+
+function fewOfEach(found: readonly Finding[]): readonly Finding[] {
+  const times = new Map<string, number>();
+  return found.filter(({ kind }) => {
+    const count = (times.get(kind) ?? 0) + 1;
+    times.set(kind, count);
+    return count <= maxOfKind;
+  });
 }
 
 function unique(found: readonly Finding[]): readonly Finding[] {

@@ -1,5 +1,6 @@
 /** Personal data by form and check digits: what merely has as many digits isn't told. */
 import type { Finding } from "../../model/finding.ts";
+import type { Budget, Look } from "./budget.ts";
 import { isCard, isIban } from "./check-digits.ts";
 import { gateFinding, type GateKind } from "./kinds.ts";
 import type { Leaf } from "./leaves.ts";
@@ -54,18 +55,19 @@ const rows: readonly Row[] = [
   })),
 ];
 
-/** Of one row in one text; a list of a thousand is told as one. */
-const maxTried = 5000;
 const wordsBefore = 40;
 
-/** @returns undefined where there was more than is looked at */
-export function personalIn({ at, text }: Leaf, { digits, hasAt }: Traits): readonly Finding[] | undefined {
+export function personalIn({ at, text }: Leaf, { digits, hasAt }: Traits, budget: Budget): Look {
   const found: Finding[] = [];
+  let isAll = true;
   for (const { kind, sort, leastDigits, form, fits } of rows) {
     if (digits < leastDigits) continue;
-    let tried = 0;
     for (const match of text.matchAll(form)) {
-      if (++tried > maxTried) return undefined;
+      if (budget.tries <= 0) {
+        isAll = false;
+        break;
+      }
+      budget.tries -= 1;
       if (!fits(match[0], text.slice(Math.max(0, match.index - wordsBefore), match.index))) continue;
       found.push(gateFinding(kind, at, `Personal data stands there: ${sort}.`));
       break;
@@ -74,7 +76,7 @@ export function personalIn({ at, text }: Leaf, { digits, hasAt }: Traits): reado
   if (hasAt && email.test(text)) {
     found.push(gateFinding("personal.email", at, "Personal data stands there: an e-mail address."));
   }
-  return found;
+  return { found, isAll };
 }
 
 const email = /(?<![\w.+%-])[\w.+%-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,5}[A-Za-z]{2,24}(?![\w-])/;

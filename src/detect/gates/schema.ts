@@ -2,6 +2,7 @@
  * Whether arguments are what the tool's own schema allows (JSON Schema 2020-12, the part that tools use). A schema comes from a
  * server: nothing in it is compiled or run, patterns aren't tried, and the work is bounded. What isn't known here allows everything.
  */
+import { placeIn } from "./places.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -139,7 +140,7 @@ function ofMembers(value: unknown, schema: Schema, place: Place): Difference | u
   const known = isObject(properties) ? properties : {};
   for (const name in value) {
     if (--place.work.steps < 0) throw new TooMuch();
-    const below = { ...place, at: `${place.at}.${/^[A-Za-z_]\w{0,39}$/.test(name) ? name : "*"}` };
+    const below = { ...place, at: placeIn(place.at, name, place.depth) };
     if (Object.hasOwn(known, name)) {
       const found = differs(value[name], known[name], below);
       if (found !== undefined) return found;
@@ -153,7 +154,7 @@ function ofMembers(value: unknown, schema: Schema, place: Place): Difference | u
 function ofItems(value: unknown, { items }: Schema, place: Place): Difference | undefined {
   if (!Array.isArray(value) || !isObject(items)) return undefined;
   for (const [i, item] of value.entries()) {
-    const found = differs(item, items, { ...place, at: `${place.at}.${i}` });
+    const found = differs(item, items, { ...place, at: placeIn(place.at, i, place.depth) });
     if (found !== undefined) return found;
   }
   return undefined;

@@ -2,6 +2,7 @@
 import { rules as libraryRules } from "@secretlint/secretlint-rule-preset-recommend";
 
 import type { Finding } from "../../model/finding.ts";
+import type { Budget, Look } from "./budget.ts";
 import { gateFinding } from "./kinds.ts";
 import type { Leaf } from "./leaves.ts";
 
@@ -55,32 +56,30 @@ const ownForms = [
 
 const before = 96;
 const after = 4096;
-/** Handed to rules, of one text. */
-const maxWindows = 32;
-const maxHits = 2000;
 
-/** @returns undefined where there was more than is looked at */
-export function secretsIn({ at, text }: Leaf): readonly Finding[] | undefined {
-  const windows = windowsOf(text);
-  if (windows === undefined) return undefined;
+export function secretsIn({ at, text }: Leaf, budget: Budget): Look {
+  const { windows, isAll } = windowsOf(text, budget);
   const sorts = new Set(windows.flatMap((window) => sortsIn(window)));
-  return sorts.size === 0
-    ? []
-    : [gateFinding("secret", at, `A secret stands there: ${[...sorts].join(", ")}.`)];
+  const found =
+    sorts.size === 0 ? [] : [gateFinding("secret", at, `A secret stands there: ${[...sorts].join(", ")}.`)];
+  return { found, isAll };
 }
 
-function windowsOf(text: string): readonly string[] | undefined {
+function windowsOf(
+  text: string,
+  budget: Budget,
+): { readonly windows: readonly string[]; readonly isAll: boolean } {
   const windows: string[] = [];
-  let end = 0;
-  let hits = 0;
-  for (const { index } of text.matchAll(signs)) {
-    if (++hits > maxHits) return undefined;
-    if (index < end - after / 2) continue;
-    if (windows.length >= maxWindows) return undefined;
-    end = index + after;
-    windows.push(text.slice(Math.max(0, index - before), end));
+  signs.lastIndex = 0;
+  for (let sign = signs.exec(text); sign !== null; sign = signs.exec(text)) {
+    if (budget.windows <= 0 || budget.windowChars <= 0) return { windows, isAll: false };
+    const window = text.slice(Math.max(0, sign.index - before), sign.index + after);
+    budget.windows -= 1;
+    budget.windowChars -= window.length;
+    windows.push(window);
+    signs.lastIndex = sign.index + after / 2;
   }
-  return windows;
+  return { windows, isAll: true };
 }
 
 function sortsIn(window: string): readonly string[] {
@@ -103,8 +102,8 @@ const secretName =
   /(?:^|[_-])(?:password|passwd|passphrase|secret|api[_-]?key|access[_-]?token|auth[_-]?token|private[_-]?key|client[_-]?secret|credentials?)$/i;
 
 /** A value under a name that says so: told where the form of the value says nothing. */
-export function namedSecret({ at, text }: Leaf): readonly Finding[] {
-  const name = at.slice(at.lastIndexOf(".") + 1).replaceAll(/([a-z])([A-Z])/g, "$1_$2");
-  if (text.length < 6 || text.length > 4096 || !secretName.test(name)) return [];
+export function namedSecret({ at, text, name = "" }: Leaf): readonly Finding[] {
+  if (text.length < 6 || text.length > 4096) return [];
+  if (!secretName.test(name.slice(-64).replaceAll(/([a-z])([A-Z])/g, "$1_$2"))) return [];
   return [gateFinding("secret.named", at, "A value is given under a name that says it is secret.")];
 }
