@@ -193,7 +193,7 @@ test("every part of the mission document that isn't built is answered by a reaso
   const { notYet } = parse(mission);
   assert.deepEqual(
     notYet.map(({ at }) => at),
-    ["connection.schema_source", "connection.tools", "connection.resources", "connection.threat_detection"],
+    ["connection.schema_source", "connection.tools", "connection.resources"],
   );
   for (const { at, because } of notYet) assert.match(because, /yet/, at);
 });
@@ -202,7 +202,7 @@ test("what isn't asked for isn't answered", () => {
   const asked = mission.replace('  schema_source: "./api/swagger.json"\n', "");
   assert.deepEqual(
     parse(asked).notYet.map(({ at }) => at),
-    ["connection.tools", "connection.resources", "connection.threat_detection"],
+    ["connection.tools", "connection.resources"],
   );
 });
 

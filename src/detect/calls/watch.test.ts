@@ -286,7 +286,9 @@ test("saying a call's words again and again behind it doesn't hide it", () => {
 
 test("what a result said is nobody's own word, whatever shares its slot", () => {
   const trail = afterReading(
-    `${injected}\n\n${wordsLike("US133000000121212121212").map((word) => `${word} `.repeat(70))}`,
+    `${injected}\n\n${wordsLike("US133000000121212121212")
+      .map((word) => `${word} `.repeat(70))
+      .join(",")}`,
   );
   noteCall(trail, { tool: "search", args: { q: "US133000000121212121212" } });
   assert.equal(trail.own.has(wordHash("US133000000121212121212")), false);
