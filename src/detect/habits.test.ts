@@ -244,10 +244,12 @@ test("a store that can't keep what is due stops nobody, and gets it later, once"
   const before = counted(usual);
   const faults: unknown[] = [];
   let isFull = true;
+  let tries = 0;
   const learned = habits(
     {
       ...store,
       keep: (identity, what) => {
+        if (identity === "agent") tries++;
         if (isFull && identity === "agent") throw new Error("The disk is full.");
         store.keep(identity, what);
       },
@@ -259,6 +261,7 @@ test("a store that can't keep what is due stops nobody, and gets it later, once"
   const due = start + 62 * dayMs;
   for (const minutes of [0, 0, 1, 2]) learned.learn(due + minutes * 60_000);
   assert.deepEqual(faults.map(String), ["Error: The disk is full."]);
+  assert.equal(tries, 3, "not again within a minute");
   assert.ok(store.kept.has("other"), "another caller's is kept");
   assert.deepEqual(counted(learned), before);
   isFull = false;
