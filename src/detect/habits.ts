@@ -1,8 +1,9 @@
 /**
  * What is learned of callers from sessions that are over, so that nobody teaches the models an attack: sessions that were
- * calm, a day later, each counting once; a tool, or one tool after another, only when several sessions on different days had
- * it; a tool that destroys never. Whoever asks says what time it is.
+ * calm, a day later, each counting once, and one an hour; a tool, or one tool after another, only when several sessions at
+ * least a day apart had it; a tool that destroys never. Whoever asks says what time it is.
  */
+import { sha256Base64url } from "../crypto/hash.ts";
 import {
   type Baseline,
   baselineFrom,
@@ -33,13 +34,15 @@ export interface HabitStore {
 
 export interface KeptHabits {
   readonly baseline: Uint8Array;
-  /** Hashes of what is learned, or may be: how many sessions had it, and on which days at first and last. */
+  /** What is learned, or may be: how many sessions had it, and when at first and last. */
   readonly seen: readonly SeenHabit[];
 }
 
 interface SeenHabit {
+  /** A hash: no name stands there. */
   readonly key: string;
   readonly sessions: number;
+  /** Days since 1970, with their fractions. */
   readonly firstDay: number;
   readonly lastDay: number;
 }
@@ -55,22 +58,31 @@ export interface Habits {
 
 /** p > 0.2, as risk. */
 const calmRisk = 0.21;
-const dayMs = 24 * 3_600_000;
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
 const waitMs = dayMs;
 const neededSessions = 3;
-const neededDays = 2;
+/** Between the first and the last of them. */
+const neededDays = 1;
 /** Below, nothing is said of a caller: what it does isn't yet what it does usually. */
 const leastSessions = 50;
 /** Of one session: it counts once, however often it repeats a call. */
 const maxCallsOfTool = 3;
 const maxCalls = 64;
+/** What one session may bring to be remembered: `maxSeen` is room for many. */
+const maxNewKeys = 64;
 const maxPending = 5000;
+const maxPendingCalls = 50_000;
 const maxIdentities = 500;
 const maxSeen = 1024;
+/** After a store has failed. */
+const restMs = 60_000;
 
 interface Known {
   readonly baseline: Baseline;
   readonly seen: Map<string, SeenHabit>;
+  /** When the store is asked again, as it couldn't say what it has; until then nothing is learned. */
+  readonly againUnixMs?: number;
 }
 
 /** Of nobody anything is known, and nothing is learned. */
@@ -81,55 +93,168 @@ export const noHabits: Habits = {
   forget: () => undefined,
 };
 
-export function habits(store?: HabitStore): Habits {
-  /** In the order in which they ended; the oldest make way. */
-  let pending: FinishedSession[] = [];
-  /** The least recently used first. */
-  const known = new Map<string, Known>();
-  const find = (identity: string): Known => {
-    const found = known.get(identity) ?? restored(store?.of(identity));
-    known.delete(identity);
-    known.set(identity, found);
-    for (const oldest of known.keys()) {
-      if (known.size <= maxIdentities) break;
-      known.delete(oldest);
-    }
-    return found;
+/** @param onFault told once that the store fails: then calls go on, and what was to be learned waits */
+export function habits(store?: HabitStore, onFault?: (error: unknown) => void): Habits {
+  const pending = new Pending();
+  let isTold = false;
+  const tell = (error: unknown): void => {
+    if (isTold) return;
+    isTold = true;
+    onFault?.(error);
   };
+  const callers = new Callers(store, tell);
+  let restsUntilMs = 0;
   return {
     of: (identity) => {
-      const { baseline } = find(identity);
+      const { baseline } = callers.find(identity);
       return sessionsIn(baseline) < leastSessions ? undefined : baseline;
     },
     finished: (session) => {
       if (session.worstRisk >= calmRisk || session.calls.length === 0) return;
-      pending = [...pending.slice(-(maxPending - 1)), { ...session, calls: once(session.calls) }];
+      pending.add({ ...session, calls: once(session.calls) });
     },
     learn: (nowUnixMs) => {
-      const due = pending.filter(({ endedUnixMs }) => endedUnixMs + waitMs <= nowUnixMs);
-      if (due.length === 0) return;
-      pending = pending.filter(({ endedUnixMs }) => endedUnixMs + waitMs > nowUnixMs);
-      for (const [identity, sessions] of Map.groupBy(due, (each) => each.identity)) {
-        const own = find(identity);
-        for (const session of sessions) learnSession(own, session);
-        store?.keep(identity, { baseline: new Uint8Array(own.baseline.bytes), seen: [...own.seen.values()] });
+      callers.nowUnixMs = nowUnixMs;
+      // A clock that was put back must not make this rest for long.
+      if (nowUnixMs < restsUntilMs && nowUnixMs >= restsUntilMs - restMs) return;
+      for (const [identity, sessions] of pending.due(nowUnixMs)) {
+        if (callers.learn(identity, sessions)) {
+          pending.remove(sessions);
+          continue;
+        }
+        // Others come first the next time.
+        pending.putLast(sessions);
+        restsUntilMs = nowUnixMs + restMs;
+        return;
       }
     },
     forget: (identities) => {
       const gone = new Set(identities);
-      pending = pending.filter(({ identity }) => !gone.has(identity));
+      pending.forget(gone);
       for (const identity of gone) {
-        known.delete(identity);
+        callers.known.delete(identity);
         store?.forget(identity);
       }
     },
   };
 }
 
+/** Sessions that wait for their day, in the order in which they ended; the oldest make way. */
+class Pending {
+  /** By caller and hour: more of them would teach in minutes what is to take days. */
+  readonly #sessions = new Map<string, FinishedSession>();
+  #calls = 0;
+
+  add(session: FinishedSession): void {
+    const key = keyOf(session);
+    if (this.#sessions.has(key)) return;
+    this.#sessions.set(key, session);
+    this.#calls += session.calls.length;
+    for (const oldest of this.#sessions.values()) {
+      if (this.#sessions.size <= maxPending && this.#calls <= maxPendingCalls) return;
+      this.remove([oldest]);
+    }
+  }
+
+  /** By caller. */
+  due(nowUnixMs: number): Map<string, readonly FinishedSession[]> {
+    const due = this.#sessions.values().filter(({ endedUnixMs }) => endedUnixMs + waitMs <= nowUnixMs);
+    return Map.groupBy(due, ({ identity }) => identity);
+  }
+
+  remove(sessions: readonly FinishedSession[]): void {
+    for (const session of sessions)
+      if (this.#sessions.delete(keyOf(session))) this.#calls -= session.calls.length;
+  }
+
+  putLast(sessions: readonly FinishedSession[]): void {
+    for (const session of sessions) {
+      this.#sessions.delete(keyOf(session));
+      this.#sessions.set(keyOf(session), session);
+    }
+  }
+
+  forget(identities: ReadonlySet<string>): void {
+    this.remove([...this.#sessions.values()].filter(({ identity }) => identities.has(identity)));
+  }
+}
+
+function keyOf({ identity, endedUnixMs }: FinishedSession): string {
+  return `${Math.floor(endedUnixMs / hourMs)} ${identity}`;
+}
+
+class Callers {
+  nowUnixMs = 0;
+  /** The least recently used first. */
+  readonly known = new Map<string, Known>();
+  readonly #store: HabitStore | undefined;
+  readonly #tell: (error: unknown) => void;
+
+  constructor(store: HabitStore | undefined, tell: (error: unknown) => void) {
+    this.#store = store;
+    this.#tell = tell;
+  }
+
+  find(identity: string): Known {
+    const before = this.known.get(identity);
+    const isGood = before !== undefined && this.nowUnixMs < (before.againUnixMs ?? Infinity);
+    const found = isGood ? before : this.#read(identity);
+    this.#remember(identity, found);
+    return found;
+  }
+
+  /** @returns false where the store failed, and nothing was learned */
+  learn(identity: string, sessions: readonly FinishedSession[]): boolean {
+    const before = this.find(identity);
+    if (before.againUnixMs !== undefined) return false;
+    // A copy: what isn't kept is learned again.
+    const own = { baseline: baselineFrom(before.baseline.bytes.slice(0)), seen: new Map(before.seen) };
+    for (const session of sessions) learnSession(own, session);
+    try {
+      this.#store?.keep(identity, {
+        baseline: new Uint8Array(own.baseline.bytes),
+        seen: [...own.seen.values()],
+      });
+    } catch (error) {
+      this.#tell(error);
+      return false;
+    }
+    this.#remember(identity, own);
+    return true;
+  }
+
+  #remember(identity: string, found: Known): void {
+    this.known.delete(identity);
+    this.known.set(identity, found);
+    for (const oldest of this.known.keys()) {
+      if (this.known.size <= maxIdentities) return;
+      this.known.delete(oldest);
+    }
+  }
+
+  #read(identity: string): Known {
+    let kept: KeptHabits | undefined;
+    try {
+      kept = this.#store?.of(identity);
+    } catch (error) {
+      this.#tell(error);
+      return { ...restored(undefined), againUnixMs: this.nowUnixMs + restMs };
+    }
+    try {
+      return restored(kept);
+    } catch (error) {
+      // Another version wrote it: it is learned anew.
+      this.#tell(error);
+      return restored(undefined);
+    }
+  }
+}
+
 function restored(kept: KeptHabits | undefined): Known {
   if (kept === undefined) return { baseline: freshBaseline(), seen: new Map() };
   const bytes = new Uint8Array(kept.baseline); // One of its own: views need the buffer's beginning.
-  return { baseline: baselineFrom(bytes.buffer), seen: new Map(kept.seen.map((each) => [each.key, each])) };
+  const seen = kept.seen.filter(({ key }) => isHash.test(key)).slice(-maxSeen);
+  return { baseline: baselineFrom(bytes.buffer), seen: new Map(seen.map((each) => [each.key, each])) };
 }
 
 function sessionsIn({ header }: Baseline): number {
@@ -149,17 +274,24 @@ function once(calls: readonly HabitCall[]): readonly HabitCall[] {
 
 /** A session with something new in it only speaks for that; one that others were like is counted. */
 function learnSession({ baseline, seen }: Known, { calls, endedUnixMs }: FinishedSession): void {
-  const day = Math.floor(endedUnixMs / dayMs);
   const edges = calls.map(({ tool }, i) => `${calls[i - 1]?.tool ?? "^"}\n${tool}`);
   const domains = calls.flatMap(({ values }) => values.flatMap(({ domain }) => domain ?? []));
-  const keys = [...new Set([...edges, ...domains.map((domain) => `@${domain}`)])];
-  for (const key of keys) note(seen, key, day);
+  const keys = [...new Set([...edges, ...domains.map((domain) => `@${domain}`)])].map(hashed);
+  let room = maxNewKeys;
+  for (const key of keys) if (seen.has(key) || room-- > 0) note(seen, key, endedUnixMs / dayMs);
   const isUsual = (key: string): boolean => {
     const { sessions = 0, firstDay = 0, lastDay = 0 } = seen.get(key) ?? {};
-    return sessions >= neededSessions && lastDay - firstDay + 1 >= neededDays;
+    return sessions >= neededSessions && lastDay - firstDay >= neededDays;
   };
   if (keys.every(isUsual)) learnCalls(baseline, calls);
 }
+
+/** 72 bits: nobody finds another name that counts as a usual one. */
+function hashed(name: string): string {
+  return sha256Base64url(name).slice(0, 12);
+}
+
+const isHash = /^[\w-]{12}$/;
 
 function note(seen: Map<string, SeenHabit>, key: string, day: number): void {
   const before = seen.get(key);

@@ -17,7 +17,7 @@ export interface Budget {
 
 export function wholeBudget(): Budget {
   return {
-    hidden: 24 * 1024,
+    hidden: 16 * 1024,
     windows: 1000,
     windowChars: 128 * 1024,
     tries: 10_000,
