@@ -293,9 +293,8 @@ test("a call of 256 rows after a table of thousands of such rows is searched who
 });
 
 test("what a result said is nobody's own word, whatever shares its slot", () => {
-  const trail = afterReading(
-    `${injected}\n\n${wordsLike("US133000000121212121212").map((word) => `${word} `.repeat(70))}`,
-  );
+  const crowd = wordsLike("US133000000121212121212").map((word) => `${word} `.repeat(70));
+  const trail = afterReading(`${injected}\n\n${crowd.join("\n\n")}`);
   noteCall(trail, { tool: "search", args: { q: "US133000000121212121212" } });
   assert.equal(trail.own.has(wordHash("US133000000121212121212")), false);
 });
