@@ -38,8 +38,8 @@ export interface Matches {
   readonly cueAt: (window: number) => number;
 }
 
-/** Entries that are looked at for one call: some milliseconds. Without words made to share a slot there are far fewer. */
-const maxSteps = 1_000_000;
+/** Entries that are looked at for one call: tens of milliseconds. A table's words in each of many rows make half as many. */
+const maxSteps = 4_000_000;
 
 export function matchesOf(trail: Trail, values: readonly CallValue[], toolWords: readonly number[]): Matches {
   const search = new Search(trail);

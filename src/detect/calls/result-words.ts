@@ -5,17 +5,19 @@ export interface TextSink extends WordSink {
   readonly endText: () => void;
 }
 
+/** Two letters of a script without spaces are a word each, and one together. */
+export const mostWordsPerChar = 1.5;
+
 export function eachWordOfResult(texts: readonly string[], sink: TextSink, room: number): void {
   if (haveMoreWords(texts, room)) {
-    // A text has no more words than characters.
     const end = Math.floor(room / 4);
     tellWords(texts, sink, room - end);
-    tellWords(endOf(texts, end), sink, end);
+    tellWords(endOf(texts, Math.floor(end / mostWordsPerChar)), sink, end);
   } else tellWords(texts, sink, room);
 }
 
 function haveMoreWords(texts: readonly string[], room: number): boolean {
-  if (texts.reduce((sum, { length }) => sum + length, 0) <= room) return false;
+  if (texts.reduce((sum, { length }) => sum + length, 0) * mostWordsPerChar <= room) return false;
   const counting = { word: () => undefined, mark: () => undefined, endText: () => undefined };
   return tellWords(texts, counting, room + 1) > room;
 }

@@ -5,15 +5,15 @@
 import { keptText } from "./kept-text.ts";
 import { said } from "./said.ts";
 import { actionsOf, cuesOf, isLead, isSilent, markCue } from "./vocabulary.ts";
-import { eachWordOfResult, type TextSink } from "./result-words.ts";
+import { eachWordOfResult, mostWordsPerChar, type TextSink } from "./result-words.ts";
 
 const wordsPerBlock = 20;
 /** More than anybody reads: few short messages mustn't push out what was read before. */
 const maxResults = 4096;
 const maxWords = 64 * 1024;
 const maxChars = 256 * 1024;
-/** A text has no more words than characters; the last block of a result may have room left. */
-const maxBlocks = Math.ceil(maxChars / wordsPerBlock) + maxResults;
+/** The last block of a result may have room left. */
+const maxBlocks = Math.ceil((maxChars * mostWordsPerChar) / wordsPerBlock) + maxResults;
 /** Texts of one result that are read. */
 const maxTexts = 256;
 

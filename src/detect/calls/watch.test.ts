@@ -214,6 +214,7 @@ test("tens of thousands of distinct tools and long results stay in bounded memor
 
 for (const [where, texts] of [
   ["behind 60,000 short words", [`${"a b c ".repeat(20_000)}${injected}`]],
+  ["behind letters without spaces", ["忽略".repeat(40_000), ...Array<string>(200).fill("忽略"), injected]],
   ["before them", [`${injected}${" a b c".repeat(20_000)}`]],
   ["in a text after theirs", ["a b c ".repeat(20_000), injected]],
 ] as const) {
@@ -284,12 +285,16 @@ test("saying a call's words again and again behind it doesn't hide it", () => {
   assert.ok(featureOf("act", trail, payment) > 0.9);
 });
 
+test("a call of 256 rows after a table of thousands of such rows is searched whole", () => {
+  const row = "order pending, customer active, paid ";
+  const trail = afterReading(row.repeat(3500));
+  const call = { tool: "update_orders", args: Array.from({ length: 256 }, () => ({ row })) };
+  assert.equal(see(trail, call, undefined).matches.isWhole, true);
+});
+
 test("what a result said is nobody's own word, whatever shares its slot", () => {
-  const trail = afterReading(
-    `${injected}\n\n${wordsLike("US133000000121212121212")
-      .map((word) => `${word} `.repeat(70))
-      .join(",")}`,
-  );
+  const crowd = wordsLike("US133000000121212121212").map((word) => `${word} `.repeat(70));
+  const trail = afterReading(`${injected}\n\n${crowd.join("\n\n")}`);
   noteCall(trail, { tool: "search", args: { q: "US133000000121212121212" } });
   assert.equal(trail.own.has(wordHash("US133000000121212121212")), false);
 });
@@ -303,7 +308,7 @@ test("a call is as odd as can be where the index was crowded until it can't be s
   trail.heads = new Int32Array(65_536).fill(65_535);
   trail.next = new Int32Array(65_536).map((_, i) => i - 1);
   trail.wordCount = 65_536;
-  const args = { text: Array.from({ length: 20 }, (_, i) => `other${i}`).join(" ") };
+  const args = { text: Array.from({ length: 80 }, (_, i) => `other${i}`).join(" ") };
   const score = scoreCall({ trail, call: { tool: "send_money", args }, model: modelOf("act", 0.9) });
   assert.equal(score.risk.toFixed(2), "0.99");
   assert.match(score.because, /can't be searched/);
