@@ -190,7 +190,11 @@ async function openJudging(
   tools.onChange(world.refresh);
   policies.onChange(world.refresh);
   const history = await openPast(config, { audit, world, policies, keys, clock, log }, opening);
-  const { watch: callWatch, sha256: model, ...calls } = await sessionsWatched({ state, keys, clock }, config);
+  const {
+    watch: callWatch,
+    sha256: model,
+    ...calls
+  } = await sessionsWatched({ state, keys, clock, log }, config);
   const forget = (callers: readonly string[]): void => {
     history.forget(callers);
     calls.forget(callers);

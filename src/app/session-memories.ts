@@ -30,7 +30,7 @@ export interface WatchedCalls {
 
 /** What the models say of calls, by what is learned here of callers. */
 export async function sessionsWatched(
-  { state, keys, clock }: Pick<OwnIdentity, "keys" | "clock"> & { readonly state: StateStore },
+  { state, keys, clock, log }: Pick<OwnIdentity, "keys" | "clock" | "log"> & { readonly state: StateStore },
   { detect, folder }: Pick<Config, "detect" | "folder">,
 ): Promise<WatchedCalls> {
   const store = state.habits(await keys.secret("habits"), () => Math.floor(clock.nowUnixMs() / dayMs));
@@ -38,7 +38,9 @@ export async function sessionsWatched(
   const model = await (own === undefined
     ? readCallModel(shippedModel("calls"))
     : readCallModel(path.resolve(folder, own.file), own.publishers));
-  const learned = habits(store);
+  const learned = habits(store, (error) => {
+    log.error("detect.habits", { why: error instanceof Error ? error.message : String(error) });
+  });
   const watch = watchedSessions({
     model,
     textModel: await loadTextModel(),
