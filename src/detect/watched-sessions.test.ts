@@ -97,7 +97,7 @@ test("megabytes in arguments and answers of many sessions stay within bounds", (
   const watch = watching();
   const huge = "x".repeat(1024 * 1024);
   const before = process.memoryUsage().heapUsed;
-  for (let i = 0; i < 40; i++) {
+  for (let i = 0; i < 10; i++) {
     const session = watch.of(`s${i}`, "agent");
     for (let n = 0; n < 64; n++)
       session.called({ ...payment, args: { to: `${n} ${huge}`, body: `${huge} ${n}` } }, start + n);

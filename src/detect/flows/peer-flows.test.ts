@@ -144,7 +144,7 @@ test("a flow ends after its time, and a clock that was set back ends it too", ()
   assert.deepEqual(kindsOf(back.call({}, -dayMs)), ["flow.bulk-read"]);
 });
 
-test("numbers that are none are left out, and a million exchanges of as many peers stay within bounds", () => {
+test("numbers that are none are left out, and 300,000 exchanges of 20,000 peers stay within bounds", () => {
   const flows = new PeerFlows(terms);
   for (let at = 0; at < 200_000; at++) {
     const odd = [Number.NaN, Number.POSITIVE_INFINITY, -1, Number.MAX_VALUE][at % 4] ?? 0;
@@ -157,7 +157,7 @@ test("numbers that are none are left out, and a million exchanges of as many pee
   }
   assert.equal(flows.size, maxPeers);
   const one = new PeerFlows(terms);
-  for (let at = 0; at < 1_000_000; at++)
+  for (let at = 0; at < 100_000; at++)
     one.see(lab, { startMs: at, up: 500, down: 500, answerMs: 1 }, startUnixMs + at);
   assert.equal(one.size, 1);
 });
