@@ -35,6 +35,7 @@ import { detectCalibrate, detectEvalCalls, detectTrainCalls } from "./detect-cal
 import { delegate } from "./delegate.ts";
 import { detectEvalFlows, detectTrainFlows } from "./detect-flows.ts";
 import { detectSign } from "./detect-sign.ts";
+import { detectMutateCalls } from "./detect-mutate-calls.ts";
 import { detectReport, detectWatch } from "./detect-watch.ts";
 import { detectEvalText, detectEvalTools, detectMutate, detectTrainText } from "./detect-text.ts";
 import { doctor } from "./doctor.ts";
@@ -161,6 +162,7 @@ export const commands = [
   detectSign,
   detectEvalCalls,
   detectMutate,
+  detectMutateCalls,
   benchHandshake,
 ] as const satisfies readonly Command[];
 
