@@ -44,7 +44,7 @@ describe("the page", { skip: missing ?? false }, () => {
   fixture: { command: ${command} }
   stub: { url: "${stub.url}" }
 approvals: { people: { alice: { token_hash: "${alice.hash}" } } }
-threat_detection: { alert_on_latency_spike: true }`,
+connection: { name: api, protocol: mcp-pqc, security_level: quantum_hardened, schema_source: ./openapi.yaml }`,
       `  - { name: images-wait, callers: ["*"], tools: ["fixture/test_image_content"], effect: hold, because: Images are looked at., approval: { from: ["person:alice"] } }\n`,
     );
     const status = await cli(["status", "--config", gateway.configFile]);
@@ -71,7 +71,7 @@ threat_detection: { alert_on_latency_spike: true }`,
     for (const name of ["fixture", "stub"])
       await page.getByRole("rowheader", { name, exact: true }).waitFor();
     await page.getByRole("rowheader", { name: "fixture/test_simple_text" }).waitFor();
-    await page.getByText("not yet carried out").waitFor();
+    await page.getByText("tools aren't made from OpenAPI documents yet").waitFor();
     assert.equal(new URL(page.url()).hash, "", "the token doesn't stay in the address");
     assert.deepEqual(problems, [], "nothing is blocked, missing or thrown");
     await mkdir(screenshots, { recursive: true });

@@ -185,8 +185,8 @@ test("the commands: rotate on a gateway that runs and on one that doesn't, list 
 test("crypto rotate says what it rotates, and rotates roots as `ca rotate` does", async (t) => {
   const file = await configFileIn(t);
   for (const [args, what] of [
-    [[], /Say what to rotate: log, ca, tls, manifest, policy\./],
-    [["everything"], /Say what to rotate: log, ca, tls, manifest, policy\./],
+    [[], /Say what to rotate: log, ca, tls, manifest, model, policy\./],
+    [["everything"], /Say what to rotate: log, ca, tls, manifest, model, policy\./],
     [["log", "ca"], /Say what to rotate/],
     [["log", "--for", "server"], /--for is for roots/],
   ] as const) {
