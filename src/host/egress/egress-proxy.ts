@@ -20,6 +20,8 @@ export interface EgressProxy {
 const maxConnections = 256;
 const maxHeaderBytes = 16_384;
 const headersMs = 10_000;
+/** How long a client that was refused may take to notice. */
+const lingerMs = 2000;
 
 /** @throws whatever listening throws, e.g. where the path is too long for a Unix socket */
 export async function startEgressProxy(socketPath: string, desk: EgressDesk): Promise<EgressProxy> {
@@ -96,10 +98,31 @@ async function plain(
   try {
     await forwardPlain(request, response, desk);
   } catch (error) {
-    const { status, message } = asRefusal(error);
     if (response.headersSent) response.destroy();
-    else response.writeHead(status, refusalHeaders(message)).end(`${message}\n`);
+    else refusePlain(request, response, asRefusal(error));
   }
+}
+
+/**
+ * RFC 9112 §9.6: what the client is still sending is read and thrown away for a while; a connection that is closed with
+ * unread bytes on it is reset, and the refusal is lost with it.
+ */
+function refusePlain(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  { status, message }: EgressRefusal,
+): void {
+  const body = `${message}\n`;
+  const length = String(Buffer.byteLength(body));
+  response.writeHead(status, { ...refusalHeaders(message), "content-length": length });
+  response.write(body);
+  const end = (): void => {
+    clearTimeout(timer);
+    response.end();
+  };
+  const timer = setTimeout(end, lingerMs).unref();
+  if (request.complete) end();
+  else request.once("end", end).once("close", end).resume();
 }
 
 function asRefusal(error: unknown): EgressRefusal {

@@ -1,6 +1,7 @@
 /** One plain HTTP request through the proxy (RFC 9112 §3.2.2), sent on over a connection of its own. */
 import http from "node:http";
 import type { Socket } from "node:net";
+import { finished, PassThrough } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
 import { type Destination, readDestination } from "../../policy/egress/destination.ts";
@@ -80,11 +81,18 @@ async function exchange(
   sent.once("close", () => answered.reject(new EgressRefusal(502, "The destination broke off.")));
   socket.setTimeout(idleMs, () => sent.destroy(new CutShort("nothing moved for five minutes")));
   response.once("close", () => sent.destroy());
-  const upload = pipeline(request, counted(crossing, "sent"), sent);
+  const upload = pipeline(bodyOf(request), counted(crossing, "sent"), sent);
   const answer = await Promise.race([answered.promise, upload.then(() => answered.promise)]);
   response.writeHead(answer.statusCode ?? 502, withoutHops(answer));
   // A cut upload ends its answer, too.
   await Promise.all([upload, pipeline(answer, counted(crossing, "received"), response)]);
+}
+
+/** Ends with the request; when it is ended itself, the request stays as it is, for its refusal to be read. */
+function bodyOf(request: http.IncomingMessage): PassThrough {
+  const body = request.pipe(new PassThrough());
+  finished(request, (error) => void (error && body.destroy(error)));
+  return body;
 }
 
 function targetOf(
