@@ -41,6 +41,7 @@ import { type PeerWatch, watchPeers } from "./peer-watch.ts";
 import { withClassical } from "./profile-in-force.ts";
 import { type RootWatch, watchRoots } from "./root-watch.ts";
 import { registrar } from "./registrar.ts";
+import type { ResponseDesk } from "./respond/response-desk.ts";
 import { loadAuthority } from "./roots.ts";
 import { serve, type ServeOptions, type Serving } from "./serve.ts";
 import { publishMessageKeys } from "./signatures/doctor-signatures.ts";
@@ -72,6 +73,8 @@ export interface Base {
   readonly history: PastCalls;
   /** What the models say of calls. */
   readonly callWatch: CallWatch;
+  /** What is done about findings. */
+  readonly responses: ResponseDesk;
   readonly records: IdentityRecords;
   readonly gatewayId: string;
   readonly own: OwnIdentity;

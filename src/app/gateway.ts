@@ -33,6 +33,7 @@ import { followRotationRequests } from "./log-rotation.ts";
 import { openPage } from "./page.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { comebackTerms, followConfig, inForceOf, mustBeAllowed } from "./profile-in-force.ts";
+import { openResponseDesk, type ResponseDesk } from "./respond/response-desk.ts";
 import { issuersOf } from "./roots.ts";
 import { scheduledRotation } from "./scheduled-rotation.ts";
 import { observedPins } from "./signatures/observed-pins.ts";
@@ -175,6 +176,7 @@ async function openJudging(
   readonly world: WatchedWorld;
   readonly history: HistoryDesk;
   readonly callWatch: CallWatch;
+  readonly responses: ResponseDesk;
   /** SHA-256 of the model that watches calls. */
   readonly model: string;
   /** What is remembered of these callers. */
@@ -184,9 +186,15 @@ async function openJudging(
   const keeping = { state: config.state, journal, spiffeId: gatewayId, onlooker, clock, log };
   const tools = openServerTools(gatewayPins(config), keeping, opening);
   const policies = await openPolicies(config, { journal, inForce, clock, log }, opening);
-  const seen = { ...state, issuers, inForce, pinnedTools: tools.pinned, policies: policies.current };
+  const { database } = statePaths(config.state);
+  const responses = openResponseDesk({ database, journal, gatewayId, clock, log });
+  opening.defer(responses.stop);
+  const judgedBy = { issuers, inForce, pinnedTools: tools.pinned, policies: policies.current };
+  const seen = { ...state, ...judgedBy, responses };
   const world = watchedWorld(config, seen, { clock, log });
   opening.defer(world.stop);
+  responses.onChange(world.restrain);
+  responses.sweep(); // What was over while no gateway ran.
   tools.onChange(world.refresh);
   policies.onChange(world.refresh);
   const history = await openPast(config, { audit, world, policies, keys, clock, log }, opening);
@@ -199,7 +207,7 @@ async function openJudging(
     history.forget(callers);
     calls.forget(callers);
   };
-  return { tools, world, history, callWatch, model, forget };
+  return { tools, world, history, callWatch, model, responses, forget };
 }
 
 /** What rules ask of calls before; read from the log when it resolves. */

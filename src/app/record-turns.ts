@@ -13,7 +13,11 @@ export interface RecordTurns {
 
 interface Options {
   /** What the log calls it when `work` fails. */
-  readonly failure: "tools.unrecorded" | "approvals.unrecorded" | "signatures.unrecorded";
+  readonly failure:
+    | "tools.unrecorded"
+    | "approvals.unrecorded"
+    | "signatures.unrecorded"
+    | "responses.unrecorded";
   /** Asked every few seconds. */
   readonly look: () => void;
   readonly log: Log;

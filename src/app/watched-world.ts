@@ -1,12 +1,14 @@
 /** The world that calls are judged under, as the config and the state database have it at every moment. */
 import { type InForce, type LinkTerms, nextDeadline, termsAt } from "../crypto/suites/in-force.ts";
-import { makeWorld, type VersionFloor, type World } from "../gate/world.ts";
+import { makeWorld, restrained, type VersionFloor, type World } from "../gate/world.ts";
 import type { StateStore } from "../host/store/state-sqlite.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
+import { nextRelief, restraintsOf } from "../respond/restriction.ts";
 import type { Config } from "./config.ts";
 import { doctorRule } from "./doctor-rule.ts";
 import type { RulesInForce } from "./followed-policies.ts";
+import type { ResponseDesk } from "./respond/response-desk.ts";
 import { serverGates } from "./server-gate.ts";
 import { pinnedSigners } from "./signatures/signature-desk.ts";
 import { gatewaySignatures } from "./signatures/signature-terms.ts";
@@ -22,6 +24,8 @@ export interface WatchedWorld {
   readonly onChange: (told: () => void) => void;
   /** Swaps it after this process has written to the state. */
   readonly refresh: () => void;
+  /** Swaps it after restrictions have changed, and tells whoever is told of changes, a moment later. */
+  readonly restrain: () => void;
   readonly stop: () => void;
 }
 
@@ -30,6 +34,7 @@ interface WatchedState extends Pick<StateStore, "revokedSerials" | "shutOutClien
   readonly inForce: () => InForce;
   readonly pinnedTools: () => World["tools"];
   readonly policies: () => RulesInForce;
+  readonly responses: Pick<ResponseDesk, "restrictions" | "refresh" | "sweep">;
 }
 
 /** The world, swapped whole when the state database was changed by a command, or a profile's time is over. */
@@ -38,23 +43,39 @@ export function watchedWorld(
   state: WatchedState,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): WatchedWorld {
+  const { responses } = state;
   let deadline: number | undefined;
+  let relief: number | undefined;
   const make = (): World => {
     const nowUnixMs = clock.nowUnixMs();
     const inForce = state.inForce();
     deadline = nextDeadline(inForce, nowUnixMs);
     return worldOf(config, state, termsAt(inForce, nowUnixMs));
   };
+  const withRestraints = (bare: World): World => {
+    const nowUnixMs = clock.nowUnixMs();
+    relief = nextRelief(responses.restrictions(), nowUnixMs);
+    return restrained(bare, restraintsOf(responses.restrictions(), nowUnixMs));
+  };
   let seen = state.version();
   let told = (): void => {};
-  let world = make();
+  let telling: NodeJS.Immediate | undefined;
+  let bare = make();
+  let world = withRestraints(bare);
+  const swap = (): void => {
+    bare = make();
+    world = withRestraints(bare);
+  };
   const timer = setInterval(() => {
     try {
       const now = state.version();
-      const isOver = deadline !== undefined && deadline <= clock.nowUnixMs();
+      const nowUnixMs = clock.nowUnixMs();
+      const isOver = isPast(deadline, nowUnixMs) || isPast(relief, nowUnixMs);
       if (now === seen && !isOver) return;
-      world = make();
+      responses.refresh();
+      swap();
       seen = now;
+      responses.sweep();
       told();
     } catch (error) {
       // Tried again at the next tick; until then the calls are judged under the world there is.
@@ -64,9 +85,23 @@ export function watchedWorld(
   return {
     current: () => world,
     onChange: (next) => (told = next),
-    refresh: () => (world = make()),
-    stop: () => clearInterval(timer),
+    refresh: swap,
+    restrain: () => {
+      world = withRestraints(bare);
+      telling ??= setImmediate(() => {
+        telling = undefined;
+        told();
+      });
+    },
+    stop: () => {
+      clearInterval(timer);
+      clearImmediate(telling);
+    },
   };
+}
+
+function isPast(unixMs: number | undefined, nowUnixMs: number): boolean {
+  return unixMs !== undefined && unixMs <= nowUnixMs;
 }
 
 function worldOf(

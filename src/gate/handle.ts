@@ -23,13 +23,15 @@ import { asOwned, ofTask } from "./tasks.ts";
 import { asAskable } from "./askable.ts";
 import { heard, said } from "./flow.ts";
 import { observe } from "./observe.ts";
+import { responded } from "./respond.ts";
 import { asPinned } from "./tools.ts";
 import { checkOffer } from "./version-floor.ts";
 import { noted, watched } from "./watched.ts";
 import type { World } from "./world.ts";
 
 /** Answers `received` through its reply; never throws. */
-export async function handle(received: Received, world: World, ports: Ports): Promise<void> {
+export async function handle(received: Received, found: World, ports: Ports): Promise<void> {
+  let world = found;
   let call: Received & Partial<Read> = received;
   let departure: Departure;
   try {
@@ -41,6 +43,7 @@ export async function handle(received: Received, world: World, ports: Ports): Pr
     const opened = (call = open(confirmed, world, ports));
     const located = (call = ofTask(await locate(opened, world, ports), ports));
     const observed = (call = observe(located, world, ports));
+    world = responded(observed, world, ports);
     const judged = (call = judge(observed, world, ports));
     const permitted = (call = said(
       noted(withoutArguments(await journal(judged, world, ports)), world, ports),

@@ -14,10 +14,10 @@ import type { EntryDraft, Receipt } from "../model/entry.ts";
 import type { MessageChange, MessageProof, SignatureFault, SignatureMode } from "../model/message-proof.ts";
 import type { Denial } from "../policy/decide.ts";
 import type { PastCalls } from "../policy/history/past-calls.ts";
-import type { Answer, Journaled, Judged, Located } from "./call.ts";
+import type { Answer, Journaled, Judged, Located, Observed } from "./call.ts";
 import type { TaskRegister } from "./task-register.ts";
 import type { UnansweredCalls } from "./unanswered.ts";
-import type { PinnedTools, ServerSignatures } from "./world.ts";
+import type { PinnedTools, ServerSignatures, World } from "./world.ts";
 
 /**
  * The append-only audit log.
@@ -80,6 +80,16 @@ export interface ClientSessions {
     named: { readonly token: string | undefined; readonly part: string | undefined },
     nowUnixMs: number,
   ) => string;
+}
+
+/**
+ * What is done about findings by itself.
+ *
+ * `seen` is told of each call when models and inspectors have seen it and before it is decided, and returns the world
+ * it is judged under: the one it was given, unless something was done. It is immediate; what it did is on disk.
+ */
+export interface Responses {
+  readonly seen: (call: Observed, world: World) => World;
 }
 
 /**
@@ -291,6 +301,8 @@ export interface Ports {
   readonly flow?: FlowMemory;
   /** What models say of sessions' calls; absent where no rule can ask for it. Lost with the process. */
   readonly watch?: CallWatch;
+  /** What is done about findings; absent where nothing is. */
+  readonly responses?: Responses;
   /** The keys of delegations that count here, of which the first one signs; absent where none do. */
   readonly delegations?: () => readonly [SigningKey, ...SigningKey[]];
   /** Absent where nothing is known of message signatures. */

@@ -9,6 +9,7 @@ import type { ProtocolVersion } from "../wire/protocol-version.ts";
 import { type FlowAsked, flowAsked } from "../policy/flow-labels.ts";
 import { originMatcher } from "../policy/origins.ts";
 import { matcher } from "../policy/patterns.ts";
+import type { Restraints } from "../respond/restriction.ts";
 import type { ServerGate } from "./server-gate.ts";
 import type { BlockedBecause } from "./tools.ts";
 import { compileLinkRules, type LinkRules } from "../policy/link-rules.ts";
@@ -143,6 +144,16 @@ export interface World {
 }
 
 const nobody: PinnedSigners = { policy: "first-use", pins: new Map(), signers: new Set() };
+
+/** The same world with what is done about findings, whose rules count beside the operator's. */
+export function restrained(world: World, { rules, text }: Restraints): World {
+  if (text === "") return world;
+  return {
+    ...world,
+    rules: [...world.rules, ...rules],
+    digest: toBase64url(sha256(utf8(JSON.stringify([world.digest, text])))),
+  };
+}
 
 interface WorldParts {
   readonly trust: Trust;

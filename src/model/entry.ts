@@ -6,7 +6,7 @@
 export type EntryOutcome = "allowed" | "denied" | "deferred" | "error";
 
 /** What happened. `call.*` come in pairs: exactly one outcome for every decision. */
-type EntryEvent =
+export type EntryEvent =
   | "call.decision"
   | "call.outcome"
   | "request.denied"
@@ -42,7 +42,23 @@ type EntryEvent =
   | "egress.close"
   | "egress.deny"
   | "egress.cut"
-  | "egress.lift";
+  | "egress.lift"
+  | "response.act"
+  | "response.renew"
+  | "response.recover"
+  | "response.lift"
+  | "response.propose"
+  | "response.approve"
+  | "response.deny"
+  | "response.dry_run"
+  | "response.fail"
+  | "incident.open"
+  | "incident.update"
+  | "incident.close"
+  | "incident.suppress"
+  | "kill.on"
+  | "kill.off"
+  | "kill.drill";
 
 export interface EntryDraft {
   readonly event: EntryEvent;

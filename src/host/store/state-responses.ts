@@ -1,0 +1,99 @@
+/**
+ * Restrictions in force, in the state database, with what was done until the audit log has it.
+ *
+ * Durability: each change is on disk when the call returns. Concurrency: every change is one transaction, whichever of
+ * the processes that share the file makes it. Failure: throws, and nothing was changed.
+ */
+import { randomUUIDv7 } from "node:crypto";
+import type { DatabaseSync } from "node:sqlite";
+
+import type { EntryEvent, EntryOutcome } from "../../model/entry.ts";
+import type { Restriction } from "../../respond/restriction.ts";
+import { openDatabase, transaction } from "./database.ts";
+
+/** What was done, as the audit log is to have it; no payload. */
+export interface ResponseEvent {
+  readonly event: EntryEvent;
+  readonly atUnixMs: number;
+  /** Whom it is about; the gateway where nobody is named. */
+  readonly principal?: string | undefined;
+  /** `server/tool` */
+  readonly tool?: string | undefined;
+  readonly outcome?: EntryOutcome;
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+export interface UnrecordedResponseEvent extends ResponseEvent {
+  readonly id: number;
+  /** The same however often it is written. */
+  readonly callId: string;
+}
+
+export interface ResponseStore {
+  /** All that were neither lifted nor forgotten, oldest first; whether they are over their stages say. */
+  readonly restrictions: () => readonly Restriction[];
+  /** A new one, or another in the place of that of the same id. */
+  readonly put: (restriction: Restriction, event: ResponseEvent) => void;
+  /** @returns whether there was one */
+  readonly remove: (id: string, event: ResponseEvent) => boolean;
+  /** Only tells. */
+  readonly tell: (event: ResponseEvent) => void;
+  readonly unrecorded: () => readonly UnrecordedResponseEvent[];
+  readonly recorded: (id: number) => void;
+  readonly close: () => void;
+}
+
+/** Entries that are written at once; the others come at the next look. */
+const writtenAtOnce = 1000;
+
+const schema = `
+  create table if not exists restrictions (
+    id text primary key, since_unix_ms integer not null, text text not null
+  ) strict;
+  create table if not exists response_events (
+    id integer primary key autoincrement, call_id text not null, text text not null
+  ) strict;
+`;
+
+/** @throws Refusal `bad_state` if the file can't be opened */
+export function openResponses(file: string): ResponseStore {
+  const db = openDatabase(file, (opened) => opened.exec(schema));
+  const tell = telling(db);
+  const put = db.prepare("insert or replace into restrictions values (?, ?, ?)");
+  const remove = db.prepare("delete from restrictions where id = ?");
+  return {
+    restrictions: () =>
+      db
+        .prepare("select text from restrictions order by since_unix_ms, id")
+        .all()
+        .map((row) => JSON.parse(String(row["text"])) as Restriction),
+    put: (restriction, event) =>
+      transaction(db, () => {
+        put.run(restriction.id, restriction.sinceUnixMs, JSON.stringify(restriction));
+        tell(event);
+      }),
+    remove: (id, event) =>
+      transaction(db, () => {
+        if (Number(remove.run(id).changes) === 0) return false;
+        tell(event);
+        return true;
+      }),
+    tell,
+    unrecorded: () =>
+      db
+        .prepare("select * from response_events order by id limit ?")
+        .all(writtenAtOnce)
+        .map((row) => ({
+          ...(JSON.parse(String(row["text"])) as ResponseEvent),
+          id: Number(row["id"]),
+          callId: String(row["call_id"]),
+        })),
+    recorded: (id) => void db.prepare("delete from response_events where id = ?").run(id),
+    close: () => db.close(),
+  };
+}
+
+function telling(db: DatabaseSync): ResponseStore["tell"] {
+  const insert = db.prepare("insert into response_events (call_id, text) values (?, ?)");
+  return (event) => void insert.run(randomUUIDv7(), JSON.stringify(event));
+}
