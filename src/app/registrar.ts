@@ -281,8 +281,9 @@ function standingOf({
 }
 
 function suspended(spiffeId: string): Refusal {
-  const message = "This identity is suspended here; an operator lifts that.";
-  return new Refusal("proof_refused", message, { facts: { spiffeId, reason: "suspended" } });
+  return new Refusal("proof_refused", proofRefusedText, {
+    facts: { reason: "the identity is suspended", spiffeId },
+  });
 }
 
 /** Who comes back may be of any algorithm that a root is trusted for; calls ask for more. */

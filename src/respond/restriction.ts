@@ -59,6 +59,8 @@ export interface Restriction {
   readonly incident?: string;
   /** The call whose finding it was. */
   readonly cause?: string;
+  /** How many of its stages the audit log knows to be over; none if absent. */
+  readonly passed?: number;
 }
 
 /** What it does now; undefined once it is over. */
@@ -123,7 +125,7 @@ export function ruleNameOf({ id }: Pick<Restriction, "id">): string {
 
 /** INVARIANT: it names what it names and nothing else; a caller may have a name that reads as a pattern. */
 function ruleOf({ restriction, stage }: Current): Rule | undefined {
-  const what = whatOf(stage);
+  const what = whatOf[stage.kind];
   if (what === undefined) return undefined;
   const { scope, because } = restriction;
   const { caller, server, tool } = scope;
@@ -151,25 +153,17 @@ function ruleOf({ restriction, stage }: Current): Rule | undefined {
 /** How long people have to approve a call. */
 const approvalMs = 15 * 60_000;
 
-/** Undefined of what restricts otherwise than by a rule about calls. */
-function whatOf({ kind }: Stage): Pick<Rule, "effect" | "approval" | "stepUp"> | undefined {
-  switch (kind) {
-    case "quarantine":
-    case "revoke_identity":
-    case "limit":
-      return { effect: "deny" };
-    case "cut":
-      return { effect: "cut" };
-    case "read_only":
-      return { effect: "read_only" };
-    case "hold":
-      return { effect: "hold", approval: { approvers: 1, expiresMs: approvalMs } };
-    case "step_up":
-      return { effect: "step_up", stepUp: { signature: { mode: "direct", answer: "none" } } };
-    case "freeze_manifest":
-      return undefined;
-  }
-}
+/** What it is for the judge; undefined where it restricts otherwise than by a rule about calls. */
+const whatOf: Readonly<Record<RestrictionKind, Pick<Rule, "effect" | "approval" | "stepUp"> | undefined>> = {
+  revoke_identity: { effect: "deny" },
+  cut: { effect: "cut" },
+  quarantine: { effect: "deny" },
+  freeze_manifest: undefined,
+  hold: { effect: "hold", approval: { approvers: 1, expiresMs: approvalMs } },
+  read_only: { effect: "read_only" },
+  step_up: { effect: "step_up", stepUp: { signature: { mode: "direct", answer: "none" } } },
+  limit: { effect: "deny" },
+};
 
 function linkRuleOf(restriction: Restriction): LinkRule {
   const { scope, because } = restriction;
