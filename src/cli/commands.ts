@@ -56,6 +56,7 @@ import { policyDiff } from "./policy-diff.ts";
 import { policyExplain } from "./policy-explain.ts";
 import { policyReach } from "./policy-reach.ts";
 import { policyReport, policySuggest } from "./policy-suggest.ts";
+import { respond, responseLift, responseList, responseRenew, responseShow } from "./response.ts";
 import { signer, signerInit } from "./signer.ts";
 import { status } from "./status.ts";
 import { toolsSign } from "./tools-sign.ts";
@@ -114,6 +115,11 @@ export const commands = [
   approvalsApprove,
   approvalsDeny,
   approvalsToken,
+  respond,
+  responseList,
+  responseShow,
+  responseLift,
+  responseRenew,
   signer,
   signerInit,
   auditTail,
