@@ -20,6 +20,8 @@ export interface ResponseDesk {
   readonly enact: (asked: Asked) => Restriction;
   /** @returns whether there was one in force */
   readonly lift: (id: string, why: { readonly by: string; readonly because: string }) => boolean;
+  /** Only puts it on record. */
+  readonly tell: (event: ResponseEvent) => void;
   /** Those in force, oldest first. */
   readonly restrictions: () => readonly Restriction[];
   /** Whether another process changed some; takes them up. */
@@ -81,6 +83,10 @@ export function openResponseDesk({ database, journal, gatewayId, clock, log }: O
       const was = store.remove(id, eventOf("response.lift", restriction, nowUnixMs, why));
       takeUp();
       return was;
+    },
+    tell: (event) => {
+      store.tell(event);
+      records.write();
     },
     restrictions: () => known,
     refresh: () => void (known = store.restrictions()),
