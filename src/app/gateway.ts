@@ -211,6 +211,7 @@ async function openJudging(
     log,
   });
   opening.defer(playbooks.stop);
+  tools.freezeBy((server) => world.current().tools.get(server)?.otherwise === "frozen");
   tools.onChange(world.refresh);
   policies.onChange(world.refresh);
   const history = await openPast(config, { audit, world, policies, keys, clock, log }, opening);

@@ -113,5 +113,7 @@ test("the log says what was done, why, and by what; a dry run says what it would
   assert.match(last ?? "", /"by":"playbook:leaks"/);
   assert.match(last ?? "", /"next":"read_only"/);
   assert.deepEqual(more, []);
-  assert.equal((await log('"response.dry_run"')).length, 1);
+  const dry = await log('"response.dry_run"');
+  assert.equal(dry.length, 2, "once of each caller");
+  assert.match(dry[0] ?? "", /"by":"playbook:only-told"/);
 });
