@@ -210,7 +210,6 @@ async function openJudging(
     clock,
     log,
   });
-  opening.defer(playbooks.stop);
   tools.freezeBy((server) => world.current().tools.get(server)?.otherwise === "frozen");
   tools.onChange(world.refresh);
   policies.onChange(world.refresh);

@@ -6,10 +6,12 @@
  * manifest's, or the gateway's own of a server: one caller alone takes nothing away from others.
  */
 import type { FactValues } from "../expr/condition.ts";
+import { factTypes } from "../policy/facts.ts";
+import { whyNotAbout } from "./actions.ts";
 import { type Playbook, signalFacts, type Trigger } from "./playbook.ts";
 import type { StepDocument, StepScope } from "./playbook-schema.ts";
 import { type Recent, recent } from "./recent.ts";
-import { type Restriction, type Scope, stageAt } from "./restriction.ts";
+import type { Scope } from "./restriction.ts";
 import type { Signal } from "./signal.ts";
 
 /** One playbook's run. */
@@ -41,18 +43,13 @@ export function planMemory(): PlanMemory {
 export interface Planning {
   readonly playbooks: readonly Playbook[];
   readonly memory: PlanMemory;
-  /** Those in force. */
-  readonly restrictions: readonly Restriction[];
   readonly nowUnixMs: number;
-  /** What conditions see beside the signal. */
+  /** What conditions see of the call; absent where there is none, or nothing is known of it any more. */
   readonly facts?: FactValues;
 }
 
 /** For how long a caller's evidence against a tool or a server counts beside another's. */
 export const votesWithinMs = 3_600_000;
-
-/** Sessions are the caller's to make: beyond so many restrictions of its own, the caller is restricted whole. */
-export const mostOfCaller = 16;
 
 /** In the order of the playbooks; each once, however many of the signals set it off. */
 export function plan(signals: readonly Signal[], planning: Planning): readonly Plan[] {
@@ -101,17 +98,15 @@ function ownerOf({ about }: Signal): string {
   return about.caller ?? `server ${about.server ?? ""}`;
 }
 
-/** As of rules that restrict: a condition that errs doesn't keep them from counting. */
+/** As of rules that restrict: a condition that errs, or that nobody can tell, doesn't keep them from counting. */
 function isWhen(signal: Signal, { when }: Playbook, { facts }: Planning): boolean {
   if (when === undefined) return true;
-  const { kind } = when.evaluate({ ...withMembers(facts), signal: signalFacts(signal) });
-  return kind === "true" || kind === "error";
+  const known = Object.defineProperties({}, Object.getOwnPropertyDescriptors(facts ?? {}));
+  const all = Object.assign(known, { signal: signalFacts(signal) });
+  return when.evaluate(all, facts === undefined ? factsOfCalls : undefined).kind !== "false";
 }
 
-/** The facts are made when they are read: they are passed on unread. */
-function withMembers(facts: FactValues | undefined): FactValues {
-  return facts === undefined ? {} : Object.defineProperties({}, Object.getOwnPropertyDescriptors(facts));
-}
+const factsOfCalls: ReadonlySet<string> = new Set(Object.keys(factTypes));
 
 interface AtStep extends Planning {
   readonly playbook: Playbook;
@@ -121,11 +116,11 @@ function planned(step: StepDocument, signal: Signal, at: AtStep): PlannedStep | 
   const asked = scopeOf(step.of, signal.about);
   const { scope, note } = asked === undefined ? fallback(signal.about) : justified(asked, signal, at);
   if (scope === undefined) return undefined;
-  const bounded = withinBounds(scope, at);
-  const said = [at.playbook.because, signal.says, note, bounded.note].filter(
-    (text) => text !== undefined && text !== "",
-  );
-  return { step, scope: bounded.scope, because: said.join(" ").slice(0, maxBecause) };
+  const action = step.do === "cut" && scope.caller === undefined ? "quarantine" : step.do;
+  // What can't be narrowed isn't done before it is justified.
+  if (note !== undefined && whyNotAbout(action, scope) !== undefined) return undefined;
+  const said = [at.playbook.because, signal.says, note].filter((text) => text !== undefined && text !== "");
+  return { step: { ...step, do: action }, scope, because: said.join(" ").slice(0, maxBecause) };
 }
 
 const maxBecause = 600;
@@ -176,23 +171,6 @@ function justified(
   if (memory.votes.owners(name, sinceUnixMs) >= 2) return { scope };
   const note = "Only for this caller: another one's evidence is needed before it is for all.";
   return { ...fallback(about), note };
-}
-
-function withinBounds(
-  scope: Scope,
-  { restrictions, nowUnixMs }: Planning,
-): { readonly scope: Scope; readonly note?: string } {
-  const { caller } = scope;
-  if (caller === undefined) return { scope };
-  const own = restrictions.filter(
-    (each) => each.scope.caller === caller && stageAt(each, nowUnixMs) !== undefined,
-  );
-  if (own.length < mostOfCaller || own.some((each) => isSameScope(each.scope, scope))) return { scope };
-  return { scope: { caller }, note: `It has ${own.length} restrictions already.` };
-}
-
-function isSameScope(a: Scope, b: Scope): boolean {
-  return scopeText(a) === scopeText(b);
 }
 
 function scopeText({ caller, session, server, tool }: Scope): string {

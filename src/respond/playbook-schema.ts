@@ -3,8 +3,16 @@ import { z } from "zod";
 
 import { limits } from "../expr/limits.ts";
 import { parseDurationMs } from "../kernel/units.ts";
-import { momentaryActions, playbookActions } from "./playbook-actions.ts";
-import { restrictionKinds } from "./restriction.ts";
+import {
+  type Action,
+  type ActionName,
+  actionNames,
+  actions,
+  isRestriction,
+  strictestFirst,
+  whyNotAbout,
+} from "./actions.ts";
+import { restrictionKinds, type Scope } from "./restriction.ts";
 
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
@@ -77,16 +85,20 @@ const approval = z.strictObject({
   expires: lasting.prefault("1h").describe("How long the proposal waits."),
 });
 
-const lastingAction = z.enum(restrictionKinds);
+const limit = z.strictObject({
+  calls: z.int().min(1).max(100_000).describe("So many calls."),
+  per: window.describe("In any time of that length."),
+});
 
 const stage = z.strictObject({
-  do: lastingAction.describe("What it becomes."),
+  do: z.enum(restrictionKinds).describe("What it becomes."),
   for: lasting.describe("How long."),
+  limit: limit.optional().describe("Of `limit`: how much is let through."),
 });
 
 const step = z
   .strictObject({
-    do: z.enum(playbookActions).describe("What is done."),
+    do: z.enum(actionNames).describe("What is done."),
     of: z
       .enum(stepScopes)
       .default("caller_tool")
@@ -99,15 +111,68 @@ const step = z
       .enum(["continue", "stop", "roll_back"])
       .default("continue")
       .describe("If it can't be done: go on, do no more, or undo what this run did."),
-    timeout: duration(100, 5 * minuteMs, 'from "100ms" to "5m"')
-      .prefault("10s")
-      .describe("After which time a step that waits for something has failed."),
-    approval: approval.optional().describe("People are asked first."),
+    limit: limit.optional().describe("Of `limit`: how much is let through."),
+    approval: approval.optional().describe("People are asked first; the steps after it don't wait."),
   })
-  .refine((given) => given.then.length === 0 || !momentaryActions.has(given.do), {
-    path: ["then"],
-    error: "`then` belongs to what lasts",
+  .superRefine((given, context) => {
+    for (const { at, message } of wrongIn(given))
+      context.addIssue({ code: "custom", path: [...at], message });
   });
+
+interface Wrong {
+  readonly at: readonly (string | number)[];
+  readonly message: string;
+}
+
+interface Staged {
+  readonly do: ActionName;
+  readonly limit?: unknown;
+}
+
+/** What can be told of a step before anything sets it off. */
+function wrongIn({
+  of,
+  then,
+  ...first
+}: Staged & { readonly of: StepScope; readonly then: readonly Staged[] }): readonly Wrong[] {
+  const stages = [first, ...then];
+  return stages.flatMap((stage, index) => {
+    const at = index === 0 ? [] : ["then", index - 1];
+    const before = stages[index - 1];
+    const about = whyNotAbout(stage.do, exampleOf[of]);
+    return [
+      ...(about === undefined ? [] : [{ at: [...at, "do"], message: `${about}; \`of\` says ${of}` }]),
+      ...limitWrong(stage, at),
+      ...(before && !isMilder(stage.do, before.do)
+        ? [{ at: [...at, "do"], message: `${stage.do} isn't milder than ${before.do}, which it comes after` }]
+        : []),
+    ];
+  });
+}
+
+function limitWrong(stage: Staged, at: Wrong["at"]): readonly Wrong[] {
+  const { takes }: Action = actions[stage.do];
+  if (takes === "limit" && stage.limit === undefined)
+    return [{ at: [...at, "do"], message: "limit takes how much: write limit: { calls: 10, per: 1m }" }];
+  if (takes !== "limit" && stage.limit !== undefined)
+    return [{ at: [...at, "limit"], message: "`limit` belongs to what limits" }];
+  return [];
+}
+
+function isMilder(now: ActionName, before: ActionName): boolean {
+  if (!isRestriction(now) || !isRestriction(before)) return false;
+  return strictestFirst.indexOf(now) > strictestFirst.indexOf(before);
+}
+
+/** What steps of that scope are about. */
+const exampleOf: Readonly<Record<StepScope, Scope>> = {
+  caller_tool: { caller: "c", server: "s", tool: "t" },
+  session: { caller: "c", session: "s" },
+  caller: { caller: "c" },
+  tool: { server: "s", tool: "t" },
+  server: { server: "s" },
+  peer: { caller: "c" },
+};
 
 export const playbookSchema = z.strictObject({
   name: z

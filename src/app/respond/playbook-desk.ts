@@ -17,14 +17,12 @@ import type { Playbook } from "../../respond/playbook.ts";
 import type { Signal } from "../../respond/signal.ts";
 import { verdictSignals } from "../../respond/verdict-signals.ts";
 import { signalsOf } from "../../respond/signals-of-entry.ts";
-import { playbookRuns } from "./playbook-runs.ts";
+import { runPlaybook } from "./playbook-runs.ts";
 import type { ResponseDesk } from "./response-desk.ts";
 
 export interface PlaybookDesk extends Responses {
   /** An entry that is in the log. Returns at once; what it sets off is done before the next call is read. */
   readonly written: (entry: EntryDraft) => void;
-  /** Resolves when nothing is under way. */
-  readonly stop: () => Promise<void>;
 }
 
 interface Options {
@@ -49,18 +47,16 @@ export function openPlaybookDesk({
   log,
 }: Options): PlaybookDesk {
   const memory = planMemory();
-  const runs = playbookRuns({ responses, observes, clock, log });
   /** @returns whether anything was done */
   const act = (signals: readonly Signal[], facts?: FactValues): boolean => {
     if (signals.length === 0) return false;
     const planned = plan(signals, {
       playbooks: playbooks(),
       memory,
-      restrictions: responses.restrictions(),
       nowUnixMs: clock.nowUnixMs(),
       ...(facts && { facts }),
     });
-    for (const each of planned) runs.run(each);
+    for (const each of planned) runPlaybook(each, { responses, observes, clock, log });
     return planned.length > 0;
   };
   let waiting: EntryDraft[] = [];
@@ -85,7 +81,6 @@ export function openPlaybookDesk({
       waiting.push(entry);
       if (waiting.length === 1) setImmediate(lookAt);
     },
-    stop: runs.stop,
   };
 }
 

@@ -2,55 +2,33 @@
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Plan, PlannedStep } from "../../respond/plan.ts";
-import { isLasting } from "../../respond/playbook-actions.ts";
+import { isRestriction } from "../../respond/actions.ts";
 import type { StepDocument } from "../../respond/playbook-schema.ts";
 import type { Stage } from "../../respond/restriction.ts";
 import type { ResponseDesk } from "./response-desk.ts";
 
-export interface PlaybookRuns {
-  /** What lasts is in force when it returns, up to the first step that waits for something. Never throws. */
-  readonly run: (planned: Plan) => void;
-  /** Resolves when nothing is under way. */
-  readonly stop: () => Promise<void>;
-}
-
 interface Options {
   readonly responses: ResponseDesk;
+  /** Nothing is done, only recorded. */
   readonly observes: boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-export function playbookRuns(options: Options): PlaybookRuns {
-  const underWay = new Set<Promise<void>>();
-  return {
-    run: (planned) => {
-      const running = carriedOut(planned, options)
-        .catch((error: unknown) => {
-          const reason = error instanceof Error ? error.message : "unknown";
-          options.log.error("response.fault", { playbook: planned.playbook.name, reason });
-        })
-        .finally(() => underWay.delete(running));
-      underWay.add(running);
-    },
-    stop: async () => void (await Promise.allSettled(underWay)),
-  };
-}
-
-/** INVARIANT: it runs without a pause up to the first step that waits: a call that shows an attack is judged after it. */
-async function carriedOut(planned: Plan, options: Options): Promise<void> {
+/** What it does is in force when it returns. Never throws because of what can't be done. */
+export function runPlaybook(planned: Plan, options: Options): void {
   const { playbook, steps } = planned;
   const done: string[] = [];
   for (const each of steps) {
+    const running = { planned, ...options };
     if (options.observes || playbook.mode === "dry_run") {
-      tell("response.dry_run", each, { planned, ...options });
+      tell("response.dry_run", each, running);
       continue;
     }
     try {
-      const made = enacted(each, { planned, ...options });
-      if (made !== undefined) done.push(made);
+      done.push(...carriedOut(each, running));
     } catch (error) {
-      failed(each, error, { planned, ...options });
+      failed(each, error, running);
       if (each.step.on_failure === "roll_back") rollBack(done, planned, options);
       if (each.step.on_failure !== "continue") return;
     }
@@ -61,20 +39,19 @@ interface Running extends Options {
   readonly planned: Plan;
 }
 
-/** @returns the id of what is new; undefined of what was only renewed */
-function enacted(
+/** @returns the id of what is new; none of what was only renewed, and of what doesn't last */
+function carriedOut(
   { step, scope, because }: PlannedStep,
   { planned, responses, clock }: Running,
-): string | undefined {
+): readonly string[] {
+  const asked = { scope, because, by: byOf(planned), cause: planned.signal.callId };
+  if (!isRestriction(step.do)) {
+    responses.act({ ...asked, action: step.do });
+    return [];
+  }
   const known = new Set(responses.restrictions().map(({ id }) => id));
-  const { id } = responses.enact({
-    scope,
-    stages: stagesOf(step, clock.nowUnixMs()),
-    because,
-    by: byOf(planned),
-    cause: planned.signal.callId,
-  });
-  return known.has(id) ? undefined : id;
+  const { id } = responses.enact({ ...asked, stages: stagesOf(step, clock.nowUnixMs()) });
+  return known.has(id) ? [] : [id];
 }
 
 function byOf({ playbook: { name } }: Plan): string {
@@ -84,9 +61,10 @@ function byOf({ playbook: { name } }: Plan): string {
 /** Each begins where the one before ends. */
 function stagesOf(step: StepDocument, nowUnixMs: number): readonly Stage[] {
   let untilUnixMs = nowUnixMs;
-  return [step, ...step.then].flatMap((each) => {
-    untilUnixMs += each.for;
-    return isLasting(each.do) ? [{ kind: each.do, untilUnixMs }] : [];
+  return [step, ...step.then].flatMap(({ do: kind, for: forMs, limit }) => {
+    untilUnixMs += forMs;
+    const stage = { untilUnixMs, ...(limit && { limit: { calls: limit.calls, perMs: limit.per } }) };
+    return isRestriction(kind) ? [{ kind, ...stage }] : [];
   });
 }
 
@@ -118,7 +96,7 @@ function tell(
     ...(event === "response.fail" && { outcome: "error" }),
     facts: {
       action: step.do,
-      ...(isLasting(step.do) && { until: new Date(nowUnixMs + step.for).toISOString() }),
+      ...(isRestriction(step.do) && { until: new Date(nowUnixMs + step.for).toISOString() }),
       ...(next && { next: next.do }),
       ...(caller !== undefined && { caller }),
       ...(session !== undefined && { session }),
