@@ -43,6 +43,7 @@ import { egressLift, egressList } from "./egress.ts";
 import { expose } from "./expose.ts";
 import { grant, grantRevoke, grants } from "./grant.ts";
 import { identityExport } from "./identity.ts";
+import { killDrill, killOffCommand, killOnCommand, killStatus } from "./kill.ts";
 import { pinsApprove, pinsFingerprint, pinsForget, pinsList } from "./pins.ts";
 import { policyCheck, policyTest } from "./policy.ts";
 import {
@@ -120,6 +121,10 @@ export const commands = [
   responseShow,
   responseLift,
   responseRenew,
+  killOnCommand,
+  killOffCommand,
+  killStatus,
+  killDrill,
   signer,
   signerInit,
   auditTail,
