@@ -32,6 +32,7 @@ import {
   stdioServerSchema,
 } from "./config/servers.ts";
 import { signaturesSchema } from "./config/signatures.ts";
+import { responseSchema } from "./config/response.ts";
 import { ownSecretSource, signerSchema } from "./config/signer.ts";
 import { surroundingsSections } from "./config/surroundings.ts";
 import { address, durationMs, sizeBytes } from "./config/values.ts";
@@ -175,6 +176,7 @@ export const configSchema = z.strictObject({
   audit: auditSchema,
   capture: captureSchema,
   detect: detectSchema,
+  response: responseSchema,
   ...plannedSections,
 });
 

@@ -16,6 +16,7 @@ import { openState, type StateStore } from "../host/store/state-sqlite.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
 import type { CallWatch } from "../detect/session-watch.ts";
 import type { Clock } from "../kernel/clock.ts";
+import type { EntryDraft } from "../model/entry.ts";
 import { type RecentCalls, recentCalls } from "../control/recent-calls.ts";
 import { approvalsKey } from "./approvals/approval-operations.ts";
 import { type AuditLog, followingLog, openAuditLog } from "./audit-log.ts";
@@ -33,6 +34,8 @@ import { followRotationRequests } from "./log-rotation.ts";
 import { openPage } from "./page.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { comebackTerms, followConfig, inForceOf, mustBeAllowed } from "./profile-in-force.ts";
+import { openPlaybookDesk, type PlaybookDesk } from "./respond/playbook-desk.ts";
+import { loadPlaybooks } from "./respond/playbook-file.ts";
 import { openResponseDesk, type ResponseDesk } from "./respond/response-desk.ts";
 import { issuersOf } from "./roots.ts";
 import { scheduledRotation } from "./scheduled-rotation.ts";
@@ -126,13 +129,15 @@ async function openBase(
   const { audit, followLog } = await openLog(config, { ...environment, keys, inForce, onErased }, opening);
   // Ours while we hold the log; it names the page's link, which ends with us.
   opening.defer(() => rm(statePaths(config.state).run, { force: true }));
-  const journal = observed(audit.journal, recent);
+  const written = new Set<(entry: EntryDraft) => void>([recent.see]);
+  const journal = observed(audit.journal, written);
   const gatewayId = gatewayIdOf(config.trust_domain);
   const issuers = () => issuersOf(roots.roots());
   const judging = { ...environment, audit, journal, gatewayId, keys, state, inForce, issuers };
   const { model, forget, ...judged } = await openJudging(config, judging, opening);
   forgetting.add(forget);
-  const { world } = judged;
+  const { world, playbooks } = judged;
+  written.add(playbooks.written);
   const isObserving = config.observes === true;
   const what = { principal: gatewayId, world: world.current().digest, model, isObserving, clock };
   await announce(journal, "gateway.start", what);
@@ -177,6 +182,7 @@ async function openJudging(
   readonly history: HistoryDesk;
   readonly callWatch: CallWatch;
   readonly responses: ResponseDesk;
+  readonly playbooks: PlaybookDesk;
   /** SHA-256 of the model that watches calls. */
   readonly model: string;
   /** What is remembered of these callers. */
@@ -190,11 +196,20 @@ async function openJudging(
   const responses = openResponseDesk({ database, journal, gatewayId, clock, log });
   opening.defer(responses.stop);
   const judgedBy = { issuers, inForce, pinnedTools: tools.pinned, policies: policies.current };
-  const seen = { ...state, ...judgedBy, responses };
+  const { watchesCalls, inForce: inUse } = loadPlaybooks(config.response.playbooks, config.folder);
+  const seen = { ...state, ...judgedBy, responses, watchesCalls: () => watchesCalls };
   const world = watchedWorld(config, seen, { clock, log });
   opening.defer(world.stop);
   responses.onChange(world.restrain);
   responses.sweep(); // What was over while no gateway ran.
+  const playbooks = openPlaybookDesk({
+    playbooks: () => inUse,
+    responses,
+    world: world.current,
+    observes: config.observes === true,
+    clock,
+    log,
+  });
   tools.freezeBy((server) => world.current().tools.get(server)?.otherwise === "frozen");
   tools.onChange(world.refresh);
   policies.onChange(world.refresh);
@@ -208,7 +223,7 @@ async function openJudging(
     history.forget(callers);
     calls.forget(callers);
   };
-  return { tools, world, history, callWatch, model, responses, forget };
+  return { tools, world, history, callWatch, model, responses, playbooks, forget };
 }
 
 /** What rules ask of calls before; read from the log when it resolves. */
@@ -312,11 +327,12 @@ async function openLog(
   return { audit, followLog: following.follow };
 }
 
-function observed(journal: Journal, recent: RecentCalls): Journal {
+/** Each entry is shown, once it is written. */
+function observed(journal: Journal, written: ReadonlySet<(entry: EntryDraft) => void>): Journal {
   return {
     append: async (draft) => {
       const receipt = await journal.append(draft);
-      recent.see(draft);
+      for (const see of written) see(draft);
       return receipt;
     },
     owe: journal.owe,
