@@ -33,6 +33,7 @@ import { followRotationRequests } from "./log-rotation.ts";
 import { openPage } from "./page.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { comebackTerms, followConfig, inForceOf, mustBeAllowed } from "./profile-in-force.ts";
+import { type IncidentDesk, openIncidentDesk } from "./respond/incident-desk.ts";
 import { openResponseDesk, type ResponseDesk } from "./respond/response-desk.ts";
 import { issuersOf } from "./roots.ts";
 import { scheduledRotation } from "./scheduled-rotation.ts";
@@ -41,6 +42,7 @@ import { openConfigKeys } from "./signer/gateway-signer.ts";
 import { openAuthorityRoots, statePaths, withRoots } from "./state-folder.ts";
 import { gatewayPins, onlookerOf, openServerTools } from "./tools/server-tools.ts";
 import { sessionsWatched } from "./session-memories.ts";
+import type { EntryDraft } from "../model/entry.ts";
 import { version } from "./version.ts";
 import { type HistoryDesk, historySecret, openHistory } from "./history-desk.ts";
 import { type WatchedWorld, watchedWorld } from "./watched-world.ts";
@@ -126,8 +128,11 @@ async function openBase(
   const { audit, followLog } = await openLog(config, { ...environment, keys, inForce, onErased }, opening);
   // Ours while we hold the log; it names the page's link, which ends with us.
   opening.defer(() => rm(statePaths(config.state).run, { force: true }));
-  const journal = observed(audit.journal, recent);
   const gatewayId = gatewayIdOf(config.trust_domain);
+  const incidents = openIncidents(config, { gatewayId, ...environment }, opening);
+  forgetting.add(incidents.forget);
+  const journal = observed(audit.journal, [recent.see, incidents.see]);
+  incidents.recordIn(journal);
   const issuers = () => issuersOf(roots.roots());
   const judging = { ...environment, audit, journal, gatewayId, keys, state, inForce, issuers };
   const { model, forget, ...judged } = await openJudging(config, judging, opening);
@@ -311,15 +316,32 @@ async function openLog(
   return { audit, followLog: following.follow };
 }
 
-function observed(journal: Journal, recent: RecentCalls): Journal {
+/** What is written is shown to those who look. */
+function observed(journal: Journal, looking: readonly ((draft: EntryDraft) => void)[]): Journal {
+  const show = (draft: EntryDraft): void => looking.forEach((see) => see(draft));
   return {
     append: async (draft) => {
       const receipt = await journal.append(draft);
-      recent.see(draft);
+      show(draft);
       return receipt;
     },
-    owe: journal.owe,
+    owe: (draft) => {
+      journal.owe(draft);
+      show(draft);
+    },
   };
+}
+
+/** What is found, as people are told of it. */
+function openIncidents(
+  { state, response }: Config,
+  needs: Environment & { readonly gatewayId: string },
+  opening: AsyncDisposableStack,
+): IncidentDesk {
+  const { database } = statePaths(state);
+  const desk = openIncidentDesk({ database, settings: response.incidents, ...needs });
+  opening.defer(desk.stop);
+  return desk;
 }
 
 async function announce(
