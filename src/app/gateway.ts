@@ -200,6 +200,7 @@ async function openJudging(
   opening.defer(world.stop);
   responses.onChange(world.restrain);
   responses.sweep(); // What was over while no gateway ran.
+  tools.freezeBy((server) => world.current().tools.get(server)?.otherwise === "frozen");
   tools.onChange(world.refresh);
   policies.onChange(world.refresh);
   const history = await openPast(config, { audit, world, policies, keys, clock, log }, opening);

@@ -77,6 +77,7 @@ interface Recorded {
 export function registrar(options: RegistrarOptions): Registrar {
   const { state, clock } = options;
   const give = async (approved: Approved, how: string, classicalKey?: PublicKey): Promise<Enrolled> => {
+    if (options.trust().suspended?.has(approved.spiffeId) === true) throw suspended(approved.spiffeId);
     const authority = options.authority();
     const svid = await issueSvid(authority, approved, clock.nowUnixMs());
     const twinOf = await recordIssue(svid, approved, how, options);
@@ -277,6 +278,12 @@ function standingOf({
     trust_domain: trusted.trustDomain,
     in_force: inForceIn(profile()),
   };
+}
+
+function suspended(spiffeId: string): Refusal {
+  return new Refusal("proof_refused", proofRefusedText, {
+    facts: { reason: "the identity is suspended", spiffeId },
+  });
 }
 
 /** Who comes back may be of any algorithm that a root is trusted for; calls ask for more. */

@@ -38,6 +38,7 @@ const whyBlocked = {
   "rolled-back": "was rolled back",
   unreadable: "is declared in a way that two readers could read in two ways",
   unapproved: "was never approved",
+  frozen: "isn't among those pinned when its server's tools were frozen",
 } as const;
 
 export type BlockedBecause = keyof typeof whyBlocked;

@@ -139,6 +139,8 @@ export interface World {
   readonly signers: PinnedSigners;
   /** What the rules stop is let through, and recorded. */
   readonly observes: boolean;
+  /** Why nothing passes at all; absent while calls are taken. */
+  readonly stopped?: string;
   /** SHA-256 over everything above, base64url; stands in each decision's entry. */
   readonly digest: string;
 }
@@ -146,13 +148,33 @@ export interface World {
 const nobody: PinnedSigners = { policy: "first-use", pins: new Map(), signers: new Set() };
 
 /** The same world with what is done about findings, whose rules count beside the operator's. */
-export function restrained(world: World, { rules, text }: Restraints): World {
-  if (text === "") return world;
+export function restrained(
+  world: World,
+  { rules, linkRules, suspended, frozen, text }: Restraints,
+  stopped?: string,
+): World {
+  if (text === "" && stopped === undefined) return world;
   return {
     ...world,
     rules: [...world.rules, ...rules],
-    digest: toBase64url(sha256(utf8(JSON.stringify([world.digest, text])))),
+    linkRules: { ...world.linkRules, link: [...world.linkRules.link, ...linkRules] },
+    ...(suspended.size > 0 && {
+      trust: { ...world.trust, suspended },
+      shutOut: new Set([...world.shutOut, ...suspended]),
+    }),
+    ...(frozen.size > 0 && { tools: frozenTools(world.tools, frozen) }),
+    ...(stopped !== undefined && { stopped }),
+    digest: toBase64url(sha256(utf8(JSON.stringify([world.digest, text, stopped ?? null])))),
   };
+}
+
+/** INVARIANT: of a server whose tools were never pinned, nothing is known to be as it was. */
+function frozenTools(tools: World["tools"], frozen: ReadonlySet<string>): World["tools"] {
+  const nothing: PinnedTools = { blocked: new Map(), pinned: new Map(), readOnly: new Map() };
+  const held = [...frozen].map(
+    (server) => [server, { ...(tools.get(server) ?? nothing), otherwise: "frozen" }] as const,
+  );
+  return new Map([...tools, ...held]);
 }
 
 interface WorldParts {

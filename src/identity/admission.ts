@@ -16,6 +16,8 @@ export interface Trust {
   readonly revokedSerials: ReadonlySet<string>;
   /** SHA-256 of the roots under which callers' certificates count, base64url. */
   readonly issuers: ReadonlySet<string>;
+  /** SPIFFE IDs that don't count for now, whatever proves them; absent where all do. */
+  readonly suspended?: ReadonlySet<string>;
 }
 
 /**
@@ -33,6 +35,7 @@ export function provenSpiffeId(facts: CertificateFacts, trust: Trust): string {
     throw misissued(`its key is ${facts.keyAlgorithm}, not ${accepted}`, facts);
   }
   if (trust.revokedSerials.has(facts.serial)) throw misissued("it is revoked", facts);
+  if (trust.suspended?.has(id) === true) throw misissued("its identity is suspended", facts);
   return id;
 }
 
@@ -65,6 +68,9 @@ export function whyEnded(
   const { peer } = channel;
   if (forbidden !== undefined || peer.kind !== "svid") return forbidden;
   const facts = { serial: peer.serial };
+  if (trust.suspended?.has(peer.spiffeId) === true) {
+    return new Refusal("identity_revoked", "The identity of this link is suspended.", { facts });
+  }
   if (trust.revokedSerials.has(peer.serial)) {
     return new Refusal("identity_revoked", "The certificate of this link was revoked.", { facts });
   }
@@ -90,6 +96,11 @@ export function callerOf(channel: Pick<Channel, "group" | "peer">, trust: Trust,
   const forbidden = whyForbidden(channel, trust);
   if (forbidden !== undefined) throw forbidden;
   if (peer.kind !== "svid") throw new Refusal("no_identity", "This link proves nobody.");
+  if (trust.suspended?.has(peer.spiffeId) === true) {
+    throw new Refusal("no_identity", "The identity of this link is suspended.", {
+      facts: { serial: peer.serial },
+    });
+  }
   if (trust.revokedSerials.has(peer.serial)) {
     throw new Refusal("no_identity", "The certificate of this link was revoked.", {
       facts: { serial: peer.serial },

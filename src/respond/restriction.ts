@@ -4,11 +4,21 @@
  * world's digest says all of them.
  */
 import type { Condition } from "../expr/condition.ts";
+import type { LinkRule } from "../policy/link-rules.ts";
 import { compileRuleCondition } from "../policy/rule-condition.ts";
 import type { Rule, TargetKind } from "../policy/rules.ts";
 
 /** What a restriction does while it lasts. */
-export const restrictionKinds = ["quarantine", "read_only"] as const;
+export const restrictionKinds = [
+  "revoke_identity",
+  "cut",
+  "quarantine",
+  "freeze_manifest",
+  "hold",
+  "read_only",
+  "step_up",
+  "limit",
+] as const;
 export type RestrictionKind = (typeof restrictionKinds)[number];
 
 /** Whom and what it is about: all that is named has to be so. INVARIANT: something is named; a tool goes with its server. */
@@ -24,6 +34,14 @@ export interface Scope {
 export interface Stage {
   readonly kind: RestrictionKind;
   readonly untilUnixMs: number;
+  /** Of `limit`. */
+  readonly limit?: Limit;
+}
+
+/** So many calls in any time of that length. */
+export interface Limit {
+  readonly calls: number;
+  readonly perMs: number;
 }
 
 export interface Restriction {
@@ -41,6 +59,8 @@ export interface Restriction {
   readonly incident?: string;
   /** The call whose finding it was. */
   readonly cause?: string;
+  /** How many of its stages the audit log knows to be over; none if absent. */
+  readonly passed?: number;
 }
 
 /** What it does now; undefined once it is over. */
@@ -57,6 +77,12 @@ export function nextRelief(restrictions: readonly Restriction[], nowUnixMs: numb
 /** All that they ask of a world, and the text it is known by. */
 export interface Restraints {
   readonly rules: readonly Rule[];
+  /** About links. */
+  readonly linkRules: readonly LinkRule[];
+  /** Who counts no more, as the log names them. */
+  readonly suspended: ReadonlySet<string>;
+  /** Servers whose tools stay as they are pinned. */
+  readonly frozen: ReadonlySet<string>;
   /** The same for the same restraints; "" where there are none. */
   readonly text: string;
 }
@@ -68,15 +94,23 @@ export function restraintsOf(restrictions: readonly Restriction[], nowUnixMs: nu
       return stage === undefined ? [] : [{ restriction, stage }];
     })
     .toSorted((a, b) => (a.restriction.id < b.restriction.id ? -1 : 1));
+  const of = (...kinds: readonly RestrictionKind[]): readonly Current[] =>
+    now.filter(({ stage }) => kinds.includes(stage.kind));
   return {
-    rules: now.map(({ restriction, stage }) => ruleOf(restriction, stage)),
+    rules: now.flatMap((each) => ruleOf(each) ?? []),
+    linkRules: of("cut", "revoke_identity").map(({ restriction }) => linkRuleOf(restriction)),
+    suspended: new Set(of("revoke_identity").flatMap(({ restriction: { scope } }) => scope.caller ?? [])),
+    frozen: new Set(of("freeze_manifest").flatMap(({ restriction: { scope } }) => scope.server ?? [])),
     text: now.length === 0 ? "" : JSON.stringify(now.map(written)),
   };
 }
 
-function written({ restriction: { id, scope, because }, stage: { kind } }: Current): readonly unknown[] {
+function written({
+  restriction: { id, scope, because },
+  stage: { kind, limit },
+}: Current): readonly unknown[] {
   const { caller = null, session = null, server = null, tool = null } = scope;
-  return [id, kind, caller, session, server, tool, because];
+  return [id, kind, caller, session, server, tool, because, ...(limit ? [limit.calls, limit.perMs] : [])];
 }
 
 interface Current {
@@ -90,15 +124,17 @@ export function ruleNameOf({ id }: Pick<Restriction, "id">): string {
 }
 
 /** INVARIANT: it names what it names and nothing else; a caller may have a name that reads as a pattern. */
-function ruleOf(restriction: Restriction, { kind }: Stage): Rule {
+function ruleOf({ restriction, stage }: Current): Rule | undefined {
+  const what = whatOf[stage.kind];
+  if (what === undefined) return undefined;
   const { scope, because } = restriction;
   const { caller, server, tool } = scope;
   const name = ruleNameOf(restriction);
   const namesServer = (asked: string): boolean => server === undefined || asked === server;
-  const when = sessionCondition(name, scope);
+  const when = conditionOf(name, scope, stage);
   return {
     name,
-    effect: effects[kind],
+    ...what,
     because,
     isShadow: false,
     matchesCaller: (party) => caller === undefined || party === caller,
@@ -114,13 +150,49 @@ function ruleOf(restriction: Restriction, { kind }: Stage): Rule {
   };
 }
 
-const effects = { quarantine: "deny", read_only: "read_only" } as const satisfies Record<
-  RestrictionKind,
-  Rule["effect"]
->;
+/** How long people have to approve a call. */
+const approvalMs = 15 * 60_000;
 
-function sessionCondition(rule: string, { session }: Scope): Condition | undefined {
-  return session === undefined
-    ? undefined
-    : compileRuleCondition(rule, `session.id == ${JSON.stringify(session)}`);
+/** What it is for the judge; undefined where it restricts otherwise than by a rule about calls. */
+const whatOf: Readonly<Record<RestrictionKind, Pick<Rule, "effect" | "approval" | "stepUp"> | undefined>> = {
+  revoke_identity: { effect: "deny" },
+  cut: { effect: "cut" },
+  quarantine: { effect: "deny" },
+  freeze_manifest: undefined,
+  hold: { effect: "hold", approval: { approvers: 1, expiresMs: approvalMs } },
+  read_only: { effect: "read_only" },
+  step_up: { effect: "step_up", stepUp: { signature: { mode: "direct", answer: "none" } } },
+  limit: { effect: "deny" },
+};
+
+function linkRuleOf(restriction: Restriction): LinkRule {
+  const { scope, because } = restriction;
+  return {
+    name: ruleNameOf(restriction),
+    because,
+    isShadow: false,
+    // INVARIANT: of nobody, rather than of all, where nobody is named.
+    matchesCaller: (party) => party === scope.caller,
+  };
+}
+
+function conditionOf(rule: string, scope: Scope, { limit }: Stage): Condition | undefined {
+  const { session } = scope;
+  const parts = [
+    ...(session === undefined ? [] : [`session.id == ${JSON.stringify(session)}`]),
+    ...(limit === undefined ? [] : [`${recalled(scope, limit)} >= ${limit.calls}`]),
+  ];
+  return parts.length === 0 ? undefined : compileRuleCondition(rule, parts.join(" && "));
+}
+
+/**
+ * How many calls of that scope there were. Of a server whose name reads as a pattern, each target counts by itself: a
+ * limit is then wider than it says, and about nobody else.
+ */
+function recalled({ caller, session, server, tool }: Scope, { perMs }: Limit): string {
+  const whose =
+    session === undefined ? (caller === undefined ? "history.everybody" : "history") : "history.session";
+  const isOne = tool !== undefined || server?.includes("*") === true;
+  const of = isOne ? "" : `.of(${JSON.stringify(server === undefined ? "*" : `${server}/*`)})`;
+  return `${whose}${of}.count(${JSON.stringify(`${perMs}ms`)})`;
 }

@@ -2,24 +2,28 @@
  * The one place where what is done about findings changes the world: restrictions begin, are renewed, become milder and
  * end here, whoever asked for it, and each of these is an entry of the audit log.
  */
-import { randomBytes } from "node:crypto";
-
 import type { Journal } from "../../gate/ports.ts";
+import { openProfiles } from "../../host/store/state-profiles.ts";
 import { openResponses, type ResponseEvent, type ResponseStore } from "../../host/store/state-responses.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { EntryDraft } from "../../model/entry.ts";
-import { type Restriction, type Scope, stageAt } from "../../respond/restriction.ts";
+import type { Restriction } from "../../respond/restriction.ts";
 import { recordTurns } from "../record-turns.ts";
+import { type Asked, enact, factsOf, lift, type Moment, passOn, tellMoment, type Why } from "./changes.ts";
 
-/** A restriction that is asked for. */
-export type Asked = Pick<Restriction, "scope" | "stages" | "because" | "by" | "incident" | "cause">;
+export type { Asked, Moment } from "./changes.ts";
 
 export interface ResponseDesk {
-  /** On disk, and in force for the next call, when it returns. */
+  /**
+   * On disk, and in force for the next call, when it returns.
+   * @throws Refusal `bad_config` for what can't be about that, `busy` where no more are taken
+   */
   readonly enact: (asked: Asked) => Restriction;
+  /** Done when it returns. @throws Refusal `bad_config` */
+  readonly act: (moment: Moment) => void;
   /** @returns whether there was one in force */
-  readonly lift: (id: string, why: { readonly by: string; readonly because: string }) => boolean;
+  readonly lift: (id: string, why: Why) => boolean;
   /** Those in force, oldest first. */
   readonly restrictions: () => readonly Restriction[];
   /** Whether another process changed some; takes them up. */
@@ -54,7 +58,7 @@ export function openResponseDesk({ database, journal, gatewayId, clock, log }: O
   };
   const sweep = (): void => {
     try {
-      if (endOver(store, known, clock.nowUnixMs())) takeUp();
+      if (passOn(store, known, clock.nowUnixMs())) takeUp();
     } catch (error) {
       // They are over by their own times all the same.
       log.error("response.unswept", { reason: error instanceof Error ? error.message : "unknown" });
@@ -64,21 +68,22 @@ export function openResponseDesk({ database, journal, gatewayId, clock, log }: O
   return {
     enact: (asked) => {
       const nowUnixMs = clock.nowUnixMs();
-      const before = known.find((each) => isSame(each, asked) && stageAt(each, nowUnixMs) !== undefined);
-      const restriction: Restriction = before
-        ? { ...before, stages: asked.stages }
-        : { ...asked, id: randomBytes(8).toString("hex"), sinceUnixMs: nowUnixMs };
-      const event = before ? "response.renew" : "response.act";
-      store.put(restriction, eventOf(event, restriction, nowUnixMs));
-      log.warn(event, factsOf(restriction, nowUnixMs));
+      const restriction = enact(store, asked, nowUnixMs);
+      log.warn("response.act", factsOf(restriction, nowUnixMs));
       takeUp();
       return restriction;
     },
-    lift: (id, why) => {
+    act: (moment) => {
       const nowUnixMs = clock.nowUnixMs();
+      if (moment.action === "rotate_keys") askForFreshKeys(database, nowUnixMs);
+      tellMoment(store, moment, nowUnixMs);
+      log.warn("response.act", { action: moment.action, because: moment.because, by: moment.by });
+      records.write();
+    },
+    lift: (id, why) => {
       const restriction = known.find((each) => each.id === id);
       if (restriction === undefined) return false;
-      const was = store.remove(id, eventOf("response.lift", restriction, nowUnixMs, why));
+      const was = lift(store, restriction, why, clock.nowUnixMs());
       takeUp();
       return was;
     },
@@ -93,55 +98,14 @@ export function openResponseDesk({ database, journal, gatewayId, clock, log }: O
   };
 }
 
-/** The same thing done to the same for the same reason is done longer, not twice. */
-function isSame(a: Restriction, { scope, by, stages }: Asked): boolean {
-  return a.by === by && a.stages[0]?.kind === stages[0]?.kind && scopeKey(a.scope) === scopeKey(scope);
-}
-
-function scopeKey({ caller, session, server, tool }: Scope): string {
-  return JSON.stringify([caller, session, server, tool]);
-}
-
-/** @returns whether something was over */
-function endOver(store: ResponseStore, known: readonly Restriction[], nowUnixMs: number): boolean {
-  const over = known.filter((each) => stageAt(each, nowUnixMs) === undefined);
-  for (const restriction of over) {
-    const why = { by: "expiry", because: "Its time is over." };
-    store.remove(restriction.id, eventOf("response.lift", restriction, nowUnixMs, why));
+/** As `crypto rotate tls`: the gateway that runs follows within a moment. */
+export function askForFreshKeys(database: string, nowUnixMs: number): void {
+  const profiles = openProfiles(database);
+  try {
+    profiles.askForFreshKeys(nowUnixMs, { atUnixMs: nowUnixMs, what: "rotate_tls", facts: {} });
+  } finally {
+    profiles.close();
   }
-  return over.length > 0;
-}
-
-function eventOf(
-  event: ResponseEvent["event"],
-  restriction: Restriction,
-  nowUnixMs: number,
-  why: Readonly<Record<string, string>> = {},
-): ResponseEvent {
-  const { caller, server, tool } = restriction.scope;
-  return {
-    event,
-    atUnixMs: nowUnixMs,
-    ...(caller !== undefined && { principal: caller }),
-    ...(server !== undefined && tool !== undefined && { tool: `${server}/${tool}` }),
-    facts: { ...factsOf(restriction, nowUnixMs), ...why },
-  };
-}
-
-function factsOf(restriction: Restriction, nowUnixMs: number): Record<string, string> {
-  const { id, scope, stages, because, by, incident, cause } = restriction;
-  const now = stageAt(restriction, nowUnixMs) ?? stages.at(-1);
-  const next = now && stages[stages.indexOf(now) + 1];
-  return {
-    response: id,
-    ...(now && { action: now.kind, until: new Date(now.untilUnixMs).toISOString() }),
-    ...(next && { next: next.kind }),
-    ...Object.fromEntries(Object.entries(scope).filter(([name]) => name !== "tool")),
-    because,
-    by,
-    ...(incident !== undefined && { incident }),
-    ...(cause !== undefined && { cause }),
-  };
 }
 
 function responseRecords(

@@ -53,6 +53,8 @@ interface Options {
   readonly askManifest?: (call: Journaled) => Promise<Uint8Array | undefined>;
   /** Whose lists pin nothing: it says less of itself than clients do, and servers list accordingly. */
   readonly onlooker?: string;
+  /** Of which servers nothing is taken up for now; of none if absent. */
+  readonly isFrozen?: (server: string) => boolean;
 }
 
 /** How often a server is asked for a manifest while nothing new is found. */
@@ -94,7 +96,8 @@ export function keptServers(options: Options): KeptServers {
         return listed.message;
       const first = judge(server, listed, before, options);
       // What somebody signed needs nobody's approval.
-      if (pinning.publishers.length > 0 && isDue(server, first)) {
+      const takesUp = pinning.publishers.length > 0 && options.isFrozen?.(server) !== true;
+      if (takesUp && isDue(server, first)) {
         const document = await askManifest?.(call);
         if (document !== undefined) takeUp(server, document);
       }
@@ -118,12 +121,15 @@ function judge(
   server: string,
   { message: answer, cursor }: Listed,
   kept: KeptTools,
-  { servers, pins, clock }: Options,
+  { servers, pins, clock, isFrozen }: Options,
 ): JudgedList {
   const others = [...pins.all()].flatMap(([name, { pins: theirs }]): readonly NamedTools[] =>
     name === server ? [] : [{ server: name, tools: theirs.pinned }],
   );
-  const settings = servers.get(server) ?? { pin: "approve", accept: [] };
+  const settings: PinSettings = {
+    ...(servers.get(server) ?? { pin: "approve", accept: [] }),
+    isFrozen: isFrozen?.(server) === true,
+  };
   const seen = { answer, atUnixMs: clock.nowUnixMs(), others, ...(cursor !== undefined && { cursor }) };
   return judgeToolList(kept.pins, seen, settings);
 }

@@ -27,6 +27,8 @@ export interface ServerTools extends Tools {
   readonly record: () => void;
   /** Where servers are asked for manifests; they aren't before. */
   readonly askThrough: (upstreams: Pick<Upstreams, "forward">) => void;
+  /** Who says of which servers nothing is taken up for now. */
+  readonly freezeBy: (isFrozen: (server: string) => boolean) => void;
 }
 
 /** How one server's tools are pinned, and where its manifest stands. */
@@ -87,6 +89,7 @@ export function openServerTools(
   opening.defer(records.stop);
   let changed = (): void => {};
   let upstreams: Pick<Upstreams, "forward"> | undefined;
+  let isFrozen = (_server: string): boolean => false;
   const kept = keptServers({
     servers,
     pins: keptPins(servers.keys(), store, clock),
@@ -96,6 +99,7 @@ export function openServerTools(
       records.write();
     },
     askManifest: async (call) => upstreams && (await askManifest(call, upstreams, log)),
+    isFrozen: (server) => isFrozen(server),
     ...(onlooker !== undefined && { onlooker }),
   });
   followManifests(servers, kept.takeUp, { log, opening });
@@ -104,6 +108,7 @@ export function openServerTools(
     onChange: (act) => (changed = act),
     record: records.write,
     askThrough: (use) => (upstreams = use),
+    freezeBy: (says) => (isFrozen = says),
   };
 }
 

@@ -11,6 +11,8 @@ export interface Circumstances {
   readonly accept: readonly AcceptedChange[];
   /** Whether what is new may be taken on trust now. */
   readonly isFirstUse: boolean;
+  /** Nothing is taken up for now, whoever vouches for it. */
+  readonly isFrozen?: boolean;
   /** What other servers have pinned. */
   readonly others: readonly NamedTools[];
 }
@@ -45,7 +47,8 @@ export function judgeTool(pins: ToolPins, declaration: Declaration, around: Circ
   const doubts = [...hiddenIn(declaration), ...names];
   const holds: PendingReason[] = doubts.flatMap((doubt) => (doubt.holds ? [doubt.kind] : []));
   if (pins.rolledBack.has(declaration.contentHash)) holds.push("rolled-back");
-  const by = holds.length > 0 ? undefined : takenUpBy(pins, declaration, around, fields);
+  const isHeld = holds.length > 0 || around.isFrozen === true;
+  const by = isHeld ? undefined : takenUpBy(pins, declaration, around, fields);
   const found = { doubts, ...(fields && { fields }) };
   if (by !== undefined) return { kind: "taken-up", by, ...found };
   return { kind: "waits", reasons: [...ownReasons(pins, declaration, around), ...holds], ...found };

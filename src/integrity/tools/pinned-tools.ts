@@ -25,6 +25,8 @@ export interface PinSettings {
   /** `approve`: nothing counts before somebody approved it. */
   readonly pin: "first-use" | "approve";
   readonly accept: readonly AcceptedChange[];
+  /** Nothing is taken up for now, whatever else is said. */
+  readonly isFrozen?: boolean;
 }
 
 /** An answer to `tools/list`, and what it is judged by. */
@@ -77,11 +79,13 @@ export function judgeToolList(pins: ToolPins, seen: ListSeen, settings: PinSetti
   const list = readToolList(seen.answer);
   if (list.kind === "no-list") return { kind: "as-it-came", answer: seen.answer, pins, findings: [] };
   if (list.kind === "unreadable") return { ...list, answer: seen.answer, pins, findings: [] };
-  const isFirstUse = settings.pin === "first-use" && isExpected(pins.firstUse, seen);
+  const isFrozen = settings.isFrozen === true;
+  const isFirstUse = !isFrozen && settings.pin === "first-use" && isExpected(pins.firstUse, seen);
   const around = {
     atUnixMs: seen.atUnixMs,
     accept: settings.accept,
     isFirstUse,
+    isFrozen,
     others: seen.others,
   };
   const tools = new Map(list.tools.map((tool) => [nameOf(tool), tool]));
