@@ -23,6 +23,7 @@ import { gateSchema } from "./config/gate.ts";
 import { type Listeners, listenSchema, readListeners } from "./config/listen.ts";
 import { pathsSchema } from "./config/paths.ts";
 import { type BundleSettings, bundleSettings, policiesSchema } from "./config/policies.ts";
+import { responseSchema } from "./config/response.ts";
 import {
   forwardServerSchema,
   httpServerSchema,
