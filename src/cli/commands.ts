@@ -42,6 +42,14 @@ import { doctor } from "./doctor.ts";
 import { egressLift, egressList } from "./egress.ts";
 import { expose } from "./expose.ts";
 import { grant, grantRevoke, grants } from "./grant.ts";
+import {
+  incidentsClose,
+  incidentsLiftSuppression,
+  incidentsList,
+  incidentsShow,
+  incidentsSuppress,
+  incidentsSuppressions,
+} from "./incidents.ts";
 import { identityExport } from "./identity.ts";
 import { pinsApprove, pinsFingerprint, pinsForget, pinsList } from "./pins.ts";
 import { policyCheck, policyTest } from "./policy.ts";
@@ -56,6 +64,7 @@ import { policyDiff } from "./policy-diff.ts";
 import { policyExplain } from "./policy-explain.ts";
 import { policyReach } from "./policy-reach.ts";
 import { policyReport, policySuggest } from "./policy-suggest.ts";
+import { respond, responseLift, responseList, responseRenew, responseShow } from "./response.ts";
 import { signer, signerInit } from "./signer.ts";
 import { status } from "./status.ts";
 import { toolsSign } from "./tools-sign.ts";
@@ -114,6 +123,17 @@ export const commands = [
   approvalsApprove,
   approvalsDeny,
   approvalsToken,
+  incidentsList,
+  incidentsShow,
+  incidentsClose,
+  incidentsSuppress,
+  incidentsSuppressions,
+  incidentsLiftSuppression,
+  respond,
+  responseList,
+  responseShow,
+  responseLift,
+  responseRenew,
   signer,
   signerInit,
   auditTail,

@@ -1,5 +1,7 @@
-/** `response` in the config: what is done about findings by itself. */
+/** `response` in the config: what becomes of findings: what is done about them, and what people are told. */
 import { z } from "zod";
+
+import { incidentsSchema } from "./incidents.ts";
 
 export const responseSchema = z
   .strictObject({
@@ -10,6 +12,9 @@ export const responseSchema = z
       .describe(
         "`shipped`: the playbooks that come with the program; a file of playbooks, relative to the config file, which replaces those of the same name and adds others; `off` for none.",
       ),
+    incidents: incidentsSchema,
   })
   .prefault({})
-  .describe("What is done about findings by itself (docs/guide/playbooks.md).");
+  .describe(
+    "What becomes of findings: what is done about them (docs/guide/playbooks.md), and what people are told.",
+  );
