@@ -41,6 +41,7 @@ import { type PeerWatch, watchPeers } from "./peer-watch.ts";
 import { withClassical } from "./profile-in-force.ts";
 import { type RootWatch, watchRoots } from "./root-watch.ts";
 import { registrar } from "./registrar.ts";
+import type { PlaybookDesk } from "./respond/playbook-desk.ts";
 import type { ResponseDesk } from "./respond/response-desk.ts";
 import { loadAuthority } from "./roots.ts";
 import { serve, type ServeOptions, type Serving } from "./serve.ts";
@@ -75,6 +76,8 @@ export interface Base {
   readonly callWatch: CallWatch;
   /** What is done about findings. */
   readonly responses: ResponseDesk;
+  /** Who does it by itself. */
+  readonly playbooks: PlaybookDesk;
   readonly records: IdentityRecords;
   readonly gatewayId: string;
   readonly own: OwnIdentity;
@@ -307,6 +310,7 @@ async function openServers(
     tools,
     history: parts.history,
     approvals,
+    responses: parts.playbooks,
     upstreams: meteredUpstreams(connected.upstreams, parts.flows.onExchange),
     virtual: namedVirtualServers(virtual),
     sessionKey: await keys.secret("sessions"),

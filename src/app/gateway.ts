@@ -16,6 +16,7 @@ import { openState, type StateStore } from "../host/store/state-sqlite.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
 import type { CallWatch } from "../detect/session-watch.ts";
 import type { Clock } from "../kernel/clock.ts";
+import type { EntryDraft } from "../model/entry.ts";
 import { type RecentCalls, recentCalls } from "../control/recent-calls.ts";
 import { approvalsKey } from "./approvals/approval-operations.ts";
 import { type AuditLog, followingLog, openAuditLog } from "./audit-log.ts";
@@ -34,6 +35,8 @@ import { openPage } from "./page.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { comebackTerms, followConfig, inForceOf, mustBeAllowed } from "./profile-in-force.ts";
 import { type IncidentDesk, openIncidentDesk } from "./respond/incident-desk.ts";
+import { openPlaybookDesk, type PlaybookDesk } from "./respond/playbook-desk.ts";
+import { loadPlaybooks } from "./respond/playbook-file.ts";
 import { openResponseDesk, type ResponseDesk } from "./respond/response-desk.ts";
 import { issuersOf } from "./roots.ts";
 import { scheduledRotation } from "./scheduled-rotation.ts";
@@ -131,13 +134,15 @@ async function openBase(
   const gatewayId = gatewayIdOf(config.trust_domain);
   const incidents = openIncidents(config, { gatewayId, ...environment }, opening);
   forgetting.add(incidents.forget);
-  const journal = observed(audit.journal, [recent.see, incidents.see]);
+  const written = new Set<(entry: EntryDraft) => void>([recent.see, incidents.see]);
+  const journal = observed(audit.journal, written);
   incidents.recordIn(journal);
   const issuers = () => issuersOf(roots.roots());
   const judging = { ...environment, audit, journal, gatewayId, keys, state, inForce, issuers };
   const { model, forget, ...judged } = await openJudging(config, judging, opening);
   forgetting.add(forget);
-  const { world } = judged;
+  const { world, playbooks } = judged;
+  written.add(playbooks.written);
   const isObserving = config.observes === true;
   const what = { principal: gatewayId, world: world.current().digest, model, isObserving, clock };
   await announce(journal, "gateway.start", what);
@@ -182,6 +187,7 @@ async function openJudging(
   readonly history: HistoryDesk;
   readonly callWatch: CallWatch;
   readonly responses: ResponseDesk;
+  readonly playbooks: PlaybookDesk;
   /** SHA-256 of the model that watches calls. */
   readonly model: string;
   /** What is remembered of these callers. */
@@ -195,11 +201,20 @@ async function openJudging(
   const responses = openResponseDesk({ database, journal, gatewayId, clock, log });
   opening.defer(responses.stop);
   const judgedBy = { issuers, inForce, pinnedTools: tools.pinned, policies: policies.current };
-  const seen = { ...state, ...judgedBy, responses };
+  const { watchesCalls, inForce: inUse } = loadPlaybooks(config.response.playbooks, config.folder);
+  const seen = { ...state, ...judgedBy, responses, watchesCalls: () => watchesCalls };
   const world = watchedWorld(config, seen, { clock, log });
   opening.defer(world.stop);
   responses.onChange(world.restrain);
   responses.sweep(); // What was over while no gateway ran.
+  const playbooks = openPlaybookDesk({
+    playbooks: () => inUse,
+    responses,
+    world: world.current,
+    observes: config.observes === true,
+    clock,
+    log,
+  });
   tools.freezeBy((server) => world.current().tools.get(server)?.otherwise === "frozen");
   tools.onChange(world.refresh);
   policies.onChange(world.refresh);
@@ -213,7 +228,7 @@ async function openJudging(
     history.forget(callers);
     calls.forget(callers);
   };
-  return { tools, world, history, callWatch, model, responses, forget };
+  return { tools, world, history, callWatch, model, responses, playbooks, forget };
 }
 
 /** What rules ask of calls before; read from the log when it resolves. */
@@ -317,9 +332,9 @@ async function openLog(
   return { audit, followLog: following.follow };
 }
 
-/** What is written is shown to those who look. */
-function observed(journal: Journal, looking: readonly ((draft: EntryDraft) => void)[]): Journal {
-  const show = (draft: EntryDraft): void => looking.forEach((see) => see(draft));
+/** Each entry is shown to those who look, once it is written. */
+function observed(journal: Journal, written: ReadonlySet<(entry: EntryDraft) => void>): Journal {
+  const show = (draft: EntryDraft): void => written.forEach((see) => see(draft));
   return {
     append: async (draft) => {
       const receipt = await journal.append(draft);

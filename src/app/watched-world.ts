@@ -35,6 +35,8 @@ interface WatchedState extends Pick<StateStore, "revokedSerials" | "shutOutClien
   readonly pinnedTools: () => World["tools"];
   readonly policies: () => RulesInForce;
   readonly responses: Pick<ResponseDesk, "restrictions" | "refresh" | "sweep">;
+  /** What is done about calls asks what models and inspectors say of them. */
+  readonly watchesCalls: () => boolean;
 }
 
 /** The world, swapped whole when the state database was changed by a command, or a profile's time is over. */
@@ -139,7 +141,7 @@ function worldOf(
     signatures: gatewaySignatures(config),
     signers: pinnedSigners(state.pins, config.signatures.pins),
     observes: config.observes === true,
-    watchesCalls: config.detect.calls || config.connection?.threat_detection === true,
+    watchesCalls: config.detect.calls || config.connection?.threat_detection === true || state.watchesCalls(),
     forward: Object.fromEntries(
       Object.entries(config.servers).flatMap(([name, server]) =>
         "forward" in server ? [[name, server.forward]] : [],

@@ -81,7 +81,9 @@ function decisionSignals(entry: EntryDraft): readonly Signal[] {
       made(entry, { ...call, kind: "risk.session", score, says: because, ...(source && { source }) }),
     ),
     ...found,
-    ...(isDenied ? [made(entry, { ...call, kind: "denied", says: `Refused by the rule ${rule}.` })] : []),
+    ...(isDenied
+      ? [made(entry, { ...call, kind: "denied", says: `Refused by the rule ${rule}.`, rule })]
+      : []),
   ];
 }
 

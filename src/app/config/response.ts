@@ -1,9 +1,20 @@
-/** `response` in the config: what becomes of findings. */
+/** `response` in the config: what becomes of findings: what is done about them, and what people are told. */
 import { z } from "zod";
 
 import { incidentsSchema } from "./incidents.ts";
 
 export const responseSchema = z
-  .strictObject({ incidents: incidentsSchema })
+  .strictObject({
+    playbooks: z
+      .string()
+      .min(1)
+      .default("shipped")
+      .describe(
+        "`shipped`: the playbooks that come with the program; a file of playbooks, relative to the config file, which replaces those of the same name and adds others; `off` for none.",
+      ),
+    incidents: incidentsSchema,
+  })
   .prefault({})
-  .describe("What becomes of what is found.");
+  .describe(
+    "What becomes of findings: what is done about them (docs/guide/playbooks.md), and what people are told.",
+  );

@@ -24,6 +24,8 @@ export interface ResponseDesk {
   readonly act: (moment: Moment) => void;
   /** @returns whether there was one in force */
   readonly lift: (id: string, why: Why) => boolean;
+  /** Only puts it on record. */
+  readonly tell: (event: ResponseEvent) => void;
   /** Those in force, oldest first. */
   readonly restrictions: () => readonly Restriction[];
   /** Whether another process changed some; takes them up. */
@@ -86,6 +88,10 @@ export function openResponseDesk({ database, journal, gatewayId, clock, log }: O
       const was = lift(store, restriction, why, clock.nowUnixMs());
       takeUp();
       return was;
+    },
+    tell: (event) => {
+      store.tell(event);
+      records.write();
     },
     restrictions: () => known,
     refresh: () => void (known = store.restrictions()),
