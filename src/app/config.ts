@@ -23,6 +23,7 @@ import { gateSchema } from "./config/gate.ts";
 import { type Listeners, listenSchema, readListeners } from "./config/listen.ts";
 import { pathsSchema } from "./config/paths.ts";
 import { type BundleSettings, bundleSettings, policiesSchema } from "./config/policies.ts";
+import { responseSchema } from "./config/response.ts";
 import {
   forwardServerSchema,
   httpServerSchema,
@@ -32,7 +33,6 @@ import {
   stdioServerSchema,
 } from "./config/servers.ts";
 import { signaturesSchema } from "./config/signatures.ts";
-import { responseSchema } from "./config/response.ts";
 import { ownSecretSource, signerSchema } from "./config/signer.ts";
 import { surroundingsSections } from "./config/surroundings.ts";
 import { address, durationMs, sizeBytes } from "./config/values.ts";

@@ -34,6 +34,7 @@ import { followRotationRequests } from "./log-rotation.ts";
 import { openPage } from "./page.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { comebackTerms, followConfig, inForceOf, mustBeAllowed } from "./profile-in-force.ts";
+import { type IncidentDesk, openIncidentDesk } from "./respond/incident-desk.ts";
 import { openPlaybookDesk, type PlaybookDesk } from "./respond/playbook-desk.ts";
 import { loadPlaybooks } from "./respond/playbook-file.ts";
 import { killFileOf } from "./respond/kill-operations.ts";
@@ -145,9 +146,12 @@ async function openBase(
   const { audit, followLog } = await openLog(config, { ...environment, keys, inForce, onErased }, opening);
   // Ours while we hold the log; it names the page's link, which ends with us.
   opening.defer(() => rm(statePaths(config.state).run, { force: true }));
-  const written = new Set<(entry: EntryDraft) => void>([recent.see]);
-  const journal = observed(audit.journal, written);
   const gatewayId = gatewayIdOf(config.trust_domain);
+  const incidents = openIncidents(config, { gatewayId, ...environment }, opening);
+  forgetting.add(incidents.forget);
+  const written = new Set<(entry: EntryDraft) => void>([recent.see, incidents.see]);
+  const journal = observed(audit.journal, written);
+  incidents.recordIn(journal);
   const issuers = () => issuersOf(roots.roots());
   const judging = { ...environment, audit, journal, gatewayId, keys, state, inForce, issuers };
   const { model, forget, ...judged } = await openJudging(config, judging, opening);
@@ -346,16 +350,32 @@ async function openLog(
   return { audit, followLog: following.follow };
 }
 
-/** Each entry is shown, once it is written. */
+/** Each entry is shown to those who look, once it is written. */
 function observed(journal: Journal, written: ReadonlySet<(entry: EntryDraft) => void>): Journal {
+  const show = (draft: EntryDraft): void => written.forEach((see) => see(draft));
   return {
     append: async (draft) => {
       const receipt = await journal.append(draft);
-      for (const see of written) see(draft);
+      show(draft);
       return receipt;
     },
-    owe: journal.owe,
+    owe: (draft) => {
+      journal.owe(draft);
+      show(draft);
+    },
   };
+}
+
+/** What is found, as people are told of it. */
+function openIncidents(
+  { state, response }: Config,
+  needs: Environment & { readonly gatewayId: string },
+  opening: AsyncDisposableStack,
+): IncidentDesk {
+  const { database } = statePaths(state);
+  const desk = openIncidentDesk({ database, settings: response.incidents, ...needs });
+  opening.defer(desk.stop);
+  return desk;
 }
 
 async function announce(

@@ -31,6 +31,7 @@ const personalFacts = [
   { fact: "answer_signed", holds: "name" },
   { fact: "reason", holds: "text" },
   { fact: "says", holds: "text" },
+  { fact: "title", holds: "text" },
   { fact: "because", holds: "text" },
   { fact: "remote", holds: "detail" },
   { fact: "session", holds: "detail" },

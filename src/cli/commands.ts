@@ -42,6 +42,14 @@ import { doctor } from "./doctor.ts";
 import { egressLift, egressList } from "./egress.ts";
 import { expose } from "./expose.ts";
 import { grant, grantRevoke, grants } from "./grant.ts";
+import {
+  incidentsClose,
+  incidentsLiftSuppression,
+  incidentsList,
+  incidentsShow,
+  incidentsSuppress,
+  incidentsSuppressions,
+} from "./incidents.ts";
 import { identityExport } from "./identity.ts";
 import { killDrill, killOffCommand, killOnCommand, killStatus } from "./kill.ts";
 import { pinsApprove, pinsFingerprint, pinsForget, pinsList } from "./pins.ts";
@@ -116,6 +124,12 @@ export const commands = [
   approvalsApprove,
   approvalsDeny,
   approvalsToken,
+  incidentsList,
+  incidentsShow,
+  incidentsClose,
+  incidentsSuppress,
+  incidentsSuppressions,
+  incidentsLiftSuppression,
   respond,
   responseList,
   responseShow,

@@ -30,7 +30,9 @@ export function recent(): Recent {
     },
     last: (owner, name) => known.get(owner)?.get(name)?.at(-1),
     owners: (name, sinceUnixMs) =>
-      [...known.values()].filter((names) => (names.get(name)?.at(-1) ?? -1) > sinceUnixMs).length,
+      [...known.values()].filter(
+        (names) => (names.get(name)?.at(-1) ?? Number.NEGATIVE_INFINITY) > sinceUnixMs,
+      ).length,
   };
 }
 

@@ -1,5 +1,7 @@
-/** `response` in the config: what is done about findings by itself. */
+/** `response` in the config: what becomes of findings: what is done about them, and what people are told. */
 import { z } from "zod";
+
+import { incidentsSchema } from "./incidents.ts";
 
 export const responseSchema = z
   .strictObject({
@@ -17,6 +19,9 @@ export const responseSchema = z
       .describe(
         "A file that stops all calls while it is there, relative to the config file; `kill` in the state folder by default.",
       ),
+    incidents: incidentsSchema,
   })
   .prefault({})
-  .describe("What is done about findings by itself (docs/guide/playbooks.md).");
+  .describe(
+    "What becomes of findings: what is done about them (docs/guide/playbooks.md), and what people are told.",
+  );
