@@ -106,14 +106,14 @@ async function call(link: Pool, tool: string, args: object): Promise<string> {
 
 async function loadOn(t: Cleanup, gateway: GatewayProcess): Promise<{ readonly stop: () => Promise<void> }> {
   const link = await directLink(t, gateway, "busy");
-  let isOver = false;
+  const over = new AbortController();
   const one = async (): Promise<void> => {
-    while (!isOver) await call(link, "work", { text: "Hello." });
+    while (!over.signal.aborted) await call(link, "work", { text: "Hello." });
   };
   const all = Array.from({ length: busyWith }, one);
   return {
     stop: async () => {
-      isOver = true;
+      over.abort();
       await Promise.all(all);
     },
   };

@@ -33,12 +33,12 @@ test("quarantining one caller's tool under load leaves all other calls of that s
   const links = new Map<string, Pool>();
   for (const name of callers) links.set(name, await directLink(t, gateway, name));
   let phase: "before" | "beginning" | "during" | "ending" | "after" = "before";
-  let isOver = false;
+  const over = new AbortController();
   const counts = new Map<string, number>();
   const worker = async (name: string, server: string, tool: string): Promise<void> => {
     const link = links.get(name) ?? assert.fail();
     const about = name === "a" && server === "bank" && tool === "pay" ? "it" : "others";
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const began = phase;
       const how = await call(link, server, tool).catch(() => "error" as const);
       const when = began === phase ? phase : "between";
@@ -74,7 +74,7 @@ test("quarantining one caller's tool under load leaves all other calls of that s
   await run("response", "lift", made.split(" ")[0] ?? "", "--because", "Seen enough.");
   await goOn();
   assert.equal(phase, "after", "and is over");
-  isOver = true;
+  over.abort();
   await Promise.all(workers);
   t.diagnostic(
     `${sum("others")} calls of others, ${sum("others", "error")} errors, ${sum("others", "quarantined")} refused; ` +

@@ -23,7 +23,7 @@ export interface ResponseEvent {
   readonly facts: Readonly<Record<string, string>>;
 }
 
-export interface UnrecordedResponseEvent extends ResponseEvent {
+interface UnrecordedResponseEvent extends ResponseEvent {
   readonly id: number;
   /** The same however often it is written. */
   readonly callId: string;
