@@ -15,7 +15,7 @@ import { directLink, type GatewayProcess, gatewayProcess } from "../test/support
 
 const callers = 10;
 /** Beyond fifty restrictions a caller has one for all. */
-const toolsOfEach = 40;
+const toolsOfEach = 30;
 /** Calls of another caller that are always under way. */
 const busyWith = 8;
 
