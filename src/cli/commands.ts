@@ -53,6 +53,7 @@ import {
 import { identityExport } from "./identity.ts";
 import { pinsApprove, pinsFingerprint, pinsForget, pinsList } from "./pins.ts";
 import { policyCheck, policyTest } from "./policy.ts";
+import { playbooksCheck, playbooksList, playbooksShow, playbooksTry } from "./playbooks.ts";
 import {
   policyBundleFollow,
   policyBundleHistory,
@@ -136,6 +137,10 @@ export const commands = [
   responseRenew,
   signer,
   signerInit,
+  playbooksList,
+  playbooksShow,
+  playbooksCheck,
+  playbooksTry,
   auditTail,
   auditShow,
   auditQuery,
