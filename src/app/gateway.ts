@@ -207,6 +207,7 @@ async function openJudging(
   responses.onChange(world.restrain);
   responses.sweep(); // What was over while no gateway ran.
   const playbooks = openPlaybookDesk({
+    database,
     playbooks: () => inUse,
     responses,
     world: world.current,
@@ -214,6 +215,7 @@ async function openJudging(
     clock,
     log,
   });
+  opening.defer(playbooks.stop);
   tools.freezeBy((server) => world.current().tools.get(server)?.otherwise === "frozen");
   tools.onChange(world.refresh);
   policies.onChange(world.refresh);

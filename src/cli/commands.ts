@@ -53,6 +53,7 @@ import {
 import { identityExport } from "./identity.ts";
 import { pinsApprove, pinsFingerprint, pinsForget, pinsList } from "./pins.ts";
 import { policyCheck, policyTest } from "./policy.ts";
+import { playbooksApprove, playbooksDeny, playbooksWaiting } from "./proposals.ts";
 import { playbooksCheck, playbooksList, playbooksShow, playbooksTry } from "./playbooks.ts";
 import {
   policyBundleFollow,
@@ -141,6 +142,9 @@ export const commands = [
   playbooksShow,
   playbooksCheck,
   playbooksTry,
+  playbooksWaiting,
+  playbooksApprove,
+  playbooksDeny,
   auditTail,
   auditShow,
   auditQuery,
