@@ -70,6 +70,10 @@ const parts = {
     what: "a limit of ten against a hundred calls at once, and with the gateway killed in the middle",
     args: test("test/acceptance/limits.test.ts"),
   },
+  response: {
+    what: "one caller's tool quarantined under everybody's load: nothing else is refused or fails",
+    args: test("test/acceptance/response.test.ts"),
+  },
   replay: {
     what: "100,000 recorded calls judged again by other rules, against a judge who knows them",
     args: test("test/acceptance/replay.test.ts"),

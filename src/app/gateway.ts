@@ -37,6 +37,8 @@ import { comebackTerms, followConfig, inForceOf, mustBeAllowed } from "./profile
 import { type IncidentDesk, openIncidentDesk } from "./respond/incident-desk.ts";
 import { openPlaybookDesk, type PlaybookDesk } from "./respond/playbook-desk.ts";
 import { loadPlaybooks } from "./respond/playbook-file.ts";
+import { killFileOf } from "./respond/kill-operations.ts";
+import { type KillSwitch, openKillSwitch } from "./respond/kill-switch.ts";
 import { openResponseDesk, type ResponseDesk } from "./respond/response-desk.ts";
 import { issuersOf } from "./roots.ts";
 import { scheduledRotation } from "./scheduled-rotation.ts";
@@ -65,7 +67,7 @@ export async function startGateway(config: Config, environment: Environment): Pr
   await proveLinkCryptography([config.profile]);
   await using opening = new AsyncDisposableStack();
   const base = await openBase(config, environment, opening);
-  const { audit, recent, gatewayId } = base;
+  const { audit, recent, gatewayId, kill, world } = base;
   opening.defer(await keepPathFacts(config.state, environment.log));
   const { address, webAddresses, counts, live, approvals } = await openDataPlane(config, base, opening);
   const rotation = scheduledRotation(config, environment);
@@ -80,8 +82,21 @@ export async function startGateway(config: Config, environment: Environment): Pr
       version,
     });
   const sealing = await base.own.keys.secret(approvalsKey);
-  const page = await openPage(config, { audit, recent, counts, address, crypto, sealing, ...environment });
+  const page = await openPage(config, {
+    audit,
+    recent,
+    counts,
+    address,
+    crypto,
+    sealing,
+    kills: kill.standing,
+    ...environment,
+  });
   opening.defer(page.close);
+  environment.onKill?.(() => {
+    kill.on("signal", { by: "operator:signal", because: "A signal said so." });
+    world.restrain();
+  });
   approvals.shownAt(page.link && new URL(page.link).origin);
   const run = { pid: process.pid, version, listen: address, gateway: gatewayId, startedAtUnixMs };
   await writePrivateFile(
@@ -89,6 +104,7 @@ export async function startGateway(config: Config, environment: Environment): Pr
     JSON.stringify({
       ...run,
       ...(config.observes === true && { observes: true }),
+      ...(environment.onKill && { hearsKillSignal: true }),
       api: page.api,
       ...(page.link !== undefined && { dashboard: page.link }),
     }),
@@ -108,7 +124,7 @@ async function openBase(
   config: Config,
   environment: Environment,
   opening: AsyncDisposableStack,
-): Promise<Base & { readonly audit: AuditLog; readonly recent: RecentCalls }> {
+): Promise<Base & { readonly audit: AuditLog; readonly recent: RecentCalls; readonly kill: KillSwitch }> {
   const { clock, log } = environment;
   const { keys, close } = await openConfigKeys(config, log);
   // Closed last: the log's last head is still to be signed.
@@ -187,6 +203,7 @@ async function openJudging(
   readonly callWatch: CallWatch;
   readonly responses: ResponseDesk;
   readonly playbooks: PlaybookDesk;
+  readonly kill: KillSwitch;
   /** SHA-256 of the model that watches calls. */
   readonly model: string;
   /** What is remembered of these callers. */
@@ -201,7 +218,9 @@ async function openJudging(
   opening.defer(responses.stop);
   const judgedBy = { issuers, inForce, pinnedTools: tools.pinned, policies: policies.current };
   const { watchesCalls, inForce: inUse } = loadPlaybooks(config.response.playbooks, config.folder);
-  const seen = { ...state, ...judgedBy, responses, watchesCalls: () => watchesCalls };
+  const kill = openKillSwitch({ database, file: killFileOf(config), clock, log });
+  opening.defer(kill.stop);
+  const seen = { ...state, ...judgedBy, responses, kill, watchesCalls: () => watchesCalls };
   const world = watchedWorld(config, seen, { clock, log });
   opening.defer(world.stop);
   responses.onChange(world.restrain);
@@ -229,7 +248,7 @@ async function openJudging(
     history.forget(callers);
     calls.forget(callers);
   };
-  return { tools, world, history, callWatch, model, responses, playbooks, forget };
+  return { tools, world, history, callWatch, model, responses, playbooks, kill, forget };
 }
 
 /** What rules ask of calls before; read from the log when it resolves. */

@@ -37,6 +37,7 @@ const names = {
   witnesses: "witnesses.json",
   manifest: "manifest.json",
   captured: "captured",
+  kill: "kill",
 } as const;
 
 export type StatePaths = Readonly<Record<keyof typeof names, string>>;

@@ -51,6 +51,7 @@ import {
   incidentsSuppressions,
 } from "./incidents.ts";
 import { identityExport } from "./identity.ts";
+import { killDrill, killOffCommand, killOnCommand, killStatus } from "./kill.ts";
 import { pinsApprove, pinsFingerprint, pinsForget, pinsList } from "./pins.ts";
 import { policyCheck, policyTest } from "./policy.ts";
 import { playbooksApprove, playbooksDeny, playbooksWaiting } from "./proposals.ts";
@@ -136,6 +137,10 @@ export const commands = [
   responseShow,
   responseLift,
   responseRenew,
+  killOnCommand,
+  killOffCommand,
+  killStatus,
+  killDrill,
   signer,
   signerInit,
   playbooksList,
