@@ -21,6 +21,7 @@ import { delegationSchema } from "./config/delegation.ts";
 import { detectSchema } from "./config/detect.ts";
 import { gateSchema } from "./config/gate.ts";
 import { type Listeners, listenSchema, readListeners } from "./config/listen.ts";
+import { outletsSchema } from "./config/outlets.ts";
 import { pathsSchema } from "./config/paths.ts";
 import { type BundleSettings, bundleSettings, policiesSchema } from "./config/policies.ts";
 import {
@@ -175,6 +176,7 @@ export const configSchema = z.strictObject({
   audit: auditSchema,
   capture: captureSchema,
   detect: detectSchema,
+  outlets: outletsSchema,
   ...plannedSections,
 });
 
