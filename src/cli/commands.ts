@@ -43,6 +43,7 @@ import { egressLift, egressList } from "./egress.ts";
 import { expose } from "./expose.ts";
 import { grant, grantRevoke, grants } from "./grant.ts";
 import { identityExport } from "./identity.ts";
+import { outlets, outletsReplay, outletsTest } from "./outlets.ts";
 import { pinsApprove, pinsFingerprint, pinsForget, pinsList } from "./pins.ts";
 import { policyCheck, policyTest } from "./policy.ts";
 import {
@@ -99,6 +100,9 @@ export const commands = [
   cryptoPeersAccept,
   egressList,
   egressLift,
+  outlets,
+  outletsTest,
+  outletsReplay,
   pinsList,
   pinsApprove,
   pinsForget,

@@ -16,6 +16,7 @@ import { chatMessage } from "../../respond/events/chat.ts";
 import { ocsfEvent } from "../../respond/events/ocsf.ts";
 import { otlpLogs } from "../../respond/events/otlp.ts";
 import { plainEvent } from "../../respond/events/plain.ts";
+import { jsonLine } from "../../respond/events/syslog.ts";
 import type { Teller, Told } from "../../respond/events/told.ts";
 import type { OutletConfig } from "../config/outlets.ts";
 import { secretFrom } from "../secret-source.ts";
@@ -61,8 +62,8 @@ export function sinkOf(outlet: OutletConfig, parts: SinkParts): Sink {
 }
 
 const lines = {
-  ocsf: (told: Told, teller: Teller) => JSON.stringify(ocsfEvent(told, teller)),
-  json: (told: Told, teller: Teller) => JSON.stringify(plainEvent(told, teller)),
+  ocsf: (told: Told, teller: Teller) => jsonLine(ocsfEvent(told, teller)),
+  json: (told: Told, teller: Teller) => jsonLine(plainEvent(told, teller)),
   cef: cefLine,
 } as const;
 

@@ -28,6 +28,17 @@ export function syslogFrame(told: Told, teller: Teller, text: string): Uint8Arra
   return frame;
 }
 
+/** JSON in one line, also for those who take other signs than a newline for the end of one, or show it on a terminal. */
+export function jsonLine(value: object): string {
+  return JSON.stringify(value).replaceAll(
+    unsafeInLines,
+    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** Controls that JSON leaves as they are, separators of lines, and what turns the direction of text. */
+const unsafeInLines = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
 /** Printable ASCII without blanks; `-` for nothing. */
 function name(text: string, maxLength: number): string {
   return text.replaceAll(/[^!-~]/g, "_").slice(0, maxLength) || "-";
