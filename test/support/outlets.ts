@@ -84,12 +84,14 @@ export async function syslogReceiver(
   t: Cleanup,
   secure?: tls.TlsOptions,
   onData: (socket: net.Socket, messages: number) => void = () => undefined,
+  onLink: (socket: net.Socket) => void = () => undefined,
 ): Promise<SyslogReceiver> {
   const messages: string[] = [];
   const sockets = new Set<net.Socket>();
   const receive = (socket: net.Socket): void => {
     let buffer = Buffer.alloc(0);
     sockets.add(socket);
+    onLink(socket);
     socket.on("close", () => sockets.delete(socket)).on("error", () => undefined);
     socket.on("data", (chunk: Buffer) => {
       buffer = Buffer.concat([buffer, chunk]);

@@ -76,10 +76,8 @@ export async function rsyslog(t: Cleanup): Promise<Rsyslog> {
   atEnd(t, kill);
   const secure = { ca: authority.certificate, certificate: client.certificate, key: client.key };
   const start = async (): Promise<void> => {
-    const pid = path.join(folder, "pid");
-    writeFileSync(pid, "");
     const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin`;
-    child = spawn("rsyslogd", ["-n", "-f", config, "-i", pid], {
+    child = spawn("rsyslogd", ["-n", "-f", config, "-iNONE"], {
       stdio: "ignore",
       env: { ...process.env, PATH },
     });

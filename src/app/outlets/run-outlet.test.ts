@@ -191,6 +191,19 @@ test("syslog over TLS: a receiver under another authority gets nothing", async (
   assert.match(store.of("siem")?.lastError ?? "", /unable to verify|self.signed|UNABLE_TO/i);
 });
 
+test("syslog over TLS: who closes the connection instead of reading is never taken for one that read", async (t) => {
+  const { journal, store, untilIdle } = await outletScene(t);
+  await appendMany(journal, 0, 3);
+  const authority = outsideAuthority("Acme SIEM");
+  const { certificate: cert, key } = authority.issue("siem");
+  // As a server that finds no certificate of ours that it likes: TLS 1.3 had us write by then.
+  const { port } = await syslogReceiver(t, { cert, key }, undefined, (socket) => socket.end());
+  const secure = { ca: authority.certificate };
+  await untilIdle(syslogSink({ host: "127.0.0.1", port, tls: secure, teller, format: json }), () => false);
+  const { cursor, lastError } = store.of("siem") ?? {};
+  assert.deepEqual([cursor, lastError], [0, "it ended the connection before all was read"]);
+});
+
 test("syslog over TLS: a receiver without a hybrid group is used, and that it is classical is told", async (t) => {
   const { journal, store, log, untilIdle } = await outletScene(t);
   await appendMany(journal, 0, 3);

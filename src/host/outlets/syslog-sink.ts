@@ -20,12 +20,17 @@ export interface SyslogOptions {
   readonly teller: Teller;
   /** In one line. */
   readonly format: (told: Told, teller: Teller) => string;
-  /** For each step: to connect, to be read, to be closed. */
+  /** For each step: to connect, to be taken by the network, to be closed. */
   readonly timeoutMs?: number;
 }
 
 const batch = 500;
 const batchesInDoubt = 4;
+/**
+ * Who turns our certificate away does so once TLS 1.3 has let us send already, and some without an alert: so much time is
+ * left to them before our end, after which theirs means that all was read.
+ */
+const settleMs = 250;
 
 export function syslogSink(options: SyslogOptions): Sink {
   const { teller, format, timeoutMs = 10_000 } = options;
@@ -38,29 +43,48 @@ export function syslogSink(options: SyslogOptions): Sink {
     close: () => Promise.resolve(),
     send: async (events, signal) => {
       const frames = events.map((told) => syslogFrame(told, teller, format(told, teller)));
-      const failed = await new Promise<string | undefined>((resolve) => {
-        const socket = open(options, () => {
-          if (socket instanceof tls.TLSSocket) link = negotiatedLink(socket);
-          socket.end(Buffer.concat(frames), () => (isWritten = true));
-        });
-        let isWritten = false;
-        let isClosed = false;
-        let error: Error | undefined;
-        const stopListening = onAbort(signal, () => socket.destroy());
-        socket.setTimeout(timeoutMs, () => socket.destroy(new Error("it didn't go on in time")));
-        // Whatever it says; nothing is expected. Its end is what counts.
-        socket.resume();
-        socket.on("end", () => (isClosed = isWritten));
-        socket.on("error", (cause: Error) => (error ??= cause));
-        socket.on("close", () => {
-          stopListening();
-          if (error !== undefined) resolve(whyOf(error));
-          else resolve(isClosed ? undefined : "it ended the connection before all was read");
-        });
+      const failed = await carried({ ...options, timeoutMs }, Buffer.concat(frames), {
+        signal,
+        onLink: (met) => (link = met),
       });
       return failed === undefined ? { taken: events.length } : { taken: 0, failed };
     },
   };
+}
+
+/** @returns why it isn't known to have been read; undefined if it was */
+function carried(
+  options: SyslogOptions & { readonly timeoutMs: number },
+  bytes: Uint8Array,
+  on: { readonly signal: AbortSignal; readonly onLink: (link: SinkLink) => void },
+): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    let isOurEnd = false;
+    let isRead = false;
+    let error: Error | undefined;
+    let waiting: NodeJS.Timeout | undefined;
+    const socket = open(options, () => {
+      if (socket instanceof tls.TLSSocket) on.onLink(negotiatedLink(socket));
+      socket.write(bytes, () => {
+        waiting = setTimeout(() => {
+          isOurEnd = true;
+          socket.end();
+        }, settleMs);
+      });
+    });
+    const stopListening = onAbort(on.signal, () => socket.destroy());
+    socket.setTimeout(options.timeoutMs, () => socket.destroy(new Error("it didn't go on in time")));
+    // Whatever it says; nothing is expected. Its end is what counts.
+    socket.resume();
+    socket.on("end", () => (isRead = isOurEnd));
+    socket.on("error", (cause: Error) => (error ??= cause));
+    socket.on("close", () => {
+      clearTimeout(waiting);
+      stopListening();
+      if (error !== undefined) resolve(whyOf(error));
+      else resolve(isRead ? undefined : "it ended the connection before all was read");
+    });
+  });
 }
 
 function open({ host, port, tls: secure }: SyslogOptions, connected: () => void): net.Socket {
