@@ -104,6 +104,10 @@ const parts = {
     what: "the audit log's keys rotated, with its process dying at every step",
     args: test("test/acceptance/log-rotation.test.ts"),
   },
+  outlets: {
+    what: "a SIEM that is down for an hour and killed in the middle: rsyslog over TLS misses nothing of 10,000 events",
+    args: test("test/acceptance/outlets.test.ts"),
+  },
   "third-party": {
     what: "our logs read by others: a second reading of the formats, and Go's x/mod",
     args: test("test/acceptance/third-party.test.ts"),

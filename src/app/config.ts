@@ -21,6 +21,7 @@ import { delegationSchema } from "./config/delegation.ts";
 import { detectSchema } from "./config/detect.ts";
 import { gateSchema } from "./config/gate.ts";
 import { type Listeners, listenSchema, readListeners } from "./config/listen.ts";
+import { outletsSchema } from "./config/outlets.ts";
 import { pathsSchema } from "./config/paths.ts";
 import { type BundleSettings, bundleSettings, policiesSchema } from "./config/policies.ts";
 import { responseSchema } from "./config/response.ts";
@@ -177,6 +178,7 @@ export const configSchema = z.strictObject({
   capture: captureSchema,
   detect: detectSchema,
   response: responseSchema,
+  outlets: outletsSchema,
   ...plannedSections,
 });
 

@@ -31,6 +31,7 @@ import { recordEvents } from "./root-watch.ts";
 import { followRenewalRequests } from "./log-renewal.ts";
 import { keepRetention } from "./log-retention.ts";
 import { followRotationRequests } from "./log-rotation.ts";
+import { openOutlets } from "./outlets/open-outlets.ts";
 import { openPage } from "./page.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { comebackTerms, followConfig, inForceOf, mustBeAllowed } from "./profile-in-force.ts";
@@ -69,6 +70,8 @@ export async function startGateway(config: Config, environment: Environment): Pr
   const base = await openBase(config, environment, opening);
   const { audit, recent, gatewayId, kill, world } = base;
   opening.defer(await keepPathFacts(config.state, environment.log));
+  const outlets = await openOutlets(config, { ...environment, ...audit });
+  opening.defer(outlets.stop);
   const { address, webAddresses, counts, live, approvals } = await openDataPlane(config, base, opening);
   const rotation = scheduledRotation(config, environment);
   opening.defer(rotation.stop);

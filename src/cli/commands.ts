@@ -52,6 +52,7 @@ import {
 } from "./incidents.ts";
 import { identityExport } from "./identity.ts";
 import { killDrill, killOffCommand, killOnCommand, killStatus } from "./kill.ts";
+import { outlets, outletsReplay, outletsTest } from "./outlets.ts";
 import { pinsApprove, pinsFingerprint, pinsForget, pinsList } from "./pins.ts";
 import { policyCheck, policyTest } from "./policy.ts";
 import { playbooksApprove, playbooksDeny, playbooksWaiting } from "./proposals.ts";
@@ -111,6 +112,9 @@ export const commands = [
   cryptoPeersAccept,
   egressList,
   egressLift,
+  outlets,
+  outletsTest,
+  outletsReplay,
   pinsList,
   pinsApprove,
   pinsForget,
