@@ -21,6 +21,7 @@ import { delegationSchema } from "./config/delegation.ts";
 import { detectSchema } from "./config/detect.ts";
 import { gateSchema } from "./config/gate.ts";
 import { type Listeners, listenSchema, readListeners } from "./config/listen.ts";
+import { metricsSchema } from "./config/metrics.ts";
 import { pathsSchema } from "./config/paths.ts";
 import { type BundleSettings, bundleSettings, policiesSchema } from "./config/policies.ts";
 import { responseSchema } from "./config/response.ts";
@@ -176,6 +177,7 @@ export const configSchema = z.strictObject({
   paths: pathsSchema,
   audit: auditSchema,
   capture: captureSchema,
+  metrics: metricsSchema,
   detect: detectSchema,
   response: responseSchema,
   ...plannedSections,

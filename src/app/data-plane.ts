@@ -32,6 +32,7 @@ import type { OpenClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
 import type { LiveParts } from "./crypto/live-facts.ts";
 import { renewing } from "./credentials.ts";
+import type { FollowedCalls } from "./metrics/followed-calls.ts";
 import { grantsDesk } from "./grants.ts";
 import type { IdentityRecords } from "./identity-records.ts";
 import { logDesk } from "./log-desk.ts";
@@ -90,6 +91,8 @@ export interface Base {
   readonly digests: Digests;
   readonly subjectOf: AuditLog["subjectOf"];
   readonly tools: ServerTools;
+  /** Times calls; absent where nobody measures them. */
+  readonly calls?: FollowedCalls;
   /** Has `forget` told who was erased from the audit log, as far as they were seen. */
   readonly onErasure: (forget: (ids: readonly string[]) => void) => void;
 }
@@ -301,17 +304,19 @@ async function openServers(
   });
   opening.defer(connected.upstreams.close);
   tools.askThrough(connected.upstreams);
+  const upstreams = meteredUpstreams(connected.upstreams, parts.flows.onExchange);
   const ports: Ports = {
     ...openCapture(config, parts, opening),
     signatures,
-    journal,
+    journal: parts.calls?.journal(journal) ?? journal,
+    ...(parts.calls && { onlooker: parts.calls.onlooker }),
     receipts: parts.receipts,
     digests,
     tools,
     history: parts.history,
     approvals,
     responses: parts.playbooks,
-    upstreams: meteredUpstreams(connected.upstreams, parts.flows.onExchange),
+    upstreams: parts.calls?.upstreams(upstreams) ?? upstreams,
     virtual: namedVirtualServers(virtual),
     sessionKey: await keys.secret("sessions"),
     tasks: taskRegister(),

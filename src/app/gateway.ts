@@ -38,6 +38,7 @@ import { type IncidentDesk, openIncidentDesk } from "./respond/incident-desk.ts"
 import { openPlaybookDesk, type PlaybookDesk } from "./respond/playbook-desk.ts";
 import { loadPlaybooks } from "./respond/playbook-file.ts";
 import { openResponseDesk, type ResponseDesk } from "./respond/response-desk.ts";
+import { type Telemetry, telemetryOf } from "./metrics/telemetry.ts";
 import { issuersOf } from "./roots.ts";
 import { scheduledRotation } from "./scheduled-rotation.ts";
 import { observedPins } from "./signatures/observed-pins.ts";
@@ -56,16 +57,26 @@ export interface Gateway {
   readonly webAddresses: ReadonlyMap<string, string>;
   /** Link to the page with this start's token; undefined if there is none. */
   readonly dashboard: string | undefined;
+  /** `host:port` of the metrics; undefined if there are none. */
+  readonly metrics: string | undefined;
   readonly audit: AuditLog;
   /** Drains, closes the log with a last head, and ends the servers it started. */
   readonly stop: () => Promise<void>;
 }
 
 /** @throws Refusal that says what keeps it from starting; nothing is left open then */
-export async function startGateway(config: Config, environment: Environment): Promise<Gateway> {
+export async function startGateway(config: Config, outside: Environment): Promise<Gateway> {
   await proveLinkCryptography([config.profile]);
   await using opening = new AsyncDisposableStack();
-  const base = await openBase(config, environment, opening);
+  let pinned: WatchedWorld | undefined;
+  const telemetry = telemetryOf(config, {
+    isPinned: (server, tool) => pinned?.current().tools.get(server)?.pinned.has(tool) === true,
+    ...outside,
+  });
+  opening.defer(telemetry.close);
+  const environment = { ...outside, log: telemetry.log };
+  const base = await openBase(config, { ...environment, telemetry }, opening);
+  pinned = base.world;
   const { audit, recent, gatewayId } = base;
   opening.defer(await keepPathFacts(config.state, environment.log));
   const { address, webAddresses, counts, live, approvals } = await openDataPlane(config, base, opening);
@@ -83,6 +94,13 @@ export async function startGateway(config: Config, environment: Environment): Pr
   const sealing = await base.own.keys.secret(approvalsKey);
   const page = await openPage(config, { audit, recent, counts, address, crypto, sealing, ...environment });
   opening.defer(page.close);
+  const metrics = await telemetry.open({
+    crypto,
+    counts,
+    journal: audit.journal,
+    restrictions: base.responses.restrictions,
+    nowUnixMs: clock.nowUnixMs,
+  });
   approvals.shownAt(page.link && new URL(page.link).origin);
   const run = { pid: process.pid, version, listen: address, gateway: gatewayId, startedAtUnixMs };
   await writePrivateFile(
@@ -92,6 +110,7 @@ export async function startGateway(config: Config, environment: Environment): Pr
       ...(config.observes === true && { observes: true }),
       api: page.api,
       ...(page.link !== undefined && { dashboard: page.link }),
+      ...(metrics !== undefined && { metrics: `http://${metrics}/metrics` }),
     }),
   );
   const opened = opening.move();
@@ -99,6 +118,7 @@ export async function startGateway(config: Config, environment: Environment): Pr
     address,
     webAddresses,
     dashboard: page.link,
+    metrics,
     audit,
     stop: () => opened.disposeAsync(),
   };
@@ -107,7 +127,7 @@ export async function startGateway(config: Config, environment: Environment): Pr
 /** Keys, authority, state and log: what there is before anybody is let in. */
 async function openBase(
   config: Config,
-  environment: Environment,
+  { telemetry, ...environment }: Environment & { readonly telemetry: Telemetry },
   opening: AsyncDisposableStack,
 ): Promise<Base & { readonly audit: AuditLog; readonly recent: RecentCalls }> {
   const { clock, log } = environment;
@@ -126,7 +146,7 @@ async function openBase(
   const state = openState(statePaths(config.state).database);
   opening.defer(state.close);
   const recent = recentCalls();
-  const forgetting = new Set<(ids: readonly string[]) => void>([recent.forget]);
+  const forgetting = new Set<(ids: readonly string[]) => void>([recent.forget, telemetry.forget]);
   const onErased = (ids: readonly string[]): void => forgetting.forEach((forget) => forget(ids));
   const { audit, followLog } = await openLog(config, { ...environment, keys, inForce, onErased }, opening);
   // Ours while we hold the log; it names the page's link, which ends with us.
@@ -134,7 +154,7 @@ async function openBase(
   const gatewayId = gatewayIdOf(config.trust_domain);
   const incidents = openIncidents(config, { gatewayId, ...environment }, opening);
   forgetting.add(incidents.forget);
-  const written = new Set<(entry: EntryDraft) => void>([recent.see, incidents.see]);
+  const written = new Set<(entry: EntryDraft) => void>([recent.see, incidents.see, telemetry.written]);
   const journal = observed(audit.journal, written);
   incidents.recordIn(journal);
   const issuers = () => issuersOf(roots.roots());
@@ -162,7 +182,17 @@ async function openBase(
   const receipts = promptReceipts({ folder: statePaths(config.state).log, checkpoint, log });
   const { digests, subjectOf } = audit;
   const onErasure = (forget: (ids: readonly string[]) => void): void => void forgetting.add(forget);
-  const base = { environment, ...judged, records, gatewayId, own, freshKeysSince, followLog };
+  const { calls } = telemetry;
+  const base = {
+    environment,
+    ...judged,
+    ...(calls && { calls }),
+    records,
+    gatewayId,
+    own,
+    freshKeysSince,
+    followLog,
+  };
   return { ...base, audit, recent, digests, subjectOf, receipts, onErasure };
 }
 
