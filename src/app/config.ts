@@ -34,6 +34,7 @@ import {
   stdioServerSchema,
 } from "./config/servers.ts";
 import { signaturesSchema } from "./config/signatures.ts";
+import { tracesSchema } from "./config/traces.ts";
 import { ownSecretSource, signerSchema } from "./config/signer.ts";
 import { surroundingsSections } from "./config/surroundings.ts";
 import { address, durationMs, sizeBytes } from "./config/values.ts";
@@ -177,6 +178,7 @@ export const configSchema = z.strictObject({
   audit: auditSchema,
   capture: captureSchema,
   metrics: metricsSchema,
+  traces: tracesSchema,
   detect: detectSchema,
   response: responseSchema,
   ...plannedSections,

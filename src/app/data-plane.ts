@@ -272,7 +272,7 @@ async function openServers(
   opening: AsyncDisposableStack,
 ): Promise<Behind> {
   const { own, world, environment, gatewayId, standing, peers, delegations, digests, tools } = parts;
-  const { keys, journal } = own;
+  const { keys } = own;
   const virtual = joinServers(config, {
     handle: (received) => handle(received, world.current(), ports),
     world: world.current,
@@ -304,19 +304,16 @@ async function openServers(
   });
   opening.defer(connected.upstreams.close);
   tools.askThrough(connected.upstreams);
-  const upstreams = meteredUpstreams(connected.upstreams, parts.flows.onExchange);
   const ports: Ports = {
     ...openCapture(config, parts, opening),
     signatures,
-    journal: parts.calls?.journal(journal) ?? journal,
-    ...(parts.calls && { onlooker: parts.calls.onlooker }),
+    ...measuredPorts(parts, connected.upstreams),
     receipts: parts.receipts,
     digests,
     tools,
     history: parts.history,
     approvals,
     responses: parts.playbooks,
-    upstreams: parts.calls?.upstreams(upstreams) ?? upstreams,
     virtual: namedVirtualServers(virtual),
     sessionKey: await keys.secret("sessions"),
     tasks: taskRegister(),
@@ -328,6 +325,20 @@ async function openServers(
   };
   const workloads = workloadEnrolment(config, environment.clock);
   return { connected, store: grants.store, signatures, approvals, ports, workloads };
+}
+
+/** The log and the servers, as the path of a call uses them: what passes is measured. */
+function measuredPorts(
+  { own: { journal }, flows, calls }: Base & Watched,
+  connected: NamedUpstreams,
+): Pick<Ports, "journal" | "upstreams" | "onlooker"> {
+  const upstreams = meteredUpstreams(connected, flows.onExchange);
+  if (calls === undefined) return { journal, upstreams };
+  return {
+    journal: calls.journal(journal),
+    upstreams: calls.upstreams(upstreams),
+    onlooker: calls.onlooker,
+  };
 }
 
 /** What callers were granted at servers' authorization servers. */

@@ -78,7 +78,12 @@ export async function startGateway(config: Config, outside: Environment): Promis
   pinned = base.world;
   const { audit, recent, gatewayId } = base;
   opening.defer(await keepPathFacts(config.state, environment.log));
-  const { address, webAddresses, counts, live, approvals } = await openDataPlane(config, base, opening);
+  const { calls } = telemetry;
+  const { address, webAddresses, counts, live, approvals } = await openDataPlane(
+    config,
+    { ...base, ...(calls && { calls }) },
+    opening,
+  );
   const rotation = scheduledRotation(config, environment);
   opening.defer(rotation.stop);
   const { clock } = environment;
@@ -181,17 +186,7 @@ async function openBase(
   const receipts = promptReceipts({ folder: statePaths(config.state).log, checkpoint, log });
   const { digests, subjectOf } = audit;
   const onErasure = (forget: (ids: readonly string[]) => void): void => void forgetting.add(forget);
-  const { calls } = telemetry;
-  const base = {
-    environment,
-    ...judged,
-    ...(calls && { calls }),
-    records,
-    gatewayId,
-    own,
-    freshKeysSince,
-    followLog,
-  };
+  const base = { environment, ...judged, records, gatewayId, own, freshKeysSince, followLog };
   return { ...base, audit, recent, digests, subjectOf, receipts, onErasure };
 }
 

@@ -33,7 +33,7 @@ export function readExposition(text: string): Exposition {
     }
     if (/^# HELP [a-zA-Z_:][a-zA-Z0-9_:]* \S/.test(line) || line === "") continue;
     const sample = readSample(line);
-    const key = `${sample.name} ${JSON.stringify(Object.entries(sample.labels).toSorted())}`;
+    const key = `${sample.name} ${written(sample.labels)}`;
     if (seen.has(key)) throw new Error(`twice: ${key}`);
     seen.add(key);
     if (family === undefined || !isOf(family, families.get(family), sample.name))
@@ -41,13 +41,17 @@ export function readExposition(text: string): Exposition {
     samples.push(sample);
   }
   checkHistograms(families, samples);
-  const same = (a: Sample["labels"], b: Sample["labels"]): boolean =>
-    JSON.stringify(Object.entries(a).toSorted()) === JSON.stringify(Object.entries(b).toSorted());
   return {
     families,
     samples,
-    value: (name, labels) => samples.find((each) => each.name === name && same(each.labels, labels))?.value,
+    value: (name, labels) =>
+      samples.find((each) => each.name === name && written(each.labels) === written(labels))?.value,
   };
+}
+
+/** The same text for the same labels, in whatever order. */
+function written(labels: Sample["labels"]): string {
+  return JSON.stringify(Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function isOf(family: string, type: string | undefined, name: string): boolean {
@@ -91,7 +95,7 @@ function checkHistograms(families: ReadonlyMap<string, string>, samples: readonl
     if (type !== "histogram") continue;
     const buckets = Map.groupBy(
       samples.filter((each) => each.name === `${name}_bucket`),
-      ({ labels: { le: _, ...rest } }) => JSON.stringify(rest),
+      ({ labels }) => JSON.stringify({ ...labels, le: undefined }),
     );
     for (const [labels, all] of buckets) {
       const values = all.map(({ value }) => value);

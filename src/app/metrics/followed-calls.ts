@@ -2,6 +2,8 @@
 import type { Answer, Journaled, Read, Received } from "../../gate/call.ts";
 import type { CallOnlooker, Journal, Upstreams } from "../../gate/ports.ts";
 import type { EntryDraft } from "../../model/entry.ts";
+import type { SpanContext } from "./call-spans.ts";
+import type { TracedCalls } from "./traced-calls.ts";
 
 /** Times are of a clock that only goes forward, in milliseconds. */
 interface Moments {
@@ -17,6 +19,8 @@ interface Moments {
   answeredMs?: number;
   /** What the server sent is no stream: nothing came after that. */
   isWhole?: boolean;
+  /** What its server was told of its trace; absent before it was sent on, and null for a call that isn't traced. */
+  trace?: SpanContext | null;
 }
 
 export interface EndedCall extends Readonly<Moments> {
@@ -39,8 +43,11 @@ export interface FollowedCalls {
 /** A call that is older than so many others is counted by how it ends alone. */
 const maxUnderWay = 20_000;
 
+/** What is to be told to servers of the traces that calls belong to. */
+type Tracing = Pick<TracedCalls, "contextOf" | "departing">;
+
 /** @param onEnded INVARIANT: never throws; calls don't depend on it */
-export function followCalls(onEnded: OnEnded): FollowedCalls {
+export function followCalls(onEnded: OnEnded, traces?: Tracing): FollowedCalls {
   const underWay = new Map<string, Moments>();
   return {
     onlooker: {
@@ -73,14 +80,19 @@ export function followCalls(onEnded: OnEnded): FollowedCalls {
     }),
     upstreams: (upstreams) => ({
       ...upstreams,
-      forward: (call) => timed(call, upstreams, underWay.get(call.id)),
+      forward: (call) => {
+        const moments = underWay.get(call.id);
+        // What the gateway itself asks in a caller's session is none of the call's.
+        if (moments === undefined || call.isOwn === true) return upstreams.forward(call);
+        const trace = traces?.contextOf(call);
+        moments.trace = trace ?? null;
+        return timed(traces?.departing(call, trace) ?? call, upstreams, moments);
+      },
     }),
   };
 }
 
-async function timed(call: Journaled, { forward }: Upstreams, moments: Moments | undefined): Promise<Answer> {
-  // What the gateway itself asks in a caller's session is none of the call's.
-  if (moments === undefined || call.isOwn === true) return await forward(call);
+async function timed(call: Journaled, { forward }: Upstreams, moments: Moments): Promise<Answer> {
   moments.forwardedMs = performance.now();
   try {
     const answer = await forward(call);

@@ -11,6 +11,8 @@ export interface Standing {
   readonly journal: { readonly size: () => number; readonly head: () => JournalHead | null };
   readonly restrictions: () => readonly Restriction[];
   readonly nowUnixMs: () => number;
+  /** Absent where no calls are traced. */
+  readonly spans?: () => { readonly sent: number; readonly dropped: number };
 }
 
 export function setGauges(metrics: Metrics, standing: Standing): void {
@@ -34,6 +36,11 @@ export function setGauges(metrics: Metrics, standing: Standing): void {
       ({ kind }) => ({ action: kind }),
     ),
   );
+  const { sent, dropped } = standing.spans?.() ?? { sent: 0, dropped: 0 };
+  metrics.take("latticegate_trace_spans_total", [
+    { labels: { result: "sent" }, value: sent },
+    { labels: { result: "dropped" }, value: dropped },
+  ]);
   const folded = [...metrics.folded()].filter(([, value]) => value > 0);
   metrics.take(
     "latticegate_folded_total",

@@ -103,6 +103,11 @@ export const metricTable = {
     help: "Calls that a server couldn't be given, or didn't answer.",
     labels: ["server"],
   },
+  latticegate_trace_spans_total: {
+    kind: "counter",
+    help: "Spans that were sent to the collector, or dropped since it didn't take them.",
+    labels: ["result"],
+  },
   latticegate_folded_total: {
     kind: "counter",
     help: "Observations whose labels became other, since a metric had all the series it may have.",
