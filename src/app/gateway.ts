@@ -232,6 +232,7 @@ async function openJudging(
   responses.onChange(world.restrain);
   responses.sweep(); // What was over while no gateway ran.
   const playbooks = openPlaybookDesk({
+    database,
     playbooks: () => inUse,
     responses,
     world: world.current,
@@ -239,6 +240,7 @@ async function openJudging(
     clock,
     log,
   });
+  opening.defer(playbooks.stop);
   tools.freezeBy((server) => world.current().tools.get(server)?.otherwise === "frozen");
   tools.onChange(world.refresh);
   policies.onChange(world.refresh);

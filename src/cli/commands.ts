@@ -53,6 +53,8 @@ import {
 import { identityExport } from "./identity.ts";
 import { pinsApprove, pinsFingerprint, pinsForget, pinsList } from "./pins.ts";
 import { policyCheck, policyTest } from "./policy.ts";
+import { playbooksApprove, playbooksDeny, playbooksWaiting } from "./proposals.ts";
+import { playbooksCheck, playbooksList, playbooksShow, playbooksTry } from "./playbooks.ts";
 import {
   policyBundleFollow,
   policyBundleHistory,
@@ -136,6 +138,13 @@ export const commands = [
   responseRenew,
   signer,
   signerInit,
+  playbooksList,
+  playbooksShow,
+  playbooksCheck,
+  playbooksTry,
+  playbooksWaiting,
+  playbooksApprove,
+  playbooksDeny,
   auditTail,
   auditShow,
   auditQuery,
