@@ -41,6 +41,7 @@ import { loadPlaybooks } from "./respond/playbook-file.ts";
 import { killFileOf } from "./respond/kill-operations.ts";
 import { type KillSwitch, openKillSwitch } from "./respond/kill-switch.ts";
 import { openResponseDesk, type ResponseDesk } from "./respond/response-desk.ts";
+import { type Telemetry, telemetryOf } from "./metrics/telemetry.ts";
 import { issuersOf } from "./roots.ts";
 import { scheduledRotation } from "./scheduled-rotation.ts";
 import { observedPins } from "./signatures/observed-pins.ts";
@@ -58,21 +59,36 @@ export interface Gateway {
   readonly webAddresses: ReadonlyMap<string, string>;
   /** Link to the page with this start's token; undefined if there is none. */
   readonly dashboard: string | undefined;
+  /** `host:port` of the metrics; undefined if there are none. */
+  readonly metrics: string | undefined;
   readonly audit: AuditLog;
   /** Drains, closes the log with a last head, and ends the servers it started. */
   readonly stop: () => Promise<void>;
 }
 
 /** @throws Refusal that says what keeps it from starting; nothing is left open then */
-export async function startGateway(config: Config, environment: Environment): Promise<Gateway> {
+export async function startGateway(config: Config, outside: Environment): Promise<Gateway> {
   await proveLinkCryptography([config.profile]);
   await using opening = new AsyncDisposableStack();
-  const base = await openBase(config, environment, opening);
+  let pinned: WatchedWorld | undefined;
+  const telemetry = telemetryOf(config, {
+    isPinned: (server, tool) => pinned?.current().tools.get(server)?.pinned.has(tool) === true,
+    ...outside,
+  });
+  opening.defer(telemetry.close);
+  const environment = { ...outside, log: telemetry.log };
+  const base = await openBase(config, { ...environment, telemetry }, opening);
+  pinned = base.world;
   const { audit, recent, gatewayId, kill, world } = base;
   opening.defer(await keepPathFacts(config.state, environment.log));
   const outlets = await openOutlets(config, { ...environment, ...audit });
   opening.defer(outlets.stop);
-  const { address, webAddresses, counts, live, approvals } = await openDataPlane(config, base, opening);
+  const { calls } = telemetry;
+  const { address, webAddresses, counts, live, approvals } = await openDataPlane(
+    config,
+    { ...base, ...(calls && { calls }) },
+    opening,
+  );
   const rotation = scheduledRotation(config, environment);
   opening.defer(rotation.stop);
   const { clock } = environment;
@@ -100,6 +116,13 @@ export async function startGateway(config: Config, environment: Environment): Pr
     kill.on("signal", { by: "operator:signal", because: "A signal said so." });
     world.restrain();
   });
+  const metrics = await telemetry.open({
+    crypto,
+    counts,
+    journal: audit.journal,
+    restrictions: base.responses.restrictions,
+    nowUnixMs: clock.nowUnixMs,
+  });
   approvals.shownAt(page.link && new URL(page.link).origin);
   const run = { pid: process.pid, version, listen: address, gateway: gatewayId, startedAtUnixMs };
   await writePrivateFile(
@@ -110,6 +133,7 @@ export async function startGateway(config: Config, environment: Environment): Pr
       ...(environment.onKill && { hearsKillSignal: true }),
       api: page.api,
       ...(page.link !== undefined && { dashboard: page.link }),
+      ...(metrics !== undefined && { metrics: `http://${metrics}/metrics` }),
     }),
   );
   const opened = opening.move();
@@ -117,6 +141,7 @@ export async function startGateway(config: Config, environment: Environment): Pr
     address,
     webAddresses,
     dashboard: page.link,
+    metrics,
     audit,
     stop: () => opened.disposeAsync(),
   };
@@ -125,7 +150,7 @@ export async function startGateway(config: Config, environment: Environment): Pr
 /** Keys, authority, state and log: what there is before anybody is let in. */
 async function openBase(
   config: Config,
-  environment: Environment,
+  { telemetry, ...environment }: Environment & { readonly telemetry: Telemetry },
   opening: AsyncDisposableStack,
 ): Promise<Base & { readonly audit: AuditLog; readonly recent: RecentCalls; readonly kill: KillSwitch }> {
   const { clock, log } = environment;
@@ -144,7 +169,7 @@ async function openBase(
   const state = openState(statePaths(config.state).database);
   opening.defer(state.close);
   const recent = recentCalls();
-  const forgetting = new Set<(ids: readonly string[]) => void>([recent.forget]);
+  const forgetting = new Set<(ids: readonly string[]) => void>([recent.forget, telemetry.forget]);
   const onErased = (ids: readonly string[]): void => forgetting.forEach((forget) => forget(ids));
   const { audit, followLog } = await openLog(config, { ...environment, keys, inForce, onErased }, opening);
   // Ours while we hold the log; it names the page's link, which ends with us.
@@ -152,7 +177,7 @@ async function openBase(
   const gatewayId = gatewayIdOf(config.trust_domain);
   const incidents = openIncidents(config, { gatewayId, ...environment }, opening);
   forgetting.add(incidents.forget);
-  const written = new Set<(entry: EntryDraft) => void>([recent.see, incidents.see]);
+  const written = new Set<(entry: EntryDraft) => void>([recent.see, incidents.see, telemetry.written]);
   const journal = observed(audit.journal, written);
   incidents.recordIn(journal);
   const issuers = () => issuersOf(roots.roots());
