@@ -33,7 +33,6 @@ import {
   stdioServerSchema,
 } from "./config/servers.ts";
 import { signaturesSchema } from "./config/signatures.ts";
-import { responseSchema } from "./config/response.ts";
 import { ownSecretSource, signerSchema } from "./config/signer.ts";
 import { surroundingsSections } from "./config/surroundings.ts";
 import { address, durationMs, sizeBytes } from "./config/values.ts";
