@@ -64,6 +64,7 @@ import { policyDiff } from "./policy-diff.ts";
 import { policyExplain } from "./policy-explain.ts";
 import { policyReach } from "./policy-reach.ts";
 import { policyReport, policySuggest } from "./policy-suggest.ts";
+import { respond, responseLift, responseList, responseRenew, responseShow } from "./response.ts";
 import { signer, signerInit } from "./signer.ts";
 import { status } from "./status.ts";
 import { toolsSign } from "./tools-sign.ts";
@@ -128,6 +129,11 @@ export const commands = [
   incidentsSuppress,
   incidentsSuppressions,
   incidentsLiftSuppression,
+  respond,
+  responseList,
+  responseShow,
+  responseLift,
+  responseRenew,
   signer,
   signerInit,
   auditTail,

@@ -57,13 +57,25 @@ export const signalType: TypeSpec = {
     server: "string",
     tool: "string",
     source: "string",
+    rule: "string",
   },
 };
 
 /** Its values, as `signalType` has them. */
-export function signalFacts({ kind, score, isHard, evidence, about, source }: Signal) {
+export function signalFacts({ kind, score, isHard, evidence, about, source, rule }: Signal) {
   const { caller = "", session = "", server = "", tool = "" } = about;
-  return { kind, score, hard: isHard, evidence, caller, session, server, tool, source: source ?? "" };
+  return {
+    kind,
+    score,
+    hard: isHard,
+    evidence,
+    caller,
+    session,
+    server,
+    tool,
+    source: source ?? "",
+    rule: rule ?? "",
+  };
 }
 
 /** Whether what sets it off is a call that can still be refused: then its condition may read all of the call. */

@@ -20,7 +20,7 @@ export interface Signal {
   readonly about: Scope;
   /** In whose answer what is done now was found: `server/tool`. */
   readonly source?: string;
-  /** Of `denied`: the rule that refused it; of `refused`: the reason. */
+  /** Of `denied`: the rule that refused it; of `refused`: the reason; of `regression`: `refuse` or `flag`, what became of the link. */
   readonly rule?: string;
   /** One sentence for people; values are masked. */
   readonly says: string;

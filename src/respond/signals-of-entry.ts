@@ -159,7 +159,7 @@ const confidences = [
 ] as const;
 
 function regressionSignals(entry: EntryDraft): readonly Signal[] {
-  const { regressions = "", evidence, direction } = entry.facts;
+  const { regressions = "", evidence, direction, verdict } = entry.facts;
   const surest = confidences.find(([confidence]) => regressions.includes(`:${confidence}`));
   return [
     made(entry, {
@@ -169,6 +169,7 @@ function regressionSignals(entry: EntryDraft): readonly Signal[] {
       score: surest?.[1] ?? 0.3,
       isHard: surest?.[0] === "high",
       ...(evidence === "unproven" && { evidence }),
+      ...(verdict !== undefined && { rule: verdict }),
     }),
   ];
 }
