@@ -38,6 +38,10 @@ const parts = {
     what: "the model of flows: made again, and measured on benign flows held back and attacks",
     args: test("test/acceptance/detect-flows.test.ts"),
   },
+  "attack-day": {
+    what: "a day of attacks among all recorded benign sessions: incidents, and what was stopped, as a table",
+    args: test("test/acceptance/attack-day.test.ts"),
+  },
   "log-life": {
     what: "a log through new keys, renewals, retention and restarts; and copied while it is written",
     args: test(
