@@ -38,6 +38,10 @@ const parts = {
     what: "the model of flows: made again, and measured on benign flows held back and attacks",
     args: test("test/acceptance/detect-flows.test.ts"),
   },
+  "attack-day": {
+    what: "a day of attacks among all recorded benign sessions: incidents, and what was stopped, as a table",
+    args: test("test/acceptance/attack-day.test.ts"),
+  },
   "log-life": {
     what: "a log through new keys, renewals, retention and restarts; and copied while it is written",
     args: test(
@@ -103,6 +107,10 @@ const parts = {
   "log-keys": {
     what: "the audit log's keys rotated, with its process dying at every step",
     args: test("test/acceptance/log-rotation.test.ts"),
+  },
+  outlets: {
+    what: "a SIEM that is down for an hour and killed in the middle: rsyslog over TLS misses nothing of 10,000 events",
+    args: test("test/acceptance/outlets.test.ts"),
   },
   "third-party": {
     what: "our logs read by others: a second reading of the formats, and Go's x/mod",

@@ -32,6 +32,7 @@ import type { OpenClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
 import type { LiveParts } from "./crypto/live-facts.ts";
 import { renewing } from "./credentials.ts";
+import type { FollowedCalls } from "./metrics/followed-calls.ts";
 import { grantsDesk } from "./grants.ts";
 import type { IdentityRecords } from "./identity-records.ts";
 import { logDesk } from "./log-desk.ts";
@@ -93,6 +94,8 @@ export interface Base {
   readonly digests: Digests;
   readonly subjectOf: AuditLog["subjectOf"];
   readonly tools: ServerTools;
+  /** Times calls; absent where nobody measures them. */
+  readonly calls?: FollowedCalls;
   /** Has `forget` told who was erased from the audit log, as far as they were seen. */
   readonly onErasure: (forget: (ids: readonly string[]) => void) => void;
 }
@@ -241,7 +244,7 @@ async function openServers(
   opening: AsyncDisposableStack,
 ): Promise<Behind> {
   const { own, world, environment, gatewayId, standing, peers, delegations, digests, tools } = parts;
-  const { keys, journal } = own;
+  const { keys } = own;
   const virtual = joinServers(config, {
     handle: (received) => handle(received, world.current(), ports),
     world: world.current,
@@ -276,14 +279,13 @@ async function openServers(
   const ports: Ports = {
     ...openCapture(config, parts, opening),
     signatures,
-    journal,
+    ...measuredPorts(parts, connected.upstreams),
     receipts: parts.receipts,
     digests,
     tools,
     history: parts.history,
     approvals,
     responses: parts.playbooks,
-    upstreams: meteredUpstreams(connected.upstreams, parts.flows.onExchange),
     virtual: namedVirtualServers(virtual),
     sessionKey: await keys.secret("sessions"),
     tasks: taskRegister(),
@@ -295,6 +297,20 @@ async function openServers(
   };
   const workloads = workloadEnrolment(config, environment.clock);
   return { connected, store: grants.store, signatures, approvals, ports, workloads };
+}
+
+/** The log and the servers, as the path of a call uses them: what passes is measured. */
+function measuredPorts(
+  { own: { journal }, flows, calls }: Base & Watched,
+  connected: NamedUpstreams,
+): Pick<Ports, "journal" | "upstreams" | "onlooker"> {
+  const upstreams = meteredUpstreams(connected, flows.onExchange);
+  if (calls === undefined) return { journal, upstreams };
+  return {
+    journal: calls.journal(journal),
+    upstreams: calls.upstreams(upstreams),
+    onlooker: calls.onlooker,
+  };
 }
 
 /** What callers were granted at servers' authorization servers. */

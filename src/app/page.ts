@@ -17,6 +17,7 @@ import type { Config, ServerConfig } from "./config.ts";
 import type { LiveDocument } from "./crypto/live-document.ts";
 import { listen } from "../host/net/listen.ts";
 import { profileInForce } from "./profile-in-force.ts";
+import { proposalRouteNames, proposalRoutes } from "./respond/proposal-routes.ts";
 import { killRoutes } from "./respond/kill-routes.ts";
 import { responseRoutes } from "./respond/response-routes.ts";
 import { toolRoutes } from "./tools/tool-routes.ts";
@@ -66,17 +67,28 @@ export async function openPage(config: Config, shown: Shown): Promise<Page> {
   const approvals = approvalRoutes(held);
   const kill = killRoutes(config, shown.clock);
   const responses = responseRoutes({ config, clock: shown.clock });
+  const proposals = proposalRoutes({ state: config.state, clock: shown.clock, people });
   const token = randomBytes(24).toString("base64url");
   const server = dashboard({
     ...(hasPage && { page: fileURLToPath(new URL(path.join("..", "..", "web", "dist"), import.meta.url)) }),
     token,
-    people: { nameOf: (given) => personOf(given, people), may: approvalRouteNames },
+    people: {
+      nameOf: (given) => personOf(given, people),
+      may: new Set([...approvalRouteNames, ...proposalRouteNames]),
+    },
     log: shown.log,
-    changes: { ...tools.changes, ...approvals.changes, ...responses.changes, ...kill.changes },
+    changes: {
+      ...tools.changes,
+      ...approvals.changes,
+      ...responses.changes,
+      ...proposals.changes,
+      ...kill.changes,
+    },
     routes: {
       ...tools.routes,
       ...approvals.routes,
       ...responses.routes,
+      ...proposals.routes,
       ...kill.routes,
       status: () => status(config, shown, startedAtUnixMs),
       crypto: shown.crypto,

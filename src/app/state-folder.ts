@@ -38,6 +38,8 @@ const names = {
   manifest: "manifest.json",
   captured: "captured",
   kill: "kill",
+  outlets: "outlets.sqlite",
+  deadLetters: "dead-letters",
 } as const;
 
 export type StatePaths = Readonly<Record<keyof typeof names, string>>;

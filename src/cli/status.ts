@@ -1,6 +1,7 @@
 /** `latticegate status` */
 import { runningGateway } from "../app/certificate-authority.ts";
 import { loadConfig } from "../app/config.ts";
+import { outletFindings } from "../app/outlets/doctor-outlets.ts";
 import { pathFactText, readPathFacts } from "../app/path-facts.ts";
 import { bundleFindings } from "../app/policy/doctor-bundle.ts";
 import { signerHealth } from "../app/signer/gateway-signer.ts";
@@ -34,6 +35,8 @@ export const status = {
     for (const fact of await readPathFacts(config.state)) call.out(`Path      to ${pathFactText(fact)}`);
     for (const { text } of bundleFindings({ config, clock: systemClock }))
       call.out(`Policies  ${shown(text)}`);
+    for (const { level, text } of await outletFindings(config))
+      if (level !== "ok") call.out(`Outlet    ${text}`);
     const incidents = await reportedIncidents(config.state);
     for (const { kind, spiffe_id: by, at } of incidents) {
       call.out(`Log       ${kind} reported by ${by} at ${at}: see "latticegate audit witnesses"`);

@@ -34,6 +34,7 @@ export async function handle(received: Received, found: World, ports: Ports): Pr
   let world = found;
   let call: Received & Partial<Read> = received;
   let departure: Departure;
+  ports.onlooker?.begun(received);
   try {
     const identified = (call = identify(received, world));
     const represented = (call = delegated(identified, world, ports));
@@ -62,6 +63,7 @@ export async function handle(received: Received, found: World, ports: Ports): Pr
   let mark: Mark | undefined;
   try {
     const entry = outcomeEntry(call, departure.ending, ports.clock.nowUnixMs());
+    ports.onlooker?.ended(call, entry);
     ports.history?.settle(call.id, endOf({ outcome: entry.outcome, answer: entry.facts["answer"] }));
     const { index } = await ports.journal.append(entry);
     mark = await markFor(call, { index, takes: departure.isResult === true }, ports);
