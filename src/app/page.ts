@@ -92,14 +92,7 @@ export async function openPage(config: Config, shown: Shown): Promise<Page> {
       ...kill.routes,
       status: () => status(config, shown, startedAtUnixMs),
       crypto: shown.crypto,
-      calls: (query) => {
-        const asked = Number(query.get("limit") ?? 50);
-        return {
-          calls: shown.recent.list(
-            Number.isInteger(asked) ? Math.min(Math.max(asked, 1), maxCallsListed) : 50,
-          ),
-        };
-      },
+      calls: (query) => ({ calls: shown.recent.list(howMany(query)) }),
     },
   });
   const address = await listen(server, hasPage ? config.dashboard : apiAddress);
@@ -112,6 +105,11 @@ export async function openPage(config: Config, shown: Shown): Promise<Page> {
       server.closeAllConnections();
     },
   };
+}
+
+function howMany(query: URLSearchParams): number {
+  const asked = Number(query.get("limit") ?? 50);
+  return Number.isInteger(asked) ? Math.min(Math.max(asked, 1), maxCallsListed) : 50;
 }
 
 /** Arguments and paths may hold tokens: the page names the program and the host. */
