@@ -67,23 +67,13 @@ export interface Gateway {
 export async function startGateway(config: Config, outside: Environment): Promise<Gateway> {
   await proveLinkCryptography([config.profile]);
   await using opening = new AsyncDisposableStack();
-  let pinned: WatchedWorld | undefined;
-  const telemetry = telemetryOf(config, {
-    isPinned: (server, tool) => pinned?.current().tools.get(server)?.pinned.has(tool) === true,
-    ...outside,
-  });
-  opening.defer(telemetry.close);
+  const { telemetry, heed } = openTelemetry(config, outside, opening);
   const environment = { ...outside, log: telemetry.log };
   const base = await openBase(config, { ...environment, telemetry }, opening);
-  pinned = base.world;
+  heed(base.world);
   const { audit, recent, gatewayId } = base;
   opening.defer(await keepPathFacts(config.state, environment.log));
-  const { calls } = telemetry;
-  const { address, webAddresses, counts, live, approvals } = await openDataPlane(
-    config,
-    { ...base, ...(calls && { calls }) },
-    opening,
-  );
+  const { address, webAddresses, counts, live, approvals } = await openDataPlane(config, base, opening);
   const rotation = scheduledRotation(config, environment);
   opening.defer(rotation.stop);
   const { clock } = environment;
@@ -98,13 +88,7 @@ export async function startGateway(config: Config, outside: Environment): Promis
   const sealing = await base.own.keys.secret(approvalsKey);
   const page = await openPage(config, { audit, recent, counts, address, crypto, sealing, ...environment });
   opening.defer(page.close);
-  const metrics = await telemetry.open({
-    crypto,
-    counts,
-    journal: audit.journal,
-    restrictions: base.responses.restrictions,
-    nowUnixMs: clock.nowUnixMs,
-  });
+  const metrics = await telemetry.open({ crypto, counts, ...base, ...clock });
   approvals.shownAt(page.link && new URL(page.link).origin);
   const run = { pid: process.pid, version, listen: address, gateway: gatewayId, startedAtUnixMs };
   await writePrivateFile(
@@ -128,12 +112,32 @@ export async function startGateway(config: Config, outside: Environment): Promis
   };
 }
 
+interface OpenBase extends Base {
+  readonly audit: AuditLog;
+  readonly recent: RecentCalls;
+  readonly incidents: IncidentDesk;
+}
+
+/** What metrics and traces are made of; `heed` says which tools are known. */
+function openTelemetry(
+  config: Config,
+  { log }: Environment,
+  opening: AsyncDisposableStack,
+): { readonly telemetry: Telemetry; readonly heed: (world: WatchedWorld) => void } {
+  let watched: WatchedWorld | undefined;
+  const isPinned = (server: string, tool: string): boolean =>
+    watched?.current().tools.get(server)?.pinned.has(tool) === true;
+  const telemetry = telemetryOf(config, { isPinned, log });
+  opening.defer(telemetry.close);
+  return { telemetry, heed: (world) => void (watched = world) };
+}
+
 /** Keys, authority, state and log: what there is before anybody is let in. */
 async function openBase(
   config: Config,
   { telemetry, ...environment }: Environment & { readonly telemetry: Telemetry },
   opening: AsyncDisposableStack,
-): Promise<Base & { readonly audit: AuditLog; readonly recent: RecentCalls }> {
+): Promise<OpenBase> {
   const { clock, log } = environment;
   const { keys, close } = await openConfigKeys(config, log);
   // Closed last: the log's last head is still to be signed.
@@ -187,7 +191,7 @@ async function openBase(
   const { digests, subjectOf } = audit;
   const onErasure = (forget: (ids: readonly string[]) => void): void => void forgetting.add(forget);
   const base = { environment, ...judged, records, gatewayId, own, freshKeysSince, followLog };
-  return { ...base, audit, recent, digests, subjectOf, receipts, onErasure };
+  return { ...base, ...telemetry.calls, audit, recent, incidents, digests, subjectOf, receipts, onErasure };
 }
 
 interface Judging extends Environment {
