@@ -38,6 +38,10 @@ const parts = {
     what: "the model of flows: made again, and measured on benign flows held back and attacks",
     args: test("test/acceptance/detect-flows.test.ts"),
   },
+  "attack-day": {
+    what: "a day of attacks among all recorded benign sessions: incidents, and what was stopped, as a table",
+    args: test("test/acceptance/attack-day.test.ts"),
+  },
   "log-life": {
     what: "a log through new keys, renewals, retention and restarts; and copied while it is written",
     args: test(
@@ -69,6 +73,10 @@ const parts = {
   limits: {
     what: "a limit of ten against a hundred calls at once, and with the gateway killed in the middle",
     args: test("test/acceptance/limits.test.ts"),
+  },
+  response: {
+    what: "one caller's tool quarantined under everybody's load: nothing else is refused or fails",
+    args: test("test/acceptance/response.test.ts"),
   },
   replay: {
     what: "100,000 recorded calls judged again by other rules, against a judge who knows them",

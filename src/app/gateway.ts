@@ -34,7 +34,13 @@ import { openOutlets } from "./outlets/open-outlets.ts";
 import { openPage } from "./page.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { comebackTerms, followConfig, inForceOf, mustBeAllowed } from "./profile-in-force.ts";
+import { type IncidentDesk, openIncidentDesk } from "./respond/incident-desk.ts";
+import { openPlaybookDesk, type PlaybookDesk } from "./respond/playbook-desk.ts";
+import { loadPlaybooks } from "./respond/playbook-file.ts";
+import { killFileOf } from "./respond/kill-operations.ts";
+import { type KillSwitch, openKillSwitch } from "./respond/kill-switch.ts";
 import { openResponseDesk, type ResponseDesk } from "./respond/response-desk.ts";
+import { type Telemetry, telemetryOf } from "./metrics/telemetry.ts";
 import { issuersOf } from "./roots.ts";
 import { scheduledRotation } from "./scheduled-rotation.ts";
 import { observedPins } from "./signatures/observed-pins.ts";
@@ -52,21 +58,36 @@ export interface Gateway {
   readonly webAddresses: ReadonlyMap<string, string>;
   /** Link to the page with this start's token; undefined if there is none. */
   readonly dashboard: string | undefined;
+  /** `host:port` of the metrics; undefined if there are none. */
+  readonly metrics: string | undefined;
   readonly audit: AuditLog;
   /** Drains, closes the log with a last head, and ends the servers it started. */
   readonly stop: () => Promise<void>;
 }
 
 /** @throws Refusal that says what keeps it from starting; nothing is left open then */
-export async function startGateway(config: Config, environment: Environment): Promise<Gateway> {
+export async function startGateway(config: Config, outside: Environment): Promise<Gateway> {
   await proveLinkCryptography([config.profile]);
   await using opening = new AsyncDisposableStack();
-  const base = await openBase(config, environment, opening);
-  const { audit, recent, gatewayId } = base;
+  let pinned: WatchedWorld | undefined;
+  const telemetry = telemetryOf(config, {
+    isPinned: (server, tool) => pinned?.current().tools.get(server)?.pinned.has(tool) === true,
+    ...outside,
+  });
+  opening.defer(telemetry.close);
+  const environment = { ...outside, log: telemetry.log };
+  const base = await openBase(config, { ...environment, telemetry }, opening);
+  pinned = base.world;
+  const { audit, recent, gatewayId, kill, world } = base;
   opening.defer(await keepPathFacts(config.state, environment.log));
   const outlets = await openOutlets(config, { ...environment, ...audit });
   opening.defer(outlets.stop);
-  const { address, webAddresses, counts, live, approvals } = await openDataPlane(config, base, opening);
+  const { calls } = telemetry;
+  const { address, webAddresses, counts, live, approvals } = await openDataPlane(
+    config,
+    { ...base, ...(calls && { calls }) },
+    opening,
+  );
   const rotation = scheduledRotation(config, environment);
   opening.defer(rotation.stop);
   const { clock } = environment;
@@ -79,8 +100,28 @@ export async function startGateway(config: Config, environment: Environment): Pr
       version,
     });
   const sealing = await base.own.keys.secret(approvalsKey);
-  const page = await openPage(config, { audit, recent, counts, address, crypto, sealing, ...environment });
+  const page = await openPage(config, {
+    audit,
+    recent,
+    counts,
+    address,
+    crypto,
+    sealing,
+    kills: kill.standing,
+    ...environment,
+  });
   opening.defer(page.close);
+  environment.onKill?.(() => {
+    kill.on("signal", { by: "operator:signal", because: "A signal said so." });
+    world.restrain();
+  });
+  const metrics = await telemetry.open({
+    crypto,
+    counts,
+    journal: audit.journal,
+    restrictions: base.responses.restrictions,
+    nowUnixMs: clock.nowUnixMs,
+  });
   approvals.shownAt(page.link && new URL(page.link).origin);
   const run = { pid: process.pid, version, listen: address, gateway: gatewayId, startedAtUnixMs };
   await writePrivateFile(
@@ -88,8 +129,10 @@ export async function startGateway(config: Config, environment: Environment): Pr
     JSON.stringify({
       ...run,
       ...(config.observes === true && { observes: true }),
+      ...(environment.onKill && { hearsKillSignal: true }),
       api: page.api,
       ...(page.link !== undefined && { dashboard: page.link }),
+      ...(metrics !== undefined && { metrics: `http://${metrics}/metrics` }),
     }),
   );
   const opened = opening.move();
@@ -97,6 +140,7 @@ export async function startGateway(config: Config, environment: Environment): Pr
     address,
     webAddresses,
     dashboard: page.link,
+    metrics,
     audit,
     stop: () => opened.disposeAsync(),
   };
@@ -105,9 +149,9 @@ export async function startGateway(config: Config, environment: Environment): Pr
 /** Keys, authority, state and log: what there is before anybody is let in. */
 async function openBase(
   config: Config,
-  environment: Environment,
+  { telemetry, ...environment }: Environment & { readonly telemetry: Telemetry },
   opening: AsyncDisposableStack,
-): Promise<Base & { readonly audit: AuditLog; readonly recent: RecentCalls }> {
+): Promise<Base & { readonly audit: AuditLog; readonly recent: RecentCalls; readonly kill: KillSwitch }> {
   const { clock, log } = environment;
   const { keys, close } = await openConfigKeys(config, log);
   // Closed last: the log's last head is still to be signed.
@@ -124,18 +168,23 @@ async function openBase(
   const state = openState(statePaths(config.state).database);
   opening.defer(state.close);
   const recent = recentCalls();
-  const forgetting = new Set<(ids: readonly string[]) => void>([recent.forget]);
+  const forgetting = new Set<(ids: readonly string[]) => void>([recent.forget, telemetry.forget]);
   const onErased = (ids: readonly string[]): void => forgetting.forEach((forget) => forget(ids));
   const { audit, followLog } = await openLog(config, { ...environment, keys, inForce, onErased }, opening);
   // Ours while we hold the log; it names the page's link, which ends with us.
   opening.defer(() => rm(statePaths(config.state).run, { force: true }));
-  const journal = observed(audit.journal, recent);
   const gatewayId = gatewayIdOf(config.trust_domain);
+  const incidents = openIncidents(config, { gatewayId, ...environment }, opening);
+  forgetting.add(incidents.forget);
+  const written = new Set<(entry: EntryDraft) => void>([recent.see, incidents.see, telemetry.written]);
+  const journal = observed(audit.journal, written);
+  incidents.recordIn(journal);
   const issuers = () => issuersOf(roots.roots());
   const judging = { ...environment, audit, journal, gatewayId, keys, state, inForce, issuers };
   const { model, forget, ...judged } = await openJudging(config, judging, opening);
   forgetting.add(forget);
-  const { world } = judged;
+  const { world, playbooks } = judged;
+  written.add(playbooks.written);
   const isObserving = config.observes === true;
   const what = { principal: gatewayId, world: world.current().digest, model, isObserving, clock };
   await announce(journal, "gateway.start", what);
@@ -180,6 +229,8 @@ async function openJudging(
   readonly history: HistoryDesk;
   readonly callWatch: CallWatch;
   readonly responses: ResponseDesk;
+  readonly playbooks: PlaybookDesk;
+  readonly kill: KillSwitch;
   /** SHA-256 of the model that watches calls. */
   readonly model: string;
   /** What is remembered of these callers. */
@@ -193,11 +244,24 @@ async function openJudging(
   const responses = openResponseDesk({ database, journal, gatewayId, clock, log });
   opening.defer(responses.stop);
   const judgedBy = { issuers, inForce, pinnedTools: tools.pinned, policies: policies.current };
-  const seen = { ...state, ...judgedBy, responses };
+  const { watchesCalls, inForce: inUse } = loadPlaybooks(config.response.playbooks, config.folder);
+  const kill = openKillSwitch({ database, file: killFileOf(config), clock, log });
+  opening.defer(kill.stop);
+  const seen = { ...state, ...judgedBy, responses, kill, watchesCalls: () => watchesCalls };
   const world = watchedWorld(config, seen, { clock, log });
   opening.defer(world.stop);
   responses.onChange(world.restrain);
   responses.sweep(); // What was over while no gateway ran.
+  const playbooks = openPlaybookDesk({
+    database,
+    playbooks: () => inUse,
+    responses,
+    world: world.current,
+    observes: config.observes === true,
+    clock,
+    log,
+  });
+  opening.defer(playbooks.stop);
   tools.freezeBy((server) => world.current().tools.get(server)?.otherwise === "frozen");
   tools.onChange(world.refresh);
   policies.onChange(world.refresh);
@@ -211,7 +275,7 @@ async function openJudging(
     history.forget(callers);
     calls.forget(callers);
   };
-  return { tools, world, history, callWatch, model, responses, forget };
+  return { tools, world, history, callWatch, model, responses, playbooks, kill, forget };
 }
 
 /** What rules ask of calls before; read from the log when it resolves. */
@@ -315,15 +379,32 @@ async function openLog(
   return { audit, followLog: following.follow };
 }
 
-function observed(journal: Journal, recent: RecentCalls): Journal {
+/** Each entry is shown to those who look, once it is written. */
+function observed(journal: Journal, written: ReadonlySet<(entry: EntryDraft) => void>): Journal {
+  const show = (draft: EntryDraft): void => written.forEach((see) => see(draft));
   return {
     append: async (draft) => {
       const receipt = await journal.append(draft);
-      recent.see(draft);
+      show(draft);
       return receipt;
     },
-    owe: journal.owe,
+    owe: (draft) => {
+      journal.owe(draft);
+      show(draft);
+    },
   };
+}
+
+/** What is found, as people are told of it. */
+function openIncidents(
+  { state, response }: Config,
+  needs: Environment & { readonly gatewayId: string },
+  opening: AsyncDisposableStack,
+): IncidentDesk {
+  const { database } = statePaths(state);
+  const desk = openIncidentDesk({ database, settings: response.incidents, ...needs });
+  opening.defer(desk.stop);
+  return desk;
 }
 
 async function announce(

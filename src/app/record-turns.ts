@@ -17,7 +17,8 @@ interface Options {
     | "tools.unrecorded"
     | "approvals.unrecorded"
     | "signatures.unrecorded"
-    | "responses.unrecorded";
+    | "responses.unrecorded"
+    | "incidents.unrecorded";
   /** Asked every few seconds. */
   readonly look: () => void;
   readonly log: Log;

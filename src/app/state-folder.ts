@@ -37,6 +37,7 @@ const names = {
   witnesses: "witnesses.json",
   manifest: "manifest.json",
   captured: "captured",
+  kill: "kill",
   outlets: "outlets.sqlite",
   deadLetters: "dead-letters",
 } as const;

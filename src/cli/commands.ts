@@ -42,10 +42,21 @@ import { doctor } from "./doctor.ts";
 import { egressLift, egressList } from "./egress.ts";
 import { expose } from "./expose.ts";
 import { grant, grantRevoke, grants } from "./grant.ts";
+import {
+  incidentsClose,
+  incidentsLiftSuppression,
+  incidentsList,
+  incidentsShow,
+  incidentsSuppress,
+  incidentsSuppressions,
+} from "./incidents.ts";
 import { identityExport } from "./identity.ts";
+import { killDrill, killOffCommand, killOnCommand, killStatus } from "./kill.ts";
 import { outlets, outletsReplay, outletsTest } from "./outlets.ts";
 import { pinsApprove, pinsFingerprint, pinsForget, pinsList } from "./pins.ts";
 import { policyCheck, policyTest } from "./policy.ts";
+import { playbooksApprove, playbooksDeny, playbooksWaiting } from "./proposals.ts";
+import { playbooksCheck, playbooksList, playbooksShow, playbooksTry } from "./playbooks.ts";
 import {
   policyBundleFollow,
   policyBundleHistory,
@@ -57,6 +68,7 @@ import { policyDiff } from "./policy-diff.ts";
 import { policyExplain } from "./policy-explain.ts";
 import { policyReach } from "./policy-reach.ts";
 import { policyReport, policySuggest } from "./policy-suggest.ts";
+import { respond, responseLift, responseList, responseRenew, responseShow } from "./response.ts";
 import { signer, signerInit } from "./signer.ts";
 import { status } from "./status.ts";
 import { toolsSign } from "./tools-sign.ts";
@@ -118,8 +130,30 @@ export const commands = [
   approvalsApprove,
   approvalsDeny,
   approvalsToken,
+  incidentsList,
+  incidentsShow,
+  incidentsClose,
+  incidentsSuppress,
+  incidentsSuppressions,
+  incidentsLiftSuppression,
+  respond,
+  responseList,
+  responseShow,
+  responseLift,
+  responseRenew,
+  killOnCommand,
+  killOffCommand,
+  killStatus,
+  killDrill,
   signer,
   signerInit,
+  playbooksList,
+  playbooksShow,
+  playbooksCheck,
+  playbooksTry,
+  playbooksWaiting,
+  playbooksApprove,
+  playbooksDeny,
   auditTail,
   auditShow,
   auditQuery,

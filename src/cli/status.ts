@@ -5,8 +5,10 @@ import { outletFindings } from "../app/outlets/doctor-outlets.ts";
 import { pathFactText, readPathFacts } from "../app/path-facts.ts";
 import { bundleFindings } from "../app/policy/doctor-bundle.ts";
 import { signerHealth } from "../app/signer/gateway-signer.ts";
+import { killFileOf, killsStanding } from "../app/respond/kill-operations.ts";
 import { reportedIncidents } from "../app/witness-records.ts";
 import { systemClock } from "../host/system.ts";
+import { stoppedLines } from "./kill.ts";
 import { observing } from "./up.ts";
 import { type Command, configFile, configOption } from "./command.ts";
 import { shown } from "./tools-text.ts";
@@ -19,6 +21,8 @@ export const status = {
   run: async (call) => {
     const config = loadConfig(configFile(call));
     const run = await runningGateway(config.state);
+    const stopped = stoppedLines(killsStanding(config, systemClock), killFileOf(config));
+    for (const line of stopped) call.out(line);
     if (run === undefined) {
       call.out(`No gateway runs on ${config.state}.`);
       return 1;

@@ -4,7 +4,7 @@ import type { Scope } from "./restriction.ts";
 export interface Signal {
   /**
    * `risk.call`, `risk.session`; `finding KIND` in a call, `answer KIND` in what came back, `flow KIND` on a link;
-   * `regression`, `drift`, `egress`, `denied`, `rate`.
+   * `regression`, `drift`, `egress`, `denied`, `refused` (for another reason than a rule), `rate`.
    */
   readonly kind: string;
   /** From 0 to 1. */
@@ -20,6 +20,8 @@ export interface Signal {
   readonly about: Scope;
   /** In whose answer what is done now was found: `server/tool`. */
   readonly source?: string;
+  /** Of `denied`: the rule that refused it; of `refused`: the reason; of `regression`: `refuse` or `flag`, what became of the link. */
+  readonly rule?: string;
   /** One sentence for people; values are masked. */
   readonly says: string;
   /** Of the entry it stands in. */

@@ -51,7 +51,7 @@ function says({ facts }: EntryDraft): string {
 }
 
 /** Who called what; of a call by nobody who was proven nothing is known but the server. */
-function aboutCall({ principal, tool, facts }: EntryDraft): Pick<Signal, "about" | "evidence"> {
+export function aboutCall({ principal, tool, facts }: EntryDraft): Pick<Signal, "about" | "evidence"> {
   const { server, session } = facts;
   const name = tool !== null && server !== undefined ? tool.slice(server.length + 1) : undefined;
   const where = { ...(server !== undefined && { server }), ...(name !== undefined && { tool: name }) };
@@ -81,7 +81,9 @@ function decisionSignals(entry: EntryDraft): readonly Signal[] {
       made(entry, { ...call, kind: "risk.session", score, says: because, ...(source && { source }) }),
     ),
     ...found,
-    ...(isDenied ? [made(entry, { ...call, kind: "denied", says: `Refused by the rule ${rule}.` })] : []),
+    ...(isDenied
+      ? [made(entry, { ...call, kind: "denied", says: `Refused by the rule ${rule}.`, rule })]
+      : []),
   ];
 }
 
@@ -135,14 +137,17 @@ function foundAt(kind: string, at: string | undefined): string {
 }
 
 function flowSignals(entry: EntryDraft): readonly Signal[] {
-  const { kind = "", risk: told, direction } = entry.facts;
-  const score = scoreIn(told);
+  const { kind = "", risk: told, direction, severity } = entry.facts;
+  const least = signalKind(`flow ${kind}`).score;
+  const risk = scoreIn(told) ?? least;
+  // The risk of a few dozen flows can't be high, however far from all of them this one is.
+  const score = severity === "high" ? Math.max(risk, least) : risk;
   return [
     made(entry, {
       kind: `flow ${kind}`,
       about: peerOf(entry.principal, direction),
       says: says(entry),
-      ...(score !== undefined && { score }),
+      score,
     }),
   ];
 }
@@ -154,7 +159,7 @@ const confidences = [
 ] as const;
 
 function regressionSignals(entry: EntryDraft): readonly Signal[] {
-  const { regressions = "", evidence, direction } = entry.facts;
+  const { regressions = "", evidence, direction, verdict } = entry.facts;
   const surest = confidences.find(([confidence]) => regressions.includes(`:${confidence}`));
   return [
     made(entry, {
@@ -164,6 +169,7 @@ function regressionSignals(entry: EntryDraft): readonly Signal[] {
       score: surest?.[1] ?? 0.3,
       isHard: surest?.[0] === "high",
       ...(evidence === "unproven" && { evidence }),
+      ...(verdict !== undefined && { rule: verdict }),
     }),
   ];
 }

@@ -16,7 +16,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 /** The sources and tests, where they may be broken; dependencies are the ones that are installed. */
 async function copyOfSources(): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), "latticegate-mutants-"));
-  for (const name of ["src", "test", "models", "package.json"])
+  for (const name of ["src", "test", "models", "playbooks", "package.json"])
     await cp(path.join(root, name), path.join(folder, name), { recursive: true });
   await symlink(path.join(root, "node_modules"), path.join(folder, "node_modules"));
   return folder;

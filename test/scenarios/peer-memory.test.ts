@@ -52,12 +52,12 @@ interface PreferringScene extends WebScene {
   readonly clock: { readonly nowUnixMs: () => number };
 }
 
-/** A gateway whose listener takes classical links. */
+/** A gateway whose listener takes classical links, and which does nothing further about what it finds. */
 async function preferringScene(
   t: Cleanup,
   { clock = systemClock, sections = "", ...options }: WebSceneOptions = {},
 ): Promise<PreferringScene> {
-  const more = `profile: transition\n${sections}`;
+  const more = `profile: transition\nresponse: { playbooks: off }\n${sections}`;
   const scene = await webScene(t, { listener: preferred, clock, sections: more, ...options });
   return { ...scene, key: await proofKey(), clock };
 }
@@ -128,7 +128,7 @@ for (const regression of ["refuse", "flag"] as const) {
     const stub = await stubServer(t);
     const gateway = await testGateway(
       t,
-      `profile: transition\ncrypto: { regression: ${regression} }\nservers: { open: { url: "${stub.url}" } }\n${openPolicy}`,
+      `profile: transition\ncrypto: { regression: ${regression} }\nresponse: { playbooks: off }\nservers: { open: { url: "${stub.url}" } }\n${openPolicy}`,
       { listen: "{ address: 127.0.0.1:0, key_exchange: hybrid-preferred, classical_servers: [open] }" },
     );
     const enrolment = await enrol(gateway);
@@ -150,6 +150,35 @@ for (const regression of ["refuse", "flag"] as const) {
     assert.equal(stub.seen.length, regression === "refuse" ? 1 : 2, "of a link that is cut nothing is read");
   });
 }
+
+test("a peer that has proven itself on a weaker link is cut by the playbooks that come with the gateway; a forged classical hello from its address cuts nothing but itself", async (t) => {
+  const stub = await stubServer(t);
+  const gateway = await testGateway(
+    t,
+    `profile: transition\nservers: { open: { url: "${stub.url}" } }\n${openPolicy}`,
+    { listen: "{ address: 127.0.0.1:0, key_exchange: hybrid-preferred, classical_servers: [open] }" },
+  );
+  const [peer, other] = [await enrol(gateway), await enrol(gateway, "agent/other")];
+  const call = (who: Enrolment, ecdhCurve?: string) =>
+    clientOf(t, gateway, who, ecdhCurve === undefined ? {} : { ecdhCurve }).post("open", toolCall("echo"));
+  assert.equal((await call(peer)).status, 200);
+  const [host = "", port = ""] = gateway.address.split(":");
+  const forged = tls.connect({ host, port: Number(port), ecdhCurve: "X25519", rejectUnauthorized: false });
+  forged.on("error", () => undefined).resume();
+  await once(forged, "close");
+  assert.equal((await call(peer)).status, 200, "nothing is done to whose address it was");
+  assert.deepEqual(await entriesOf(gateway, "response.act"), []);
+
+  await assert.rejects(call(peer, "X25519"));
+  await eventually("it is cut", async () => (await entriesOf(gateway, "response.act")).length === 1);
+  const [act] = await entriesOf(gateway, "response.act");
+  assert.deepEqual(
+    [act?.principal, act?.facts["action"], act?.facts["by"]],
+    ["spiffe://latticegate.local/agent/test", "cut", "playbook:link-downgrade"],
+  );
+  await assert.rejects(call(peer), "on a good link too, for a while");
+  assert.equal((await call(other)).status, 200, "and nobody else is");
+});
 
 test("what is remembered outlives a restart, and is forgotten when it wasn't seen for as long as the config says", async (t) => {
   const clock = movable();

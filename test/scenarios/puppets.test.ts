@@ -40,7 +40,7 @@ for (const [name, text] of [
 }
 const gateway = await gatewayProcess(
   house,
-  `servers:\n${[...pages].map(([name, file]) => `  ${name}: { command: ${JSON.stringify([process.execPath, office, file])} }`).join("\n")}`,
+  `servers:\n${[...pages].map(([name, file]) => `  ${name}: { command: ${JSON.stringify([process.execPath, office, file])} }`).join("\n")}\nresponse: { playbooks: off }`,
   `  - { name: no-puppets, callers: ["*"], tools: ["*"], when: "risk.call >= 0.6 && !tool.read_only", effect: deny, because: It looks as if what was read had asked for it. }\n`,
 );
 

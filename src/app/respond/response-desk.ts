@@ -7,12 +7,13 @@ import { openProfiles } from "../../host/store/state-profiles.ts";
 import { openResponses, type ResponseEvent, type ResponseStore } from "../../host/store/state-responses.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
+import { Refusal } from "../../kernel/refusal.ts";
 import type { EntryDraft } from "../../model/entry.ts";
 import type { Restriction } from "../../respond/restriction.ts";
 import { recordTurns } from "../record-turns.ts";
 import { type Asked, enact, factsOf, lift, type Moment, passOn, tellMoment, type Why } from "./changes.ts";
 
-export type { Asked, Moment } from "./changes.ts";
+export type { Asked } from "./changes.ts";
 
 export interface ResponseDesk {
   /**
@@ -24,6 +25,8 @@ export interface ResponseDesk {
   readonly act: (moment: Moment) => void;
   /** @returns whether there was one in force */
   readonly lift: (id: string, why: Why) => boolean;
+  /** Only puts it on record. */
+  readonly tell: (event: ResponseEvent) => void;
   /** Those in force, oldest first. */
   readonly restrictions: () => readonly Restriction[];
   /** Whether another process changed some; takes them up. */
@@ -67,6 +70,7 @@ export function openResponseDesk({ database, journal, gatewayId, clock, log }: O
   };
   return {
     enact: (asked) => {
+      if (asked.scope.caller === gatewayId) throw ofItself();
       const nowUnixMs = clock.nowUnixMs();
       const restriction = enact(store, asked, nowUnixMs);
       log.warn("response.act", factsOf(restriction, nowUnixMs));
@@ -87,6 +91,10 @@ export function openResponseDesk({ database, journal, gatewayId, clock, log }: O
       takeUp();
       return was;
     },
+    tell: (event) => {
+      store.tell(event);
+      records.write();
+    },
     restrictions: () => known,
     refresh: () => void (known = store.restrictions()),
     onChange: (act) => (changed = act),
@@ -96,6 +104,10 @@ export function openResponseDesk({ database, journal, gatewayId, clock, log }: O
       store.close();
     },
   };
+}
+
+export function ofItself(): Refusal {
+  return new Refusal("bad_config", 'That is the gateway itself; "latticegate kill on" stops all calls.');
 }
 
 /** As `crypto rotate tls`: the gateway that runs follows within a moment. */

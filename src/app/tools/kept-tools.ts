@@ -96,8 +96,7 @@ export function keptServers(options: Options): KeptServers {
         return listed.message;
       const first = judge(server, listed, before, options);
       // What somebody signed needs nobody's approval.
-      const takesUp = pinning.publishers.length > 0 && options.isFrozen?.(server) !== true;
-      if (takesUp && isDue(server, first)) {
+      if (takesUp(server, pinning, options) && isDue(server, first)) {
         const document = await askManifest?.(call);
         if (document !== undefined) takeUp(server, document);
       }
@@ -109,6 +108,14 @@ export function keptServers(options: Options): KeptServers {
       return judged.answer === listed.message ? listed.message : notShared(judged.answer);
     },
   };
+}
+
+function takesUp(
+  server: string,
+  { publishers }: ServerPinning,
+  { isFrozen }: Pick<Options, "isFrozen">,
+): boolean {
+  return publishers.length > 0 && isFrozen?.(server) !== true;
 }
 
 function isUnseen({ pins: { version, pending } }: KeptTools): boolean {

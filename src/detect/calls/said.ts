@@ -1,8 +1,9 @@
-/** A text as a model reads it: unescaped, without what can't be seen, compatibility forms folded (NFKC). */
+/** A text as a model reads it: unescaped, without what can't be seen, compatibility forms folded (NFKC), letters that pose as Latin ones as those. */
+import { unmixed } from "../text/read-text.ts";
 
 /** Zero-width, direction, soft hyphen, variation selectors, tag characters. */
 const unseen = /[\p{Default_Ignorable_Code_Point}\p{Cf}]/gu;
-const tags = /[\u{e0020}-\u{e007e}]/gu;
+const tags = /[\u{e0020}-\u{e007e}]+/gu;
 
 /** More marks in a row than any language writes: putting them in order takes the square of their number. */
 const manyMarks = /(\p{M}{4})\p{M}+/gu;
@@ -29,9 +30,15 @@ function unescape(_: string, code: string): string {
 }
 
 function folded(text: string): string {
-  return text
-    .replaceAll(tags, (tag) => String.fromCharCode((tag.codePointAt(0) ?? 0) - 0xe0000))
+  const plain = text
+    .replaceAll(tags, untagged)
     .replaceAll(unseen, "")
     .replaceAll(manyMarks, "$1")
     .normalize("NFKC");
+  return unmixed(plain);
+}
+
+/** ASCII once more, unseen: a text of its own. */
+function untagged(run: string): string {
+  return `\n${Array.from(run, (tag) => String.fromCharCode((tag.codePointAt(0) ?? 0) - 0xe0000)).join("")}\n`;
 }

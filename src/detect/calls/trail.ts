@@ -2,6 +2,8 @@
  * What a session's tools have answered, as far as a later call is compared with it: words in order, in blocks of twenty, and
  * an index from each word to its blocks. A window is two blocks next to each other. Bounded: 256 Ki characters, 64 Ki words.
  */
+import { encodedIn } from "../text/encoded.ts";
+import { undisguised } from "./disguised.ts";
 import { keptText } from "./kept-text.ts";
 import { said } from "./said.ts";
 import { actionsOf, cuesOf, isLead, isSilent, markCue } from "./vocabulary.ts";
@@ -91,7 +93,7 @@ export interface Result {
 
 /** Takes in what a tool answered; what is older than the bounds allow is forgotten. */
 export function noteResult(trail: Trail, { tool, texts, isTrusted = false }: Result): void {
-  const read = texts.slice(0, maxTexts).map(said);
+  const read = texts.slice(0, maxTexts).map(said).flatMap(readings);
   const chars = read.reduce((sum, { length }) => sum + length, 0);
   if (chars === 0) return;
   forget(trail, chars);
@@ -107,6 +109,12 @@ export function noteResult(trail: Trail, { tool, texts, isTrusted = false }: Res
     firstBlock,
     blocks: trail.blockCount - firstBlock,
   });
+}
+
+/** The text, and what else a model reads in it: encoded, or disguised. */
+function readings(text: string): readonly string[] {
+  const more = [...encodedIn(text).found.map((each) => said(each.text)), ...undisguised(text)];
+  return more.length === 0 ? [text] : [text, ...more];
 }
 
 /** Other words in the slot of a word that are passed over; only who looks for such words finds so many. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { Trees } from "../learn/trees.ts";
+import { undisguised } from "./disguised.ts";
 import { featureNames } from "./features.ts";
 import type { CallModel } from "./model.ts";
 import {
@@ -64,6 +65,43 @@ test("a call that a passage of an earlier result asks for is described there, an
   );
   assert.doesNotMatch(score.because, /US1330|1500/, "no value is told");
   assert.ok(score.parts.act > 0);
+});
+
+for (const [what, written] of [
+  ["base64", Buffer.from(injected).toString("base64")],
+  ["hexadecimal", Buffer.from(injected).toString("hex")],
+  ["base64 within base64", Buffer.from(Buffer.from(injected).toString("base64")).toString("base64")],
+  [
+    "letters of Cyrillic",
+    injected.replaceAll("e", "\u0435").replaceAll("o", "\u043e").replaceAll("a", "\u0430"),
+  ],
+  [
+    "digits for letters",
+    injected.replaceAll(
+      /(?<=[a-z])[eost](?=[a-z])/g,
+      (each) => ({ e: "3", o: "0", s: "5", t: "7" })[each] ?? each,
+    ),
+  ],
+  ["words parted by hyphens", injected.replaceAll(/\b([a-z]{2})([a-z]{2,})/g, "$1-$2")],
+  [
+    "tag characters",
+    injected.replaceAll(/[ -~]/g, (each) => String.fromCodePoint(0xe0000 + (each.codePointAt(0) ?? 0))),
+  ],
+] as const) {
+  test(`a call that is asked for in ${what} is described there all the same`, () => {
+    const score = scoreCall({
+      trail: afterReading(`Minutes. ${written}`),
+      call: payment,
+      model: modelOf("act", 0.9),
+    });
+    assert.equal(score.risk.toFixed(2), "0.99");
+  });
+}
+
+test("names with digits or hyphens are no disguise, whatever their number", () => {
+  const honest =
+    "See a1b2c3d4 and UTF-8, SHA-256, US133000000121212121212, 2026-11-22 10:15, IPv4 and x509, v1.3.7.";
+  assert.deepEqual(undisguised(honest.repeat(20)), []);
 });
 
 for (const [what, name] of [

@@ -93,7 +93,7 @@ function folded(character: string): string {
 }
 
 /** Words in which letters of one script pose as another's, in one script. Lengths stay. */
-function unmixed(text: string): string {
+export function unmixed(text: string): string {
   return text.replaceAll(mixed, (word) => {
     const plain = inLatin(word);
     return plain.length === word.length ? plain : word;

@@ -71,6 +71,12 @@ const tables = [
     },
   },
   { table: "approval_events", record: "recorded = 1 and (caller = :id or instr(facts, :id) > 0)" },
+  { table: "incidents", record: "instr(text, :quoted) > 0" },
+  { table: "incidents_held_back", record: "instr(text, :quoted) > 0" },
+  {
+    table: "incident_suppressions",
+    inForce: { where: "instr(text, :quoted) > 0", what: "suppressions (incidents lift-suppression)" },
+  },
   { table: "pin_events", record: "recorded = 1 and instr(facts, :id) > 0" },
   { table: "peer_events", record: "recorded = 1 and instr(facts, :id) > 0" },
   {

@@ -1,0 +1,226 @@
+/** `latticegate response list | show | lift | renew`, `latticegate respond ACTION` */
+import { loadConfig } from "../app/config.ts";
+import {
+  actByHand,
+  liftByHand,
+  listResponses,
+  maxBecauseChars,
+  type Order,
+  renewByHand,
+  type ResponsePlace,
+  showResponse,
+  type ShownResponse,
+} from "../app/respond/response-operations.ts";
+import { systemClock } from "../host/system.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { parseDurationMs } from "../kernel/units.ts";
+import { actionNames, actions, isActionName, isRestriction } from "../respond/actions.ts";
+import type { Limit, Scope } from "../respond/restriction.ts";
+import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
+import { table } from "./table.ts";
+import { jsonText, shown } from "./tools-text.ts";
+import { who } from "./who.ts";
+
+const options = { ...configOption, json: { type: "boolean", help: "Print JSON." } } as const;
+
+const becauseOption = {
+  because: { type: "string", value: "TEXT", help: "Why; it goes on record." },
+} as const;
+
+export const responseList = {
+  name: "response list",
+  arguments: "",
+  summary: "List what is in force against whom and what, who did it, and when it ends.",
+  options,
+  run: (call) => {
+    if (call.positionals.length > 0) throw new Refusal("bad_config", "Expected no further argument.");
+    const responses = listResponses(placeOf(call));
+    if (call.flag("json")) call.out(jsonText(responses));
+    else if (responses.length === 0) call.out("nothing is in force");
+    else for (const line of table(responses.map(rowOf), "")) call.out(line);
+    return Promise.resolve(0);
+  },
+} as const satisfies Command;
+
+export const responseShow = {
+  name: "response show",
+  arguments: "ID",
+  summary: "Show one of them: why, by whom, because of which call, and what it becomes.",
+  options,
+  run: (call) => {
+    const response = showResponse(placeOf(call), oneId(call));
+    if (call.flag("json")) call.out(jsonText(response));
+    else for (const line of shownLines(response)) call.out(line);
+    return Promise.resolve(0);
+  },
+} as const satisfies Command;
+
+export const responseLift = {
+  name: "response lift",
+  arguments: "ID",
+  summary: "End it now; it counts for the next call.",
+  options: { ...options, ...becauseOption },
+  run: (call) => {
+    const why = { by: operator(), because: because(call) };
+    const lifted = liftByHand(placeOf(call), oneId(call), why);
+    call.out(call.flag("json") ? jsonText(lifted) : `lifted: ${lifted.id} ${aboutLine(lifted)}`);
+    return Promise.resolve(0);
+  },
+} as const satisfies Command;
+
+export const responseRenew = {
+  name: "response renew",
+  arguments: "ID",
+  summary: "Let it last longer: so long from now on, and what comes after it later.",
+  options: {
+    ...options,
+    for: { type: "string", value: "TIME", help: "How long from now on, e.g. 4h; at most 30d." },
+    because: { ...becauseOption.because, help: "Why; it goes on record. It is still needed, if absent." },
+  },
+  run: (call) => {
+    const forMs = duration("for", call.text("for") ?? "");
+    const why = call.text("because") === undefined ? "It is still needed." : because(call);
+    const renewed = renewByHand(placeOf(call), oneId(call), { by: operator(), because: why, forMs });
+    call.out(call.flag("json") ? jsonText(renewed) : `until ${renewed.until}: ${aboutLine(renewed)}`);
+    return Promise.resolve(0);
+  },
+} as const satisfies Command;
+
+export const respond = {
+  name: "respond",
+  arguments: actionNames.join("|"),
+  summary: `Do something against a caller, a session, a server or a tool at once, for a time. ${actionNames
+    .map((name) => `${name}: ${actions[name].does}`)
+    .join(" ")}`,
+  options: {
+    ...options,
+    caller: {
+      type: "string",
+      value: "ID",
+      help: "Whom: agent/NAME, a SPIFFE ID, or oauth:… as the log has it.",
+    },
+    session: { type: "string", value: "ID", help: "One session of that caller's, as the log has it." },
+    server: { type: "string", value: "NAME", help: "Of which server." },
+    tool: { type: "string", value: "NAME", help: "Which tool of that server." },
+    for: { type: "string", value: "TIME", help: "How long, e.g. 30m, 4h, 2d; 1h by default, at most 30d." },
+    next: {
+      type: "string",
+      multiple: true,
+      value: "ACTION=TIME",
+      help: "What it becomes afterwards, e.g. read_only=1h; again for further steps.",
+    },
+    calls: { type: "string", value: "NUMBER", help: "Of limit: how many calls." },
+    per: { type: "string", value: "TIME", help: "Of limit: in which time, e.g. 1m." },
+    ...becauseOption,
+  },
+  run: (call) => {
+    const made = actByHand(placeOf(call), orderOf(call));
+    if (call.flag("json")) call.out(jsonText(made ?? null));
+    else if (made === undefined) call.out("done, and on record");
+    else {
+      call.out(`${made.id}  ${aboutLine(made)} until ${made.until}`);
+      call.out(`It ends by itself; sooner with "latticegate response lift ${made.id} --because …".`);
+    }
+    return Promise.resolve(0);
+  },
+} as const satisfies Command;
+
+function orderOf(call: CommandCall): Order {
+  const [action, ...more] = call.positionals;
+  if (action === undefined || more.length > 0 || !isActionName(action)) {
+    throw new Refusal("bad_config", `Say what to do: ${actionNames.join(", ")}.`);
+  }
+  const limit = limitOf(call);
+  return {
+    action,
+    scope: scopeOf(call),
+    forMs: duration("for", call.text("for") ?? "1h"),
+    next: call.texts("next").map(nextOf),
+    ...(limit && { limit }),
+    because: because(call),
+    by: operator(),
+  };
+}
+
+function scopeOf(call: CommandCall): Scope {
+  const names = ["caller", "session", "server", "tool"] as const;
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = call.text(name);
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}
+
+function nextOf(text: string): Order["next"][number] {
+  const [action = "", time = ""] = text.split("=");
+  if (!isActionName(action) || !isRestriction(action)) {
+    const known = actionNames.filter(isRestriction).join(", ");
+    throw new Refusal("bad_config", `--next takes ACTION=TIME with one of ${known}; found "${text}".`);
+  }
+  return { action, forMs: duration("next", time) };
+}
+
+function limitOf(call: CommandCall): Limit | undefined {
+  const [calls, per] = [call.text("calls"), call.text("per")];
+  if (calls === undefined && per === undefined) return undefined;
+  if (calls === undefined || per === undefined || !/^\d{1,6}$/.test(calls)) {
+    throw new Refusal("bad_config", "A limit is --calls NUMBER --per TIME.");
+  }
+  return { calls: Number(calls), perMs: duration("per", per) };
+}
+
+function duration(option: string, text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms !== undefined) return ms;
+  throw new Refusal("bad_config", `--${option} takes a time such as 30m, 4h or 2d; found "${text}".`);
+}
+
+/** @throws Refusal `bad_config` without one */
+export function because(call: CommandCall): string {
+  const text = call.text("because")?.trim() ?? "";
+  if (text !== "" && text.length <= maxBecauseChars) return text;
+  throw new Refusal("bad_config", `Say why: --because TEXT, up to ${maxBecauseChars} characters.`);
+}
+
+/** How the log names who typed it. */
+export function operator(): string {
+  return `operator:${who()}`;
+}
+
+function placeOf(call: CommandCall): ResponsePlace {
+  return { config: loadConfig(configFile(call)), clock: systemClock };
+}
+
+function oneId(call: CommandCall): string {
+  const [id, ...more] = call.positionals;
+  if (id !== undefined && more.length === 0) return id;
+  throw new Refusal("bad_config", 'Name one: "latticegate response list" has them.');
+}
+
+function rowOf(response: ShownResponse): readonly string[] {
+  const { id, until, by, because: why } = response;
+  return [id, aboutLine(response), `until ${until}`, shown(by), shown(why)];
+}
+
+function aboutLine({ action, scope, limit }: ShownResponse): string {
+  const about = Object.entries(scope).map(
+    ([name, value]: readonly [string, string]) => `${name} ${shown(value)}`,
+  );
+  const most = limit === undefined ? "" : ` (${limit.calls} calls in ${limit.perMs} ms)`;
+  return `${action}${most} ${about.join(", ")}`;
+}
+
+function shownLines(response: ShownResponse): readonly string[] {
+  const { id, until, next, because: why, by, since, incident, cause } = response;
+  return [
+    `${id}  ${aboutLine(response)}`,
+    `because  ${shown(why)}`,
+    `by       ${shown(by)}, since ${since}`,
+    `until    ${until}`,
+    ...next.map((stage) => `then     ${stage.action} until ${stage.until}`),
+    ...(incident === undefined ? [] : [`incident ${shown(incident)}`]),
+    ...(cause === undefined ? [] : [`call     ${shown(cause)}: "latticegate audit show ${shown(cause)}"`]),
+    `undo     latticegate response lift ${id} --because TEXT`,
+  ];
+}
