@@ -16,6 +16,7 @@ import { openState, type StateStore } from "../host/store/state-sqlite.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
 import type { CallWatch } from "../detect/session-watch.ts";
 import type { Clock } from "../kernel/clock.ts";
+import type { EntryDraft } from "../model/entry.ts";
 import { type RecentCalls, recentCalls } from "../control/recent-calls.ts";
 import { approvalsKey } from "./approvals/approval-operations.ts";
 import { type AuditLog, followingLog, openAuditLog } from "./audit-log.ts";
