@@ -36,7 +36,7 @@ import { keepPathFacts } from "./path-facts.ts";
 import { comebackTerms, followConfig, inForceOf, mustBeAllowed } from "./profile-in-force.ts";
 import { type IncidentDesk, openIncidentDesk } from "./respond/incident-desk.ts";
 import { openPlaybookDesk, type PlaybookDesk } from "./respond/playbook-desk.ts";
-import { loadPlaybooks } from "./respond/playbook-file.ts";
+import { followPlaybooks } from "./respond/followed-playbooks.ts";
 import { openResponseDesk, type ResponseDesk } from "./respond/response-desk.ts";
 import { issuersOf } from "./roots.ts";
 import { scheduledRotation } from "./scheduled-rotation.ts";
@@ -200,15 +200,16 @@ async function openJudging(
   const responses = openResponseDesk({ database, journal, gatewayId, clock, log });
   opening.defer(responses.stop);
   const judgedBy = { issuers, inForce, pinnedTools: tools.pinned, policies: policies.current };
-  const { watchesCalls, inForce: inUse } = loadPlaybooks(config.response.playbooks, config.folder);
-  const seen = { ...state, ...judgedBy, responses, watchesCalls: () => watchesCalls };
+  const books = followPlaybooks(config.response.playbooks, config.folder, log);
+  opening.defer(books.stop);
+  const seen = { ...state, ...judgedBy, responses, watchesCalls: () => books.current().watchesCalls };
   const world = watchedWorld(config, seen, { clock, log });
   opening.defer(world.stop);
   responses.onChange(world.restrain);
   responses.sweep(); // What was over while no gateway ran.
   const playbooks = openPlaybookDesk({
     database,
-    playbooks: () => inUse,
+    playbooks: () => books.current().inForce,
     responses,
     world: world.current,
     observes: config.observes === true,
@@ -216,6 +217,7 @@ async function openJudging(
     log,
   });
   opening.defer(playbooks.stop);
+  books.onChange(world.refresh);
   tools.freezeBy((server) => world.current().tools.get(server)?.otherwise === "frozen");
   tools.onChange(world.refresh);
   policies.onChange(world.refresh);

@@ -113,7 +113,7 @@ interface AtStep extends Planning {
 }
 
 function planned(step: StepDocument, signal: Signal, at: AtStep): PlannedStep | undefined {
-  const asked = scopeOf(step.of, signal.about);
+  const asked = scopes[step.of](signal.about);
   const { scope, note } = asked === undefined ? fallback(signal.about) : justified(asked, signal, at);
   if (scope === undefined) return undefined;
   const action = step.do === "cut" && scope.caller === undefined ? "quarantine" : step.do;
@@ -131,23 +131,17 @@ interface Scoped {
 }
 
 /** Undefined where the signal doesn't say enough. */
-function scopeOf(of: StepScope, about: Scope): Scope | undefined {
-  const { caller, session, server, tool } = about;
-  switch (of) {
-    case "caller_tool":
-      return fallback(about).scope;
-    case "session":
-      return caller === undefined || session === undefined ? undefined : { caller, session };
-    case "caller":
-      return caller === undefined ? undefined : { caller };
-    case "tool":
-      return server === undefined || tool === undefined ? undefined : { server, tool };
-    case "server":
-      return server === undefined ? undefined : { server };
-    case "peer":
-      if (caller !== undefined) return { caller };
-      return server === undefined ? undefined : { server };
-  }
+const scopes: Readonly<Record<StepScope, (about: Scope) => Scope | undefined>> = {
+  caller_tool: (about) => fallback(about).scope,
+  session: ({ caller, session }) => whole({ caller, session }),
+  caller: ({ caller }) => whole({ caller }),
+  tool: ({ server, tool }) => whole({ server, tool }),
+  server: ({ server }) => whole({ server }),
+  peer: ({ caller, server }) => whole(caller === undefined ? { server } : { caller }),
+};
+
+function whole(parts: { readonly [Name in keyof Scope]: string | undefined }): Scope | undefined {
+  return Object.values(parts).includes(undefined) ? undefined : (parts as Scope);
 }
 
 /** The caller's use of the tool; of what names none, its session's use of the server. */
