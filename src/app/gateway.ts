@@ -31,13 +31,17 @@ import { recordEvents } from "./root-watch.ts";
 import { followRenewalRequests } from "./log-renewal.ts";
 import { keepRetention } from "./log-retention.ts";
 import { followRotationRequests } from "./log-rotation.ts";
+import { openOutlets } from "./outlets/open-outlets.ts";
 import { openPage } from "./page.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { comebackTerms, followConfig, inForceOf, mustBeAllowed } from "./profile-in-force.ts";
 import { type IncidentDesk, openIncidentDesk } from "./respond/incident-desk.ts";
 import { openPlaybookDesk, type PlaybookDesk } from "./respond/playbook-desk.ts";
 import { followPlaybooks } from "./respond/followed-playbooks.ts";
+import { killFileOf } from "./respond/kill-operations.ts";
+import { type KillSwitch, openKillSwitch } from "./respond/kill-switch.ts";
 import { openResponseDesk, type ResponseDesk } from "./respond/response-desk.ts";
+import { type Telemetry, telemetryOf } from "./metrics/telemetry.ts";
 import { issuersOf } from "./roots.ts";
 import { scheduledRotation } from "./scheduled-rotation.ts";
 import { observedPins } from "./signatures/observed-pins.ts";
@@ -55,19 +59,36 @@ export interface Gateway {
   readonly webAddresses: ReadonlyMap<string, string>;
   /** Link to the page with this start's token; undefined if there is none. */
   readonly dashboard: string | undefined;
+  /** `host:port` of the metrics; undefined if there are none. */
+  readonly metrics: string | undefined;
   readonly audit: AuditLog;
   /** Drains, closes the log with a last head, and ends the servers it started. */
   readonly stop: () => Promise<void>;
 }
 
 /** @throws Refusal that says what keeps it from starting; nothing is left open then */
-export async function startGateway(config: Config, environment: Environment): Promise<Gateway> {
+export async function startGateway(config: Config, outside: Environment): Promise<Gateway> {
   await proveLinkCryptography([config.profile]);
   await using opening = new AsyncDisposableStack();
-  const base = await openBase(config, environment, opening);
-  const { audit, recent, gatewayId } = base;
+  let pinned: WatchedWorld | undefined;
+  const telemetry = telemetryOf(config, {
+    isPinned: (server, tool) => pinned?.current().tools.get(server)?.pinned.has(tool) === true,
+    ...outside,
+  });
+  opening.defer(telemetry.close);
+  const environment = { ...outside, log: telemetry.log };
+  const base = await openBase(config, { ...environment, telemetry }, opening);
+  pinned = base.world;
+  const { audit, recent, gatewayId, kill, world } = base;
   opening.defer(await keepPathFacts(config.state, environment.log));
-  const { address, webAddresses, counts, live, approvals } = await openDataPlane(config, base, opening);
+  const outlets = await openOutlets(config, { ...environment, ...audit });
+  opening.defer(outlets.stop);
+  const { calls } = telemetry;
+  const { address, webAddresses, counts, live, approvals } = await openDataPlane(
+    config,
+    { ...base, ...(calls && { calls }) },
+    opening,
+  );
   const rotation = scheduledRotation(config, environment);
   opening.defer(rotation.stop);
   const { clock } = environment;
@@ -80,8 +101,28 @@ export async function startGateway(config: Config, environment: Environment): Pr
       version,
     });
   const sealing = await base.own.keys.secret(approvalsKey);
-  const page = await openPage(config, { audit, recent, counts, address, crypto, sealing, ...environment });
+  const page = await openPage(config, {
+    audit,
+    recent,
+    counts,
+    address,
+    crypto,
+    sealing,
+    kills: kill.standing,
+    ...environment,
+  });
   opening.defer(page.close);
+  environment.onKill?.(() => {
+    kill.on("signal", { by: "operator:signal", because: "A signal said so." });
+    world.restrain();
+  });
+  const metrics = await telemetry.open({
+    crypto,
+    counts,
+    journal: audit.journal,
+    restrictions: base.responses.restrictions,
+    nowUnixMs: clock.nowUnixMs,
+  });
   approvals.shownAt(page.link && new URL(page.link).origin);
   const run = { pid: process.pid, version, listen: address, gateway: gatewayId, startedAtUnixMs };
   await writePrivateFile(
@@ -89,8 +130,10 @@ export async function startGateway(config: Config, environment: Environment): Pr
     JSON.stringify({
       ...run,
       ...(config.observes === true && { observes: true }),
+      ...(environment.onKill && { hearsKillSignal: true }),
       api: page.api,
       ...(page.link !== undefined && { dashboard: page.link }),
+      ...(metrics !== undefined && { metrics: `http://${metrics}/metrics` }),
     }),
   );
   const opened = opening.move();
@@ -98,6 +141,7 @@ export async function startGateway(config: Config, environment: Environment): Pr
     address,
     webAddresses,
     dashboard: page.link,
+    metrics,
     audit,
     stop: () => opened.disposeAsync(),
   };
@@ -106,9 +150,9 @@ export async function startGateway(config: Config, environment: Environment): Pr
 /** Keys, authority, state and log: what there is before anybody is let in. */
 async function openBase(
   config: Config,
-  environment: Environment,
+  { telemetry, ...environment }: Environment & { readonly telemetry: Telemetry },
   opening: AsyncDisposableStack,
-): Promise<Base & { readonly audit: AuditLog; readonly recent: RecentCalls }> {
+): Promise<Base & { readonly audit: AuditLog; readonly recent: RecentCalls; readonly kill: KillSwitch }> {
   const { clock, log } = environment;
   const { keys, close } = await openConfigKeys(config, log);
   // Closed last: the log's last head is still to be signed.
@@ -125,7 +169,7 @@ async function openBase(
   const state = openState(statePaths(config.state).database);
   opening.defer(state.close);
   const recent = recentCalls();
-  const forgetting = new Set<(ids: readonly string[]) => void>([recent.forget]);
+  const forgetting = new Set<(ids: readonly string[]) => void>([recent.forget, telemetry.forget]);
   const onErased = (ids: readonly string[]): void => forgetting.forEach((forget) => forget(ids));
   const { audit, followLog } = await openLog(config, { ...environment, keys, inForce, onErased }, opening);
   // Ours while we hold the log; it names the page's link, which ends with us.
@@ -133,7 +177,7 @@ async function openBase(
   const gatewayId = gatewayIdOf(config.trust_domain);
   const incidents = openIncidents(config, { gatewayId, ...environment }, opening);
   forgetting.add(incidents.forget);
-  const written = new Set<(entry: EntryDraft) => void>([recent.see, incidents.see]);
+  const written = new Set<(entry: EntryDraft) => void>([recent.see, incidents.see, telemetry.written]);
   const journal = observed(audit.journal, written);
   incidents.recordIn(journal);
   const issuers = () => issuersOf(roots.roots());
@@ -187,6 +231,7 @@ async function openJudging(
   readonly callWatch: CallWatch;
   readonly responses: ResponseDesk;
   readonly playbooks: PlaybookDesk;
+  readonly kill: KillSwitch;
   /** SHA-256 of the model that watches calls. */
   readonly model: string;
   /** What is remembered of these callers. */
@@ -202,22 +247,15 @@ async function openJudging(
   const judgedBy = { issuers, inForce, pinnedTools: tools.pinned, policies: policies.current };
   const books = followPlaybooks(config.response.playbooks, config.folder, log);
   opening.defer(books.stop);
-  const seen = { ...state, ...judgedBy, responses, watchesCalls: () => books.current().watchesCalls };
+  const kill = openKillSwitch({ database, file: killFileOf(config), clock, log });
+  opening.defer(kill.stop);
+  const seen = { ...state, ...judgedBy, responses, kill, watchesCalls: () => books.current().watchesCalls };
   const world = watchedWorld(config, seen, { clock, log });
   opening.defer(world.stop);
   responses.onChange(world.restrain);
   responses.sweep(); // What was over while no gateway ran.
-  const playbooks = openPlaybookDesk({
-    database,
-    playbooks: () => books.current().inForce,
-    responses,
-    world: world.current,
-    observes: config.observes === true,
-    clock,
-    log,
-  });
-  opening.defer(playbooks.stop);
-  books.onChange(world.refresh);
+  const acting = { database, books, responses, world, clock, log };
+  const playbooks = openPlaybookDesk(config, acting, opening);
   tools.freezeBy((server) => world.current().tools.get(server)?.otherwise === "frozen");
   tools.onChange(world.refresh);
   policies.onChange(world.refresh);
@@ -231,7 +269,7 @@ async function openJudging(
     history.forget(callers);
     calls.forget(callers);
   };
-  return { tools, world, history, callWatch, model, responses, playbooks, forget };
+  return { tools, world, history, callWatch, model, responses, playbooks, kill, forget };
 }
 
 /** What rules ask of calls before; read from the log when it resolves. */

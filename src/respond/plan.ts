@@ -45,7 +45,7 @@ export interface Planning {
   readonly memory: PlanMemory;
   readonly nowUnixMs: number;
   /** What conditions see of the call; absent where there is none, or nothing is known of it any more. */
-  readonly facts?: FactValues;
+  readonly facts?: () => FactValues;
 }
 
 /** For how long a caller's evidence against a tool or a server counts beside another's. */
@@ -101,7 +101,7 @@ function ownerOf({ about }: Signal): string {
 /** As of rules that restrict: a condition that errs, or that nobody can tell, doesn't keep them from counting. */
 function isWhen(signal: Signal, { when }: Playbook, { facts }: Planning): boolean {
   if (when === undefined) return true;
-  const known = Object.defineProperties({}, Object.getOwnPropertyDescriptors(facts ?? {}));
+  const known = Object.defineProperties({}, Object.getOwnPropertyDescriptors(facts?.() ?? {}));
   const all = Object.assign(known, { signal: signalFacts(signal) });
   return when.evaluate(all, facts === undefined ? factsOfCalls : undefined).kind !== "false";
 }
