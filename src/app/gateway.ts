@@ -44,6 +44,7 @@ import { openConfigKeys } from "./signer/gateway-signer.ts";
 import { openAuthorityRoots, statePaths, withRoots } from "./state-folder.ts";
 import { gatewayPins, onlookerOf, openServerTools } from "./tools/server-tools.ts";
 import { sessionsWatched } from "./session-memories.ts";
+import type { EntryDraft } from "../model/entry.ts";
 import { version } from "./version.ts";
 import { type HistoryDesk, historySecret, openHistory } from "./history-desk.ts";
 import { type WatchedWorld, watchedWorld } from "./watched-world.ts";

@@ -16,6 +16,7 @@ import type { Config, ServerConfig } from "./config.ts";
 import type { LiveDocument } from "./crypto/live-document.ts";
 import { listen } from "../host/net/listen.ts";
 import { profileInForce } from "./profile-in-force.ts";
+import { incidentRoutes } from "./respond/incident-routes.ts";
 import { responseRoutes } from "./respond/response-routes.ts";
 import { toolRoutes } from "./tools/tool-routes.ts";
 import { version } from "./version.ts";
@@ -61,17 +62,19 @@ export async function openPage(config: Config, shown: Shown): Promise<Page> {
   const held = { state: config.state, clock: shown.clock, people, key: shown.sealing };
   const approvals = approvalRoutes(held);
   const responses = responseRoutes({ config, clock: shown.clock });
+  const incidents = incidentRoutes({ state: config.state, clock: shown.clock });
   const token = randomBytes(24).toString("base64url");
   const server = dashboard({
     ...(hasPage && { page: fileURLToPath(new URL(path.join("..", "..", "web", "dist"), import.meta.url)) }),
     token,
     people: { nameOf: (given) => personOf(given, people), may: approvalRouteNames },
     log: shown.log,
-    changes: { ...tools.changes, ...approvals.changes, ...responses.changes },
+    changes: { ...tools.changes, ...approvals.changes, ...responses.changes, ...incidents.changes },
     routes: {
       ...tools.routes,
       ...approvals.routes,
       ...responses.routes,
+      ...incidents.routes,
       status: () => status(config, shown, startedAtUnixMs),
       crypto: shown.crypto,
       calls: (query) => {

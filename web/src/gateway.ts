@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 
 import { type Approval, readApproval, readApprovals } from "./model/approvals.ts";
 import { fields, text } from "./model/fields.ts";
+import { type Incident, readIncidents } from "./model/incidents.ts";
 import { type Answered, type Link, nextDelayMs, nextLink } from "./model/polling.ts";
 import { type Call, readCalls, readStatus, type Status } from "./model/status.ts";
 
@@ -10,6 +11,7 @@ export const link = signal<Link>({ kind: "connecting" });
 /** Of the gateway; a person with a token of its own isn't shown it. */
 export const status = signal<Status | undefined>(undefined);
 export const calls = signal<readonly Call[]>([]);
+export const incidents = signal<readonly Incident[]>([]);
 export const approvals = signal<readonly Approval[]>([]);
 /** The request that is looked at. */
 export const opened = signal<Approval | undefined>(undefined);
@@ -93,10 +95,15 @@ async function askOnce(): Promise<Answered> {
 }
 
 async function askForAll(): Promise<Answered> {
-  const [statusAnswer, callsAnswer] = await Promise.all([ask("status"), ask("calls?limit=50")]);
+  const [statusAnswer, callsAnswer, incidentsAnswer] = await Promise.all([
+    ask("status"),
+    ask("calls?limit=50"),
+    ask("incidents"),
+  ]);
   if (statusAnswer.status === 403) return "ok";
   const read = statusAnswer.ok ? readStatus(await statusAnswer.json()) : undefined;
-  if (read === undefined || !callsAnswer.ok) return "failed";
+  if (read === undefined || !callsAnswer.ok || !incidentsAnswer.ok) return "failed";
+  incidents.value = readIncidents(await incidentsAnswer.json());
   status.value = read;
   calls.value = readCalls(await callsAnswer.json());
   return "ok";

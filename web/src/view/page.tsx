@@ -1,12 +1,13 @@
 /** One screen: how the gateway is, what stands behind it, what was just decided. */
 import type { JSX } from "preact";
 
-import { approvals, calls, link, logIn, openNamed, status } from "../gateway.ts";
+import { approvals, calls, incidents, link, logIn, openNamed, status } from "../gateway.ts";
 import type { Approval } from "../model/approvals.ts";
 import type { Link } from "../model/polling.ts";
 import type { Call, Status } from "../model/status.ts";
 import { callerName, count, duration } from "../model/words.ts";
 import { Approvals } from "./approvals.tsx";
+import { Incidents } from "./incidents.tsx";
 
 export function Page(): JSX.Element {
   return (
@@ -99,6 +100,7 @@ function Gateway({ isKnown, status, calls, approvals: waiting }: GatewayProps): 
   }
   return (
     <main>
+      <Incidents incidents={incidents.value} />
       <Approvals requests={waiting} />
       <Facts status={status} />
       <Servers status={status} />
