@@ -19,6 +19,7 @@ import { listen } from "../host/net/listen.ts";
 import { profileInForce } from "./profile-in-force.ts";
 import { proposalRouteNames, proposalRoutes } from "./respond/proposal-routes.ts";
 import { killRoutes } from "./respond/kill-routes.ts";
+import { incidentRoutes } from "./respond/incident-routes.ts";
 import { responseRoutes } from "./respond/response-routes.ts";
 import { toolRoutes } from "./tools/tool-routes.ts";
 import { version } from "./version.ts";
@@ -71,6 +72,7 @@ export async function openPage(config: Config, shown: Shown): Promise<Page> {
   const kill = killRoutes(config, shown.clock);
   const responses = responseRoutes({ config, clock: shown.clock });
   const proposals = proposalRoutes({ state: config.state, clock: shown.clock, people });
+  const incidents = incidentRoutes({ state: config.state, clock: shown.clock });
   const token = randomBytes(24).toString("base64url");
   const server = dashboard({
     ...(hasPage && { page: fileURLToPath(new URL(path.join("..", "..", "web", "dist"), import.meta.url)) }),
@@ -83,6 +85,7 @@ export async function openPage(config: Config, shown: Shown): Promise<Page> {
       ...responses.changes,
       ...proposals.changes,
       ...kill.changes,
+      ...incidents.changes,
     },
     routes: {
       ...tools.routes,
@@ -90,6 +93,7 @@ export async function openPage(config: Config, shown: Shown): Promise<Page> {
       ...responses.routes,
       ...proposals.routes,
       ...kill.routes,
+      ...incidents.routes,
       status: () => status(config, shown, startedAtUnixMs),
       crypto: shown.crypto,
       calls: (query) => {
