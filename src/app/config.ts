@@ -21,6 +21,8 @@ import { delegationSchema } from "./config/delegation.ts";
 import { detectSchema } from "./config/detect.ts";
 import { gateSchema } from "./config/gate.ts";
 import { type Listeners, listenSchema, readListeners } from "./config/listen.ts";
+import { outletsSchema } from "./config/outlets.ts";
+import { metricsSchema } from "./config/metrics.ts";
 import { pathsSchema } from "./config/paths.ts";
 import { type BundleSettings, bundleSettings, policiesSchema } from "./config/policies.ts";
 import { responseSchema } from "./config/response.ts";
@@ -33,6 +35,7 @@ import {
   stdioServerSchema,
 } from "./config/servers.ts";
 import { signaturesSchema } from "./config/signatures.ts";
+import { tracesSchema } from "./config/traces.ts";
 import { ownSecretSource, signerSchema } from "./config/signer.ts";
 import { surroundingsSections } from "./config/surroundings.ts";
 import { address, durationMs, sizeBytes } from "./config/values.ts";
@@ -175,8 +178,11 @@ export const configSchema = z.strictObject({
   paths: pathsSchema,
   audit: auditSchema,
   capture: captureSchema,
+  metrics: metricsSchema,
+  traces: tracesSchema,
   detect: detectSchema,
   response: responseSchema,
+  outlets: outletsSchema,
   ...plannedSections,
 });
 

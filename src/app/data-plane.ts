@@ -32,14 +32,16 @@ import type { OpenClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
 import type { LiveParts } from "./crypto/live-facts.ts";
 import { renewing } from "./credentials.ts";
+import type { FollowedCalls } from "./metrics/followed-calls.ts";
 import { grantsDesk } from "./grants.ts";
 import type { IdentityRecords } from "./identity-records.ts";
 import { logDesk } from "./log-desk.ts";
 import { type OwnIdentity, ownStanding, type Standing } from "./own-identity.ts";
 import { type LinkPolicy, linkPolicy } from "./link-policy.ts";
-import { type PeerWatch, watchPeers } from "./peer-watch.ts";
+import { watchPeers } from "./peer-watch.ts";
 import { withClassical } from "./profile-in-force.ts";
 import { type RootWatch, watchRoots } from "./root-watch.ts";
+import { enforceChanges } from "./enforced-changes.ts";
 import { registrar } from "./registrar.ts";
 import type { PlaybookDesk } from "./respond/playbook-desk.ts";
 import type { ResponseDesk } from "./respond/response-desk.ts";
@@ -64,6 +66,8 @@ import { type WorkloadEnrolment, workloadEnrolment } from "./workload-enrolment.
 export interface Environment {
   readonly clock: Clock;
   readonly log: Log;
+  /** Has `act` called whenever somebody outside wants all calls stopped; absent where nobody can say that. */
+  readonly onKill?: (act: () => void) => void;
 }
 
 /** What there is before anybody is let in. */
@@ -90,6 +94,8 @@ export interface Base {
   readonly digests: Digests;
   readonly subjectOf: AuditLog["subjectOf"];
   readonly tools: ServerTools;
+  /** Times calls; absent where nobody measures them. */
+  readonly calls?: FollowedCalls;
   /** Has `forget` told who was erased from the audit log, as far as they were seen. */
   readonly onErasure: (forget: (ids: readonly string[]) => void) => void;
 }
@@ -165,7 +171,8 @@ export async function openDataPlane(
   base.followLog(standing.inForce.profile);
   const renewal = renewing(standing.notAfterUnixMs, environment, watch.renew);
   opening.defer(renewal.stop);
-  enforceChanges(base, { watch, renewal, reviewed: [serving, web, connected], ...judges, ...behind });
+  const parts = { watch, renewal, reviewed: [serving, web, connected], doors: [serving, web] };
+  enforceChanges(base, { ...parts, ...judges, ...behind });
   return planeOf({ ...behind, serving, web }, () => shown);
 }
 
@@ -183,38 +190,6 @@ function openLinkJudges(
   const flows = watchFlows(config, { journal: own.journal, ...environment });
   opening.defer(flows.stop);
   return { peers, links, flows };
-}
-
-/** Puts in force what commands changed, now and whenever they did. */
-function enforceChanges(
-  { world, records, freshKeysSince, onErasure, tools }: Base,
-  parts: {
-    readonly watch: RootWatch;
-    readonly renewal: ReturnType<typeof renewing>;
-    readonly reviewed: readonly { readonly review: () => void }[];
-    readonly peers: PeerWatch;
-    readonly signatures: SignatureDesk;
-    readonly approvals: ApprovalDesk;
-  },
-): void {
-  const { watch, renewal, reviewed, peers, signatures, approvals } = parts;
-  let freshKeys = freshKeysSince();
-  const enforce = (): void => {
-    watch.refresh();
-    if (freshKeysSince() > freshKeys) renewal.now();
-    freshKeys = freshKeysSince();
-    for (const { review } of reviewed) review();
-    peers.refresh();
-    signatures.refresh();
-    // The gateway's identity can't be taken from it, only what may have been stolen of it.
-    if (watch.isRevoked(world.current().trust)) renewal.now();
-    void records.revoked();
-    tools.record();
-    approvals.record();
-  };
-  onErasure(peers.forget);
-  world.onChange(enforce);
-  enforce(); // What was changed while no gateway ran, or while this one started.
 }
 
 function doorTerms({ inForce, server }: Standing): DoorTerms {
@@ -269,7 +244,7 @@ async function openServers(
   opening: AsyncDisposableStack,
 ): Promise<Behind> {
   const { own, world, environment, gatewayId, standing, peers, delegations, digests, tools } = parts;
-  const { keys, journal } = own;
+  const { keys } = own;
   const virtual = joinServers(config, {
     handle: (received) => handle(received, world.current(), ports),
     world: world.current,
@@ -304,14 +279,13 @@ async function openServers(
   const ports: Ports = {
     ...openCapture(config, parts, opening),
     signatures,
-    journal,
+    ...measuredPorts(parts, connected.upstreams),
     receipts: parts.receipts,
     digests,
     tools,
     history: parts.history,
     approvals,
     responses: parts.playbooks,
-    upstreams: meteredUpstreams(connected.upstreams, parts.flows.onExchange),
     virtual: namedVirtualServers(virtual),
     sessionKey: await keys.secret("sessions"),
     tasks: taskRegister(),
@@ -323,6 +297,20 @@ async function openServers(
   };
   const workloads = workloadEnrolment(config, environment.clock);
   return { connected, store: grants.store, signatures, approvals, ports, workloads };
+}
+
+/** The log and the servers, as the path of a call uses them: what passes is measured. */
+function measuredPorts(
+  { own: { journal }, flows, calls }: Base & Watched,
+  connected: NamedUpstreams,
+): Pick<Ports, "journal" | "upstreams" | "onlooker"> {
+  const upstreams = meteredUpstreams(connected, flows.onExchange);
+  if (calls === undefined) return { journal, upstreams };
+  return {
+    journal: calls.journal(journal),
+    upstreams: calls.upstreams(upstreams),
+    onlooker: calls.onlooker,
+  };
 }
 
 /** What callers were granted at servers' authorization servers. */

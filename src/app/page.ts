@@ -3,9 +3,10 @@ import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { dashboard } from "../control/dashboard.ts";
+import { dashboard, type DashboardOptions } from "../control/dashboard.ts";
 import type { RecentCalls } from "../control/recent-calls.ts";
 import type { UpstreamCount } from "../host/net/upstreams.ts";
+import type { Kill } from "../host/store/state-responses.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -17,6 +18,8 @@ import type { LiveDocument } from "./crypto/live-document.ts";
 import { listen } from "../host/net/listen.ts";
 import { profileInForce } from "./profile-in-force.ts";
 import { incidentRoutes } from "./respond/incident-routes.ts";
+import { proposalRouteNames, proposalRoutes } from "./respond/proposal-routes.ts";
+import { killRoutes } from "./respond/kill-routes.ts";
 import { responseRoutes } from "./respond/response-routes.ts";
 import { toolRoutes } from "./tools/tool-routes.ts";
 import { version } from "./version.ts";
@@ -32,6 +35,8 @@ interface Shown {
   readonly crypto: () => LiveDocument;
   /** Key of what people are shown of held calls. */
   readonly sealing: Uint8Array;
+  /** Sources of the kill switch that are on. */
+  readonly kills: () => readonly Kill[];
 }
 
 export interface Page {
@@ -56,25 +61,47 @@ export async function openPage(config: Config, shown: Shown): Promise<Page> {
       `dashboard: ${config.dashboard} isn't on loopback; the page is served on 127.0.0.1 or [::1] only.`,
     );
   }
-  const startedAtUnixMs = shown.clock.nowUnixMs();
-  const tools = toolRoutes(config, shown.clock);
   const { people } = config.approvals;
-  const held = { state: config.state, clock: shown.clock, people, key: shown.sealing };
-  const approvals = approvalRoutes(held);
-  const responses = responseRoutes({ config, clock: shown.clock });
-  const incidents = incidentRoutes({ state: config.state, clock: shown.clock });
   const token = randomBytes(24).toString("base64url");
   const server = dashboard({
     ...(hasPage && { page: fileURLToPath(new URL(path.join("..", "..", "web", "dist"), import.meta.url)) }),
     token,
-    people: { nameOf: (given) => personOf(given, people), may: approvalRouteNames },
+    people: {
+      nameOf: (given) => personOf(given, people),
+      may: new Set([...approvalRouteNames, ...proposalRouteNames]),
+    },
     log: shown.log,
-    changes: { ...tools.changes, ...approvals.changes, ...responses.changes, ...incidents.changes },
+    ...apiOf(config, shown),
+  });
+  const address = await listen(server, hasPage ? config.dashboard : apiAddress);
+  const api = `http://${address}/#token=${token}`;
+  return {
+    link: hasPage ? api : undefined,
+    api,
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+/** What can be asked and changed by the API. */
+function apiOf(config: Config, shown: Shown): Pick<DashboardOptions, "routes" | "changes"> {
+  const { clock } = shown;
+  const { state, approvals } = config;
+  const startedAtUnixMs = clock.nowUnixMs();
+  const parts = [
+    toolRoutes(config, clock),
+    approvalRoutes({ state, clock, people: approvals.people, key: shown.sealing }),
+    responseRoutes({ config, clock }),
+    proposalRoutes({ state, clock, people: approvals.people }),
+    incidentRoutes({ state, clock }),
+    killRoutes(config, clock),
+  ];
+  return {
+    changes: Object.assign({}, ...parts.map(({ changes }) => changes)) as DashboardOptions["changes"],
     routes: {
-      ...tools.routes,
-      ...approvals.routes,
-      ...responses.routes,
-      ...incidents.routes,
+      ...(Object.assign({}, ...parts.map(({ routes }) => routes)) as DashboardOptions["routes"]),
       status: () => status(config, shown, startedAtUnixMs),
       crypto: shown.crypto,
       calls: (query) => {
@@ -85,16 +112,6 @@ export async function openPage(config: Config, shown: Shown): Promise<Page> {
           ),
         };
       },
-    },
-  });
-  const address = await listen(server, hasPage ? config.dashboard : apiAddress);
-  const api = `http://${address}/#token=${token}`;
-  return {
-    link: hasPage ? api : undefined,
-    api,
-    close: () => {
-      server.close();
-      server.closeAllConnections();
     },
   };
 }
@@ -114,7 +131,8 @@ function status(config: Config, shown: Shown, startedAtUnixMs: number): unknown 
   return {
     version,
     startedAtUnixMs,
-    state: "serving",
+    state: shown.kills().length > 0 ? "stopped" : "serving",
+    stopped: shown.kills(),
     trustDomain: config.trust_domain,
     listener: {
       address: shown.address,

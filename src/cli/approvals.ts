@@ -13,7 +13,7 @@ import { jsonText } from "./tools-text.ts";
 
 const options = { ...configOption, json: { type: "boolean", help: "Print JSON." } } as const;
 
-const deciding = {
+export const deciding = {
   ...options,
   reason: { type: "string", value: "TEXT", help: "Why; who denies says it to the caller." },
   "token-file": {
@@ -89,19 +89,24 @@ export const approvalsToken = {
 
 function decide(call: CommandCall, what: "approve" | "deny"): number {
   const id = oneId(call);
-  const reason = call.text("reason")?.trim();
-  if (reason !== undefined && (reason === "" || reason.length > 500))
-    throw new Refusal("bad_config", "--reason takes up to 500 characters.");
   const config = loadConfig(configFile(call));
   const by = whoDecides(call, config);
   const place = { state: config.state, clock: systemClock };
-  const request = decideRequest(place, id, { by, what, ...(reason !== undefined && { reason }) });
+  const request = decideRequest(place, id, { by, what, ...reasonOf(call) });
   call.out(call.flag("json") ? jsonText(request) : standing(request));
   return 0;
 }
 
+/** @throws Refusal `bad_config` */
+export function reasonOf(call: CommandCall): { readonly reason?: string } {
+  const reason = call.text("reason")?.trim();
+  if (reason !== undefined && (reason === "" || reason.length > 500))
+    throw new Refusal("bad_config", "--reason takes up to 500 characters.");
+  return reason === undefined ? {} : { reason };
+}
+
 /** INVARIANT: nobody says who they are; they are the user of this machine who may open the state, or hold a token. */
-function whoDecides(call: CommandCall, config: Config): Approver {
+export function whoDecides(call: CommandCall, config: Config): Approver {
   const file = call.text("token-file");
   const login = `uid ${process.getuid?.() ?? "unknown"}`;
   if (file === undefined) return operatorBy(login);

@@ -51,8 +51,12 @@ import {
   incidentsSuppressions,
 } from "./incidents.ts";
 import { identityExport } from "./identity.ts";
+import { killDrill, killOffCommand, killOnCommand, killStatus } from "./kill.ts";
+import { outlets, outletsReplay, outletsTest } from "./outlets.ts";
 import { pinsApprove, pinsFingerprint, pinsForget, pinsList } from "./pins.ts";
 import { policyCheck, policyTest } from "./policy.ts";
+import { playbooksApprove, playbooksDeny, playbooksWaiting } from "./proposals.ts";
+import { playbooksCheck, playbooksList, playbooksShow, playbooksTry } from "./playbooks.ts";
 import {
   policyBundleFollow,
   policyBundleHistory,
@@ -108,6 +112,9 @@ export const commands = [
   cryptoPeersAccept,
   egressList,
   egressLift,
+  outlets,
+  outletsTest,
+  outletsReplay,
   pinsList,
   pinsApprove,
   pinsForget,
@@ -134,8 +141,19 @@ export const commands = [
   responseShow,
   responseLift,
   responseRenew,
+  killOnCommand,
+  killOffCommand,
+  killStatus,
+  killDrill,
   signer,
   signerInit,
+  playbooksList,
+  playbooksShow,
+  playbooksCheck,
+  playbooksTry,
+  playbooksWaiting,
+  playbooksApprove,
+  playbooksDeny,
   auditTail,
   auditShow,
   auditQuery,

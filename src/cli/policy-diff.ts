@@ -9,7 +9,7 @@ import { type LogNames, withNames } from "../app/subject-names.ts";
 import { openLogReader } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
-import { type Times, timesBetween } from "./time-option.ts";
+import { replayOption, replayRange } from "./replay-range.ts";
 
 export const policyDiff = {
   name: "policy diff",
@@ -18,11 +18,7 @@ export const policyDiff = {
     "List which calls of the audit log the rules in NEW would decide otherwise than those in OLD, or than was decided then, and why.",
   options: {
     ...configOption,
-    replay: {
-      type: "string",
-      value: "RANGE",
-      help: "Calls since then, e.g. 7d or 2026-11-01; or between two moments, 2026-11-01..2026-11-07. 7d by default.",
-    },
+    replay: replayOption,
     json: { type: "boolean", help: "Print each call that changes, or can't be told, as a line of JSON." },
   },
   run: async (call) => {
@@ -32,7 +28,7 @@ export const policyDiff = {
     const [oldFile, newFile] = second === undefined ? [undefined, first] : [first, second];
     const config = configWithoutRules(configFile(call));
     const nowUnixMs = Date.now();
-    const { sinceUnixMs = 0, untilUnixMs = nowUnixMs } = rangeOf(call, nowUnixMs);
+    const { sinceUnixMs = 0, untilUnixMs = nowUnixMs } = replayRange(call, nowUnixMs);
     const reader = openLogReader(statePaths(config.state).log);
     const from = await firstSince(reader, sinceUnixMs);
     // Rules are about names: of pseudonyms nothing could be told.
@@ -62,14 +58,6 @@ export const policyDiff = {
     return await withNames(config, judge, locked);
   },
 } as const satisfies Command;
-
-/** @throws Refusal `bad_config` */
-function rangeOf(call: CommandCall, nowUnixMs: number): Times {
-  const [since, until, ...more] = (call.text("replay") ?? "7d").split("..");
-  if (more.length > 0)
-    throw new Refusal("bad_config", "--replay takes one moment, or two with .. between them.");
-  return timesBetween(since, until, nowUnixMs, "replay");
-}
 
 /** Calls that become the same of the same by the same rules, of one caller and target. */
 interface Group {

@@ -34,6 +34,7 @@ export async function handle(received: Received, found: World, ports: Ports): Pr
   let world = found;
   let call: Received & Partial<Read> = received;
   let departure: Departure;
+  ports.onlooker?.begun(received);
   try {
     const identified = (call = identify(received, world));
     const represented = (call = delegated(identified, world, ports));
@@ -62,6 +63,7 @@ export async function handle(received: Received, found: World, ports: Ports): Pr
   let mark: Mark | undefined;
   try {
     const entry = outcomeEntry(call, departure.ending, ports.clock.nowUnixMs());
+    ports.onlooker?.ended(call, entry);
     ports.history?.settle(call.id, endOf({ outcome: entry.outcome, answer: entry.facts["answer"] }));
     const { index } = await ports.journal.append(entry);
     mark = await markFor(call, { index, takes: departure.isResult === true }, ports);
@@ -95,6 +97,7 @@ const denials: ReadonlySet<string> = new Set<RefusalCode>([
   "server_gated",
   "held",
   "no_such_task",
+  "stopped",
 ]);
 
 /** With what is known of the link to the server. */
@@ -115,6 +118,7 @@ function refused(call: Received & Partial<Read>, error: unknown, ports: Ports): 
     outcome: denials.has(code) ? "denied" : "error",
     reason: code,
     ...(signatureFault !== undefined && { signatureFault }),
+    ...(error instanceof Refusal && error.code === "stopped" && { facts: worldIn(error) }),
     status: answer.status,
     answerBytes: answer.body.length,
     answerFailed: true,
@@ -125,6 +129,11 @@ function refused(call: Received & Partial<Read>, error: unknown, ports: Ports): 
   const leave = (mark?: Mark): void =>
     call.reply.whole(answer.status, answer.headers, marked(call, { message: answer.body, response }, mark));
   return { ending, isResult: isResultOf(call, response), leave };
+}
+
+/** What nobody decided has no decision that says under which world. */
+function worldIn({ facts: { world } }: Refusal): Readonly<Record<string, string>> {
+  return world === undefined ? {} : { world: String(world) };
 }
 
 /** The same message may come again, signed as it should be. */

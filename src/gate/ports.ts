@@ -14,7 +14,7 @@ import type { EntryDraft, Receipt } from "../model/entry.ts";
 import type { MessageChange, MessageProof, SignatureFault, SignatureMode } from "../model/message-proof.ts";
 import type { Denial } from "../policy/decide.ts";
 import type { PastCalls } from "../policy/history/past-calls.ts";
-import type { Answer, Journaled, Judged, Located, Observed } from "./call.ts";
+import type { Answer, Journaled, Judged, Located, Observed, Read, Received } from "./call.ts";
 import type { TaskRegister } from "./task-register.ts";
 import type { UnansweredCalls } from "./unanswered.ts";
 import type { PinnedTools, ServerSignatures, World } from "./world.ts";
@@ -274,6 +274,15 @@ export interface Captures {
   readonly take: (call: Judged) => void;
 }
 
+/**
+ * Who looks on as calls go, to count and to time them. `begun` is told of each call before anything is asked of it, and
+ * `ended` when its outcome is known, in the log or not, before its answer has left. Both are immediate and never throw.
+ */
+export interface CallOnlooker {
+  readonly begun: (call: Received) => void;
+  readonly ended: (call: Received & Partial<Read>, outcome: EntryDraft) => void;
+}
+
 /** What the path of a call needs beside the call and the world. */
 export interface Ports {
   readonly journal: Journal;
@@ -301,6 +310,8 @@ export interface Ports {
   readonly flow?: FlowMemory;
   /** What models say of sessions' calls; absent where no rule can ask for it. Lost with the process. */
   readonly watch?: CallWatch;
+  /** Absent where calls aren't counted. */
+  readonly onlooker?: CallOnlooker;
   /** What is done about findings; absent where nothing is. */
   readonly responses?: Responses;
   /** The keys of delegations that count here, of which the first one signs; absent where none do. */

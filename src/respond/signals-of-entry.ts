@@ -51,7 +51,7 @@ function says({ facts }: EntryDraft): string {
 }
 
 /** Who called what; of a call by nobody who was proven nothing is known but the server. */
-function aboutCall({ principal, tool, facts }: EntryDraft): Pick<Signal, "about" | "evidence"> {
+export function aboutCall({ principal, tool, facts }: EntryDraft): Pick<Signal, "about" | "evidence"> {
   const { server, session } = facts;
   const name = tool !== null && server !== undefined ? tool.slice(server.length + 1) : undefined;
   const where = { ...(server !== undefined && { server }), ...(name !== undefined && { tool: name }) };

@@ -3,7 +3,7 @@
  * post-quantum links: by the playbooks that come with it, and by those of an operator.
  */
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
@@ -102,6 +102,67 @@ test("a playbook of the operator's own keeps a caller from one tool, and it alon
   assert.match(await said(other, "send_mail", mail), /A key was about to leave/);
   const payment = { invoice: "2026-118", iban: "DE02120300000000202051", amount: 412.5 };
   assert.equal(await said(other, "pay_invoice", payment), "Done.");
+});
+
+test("tried on what the log has, another playbook says what it would have done, and does nothing", async () => {
+  const file = path.join(folder, "other.yaml");
+  await writeFile(
+    file,
+    `playbooks:
+  - name: shut-out
+    because: Keys don't leave.
+    on: { findings: [secret] }
+    steps: [{ do: quarantine, of: server }, { do: cut, of: caller }]
+`,
+  );
+  const at = ["--config", gateway.configFile];
+  const tried = await cli(["playbooks", "try", file, ...at]);
+  assert.equal(tried.code, 0, tried.stderr);
+  const lines = tried.stdout.trim().split("\n");
+  assert.match(
+    lines[0] ?? "",
+    /shut-out: quarantine caller \S+agent\/other, server office, tool send_mail: Keys don't leave\..* Only for this caller: another one's evidence is needed/,
+  );
+  assert.match(lines[1] ?? "", /shut-out: cut caller \S+agent\/other: /);
+  assert.match(lines[2] ?? "", /^1 run of 1 playbook in /);
+  const list = await cli(["playbooks", "list", ...at]);
+  assert.match(
+    list.stdout,
+    /^leaks +enforce +on findings +quarantine > read_only +.*playbooks\.yaml +1 in force$/m,
+  );
+  assert.match(list.stdout, /^risk-read-only +enforce +on risk +read_only +shipped +1 in force$/m);
+  const broken = path.join(folder, "broken.yaml");
+  await writeFile(
+    broken,
+    `playbooks:
+  - name: wrong
+    because: It is.
+    on: { answers: ["told.*"] }
+    when: args.amount > 5
+    steps:
+      - { do: cut }
+      - { do: read_only, then: [{ do: quarantine, for: 1h }] }
+`,
+  );
+  const steps = await cli(["playbooks", "check", broken]);
+  assert.equal(steps.code, 1);
+  assert.match(
+    steps.stdout,
+    /broken\.yaml:7:15: steps\.0\.do: cut can't be about one server alone; `of` says caller_tool/,
+  );
+  assert.match(
+    steps.stdout,
+    /broken\.yaml:8:39: steps\.1\.then\.0\.do: quarantine isn't milder than read_only/,
+  );
+  await writeFile(
+    broken,
+    (await readFile(broken, "utf8")).replace(/steps:[^]*/, "steps: [{ do: notify }]\n"),
+  );
+  const when = await cli(["playbooks", "check", broken]);
+  assert.match(
+    when.stdout,
+    /broken\.yaml:5:11: the condition \(its line 1, column 1\): nothing is known of `args`/,
+  );
 });
 
 test("the log says what was done, why, and by what; a dry run says what it would have done, and does nothing", async () => {

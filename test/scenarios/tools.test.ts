@@ -305,7 +305,8 @@ async function exposedShop(t: TestContext, server: Shop, pinTools: "first-use" |
   await home.stop();
   const gateway = async (tools: string) => {
     const entry = `url: "${exposed.url}", peer: "${exposed.spiffeId}", tools: ${tools}`;
-    return await testGateway(t, `servers: { shop: { ${entry} } }\n${openPolicy}`, { folder, listen });
+    const more = `response: { playbooks: off }\n${openPolicy}`;
+    return await testGateway(t, `servers: { shop: { ${entry} } }\n${more}`, { folder, listen });
   };
   return { state, exposed, gateway };
 }

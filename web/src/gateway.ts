@@ -5,6 +5,7 @@ import { type Approval, readApproval, readApprovals } from "./model/approvals.ts
 import { fields, text } from "./model/fields.ts";
 import { type Incident, readIncidents } from "./model/incidents.ts";
 import { type Answered, type Link, nextDelayMs, nextLink } from "./model/polling.ts";
+import { readResponses, type Response as InForce } from "./model/responses.ts";
 import { type Call, readCalls, readStatus, type Status } from "./model/status.ts";
 
 export const link = signal<Link>({ kind: "connecting" });
@@ -12,6 +13,8 @@ export const link = signal<Link>({ kind: "connecting" });
 export const status = signal<Status | undefined>(undefined);
 export const calls = signal<readonly Call[]>([]);
 export const incidents = signal<readonly Incident[]>([]);
+/** What is in force against callers and tools; the operator's alone. */
+export const responses = signal<readonly InForce[]>([]);
 export const approvals = signal<readonly Approval[]>([]);
 /** The request that is looked at. */
 export const opened = signal<Approval | undefined>(undefined);
@@ -60,6 +63,12 @@ export async function decide(id: string, what: "approve" | "deny", reason: strin
   if (failure.value === "") await show(id);
 }
 
+/** Ends a restriction. */
+export async function lift(id: string, because: string): Promise<void> {
+  failure.value = await taken(ask("responses/lift", JSON.stringify({ id, because })));
+  if (failure.value === "") responses.value = responses.value.filter((each) => each.id !== id);
+}
+
 async function show(id: string): Promise<void> {
   failure.value = await taken(ask(`approvals/show?id=${encodeURIComponent(id)}`), (answer) => {
     opened.value = readApproval(answer);
@@ -95,17 +104,19 @@ async function askOnce(): Promise<Answered> {
 }
 
 async function askForAll(): Promise<Answered> {
-  const [statusAnswer, callsAnswer, incidentsAnswer] = await Promise.all([
+  const [statusAnswer, callsAnswer, inForce, found] = await Promise.all([
     ask("status"),
     ask("calls?limit=50"),
+    ask("responses"),
     ask("incidents"),
   ]);
   if (statusAnswer.status === 403) return "ok";
   const read = statusAnswer.ok ? readStatus(await statusAnswer.json()) : undefined;
-  if (read === undefined || !callsAnswer.ok || !incidentsAnswer.ok) return "failed";
-  incidents.value = readIncidents(await incidentsAnswer.json());
+  if (read === undefined || !callsAnswer.ok || !inForce.ok || !found.ok) return "failed";
+  incidents.value = readIncidents(await found.json());
   status.value = read;
   calls.value = readCalls(await callsAnswer.json());
+  responses.value = readResponses(await inForce.json());
   return "ok";
 }
 

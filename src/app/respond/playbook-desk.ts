@@ -17,15 +17,19 @@ import type { Playbook } from "../../respond/playbook.ts";
 import type { Signal } from "../../respond/signal.ts";
 import { verdictSignals } from "../../respond/verdict-signals.ts";
 import { signalsOf } from "../../respond/signals-of-entry.ts";
+import { openProposals } from "../../host/store/state-proposals.ts";
 import { runPlaybook } from "./playbook-runs.ts";
 import type { ResponseDesk } from "./response-desk.ts";
 
 export interface PlaybookDesk extends Responses {
   /** An entry that is in the log. Returns at once; what it sets off is done before the next call is read. */
   readonly written: (entry: EntryDraft) => void;
+  readonly stop: () => void;
 }
 
 interface Options {
+  /** The state database. */
+  readonly database: string;
   readonly playbooks: () => readonly Playbook[];
   readonly responses: ResponseDesk;
   readonly world: () => World;
@@ -39,6 +43,7 @@ interface Options {
 const maxWaiting = 10_000;
 
 export function openPlaybookDesk({
+  database,
   playbooks,
   responses,
   world,
@@ -47,6 +52,7 @@ export function openPlaybookDesk({
   log,
 }: Options): PlaybookDesk {
   const memory = planMemory();
+  const proposals = openProposals(database);
   /** @returns whether anything was done */
   const act = (signals: readonly Signal[], facts?: FactValues): boolean => {
     if (signals.length === 0) return false;
@@ -56,7 +62,7 @@ export function openPlaybookDesk({
       nowUnixMs: clock.nowUnixMs(),
       ...(facts && { facts }),
     });
-    for (const each of planned) runPlaybook(each, { responses, observes, clock, log });
+    for (const each of planned) runPlaybook(each, { proposals, responses, observes, clock, log });
     return planned.length > 0;
   };
   let waiting: EntryDraft[] = [];
@@ -80,6 +86,10 @@ export function openPlaybookDesk({
       if (waiting.length >= maxWaiting) return;
       waiting.push(entry);
       if (waiting.length === 1) setImmediate(lookAt);
+    },
+    stop: () => {
+      waiting = [];
+      proposals.close();
     },
   };
 }

@@ -1,13 +1,18 @@
 /** Carries out what was planned: step after step; what fails is told, and the step says what becomes of the others. */
+import { randomBytes } from "node:crypto";
+
+import type { Proposal, ProposalStore } from "../../host/store/state-proposals.ts";
+import { Refusal } from "../../kernel/refusal.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Plan, PlannedStep } from "../../respond/plan.ts";
 import { isRestriction } from "../../respond/actions.ts";
 import type { StepDocument } from "../../respond/playbook-schema.ts";
-import type { Stage } from "../../respond/restriction.ts";
+import { proposalEvent, stagesFrom } from "./proposal-operations.ts";
 import type { ResponseDesk } from "./response-desk.ts";
 
-interface Options {
+export interface Options {
+  readonly proposals: Pick<ProposalStore, "add">;
   readonly responses: ResponseDesk;
   /** Nothing is done, only recorded. */
   readonly observes: boolean;
@@ -26,7 +31,8 @@ export function runPlaybook(planned: Plan, options: Options): void {
       continue;
     }
     try {
-      done.push(...carriedOut(each, running));
+      if (each.step.approval === undefined) done.push(...carriedOut(each, running));
+      else propose(each, running);
     } catch (error) {
       failed(each, error, running);
       if (each.step.on_failure === "roll_back") rollBack(done, planned, options);
@@ -50,7 +56,7 @@ function carriedOut(
     return [];
   }
   const known = new Set(responses.restrictions().map(({ id }) => id));
-  const { id } = responses.enact({ ...asked, stages: stagesOf(step, clock.nowUnixMs()) });
+  const { id } = responses.enact({ ...asked, stages: stagesFrom(stagesOf(step), clock.nowUnixMs()) });
   return known.has(id) ? [] : [id];
 }
 
@@ -58,14 +64,39 @@ function byOf({ playbook: { name } }: Plan): string {
   return `playbook:${name}`;
 }
 
-/** Each begins where the one before ends. */
-function stagesOf(step: StepDocument, nowUnixMs: number): readonly Stage[] {
-  let untilUnixMs = nowUnixMs;
-  return [step, ...step.then].flatMap(({ do: kind, for: forMs, limit }) => {
-    untilUnixMs += forMs;
-    const stage = { untilUnixMs, ...(limit && { limit: { calls: limit.calls, perMs: limit.per } }) };
-    return isRestriction(kind) ? [{ kind, ...stage }] : [];
-  });
+function stagesOf(step: StepDocument): Proposal["stages"] {
+  return [step, ...step.then].map(({ do: action, for: forMs, limit }) => ({
+    action,
+    forMs,
+    ...(limit && { limit: { calls: limit.calls, perMs: limit.per } }),
+  }));
+}
+
+/** @throws Refusal `busy` if too much waits for people already */
+function propose(
+  { step, scope, because }: PlannedStep,
+  { planned, proposals, responses, clock }: Running,
+): void {
+  const { approvers = 1, from, expires = 0 } = step.approval ?? {};
+  const nowUnixMs = clock.nowUnixMs();
+  const proposal: Proposal = {
+    id: randomBytes(8).toString("hex"),
+    playbook: planned.playbook.name,
+    scope,
+    stages: stagesOf(step),
+    because,
+    cause: planned.signal.callId,
+    askedUnixMs: nowUnixMs,
+    expiresUnixMs: nowUnixMs + expires,
+    approvers,
+    ...(from && { from }),
+    votes: [],
+    state: "waiting",
+  };
+  const added = proposals.add(proposal);
+  if (added === "full")
+    throw new Refusal("busy", "Too much waits for people already; decide it: latticegate playbooks waiting.");
+  if (added === "added") responses.tell(proposalEvent("response.propose", proposal, nowUnixMs));
 }
 
 function failed(each: PlannedStep, error: unknown, running: Running): void {

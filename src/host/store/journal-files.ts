@@ -58,7 +58,7 @@ import {
 import { type Release, takeWriterLock } from "./writer-lock.ts";
 
 /** The newest signed head. */
-interface JournalHead {
+export interface JournalHead {
   readonly size: number;
   /** Base64, as in the checkpoint. */
   readonly root: string;

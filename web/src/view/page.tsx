@@ -1,13 +1,14 @@
 /** One screen: how the gateway is, what stands behind it, what was just decided. */
 import type { JSX } from "preact";
 
-import { approvals, calls, incidents, link, logIn, openNamed, status } from "../gateway.ts";
+import { approvals, calls, incidents, link, logIn, openNamed, responses, status } from "../gateway.ts";
 import type { Approval } from "../model/approvals.ts";
 import type { Link } from "../model/polling.ts";
 import type { Call, Status } from "../model/status.ts";
 import { callerName, count, duration } from "../model/words.ts";
 import { Approvals } from "./approvals.tsx";
 import { Incidents } from "./incidents.tsx";
+import { Responses, StoppedNotice } from "./responses.tsx";
 
 export function Page(): JSX.Element {
   return (
@@ -15,7 +16,7 @@ export function Page(): JSX.Element {
       <header>
         <img src="/icon.svg" alt="" width="36" height="36" />
         <h1>Latticegate</h1>
-        <LinkState link={link.value} />
+        <LinkState link={link.value} isStopped={(status.value?.stopped.length ?? 0) > 0} />
       </header>
       {link.value.kind === "expired" ? (
         <Expired />
@@ -31,7 +32,7 @@ export function Page(): JSX.Element {
   );
 }
 
-function LinkState({ link }: { readonly link: Link }): JSX.Element {
+function LinkState({ link, isStopped }: { readonly link: Link; readonly isStopped: boolean }): JSX.Element {
   const words = {
     connecting: "connecting",
     live: "serving",
@@ -40,7 +41,7 @@ function LinkState({ link }: { readonly link: Link }): JSX.Element {
   } as const;
   return (
     <p role="status" class={`link ${link.kind}`}>
-      {words[link.kind]}
+      {link.kind === "live" && isStopped ? "STOPPED" : words[link.kind]}
     </p>
   );
 }
@@ -100,8 +101,10 @@ function Gateway({ isKnown, status, calls, approvals: waiting }: GatewayProps): 
   }
   return (
     <main>
+      <StoppedNotice stopped={status.stopped} />
       <Incidents incidents={incidents.value} />
       <Approvals requests={waiting} />
+      <Responses responses={responses.value} />
       <Facts status={status} />
       <Servers status={status} />
       <Calls calls={calls} trustDomain={status.trustDomain} />

@@ -1,0 +1,193 @@
+/** What playbooks do, propose and undo, with the state database and what the log is told. */
+import assert from "node:assert/strict";
+import path from "node:path";
+import { test, type TestContext } from "node:test";
+
+import { atEnd } from "../../../test/support/cleanup.ts";
+import { freshState } from "../../../test/support/gateway.ts";
+import type { Approver } from "../../host/store/approval-rows.ts";
+import { openProposals } from "../../host/store/state-proposals.ts";
+import type { EntryDraft } from "../../model/entry.ts";
+import { plan, planMemory } from "../../respond/plan.ts";
+import { compilePlaybook } from "../../respond/playbook.ts";
+import { playbookSchema } from "../../respond/playbook-schema.ts";
+import { operatorBy } from "../approvals/approvers.ts";
+import { statePaths } from "../state-folder.ts";
+import { runPlaybook } from "./playbook-runs.ts";
+import { decideProposal, listProposals } from "./proposal-operations.ts";
+import { proposalRoutes } from "./proposal-routes.ts";
+import { openResponseDesk } from "./response-desk.ts";
+
+const startMs = Date.UTC(2026, 10, 22);
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+async function scene(t: TestContext) {
+  const state = await freshState(t);
+  const { database } = statePaths(state);
+  let now = startMs;
+  const clock = { nowUnixMs: () => now, monotonicMs: () => now, pass: (ms: number) => void (now += ms) };
+  const entries: EntryDraft[] = [];
+  const journal = {
+    append: (draft: EntryDraft) => Promise.resolve({ index: entries.push(draft) - 1 }),
+    owe: (draft: EntryDraft) => void entries.push(draft),
+  };
+  const gatewayId = "spiffe://acme.test/gateway";
+  const responses = openResponseDesk({ database, journal, gatewayId, clock, log: silent });
+  const proposals = openProposals(database);
+  atEnd(t, async () => {
+    await responses.stop();
+    proposals.close();
+  });
+  const run = (steps: readonly object[], { caller = "agent/a", observes = false } = {}): void => {
+    const document = playbookSchema.parse({
+      name: "test",
+      because: "It was told to.",
+      on: { risk: { call: 0.5 } },
+      steps,
+    });
+    const made = compilePlaybook({ ...document, mode: "enforce" });
+    if (made.kind === "mistake") throw new Error(made.message);
+    const about = { caller, session: "s", server: "bank", tool: "pay" };
+    const signal = { kind: "risk.call", score: 0.9, isHard: false, evidence: "proven", about } as const;
+    const signals = [{ ...signal, says: "", callId: "c1", atUnixMs: now }];
+    const planning = { playbooks: [made.playbook], memory: planMemory(), nowUnixMs: now };
+    for (const each of plan(signals, planning))
+      runPlaybook(each, { proposals, responses, observes, clock, log: silent });
+  };
+  /** What is in force, and what was told, since the last time. */
+  const events = async (): Promise<readonly string[]> => {
+    responses.refresh();
+    responses.sweep();
+    await new Promise(setImmediate);
+    return entries.splice(0).map(({ event, facts }) => `${event.slice(9)} ${facts["action"] ?? ""}`);
+  };
+  const inForce = (): readonly string[] => {
+    responses.refresh();
+    return responses
+      .restrictions()
+      .map(({ stages }) => stages.map(({ kind }) => kind).join(" > "))
+      .toSorted();
+  };
+  return { state, clock, run, events, inForce, proposals, place: { state, clock } };
+}
+
+test("steps are done in order, each stage as long as the playbook says, and a moment's beside them", async (t) => {
+  const { run, events, inForce } = await scene(t);
+  run([
+    { do: "quarantine", for: "15m", then: [{ do: "read_only", for: "1h" }] },
+    { do: "notify", of: "caller" },
+    { do: "limit", of: "session", limit: { calls: 3, per: "1m" } },
+  ]);
+  assert.deepEqual(inForce(), ["limit", "quarantine > read_only"]);
+  assert.deepEqual(await events(), ["act quarantine", "act notify", "act limit"]);
+});
+
+test("where nothing is enforced, all is told and nothing done", async (t) => {
+  const { run, events, inForce } = await scene(t);
+  run([{ do: "quarantine" }, { do: "cut", of: "caller", approval: {} }], { observes: true });
+  assert.deepEqual(inForce(), []);
+  assert.deepEqual(await events(), ["dry_run quarantine", "dry_run cut"]);
+});
+
+for (const [failure, left, told] of [
+  ["continue", ["quarantine", "read_only"], ["act quarantine", "fail cut", "act read_only"]],
+  ["stop", ["quarantine"], ["act quarantine", "fail cut"]],
+  ["roll_back", [], ["act quarantine", "fail cut", "lift quarantine"]],
+] as const)
+  test(`a step that can't be done: ${failure}`, async (t) => {
+    const { run, events, inForce, clock, proposals } = await scene(t);
+    for (let index = 0; index < 20; index += 1)
+      proposals.add({
+        id: String(index),
+        playbook: `other-${index}`,
+        scope: { caller: "agent/a" },
+        stages: [{ action: "cut", forMs: 1000 }],
+        because: "It waits.",
+        cause: "c0",
+        askedUnixMs: clock.nowUnixMs(),
+        expiresUnixMs: clock.nowUnixMs() + 1000,
+        approvers: 1,
+        votes: [],
+        state: "waiting",
+      });
+    run([
+      { do: "quarantine" },
+      { do: "cut", of: "caller", approval: {}, on_failure: failure },
+      { do: "read_only", of: "session" },
+    ]);
+    assert.deepEqual(inForce(), left);
+    assert.deepEqual(await events(), told);
+  });
+
+test("what people have to approve isn't done before as many have as it takes, each once, and lasts from then on", async (t) => {
+  const { run, events, inForce, place, clock } = await scene(t);
+  const steps = [{ do: "cut", of: "caller", for: "1h", approval: { approvers: 2, expires: "1d" } }];
+  run(steps);
+  run(steps);
+  const [waiting, ...more] = listProposals(place, { all: false });
+  assert.ok(waiting);
+  assert.deepEqual(more, [], "the same isn't asked twice");
+  assert.deepEqual([waiting.actions, waiting.need], [["cut for 3600 s"], 2]);
+  assert.deepEqual(inForce(), []);
+  assert.deepEqual(await events(), ["propose cut"]);
+
+  const person = (name: string) => ({ name: `person:${name}`, also: [`agent/${name}`], login: "token" });
+  const approve = (by: Approver) => decideProposal(place, waiting.id, { by, what: "approve" });
+  assert.throws(() => approve(person("a")), /is about person:a; somebody else has to decide/);
+  assert.equal(approve(operatorBy("uid 1")).state, "waiting");
+  assert.throws(() => approve(operatorBy("page")), /has decided about proposal \w+ already/);
+  assert.deepEqual(inForce(), []);
+  clock.pass(3_600_000);
+  assert.equal(approve(person("b")).state, "approved");
+  assert.deepEqual(inForce(), ["cut"]);
+  assert.deepEqual(await events(), ["approve cut", "act cut", "approve cut"]);
+  assert.throws(() => approve(person("c")), /is approved/);
+  clock.pass(3_599_999);
+  assert.deepEqual(inForce(), ["cut"]);
+  clock.pass(1);
+  assert.deepEqual(await events(), ["lift cut"]);
+});
+
+test("what is denied, or nobody decides in time, isn't done", async (t) => {
+  const { run, events, inForce, place, clock } = await scene(t);
+  run([{ do: "cut", of: "caller", approval: {} }]);
+  const [first] = listProposals(place, { all: false });
+  const verdict = { by: operatorBy("page"), what: "deny", reason: "It was me." } as const;
+  assert.equal(decideProposal(place, first?.id ?? "", verdict).state, "denied");
+  run([{ do: "cut", of: "caller", approval: { expires: "10m" } }]);
+  const [second] = listProposals(place, { all: false });
+  clock.pass(600_000);
+  assert.throws(() => decideProposal(place, second?.id ?? "", { ...verdict, what: "approve" }), /is expired/);
+  assert.deepEqual(listProposals(place, { all: false }), []);
+  assert.deepEqual(
+    listProposals(place, { all: true })
+      .map(({ state }) => state)
+      .toSorted(),
+    ["denied", "expired"],
+  );
+  assert.deepEqual(inForce(), []);
+  assert.deepEqual(await events(), ["propose cut", "deny cut", "propose cut"]);
+});
+
+test("people with tokens are shown what they may decide, decide it, and nothing else", async (t) => {
+  const { run, place, inForce } = await scene(t);
+  run([{ do: "cut", of: "caller", approval: { from: ["person:alice"] } }]);
+  const nobody = { token_hash: "x", is: [] };
+  const { routes, changes } = proposalRoutes({ ...place, people: { alice: nobody, bob: nobody } });
+  const listed = (login: string): readonly { readonly id: string }[] =>
+    (routes["proposals"]?.(new URLSearchParams(), login) as { proposals: readonly { id: string }[] })
+      .proposals;
+  assert.deepEqual(
+    ["operator", "person:alice", "person:bob"].map((login) => listed(login).length),
+    [1, 1, 0],
+  );
+  const id = listed("operator")[0]?.id;
+  const approve = (login: string) => changes["proposals/approve"]?.({ id }, login);
+  for (const login of ["operator", "person:bob"]) assert.throws(() => approve(login), /may not decide/);
+  assert.throws(
+    () => changes["proposals/approve"]?.({ id: path.sep }, "operator"),
+    /expected a proposal's id/,
+  );
+  approve("person:alice");
+  assert.deepEqual(inForce(), ["cut"]);
+});

@@ -1,0 +1,78 @@
+/** `latticegate playbooks waiting | approve | deny` */
+import { loadConfig } from "../app/config.ts";
+import { decideProposal, listProposals, type ShownProposal } from "../app/respond/proposal-operations.ts";
+import { systemClock } from "../host/system.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { deciding, reasonOf, whoDecides } from "./approvals.ts";
+import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
+import { jsonText, shown } from "./tools-text.ts";
+
+export const playbooksWaiting = {
+  name: "playbooks waiting",
+  arguments: "",
+  summary: "List what playbooks propose and people have to approve, newest first.",
+  options: {
+    ...configOption,
+    json: { type: "boolean", help: "Print JSON." },
+    all: { type: "boolean", help: "What is over too, of the last 30 days." },
+  },
+  run: (call) => {
+    if (call.positionals.length > 0) throw new Refusal("bad_config", "Expected no further argument.");
+    const { state } = loadConfig(configFile(call));
+    const proposals = listProposals({ state, clock: systemClock }, { all: call.flag("all") });
+    if (call.flag("json")) call.out(jsonText(proposals));
+    else if (proposals.length === 0) call.out("nothing waits");
+    else for (const line of proposals.flatMap(linesOf)) call.out(line);
+    return Promise.resolve(0);
+  },
+} as const satisfies Command;
+
+export const playbooksApprove = {
+  name: "playbooks approve",
+  arguments: "ID",
+  summary: "Approve what a playbook proposes: with the last approval that is needed it is done.",
+  options: { ...deciding, reason: { ...deciding.reason, help: "Why; it goes on record." } },
+  run: (call) => Promise.resolve(decide(call, "approve")),
+} as const satisfies Command;
+
+export const playbooksDeny = {
+  name: "playbooks deny",
+  arguments: "ID",
+  summary: "Deny what a playbook proposes: it isn't done; it goes on record.",
+  options: { ...deciding, reason: { ...deciding.reason, help: "Why; it goes on record." } },
+  run: (call) => Promise.resolve(decide(call, "deny")),
+} as const satisfies Command;
+
+function decide(call: CommandCall, what: "approve" | "deny"): number {
+  const [id, ...more] = call.positionals;
+  if (id === undefined || more.length > 0)
+    throw new Refusal("bad_config", 'Name one proposal; "latticegate playbooks waiting" has them.');
+  const config = loadConfig(configFile(call));
+  const by = whoDecides(call, config);
+  const place = { state: config.state, clock: systemClock };
+  const proposal = decideProposal(place, id, { by, what, ...reasonOf(call) });
+  if (call.flag("json")) call.out(jsonText(proposal));
+  else call.out(standing(proposal));
+  return 0;
+}
+
+function standing({ id, state, have, need, actions }: ShownProposal): string {
+  if (state === "approved") return `${id} approved and done: ${actions.join(", then ")}`;
+  return state === "waiting" ? `${id} has ${have} of ${need} approvals` : `${id} ${state}`;
+}
+
+function linesOf(proposal: ShownProposal): readonly string[] {
+  const { id, playbook, scope, because, state, actions, have, need, expires, votes, from } = proposal;
+  const about = Object.entries(scope).map(
+    ([name, value]: readonly [string, string]) => `${name} ${shown(value)}`,
+  );
+  return [
+    `${id}  ${state}, ${have} of ${need} approvals, until ${expires}`,
+    `  ${actions.join(", then ")}: ${about.join(", ")}`,
+    `  ${playbook}: ${shown(because)}`,
+    ...(from === undefined ? [] : [`  may decide: ${from.join(", ")}`]),
+    ...votes.map(
+      ({ by, what, reason }) => `  ${by}: ${what}${reason === undefined ? "" : `, ${shown(reason)}`}`,
+    ),
+  ];
+}
