@@ -78,7 +78,11 @@ test("an agent that obeys a page is one incident, which says who, what, where fr
   assert.ok(first);
   assert.deepEqual(more, []);
   await puppet();
-  const { stdout } = await incidents("show", first.incident.id);
+  let stdout = "";
+  await eventually("what was done about it is told", async () => {
+    ({ stdout } = await incidents("show", first.incident.id));
+    return stdout.includes("by playbook:");
+  });
   const [title, , what, normal, done] = stdout.split("\n");
   assert.equal(
     title,
@@ -86,8 +90,9 @@ test("an agent that obeys a page is one incident, which says who, what, where fr
   );
   assert.match(what ?? "", /^what {7}\d findings? since 20/);
   assert.match(normal ?? "", /^normal {5}Before, 1 call of this caller/);
-  assert.match(done ?? "", /^done {7}nothing by itself/);
+  assert.match(done ?? "", /^done {7}read_only, until 20\S+, by playbook:risk-read-only\. /);
   assert.match(stdout, /See its calls: latticegate audit query --caller spiffe:/);
+  assert.match(stdout, /Undo what was done: latticegate response lift [0-9a-f]+ --because/);
   assert.match(stdout, /tags {7}ASI:ASI01 ASI:ASI02 ATLAS:AML\.T0051\.001 ATLAS:AML\.T0053/);
   assert.match(stdout, /risk\.call bank\/transfer_money .*first seen in the result of `web__fetch_page`/);
   assert.doesNotMatch(stdout, /LT601010012345678901|4900/, "values are masked");

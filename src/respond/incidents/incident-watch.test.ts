@@ -152,7 +152,7 @@ describe("what has one cause is one incident", () => {
       story.title,
       `${agent("a")} made a call that something it had read seems to have asked for (bank/pay), after reading web/read`,
     );
-    assert.equal(story.done, "done: read_only, by playbook:x");
+    assert.equal(story.done, "read_only, by playbook:x");
     assert.equal(story.normal, "Before, 1 call of this caller in an hour or less: none was odd.");
     assert.ok(incident.score > 0.7, "two families say more than one");
   });

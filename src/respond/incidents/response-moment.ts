@@ -3,7 +3,7 @@ import type { EntryDraft } from "../../model/entry.ts";
 import type { Moment } from "./incident.ts";
 
 const words: Readonly<Partial<Record<EntryDraft["event"], string>>> = {
-  "response.act": "done:",
+  "response.act": "",
   "response.renew": "renewed:",
   "response.recover": "went over to",
   "response.lift": "lifted:",
@@ -25,7 +25,7 @@ export function responseIn(
   const { event, tool, facts, atUnixMs, callId } = entry;
   const { caller, server, response, cause = callId } = facts;
   const target = tool ?? server;
-  const says = `${word} ${done(entry, target)}`.slice(0, maxSaysLength);
+  const says = `${word} ${done(entry, target)}`.trim().slice(0, maxSaysLength);
   const whose = {
     ...(caller !== undefined && { caller }),
     ...(target !== undefined && { target }),
