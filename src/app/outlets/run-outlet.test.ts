@@ -109,7 +109,7 @@ test("what will never be taken goes to a file for its owner alone, and the rest 
   await appendMany(journal, 0, 5);
   const { sink } = fakeSink(
     ([event]) =>
-      event?.index === 2 ? { taken: 1, dead: { event, why: "it answered with status 400" } } : { taken: 1 },
+      event?.index === 2 ? { taken: 1, dead: [{ event, why: "it answered with status 400" }] } : { taken: 1 },
     { maxBatch: 1 },
   );
   await untilIdle(sink);
