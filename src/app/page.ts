@@ -52,6 +52,9 @@ const maxCallsListed = 500;
 /** A port of its own, which nobody but whoever may read the state folder is told of. */
 const apiAddress = "127.0.0.1:0";
 
+/** Those that people with tokens of their own may use. */
+const personRoutes = new Set([...approvalRouteNames, ...proposalRouteNames]);
+
 export async function openPage(config: Config, shown: Shown): Promise<Page> {
   const hasPage = config.dashboard !== "off";
   if (hasPage && !loopbackAddress.test(config.dashboard)) {
@@ -72,10 +75,7 @@ export async function openPage(config: Config, shown: Shown): Promise<Page> {
   const server = dashboard({
     ...(hasPage && { page: fileURLToPath(new URL(path.join("..", "..", "web", "dist"), import.meta.url)) }),
     token,
-    people: {
-      nameOf: (given) => personOf(given, people),
-      may: new Set([...approvalRouteNames, ...proposalRouteNames]),
-    },
+    people: { nameOf: (given) => personOf(given, people), may: personRoutes },
     log: shown.log,
     changes: {
       ...tools.changes,
