@@ -53,9 +53,10 @@ export function apiOf(told: Told, { agentic, server }: Summary): object {
   };
 }
 
-export function resourcesOf(told: Told, { agentic }: Summary): readonly object[] {
+export function resourcesOf(told: Told, { agentic }: Summary): object {
   const name = told.tool ?? agentic.mcp_name;
-  return name === undefined ? [] : [{ name, type: told.tool === null ? "mcp resource" : "mcp tool" }];
+  if (name === undefined) return {};
+  return { resources: [{ name, type: told.tool === null ? "mcp resource" : "mcp tool" }] };
 }
 
 /** The profile `security_control`: what the gateway did. */

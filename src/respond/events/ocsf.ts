@@ -145,7 +145,7 @@ function finding(told: Told, summary: Summary): Classed {
       is_alert: !isStopped,
       finding_info: findingInfo(told, { uid: told.uid, title: says, tags, types: kinds }),
       evidences: [{ ...actorOf(told), api: apiOf(told, summary) }],
-      resources: resourcesOf(told, summary),
+      ...resourcesOf(told, summary),
     },
   };
 }
@@ -206,7 +206,7 @@ function apiActivity(told: Told, summary: Summary): Classed {
       api: apiOf(told, summary),
       src_endpoint: { name: told.principal, ...addressOf(told.facts["remote"]) },
       ...(summary.server !== undefined && { dst_endpoint: { svc_name: summary.server } }),
-      resources: resourcesOf(told, summary),
+      ...resourcesOf(told, summary),
       status_id: told.outcome === "allowed" ? 1 : 2,
       status: told.outcome === "allowed" ? "Success" : "Failure",
     },
