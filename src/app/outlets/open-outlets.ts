@@ -41,8 +41,14 @@ export async function openOutlets(
   const pause = (ms: number, signal: AbortSignal): Promise<void> =>
     sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);
   const running: Promise<void>[] = [];
+  const size = await reader.size();
   for (const [name, outlet, sink] of sinks) {
-    store.begin(name, origin, outlet.from === "start" ? await reader.first() : await reader.size());
+    store.begin(name, origin, outlet.from === "start" ? await reader.first() : size);
+    // An older copy of the log, or one that lost its end with the machine's power.
+    if (store.of(name)?.origin === origin && (store.of(name)?.cursor ?? 0) > size) {
+      log.warn("outlet.log_shorter", { outlet: name, entries: size });
+      store.change(name, { cursor: size });
+    }
     if (outlet.type === "syslog" && (outlet.plain || outlet.danger_plain))
       log.warn("outlet.plain", { outlet: name, reason: "anybody on the way may read and change it" });
     const { named } = outlet.callers === "names" ? names : asWritten;
