@@ -86,7 +86,7 @@ test("an agent that obeys a page is one incident, which says who, what, where fr
   );
   assert.match(what ?? "", /^what {7}\d findings? since 20/);
   assert.match(normal ?? "", /^normal {5}Before, 1 call of this caller/);
-  assert.match(done ?? "", /^done {7}nothing by itself/);
+  assert.match(done ?? "", /^done {7}.*read_only, until 20.*by playbook:risk-read-only/);
   assert.match(stdout, /See its calls: latticegate audit query --caller spiffe:/);
   assert.match(stdout, /tags {7}ASI:ASI01 ASI:ASI02 ATLAS:AML\.T0051\.001 ATLAS:AML\.T0053/);
   assert.match(stdout, /risk\.call bank\/transfer_money .*first seen in the result of `web__fetch_page`/);
