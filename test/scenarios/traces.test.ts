@@ -10,9 +10,13 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 
+import { parseConfig } from "../../src/app/config.ts";
 import { connectHttp } from "../../src/app/connect.ts";
+import { tracedCalls } from "../../src/app/metrics/traced-calls.ts";
+import type { Journaled } from "../../src/gate/call.ts";
 import { batchedPost } from "../../src/host/metrics/batched-post.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
+import { readFrame } from "../../src/wire/frame.ts";
 import { fixtureHttpServer } from "../fixture/http.ts";
 import { atEnd } from "../support/cleanup.ts";
 import {
@@ -217,6 +221,31 @@ ${openPolicy}
   assert.deepEqual(told, [`00-${traceId}-${forward.spanId}-01`]);
   const own = collector.spans.find(({ spanId }) => spanId === forward.parentSpanId);
   assert.deepEqual([own?.parentSpanId, own?.attributes["mcp.protocol.version"]], [clientSpan, "2026-07-28"]);
+});
+
+test("what is signed for another end, or has no place for a trace, is sent as it came", () => {
+  const config = parseConfig(
+    "traces: { url: http://localhost:4318/v1/traces, rewrite_parent: true }",
+    "/nowhere/x.yaml",
+  );
+  assert.ok(config.traces);
+  const traces = tracedCalls(config, config.traces, options.log);
+  const context = { traceId, spanId: "1".repeat(16), forwardId: "2".repeat(16) };
+  const call = (params: string, signature?: { readonly end: "between" | "serving" }) => {
+    const body = Buffer.from(`{"jsonrpc":"2.0","id":1,"method":"tools/call"${params}}`);
+    return { frame: readFrame(body), body, signature } as unknown as Journaled;
+  };
+  const some = `,"params":{"name":"add"}`;
+  const untouched = [
+    call(some, { end: "between" }),
+    call(`,"params":{"_meta":{"dev.latticegate/sig":{}}}`),
+    call(`,"params":{"_meta":[]}`),
+    call(""),
+  ];
+  for (const each of untouched) assert.equal(traces.departing(each, context), each);
+  assert.equal(traces.departing(untouched[0] ?? call(""), undefined), untouched[0]);
+  for (const each of [call(some), call(some, { end: "serving" })])
+    assert.match(Buffer.from(traces.departing(each, context).body).toString(), /"traceparent":"00-0af7/);
 });
 
 const options = {
