@@ -1,5 +1,5 @@
 /**
- * `npm run bench [calls] [handshakes] [profile] [signatures] [policy] [scoring]`: what a call through the gateway costs, side by side with what
+ * `npm run bench [calls] [handshakes] [profile] [signatures] [policy] [scoring] [response]`: what a call through the gateway costs, side by side with what
  * else people run. Rounds are interleaved, every contestant in each; figures are medians over rounds, and
  * comparisons are medians of the ratios within a round. Method and reading: docs/guide/bench.md.
  */
@@ -31,6 +31,7 @@ import {
 import type { Measured, Order } from "./load.ts";
 import { cpuMs, peakMiB } from "./machine.ts";
 import { measurePolicy, printPolicy } from "./policy.ts";
+import { measureResponse, printResponse } from "./response.ts";
 import { measureScoring, printScoring } from "./scoring.ts";
 import { profile } from "./profile.ts";
 import { measureSignatureFloor } from "./signature-floor.ts";
@@ -211,11 +212,11 @@ function printHandshakes(results: readonly HandshakeResult[]): void {
 
 const asked = process.argv.slice(2);
 const unknown = asked.find(
-  (part) => !["calls", "handshakes", "profile", "signatures", "policy", "scoring"].includes(part),
+  (part) => !["calls", "handshakes", "profile", "signatures", "policy", "scoring", "response"].includes(part),
 );
 if (unknown !== undefined) {
   console.error(
-    `There is no part ${unknown}; there are calls, handshakes, profile, signatures, policy and scoring.`,
+    `There is no part ${unknown}; there are calls, handshakes, profile, signatures, policy, scoring and response.`,
   );
   process.exit(2);
 }
@@ -245,6 +246,8 @@ try {
   if (policy.length > 0) printPolicy(policy);
   const scoring = isAsked("scoring") ? measureScoring() : [];
   if (scoring.length > 0) printScoring(scoring);
+  const response = isAsked("response") ? await measureResponse(setting) : [];
+  if (response.length > 0) printResponse(response);
   await mkdir(out, { recursive: true });
   const file = path.join(out, `${new Date().toISOString().replaceAll(":", "-")}.json`);
   const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
@@ -266,6 +269,7 @@ try {
     signatureFloorUs,
     policy,
     scoring,
+    response,
   };
   await writeFile(file, JSON.stringify(all, null, 2));
   console.log(`\nAll samples: ${path.relative(process.cwd(), file)}`);

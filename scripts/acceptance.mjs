@@ -38,6 +38,10 @@ const parts = {
     what: "the model of flows: made again, and measured on benign flows held back and attacks",
     args: test("test/acceptance/detect-flows.test.ts"),
   },
+  "attack-day": {
+    what: "a day of attacks among all recorded benign sessions: incidents, and what was stopped, as a table",
+    args: test("test/acceptance/attack-day.test.ts"),
+  },
   "log-life": {
     what: "a log through new keys, renewals, retention and restarts; and copied while it is written",
     args: test(
@@ -70,6 +74,10 @@ const parts = {
     what: "a limit of ten against a hundred calls at once, and with the gateway killed in the middle",
     args: test("test/acceptance/limits.test.ts"),
   },
+  response: {
+    what: "one caller's tool quarantined under everybody's load: nothing else is refused or fails",
+    args: test("test/acceptance/response.test.ts"),
+  },
   replay: {
     what: "100,000 recorded calls judged again by other rules, against a judge who knows them",
     args: test("test/acceptance/replay.test.ts"),
@@ -99,6 +107,10 @@ const parts = {
   "log-keys": {
     what: "the audit log's keys rotated, with its process dying at every step",
     args: test("test/acceptance/log-rotation.test.ts"),
+  },
+  outlets: {
+    what: "a SIEM that is down for an hour and killed in the middle: rsyslog over TLS misses nothing of 10,000 events",
+    args: test("test/acceptance/outlets.test.ts"),
   },
   "third-party": {
     what: "our logs read by others: a second reading of the formats, and Go's x/mod",

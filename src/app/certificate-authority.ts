@@ -34,6 +34,8 @@ const runSchema = z.object({
   version: z.string().optional(),
   /** Rules are recorded and not enforced. */
   observes: z.boolean().optional(),
+  /** SIGUSR2 stops all calls; of others it would end the process. */
+  hearsKillSignal: z.boolean().optional(),
 });
 
 /** What a running gateway wrote of itself; undefined if none is known to run. */

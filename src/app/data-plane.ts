@@ -38,9 +38,10 @@ import type { IdentityRecords } from "./identity-records.ts";
 import { logDesk } from "./log-desk.ts";
 import { type OwnIdentity, ownStanding, type Standing } from "./own-identity.ts";
 import { type LinkPolicy, linkPolicy } from "./link-policy.ts";
-import { type PeerWatch, watchPeers } from "./peer-watch.ts";
+import { watchPeers } from "./peer-watch.ts";
 import { withClassical } from "./profile-in-force.ts";
 import { type RootWatch, watchRoots } from "./root-watch.ts";
+import { enforceChanges } from "./enforced-changes.ts";
 import { registrar } from "./registrar.ts";
 import type { PlaybookDesk } from "./respond/playbook-desk.ts";
 import type { ResponseDesk } from "./respond/response-desk.ts";
@@ -65,6 +66,8 @@ import { type WorkloadEnrolment, workloadEnrolment } from "./workload-enrolment.
 export interface Environment {
   readonly clock: Clock;
   readonly log: Log;
+  /** Has `act` called whenever somebody outside wants all calls stopped; absent where nobody can say that. */
+  readonly onKill?: (act: () => void) => void;
 }
 
 /** What there is before anybody is let in. */
@@ -168,7 +171,8 @@ export async function openDataPlane(
   base.followLog(standing.inForce.profile);
   const renewal = renewing(standing.notAfterUnixMs, environment, watch.renew);
   opening.defer(renewal.stop);
-  enforceChanges(base, { watch, renewal, reviewed: [serving, web, connected], ...judges, ...behind });
+  const parts = { watch, renewal, reviewed: [serving, web, connected], doors: [serving, web] };
+  enforceChanges(base, { ...parts, ...judges, ...behind });
   return planeOf({ ...behind, serving, web }, () => shown);
 }
 
@@ -186,38 +190,6 @@ function openLinkJudges(
   const flows = watchFlows(config, { journal: own.journal, ...environment });
   opening.defer(flows.stop);
   return { peers, links, flows };
-}
-
-/** Puts in force what commands changed, now and whenever they did. */
-function enforceChanges(
-  { world, records, freshKeysSince, onErasure, tools }: Base,
-  parts: {
-    readonly watch: RootWatch;
-    readonly renewal: ReturnType<typeof renewing>;
-    readonly reviewed: readonly { readonly review: () => void }[];
-    readonly peers: PeerWatch;
-    readonly signatures: SignatureDesk;
-    readonly approvals: ApprovalDesk;
-  },
-): void {
-  const { watch, renewal, reviewed, peers, signatures, approvals } = parts;
-  let freshKeys = freshKeysSince();
-  const enforce = (): void => {
-    watch.refresh();
-    if (freshKeysSince() > freshKeys) renewal.now();
-    freshKeys = freshKeysSince();
-    for (const { review } of reviewed) review();
-    peers.refresh();
-    signatures.refresh();
-    // The gateway's identity can't be taken from it, only what may have been stolen of it.
-    if (watch.isRevoked(world.current().trust)) renewal.now();
-    void records.revoked();
-    tools.record();
-    approvals.record();
-  };
-  onErasure(peers.forget);
-  world.onChange(enforce);
-  enforce(); // What was changed while no gateway ran, or while this one started.
 }
 
 function doorTerms({ inForce, server }: Standing): DoorTerms {

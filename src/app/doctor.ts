@@ -12,6 +12,7 @@ import { type Config, fixedServers } from "./config.ts";
 import { cryptographyInForce } from "./cryptography.ts";
 import { verifyLogFolder } from "./log-verification.ts";
 import { probeServer } from "./mcp-probe.ts";
+import { outletFindings } from "./outlets/doctor-outlets.ts";
 import { pathFactText, readPathFacts } from "./path-facts.ts";
 import { openOperatorTunnel } from "./operator-tunnel.ts";
 import { classicalVerdict } from "./classical-probe.ts";
@@ -60,6 +61,7 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
   yield* await attempt("listener", () => listener(running.listen));
   yield* servers(examination, running.listen);
   yield* await attempt("paths", () => paths(examination.config));
+  yield* await attempt("outlets", () => outletFindings(examination.config));
   for (const text of gateNotes(examination.config)) yield { level: "warn", what: "gate", text };
   for (const part of examination.config.notYet) {
     yield { level: "warn", what: "config", text: `${part.at} isn't carried out: ${part.because}` };

@@ -2,53 +2,43 @@
 import { rm } from "node:fs/promises";
 import { randomUUIDv7 } from "node:crypto";
 
-import { type InForce, type LinkTerms, termsAt } from "../crypto/suites/in-force.ts";
-import type { LogSuites } from "../crypto/suites/signatures.ts";
+import type { InForce, LinkTerms } from "../crypto/suites/in-force.ts";
 import type { Journal } from "../gate/ports.ts";
 import { writePrivateFile } from "../host/store/files.ts";
-import type { KeyFolder } from "../host/store/key-folder.ts";
 import { promptReceipts } from "../host/store/prompt-receipts.ts";
 import { openProfiles, type ProfileStore } from "../host/store/state-profiles.ts";
 import type { RootRecord } from "../host/store/state-roots.ts";
-import { openRenewalRequests } from "../host/store/state-log-renewals.ts";
-import { openRotationRequests } from "../host/store/state-log-rotations.ts";
-import { openState, type StateStore } from "../host/store/state-sqlite.ts";
+import { openState } from "../host/store/state-sqlite.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
-import type { CallWatch } from "../detect/session-watch.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { EntryDraft } from "../model/entry.ts";
 import { type RecentCalls, recentCalls } from "../control/recent-calls.ts";
 import { approvalsKey } from "./approvals/approval-operations.ts";
-import { type AuditLog, followingLog, openAuditLog } from "./audit-log.ts";
+import type { AuditLog } from "./audit-log.ts";
 import { openClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
-import { type FollowedPolicies, type Following, followPolicies } from "./followed-policies.ts";
+import type { LiveDocument } from "./crypto/live-document.ts";
 import { liveFacts } from "./crypto/live-facts.ts";
 import { profilesIn, proveLinkCryptography } from "./cryptography.ts";
-import { type Base, type Environment, openDataPlane } from "./data-plane.ts";
+import { type Base, type DataPlane, type Environment, openDataPlane } from "./data-plane.ts";
 import { identityRecords } from "./identity-records.ts";
 import { recordEvents } from "./root-watch.ts";
-import { followRenewalRequests } from "./log-renewal.ts";
-import { keepRetention } from "./log-retention.ts";
-import { followRotationRequests } from "./log-rotation.ts";
+import { openJudging } from "./judging.ts";
+import { openOutlets } from "./outlets/open-outlets.ts";
 import { openPage } from "./page.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { comebackTerms, followConfig, inForceOf, mustBeAllowed } from "./profile-in-force.ts";
 import { type IncidentDesk, openIncidentDesk } from "./respond/incident-desk.ts";
-import { openPlaybookDesk, type PlaybookDesk } from "./respond/playbook-desk.ts";
-import { loadPlaybooks } from "./respond/playbook-file.ts";
-import { openResponseDesk, type ResponseDesk } from "./respond/response-desk.ts";
+import type { KillSwitch } from "./respond/kill-switch.ts";
 import { type Telemetry, telemetryOf } from "./metrics/telemetry.ts";
 import { issuersOf } from "./roots.ts";
+import { observed, openLog } from "./running-log.ts";
 import { scheduledRotation } from "./scheduled-rotation.ts";
 import { observedPins } from "./signatures/observed-pins.ts";
 import { openConfigKeys } from "./signer/gateway-signer.ts";
 import { openAuthorityRoots, statePaths, withRoots } from "./state-folder.ts";
-import { gatewayPins, onlookerOf, openServerTools } from "./tools/server-tools.ts";
-import { sessionsWatched } from "./session-memories.ts";
 import { version } from "./version.ts";
-import { type HistoryDesk, historySecret, openHistory } from "./history-desk.ts";
-import { type WatchedWorld, watchedWorld } from "./watched-world.ts";
+import type { WatchedWorld } from "./watched-world.ts";
 
 export interface Gateway {
   readonly address: string;
@@ -71,51 +61,72 @@ export async function startGateway(config: Config, outside: Environment): Promis
   const environment = { ...outside, log: telemetry.log };
   const base = await openBase(config, { ...environment, telemetry }, opening);
   heed(base.world);
-  const { audit, recent, gatewayId } = base;
+  const { audit, kill, world } = base;
   opening.defer(await keepPathFacts(config.state, environment.log));
-  const { address, webAddresses, counts, live, approvals } = await openDataPlane(config, base, opening);
+  const outlets = await openOutlets(config, { ...environment, ...audit });
+  opening.defer(outlets.stop);
+  const plane = await openDataPlane(config, base, opening);
   const rotation = scheduledRotation(config, environment);
   opening.defer(rotation.stop);
-  const { clock } = environment;
-  const startedAtUnixMs = clock.nowUnixMs();
-  const crypto = () =>
-    liveFacts(config, live, {
-      inForce: base.own.inForce(),
-      nowUnixMs: clock.nowUnixMs(),
-      startedAtUnixMs,
-      version,
-    });
-  const sealing = await base.own.keys.secret(approvalsKey);
-  const page = await openPage(config, { audit, recent, counts, address, crypto, sealing, ...environment });
+  environment.onKill?.(() => {
+    kill.on("signal", { by: "operator:signal", because: "A signal said so." });
+    world.restrain();
+  });
+  const shown = await show(config, { base, plane, telemetry, environment }, opening);
+  plane.approvals.shownAt(shown.dashboard && new URL(shown.dashboard).origin);
+  const { address, webAddresses } = plane;
+  const opened = opening.move();
+  return { address, webAddresses, ...shown, audit, stop: () => opened.disposeAsync() };
+}
+
+interface Showing {
+  readonly base: OpenBase;
+  readonly plane: DataPlane;
+  readonly telemetry: Telemetry;
+  readonly environment: Environment;
+}
+
+/** The page, its API and the metrics, and the file that says where they are. */
+async function show(
+  config: Config,
+  { base, plane, telemetry, environment }: Showing,
+  opening: AsyncDisposableStack,
+): Promise<Pick<Gateway, "dashboard" | "metrics">> {
+  const { audit, recent, gatewayId, kill, own } = base;
+  const { address, counts, live } = plane;
+  const { nowUnixMs } = environment.clock;
+  const startedAtUnixMs = nowUnixMs();
+  const crypto = (): LiveDocument =>
+    liveFacts(config, live, { inForce: own.inForce(), nowUnixMs: nowUnixMs(), startedAtUnixMs, version });
+  const sealing = await own.keys.secret(approvalsKey);
+  const kills = kill.standing;
+  const shown = { audit, recent, counts, address, crypto, sealing, kills, ...environment };
+  const page = await openPage(config, shown);
   opening.defer(page.close);
-  const metrics = await telemetry.open({ crypto, counts, ...base, ...clock });
-  approvals.shownAt(page.link && new URL(page.link).origin);
-  const run = { pid: process.pid, version, listen: address, gateway: gatewayId, startedAtUnixMs };
+  const metrics = await telemetry.open({ crypto, counts, ...base, nowUnixMs });
   await writePrivateFile(
     statePaths(config.state).run,
     JSON.stringify({
-      ...run,
+      pid: process.pid,
+      version,
+      listen: address,
+      gateway: gatewayId,
+      startedAtUnixMs,
       ...(config.observes === true && { observes: true }),
+      ...(environment.onKill && { hearsKillSignal: true }),
       api: page.api,
       ...(page.link !== undefined && { dashboard: page.link }),
       ...(metrics !== undefined && { metrics: `http://${metrics}/metrics` }),
     }),
   );
-  const opened = opening.move();
-  return {
-    address,
-    webAddresses,
-    dashboard: page.link,
-    metrics,
-    audit,
-    stop: () => opened.disposeAsync(),
-  };
+  return { dashboard: page.link, metrics };
 }
 
 interface OpenBase extends Base {
   readonly audit: AuditLog;
   readonly recent: RecentCalls;
   readonly incidents: IncidentDesk;
+  readonly kill: KillSwitch;
 }
 
 /** What metrics and traces are made of; `heed` says which tools are known. */
@@ -194,102 +205,6 @@ async function openBase(
   return { ...base, ...telemetry.calls, audit, recent, incidents, digests, subjectOf, receipts, onErasure };
 }
 
-interface Judging extends Environment {
-  readonly audit: AuditLog;
-  readonly journal: Journal;
-  readonly gatewayId: string;
-  readonly keys: KeyFolder;
-  readonly state: StateStore;
-  readonly inForce: () => InForce;
-  readonly issuers: () => ReadonlySet<string>;
-}
-
-/** What calls are judged by: tools, rules, what came before, and what models say of them. */
-async function openJudging(
-  config: Config,
-  { audit, journal, gatewayId, keys, state, inForce, issuers, clock, log }: Judging,
-  opening: AsyncDisposableStack,
-): Promise<{
-  readonly tools: ReturnType<typeof openServerTools>;
-  readonly world: WatchedWorld;
-  readonly history: HistoryDesk;
-  readonly callWatch: CallWatch;
-  readonly responses: ResponseDesk;
-  readonly playbooks: PlaybookDesk;
-  /** SHA-256 of the model that watches calls. */
-  readonly model: string;
-  /** What is remembered of these callers. */
-  readonly forget: (callers: readonly string[]) => void;
-}> {
-  const onlooker = onlookerOf(config);
-  const keeping = { state: config.state, journal, spiffeId: gatewayId, onlooker, clock, log };
-  const tools = openServerTools(gatewayPins(config), keeping, opening);
-  const policies = await openPolicies(config, { journal, inForce, clock, log }, opening);
-  const { database } = statePaths(config.state);
-  const responses = openResponseDesk({ database, journal, gatewayId, clock, log });
-  opening.defer(responses.stop);
-  const judgedBy = { issuers, inForce, pinnedTools: tools.pinned, policies: policies.current };
-  const { watchesCalls, inForce: inUse } = loadPlaybooks(config.response.playbooks, config.folder);
-  const seen = { ...state, ...judgedBy, responses, watchesCalls: () => watchesCalls };
-  const world = watchedWorld(config, seen, { clock, log });
-  opening.defer(world.stop);
-  responses.onChange(world.restrain);
-  responses.sweep(); // What was over while no gateway ran.
-  const playbooks = openPlaybookDesk({
-    database,
-    playbooks: () => inUse,
-    responses,
-    world: world.current,
-    observes: config.observes === true,
-    clock,
-    log,
-  });
-  opening.defer(playbooks.stop);
-  tools.freezeBy((server) => world.current().tools.get(server)?.otherwise === "frozen");
-  tools.onChange(world.refresh);
-  policies.onChange(world.refresh);
-  const history = await openPast(config, { audit, world, policies, keys, clock, log }, opening);
-  const {
-    watch: callWatch,
-    sha256: model,
-    ...calls
-  } = await sessionsWatched({ state, keys, clock, log }, config);
-  const forget = (callers: readonly string[]): void => {
-    history.forget(callers);
-    calls.forget(callers);
-  };
-  return { tools, world, history, callWatch, model, responses, playbooks, forget };
-}
-
-/** What rules ask of calls before; read from the log when it resolves. */
-async function openPast(
-  config: Config,
-  parts: Environment & {
-    readonly audit: AuditLog;
-    readonly world: WatchedWorld;
-    readonly policies: FollowedPolicies;
-    readonly keys: KeyFolder;
-  },
-  opening: AsyncDisposableStack,
-): Promise<HistoryDesk> {
-  const { audit, world, policies, keys, clock, log } = parts;
-  const history = await openHistory({
-    folder: statePaths(config.state).log,
-    names: audit.names,
-    rules: () => world.current().rules,
-    key: await keys.secret(historySecret),
-    clock,
-    log,
-  });
-  opening.defer(history.stop);
-  policies.onChange(() => {
-    world.refresh();
-    history.look();
-  });
-  history.look(); // What came while it was read.
-  return history;
-}
-
 /** The profile that counts, as the state folder and the config have it, after its algorithms were tried. */
 async function openInForce(
   config: Config,
@@ -304,78 +219,6 @@ async function openInForce(
   mustBeAllowed(inForce().profile, clock.nowUnixMs());
   await proveLinkCryptography(profilesIn(inForce()));
   return { profiles, inForce };
-}
-
-/** The rules, and what their conditions ask for by name, as they are followed while the gateway runs. */
-async function openPolicies(
-  config: Config,
-  needs: Environment & Pick<Following, "journal"> & { readonly inForce: () => InForce },
-  opening: AsyncDisposableStack,
-): Promise<FollowedPolicies> {
-  const { inForce, ...environment } = needs;
-  const policies = await followPolicies(config, {
-    ...environment,
-    principal: gatewayIdOf(config.trust_domain),
-    database: statePaths(config.state).database,
-    terms: () => ({ ...termsAt(inForce(), needs.clock.nowUnixMs()), name: inForce().profile.name }),
-  });
-  opening.defer(policies.stop);
-  return policies;
-}
-
-interface LogNeeds extends Environment {
-  readonly keys: KeyFolder;
-  readonly inForce: () => InForce;
-  readonly onErased: (ids: readonly string[]) => void;
-}
-
-/** The audit log, whose keys rotate when somebody asks for that and with the profile. */
-async function openLog(
-  config: Config,
-  { keys, inForce, onErased, clock, log }: LogNeeds,
-  opening: AsyncDisposableStack,
-): Promise<{ readonly audit: AuditLog; readonly followLog: Base["followLog"] }> {
-  const requests = openRotationRequests(statePaths(config.state).database);
-  // Closed after the log: what is under way ends with it.
-  opening.defer(requests.close);
-  const renewals = openRenewalRequests(statePaths(config.state).database);
-  opening.defer(renewals.close);
-  const { trust_domain: trustDomain } = config;
-  const suites = (): LogSuites => inForce().profile.log;
-  const { durability } = config.audit;
-  const options = { trustDomain, suites: suites(), durability, onErased, clock, log };
-  const audit = await openAuditLog(config.state, keys, options);
-  opening.defer(audit.journal.close);
-  const principal = gatewayIdOf(trustDomain);
-  const following = followingLog(audit, principal, log);
-  const keptMs = config.audit.retention;
-  const { log: folder, auditIndex: index } = statePaths(config.state);
-  const working = [
-    followRotationRequests({ audit, requests, suites, principal, log }),
-    followRenewalRequests({ audit, requests: renewals, principal, log }),
-    following,
-    keepRetention({ audit, folder, index, keptMs, principal, clock, log }),
-    audit,
-  ];
-  // All at once: each may be waiting for another.
-  opening.defer(() => Promise.all(working.map(({ stop }) => stop())).then(() => undefined));
-  return { audit, followLog: following.follow };
-}
-
-/** Each entry is shown to those who look, once it is written. */
-function observed(journal: Journal, written: ReadonlySet<(entry: EntryDraft) => void>): Journal {
-  const show = (draft: EntryDraft): void => written.forEach((see) => see(draft));
-  return {
-    append: async (draft) => {
-      const receipt = await journal.append(draft);
-      show(draft);
-      return receipt;
-    },
-    owe: (draft) => {
-      journal.owe(draft);
-      show(draft);
-    },
-  };
 }
 
 /** What is found, as people are told of it. */

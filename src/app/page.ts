@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { dashboard } from "../control/dashboard.ts";
 import type { RecentCalls } from "../control/recent-calls.ts";
 import type { UpstreamCount } from "../host/net/upstreams.ts";
+import type { Kill } from "../host/store/state-responses.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -17,6 +18,7 @@ import type { LiveDocument } from "./crypto/live-document.ts";
 import { listen } from "../host/net/listen.ts";
 import { profileInForce } from "./profile-in-force.ts";
 import { proposalRouteNames, proposalRoutes } from "./respond/proposal-routes.ts";
+import { killRoutes } from "./respond/kill-routes.ts";
 import { responseRoutes } from "./respond/response-routes.ts";
 import { toolRoutes } from "./tools/tool-routes.ts";
 import { version } from "./version.ts";
@@ -32,6 +34,8 @@ interface Shown {
   readonly crypto: () => LiveDocument;
   /** Key of what people are shown of held calls. */
   readonly sealing: Uint8Array;
+  /** Sources of the kill switch that are on. */
+  readonly kills: () => readonly Kill[];
 }
 
 export interface Page {
@@ -48,6 +52,9 @@ const maxCallsListed = 500;
 /** A port of its own, which nobody but whoever may read the state folder is told of. */
 const apiAddress = "127.0.0.1:0";
 
+/** Those that people with tokens of their own may use. */
+const personRoutes = new Set([...approvalRouteNames, ...proposalRouteNames]);
+
 export async function openPage(config: Config, shown: Shown): Promise<Page> {
   const hasPage = config.dashboard !== "off";
   if (hasPage && !loopbackAddress.test(config.dashboard)) {
@@ -61,23 +68,28 @@ export async function openPage(config: Config, shown: Shown): Promise<Page> {
   const { people } = config.approvals;
   const held = { state: config.state, clock: shown.clock, people, key: shown.sealing };
   const approvals = approvalRoutes(held);
+  const kill = killRoutes(config, shown.clock);
   const responses = responseRoutes({ config, clock: shown.clock });
   const proposals = proposalRoutes({ state: config.state, clock: shown.clock, people });
   const token = randomBytes(24).toString("base64url");
   const server = dashboard({
     ...(hasPage && { page: fileURLToPath(new URL(path.join("..", "..", "web", "dist"), import.meta.url)) }),
     token,
-    people: {
-      nameOf: (given) => personOf(given, people),
-      may: new Set([...approvalRouteNames, ...proposalRouteNames]),
-    },
+    people: { nameOf: (given) => personOf(given, people), may: personRoutes },
     log: shown.log,
-    changes: { ...tools.changes, ...approvals.changes, ...responses.changes, ...proposals.changes },
+    changes: {
+      ...tools.changes,
+      ...approvals.changes,
+      ...responses.changes,
+      ...proposals.changes,
+      ...kill.changes,
+    },
     routes: {
       ...tools.routes,
       ...approvals.routes,
       ...responses.routes,
       ...proposals.routes,
+      ...kill.routes,
       status: () => status(config, shown, startedAtUnixMs),
       crypto: shown.crypto,
       calls: (query) => {
@@ -117,7 +129,8 @@ function status(config: Config, shown: Shown, startedAtUnixMs: number): unknown 
   return {
     version,
     startedAtUnixMs,
-    state: "serving",
+    state: shown.kills().length > 0 ? "stopped" : "serving",
+    stopped: shown.kills(),
     trustDomain: config.trust_domain,
     listener: {
       address: shown.address,

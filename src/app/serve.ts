@@ -66,6 +66,8 @@ export interface Serving {
   readonly retire: McpHttp["retire"];
   /** Ends the links whose peers may be here no longer: for when the world was swapped. */
   readonly review: () => void;
+  /** Ends every call under way. */
+  readonly endAll: McpHttp["endAll"];
   /** Takes nothing new, lets calls under way finish for at most `graceMs`, then ends every link. */
   readonly drain: (graceMs: number) => Promise<void>;
   /** TLS groups it takes, in order of preference: for calls, and those on which only newcomers and latecomers are let in. */
@@ -126,6 +128,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       reviewLinks();
       feed?.changed();
     },
+    endAll: http.endAll,
     drain: async (graceMs) => {
       door.server.close();
       clearInterval(timer);

@@ -37,6 +37,9 @@ const names = {
   witnesses: "witnesses.json",
   manifest: "manifest.json",
   captured: "captured",
+  kill: "kill",
+  outlets: "outlets.sqlite",
+  deadLetters: "dead-letters",
 } as const;
 
 export type StatePaths = Readonly<Record<keyof typeof names, string>>;

@@ -8,6 +8,7 @@ import { nextRelief, restraintsOf } from "../respond/restriction.ts";
 import type { Config } from "./config.ts";
 import { doctorRule } from "./doctor-rule.ts";
 import type { RulesInForce } from "./followed-policies.ts";
+import type { KillSwitch } from "./respond/kill-switch.ts";
 import type { ResponseDesk } from "./respond/response-desk.ts";
 import { serverGates } from "./server-gate.ts";
 import { pinnedSigners } from "./signatures/signature-desk.ts";
@@ -35,6 +36,7 @@ interface WatchedState extends Pick<StateStore, "revokedSerials" | "shutOutClien
   readonly pinnedTools: () => World["tools"];
   readonly policies: () => RulesInForce;
   readonly responses: Pick<ResponseDesk, "restrictions" | "refresh" | "sweep">;
+  readonly kill: Pick<KillSwitch, "why" | "look">;
   /** What is done about calls asks what models and inspectors say of them. */
   readonly watchesCalls: () => boolean;
 }
@@ -45,30 +47,35 @@ export function watchedWorld(
   state: WatchedState,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): WatchedWorld {
-  const { responses } = state;
+  const { responses, kill } = state;
   let deadline: number | undefined;
   let relief: number | undefined;
   const make = (): World => {
-    const nowUnixMs = clock.nowUnixMs();
-    const inForce = state.inForce();
+    const [inForce, nowUnixMs] = [state.inForce(), clock.nowUnixMs()];
     deadline = nextDeadline(inForce, nowUnixMs);
     return worldOf(config, state, termsAt(inForce, nowUnixMs));
   };
   const withRestraints = (bare: World): World => {
     const nowUnixMs = clock.nowUnixMs();
     relief = nextRelief(responses.restrictions(), nowUnixMs);
-    return restrained(bare, restraintsOf(responses.restrictions(), nowUnixMs));
+    return restrained(bare, restraintsOf(responses.restrictions(), nowUnixMs), kill.why());
   };
   let seen = state.version();
   let told = (): void => {};
   let telling: NodeJS.Immediate | undefined;
   let bare = make();
   let world = withRestraints(bare);
-  const swap = (): void => {
-    bare = make();
+  const swap = (): void => void (world = withRestraints((bare = make())));
+  const restrain = (): void => {
     world = withRestraints(bare);
+    telling ??= setImmediate(() => {
+      telling = undefined;
+      told();
+    });
   };
   const timer = setInterval(() => {
+    // First, and whatever else there is: it may be the state that is broken.
+    if (kill.look()) restrain();
     try {
       const now = state.version();
       const nowUnixMs = clock.nowUnixMs();
@@ -88,13 +95,7 @@ export function watchedWorld(
     current: () => world,
     onChange: (next) => (told = next),
     refresh: swap,
-    restrain: () => {
-      world = withRestraints(bare);
-      telling ??= setImmediate(() => {
-        telling = undefined;
-        told();
-      });
-    },
+    restrain,
     stop: () => {
       clearInterval(timer);
       clearImmediate(telling);

@@ -48,6 +48,8 @@ interface OpenWebListener {
   readonly address: string;
   /** Ends calls whose tokens count no more: for when the world was swapped. */
   readonly review: () => void;
+  /** Ends every call under way. */
+  readonly endAll: McpHttp["endAll"];
   /** For new links; a group that isn't among these is shut at once. */
   readonly setTerms: (terms: DoorTerms) => void;
   /** Ends the links of groups that aren't among these. */
@@ -75,6 +77,7 @@ export interface OpenWebListeners {
   /** `host:port` as bound, by the origin that clients know each by. */
   readonly addresses: ReadonlyMap<string, string>;
   readonly review: () => void;
+  readonly endAll: McpHttp["endAll"];
   /** For new links of each; a group that isn't among these is shut at once. */
   readonly setTerms: (terms: DoorTerms) => void;
   /** Ends the links of groups that aren't among these, with the calls on them. */
@@ -139,6 +142,7 @@ async function openWebListener(listener: WebListener, options: WebListenerOption
   return {
     address,
     review: reviews.now,
+    endAll: http.endAll,
     setTerms: web.setTerms,
     endLinksBeyond: (terms) => http.review(({ group }) => whyBeyond(group, terms)),
     drain: async (graceMs) => {
@@ -261,6 +265,7 @@ export async function openWebListeners(
   const opened: OpenWebListeners = {
     addresses,
     review: () => listeners.forEach(({ review }) => review()),
+    endAll: (why) => listeners.forEach(({ endAll }) => endAll(why)),
     setTerms: (terms) => listeners.forEach(({ setTerms }) => setTerms(terms)),
     endLinksBeyond: (terms) => listeners.forEach(({ endLinksBeyond }) => endLinksBeyond(terms)),
     facts: () => listeners.map(({ facts }) => facts()),

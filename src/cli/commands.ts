@@ -51,6 +51,8 @@ import {
   incidentsSuppressions,
 } from "./incidents.ts";
 import { identityExport } from "./identity.ts";
+import { killDrill, killOffCommand, killOnCommand, killStatus } from "./kill.ts";
+import { outlets, outletsReplay, outletsTest } from "./outlets.ts";
 import { pinsApprove, pinsFingerprint, pinsForget, pinsList } from "./pins.ts";
 import { policyCheck, policyTest } from "./policy.ts";
 import { playbooksApprove, playbooksDeny, playbooksWaiting } from "./proposals.ts";
@@ -110,6 +112,9 @@ export const commands = [
   cryptoPeersAccept,
   egressList,
   egressLift,
+  outlets,
+  outletsTest,
+  outletsReplay,
   pinsList,
   pinsApprove,
   pinsForget,
@@ -136,6 +141,10 @@ export const commands = [
   responseShow,
   responseLift,
   responseRenew,
+  killOnCommand,
+  killOffCommand,
+  killStatus,
+  killDrill,
   signer,
   signerInit,
   playbooksList,

@@ -15,3 +15,8 @@ export function untilStopped(): Promise<void> {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
   });
 }
+
+/** Calls `act` at each SIGUSR2. Until it is there, that signal ends the process: nothing passes then, either. */
+export function onKillSignal(act: () => void): void {
+  process.on("SIGUSR2", act);
+}

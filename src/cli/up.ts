@@ -6,7 +6,7 @@ import { gateNotes } from "../app/server-gate.ts";
 import { selfCheck } from "../app/self-check.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { type Command, configFile, configOption } from "./command.ts";
-import { untilStopped } from "./signals.ts";
+import { onKillSignal, untilStopped } from "./signals.ts";
 
 /** Said wherever one asks how the gateway runs. */
 export const observing =
@@ -36,7 +36,7 @@ export const up = {
     for (const note of gateNotes(config)) log.warn("server.gate", { note });
     for (const [event, note] of captureNotes(config)) log.warn(event, { note });
     const stopped = untilStopped();
-    const gateway = await startGateway(config, { clock: systemClock, log });
+    const gateway = await startGateway(config, { clock: systemClock, log, onKill: onKillSignal });
     try {
       const lines = call.flag("self-check") ? await selfCheck(config, gateway) : [];
       for (const line of lines) call.out(line);

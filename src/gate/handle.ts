@@ -97,6 +97,7 @@ const denials: ReadonlySet<string> = new Set<RefusalCode>([
   "server_gated",
   "held",
   "no_such_task",
+  "stopped",
 ]);
 
 /** With what is known of the link to the server. */
@@ -117,6 +118,7 @@ function refused(call: Received & Partial<Read>, error: unknown, ports: Ports): 
     outcome: denials.has(code) ? "denied" : "error",
     reason: code,
     ...(signatureFault !== undefined && { signatureFault }),
+    ...(error instanceof Refusal && error.code === "stopped" && { facts: worldIn(error) }),
     status: answer.status,
     answerBytes: answer.body.length,
     answerFailed: true,
@@ -127,6 +129,11 @@ function refused(call: Received & Partial<Read>, error: unknown, ports: Ports): 
   const leave = (mark?: Mark): void =>
     call.reply.whole(answer.status, answer.headers, marked(call, { message: answer.body, response }, mark));
   return { ending, isResult: isResultOf(call, response), leave };
+}
+
+/** What nobody decided has no decision that says under which world. */
+function worldIn({ facts: { world } }: Refusal): Readonly<Record<string, string>> {
+  return world === undefined ? {} : { world: String(world) };
 }
 
 /** The same message may come again, signed as it should be. */

@@ -43,8 +43,10 @@ import { verdictOn } from "./verdict.ts";
 import { checkVersion } from "./version-floor.ts";
 import type { World } from "./world.ts";
 
-/** @throws Refusal `no_identity`, `suite_forbidden`, `link_too_weak` */
+/** @throws Refusal `stopped`, `no_identity`, `suite_forbidden`, `link_too_weak` */
 export function identify(received: Received, world: World): Identified {
+  const stopped = whyStopped(world);
+  if (stopped !== undefined) throw stopped;
   const { channel, presented, atUnixMs } = received;
   if (channel.peer.kind === "svid") {
     const caller = callerOf(channel, world.trust, atUnixMs);
@@ -61,6 +63,12 @@ export function identify(received: Received, world: World): Identified {
   }
   if (over !== undefined) throw new Refusal("no_identity", over.message, { facts: over.facts });
   return { ...received, caller: presented };
+}
+
+/** Why nothing passes at all; undefined while calls are taken. INVARIANT: it holds whatever is only observed. */
+export function whyStopped({ stopped, digest }: World): Refusal | undefined {
+  if (stopped === undefined) return undefined;
+  return new Refusal("stopped", `All calls are stopped here (${stopped}).`, { facts: { world: digest } });
 }
 
 /** Why nothing may go on, or begin, for who came with that access token; undefined while it may. */

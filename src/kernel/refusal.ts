@@ -80,6 +80,8 @@ const refusals = {
   /** As servers say it of a task that isn't there (MCP tasks): another caller's is told like that, too. */
   no_such_task: { rpc: -32602, http: 200 },
   // We can't do it now, so we don't.
+  /** The kill switch is on: nothing passes until an operator withdraws it. */
+  stopped: { rpc: -31503, http: 503 },
   busy: { rpc: -31503, http: 503 },
   issuer_unavailable: { rpc: -31503, http: 503 },
   signer_unavailable: { rpc: -31503, http: 503 },

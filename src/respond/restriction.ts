@@ -119,7 +119,7 @@ interface Current {
 }
 
 /** How the log and callers know that it wasn't an operator's rule. */
-export function ruleNameOf({ id }: Pick<Restriction, "id">): string {
+function ruleNameOf({ id }: Pick<Restriction, "id">): string {
   return `response-${id}`;
 }
 

@@ -238,7 +238,7 @@ export const signalKinds = [
   },
   {
     kind: "flow handshake.clients",
-    score: 0.6,
+    score: 0.5,
     isHard: false,
     title: "is used by more than one client program",
     ...stolen,

@@ -85,6 +85,16 @@ describe("what an entry says", () => {
       [["flow flow.beacon 0.54 proven", "server,web"]],
     ],
     [
+      "a burst is worth an incident, however little a few flows can say of its risk",
+      entry("flow.finding", {
+        kind: "flow.exfiltration-burst",
+        severity: "high",
+        direction: "incoming",
+        risk: "0.29",
+      }),
+      [["flow flow.exfiltration-burst 0.6 proven", `caller,${agent}`]],
+    ],
+    [
       "a weaker link is a caller's, as sure as the surest of its changes",
       entry(
         "link.regressed",

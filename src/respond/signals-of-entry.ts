@@ -137,14 +137,17 @@ function foundAt(kind: string, at: string | undefined): string {
 }
 
 function flowSignals(entry: EntryDraft): readonly Signal[] {
-  const { kind = "", risk: told, direction } = entry.facts;
-  const score = scoreIn(told);
+  const { kind = "", risk: told, direction, severity } = entry.facts;
+  const least = signalKind(`flow ${kind}`).score;
+  const risk = scoreIn(told) ?? least;
+  // The risk of a few dozen flows can't be high, however far from all of them this one is.
+  const score = severity === "high" ? Math.max(risk, least) : risk;
   return [
     made(entry, {
       kind: `flow ${kind}`,
       about: peerOf(entry.principal, direction),
       says: says(entry),
-      ...(score !== undefined && { score }),
+      score,
     }),
   ];
 }

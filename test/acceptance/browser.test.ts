@@ -127,6 +127,32 @@ connection: { name: api, protocol: mcp-pqc, security_level: quantum_hardened, sc
     await page.screenshot({ path: path.join(screenshots, "approvals.png"), fullPage: true });
   });
 
+  test("what is in force is shown to the operator, who lifts it there with a reason; that all calls are stopped nobody overlooks", async () => {
+    const run = async (...args: readonly string[]): Promise<string> => {
+      const { code, stdout, stderr } = await cli([...args, "--config", gateway.configFile]);
+      assert.equal(code, 0, stderr);
+      return stdout;
+    };
+    await run("respond", "quarantine", "--caller", "agent/other", "--because", "It isn't itself.");
+    const { page, problems } = await open(browser, link);
+    const section = page.getByRole("region", { name: "In force" });
+    await section.getByText("quarantine: caller spiffe://latticegate.local/agent/other").waitFor();
+    await section.getByRole("button", { name: "Lift" }).click();
+    await page.getByText("Say why it is lifted.").waitFor();
+    await section.getByLabel("Why it is lifted").fill("It is.");
+    await page.screenshot({ path: path.join(screenshots, "in-force.png"), fullPage: true });
+    await section.getByRole("button", { name: "Lift" }).click();
+    await section.getByText("Nothing is restricted.").waitFor();
+    assert.match(await run("response", "list"), /nothing is in force/);
+    await run("kill", "on", "--because", "Smoke.");
+    await page.getByRole("alert").getByText("Smoke.").waitFor();
+    await page.getByRole("status").getByText("STOPPED").waitFor();
+    await page.screenshot({ path: path.join(screenshots, "stopped.png"), fullPage: true });
+    await run("kill", "off", "--because", "Only toast.");
+    await page.getByRole("status").getByText("serving").waitFor();
+    assert.deepEqual(problems, []);
+  });
+
   test("when the gateway is gone, it says so", async () => {
     const { page } = await open(browser, link);
     await page.getByRole("status").getByText("serving").waitFor();

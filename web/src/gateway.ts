@@ -4,12 +4,15 @@ import { signal } from "@preact/signals";
 import { type Approval, readApproval, readApprovals } from "./model/approvals.ts";
 import { fields, text } from "./model/fields.ts";
 import { type Answered, type Link, nextDelayMs, nextLink } from "./model/polling.ts";
+import { readResponses, type Response as InForce } from "./model/responses.ts";
 import { type Call, readCalls, readStatus, type Status } from "./model/status.ts";
 
 export const link = signal<Link>({ kind: "connecting" });
 /** Of the gateway; a person with a token of its own isn't shown it. */
 export const status = signal<Status | undefined>(undefined);
 export const calls = signal<readonly Call[]>([]);
+/** What is in force against callers and tools; the operator's alone. */
+export const responses = signal<readonly InForce[]>([]);
 export const approvals = signal<readonly Approval[]>([]);
 /** The request that is looked at. */
 export const opened = signal<Approval | undefined>(undefined);
@@ -58,6 +61,12 @@ export async function decide(id: string, what: "approve" | "deny", reason: strin
   if (failure.value === "") await show(id);
 }
 
+/** Ends a restriction. */
+export async function lift(id: string, because: string): Promise<void> {
+  failure.value = await taken(ask("responses/lift", JSON.stringify({ id, because })));
+  if (failure.value === "") responses.value = responses.value.filter((each) => each.id !== id);
+}
+
 async function show(id: string): Promise<void> {
   failure.value = await taken(ask(`approvals/show?id=${encodeURIComponent(id)}`), (answer) => {
     opened.value = readApproval(answer);
@@ -93,12 +102,17 @@ async function askOnce(): Promise<Answered> {
 }
 
 async function askForAll(): Promise<Answered> {
-  const [statusAnswer, callsAnswer] = await Promise.all([ask("status"), ask("calls?limit=50")]);
+  const [statusAnswer, callsAnswer, inForce] = await Promise.all([
+    ask("status"),
+    ask("calls?limit=50"),
+    ask("responses"),
+  ]);
   if (statusAnswer.status === 403) return "ok";
   const read = statusAnswer.ok ? readStatus(await statusAnswer.json()) : undefined;
-  if (read === undefined || !callsAnswer.ok) return "failed";
+  if (read === undefined || !callsAnswer.ok || !inForce.ok) return "failed";
   status.value = read;
   calls.value = readCalls(await callsAnswer.json());
+  responses.value = readResponses(await inForce.json());
   return "ok";
 }
 

@@ -12,6 +12,13 @@ export const responseSchema = z
       .describe(
         "`shipped`: the playbooks that come with the program; a file of playbooks, relative to the config file, which replaces those of the same name and adds others; `off` for none.",
       ),
+    kill_file: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        "A file that stops all calls while it is there, relative to the config file; `kill` in the state folder by default.",
+      ),
     incidents: incidentsSchema,
   })
   .prefault({})

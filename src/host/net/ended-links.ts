@@ -61,6 +61,19 @@ export function endCalls(links: Map<Duplex, OpenLink>, why: WhyOver, log: Log): 
   }
 }
 
+/** Ends all calls there are, and the links they are on: whoever comes again is told why. */
+export function endAllCalls(links: Map<Duplex, OpenLink>, refusal: Refusal, log: Log): void {
+  let ended = 0;
+  for (const [link, { calls }] of links) {
+    if (calls.size === 0) continue;
+    ended += calls.size;
+    links.delete(link);
+    for (const { sendAway } of calls) sendAway(refusal);
+    link.destroy();
+  }
+  if (ended > 0) log.warn("calls.ended", { reason: refusal.code, calls: ended });
+}
+
 function isOver({ presented, sendAway }: OpenCall, why: WhyOver, channel: Channel, log: Log): boolean {
   const { remote } = channel;
   const refusal = presented && why(presented, channel);

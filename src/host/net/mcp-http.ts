@@ -17,6 +17,7 @@ import { checkContent, checkEncoding, endWith, isBrief, readBody, writeTo } from
 import { checkNoBody } from "./forward-request.ts";
 import {
   endCalls,
+  endAllCalls,
   endLinks,
   type OpenCall,
   type OpenLink,
@@ -82,6 +83,8 @@ export interface McpHttp {
   readonly review: (why: WhyEnded) => void;
   /** Ends each call for which there is a reason, judged by the access token it came with. */
   readonly reviewCalls: (why: WhyOver) => void;
+  /** Ends every call under way. */
+  readonly endAll: (why: Refusal) => void;
   readonly underWay: () => number;
   readonly links: () => readonly LinkNow[];
 }
@@ -151,6 +154,7 @@ export function mcpHttp(options: McpHttpOptions): McpHttp {
     retire: (which) => retireLinks(links, which),
     review: (why) => endLinks(links, why, options.log),
     reviewCalls: (why) => endCalls(links, why, options.log),
+    endAll: (why) => endAllCalls(links, why, options.log),
     underWay: () => underWay,
     links: () => linksNow(links.values()),
   };

@@ -23,10 +23,24 @@ export interface ResponseEvent {
   readonly facts: Readonly<Record<string, string>>;
 }
 
-export interface UnrecordedResponseEvent extends ResponseEvent {
+interface UnrecordedResponseEvent extends ResponseEvent {
   readonly id: number;
   /** The same however often it is written. */
   readonly callId: string;
+}
+
+/** What turns everything off. */
+export const killSources = ["cli", "api", "signal", "file"] as const;
+export type KillSource = (typeof killSources)[number];
+
+/** A source of the kill switch that is on. */
+export interface Kill {
+  readonly source: KillSource;
+  /** `operator:NAME` */
+  readonly by: string;
+  /** One sentence. */
+  readonly because: string;
+  readonly sinceUnixMs: number;
 }
 
 export interface ResponseStore {
@@ -36,6 +50,15 @@ export interface ResponseStore {
   readonly put: (restriction: Restriction, event: ResponseEvent) => void;
   /** @returns whether there was one */
   readonly remove: (id: string, event: ResponseEvent) => boolean;
+  /** Those that are on, the first one first. */
+  readonly kills: () => readonly Kill[];
+  /** @returns whether that source wasn't on before */
+  readonly kill: (kill: Kill) => boolean;
+  /** @returns whether that source was on */
+  readonly unkill: (
+    source: KillSource,
+    why: { readonly by: string; readonly because: string; readonly nowUnixMs: number },
+  ) => boolean;
   /** Only tells. */
   readonly tell: (event: ResponseEvent) => void;
   readonly unrecorded: () => readonly UnrecordedResponseEvent[];
@@ -49,6 +72,9 @@ const writtenAtOnce = 1000;
 const schema = `
   create table if not exists restrictions (
     id text primary key, since_unix_ms integer not null, text text not null
+  ) strict;
+  create table if not exists kills (
+    source text primary key, by text not null, because text not null, since_unix_ms integer not null
   ) strict;
   create table if not exists response_events (
     id integer primary key autoincrement, call_id text not null, text text not null
@@ -78,6 +104,7 @@ export function openResponses(file: string): ResponseStore {
         tell(event);
         return true;
       }),
+    ...killing(db, tell),
     tell,
     unrecorded: () =>
       db
@@ -90,6 +117,36 @@ export function openResponses(file: string): ResponseStore {
         })),
     recorded: (id) => void db.prepare("delete from response_events where id = ?").run(id),
     close: () => db.close(),
+  };
+}
+
+function killing(
+  db: DatabaseSync,
+  tell: ResponseStore["tell"],
+): Pick<ResponseStore, "kills" | "kill" | "unkill"> {
+  const all = db.prepare("select * from kills order by since_unix_ms, source");
+  const insert = db.prepare("insert or ignore into kills values (?, ?, ?, ?)");
+  const remove = db.prepare("delete from kills where source = ?");
+  return {
+    kills: () =>
+      all.all().map((row) => ({
+        source: killSources.find((each) => each === row["source"]) ?? "cli",
+        by: String(row["by"]),
+        because: String(row["because"]),
+        sinceUnixMs: Number(row["since_unix_ms"]),
+      })),
+    kill: ({ source, by, because, sinceUnixMs }) =>
+      transaction(db, () => {
+        if (Number(insert.run(source, by, because, sinceUnixMs).changes) === 0) return false;
+        tell({ event: "kill.on", atUnixMs: sinceUnixMs, facts: { source, because, by } });
+        return true;
+      }),
+    unkill: (source, { by, because, nowUnixMs }) =>
+      transaction(db, () => {
+        if (Number(remove.run(source).changes) === 0) return false;
+        tell({ event: "kill.off", atUnixMs: nowUnixMs, facts: { source, because, by } });
+        return true;
+      }),
   };
 }
 

@@ -120,18 +120,31 @@ export class IncidentWatch {
 
   #take(signal: Signal, nowUnixMs: number, told: Telling): void {
     const isFull = this.open.size >= maxOpen;
-    const keys = keysFor(signal, isFull);
+    const keys = isFull ? many(signal) : causeKeys(signal);
     const joined = this.#open.first(keys.joins);
     if (joined !== undefined) {
-      if (signal.score < leastTold && !signal.isHard) return;
-      this.#open.put(withSignal(joined, signal, keys.offers));
-      told.changed.add(joined.id);
+      if (signal.score >= leastTold || signal.isHard) this.#add(joined, { signal, keys }, told);
       return;
     }
     const verdict = this.#judged(signal, nowUnixMs, isFull);
     if (verdict === "open") told.opened.add(this.#begin(signal, keys, nowUnixMs));
     else this.#keep(signal, keys);
-    if (typeof verdict !== "string") told.heldBack.push(verdict);
+    if (typeof verdict === "string") return;
+    told.heldBack.push(verdict);
+    if (verdict.why === "score") return;
+    // INVARIANT: what there is no room for is one incident more: nobody hides behind others' noise.
+    const together = this.#open.first(many(signal).offers);
+    if (together === undefined) told.opened.add(this.#begin(signal, many(signal), nowUnixMs));
+    else this.#add(together, { signal, keys: many(signal) }, told);
+  }
+
+  #add(
+    incident: Incident,
+    { signal, keys }: { readonly signal: Signal; readonly keys: CauseKeys },
+    told: Telling,
+  ): void {
+    this.#open.put(withSignal(incident, signal, keys.offers));
+    told.changed.add(incident.id);
   }
 
   /** What is worth an incident; why not, of a model's that isn't. */
@@ -213,12 +226,10 @@ interface Telling {
   readonly suppressed: Suppression[];
 }
 
-/** INVARIANT: where there are too many incidents, a rule's signals still come, one incident a kind. */
-function keysFor(signal: Signal, isFull: boolean): CauseKeys {
-  const keys = causeKeys(signal);
-  if (!isFull) return keys;
-  const many = `many ${signalKind(signal.kind).kind}`;
-  return { joins: [...keys.joins, many], offers: [many] };
+/** Where there are too many, those of one kind are one incident. */
+function many(signal: Signal): CauseKeys {
+  const key = `many ${signalKind(signal.kind).kind}`;
+  return { joins: [...causeKeys(signal).joins, key], offers: [key] };
 }
 
 function normalOf(past: Past | undefined, nowUnixMs: number): string {

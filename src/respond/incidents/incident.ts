@@ -161,15 +161,15 @@ function familyOf(kind: string): string {
   return /^[a-z]+/.exec(kind)?.[0] ?? kind;
 }
 
-type Titled = Pick<Incident, "kinds" | "callers" | "targets" | "sources">;
+type Titled = Pick<Incident, "kinds" | "callers" | "targets" | "sources" | "timeline">;
 
 /** Who, what, where, from where: the kind with the highest score says what. */
-function titleOf({ kinds, callers, targets, sources }: Titled): string {
+function titleOf({ kinds, callers, targets, sources, timeline }: Titled): string {
   const [worst = ""] = Object.entries(kinds)
     .toSorted(([, a], [, b]) => b.score - a.score)
     .map(([kind]) => kind);
-  const tool = targets.find((each) => each.includes("/"));
-  const where = tool ?? targets[0];
+  const shown = timeline.findLast(({ kind, target }) => kind === worst && target !== undefined);
+  const where = shown?.target ?? targets[0];
   const [only = where ?? "Somebody"] = callers;
   // INVARIANT: a caller's whole name: what the audit log veils has to look like one.
   const subject = callers.length > 1 ? `${callers.length} callers` : only;

@@ -1,7 +1,7 @@
 /** What is done to the house that day. Each kind has places of its own, so that it is seen whose incident is whose. */
 import { revokeCertificates } from "../../../src/app/certificate-authority.ts";
 import type { RecordedSession } from "../../../src/app/detect/calls/sessions.ts";
-import { clientOf, toolCall } from "../gateway.ts";
+import { clientOf, eventually, toolCall } from "../gateway.ts";
 import { freshKeys, signingCaller } from "../signing-caller.ts";
 import type { Agent, House, Went } from "./house.ts";
 import { digest } from "./recorded-sessions.ts";
@@ -20,6 +20,8 @@ export interface AttackKind {
   readonly servers: readonly string[];
   /** Sessions of agents. */
   readonly sessions: number;
+  /** Somebody else's, as it was recorded; not made for the day. */
+  readonly isRecorded?: true;
   readonly run: (house: House) => Promise<Attack>;
 }
 
@@ -47,6 +49,7 @@ export function recordedPuppets(attacks: readonly RecordedSession[], each: numbe
         place,
         servers: [place],
         sessions: 1,
+        isRecorded: true,
         run: async (house) => ({ harmful: await replayed(await house.agent(place), place, session) }),
       };
     });
@@ -103,8 +106,8 @@ const burst: AttackKind = {
     for (let i = 0; i < 100; i++)
       await agent.call("drop", "put_note", { args: { text: "a note of some words ".repeat(1 + (i % 20)) } });
     const harmful: Went[] = [];
-    for (let i = 0; i < 8; i++)
-      harmful.push(await agent.call("drop", "put_note", { args: { text: "minutes ".repeat(50_000) } }));
+    for (let i = 0; i < 4; i++)
+      harmful.push(await agent.call("drop", "put_note", { args: { text: "minutes ".repeat(160_000) } }));
     return { harmful };
   },
 };
@@ -130,6 +133,13 @@ const rugPull: AttackKind = {
   },
 };
 
+/** What may come to nothing already on its link. */
+async function attempt({ gateway, servers }: House, id: number, ask: () => Promise<unknown>): Promise<Went> {
+  const startedUnixMs = gateway.clock.nowUnixMs();
+  await ask().catch(() => undefined);
+  return { isRefused: !servers.hasReached(id), startedUnixMs };
+}
+
 const downgrade: AttackKind = {
   kind: "downgraded link",
   seenBy: "rule",
@@ -140,11 +150,8 @@ const downgrade: AttackKind = {
     const agent = await house.agent("lab-agent");
     await agent.call("lab", "look", {});
     const weaker = clientOf(house.t, house.gateway, agent.enrolment, { ecdhCurve: "X25519" });
-    const went = async (id: number): Promise<Went> => {
-      await weaker.post("lab", toolCall("write", id)).catch(() => undefined);
-      return { id, isRefused: !house.servers.hasReached(id), atUnixMs: house.gateway.clock.nowUnixMs() };
-    };
-    return { harmful: [await went(-1), await went(-2), await went(-3)] };
+    const write = (id: number) => attempt(house, id, () => weaker.post("lab", toolCall("write", id)));
+    return { harmful: [await write(-1), await write(-2), await write(-3)] };
   },
 };
 
@@ -156,17 +163,17 @@ const secret: AttackKind = {
   sessions: 1,
   run: async (house) => {
     const agent = await house.agent("paste-agent");
-    const key = `AKIA${"IOSFODNN7EXAMPLE".replace("EXAMPLE", "QXJ4PLK")}`;
+    const key = ["ghp", "16C7e42F292c6912E7710c838347Ae178B4a"].join("_");
     const harmful: Went[] = [];
     for (let i = 0; i < 3; i++)
-      harmful.push(await agent.call("paste", "publish", { args: { text: `aws_access_key_id = ${key}` } }));
+      harmful.push(await agent.call("paste", "publish", { args: { text: `the token is ${key}` } }));
     return { harmful };
   },
 };
 
 /** Letters that have no glyph. */
 function invisible(text: string): string {
-  return [...text].map((letter) => String.fromCodePoint(0xe0000 + (letter.codePointAt(0) ?? 0))).join("");
+  return text.replaceAll(/[ -~]/g, (letter) => String.fromCodePoint(0xe0000 + letter.charCodeAt(0)));
 }
 
 const hidden: AttackKind = {
@@ -214,9 +221,8 @@ const forged: AttackKind = {
     const harmful: Went[] = [];
     for (const id of [-11, -12]) {
       const bytes = (text: string): string => text.replace("good", "evil");
-      await own.call(toolCall("write", id, { text: "good" }), "direct", { bytes });
-      const atUnixMs = house.gateway.clock.nowUnixMs();
-      harmful.push({ id, isRefused: !house.servers.hasReached(id), atUnixMs });
+      const call = toolCall("write", id, { text: "good" });
+      harmful.push(await attempt(house, id, () => own.call(call, "direct", { bytes })));
     }
     return { harmful };
   },
@@ -233,13 +239,11 @@ const stolen: AttackKind = {
     await agent.call("gone", "look", {});
     revokeCertificates(house.gateway.config, agent.caller, house.gateway.clock);
     const again = clientOf(house.t, house.gateway, agent.enrolment);
-    const went = async (id: number): Promise<Went> => {
-      await again.post("gone", toolCall("write", id)).catch(() => undefined);
-      return { id, isRefused: !house.servers.hasReached(id), atUnixMs: house.gateway.clock.nowUnixMs() };
-    };
-    // In force a tenth of a second after the command, at the latest.
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    return { harmful: [await went(-21), await went(-22)] };
+    await eventually("it is in force", () =>
+      house.gateway.log.some((line) => line.includes("identity.revoked") && line.includes(agent.caller)),
+    );
+    const write = (id: number) => attempt(house, id, () => again.post("gone", toolCall("write", id)));
+    return { harmful: [await write(-21), await write(-22)] };
   },
 };
 

@@ -1,4 +1,7 @@
 /** The house of the day: a gateway with an operator's rules, its servers, and agents with identities of their own. */
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+
 import { listIncidents } from "../../../src/app/respond/incident-operations.ts";
 import type { Incident } from "../../../src/respond/incidents/incident.ts";
 import { sessionPartHeader } from "../../../src/wire/identity-headers.ts";
@@ -8,6 +11,7 @@ import {
   clientOf,
   enrol,
   type Enrolment,
+  temporaryFolder,
   testGateway,
   type TestGateway,
   toolCall,
@@ -16,10 +20,8 @@ import { type ReplayingServer, replayingServer } from "./replaying-server.ts";
 
 /** One call as it went. */
 export interface Went {
-  readonly id: number;
   readonly isRefused: boolean;
-  /** When it had been answered. */
-  readonly atUnixMs: number;
+  readonly startedUnixMs: number;
 }
 
 export interface Agent {
@@ -51,12 +53,27 @@ policies:
   - { name: no-keys, callers: ["*"], tools: ["*"], when: '"secret" in findings', effect: deny, because: Keys stay here. }
 `;
 
+/** Beside those that are shipped. */
+const playbooks = `
+playbooks:
+  - name: key-leaves
+    because: A key was about to leave.
+    on: { findings: [secret] }
+    steps: [{ do: read_only, of: session, for: 1h }]
+  - name: burst-out
+    because: Far more goes out than ever did.
+    on: { flows: [flow.exfiltration-burst] }
+    steps: [{ do: quarantine, of: caller, for: 15m }]
+`;
+
 export async function house(t: Cleanup, names: readonly string[]): Promise<House> {
   const servers = await replayingServer(t);
   const listed = names.map((name) => `  ${name}: { url: "${servers.urlOf(name)}" }`).join("\n");
+  const file = path.join(await temporaryFolder(t), "playbooks.yaml");
+  await writeFile(file, playbooks);
   const gateway = await testGateway(
     t,
-    `profile: transition\ncrypto: { regression: refuse }\nservers:\n${listed}\ndetect: { calls: true }\n${rules}`,
+    `profile: transition\ncrypto: { regression: refuse }\nservers:\n${listed}\ndetect: { calls: true }\nresponse: { playbooks: "${file}", incidents: { per_day: 30 } }\n${rules}`,
     { listen: "{ address: 127.0.0.1:0, key_exchange: hybrid-preferred, classical_servers: [lab] }" },
   );
   const place = { state: gateway.config.state, clock: gateway.clock };
@@ -86,8 +103,9 @@ async function agentAt(
       const id = ids++;
       if (answer !== undefined) servers.answerTo(id, answer);
       const headers = session === undefined ? {} : { [sessionPartHeader]: session };
+      const startedUnixMs = gateway.clock.nowUnixMs();
       await client.post(server, toolCall(tool, id, args), headers);
-      return { id, isRefused: !servers.hasReached(id), atUnixMs: gateway.clock.nowUnixMs() };
+      return { isRefused: !servers.hasReached(id), startedUnixMs };
     },
   };
 }

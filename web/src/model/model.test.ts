@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { isOpen, readApproval, readApprovals } from "./approvals.ts";
 import { nextDelayMs, nextLink } from "./polling.ts";
+import { readResponses } from "./responses.ts";
 import { readCalls, readStatus } from "./status.ts";
 import { callerName, count, duration } from "./words.ts";
 
@@ -75,4 +76,16 @@ test("held calls are read with care, and what hides in them is shown", () => {
     ["waiting", "approved", "denied", "used", "expired"].filter((state) => isOpen({ state })),
     ["waiting", "approved"],
   );
+});
+
+test("what is in force, and what has stopped all calls, is read with care, and what hides in it is shown", () => {
+  for (const value of [null, 1, {}, { responses: "none" }]) assert.deepEqual(readResponses(value), []);
+  const scope = { caller: "spiffe://a.test/agent/x\u200b", tool: 7 };
+  const [read] = readResponses({ responses: [{ id: "1", action: "cut", scope, because: 3 }] });
+  assert.equal(read?.what, "cut: caller spiffe://a.test/agent/x⟨U+200B zero width space⟩, tool ");
+  assert.equal(read?.because, "");
+  const stopped = [{ source: "cli", because: "Smoke.", by: "operator:x" }, null];
+  const status = readStatus({ version: "1", servers: [], stopped });
+  assert.deepEqual(status?.stopped[0], stopped[0]);
+  assert.deepEqual(readStatus({ version: "1", servers: [], stopped: "no" })?.stopped, []);
 });

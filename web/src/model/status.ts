@@ -1,10 +1,13 @@
 /** What the gateway's API says, read with care: the page shows nothing it can't read. */
 import { fields, number, text, texts } from "./fields.ts";
+import { readStopped, type Stopped } from "./responses.ts";
 
 export interface Status {
   readonly version: string;
   readonly startedAtUnixMs: number;
   readonly state: string;
+  /** What has stopped all calls; empty while they are taken. */
+  readonly stopped: readonly Stopped[];
   readonly trustDomain: string;
   readonly listener: {
     readonly address: string;
@@ -51,6 +54,7 @@ export function readStatus(value: unknown): Status | undefined {
     version: top["version"],
     startedAtUnixMs: number(top["startedAtUnixMs"]),
     state: text(top["state"]),
+    stopped: readStopped(top["stopped"]),
     trustDomain: text(top["trustDomain"]),
     listener: {
       address: text(fields(listener)["address"]),

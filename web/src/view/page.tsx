@@ -1,12 +1,13 @@
 /** One screen: how the gateway is, what stands behind it, what was just decided. */
 import type { JSX } from "preact";
 
-import { approvals, calls, link, logIn, openNamed, status } from "../gateway.ts";
+import { approvals, calls, link, logIn, openNamed, responses, status } from "../gateway.ts";
 import type { Approval } from "../model/approvals.ts";
 import type { Link } from "../model/polling.ts";
 import type { Call, Status } from "../model/status.ts";
 import { callerName, count, duration } from "../model/words.ts";
 import { Approvals } from "./approvals.tsx";
+import { Responses, StoppedNotice } from "./responses.tsx";
 
 export function Page(): JSX.Element {
   return (
@@ -14,7 +15,7 @@ export function Page(): JSX.Element {
       <header>
         <img src="/icon.svg" alt="" width="36" height="36" />
         <h1>Latticegate</h1>
-        <LinkState link={link.value} />
+        <LinkState link={link.value} isStopped={(status.value?.stopped.length ?? 0) > 0} />
       </header>
       {link.value.kind === "expired" ? (
         <Expired />
@@ -30,16 +31,17 @@ export function Page(): JSX.Element {
   );
 }
 
-function LinkState({ link }: { readonly link: Link }): JSX.Element {
+function LinkState({ link, isStopped }: { readonly link: Link; readonly isStopped: boolean }): JSX.Element {
   const words = {
     connecting: "connecting",
     live: "serving",
     expired: "link expired",
     unreachable: "gateway unreachable",
   } as const;
+  const isOff = link.kind === "live" && isStopped;
   return (
-    <p role="status" class={`link ${link.kind}`}>
-      {words[link.kind]}
+    <p role="status" class={`link ${isOff ? "stopped" : link.kind}`}>
+      {isOff ? "STOPPED" : words[link.kind]}
     </p>
   );
 }
@@ -99,7 +101,9 @@ function Gateway({ isKnown, status, calls, approvals: waiting }: GatewayProps): 
   }
   return (
     <main>
+      <StoppedNotice stopped={status.stopped} />
       <Approvals requests={waiting} />
+      <Responses responses={responses.value} />
       <Facts status={status} />
       <Servers status={status} />
       <Calls calls={calls} trustDomain={status.trustDomain} />

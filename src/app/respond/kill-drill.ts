@@ -1,0 +1,183 @@
+/**
+ * `latticegate kill drill`: proof that the kill switch works, on the gateway that runs: each source is switched on, a real
+ * call over the real listener is refused, the source is withdrawn, and a call passes again.
+ */
+import { rm, writeFile } from "node:fs/promises";
+
+import { Pool } from "undici";
+
+import { collected, exchange } from "../../host/net/http-exchange.ts";
+import { type KillSource, killSources } from "../../host/store/state-responses.ts";
+import { fromUtf8, utf8 } from "../../kernel/bytes.ts";
+import type { Clock } from "../../kernel/clock.ts";
+import { Refusal, refusalRow } from "../../kernel/refusal.ts";
+import { runningGateway } from "../certificate-authority.ts";
+import { type Config, fixedServers } from "../config.ts";
+import { type OperatorTunnel, openOperatorTunnel } from "../operator-tunnel.ts";
+import { killFileOf, killOff, killOn, killsStanding, tellDrill } from "./kill-operations.ts";
+
+/** How one source did. */
+export interface DrillResult {
+  readonly source: KillSource;
+  /** From the moment it was switched on to the first refused call. */
+  readonly stoppedAfterMs: number;
+  /** From the moment it was withdrawn to the first call that passed. */
+  readonly openAfterMs: number;
+  /** Whether calls were refused in time. */
+  readonly isGood: boolean;
+}
+
+type Running = NonNullable<Awaited<ReturnType<typeof runningGateway>>>;
+
+interface Drill {
+  readonly config: Config;
+  readonly run: Running;
+  readonly tunnel: OperatorTunnel;
+  readonly server: string;
+  readonly by: string;
+  readonly clock: Clock;
+}
+
+/** What is promised. */
+const promisedMs = 1000;
+/** What is waited for at most. */
+const patienceMs = 10_000;
+const because = "A drill; calls are taken again in a moment.";
+
+/**
+ * @param sources all that can be tried if none is named
+ * @throws Refusal `bad_state` if no gateway runs, or somebody has stopped all calls: that isn't the drill's to end
+ */
+export async function* drillKill(
+  config: Config,
+  asked: readonly KillSource[],
+  { by, clock }: Pick<Drill, "by" | "clock">,
+): AsyncGenerator<DrillResult> {
+  const run = await runningGateway(config.state);
+  if (run === undefined) throw new Refusal("bad_state", "No gateway runs, so there is nothing to try it on.");
+  mustBeOff(config, clock);
+  const tunnel = await openOperatorTunnel(config, run.listen, clock);
+  const [server] = fixedServers(config.servers)[0] ?? ["none"];
+  const drill: Drill = { config, run, tunnel, server, by, clock };
+  try {
+    for (const source of asked.length > 0 ? asked : triedOf(run)) yield await tried(source, drill);
+  } finally {
+    await tunnel.close();
+  }
+}
+
+function triedOf({ hearsKillSignal, api }: Running): readonly KillSource[] {
+  return killSources.filter(
+    (source) => (source !== "signal" || hearsKillSignal === true) && (source !== "api" || api !== undefined),
+  );
+}
+
+function mustBeOff(config: Config, clock: Clock): void {
+  const [standing] = killsStanding(config, clock);
+  if (standing === undefined) return;
+  throw new Refusal(
+    "bad_state",
+    `All calls are stopped already, by ${standing.source} (${standing.because}); a drill doesn't end that.`,
+  );
+}
+
+async function tried(source: KillSource, drill: Drill): Promise<DrillResult> {
+  const { config, by, clock } = drill;
+  mustBeOff(config, clock);
+  if (await isStopped(drill))
+    throw new Refusal("bad_state", "Calls are refused before anything was switched on.");
+  let stoppedAfterMs = Number.NaN;
+  let openAfterMs = Number.NaN;
+  try {
+    const startMs = performance.now();
+    await switchOn(source, drill);
+    stoppedAfterMs = await afterMs(startMs, () => isStopped(drill));
+  } finally {
+    const startMs = performance.now();
+    await switchOff(source, drill);
+    openAfterMs = await afterMs(startMs, async () => !(await isStopped(drill)));
+  }
+  const isGood = stoppedAfterMs <= promisedMs && Number.isFinite(openAfterMs);
+  const figures = { stopped_after_ms: stoppedAfterMs.toFixed(1), open_after_ms: openAfterMs.toFixed(1) };
+  tellDrill(config, { source, because, by, good: String(isGood), ...figures }, clock.nowUnixMs());
+  return { source, stoppedAfterMs, openAfterMs, isGood };
+}
+
+/** Milliseconds until it was so; not a number where it never was. */
+async function afterMs(startMs: number, isSo: () => Promise<boolean>): Promise<number> {
+  while (performance.now() - startMs < patienceMs) {
+    if (await isSo()) return performance.now() - startMs;
+  }
+  return Number.NaN;
+}
+
+async function switchOn(source: KillSource, drill: Drill): Promise<void> {
+  const { config, by, clock, run } = drill;
+  switch (source) {
+    case "cli":
+      killOn(config, { source, by, because, sinceUnixMs: clock.nowUnixMs() });
+      return;
+    case "api":
+      return await askApi(drill, true);
+    case "signal":
+      // INVARIANT: one that doesn't hear it would be ended by it.
+      if (run.hearsKillSignal !== true)
+        throw new Refusal(
+          "bad_state",
+          "This gateway doesn't hear the signal; start it with `latticegate up`.",
+        );
+      process.kill(run.pid, "SIGUSR2");
+      return;
+    case "file":
+      // INVARIANT: it never takes the place of somebody's own.
+      await writeFile(killFileOf(config), `${because}\n`, { flag: "wx", mode: 0o600 });
+  }
+}
+
+async function switchOff(source: KillSource, drill: Drill): Promise<void> {
+  const { config, by, clock } = drill;
+  if (source === "file") return await rm(killFileOf(config), { force: true });
+  if (source === "api") return await askApi(drill, false);
+  killOff(config, source, { by, because: "The drill is over.", nowUnixMs: clock.nowUnixMs() });
+}
+
+const limits = { answerTimeoutMs: 10_000, answerBytes: 1024 * 1024 };
+
+async function askApi({ run: { api } }: Drill, on: boolean): Promise<void> {
+  if (api === undefined) throw new Refusal("bad_state", "This gateway's API can't be asked; start it anew.");
+  const url = new URL(api);
+  const token = new URLSearchParams(url.hash.slice(1)).get("token") ?? "";
+  const pool = new Pool(url.origin);
+  try {
+    const headers = [
+      "authorization",
+      `Bearer ${token}`,
+      "content-type",
+      "application/json",
+      "origin",
+      url.origin,
+    ];
+    const body = utf8(JSON.stringify({ on, because }));
+    const answer = await exchange(pool, { method: "POST", path: "/api/kill", headers, body }, limits);
+    if ((await collected(answer)).status !== 200)
+      throw new Refusal("bad_state", `The gateway's API answers with status ${answer.status}.`);
+  } finally {
+    await pool.destroy();
+  }
+}
+
+const ping = utf8('{"jsonrpc":"2.0","id":1,"method":"ping"}');
+
+/** A call of the operator's own identity, by the way every caller takes. */
+async function isStopped({ tunnel, server }: Drill): Promise<boolean> {
+  const headers = ["content-type", "application/json", "accept", "application/json, text/event-stream"];
+  try {
+    const answer = await tunnel.to(server)({ method: "POST", headers, body: ping });
+    if (answer.status !== refusalRow("stopped").http || answer.kind !== "whole") return false;
+    return /All calls are stopped here/.test(fromUtf8(answer.body) ?? "");
+  } catch (error) {
+    // Its call was under way when all were ended.
+    if (error instanceof Refusal) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,58 @@
+/** Events in the Common Event Format, version 0: one line each, whatever stands in a name. */
+import { revealed } from "../../wire/hidden-text.ts";
+import { type Severity, summaryOf } from "./summary.ts";
+import type { Teller, Told } from "./told.ts";
+
+/** From 0 to 10. */
+const severityOf: Readonly<Record<Severity, number>> = {
+  informational: 1,
+  low: 3,
+  medium: 5,
+  high: 8,
+  critical: 10,
+};
+
+export function cefLine(told: Told, { version }: Teller): string {
+  const { says, severity, score, kinds, tags, server, agentic } = summaryOf(told);
+  const { delegation_path: path, attestation_state: attestation, correlation_id: correlation } = agentic;
+  const header = ["Latticegate", "Latticegate", version, told.event, told.event].map(headerText);
+  const extension: Readonly<Record<string, string | number | undefined>> = {
+    rt: told.atUnixMs,
+    externalId: told.uid,
+    act: told.facts["action"] ?? told.event,
+    outcome: told.outcome,
+    suser: told.principal,
+    destinationServiceName: server,
+    msg: says,
+    cat: kinds.length === 0 ? undefined : kinds.join(" "),
+    delegation_path: path.join(" > "),
+    attestation_state: attestation,
+    correlation_id: correlation,
+    mcp_method: agentic.mcp_method,
+    mcp_name: agentic.mcp_name,
+    lg_rule: told.facts["rule"],
+    lg_incident: told.facts["incident"],
+    lg_response: told.facts["response"],
+    lg_until: told.facts["until"],
+    lg_link_group: told.facts["link.group"],
+    lg_score: score,
+    lg_tags: tags.length === 0 ? undefined : tags.join(" "),
+  };
+  const pairs = Object.entries(extension).flatMap(([key, value]) =>
+    value === undefined ? [] : [`${key}=${extensionText(String(value))}`],
+  );
+  return `CEF:0|${header.join("|")}|${severityOf[severity]}|${pairs.join(" ")}`;
+}
+
+function headerText(text: string): string {
+  return oneLine(text).replaceAll("\\", "\\\\").replaceAll("|", "\\|");
+}
+
+function extensionText(text: string): string {
+  return oneLine(text).replaceAll("\\", "\\\\").replaceAll("=", "\\=");
+}
+
+/** INVARIANT: nothing that a reader of lines, or of a screen, takes for something else: such characters are spelled out. */
+function oneLine(text: string): string {
+  return revealed(text.replaceAll(/\r\n|\r|\n/g, " ⏎ "));
+}
