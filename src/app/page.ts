@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { dashboard } from "../control/dashboard.ts";
+import { dashboard, type DashboardOptions } from "../control/dashboard.ts";
 import type { RecentCalls } from "../control/recent-calls.ts";
 import type { UpstreamCount } from "../host/net/upstreams.ts";
 import type { Kill } from "../host/store/state-responses.ts";
@@ -19,6 +19,7 @@ import { listen } from "../host/net/listen.ts";
 import { profileInForce } from "./profile-in-force.ts";
 import { proposalRouteNames, proposalRoutes } from "./respond/proposal-routes.ts";
 import { killRoutes } from "./respond/kill-routes.ts";
+import { incidentRoutes } from "./respond/incident-routes.ts";
 import { responseRoutes } from "./respond/response-routes.ts";
 import { toolRoutes } from "./tools/tool-routes.ts";
 import { version } from "./version.ts";
@@ -63,44 +64,13 @@ export async function openPage(config: Config, shown: Shown): Promise<Page> {
       `dashboard: ${config.dashboard} isn't on loopback; the page is served on 127.0.0.1 or [::1] only.`,
     );
   }
-  const startedAtUnixMs = shown.clock.nowUnixMs();
-  const tools = toolRoutes(config, shown.clock);
-  const { people } = config.approvals;
-  const held = { state: config.state, clock: shown.clock, people, key: shown.sealing };
-  const approvals = approvalRoutes(held);
-  const kill = killRoutes(config, shown.clock);
-  const responses = responseRoutes({ config, clock: shown.clock });
-  const proposals = proposalRoutes({ state: config.state, clock: shown.clock, people });
   const token = randomBytes(24).toString("base64url");
   const server = dashboard({
     ...(hasPage && { page: fileURLToPath(new URL(path.join("..", "..", "web", "dist"), import.meta.url)) }),
     token,
-    people: { nameOf: (given) => personOf(given, people), may: personRoutes },
+    people: { nameOf: (given) => personOf(given, config.approvals.people), may: personRoutes },
     log: shown.log,
-    changes: {
-      ...tools.changes,
-      ...approvals.changes,
-      ...responses.changes,
-      ...proposals.changes,
-      ...kill.changes,
-    },
-    routes: {
-      ...tools.routes,
-      ...approvals.routes,
-      ...responses.routes,
-      ...proposals.routes,
-      ...kill.routes,
-      status: () => status(config, shown, startedAtUnixMs),
-      crypto: shown.crypto,
-      calls: (query) => {
-        const asked = Number(query.get("limit") ?? 50);
-        return {
-          calls: shown.recent.list(
-            Number.isInteger(asked) ? Math.min(Math.max(asked, 1), maxCallsListed) : 50,
-          ),
-        };
-      },
-    },
+    ...allRoutes(config, shown),
   });
   const address = await listen(server, hasPage ? config.dashboard : apiAddress);
   const api = `http://${address}/#token=${token}`;
@@ -110,6 +80,39 @@ export async function openPage(config: Config, shown: Shown): Promise<Page> {
     close: () => {
       server.close();
       server.closeAllConnections();
+    },
+  };
+}
+
+/** What each part of the gateway answers and lets be changed. */
+function allRoutes(config: Config, shown: Shown): Pick<DashboardOptions, "routes" | "changes"> {
+  const { clock, sealing: key } = shown;
+  const { state } = config;
+  const { people } = config.approvals;
+  const parts: readonly Partial<Pick<DashboardOptions, "routes" | "changes">>[] = [
+    toolRoutes(config, clock),
+    approvalRoutes({ state, clock, people, key }),
+    responseRoutes({ config, clock }),
+    proposalRoutes({ state, clock, people }),
+    incidentRoutes({ state, clock }),
+    killRoutes(config, clock),
+    { routes: ownRoutes(config, shown) },
+  ];
+  return {
+    routes: Object.assign({}, ...parts.map(({ routes }) => routes)) as DashboardOptions["routes"],
+    changes: Object.assign({}, ...parts.map(({ changes }) => changes)) as DashboardOptions["changes"],
+  };
+}
+
+function ownRoutes(config: Config, shown: Shown): DashboardOptions["routes"] {
+  const startedAtUnixMs = shown.clock.nowUnixMs();
+  return {
+    status: () => status(config, shown, startedAtUnixMs),
+    crypto: shown.crypto,
+    calls: (query) => {
+      const asked = Number(query.get("limit") ?? 50);
+      const most = Number.isInteger(asked) ? Math.min(Math.max(asked, 1), maxCallsListed) : 50;
+      return { calls: shown.recent.list(most) };
     },
   };
 }

@@ -43,6 +43,7 @@ describe("the page", { skip: missing ?? false }, () => {
       `servers:
   fixture: { command: ${command} }
   stub: { url: "${stub.url}" }
+detect: { calls: true }
 approvals: { people: { alice: { token_hash: "${alice.hash}" } } }
 connection: { name: api, protocol: mcp-pqc, security_level: quantum_hardened, schema_source: ./openapi.yaml }`,
       `  - { name: images-wait, callers: ["*"], tools: ["fixture/test_image_content"], effect: hold, because: Images are looked at., approval: { from: ["person:alice"] } }\n`,
@@ -151,6 +152,21 @@ connection: { name: api, protocol: mcp-pqc, security_level: quantum_hardened, sc
     await run("kill", "off", "--because", "Only toast.");
     await page.getByRole("status").getByText("serving").waitFor();
     assert.deepEqual(problems, []);
+  });
+
+  test("what was found is an incident that is read in ten seconds, with what to do next", async () => {
+    const key = ["ghp", "16C7e42F292c6912E7710c838347Ae178B4a"].join("_");
+    await client.callTool({ name: "test_simple_text", arguments: { note: `the token is ${key}` } });
+    const { page, problems } = await open(browser, link);
+    const story = page.getByRole("article", { name: /^Incident/ });
+    await story.getByText("agent/browser sent a key, token or password (fixture/test_simple_text)").waitFor();
+    await story.getByText("1 finding since").waitFor();
+    await story.getByText("What next, and").click();
+    await story.getByText(/^latticegate incidents close \S+ --because/).waitFor();
+    assert.equal(await page.getByText(key).count(), 0);
+    assert.deepEqual(problems, []);
+    await mkdir(screenshots, { recursive: true });
+    await story.screenshot({ path: path.join(screenshots, "incident.png") });
   });
 
   test("when the gateway is gone, it says so", async () => {

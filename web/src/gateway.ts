@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 
 import { type Approval, readApproval, readApprovals } from "./model/approvals.ts";
 import { fields, text } from "./model/fields.ts";
+import { type Incident, readIncidents } from "./model/incidents.ts";
 import { type Answered, type Link, nextDelayMs, nextLink } from "./model/polling.ts";
 import { readResponses, type Response as InForce } from "./model/responses.ts";
 import { type Call, readCalls, readStatus, type Status } from "./model/status.ts";
@@ -13,6 +14,7 @@ export const status = signal<Status | undefined>(undefined);
 export const calls = signal<readonly Call[]>([]);
 /** What is in force against callers and tools; the operator's alone. */
 export const responses = signal<readonly InForce[]>([]);
+export const incidents = signal<readonly Incident[]>([]);
 export const approvals = signal<readonly Approval[]>([]);
 /** The request that is looked at. */
 export const opened = signal<Approval | undefined>(undefined);
@@ -102,14 +104,16 @@ async function askOnce(): Promise<Answered> {
 }
 
 async function askForAll(): Promise<Answered> {
-  const [statusAnswer, callsAnswer, inForce] = await Promise.all([
+  const [statusAnswer, callsAnswer, inForce, incidentsAnswer] = await Promise.all([
     ask("status"),
     ask("calls?limit=50"),
     ask("responses"),
+    ask("incidents"),
   ]);
   if (statusAnswer.status === 403) return "ok";
   const read = statusAnswer.ok ? readStatus(await statusAnswer.json()) : undefined;
-  if (read === undefined || !callsAnswer.ok || !inForce.ok) return "failed";
+  if (read === undefined || !callsAnswer.ok || !inForce.ok || !incidentsAnswer.ok) return "failed";
+  incidents.value = readIncidents(await incidentsAnswer.json());
   status.value = read;
   calls.value = readCalls(await callsAnswer.json());
   responses.value = readResponses(await inForce.json());

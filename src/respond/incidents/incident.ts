@@ -14,6 +14,8 @@ export interface Moment {
   readonly caller?: string;
   /** `server/tool`, or the server alone. */
   readonly target?: string;
+  /** Of what was done: its id. */
+  readonly response?: string;
 }
 
 export interface Incident {

@@ -23,10 +23,14 @@ export function responseIn(
   const word = words[entry.event];
   if (word === undefined) return undefined;
   const { event, tool, facts, atUnixMs, callId } = entry;
-  const { caller, server, cause = callId } = facts;
+  const { caller, server, response, cause = callId } = facts;
   const target = tool ?? server;
   const says = `${word} ${done(entry, target)}`.slice(0, maxSaysLength);
-  const whose = { ...(caller !== undefined && { caller }), ...(target !== undefined && { target }) };
+  const whose = {
+    ...(caller !== undefined && { caller }),
+    ...(target !== undefined && { target }),
+    ...(response !== undefined && { response }),
+  };
   return { moment: { atUnixMs, callId: cause, kind: event, score: 0, says, ...whose }, about: keysOf(entry) };
 }
 

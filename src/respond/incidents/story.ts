@@ -78,18 +78,20 @@ const looks: readonly {
   },
   { kinds: [""], says: "See its calls", command: "audit query --caller CALLER" },
   { kinds: [""], says: "See who else read it", command: "audit query --tool SOURCE" },
+  { kinds: [""], says: "Undo what was done", command: 'response lift RESPONSE --because "…"' },
 ];
 
 function stepsOf(incident: Incident): readonly Step[] {
-  const { id, kinds, callers, targets, sources, state } = incident;
+  const { id, kinds, callers, targets, sources, state, done } = incident;
   const named: Readonly<Record<string, string | undefined>> = {
     SERVER: targets[0]?.split("/", 1)[0],
     CALLER: callers[0],
     SOURCE: sources[0],
+    RESPONSE: done.findLast(({ kind }) => kind === "response.act")?.response,
   };
   const looking = looks.flatMap(({ kinds: beginnings, says, command }): readonly Step[] => {
     if (!Object.keys(kinds).some((kind) => beginnings.some((each) => kind.startsWith(each)))) return [];
-    const [place] = command.match(/[A-Z]+$/) ?? [];
+    const [place] = command.match(/[A-Z]{4,}/) ?? [];
     if (place === undefined) return [{ says, command }];
     const name = named[place];
     return name === undefined ? [] : [{ says, command: command.replace(place, () => quoted(name)) }];

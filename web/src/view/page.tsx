@@ -1,12 +1,13 @@
 /** One screen: how the gateway is, what stands behind it, what was just decided. */
 import type { JSX } from "preact";
 
-import { approvals, calls, link, logIn, openNamed, responses, status } from "../gateway.ts";
+import { approvals, calls, incidents, link, logIn, openNamed, responses, status } from "../gateway.ts";
 import type { Approval } from "../model/approvals.ts";
 import type { Link } from "../model/polling.ts";
 import type { Call, Status } from "../model/status.ts";
 import { callerName, count, duration } from "../model/words.ts";
 import { Approvals } from "./approvals.tsx";
+import { Incidents } from "./incidents.tsx";
 import { Responses, StoppedNotice } from "./responses.tsx";
 
 export function Page(): JSX.Element {
@@ -102,6 +103,7 @@ function Gateway({ isKnown, status, calls, approvals: waiting }: GatewayProps): 
   return (
     <main>
       <StoppedNotice stopped={status.stopped} />
+      <Incidents incidents={incidents.value} />
       <Approvals requests={waiting} />
       <Responses responses={responses.value} />
       <Facts status={status} />
