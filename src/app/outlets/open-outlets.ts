@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { deadLetters } from "../../host/outlets/dead-letters.ts";
 import { openLogReader } from "../../host/store/log-reader.ts";
-import { openOutletStore } from "../../host/store/state-outlets.ts";
+import { openOutletStore, type OutletRow } from "../../host/store/state-outlets.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Config } from "../config.ts";
@@ -22,13 +22,19 @@ export interface OutletParts {
   readonly log: Log;
 }
 
+export interface RunningOutlets {
+  /** How far each is. */
+  readonly rows: () => readonly OutletRow[];
+  readonly stop: () => Promise<void>;
+}
+
 /** @throws Refusal `bad_config` for secrets that aren't there, `bad_state` if the cursors can't be read */
 export async function openOutlets(
   config: Config,
   { origin, names, clock, log }: OutletParts,
-): Promise<{ readonly stop: () => Promise<void> }> {
+): Promise<RunningOutlets> {
   const outlets = Object.entries(config.outlets);
-  if (outlets.length === 0) return { stop: () => Promise.resolve() };
+  if (outlets.length === 0) return { rows: () => [], stop: () => Promise.resolve() };
   const paths = statePaths(config.state);
   const teller = { origin, version, host: hostname() };
   const sinks = outlets.map(
@@ -59,6 +65,7 @@ export async function openOutlets(
     );
   }
   return {
+    rows: () => store.all().filter(({ name }) => Object.hasOwn(config.outlets, name)),
     stop: async () => {
       over.abort();
       await Promise.all(sinks.map(([, , sink]) => sink.close()));
