@@ -54,14 +54,16 @@ policies:
 test("policy check says file, line and column of each mistake and how to mend it, by what the gateway has pinned", async (t) => {
   const gateway = await testGateway(t, config.replace(/^dashboard.*\nstate.*\n/, ""));
   const file = path.join(gateway.folder, "latticegate.yaml");
-  await writeFile(file, config.replace("args.amount", "args.amout"));
-  const before = await cli(["policy", "check", "--config", file]);
+  // Beside the one that the gateway follows.
+  const draft = path.join(gateway.folder, "draft.yaml");
+  await writeFile(draft, config.replace("args.amount", "args.amout"));
+  const before = await cli(["policy", "check", "--config", draft]);
   assert.deepEqual(
     [before.code, before.stdout.split("\n")],
     [
       0,
       [
-        `${file}: nothing is wrong with its 3 rules.`,
+        `${draft}: nothing is wrong with its 3 rules.`,
         "The tools of payments aren't known yet: their names and arguments weren't checked. They are once a client has listed them through the gateway.",
         "",
       ],
@@ -69,15 +71,15 @@ test("policy check says file, line and column of each mistake and how to mend it
   );
   const agent = clientOf(t, gateway, await enrol(gateway));
   await agent.post("payments", { jsonrpc: "2.0", id: 1, method: "tools/list", params: {} });
-  const found = await cli(["policy", "check", "--config", file]);
+  const found = await cli(["policy", "check", "--config", draft]);
   assert.deepEqual(
     [found.code, found.stdout.split("\n")],
     [
       1,
       [
-        `${file}:13:16: error: above-500: Of payments/process_refund: args has no member "amout"; there are amount. [unknown-argument]`,
+        `${draft}:13:16: error: above-500: Of payments/process_refund: args has no member "amout"; there are amount. [unknown-argument]`,
         "    Write args.amount instead.",
-        `${file}: 1 error, 0 warnings in 3 rules.`,
+        `${draft}: 1 error, 0 warnings in 3 rules.`,
         "",
       ],
     ],
