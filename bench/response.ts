@@ -13,9 +13,9 @@ import type { Cleanup } from "../test/support/cleanup.ts";
 import { toolCall } from "../test/support/gateway.ts";
 import { directLink, type GatewayProcess, gatewayProcess } from "../test/support/gateway-process.ts";
 
-const callers = 25;
+const callers = 10;
 /** Beyond fifty restrictions a caller has one for all. */
-const toolsOfEach = 40;
+const toolsOfEach = 30;
 /** Calls of another caller that are always under way. */
 const busyWith = 8;
 

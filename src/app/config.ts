@@ -39,6 +39,7 @@ import { tracesSchema } from "./config/traces.ts";
 import { ownSecretSource, signerSchema } from "./config/signer.ts";
 import { surroundingsSections } from "./config/surroundings.ts";
 import { address, durationMs, sizeBytes } from "./config/values.ts";
+import { loadPlaybooks } from "./respond/playbook-file.ts";
 import { refuseWrongRules } from "./policy/refuse-wrong-rules.ts";
 import { type NotYet, notYetParts, plannedSections } from "./planned-config.ts";
 
@@ -231,6 +232,7 @@ export function parseConfig(text: string, file: string): Config {
   const folder = path.dirname(file);
   const document = validated(configSchema, parseYaml(text, file), file);
   checkVirtualServers(document);
+  loadPlaybooks(document.response.playbooks, folder); // What is wrong is told now, not when the gateway starts.
   const { signer } = document;
   const profile = namedProfile(document.profile, document.crypto, document.p2p_connectivity?.allowed_algos);
   const tolerating = { isPostQuantumOnly: document.p2p_connectivity !== undefined, profile };

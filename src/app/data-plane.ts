@@ -2,7 +2,6 @@
 
 import { type InForce, termsAt, writtenInForce } from "../crypto/suites/in-force.ts";
 import type { CallWatch } from "../detect/session-watch.ts";
-import { meteredUpstreams } from "../host/net/flow-meter.ts";
 import { isOf } from "../host/net/tls.ts";
 import type { DoorTerms } from "../host/net/web-tls.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
@@ -33,6 +32,7 @@ import type { Config } from "./config.ts";
 import type { LiveParts } from "./crypto/live-facts.ts";
 import { renewing } from "./credentials.ts";
 import type { FollowedCalls } from "./metrics/followed-calls.ts";
+import { measuredPorts } from "./metrics/measured-ports.ts";
 import { grantsDesk } from "./grants.ts";
 import type { IdentityRecords } from "./identity-records.ts";
 import { logDesk } from "./log-desk.ts";
@@ -279,7 +279,7 @@ async function openServers(
   const ports: Ports = {
     ...openCapture(config, parts, opening),
     signatures,
-    ...measuredPorts(parts, connected.upstreams),
+    ...measuredPorts({ journal: own.journal, ...parts }, connected.upstreams),
     receipts: parts.receipts,
     digests,
     tools,
@@ -297,20 +297,6 @@ async function openServers(
   };
   const workloads = workloadEnrolment(config, environment.clock);
   return { connected, store: grants.store, signatures, approvals, ports, workloads };
-}
-
-/** The log and the servers, as the path of a call uses them: what passes is measured. */
-function measuredPorts(
-  { own: { journal }, flows, calls }: Base & Watched,
-  connected: NamedUpstreams,
-): Pick<Ports, "journal" | "upstreams" | "onlooker"> {
-  const upstreams = meteredUpstreams(connected, flows.onExchange);
-  if (calls === undefined) return { journal, upstreams };
-  return {
-    journal: calls.journal(journal),
-    upstreams: calls.upstreams(upstreams),
-    onlooker: calls.onlooker,
-  };
 }
 
 /** What callers were granted at servers' authorization servers. */

@@ -57,21 +57,15 @@ export interface Gateway {
 export async function startGateway(config: Config, outside: Environment): Promise<Gateway> {
   await proveLinkCryptography([config.profile]);
   await using opening = new AsyncDisposableStack();
-  let pinned: WatchedWorld | undefined;
-  const telemetry = telemetryOf(config, {
-    isPinned: (server, tool) => pinned?.current().tools.get(server)?.pinned.has(tool) === true,
-    ...outside,
-  });
-  opening.defer(telemetry.close);
+  const { telemetry, heed } = openTelemetry(config, outside, opening);
   const environment = { ...outside, log: telemetry.log };
   const base = await openBase(config, { ...environment, telemetry }, opening);
-  pinned = base.world;
+  heed(base.world);
   const { audit, kill, world } = base;
   opening.defer(await keepPathFacts(config.state, environment.log));
   const outlets = await openOutlets(config, { ...environment, ...audit });
   opening.defer(outlets.stop);
-  const { calls } = telemetry;
-  const plane = await openDataPlane(config, { ...base, ...(calls && { calls }) }, opening);
+  const plane = await openDataPlane(config, base, opening);
   const rotation = scheduledRotation(config, environment);
   opening.defer(rotation.stop);
   environment.onKill?.(() => {
@@ -86,7 +80,7 @@ export async function startGateway(config: Config, outside: Environment): Promis
 }
 
 interface Showing {
-  readonly base: Awaited<ReturnType<typeof openBase>>;
+  readonly base: OpenBase;
   readonly plane: DataPlane;
   readonly telemetry: Telemetry;
   readonly environment: Environment;
@@ -98,7 +92,7 @@ async function show(
   { base, plane, telemetry, environment }: Showing,
   opening: AsyncDisposableStack,
 ): Promise<Pick<Gateway, "dashboard" | "metrics">> {
-  const { audit, recent, gatewayId, kill, own, responses } = base;
+  const { audit, recent, gatewayId, kill, own } = base;
   const { address, counts, live } = plane;
   const { nowUnixMs } = environment.clock;
   const startedAtUnixMs = nowUnixMs();
@@ -109,8 +103,7 @@ async function show(
   const shown = { audit, recent, counts, address, crypto, sealing, kills, ...environment };
   const page = await openPage(config, shown);
   opening.defer(page.close);
-  const { restrictions } = responses;
-  const metrics = await telemetry.open({ crypto, counts, journal: audit.journal, restrictions, nowUnixMs });
+  const metrics = await telemetry.open({ crypto, counts, ...base, nowUnixMs });
   await writePrivateFile(
     statePaths(config.state).run,
     JSON.stringify({
@@ -129,12 +122,33 @@ async function show(
   return { dashboard: page.link, metrics };
 }
 
+interface OpenBase extends Base {
+  readonly audit: AuditLog;
+  readonly recent: RecentCalls;
+  readonly incidents: IncidentDesk;
+  readonly kill: KillSwitch;
+}
+
+/** What metrics and traces are made of; `heed` says which tools are known. */
+function openTelemetry(
+  config: Config,
+  { log }: Environment,
+  opening: AsyncDisposableStack,
+): { readonly telemetry: Telemetry; readonly heed: (world: WatchedWorld) => void } {
+  let watched: WatchedWorld | undefined;
+  const isPinned = (server: string, tool: string): boolean =>
+    watched?.current().tools.get(server)?.pinned.has(tool) === true;
+  const telemetry = telemetryOf(config, { isPinned, log });
+  opening.defer(telemetry.close);
+  return { telemetry, heed: (world) => void (watched = world) };
+}
+
 /** Keys, authority, state and log: what there is before anybody is let in. */
 async function openBase(
   config: Config,
   { telemetry, ...environment }: Environment & { readonly telemetry: Telemetry },
   opening: AsyncDisposableStack,
-): Promise<Base & { readonly audit: AuditLog; readonly recent: RecentCalls; readonly kill: KillSwitch }> {
+): Promise<OpenBase> {
   const { clock, log } = environment;
   const { keys, close } = await openConfigKeys(config, log);
   // Closed last: the log's last head is still to be signed.
@@ -188,7 +202,7 @@ async function openBase(
   const { digests, subjectOf } = audit;
   const onErasure = (forget: (ids: readonly string[]) => void): void => void forgetting.add(forget);
   const base = { environment, ...judged, records, gatewayId, own, freshKeysSince, followLog };
-  return { ...base, audit, recent, digests, subjectOf, receipts, onErasure };
+  return { ...base, ...telemetry.calls, audit, recent, incidents, digests, subjectOf, receipts, onErasure };
 }
 
 /** The profile that counts, as the state folder and the config have it, after its algorithms were tried. */

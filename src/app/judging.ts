@@ -13,7 +13,7 @@ import { type HistoryDesk, historySecret, openHistory } from "./history-desk.ts"
 import { killFileOf } from "./respond/kill-operations.ts";
 import { type KillSwitch, openKillSwitch } from "./respond/kill-switch.ts";
 import { openPlaybookDesk, type PlaybookDesk } from "./respond/playbook-desk.ts";
-import { loadPlaybooks } from "./respond/playbook-file.ts";
+import { followPlaybooks } from "./respond/followed-playbooks.ts";
 import { openResponseDesk, type ResponseDesk } from "./respond/response-desk.ts";
 import { sessionsWatched } from "./session-memories.ts";
 import { statePaths } from "./state-folder.ts";
@@ -58,24 +58,17 @@ export async function openJudging(
   const responses = openResponseDesk({ database, journal, gatewayId, clock, log });
   opening.defer(responses.stop);
   const judgedBy = { issuers, inForce, pinnedTools: tools.pinned, policies: policies.current };
-  const { watchesCalls, inForce: inUse } = loadPlaybooks(config.response.playbooks, config.folder);
+  const books = followPlaybooks(config.response.playbooks, config.folder, log);
+  opening.defer(books.stop);
   const kill = openKillSwitch({ database, file: killFileOf(config), clock, log });
   opening.defer(kill.stop);
-  const seen = { ...state, ...judgedBy, responses, kill, watchesCalls: () => watchesCalls };
+  const seen = { ...state, ...judgedBy, responses, kill, watchesCalls: () => books.current().watchesCalls };
   const world = watchedWorld(config, seen, { clock, log });
   opening.defer(world.stop);
   responses.onChange(world.restrain);
   responses.sweep(); // What was over while no gateway ran.
-  const playbooks = openPlaybookDesk({
-    database,
-    playbooks: () => inUse,
-    responses,
-    world: world.current,
-    observes: config.observes === true,
-    clock,
-    log,
-  });
-  opening.defer(playbooks.stop);
+  const acting = { database, books, responses, world, clock, log };
+  const playbooks = openPlaybookDesk(config, acting, opening);
   tools.freezeBy((server) => world.current().tools.get(server)?.otherwise === "frozen");
   tools.onChange(world.refresh);
   policies.onChange(world.refresh);

@@ -17,9 +17,9 @@ import type { Config, ServerConfig } from "./config.ts";
 import type { LiveDocument } from "./crypto/live-document.ts";
 import { listen } from "../host/net/listen.ts";
 import { profileInForce } from "./profile-in-force.ts";
-import { incidentRoutes } from "./respond/incident-routes.ts";
 import { proposalRouteNames, proposalRoutes } from "./respond/proposal-routes.ts";
 import { killRoutes } from "./respond/kill-routes.ts";
+import { incidentRoutes } from "./respond/incident-routes.ts";
 import { responseRoutes } from "./respond/response-routes.ts";
 import { toolRoutes } from "./tools/tool-routes.ts";
 import { version } from "./version.ts";
@@ -53,6 +53,9 @@ const maxCallsListed = 500;
 /** A port of its own, which nobody but whoever may read the state folder is told of. */
 const apiAddress = "127.0.0.1:0";
 
+/** Those that people with tokens of their own may use. */
+const personRoutes = new Set([...approvalRouteNames, ...proposalRouteNames]);
+
 export async function openPage(config: Config, shown: Shown): Promise<Page> {
   const hasPage = config.dashboard !== "off";
   if (hasPage && !loopbackAddress.test(config.dashboard)) {
@@ -61,17 +64,13 @@ export async function openPage(config: Config, shown: Shown): Promise<Page> {
       `dashboard: ${config.dashboard} isn't on loopback; the page is served on 127.0.0.1 or [::1] only.`,
     );
   }
-  const { people } = config.approvals;
   const token = randomBytes(24).toString("base64url");
   const server = dashboard({
     ...(hasPage && { page: fileURLToPath(new URL(path.join("..", "..", "web", "dist"), import.meta.url)) }),
     token,
-    people: {
-      nameOf: (given) => personOf(given, people),
-      may: new Set([...approvalRouteNames, ...proposalRouteNames]),
-    },
+    people: { nameOf: (given) => personOf(given, config.approvals.people), may: personRoutes },
     log: shown.log,
-    ...apiOf(config, shown),
+    ...allRoutes(config, shown),
   });
   const address = await listen(server, hasPage ? config.dashboard : apiAddress);
   const api = `http://${address}/#token=${token}`;
@@ -85,33 +84,35 @@ export async function openPage(config: Config, shown: Shown): Promise<Page> {
   };
 }
 
-/** What can be asked and changed by the API. */
-function apiOf(config: Config, shown: Shown): Pick<DashboardOptions, "routes" | "changes"> {
-  const { clock } = shown;
-  const { state, approvals } = config;
-  const startedAtUnixMs = clock.nowUnixMs();
-  const parts = [
+/** What each part of the gateway answers and lets be changed. */
+function allRoutes(config: Config, shown: Shown): Pick<DashboardOptions, "routes" | "changes"> {
+  const { clock, sealing: key } = shown;
+  const { state } = config;
+  const { people } = config.approvals;
+  const parts: readonly Partial<Pick<DashboardOptions, "routes" | "changes">>[] = [
     toolRoutes(config, clock),
-    approvalRoutes({ state, clock, people: approvals.people, key: shown.sealing }),
+    approvalRoutes({ state, clock, people, key }),
     responseRoutes({ config, clock }),
-    proposalRoutes({ state, clock, people: approvals.people }),
+    proposalRoutes({ state, clock, people }),
     incidentRoutes({ state, clock }),
     killRoutes(config, clock),
+    { routes: ownRoutes(config, shown) },
   ];
   return {
+    routes: Object.assign({}, ...parts.map(({ routes }) => routes)) as DashboardOptions["routes"],
     changes: Object.assign({}, ...parts.map(({ changes }) => changes)) as DashboardOptions["changes"],
-    routes: {
-      ...(Object.assign({}, ...parts.map(({ routes }) => routes)) as DashboardOptions["routes"]),
-      status: () => status(config, shown, startedAtUnixMs),
-      crypto: shown.crypto,
-      calls: (query) => {
-        const asked = Number(query.get("limit") ?? 50);
-        return {
-          calls: shown.recent.list(
-            Number.isInteger(asked) ? Math.min(Math.max(asked, 1), maxCallsListed) : 50,
-          ),
-        };
-      },
+  };
+}
+
+function ownRoutes(config: Config, shown: Shown): DashboardOptions["routes"] {
+  const startedAtUnixMs = shown.clock.nowUnixMs();
+  return {
+    status: () => status(config, shown, startedAtUnixMs),
+    crypto: shown.crypto,
+    calls: (query) => {
+      const asked = Number(query.get("limit") ?? 50);
+      const most = Number.isInteger(asked) ? Math.min(Math.max(asked, 1), maxCallsListed) : 50;
+      return { calls: shown.recent.list(most) };
     },
   };
 }

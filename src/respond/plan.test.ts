@@ -172,7 +172,7 @@ describe("when a playbook runs", () => {
         playbooks: [playbook({ when })],
         memory: planMemory(),
         nowUnixMs: 0,
-        ...(facts && { facts }),
+        ...(facts && { facts: () => facts }),
       }).length;
     const facts = { call: { server: "bank" }, args: {} };
     assert.equal(run('signal.caller == "agent/a" && signal.score > 0.9'), 1);

@@ -45,7 +45,7 @@ export interface Planning {
   readonly memory: PlanMemory;
   readonly nowUnixMs: number;
   /** What conditions see of the call; absent where there is none, or nothing is known of it any more. */
-  readonly facts?: FactValues;
+  readonly facts?: () => FactValues;
 }
 
 /** For how long a caller's evidence against a tool or a server counts beside another's. */
@@ -101,7 +101,7 @@ function ownerOf({ about }: Signal): string {
 /** As of rules that restrict: a condition that errs, or that nobody can tell, doesn't keep them from counting. */
 function isWhen(signal: Signal, { when }: Playbook, { facts }: Planning): boolean {
   if (when === undefined) return true;
-  const known = Object.defineProperties({}, Object.getOwnPropertyDescriptors(facts ?? {}));
+  const known = Object.defineProperties({}, Object.getOwnPropertyDescriptors(facts?.() ?? {}));
   const all = Object.assign(known, { signal: signalFacts(signal) });
   return when.evaluate(all, facts === undefined ? factsOfCalls : undefined).kind !== "false";
 }
@@ -113,7 +113,7 @@ interface AtStep extends Planning {
 }
 
 function planned(step: StepDocument, signal: Signal, at: AtStep): PlannedStep | undefined {
-  const asked = scopeOf(step.of, signal.about);
+  const asked = scopes[step.of](signal.about);
   const { scope, note } = asked === undefined ? fallback(signal.about) : justified(asked, signal, at);
   if (scope === undefined) return undefined;
   const action = step.do === "cut" && scope.caller === undefined ? "quarantine" : step.do;
@@ -131,23 +131,17 @@ interface Scoped {
 }
 
 /** Undefined where the signal doesn't say enough. */
-function scopeOf(of: StepScope, about: Scope): Scope | undefined {
-  const { caller, session, server, tool } = about;
-  switch (of) {
-    case "caller_tool":
-      return fallback(about).scope;
-    case "session":
-      return caller === undefined || session === undefined ? undefined : { caller, session };
-    case "caller":
-      return caller === undefined ? undefined : { caller };
-    case "tool":
-      return server === undefined || tool === undefined ? undefined : { server, tool };
-    case "server":
-      return server === undefined ? undefined : { server };
-    case "peer":
-      if (caller !== undefined) return { caller };
-      return server === undefined ? undefined : { server };
-  }
+const scopes: Readonly<Record<StepScope, (about: Scope) => Scope | undefined>> = {
+  caller_tool: (about) => fallback(about).scope,
+  session: ({ caller, session }) => whole({ caller, session }),
+  caller: ({ caller }) => whole({ caller }),
+  tool: ({ server, tool }) => whole({ server, tool }),
+  server: ({ server }) => whole({ server }),
+  peer: ({ caller, server }) => whole(caller === undefined ? { server } : { caller }),
+};
+
+function whole(parts: { readonly [Name in keyof Scope]: string | undefined }): Scope | undefined {
+  return Object.values(parts).includes(undefined) ? undefined : (parts as Scope);
 }
 
 /** The caller's use of the tool; of what names none, its session's use of the server. */

@@ -106,6 +106,7 @@ const step = z
         "Whom or what it is about. `tool` and `server` take two callers' evidence or a manifest's, and are about the caller's use of the tool alone until then.",
       ),
     for: lasting.prefault("15m").describe("How long it lasts; it is renewed while its cause goes on."),
+    // oxlint-disable-next-line unicorn/no-thenable -- a list, which nobody awaits
     then: z.array(stage).max(8).default([]).describe("What it becomes afterwards, each milder than before."),
     on_failure: z
       .enum(["continue", "stop", "roll_back"])

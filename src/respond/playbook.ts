@@ -1,5 +1,5 @@
 /** A playbook, ready to be asked whether a signal sets it off. */
-import { compileCondition, type Condition } from "../expr/condition.ts";
+import { compileCondition, type Condition, type FactValues } from "../expr/condition.ts";
 import type { Mistake } from "../expr/mistake.ts";
 import type { TypeSpec } from "../expr/type-spec.ts";
 import { factTypes } from "../policy/facts.ts";
@@ -44,7 +44,7 @@ export function compilePlaybook(
 }
 
 /** What is told of a signal to conditions. */
-export const signalType: TypeSpec = {
+const signalType: TypeSpec = {
   kind: "object",
   others: "none",
   members: {
@@ -62,7 +62,7 @@ export const signalType: TypeSpec = {
 };
 
 /** Its values, as `signalType` has them. */
-export function signalFacts({ kind, score, isHard, evidence, about, source, rule }: Signal) {
+export function signalFacts({ kind, score, isHard, evidence, about, source, rule }: Signal): FactValues {
   const { caller = "", session = "", server = "", tool = "" } = about;
   return {
     kind,

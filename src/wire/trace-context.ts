@@ -49,7 +49,7 @@ export function traceParentOf(
 
 const quote = 0x22;
 
-export function writeTraceParent({ traceId, parentId, flags }: TraceParent): string {
+function writeTraceParent({ traceId, parentId, flags }: TraceParent): string {
   return `00-${traceId}-${parentId}-${flags}`;
 }
 

@@ -14,6 +14,7 @@ import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 
 import { atEnd, type Cleanup } from "../support/cleanup.ts";
 import { cli, latticegate } from "../support/cli.ts";
+import { eventually } from "../support/gateway.ts";
 import { gatewayProcess, sidecarArguments } from "../support/gateway-process.ts";
 import { payInvoices } from "../support/gullible-agent.ts";
 
@@ -102,6 +103,18 @@ test("a playbook of the operator's own keeps a caller from one tool, and it alon
   assert.match(await said(other, "send_mail", mail), /A key was about to leave/);
   const payment = { invoice: "2026-118", iban: "DE02120300000000202051", amount: 412.5 };
   assert.equal(await said(other, "pay_invoice", payment), "Done.");
+});
+
+test("a playbook file that changes is followed while the gateway runs; one that isn't right changes nothing", async () => {
+  const before = await readFile(own, "utf8");
+  await writeFile(own, `${before}  - { name: broken }\n`);
+  await eventually("it is told", () => gateway.stderr().includes("playbooks.refused"));
+  assert.match(gateway.stderr(), /line \d+, column \d+: because: /);
+  await writeFile(own, before.replace("[secret]", "[schema]"));
+  await eventually("it is taken up", () => gateway.stderr().includes("playbooks.changed"));
+  const key = `ghp_${"kL4mN6pQ8rS2".repeat(3)}`;
+  assert.equal(await said(await agent("third"), "send_mail", { ...mail, body: key }), "Done.");
+  await writeFile(own, before);
 });
 
 test("tried on what the log has, another playbook says what it would have done, and does nothing", async () => {

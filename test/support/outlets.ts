@@ -35,7 +35,7 @@ export interface OutletScene {
 }
 
 /** Told before each pause that follows a failure. @returns false to stop there */
-export type OnPause = (passedMs: number) => Promise<boolean> | boolean;
+type OnPause = (passedMs: number) => Promise<boolean> | boolean;
 
 export async function outletScene(
   t: Cleanup,

@@ -1,5 +1,5 @@
 /** A strict reader of Prometheus' text format 0.0.4: what it doesn't know throws. */
-export interface Sample {
+interface Sample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;

@@ -8,15 +8,19 @@ import type { Metrics } from "./counting.ts";
 export interface Standing {
   readonly crypto: () => LiveDocument;
   readonly counts: ReadonlyMap<string, Readonly<UpstreamCount>>;
-  readonly journal: { readonly size: () => number; readonly head: () => JournalHead | null };
-  readonly restrictions: () => readonly Restriction[];
+  readonly audit: {
+    readonly journal: { readonly size: () => number; readonly head: () => JournalHead | null };
+  };
+  readonly responses: { readonly restrictions: () => readonly Restriction[] };
+  readonly incidents: { readonly openCount: () => number };
   readonly nowUnixMs: () => number;
   /** Absent where no calls are traced. */
   readonly spans?: () => { readonly sent: number; readonly dropped: number };
 }
 
 export function setGauges(metrics: Metrics, standing: Standing): void {
-  const { counts, journal } = standing;
+  const { counts, audit, responses, incidents } = standing;
+  const { journal } = audit;
   const nowUnixMs = standing.nowUnixMs();
   setCryptography(metrics, standing.crypto());
   const byServer = (count: keyof UpstreamCount) =>
@@ -29,10 +33,11 @@ export function setGauges(metrics: Metrics, standing: Standing): void {
   const signedUnixMs = head?.atUnixMs;
   const ageS = signedUnixMs === undefined ? [] : single(Math.max(0, nowUnixMs - signedUnixMs) / 1000);
   metrics.set("latticegate_log_head_age_seconds", ageS);
+  metrics.set("latticegate_incidents_open", single(incidents.openCount()));
   metrics.set(
     "latticegate_restrictions",
     counted(
-      standing.restrictions().flatMap((each) => stageAt(each, nowUnixMs) ?? []),
+      responses.restrictions().flatMap((each) => stageAt(each, nowUnixMs) ?? []),
       ({ kind }) => ({ action: kind }),
     ),
   );

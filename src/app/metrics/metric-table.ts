@@ -1,5 +1,5 @@
 /** All metrics of the gateway: what they count, and by what. docs/guide/metrics.md has the same table. */
-import type { LabelsOf, MetricTable } from "../../host/metrics/bounded-metrics.ts";
+import type { MetricTable } from "../../host/metrics/bounded-metrics.ts";
 
 /** Seconds, from a tenth of a millisecond to minutes. */
 const durations = [
@@ -144,12 +144,14 @@ export const metricTable = {
     help: "Entries that no signed head covers yet.",
     labels: [],
   },
+  latticegate_incidents_open: {
+    kind: "gauge",
+    help: "Incidents that are open.",
+    labels: [],
+  },
   latticegate_restrictions: {
     kind: "gauge",
     help: "Restrictions in force, by action.",
     labels: ["action"],
   },
 } as const satisfies MetricTable;
-
-export type Metric = keyof typeof metricTable;
-export type MetricLabels<Name extends Metric> = LabelsOf<typeof metricTable, Name>;

@@ -7,14 +7,14 @@ import type { Config } from "../config.ts";
 import type { MetricsSettings } from "../config/metrics.ts";
 import { secretFrom } from "../secret-source.ts";
 import { counting, type Metrics } from "./counting.ts";
-import { followCalls, type FollowedCalls } from "./followed-calls.ts";
+import { type EndedCall, followCalls, type FollowedCalls } from "./followed-calls.ts";
 import { setGauges, type Standing } from "./gauges.ts";
 import { metricTable } from "./metric-table.ts";
 import { tracedCalls } from "./traced-calls.ts";
 
 export interface Telemetry {
-  /** Absent where nobody measures calls. */
-  readonly calls?: FollowedCalls;
+  /** For the data plane; empty where nobody measures calls. */
+  readonly calls: { readonly calls?: FollowedCalls };
   /** The same log; its warnings and errors are counted. */
   readonly log: Log;
   /** One entry more was written. */
@@ -41,11 +41,10 @@ export function telemetryOf(config: Config, { isPinned, log }: Needs): Telemetry
   const traces = config.traces && tracedCalls(config, config.traces, log);
   const measured = config.metrics && measuredBy(config, config.metrics, { isPinned, log });
   const looking = [measured?.ended, traces?.ended].flatMap((ended) => (ended ? [guarded(ended, log)] : []));
+  const look = (call: EndedCall): void => looking.forEach((each) => each(call));
   let close = (): void => undefined;
   return {
-    ...(looking.length > 0 && {
-      calls: followCalls((call) => looking.forEach((look) => look(call)), traces),
-    }),
+    calls: looking.length === 0 ? {} : { calls: followCalls(look, traces) },
     log: measured?.log ?? log,
     written: guarded((entry) => measured?.written(entry), log),
     forget: (callers) => measured?.forget(callers),

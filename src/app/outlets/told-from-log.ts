@@ -18,7 +18,7 @@ export interface NextTold {
 }
 
 /** @property next the first entry that isn't told when this is */
-export interface NextEvent {
+interface NextEvent {
   readonly told: Told;
   readonly next: number;
 }

@@ -33,16 +33,22 @@ const maxInForce = 2000;
 const mostOfAll = 10_000;
 
 /**
+ * @param all those there are, as far as this process knows
  * @returns the one in force: the same as before where it was only made longer, or one of the whole caller where there
  * were too many
  * @throws Refusal `bad_config` for what can't be about that; `busy` where no more are taken
  */
-export function enact(store: ResponseStore, asked: Asked, nowUnixMs: number): Restriction {
+export function enact(
+  store: ResponseStore,
+  asked: Asked,
+  nowUnixMs: number,
+  all: readonly Restriction[] = store.restrictions(),
+): Restriction {
   for (const { kind } of asked.stages) {
     const why = whyNotAbout(kind, asked.scope);
     if (why !== undefined) throw new Refusal("bad_config", `${why[0]?.toUpperCase()}${why.slice(1)}.`);
   }
-  const known = store.restrictions().filter((each) => stageAt(each, nowUnixMs) !== undefined);
+  const known = all.filter((each) => stageAt(each, nowUnixMs) !== undefined);
   const before = known.find((each) => isSame(each, asked));
   if (before === undefined && isFull(known, asked)) return widened(store, asked, { known, nowUnixMs });
   const { passed: _, ...same } = before ?? fresh(asked, nowUnixMs);

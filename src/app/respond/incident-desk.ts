@@ -23,6 +23,8 @@ export interface IncidentDesk {
   readonly see: (entry: EntryDraft) => void;
   /** From now on its own entries are written there. */
   readonly recordIn: (journal: Journal) => void;
+  /** How many are open. */
+  readonly openCount: () => number;
   /** Nothing names these callers any more. */
   readonly forget: (callers: readonly string[]) => void;
   /** Takes up what commands changed, closes what has been quiet, writes what is due. Never throws. */
@@ -104,6 +106,8 @@ class RunningDesk implements IncidentDesk {
     this.#turns = { write, stop: turns.stop };
     write();
   };
+
+  readonly openCount = (): number => this.#watch.open.size;
 
   readonly forget = (callers: readonly string[]): void => {
     this.#watch.forget(callers);

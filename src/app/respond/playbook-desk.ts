@@ -13,28 +13,27 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { EntryDraft } from "../../model/entry.ts";
 import { plan, planMemory } from "../../respond/plan.ts";
-import type { Playbook } from "../../respond/playbook.ts";
 import type { Signal } from "../../respond/signal.ts";
 import { verdictSignals } from "../../respond/verdict-signals.ts";
 import { signalsOf } from "../../respond/signals-of-entry.ts";
 import { openProposals } from "../../host/store/state-proposals.ts";
 import { runPlaybook } from "./playbook-runs.ts";
+import type { Config } from "../config.ts";
+import type { WatchedWorld } from "../watched-world.ts";
+import type { FollowedPlaybooks } from "./followed-playbooks.ts";
 import type { ResponseDesk } from "./response-desk.ts";
 
 export interface PlaybookDesk extends Responses {
   /** An entry that is in the log. Returns at once; what it sets off is done before the next call is read. */
   readonly written: (entry: EntryDraft) => void;
-  readonly stop: () => void;
 }
 
 interface Options {
   /** The state database. */
   readonly database: string;
-  readonly playbooks: () => readonly Playbook[];
+  readonly books: FollowedPlaybooks;
   readonly responses: ResponseDesk;
-  readonly world: () => World;
-  /** Nothing is done, only recorded. */
-  readonly observes: boolean;
+  readonly world: Pick<WatchedWorld, "current" | "refresh">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -42,19 +41,19 @@ interface Options {
 /** Entries that wait: more than that in one turn of the loop is a flood, of which the first are enough. */
 const maxWaiting = 10_000;
 
-export function openPlaybookDesk({
-  database,
-  playbooks,
-  responses,
-  world,
-  observes,
-  clock,
-  log,
-}: Options): PlaybookDesk {
+/** @throws Refusal `bad_state` if the database can't be read */
+export function openPlaybookDesk(
+  config: Pick<Config, "observes">,
+  { database, books, responses, world, clock, log }: Options,
+  opening: AsyncDisposableStack,
+): PlaybookDesk {
+  const observes = config.observes === true;
+  const playbooks = () => books.current().inForce;
   const memory = planMemory();
   const proposals = openProposals(database);
+  books.onChange(world.refresh);
   /** @returns whether anything was done */
-  const act = (signals: readonly Signal[], facts?: FactValues): boolean => {
+  const act = (signals: readonly Signal[], facts?: () => FactValues): boolean => {
     if (signals.length === 0) return false;
     const planned = plan(signals, {
       playbooks: playbooks(),
@@ -66,6 +65,10 @@ export function openPlaybookDesk({
     return planned.length > 0;
   };
   let waiting: EntryDraft[] = [];
+  opening.defer(() => {
+    waiting = [];
+    proposals.close();
+  });
   const lookAt = (): void => {
     const entries = waiting;
     waiting = [];
@@ -79,17 +82,14 @@ export function openPlaybookDesk({
   };
   return {
     seen: (call, before) => {
-      const signals = playbooks().length === 0 ? [] : signalsOfCall(call, before);
-      return act(signals, factsOf(call, before)) ? world() : before;
+      if (!before.watchesCalls && !books.current().countsCalls) return before;
+      const signals = signalsOfCall(call, before);
+      return act(signals, () => factsOf(call, before)) ? world.current() : before;
     },
     written: (entry) => {
       if (waiting.length >= maxWaiting) return;
       waiting.push(entry);
       if (waiting.length === 1) setImmediate(lookAt);
-    },
-    stop: () => {
-      waiting = [];
-      proposals.close();
     },
   };
 }

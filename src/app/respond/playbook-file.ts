@@ -24,6 +24,8 @@ export interface Playbooks {
   readonly inForce: readonly Playbook[];
   /** An operator's own ask for the risk or the findings of calls. */
   readonly watchesCalls: boolean;
+  /** Some ask how many calls there are. */
+  readonly countsCalls: boolean;
   /** The operator's own file, if there is one. */
   readonly file?: string;
 }
@@ -37,7 +39,7 @@ export interface PlaybookMistake {
 
 /** @param said `response.playbooks` @throws Refusal `bad_config` that tells every mistake with its line */
 export function loadPlaybooks(said: string, folder: string): Playbooks {
-  if (said === "off") return { all: [], inForce: [], watchesCalls: false };
+  if (said === "off") return playbooksOf([]);
   const shipped = mustBeRight(readPlaybooks(shippedPlaybooks));
   if (said === "shipped") return playbooksOf(shipped);
   const file = path.resolve(folder, said);
@@ -50,6 +52,9 @@ function playbooksOf(all: readonly PlaybookInFile[]): Playbooks {
   return {
     all,
     inForce: all.flatMap(({ playbook }) => playbook ?? []),
+    countsCalls: all.some(
+      ({ playbook, document: { on } }) => playbook !== undefined && on.rate !== undefined,
+    ),
     watchesCalls: all.some(
       ({ isShipped, playbook, document: { on } }) =>
         !isShipped && playbook !== undefined && (on.risk !== undefined || on.findings !== undefined),

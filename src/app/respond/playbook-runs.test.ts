@@ -74,6 +74,7 @@ async function scene(t: TestContext) {
 test("steps are done in order, each stage as long as the playbook says, and a moment's beside them", async (t) => {
   const { run, events, inForce } = await scene(t);
   run([
+    // oxlint-disable-next-line unicorn/no-thenable -- a list, which nobody awaits
     { do: "quarantine", for: "15m", then: [{ do: "read_only", for: "1h" }] },
     { do: "notify", of: "caller" },
     { do: "limit", of: "session", limit: { calls: 3, per: "1m" } },
@@ -174,9 +175,10 @@ test("people with tokens are shown what they may decide, decide it, and nothing 
   run([{ do: "cut", of: "caller", approval: { from: ["person:alice"] } }]);
   const nobody = { token_hash: "x", is: [] };
   const { routes, changes } = proposalRoutes({ ...place, people: { alice: nobody, bob: nobody } });
-  const listed = (login: string): readonly { readonly id: string }[] =>
-    (routes["proposals"]?.(new URLSearchParams(), login) as { proposals: readonly { id: string }[] })
-      .proposals;
+  const listed = (login: string): readonly { readonly id: string }[] => {
+    const answer = routes["proposals"]?.(new URLSearchParams(), login);
+    return (answer as { readonly proposals: readonly { readonly id: string }[] }).proposals;
+  };
   assert.deepEqual(
     ["operator", "person:alice", "person:bob"].map((login) => listed(login).length),
     [1, 1, 0],

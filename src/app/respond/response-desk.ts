@@ -72,7 +72,7 @@ export function openResponseDesk({ database, journal, gatewayId, clock, log }: O
     enact: (asked) => {
       if (asked.scope.caller === gatewayId) throw ofItself();
       const nowUnixMs = clock.nowUnixMs();
-      const restriction = enact(store, asked, nowUnixMs);
+      const restriction = enact(store, asked, nowUnixMs, known);
       log.warn("response.act", factsOf(restriction, nowUnixMs));
       takeUp();
       return restriction;

@@ -4,7 +4,7 @@
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 
-export interface MetricSpec {
+interface MetricSpec {
   readonly kind: "counter" | "gauge" | "histogram";
   readonly help: string;
   readonly labels: readonly string[];
@@ -17,7 +17,7 @@ export interface MetricSpec {
 export type MetricTable = Readonly<Record<string, MetricSpec>>;
 
 /** The labels of a metric in that table, each with its value. */
-export type LabelsOf<Table extends MetricTable, Name extends keyof Table> = Readonly<
+type LabelsOf<Table extends MetricTable, Name extends keyof Table> = Readonly<
   Record<Table[Name]["labels"][number], string>
 >;
 

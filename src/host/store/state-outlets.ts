@@ -28,7 +28,7 @@ export interface OutletRow {
   readonly link: string | undefined;
 }
 
-export type OutletChange = Partial<Omit<OutletRow, "name">>;
+type OutletChange = Partial<Omit<OutletRow, "name">>;
 
 export interface OutletStore {
   readonly all: () => readonly OutletRow[];

@@ -8,7 +8,7 @@ import { openDatabase, transaction } from "./database.ts";
 import type { ActionName } from "../../respond/actions.ts";
 import type { Limit, Scope } from "../../respond/restriction.ts";
 
-export interface ProposedStage {
+interface ProposedStage {
   readonly action: ActionName;
   readonly forMs: number;
   readonly limit?: Limit;
@@ -32,7 +32,7 @@ export interface Proposal {
   readonly state: "waiting" | "approved" | "denied";
 }
 
-export interface ProposalVote {
+interface ProposalVote {
   /** `operator`, or `person:NAME`. */
   readonly by: string;
   readonly login: string;

@@ -55,6 +55,25 @@ test("each member of a declaration that changes blocks the tool", () => {
   }
 });
 
+test("of a server that is frozen nothing is taken up, on first use and by a rule neither, until it isn't any more", () => {
+  const server = watched({ pin: "first-use", accept: ["new", "description"] });
+  const at = (tools: readonly object[], isFrozen: boolean): JudgedList => {
+    const seen = { answer: listAnswer(tools), atUnixMs: 1, others: [] };
+    const judged = judgeToolList(server.pins, seen, { ...server.settings, isFrozen });
+    server.pins = judged.pins;
+    return judged;
+  };
+  assert.deepEqual(names(at([madeTool("a")], true)), [], "not even what is listed first");
+  at([madeTool("a")], false);
+  const changed = [madeTool("a", "Changed."), madeTool("b")];
+  assert.deepEqual(toolsIn(at(changed, true).answer), [madeTool("a")]);
+  assert.deepEqual(
+    ["a", "b"].map((tool) => standingOf(server.pins, tool).kind),
+    ["blocked", "blocked"],
+  );
+  assert.deepEqual(toolsIn(at(changed, false).answer), changed);
+});
+
 test("a new tool isn't shown and can't be called", () => {
   const server = watched();
   list(server, [madeTool("a")]);

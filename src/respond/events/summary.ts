@@ -3,8 +3,7 @@ import { tagsOf } from "../signal-kinds.ts";
 import { isFinding, signalsIn } from "./event-groups.ts";
 import type { Told } from "./told.ts";
 
-export const severities = ["informational", "low", "medium", "high", "critical"] as const;
-export type Severity = (typeof severities)[number];
+export type Severity = "informational" | "low" | "medium" | "high" | "critical";
 
 export interface Summary {
   readonly says: string;
@@ -20,7 +19,7 @@ export interface Summary {
 }
 
 /** CoSAI's names for them. */
-export interface Agentic {
+interface Agentic {
   /** Whom it was asked for, who began first, and last whoever asked. */
   readonly delegation_path: readonly string[];
   /** By what the one who asked was proven; `none` if by nothing. */

@@ -40,7 +40,7 @@ export function toldEntry(origin: string, index: number, entry: Entry): Told {
   return { uid: uidOf(origin, index), index, event, atUnixMs, callId, principal, tool, outcome, facts };
 }
 
-export function uidOf(origin: string, index: number): string {
+function uidOf(origin: string, index: number): string {
   return `${origin}#${index}`;
 }
 

@@ -39,9 +39,10 @@ function LinkState({ link, isStopped }: { readonly link: Link; readonly isStoppe
     expired: "link expired",
     unreachable: "gateway unreachable",
   } as const;
+  const isOff = link.kind === "live" && isStopped;
   return (
-    <p role="status" class={`link ${link.kind}`}>
-      {link.kind === "live" && isStopped ? "STOPPED" : words[link.kind]}
+    <p role="status" class={`link ${isOff ? "stopped" : link.kind}`}>
+      {isOff ? "STOPPED" : words[link.kind]}
     </p>
   );
 }

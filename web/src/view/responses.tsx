@@ -8,7 +8,7 @@ import type { Response, Stopped } from "../model/responses.ts";
 export function StoppedNotice({ stopped }: { readonly stopped: readonly Stopped[] }): JSX.Element | null {
   if (stopped.length === 0) return null;
   return (
-    <section class="notice" role="alert">
+    <section class="notice stopped" role="alert">
       <h2>All calls are stopped</h2>
       <ul>
         {stopped.map(({ source, because, by }) => (
