@@ -24,7 +24,7 @@ import { type Base, type DataPlane, type Environment, openDataPlane } from "./da
 import { identityRecords } from "./identity-records.ts";
 import { recordEvents } from "./root-watch.ts";
 import { openJudging } from "./judging.ts";
-import { openOutlets } from "./outlets/open-outlets.ts";
+import { openOutlets, type RunningOutlets } from "./outlets/open-outlets.ts";
 import { openPage } from "./page.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { comebackTerms, followConfig, inForceOf, mustBeAllowed } from "./profile-in-force.ts";
@@ -72,7 +72,7 @@ export async function startGateway(config: Config, outside: Environment): Promis
     kill.on("signal", { by: "operator:signal", because: "A signal said so." });
     world.restrain();
   });
-  const shown = await show(config, { base, plane, telemetry, environment }, opening);
+  const shown = await show(config, { base, plane, outlets, telemetry, environment }, opening);
   plane.approvals.shownAt(shown.dashboard && new URL(shown.dashboard).origin);
   const { address, webAddresses } = plane;
   const opened = opening.move();
@@ -82,6 +82,7 @@ export async function startGateway(config: Config, outside: Environment): Promis
 interface Showing {
   readonly base: OpenBase;
   readonly plane: DataPlane;
+  readonly outlets: RunningOutlets;
   readonly telemetry: Telemetry;
   readonly environment: Environment;
 }
@@ -89,7 +90,7 @@ interface Showing {
 /** The page, its API and the metrics, and the file that says where they are. */
 async function show(
   config: Config,
-  { base, plane, telemetry, environment }: Showing,
+  { base, plane, outlets, telemetry, environment }: Showing,
   opening: AsyncDisposableStack,
 ): Promise<Pick<Gateway, "dashboard" | "metrics">> {
   const { audit, recent, gatewayId, kill, own } = base;
@@ -103,7 +104,8 @@ async function show(
   const shown = { audit, recent, counts, address, crypto, sealing, kills, ...environment };
   const page = await openPage(config, shown);
   opening.defer(page.close);
-  const metrics = await telemetry.open({ crypto, counts, ...base, nowUnixMs });
+  const metrics = await telemetry.open({ crypto, counts, outlets, ...base, nowUnixMs });
+  opening.defer(telemetry.hide);
   await writePrivateFile(
     statePaths(config.state).run,
     JSON.stringify({

@@ -128,6 +128,21 @@ connection: { name: api, protocol: mcp-pqc, security_level: quantum_hardened, sc
     await page.screenshot({ path: path.join(screenshots, "approvals.png"), fullPage: true });
   });
 
+  test("what was found is an incident that is read in ten seconds, with what to do next", async () => {
+    const key = ["ghp", "16C7e42F292c6912E7710c838347Ae178B4a"].join("_");
+    await client.callTool({ name: "test_simple_text", arguments: { note: `the token is ${key}` } });
+    const { page, problems } = await open(browser, link);
+    const story = page.getByRole("article", { name: /^Incident/ });
+    await story.getByText("agent/browser sent a key, token or password (fixture/test_simple_text)").waitFor();
+    await story.getByText("1 finding since").waitFor();
+    await story.getByText("What next, and").click();
+    await story.getByText(/^latticegate incidents close \S+ --because/).waitFor();
+    assert.equal(await page.getByText(key).count(), 0);
+    assert.deepEqual(problems, []);
+    await mkdir(screenshots, { recursive: true });
+    await story.screenshot({ path: path.join(screenshots, "incident.png") });
+  });
+
   test("what is in force is shown to the operator, who lifts it there with a reason; that all calls are stopped nobody overlooks", async () => {
     const run = async (...args: readonly string[]): Promise<string> => {
       const { code, stdout, stderr } = await cli([...args, "--config", gateway.configFile]);
@@ -152,21 +167,6 @@ connection: { name: api, protocol: mcp-pqc, security_level: quantum_hardened, sc
     await run("kill", "off", "--because", "Only toast.");
     await page.getByRole("status").getByText("serving").waitFor();
     assert.deepEqual(problems, []);
-  });
-
-  test("what was found is an incident that is read in ten seconds, with what to do next", async () => {
-    const key = ["ghp", "16C7e42F292c6912E7710c838347Ae178B4a"].join("_");
-    await client.callTool({ name: "test_simple_text", arguments: { note: `the token is ${key}` } });
-    const { page, problems } = await open(browser, link);
-    const story = page.getByRole("article", { name: /^Incident/ });
-    await story.getByText("agent/browser sent a key, token or password (fixture/test_simple_text)").waitFor();
-    await story.getByText("1 finding since").waitFor();
-    await story.getByText("What next, and").click();
-    await story.getByText(/^latticegate incidents close \S+ --because/).waitFor();
-    assert.equal(await page.getByText(key).count(), 0);
-    assert.deepEqual(problems, []);
-    await mkdir(screenshots, { recursive: true });
-    await story.screenshot({ path: path.join(screenshots, "incident.png") });
   });
 
   test("when the gateway is gone, it says so", async () => {

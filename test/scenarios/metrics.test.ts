@@ -63,6 +63,8 @@ test("calls are counted by server, tool, verdict, rule and link group", async (t
   assert.equal(value("latticegate_entries_total", { event: "call.decision", outcome: "denied" }), 1);
   const links = { group: "X25519MLKEM768", certificate: "ML-DSA-65", post_quantum: "true" };
   assert.ok((value("latticegate_links", links) ?? 0) > 0);
+  assert.equal(value("latticegate_kill_switch", { source: "cli" }), 0);
+  assert.equal(value("latticegate_incidents_open", {}), 0);
   assert.ok((value("process_cpu_seconds_total", {}) ?? 0) > 0);
   for (const name of Object.keys(metricTable)) assert.ok(families.has(name), `${name} isn't told`);
 });

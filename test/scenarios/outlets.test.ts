@@ -101,7 +101,8 @@ ${openPolicy.replace("policies:", "")}`;
     gateway.log.some((line) => line.includes("outlet.unreachable")),
   );
   const failing = await run("outlets", "test", "siem");
-  assert.deepEqual([failing.code, /^siem didn't take it: ECONNREFUSED/.test(failing.stdout)], [1, true]);
+  assert.equal(failing.code, 1);
+  assert.match(failing.stdout, /^siem didn't take it: ECONNREFUSED/);
   assert.match((await run("status")).stdout, /^Outlet +siem gets nothing through since /m);
 
   const everything = [...siem.messages, ...hook.seen.map(({ body }) => body), ...gateway.log].join("\n");

@@ -137,7 +137,8 @@ test("tried on what the log has, another playbook says what it would have done, 
     /shut-out: quarantine caller \S+agent\/other, server office, tool send_mail: Keys don't leave\..* Only for this caller: another one's evidence is needed/,
   );
   assert.match(lines[1] ?? "", /shut-out: cut caller \S+agent\/other: /);
-  assert.match(lines[2] ?? "", /^1 run of 1 playbook in /);
+  assert.match(lines[2] ?? "", /shut-out: quarantine server office: /, "the third agent's is another one's");
+  assert.match(lines.at(-1) ?? "", /^2 runs of 1 playbook in /);
   const list = await cli(["playbooks", "list", ...at]);
   assert.match(
     list.stdout,

@@ -1,11 +1,24 @@
 /** The spans of a running gateway's calls, as a collector gets them, and what servers are told of traces. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
 import path from "node:path";
 import test from "node:test";
 
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { McpServer } from "@modelcontextprotocol/server";
+import { z } from "zod";
+
+import { parseConfig } from "../../src/app/config.ts";
+import { connectHttp } from "../../src/app/connect.ts";
+import { tracedCalls } from "../../src/app/metrics/traced-calls.ts";
+import type { Journaled } from "../../src/gate/call.ts";
 import { batchedPost } from "../../src/host/metrics/batched-post.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
+import { readFrame } from "../../src/wire/frame.ts";
+import { fixtureHttpServer } from "../fixture/http.ts";
+import { atEnd } from "../support/cleanup.ts";
 import {
   clientOf,
   enrol,
@@ -16,6 +29,8 @@ import {
   toolCall,
 } from "../support/gateway.ts";
 import { type CollectedSpan, otlpCollector } from "../support/otlp-collector.ts";
+import { readExposition } from "../support/prometheus-text.ts";
+import { sidecarOf } from "../support/ways.ts";
 
 const denyDrop = `
   - name: no-drop
@@ -142,6 +157,95 @@ ${openPolicy}`,
   await gateway.stop();
   assert.deepEqual(collector.headers, []);
   assert.deepEqual(JSON.parse(server.seen[0]?.body ?? ""), traced("read", { traceparent }));
+});
+
+test("an official client's calls through a sidecar: its tools are named, and its server's span is the gateway's child", async (t) => {
+  const collector = await otlpCollector(t);
+  const told: unknown[] = [];
+  const server = fixtureHttpServer(() => {
+    const shop = new McpServer({ name: "shop", version: "1" }, { capabilities: { tools: {} } });
+    shop.registerTool("add", { description: "Adds.", inputSchema: z.looseObject({}) }, (_, { mcpReq }) => {
+      told.push(mcpReq._meta?.["traceparent"]);
+      return { content: [{ type: "text", text: "added" }] };
+    });
+    return shop;
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  atEnd(t, () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const gateway = await testGateway(
+    t,
+    `metrics: { listen: "127.0.0.1:0" }
+traces: { url: "${collector.url}", rewrite_parent: true }
+servers: { shop: { url: "http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp" } }
+${openPolicy}
+  - name: no-adding
+    callers: ["*"]
+    tools: ["shop/add"]
+    when: args.amount > 10.0
+    effect: deny
+    because: That is too much.
+`,
+  );
+  const connection = await connectHttp(await sidecarOf(t, gateway, "shop"), 0);
+  atEnd(t, connection.close);
+  const client = new Client(
+    { name: "test", version: "1" },
+    { versionNegotiation: { mode: { pin: "2026-07-28" } } },
+  );
+  await client.connect(new StreamableHTTPClientTransport(new URL(connection.url)));
+  atEnd(t, () => client.close());
+  await client.listTools();
+  const call = (amount: number) =>
+    client.callTool({ name: "add", arguments: { amount }, _meta: { traceparent } });
+  await call(100);
+  await call(1);
+  const { samples } = readExposition(await (await fetch(`http://${gateway.metrics}/metrics`)).text());
+  const counted = samples.filter(
+    ({ name, labels }) => name === "latticegate_calls_total" && labels["tool"] === "add",
+  );
+  assert.deepEqual(
+    counted.map(({ labels, value }) => [labels["verdict"], labels["rule"], value]),
+    [
+      ["denied", "no-adding", 1],
+      ["allowed", "test-agents", 1],
+    ],
+  );
+  await client.close();
+  await connection.close();
+  await gateway.stop();
+  const forward = collector.spans.find(({ kind, name }) => kind === 3 && name === "tools/call add");
+  assert.ok(forward);
+  assert.deepEqual(told, [`00-${traceId}-${forward.spanId}-01`]);
+  const own = collector.spans.find(({ spanId }) => spanId === forward.parentSpanId);
+  assert.deepEqual([own?.parentSpanId, own?.attributes["mcp.protocol.version"]], [clientSpan, "2026-07-28"]);
+});
+
+test("what is signed for another end, or has no place for a trace, is sent as it came", () => {
+  const config = parseConfig(
+    "traces: { url: http://localhost:4318/v1/traces, rewrite_parent: true }",
+    "/nowhere/x.yaml",
+  );
+  assert.ok(config.traces);
+  const traces = tracedCalls(config, config.traces, options.log);
+  const context = { traceId, spanId: "1".repeat(16), forwardId: "2".repeat(16) };
+  const call = (params: string, signature?: { readonly end: "between" | "serving" }) => {
+    const body = Buffer.from(`{"jsonrpc":"2.0","id":1,"method":"tools/call"${params}}`);
+    return { frame: readFrame(body), body, signature } as unknown as Journaled;
+  };
+  const some = `,"params":{"name":"add"}`;
+  const untouched = [
+    call(some, { end: "between" }),
+    call(`,"params":{"_meta":{"dev.latticegate/sig":{}}}`),
+    call(`,"params":{"_meta":[]}`),
+    call(""),
+  ];
+  for (const each of untouched) assert.equal(traces.departing(each, context), each);
+  assert.equal(traces.departing(untouched[0] ?? call(""), undefined), untouched[0]);
+  for (const each of [call(some), call(some, { end: "serving" })])
+    assert.match(Buffer.from(traces.departing(each, context).body).toString(), /"traceparent":"00-0af7/);
 });
 
 const options = {

@@ -12,9 +12,9 @@ export const link = signal<Link>({ kind: "connecting" });
 /** Of the gateway; a person with a token of its own isn't shown it. */
 export const status = signal<Status | undefined>(undefined);
 export const calls = signal<readonly Call[]>([]);
+export const incidents = signal<readonly Incident[]>([]);
 /** What is in force against callers and tools; the operator's alone. */
 export const responses = signal<readonly InForce[]>([]);
-export const incidents = signal<readonly Incident[]>([]);
 export const approvals = signal<readonly Approval[]>([]);
 /** The request that is looked at. */
 export const opened = signal<Approval | undefined>(undefined);
@@ -104,7 +104,7 @@ async function askOnce(): Promise<Answered> {
 }
 
 async function askForAll(): Promise<Answered> {
-  const [statusAnswer, callsAnswer, inForce, incidentsAnswer] = await Promise.all([
+  const [statusAnswer, callsAnswer, inForce, found] = await Promise.all([
     ask("status"),
     ask("calls?limit=50"),
     ask("responses"),
@@ -112,8 +112,8 @@ async function askForAll(): Promise<Answered> {
   ]);
   if (statusAnswer.status === 403) return "ok";
   const read = statusAnswer.ok ? readStatus(await statusAnswer.json()) : undefined;
-  if (read === undefined || !callsAnswer.ok || !inForce.ok || !incidentsAnswer.ok) return "failed";
-  incidents.value = readIncidents(await incidentsAnswer.json());
+  if (read === undefined || !callsAnswer.ok || !inForce.ok || !found.ok) return "failed";
+  incidents.value = readIncidents(await found.json());
   status.value = read;
   calls.value = readCalls(await callsAnswer.json());
   responses.value = readResponses(await inForce.json());

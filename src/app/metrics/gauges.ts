@@ -1,5 +1,8 @@
 /** What stands rather than happens: asked of the gateway each time the metrics are fetched. */
 import type { JournalHead } from "../../host/store/journal-files.ts";
+import type { OutletRow } from "../../host/store/state-outlets.ts";
+import { type Kill, killSources } from "../../host/store/state-responses.ts";
+import type { RunningOutlets } from "../outlets/open-outlets.ts";
 import type { UpstreamCount } from "../../host/net/upstreams.ts";
 import { type Restriction, stageAt } from "../../respond/restriction.ts";
 import type { LiveDocument } from "../crypto/live-document.ts";
@@ -12,6 +15,8 @@ export interface Standing {
     readonly journal: { readonly size: () => number; readonly head: () => JournalHead | null };
   };
   readonly responses: { readonly restrictions: () => readonly Restriction[] };
+  readonly kill: { readonly standing: () => readonly Pick<Kill, "source">[] };
+  readonly outlets: Pick<RunningOutlets, "rows">;
   readonly incidents: { readonly openCount: () => number };
   readonly nowUnixMs: () => number;
   /** Absent where no calls are traced. */
@@ -33,6 +38,12 @@ export function setGauges(metrics: Metrics, standing: Standing): void {
   const signedUnixMs = head?.atUnixMs;
   const ageS = signedUnixMs === undefined ? [] : single(Math.max(0, nowUnixMs - signedUnixMs) / 1000);
   metrics.set("latticegate_log_head_age_seconds", ageS);
+  setOutlets(metrics, standing.outlets.rows(), journal.size());
+  const on = new Set(standing.kill.standing().map(({ source }) => source));
+  metrics.set(
+    "latticegate_kill_switch",
+    killSources.map((source) => ({ labels: { source }, value: Number(on.has(source)) })),
+  );
   metrics.set("latticegate_incidents_open", single(incidents.openCount()));
   metrics.set(
     "latticegate_restrictions",
@@ -50,6 +61,26 @@ export function setGauges(metrics: Metrics, standing: Standing): void {
   metrics.take(
     "latticegate_folded_total",
     folded.map(([metric, value]) => ({ labels: { metric }, value })),
+  );
+}
+
+function setOutlets(metrics: Metrics, rows: readonly OutletRow[], logEntries: number): void {
+  const byOutlet = (value: (row: OutletRow) => number) =>
+    rows.map((row) => ({ labels: { outlet: row.name }, value: value(row) }));
+  metrics.set(
+    "latticegate_outlet_lag_entries",
+    byOutlet(({ cursor }) => Math.max(0, logEntries - cursor)),
+  );
+  metrics.set(
+    "latticegate_outlet_failing",
+    byOutlet(({ failingSinceUnixMs }) => Number(failingSinceUnixMs !== undefined)),
+  );
+  metrics.take(
+    "latticegate_outlet_events_total",
+    rows.flatMap(({ name: outlet, sent, dead }) => [
+      { labels: { outlet, result: "sent" }, value: sent },
+      { labels: { outlet, result: "dead" }, value: dead },
+    ]),
   );
 }
 

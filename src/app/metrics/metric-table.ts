@@ -144,6 +144,26 @@ export const metricTable = {
     help: "Entries that no signed head covers yet.",
     labels: [],
   },
+  latticegate_outlet_lag_entries: {
+    kind: "gauge",
+    help: "Entries of the audit log that an outlet wasn't told of yet.",
+    labels: ["outlet"],
+  },
+  latticegate_outlet_failing: {
+    kind: "gauge",
+    help: "1 while nothing gets through to an outlet.",
+    labels: ["outlet"],
+  },
+  latticegate_outlet_events_total: {
+    kind: "counter",
+    help: "Events that an outlet took (sent), or will never take (dead).",
+    labels: ["outlet", "result"],
+  },
+  latticegate_kill_switch: {
+    kind: "gauge",
+    help: "1 for each source of the kill switch that is on: no call passes then.",
+    labels: ["source"],
+  },
   latticegate_incidents_open: {
     kind: "gauge",
     help: "Incidents that are open.",

@@ -26,6 +26,9 @@ export interface Telemetry {
    * @throws Refusal `bad_config` if the address can't be had, or the token
    */
   readonly open: (standing: Standing) => Promise<string | undefined>;
+  /** Serves them no longer: what they are asked of ends. */
+  readonly hide: () => void;
+  /** Sends what is left. */
   readonly close: () => Promise<void>;
 }
 
@@ -42,7 +45,7 @@ export function telemetryOf(config: Config, { isPinned, log }: Needs): Telemetry
   const measured = config.metrics && measuredBy(config, config.metrics, { isPinned, log });
   const looking = [measured?.ended, traces?.ended].flatMap((ended) => (ended ? [guarded(ended, log)] : []));
   const look = (call: EndedCall): void => looking.forEach((each) => each(call));
-  let close = (): void => undefined;
+  let hide = (): void => undefined;
   return {
     calls: looking.length === 0 ? {} : { calls: followCalls(look, traces) },
     log: measured?.log ?? log,
@@ -51,12 +54,13 @@ export function telemetryOf(config: Config, { isPinned, log }: Needs): Telemetry
     open: async (standing) => {
       if (measured === undefined) return undefined;
       const served = await measured.serve({ ...standing, ...(traces && { spans: traces.counts }) });
-      close = served.close;
+      hide = served.close;
       log.info("metrics.listening", { address: served.address });
       return served.address;
     },
+    hide: () => hide(),
     close: async () => {
-      close();
+      hide();
       await traces?.stop();
     },
   };

@@ -71,10 +71,10 @@ function contextOf(call: Received & Partial<Read>, sample: number): SpanContext 
   };
 }
 
-/** INVARIANT: what somebody signed stays as it is; so does each byte but those of the parent. */
+/** INVARIANT: what is signed for the other end stays as it is; of the rest each byte does but those of the parent. */
 function withParent(call: Journaled, { traceId, forwardId }: SpanContext): Journaled {
   const { frame, signature } = call;
-  if (frame?.kind !== "request" || signature !== undefined || isSigned(frame)) return call;
+  if (frame?.kind !== "request" || signature?.end === "between" || isSigned(frame)) return call;
   const edit = parentEdit(frame, { traceId, parentId: forwardId, flags: "01" });
   if (edit === undefined) return call;
   const body = edited(frame.bytes, [edit]);

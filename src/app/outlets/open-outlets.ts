@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { deadLetters } from "../../host/outlets/dead-letters.ts";
 import { openLogReader } from "../../host/store/log-reader.ts";
-import { openOutletStore } from "../../host/store/state-outlets.ts";
+import { openOutletStore, type OutletRow } from "../../host/store/state-outlets.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Config } from "../config.ts";
@@ -22,13 +22,19 @@ export interface OutletParts {
   readonly log: Log;
 }
 
+export interface RunningOutlets {
+  /** How far each is. */
+  readonly rows: () => readonly OutletRow[];
+  readonly stop: () => Promise<void>;
+}
+
 /** @throws Refusal `bad_config` for secrets that aren't there, `bad_state` if the cursors can't be read */
 export async function openOutlets(
   config: Config,
   { origin, names, clock, log }: OutletParts,
-): Promise<{ readonly stop: () => Promise<void> }> {
+): Promise<RunningOutlets> {
   const outlets = Object.entries(config.outlets);
-  if (outlets.length === 0) return { stop: () => Promise.resolve() };
+  if (outlets.length === 0) return { rows: () => [], stop: () => Promise.resolve() };
   const paths = statePaths(config.state);
   const teller = { origin, version, host: hostname() };
   const sinks = outlets.map(
@@ -41,8 +47,14 @@ export async function openOutlets(
   const pause = (ms: number, signal: AbortSignal): Promise<void> =>
     sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);
   const running: Promise<void>[] = [];
+  const size = await reader.size();
   for (const [name, outlet, sink] of sinks) {
-    store.begin(name, origin, outlet.from === "start" ? await reader.first() : await reader.size());
+    store.begin(name, origin, outlet.from === "start" ? await reader.first() : size);
+    // An older copy of the log, or one that lost its end with the machine's power.
+    if (store.of(name)?.origin === origin && (store.of(name)?.cursor ?? 0) > size) {
+      log.warn("outlet.log_shorter", { outlet: name, entries: size });
+      store.change(name, { cursor: size });
+    }
     if (outlet.type === "syslog" && (outlet.plain || outlet.danger_plain))
       log.warn("outlet.plain", { outlet: name, reason: "anybody on the way may read and change it" });
     const { named } = outlet.callers === "names" ? names : asWritten;
@@ -53,6 +65,7 @@ export async function openOutlets(
     );
   }
   return {
+    rows: () => store.all().filter(({ name }) => Object.hasOwn(config.outlets, name)),
     stop: async () => {
       over.abort();
       await Promise.all(sinks.map(([, , sink]) => sink.close()));

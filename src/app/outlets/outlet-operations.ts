@@ -75,7 +75,7 @@ export async function testOutlet(config: Config, name: string, clock: Clock): Pr
     const { taken, failed, dead } = await sink.send([told], AbortSignal.timeout(testMs));
     const link = sink.link();
     return {
-      failed: failed ?? dead?.why ?? (taken === 1 ? undefined : "it didn't take it"),
+      failed: failed ?? dead?.[0]?.why ?? (taken === 1 ? undefined : "it didn't take it"),
       uid: told.uid,
       link: link?.text,
       isPostQuantum: link?.isPostQuantum === true,

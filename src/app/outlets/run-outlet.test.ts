@@ -109,7 +109,7 @@ test("what will never be taken goes to a file for its owner alone, and the rest 
   await appendMany(journal, 0, 5);
   const { sink } = fakeSink(
     ([event]) =>
-      event?.index === 2 ? { taken: 1, dead: { event, why: "it answered with status 400" } } : { taken: 1 },
+      event?.index === 2 ? { taken: 1, dead: [{ event, why: "it answered with status 400" }] } : { taken: 1 },
     { maxBatch: 1 },
   );
   await untilIdle(sink);
@@ -202,6 +202,19 @@ test("syslog over TLS: who closes the connection instead of reading is never tak
   await untilIdle(syslogSink({ host: "127.0.0.1", port, tls: secure, teller, format: json }), () => false);
   const { cursor, lastError } = store.of("siem") ?? {};
   assert.deepEqual([cursor, lastError], [0, "it ended the connection before all was read"]);
+});
+
+test("syslog over TCP on this machine counts by the same end, and has no link to tell of", async (t) => {
+  const { journal, store, untilIdle } = await outletScene(t);
+  await appendMany(journal, 0, 3);
+  const closing = await syslogReceiver(t, undefined, undefined, (socket) => socket.end());
+  await untilIdle(syslogSink({ host: "127.0.0.1", port: closing.port, teller, format: json }), () => false);
+  assert.equal(store.of("siem")?.cursor, 0);
+  const { port, messages } = await syslogReceiver(t);
+  await untilIdle(syslogSink({ host: "127.0.0.1", port, teller, format: json }));
+  assert.equal(messages.length, 3);
+  const { cursor, link } = store.of("siem") ?? {};
+  assert.deepEqual([cursor, link], [3, undefined]);
 });
 
 test("syslog over TLS: a receiver without a hybrid group is used, and that it is classical is told", async (t) => {

@@ -3,7 +3,7 @@
  * order. INVARIANT: the cursor never passes an event that wasn't taken, or kept as one that never will be.
  */
 import type { DeadLetters } from "../../host/outlets/dead-letters.ts";
-import type { Delivery, Sink } from "../../host/outlets/sink.ts";
+import type { DeadLetter, Delivery, Sink } from "../../host/outlets/sink.ts";
 import type { OutletRow, OutletStore } from "../../host/store/state-outlets.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
@@ -71,7 +71,8 @@ async function step(
   }
   const events = next.events.slice(0, sink.maxBatch).map(({ told }) => told);
   const delivery = await sink.send(events, signal);
-  if (delivery.dead !== undefined && !keepDead(run, row, delivery.dead)) {
+  const { dead = [] } = delivery;
+  if (!keepDead(run, row, dead)) {
     return { failed: `${run.dead.file} is full; see what is in it, and move it away` };
   }
   if (delivery.taken > 0) {
@@ -107,7 +108,7 @@ function moved(
   { next, delivery }: { readonly next: NextTold; readonly delivery: Delivery },
 ): void {
   const { events, upTo } = next;
-  const { taken, dead } = delivery;
+  const { taken, dead = [] } = delivery;
   const last = events[taken - 1];
   const cursor = taken >= events.length ? upTo : (last?.next ?? row.cursor);
   const link = sink.link();
@@ -115,7 +116,7 @@ function moved(
     log.warn("outlet.classical_link", { outlet: name, link: link.text });
   store.change(name, {
     cursor,
-    sent: row.sent + taken - (dead === undefined ? 0 : 1),
+    sent: row.sent + taken - dead.length,
     lastSentUnixMs: clock.nowUnixMs(),
     failingSinceUnixMs: undefined,
     lastError: undefined,
@@ -126,11 +127,13 @@ function moved(
 function keepDead(
   { name, dead, store, clock, log }: OutletRun,
   row: OutletRow,
-  { event, why }: NonNullable<Delivery["dead"]>,
+  letters: readonly DeadLetter[],
 ): boolean {
-  if (!dead.keep(event, why, clock.nowUnixMs())) return false;
-  log.warn("outlet.dead_letter", { outlet: name, uid: event.uid, reason: why });
-  store.change(name, { dead: row.dead + 1 });
+  for (const { event, why } of letters) {
+    if (!dead.keep(event, why, clock.nowUnixMs())) return false;
+    log.warn("outlet.dead_letter", { outlet: name, uid: event.uid, reason: why });
+  }
+  if (letters.length > 0) store.change(name, { dead: row.dead + letters.length });
   return true;
 }
 

@@ -92,16 +92,26 @@ export function boundedMetrics<const Table extends MetricTable>(
     take: replace,
     forget: (name, label, values) => metric(name).forget(label, new Set(values)),
     folded: () => new Map([...made].map(([name, { folded }]) => [name, folded])),
-    text: () => registry.metrics(),
+    text: () => {
+      for (const each of made.values()) each.tell();
+      return registry.metrics();
+    },
     close: () => registry.clear(),
   };
+}
+
+interface Held {
+  readonly labels: Series;
+  /** What the library hasn't been told yet: telling it costs more than all else that is counted of a call. */
+  pending: number;
 }
 
 class BoundedMetric {
   folded = 0;
   readonly #spec: MetricSpec;
   readonly #maxSeries: number;
-  readonly #series = new Map<string, Series>();
+  readonly #series = new Map<string, Held>();
+  readonly #others = new Map<string, Held>();
   readonly #metric: Counter | Gauge | Histogram;
 
   constructor(
@@ -119,37 +129,63 @@ class BoundedMetric {
 
   /** Counts on, or observes, or sets. */
   see(labels: Series, value: number): void {
-    const series = this.#bounded(labels);
-    if (this.#metric instanceof Histogram) this.#metric.observe(series, value);
-    else this.#metric.inc(series, value);
+    const held = this.#bounded(labels);
+    if (this.#metric instanceof Histogram) this.#metric.observe(held.labels, value);
+    else held.pending += value;
+  }
+
+  tell(): void {
+    if (this.#metric instanceof Histogram) return;
+    for (const held of [...this.#series.values(), ...this.#others.values()]) {
+      // A series that was never told is there with 0.
+      this.#metric.inc(held.labels, held.pending);
+      held.pending = 0;
+    }
   }
 
   clear(): void {
     this.#series.clear();
+    this.#others.clear();
     this.#metric.reset();
   }
 
   forget(label: string, values: ReadonlySet<string>): void {
-    for (const [key, series] of this.#series) {
-      if (!values.has(series[label] ?? "")) continue;
+    for (const [key, { labels }] of this.#series) {
+      if (!values.has(labels[label] ?? "")) continue;
       this.#series.delete(key);
-      this.#metric.remove(series);
+      this.#metric.remove(labels);
     }
   }
 
-  #bounded(labels: Series): Series {
-    let key = "";
-    for (const name of this.#spec.labels) key += `${labels[name] ?? ""}\n`;
+  #bounded(labels: Series): Held {
+    const key = this.#keyOf(labels);
     const known = this.#series.get(key);
     if (known !== undefined) return known;
-    const isFull = this.#series.size >= this.#maxSeries;
-    if (isFull) this.folded += 1;
-    const { labels: names, keeps = [] } = this.#spec;
-    const series = Object.fromEntries(
-      names.map((name) => [name, isFull && !keeps.includes(name) ? other : shown(labels[name] ?? "")]),
-    );
-    if (!isFull) this.#series.set(key, series);
-    return series;
+    if (this.#series.size >= this.#maxSeries) return this.#folded(labels);
+    const held = { labels: this.#named((name) => shown(labels[name] ?? "")), pending: 0 };
+    this.#series.set(key, held);
+    return held;
+  }
+
+  /** As many at most as there are values of the labels that are kept. */
+  #folded(labels: Series): Held {
+    this.folded += 1;
+    const { keeps = [] } = this.#spec;
+    const kept = this.#named((name) => (keeps.includes(name) ? (labels[name] ?? "") : other));
+    const key = this.#keyOf(kept);
+    const held = this.#others.get(key) ?? { labels: kept, pending: 0 };
+    this.#others.set(key, held);
+    return held;
+  }
+
+  #keyOf(labels: Series): string {
+    let key = "";
+    for (const name of this.#spec.labels) key += `${labels[name] ?? ""}\n`;
+    return key;
+  }
+
+  #named(value: (name: string) => string): Series {
+    return Object.fromEntries(this.#spec.labels.map((name) => [name, value(name)]));
   }
 }
 

@@ -23,7 +23,7 @@ interface Posted {
 
 async function scene(
   t: TestContext,
-  answer: (response: http.ServerResponse) => void,
+  answer: (response: http.ServerResponse, body: string) => void,
   more: Partial<PostOptions> = {},
 ): Promise<{ readonly sink: Sink; readonly posted: readonly Posted[] }> {
   const posted: Posted[] = [];
@@ -32,7 +32,7 @@ async function scene(
     request.on("data", (chunk: Buffer) => (body += chunk.toString()));
     request.on("end", () => {
       posted.push({ headers: request.headers, body });
-      answer(response);
+      answer(response, body);
     });
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
@@ -59,7 +59,7 @@ test("a signed event verifies as Standard Webhooks has it, and its id is the eve
     secret: utf8("0123456789abcdef"),
     headers: { authorization: "Splunk abc" },
   });
-  assert.deepEqual(await sink.send(events.slice(0, 1), goOn), { taken: 1 });
+  assert.deepEqual(await sink.send(events.slice(0, 1), goOn), { taken: 1, dead: [] });
   const [{ headers, body } = { headers: {}, body: "" }] = posted;
   const { "webhook-id": id, "webhook-timestamp": at, "webhook-signature": signature } = headers;
   const mac = createHmac("sha256", "0123456789abcdef").update(`${String(id)}.${String(at)}.${body}`);
@@ -73,16 +73,33 @@ test("a signed event verifies as Standard Webhooks has it, and its id is the eve
 for (const status of [401, 404, 429, 500, 503])
   test(`what is answered with status ${status} is tried again`, async (t) => {
     const { sink } = await scene(t, (response) => response.writeHead(status).end());
-    const { taken, failed, dead } = await sink.send(events, goOn);
-    assert.deepEqual([taken, failed, dead], [0, `it answered with status ${status}`, undefined]);
+    assert.deepEqual(await sink.send(events, goOn), {
+      taken: 0,
+      failed: `it answered with status ${status}`,
+      dead: [],
+    });
   });
 
 for (const status of [400, 413, 422])
-  test(`what is answered with status ${status} will never be taken, and is one event alone`, async (t) => {
-    const { sink } = await scene(t, (response) => response.writeHead(status).end());
-    const { taken, dead } = await sink.send(events, goOn);
-    assert.deepEqual([taken, dead], [1, { event: events[0], why: `it answered with status ${status}` }]);
+  test(`what is answered with status ${status} will never be taken, and what was sent with it is`, async (t) => {
+    const { sink, posted } = await scene(
+      t,
+      (response, body) => response.writeHead(body.includes("test-1") ? status : 204).end(),
+      { body: (told) => told.map(({ uid }) => uid) },
+    );
+    const why = `it answered with status ${status}`;
+    assert.deepEqual(await sink.send(events, goOn), { taken: 2, dead: [{ event: events[0], why }] });
+    assert.equal(posted.length, 3);
   });
+
+test("an event that a collector rejects within a success isn't taken for told", async (t) => {
+  const answer = JSON.stringify({ partialSuccess: { rejectedLogRecords: "1" } });
+  const { sink } = await scene(t, (response, body) => response.end(body.includes("test-2") ? answer : "{}"), {
+    body: (told) => told.map(({ uid }) => uid),
+  });
+  const why = "it took the request and rejected the event";
+  assert.deepEqual(await sink.send(events, goOn), { taken: 2, dead: [{ event: events[1], why }] });
+});
 
 test("a redirect isn't followed: no event goes where the config doesn't say", async (t) => {
   const { sink, posted } = await scene(t, (response) =>

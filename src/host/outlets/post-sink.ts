@@ -9,7 +9,7 @@ import { Refusal } from "../../kernel/refusal.ts";
 import type { Told } from "../../respond/events/told.ts";
 import { boundedFetch } from "../oauth/bounded-fetch.ts";
 import { type OutletTls, negotiatedLink, outletTlsOptions } from "./outlet-tls.ts";
-import type { Delivery, Sink, SinkLink } from "./sink.ts";
+import type { DeadLetter, Sink, SinkLink } from "./sink.ts";
 
 export interface PostOptions {
   readonly url: string;
@@ -49,7 +49,7 @@ export function postSink(options: PostOptions): Sink {
     timeoutMs,
     failed: ({ cause, why }) => new Refusal("upstream_failed", why, { facts: { cause } }),
   });
-  const post = async (events: readonly Told[]): Promise<Delivery> => {
+  const post = async (events: readonly Told[]): Promise<Verdict> => {
     const text = JSON.stringify(body(events));
     const signed = secret === undefined ? {} : signature(secret, { id: idOf(events), text, clock });
     const answer = await send(url, {
@@ -57,7 +57,7 @@ export function postSink(options: PostOptions): Sink {
       headers: { "content-type": "application/json", ...headers, ...signed },
       body: text,
     });
-    return verdictOn(answer, events);
+    return await verdictOn(answer);
   };
   return {
     maxBatch: perRequest,
@@ -65,25 +65,60 @@ export function postSink(options: PostOptions): Sink {
     link: () => link,
     close: () => agent.destroy(),
     send: async (events, signal) => {
-      if (signal.aborted) return { taken: 0, failed: "stopped" };
-      try {
-        return await post(events);
-      } catch (error) {
-        if (!(error instanceof Refusal)) throw error;
-        return { taken: 0, failed: `${String(error.facts["cause"])}: ${error.message}` };
+      let taken = 0;
+      const dead: DeadLetter[] = [];
+      // Of several that are refused together, those that are at fault are found one by one.
+      const runs = [events, ...(events.length > 1 ? events.map((event) => [event]) : [])];
+      for (const run of runs) {
+        const verdict = signal.aborted ? stopped : await post(run).catch(unsent);
+        if (verdict.kind === "failed") return { taken, failed: verdict.why, dead };
+        if (verdict.kind === "refused" && run.length > 1) continue;
+        taken += run.length;
+        if (verdict.kind === "refused") dead.push(...run.map((event) => ({ event, why: verdict.why })));
+        if (taken === events.length) break;
       }
+      return { taken, dead };
     },
   };
 }
 
-/** Of several, the first one is at fault as far as can be told: the others are tried without it. */
-function verdictOn({ status }: Response, events: readonly Told[]): Delivery {
-  if (status >= 200 && status < 300) return { taken: events.length };
-  const failed = `it answered with status ${status}`;
-  const [event] = events;
-  if (event === undefined || status < 400 || status >= 500 || mendable.has(status))
-    return { taken: 0, failed };
-  return { taken: 1, dead: { event, why: failed } };
+/** `refused`: never to be taken, all of it or something in it. */
+type Verdict =
+  | { readonly kind: "taken" }
+  | { readonly kind: "refused"; readonly why: string }
+  | { readonly kind: "failed"; readonly why: string };
+
+const stopped: Verdict = { kind: "failed", why: "stopped" };
+
+async function verdictOn(answer: Response): Promise<Verdict> {
+  const { status } = answer;
+  const why = `it answered with status ${status}`;
+  if (status < 200 || status >= 300) {
+    const isFinal = status >= 400 && status < 500 && !mendable.has(status);
+    return { kind: isFinal ? "refused" : "failed", why };
+  }
+  const rejected = rejectedIn(await answer.text());
+  return rejected
+    ? { kind: "refused", why: "it took the request and rejected the event" }
+    : { kind: "taken" };
+}
+
+/** OTLP's partial success (opentelemetry-proto, `ExportLogsPartialSuccess`); nobody else answers so. */
+function rejectedIn(text: string): boolean {
+  if (!text.includes("partialSuccess")) return false;
+  try {
+    const answer = JSON.parse(text) as {
+      readonly partialSuccess?: { readonly rejectedLogRecords?: unknown };
+    };
+    return Number(answer.partialSuccess?.rejectedLogRecords ?? 0) > 0;
+  } catch {
+    return false;
+  }
+}
+
+function unsent(error: unknown): Verdict {
+  if (!(error instanceof Refusal)) throw error;
+  return { kind: "failed", why: `${String(error.facts["cause"])}: ${error.message}` };
 }
 
 function idOf(events: readonly Told[]): string {

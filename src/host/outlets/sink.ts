@@ -13,7 +13,12 @@ export interface Delivery {
   /** Why it isn't all of them; no secret, no address. */
   readonly failed?: string;
   /** Those of the taken that the other end will never take. */
-  readonly dead?: { readonly event: Told; readonly why: string };
+  readonly dead?: readonly DeadLetter[];
+}
+
+export interface DeadLetter {
+  readonly event: Told;
+  readonly why: string;
 }
 
 export interface Sink {

@@ -3,6 +3,7 @@
  * as 6003, identities as 3004, the gateway's life as 6002 (docs/formats/events.md).
  */
 import { isFinding } from "./event-groups.ts";
+import { actorOf, addressOf, apiOf, controlOf, findingInfo, productOf, resourcesOf } from "./ocsf-objects.ts";
 import { type Severity, type Summary, summaryOf } from "./summary.ts";
 import type { Teller, Told } from "./told.ts";
 
@@ -96,17 +97,13 @@ const areas: Readonly<Record<string, Mapping>> = {
   policy: lifecycle,
 };
 
-function productOf({ origin, version }: Teller): object {
-  return { name: "Latticegate", vendor_name: "Latticegate", version, uid: origin };
-}
-
 const incidentActivities: Readonly<Record<string, readonly [number, string]>> = {
   "incident.open": [1, "Create"],
   "incident.update": [2, "Update"],
   "incident.close": [3, "Close"],
 };
 
-function incident(told: Told, { says, score, tags }: Summary): Classed {
+function incident(told: Told, { says, score, tags, kinds }: Summary): Classed {
   const { facts, event } = told;
   const [activityId, activityName] = incidentActivities[event] ?? [99, "Suppress"];
   const status = { 1: [1, "New"], 2: [2, "In Progress"], 3: [5, "Closed"] }[activityId] ?? [99, "Suppressed"];
@@ -125,7 +122,7 @@ function incident(told: Told, { says, score, tags }: Summary): Classed {
       assignee_group: { name: "operators" },
       status_id: status[0],
       status: status[1],
-      finding_info_list: [findingInfo(told, { uid, title: says, tags })],
+      finding_info_list: [findingInfo(told, { uid, title: says, tags, types: kinds })],
     },
   };
 }
@@ -148,37 +145,9 @@ function finding(told: Told, summary: Summary): Classed {
       is_alert: !isStopped,
       finding_info: findingInfo(told, { uid: told.uid, title: says, tags, types: kinds }),
       evidences: [{ ...actorOf(told), api: apiOf(told, summary) }],
-      resources: resourcesOf(told, summary),
+      ...resourcesOf(told, summary),
     },
   };
-}
-
-function findingInfo(
-  { atUnixMs }: Told,
-  what: {
-    readonly uid: string;
-    readonly title: string;
-    readonly tags: readonly string[];
-    readonly types?: readonly string[];
-  },
-): object {
-  const { uid, title, tags, types } = what;
-  const techniques = tags.flatMap((tag) => (tag.startsWith("ATLAS:") ? [tag.slice("ATLAS:".length)] : []));
-  return {
-    uid,
-    title,
-    created_time: atUnixMs,
-    ...(types && types.length > 0 && { types }),
-    ...(techniques.length > 0 && {
-      attacks: techniques.map((technique) => ({ technique: { uid: technique } })),
-    }),
-    ...(tags.length > 0 && { tags: tags.map(keyValue) }),
-  };
-}
-
-function keyValue(tag: string): object {
-  const cut = tag.indexOf(":");
-  return { name: tag.slice(0, cut), value: tag.slice(cut + 1) };
 }
 
 /** MITRE D3FEND's tactics, by what is done. */
@@ -237,52 +206,11 @@ function apiActivity(told: Told, summary: Summary): Classed {
       api: apiOf(told, summary),
       src_endpoint: { name: told.principal, ...addressOf(told.facts["remote"]) },
       ...(summary.server !== undefined && { dst_endpoint: { svc_name: summary.server } }),
-      resources: resourcesOf(told, summary),
+      ...resourcesOf(told, summary),
       status_id: told.outcome === "allowed" ? 1 : 2,
       status: told.outcome === "allowed" ? "Success" : "Failure",
     },
   };
-}
-
-function addressOf(remote: string | undefined): object {
-  const ip = /^\[?([0-9a-f.:]+?)\]?(?::\d+)?$/i.exec(remote ?? "")?.[1];
-  return ip === undefined ? {} : { ip };
-}
-
-function actorOf({ principal }: Told): object {
-  return { actor: { user: { name: principal, uid: principal } } };
-}
-
-function apiOf(told: Told, { agentic, server }: Summary): object {
-  const { status } = told.facts;
-  return {
-    operation: agentic.mcp_method ?? told.event,
-    request: { uid: told.callId },
-    ...(server !== undefined && { service: { name: server } }),
-    ...(status !== undefined && { response: { code: Number(status) } }),
-  };
-}
-
-function resourcesOf(told: Told, { agentic }: Summary): readonly object[] {
-  const name = told.tool ?? agentic.mcp_name;
-  return name === undefined ? [] : [{ name, type: told.tool === null ? "mcp resource" : "mcp tool" }];
-}
-
-/** The profile `security_control`: what the gateway did. */
-function controlOf({ outcome, facts }: Told): object {
-  const isHeld = outcome === "deferred" || facts["rule.effect"] === "hold";
-  const policy = facts["rule"] === undefined ? {} : { policy: { name: facts["rule"] } };
-  if (outcome === "denied")
-    return {
-      action_id: 2,
-      action: "Denied",
-      disposition_id: isHeld ? 99 : 2,
-      disposition: isHeld ? "Held" : "Blocked",
-      ...policy,
-    };
-  if (outcome === "allowed")
-    return { action_id: 1, action: "Allowed", disposition_id: 1, disposition: "Allowed", ...policy };
-  return { action_id: 0, action: "Unknown", disposition_id: 0, disposition: "Unknown", ...policy };
 }
 
 const entityActivities: Readonly<Record<string, readonly [number, string]>> = {
