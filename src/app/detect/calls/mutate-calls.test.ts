@@ -186,7 +186,7 @@ test("the table has each mutation, counts what is left out, and is the same for 
     assert.deepEqual([row.attacks, row.leftOut, row.benign], [19, 1, 40], row.what);
   const [none, base64, zeroWidth] = [rows["none"], rows["base64"], rows["zero-width"]];
   assert.ok(none !== undefined && base64 !== undefined && zeroWidth !== undefined);
-  assert.ok(none.auc > 0.9 && base64.auc < none.auc, `${none.auc} ${base64.auc}`);
+  assert.ok(none.auc > 0.9 && base64.auc > 0.9, `${none.auc} ${base64.auc}: what is encoded is read`);
   assert.equal(zeroWidth.gates.hidden, 1);
   assert.deepEqual(report.benignGates, { hidden: 0, score: 0, call: 0, any: 0 });
   assert.deepEqual(mutateCalls(asked), mutateCalls(asked));
