@@ -5,6 +5,7 @@
  */
 import type { Condition } from "../expr/condition.ts";
 import type { LinkRule } from "../policy/link-rules.ts";
+import { baseOfSession } from "../identity/client-session.ts";
 import { compileRuleCondition } from "../policy/rule-condition.ts";
 import type { Rule, TargetKind } from "../policy/rules.ts";
 
@@ -106,11 +107,21 @@ export function restraintsOf(restrictions: readonly Restriction[], nowUnixMs: nu
 }
 
 function written({
-  restriction: { id, scope, because },
+  restriction: { id, scope, because, sinceUnixMs },
   stage: { kind, limit },
 }: Current): readonly unknown[] {
   const { caller = null, session = null, server = null, tool = null } = scope;
-  return [id, kind, caller, session, server, tool, because, ...(limit ? [limit.calls, limit.perMs] : [])];
+  return [
+    id,
+    sinceUnixMs,
+    kind,
+    caller,
+    session,
+    server,
+    tool,
+    because,
+    ...(limit ? [limit.calls, limit.perMs] : []),
+  ];
 }
 
 interface Current {
@@ -131,7 +142,7 @@ function ruleOf({ restriction, stage }: Current): Rule | undefined {
   const { caller, server, tool } = scope;
   const name = ruleNameOf(restriction);
   const namesServer = (asked: string): boolean => server === undefined || asked === server;
-  const when = conditionOf(name, scope, stage);
+  const when = conditionOf(name, restriction, stage);
   return {
     name,
     ...what,
@@ -176,22 +187,37 @@ function linkRuleOf(restriction: Restriction): LinkRule {
   };
 }
 
-function conditionOf(rule: string, scope: Scope, { limit }: Stage): Condition | undefined {
+function conditionOf(
+  rule: string,
+  { scope, sinceUnixMs }: Restriction,
+  { limit }: Stage,
+): Condition | undefined {
   const { session } = scope;
   const parts = [
-    ...(session === undefined ? [] : [`session.id == ${JSON.stringify(session)}`]),
+    ...(session === undefined ? [] : [inSession(session, sinceUnixMs)]),
     ...(limit === undefined ? [] : [`${recalled(scope, limit)} >= ${limit.calls}`]),
   ];
   return parts.length === 0 ? undefined : compileRuleCondition(rule, parts.join(" && "));
 }
 
 /**
- * How many calls of that scope there were. Of a server whose name reads as a pattern, each target counts by itself: a
- * limit is then wider than it says, and about nobody else.
+ * INVARIANT: no name that a client picks leads out of it: it is about the session with all its parts, and about the
+ * caller's sessions that began since, to the second.
  */
-function recalled({ caller, session, server, tool }: Scope, { perMs }: Limit): string {
-  const whose =
-    session === undefined ? (caller === undefined ? "history.everybody" : "history") : "history.session";
+function inSession(session: string, sinceUnixMs: number): string {
+  const base = baseOfSession(session);
+  const since = new Date(sinceUnixMs - (sinceUnixMs % 1000)).toISOString();
+  const isIt = `session.id == ${JSON.stringify(base)} || session.id.startsWith(${JSON.stringify(`${base}.`)})`;
+  return `(${isIt} || session.began >= timestamp(${JSON.stringify(since)}))`;
+}
+
+/**
+ * How many calls of that scope there were. Of a server whose name reads as a pattern, each target counts by itself: a
+ * limit is then wider than it says, and about nobody else. Of a session all of its caller's calls count, whatever
+ * session they are in: a session's parts and those that follow it have histories of their own.
+ */
+function recalled({ caller, server, tool }: Scope, { perMs }: Limit): string {
+  const whose = caller === undefined ? "history.everybody" : "history";
   const isOne = tool !== undefined || server?.includes("*") === true;
   const of = isOne ? "" : `.of(${JSON.stringify(server === undefined ? "*" : `${server}/*`)})`;
   return `${whose}${of}.count(${JSON.stringify(`${perMs}ms`)})`;
