@@ -81,6 +81,33 @@ describe("whom and what a step is about", () => {
     assert.match(late[0]?.steps[0]?.because ?? "", /another one's evidence is needed/);
   });
 
+  test("of one user through two clients, or one client for two users, the evidence is one's", () => {
+    const book = playbook({ steps: [{ do: "quarantine", of: "tool" }] });
+    const by = (client: string, user: string): Signal =>
+      signal({ about: { ...about, caller: client, user }, chain: [user] });
+    const own = { server: "bank", tool: "pay" };
+    assert.deepEqual(scopes(planned([book], [by("ide", "mallory"), by("desktop", "mallory")])), [
+      { caller: "desktop", user: "mallory", ...own },
+    ]);
+    assert.deepEqual(scopes(planned([book], [by("ide", "mallory"), by("ide", "bob")])), [
+      { caller: "ide", user: "bob", ...own },
+    ]);
+    assert.deepEqual(scopes(planned([book], [by("ide", "mallory"), by("desktop", "bob")])), [own]);
+  });
+
+  test("what a client did for a user is about that user's calls, session or link alone", () => {
+    const user = "oauth:x/user/u";
+    for (const each of ["caller_tool", "session", "caller", "peer"]) {
+      const [scope] = scopes(
+        planned(
+          [playbook({ steps: [{ do: "quarantine", of: each }] })],
+          [signal({ about: { ...about, user } })],
+        ),
+      );
+      assert.equal(scope?.user, user, each);
+    }
+  });
+
   test("a whole server is at once, where a manifest says so, or the gateway itself has seen it", () => {
     const book = playbook({ on: { drift: true, egress: true }, steps: [{ do: "quarantine", of: "server" }] });
     for (const seen of [

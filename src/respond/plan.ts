@@ -95,7 +95,9 @@ function isTriggered(
 
 /** Whose name what is remembered stands under. */
 function ownerOf({ about }: Signal): string {
-  return about.caller ?? `server ${about.server ?? ""}`;
+  const { caller, user, server = "" } = about;
+  if (caller === undefined) return `server ${server}`;
+  return user === undefined ? caller : `${caller} for ${user}`;
 }
 
 /** As of rules that restrict: a condition that errs, or that nobody can tell, doesn't keep them from counting. */
@@ -133,42 +135,55 @@ interface Scoped {
 /** Undefined where the signal doesn't say enough. */
 const scopes: Readonly<Record<StepScope, (about: Scope) => Scope | undefined>> = {
   caller_tool: (about) => fallback(about).scope,
-  session: ({ caller, session }) => whole({ caller, session }),
-  caller: ({ caller }) => whole({ caller }),
+  session: ({ session, ...about }) => whole({ ...whose(about), session }),
+  caller: (about) => whole(whose(about)),
   tool: ({ server, tool }) => whole({ server, tool }),
   server: ({ server }) => whole({ server }),
-  peer: ({ caller, server }) => whole(caller === undefined ? { server } : { caller }),
+  peer: (about) => whole(about.caller === undefined ? { server: about.server } : whose(about)),
 };
+
+/** INVARIANT: what a client did for a user is about what it does for that user, and for no other. */
+function whose({ caller, user }: Scope): { readonly caller: string | undefined; readonly user?: string } {
+  return { caller, ...(user !== undefined && { user }) };
+}
 
 function whole(parts: { readonly [Name in keyof Scope]: string | undefined }): Scope | undefined {
   return Object.values(parts).includes(undefined) ? undefined : (parts as Scope);
 }
 
 /** The caller's use of the tool; of what names none, its session's use of the server. */
-function fallback({ caller, session, server, tool }: Scope): Scoped {
+function fallback({ caller, user, session, server, tool }: Scope): Scoped {
   if (caller === undefined || server === undefined) return { scope: undefined };
-  if (tool !== undefined) return { scope: { caller, server, tool } };
-  return { scope: { caller, ...(session !== undefined && { session }), server } };
+  const own = { caller, ...(user !== undefined && { user }) };
+  if (tool !== undefined) return { scope: { ...own, server, tool } };
+  return { scope: { ...own, ...(session !== undefined && { session }), server } };
 }
 
 /** INVARIANT: what is about others too isn't done on the word of one caller. */
 function justified(
   scope: Scope,
-  { about, evidence }: Signal,
+  { about, chain = [], evidence }: Signal,
   { playbook, memory, nowUnixMs }: AtStep,
 ): Scoped {
   const { caller } = about;
   if (scope.caller !== undefined || evidence === "manifest" || caller === undefined) return { scope };
   const sinceUnixMs = nowUnixMs - votesWithinMs;
   const name = JSON.stringify([playbook.name, scope.server, scope.tool]);
-  memory.votes.note(caller, name, { unixMs: nowUnixMs, sinceUnixMs, most: 1 });
-  if (memory.votes.owners(name, sinceUnixMs) >= 2) return { scope };
+  const parties = [...chain, caller];
+  memory.votes.note(JSON.stringify(parties), name, { unixMs: nowUnixMs, sinceUnixMs, most: 1 });
+  if (memory.votes.owners(name, sinceUnixMs).some((other) => isApart(other, parties))) return { scope };
   const note = "Only for this caller: another one's evidence is needed before it is for all.";
   return { ...fallback(about), note };
 }
 
-function scopeText({ caller, session, server, tool }: Scope): string {
-  return JSON.stringify([caller, session, server, tool]);
+/** INVARIANT: whoever asks through two clients, and a client that asks for two users, has one voice. */
+function isApart(vote: string, parties: readonly string[]): boolean {
+  const others: unknown = JSON.parse(vote);
+  return Array.isArray(others) && !parties.some((party) => others.includes(party));
+}
+
+function scopeText({ caller, user, session, server, tool }: Scope): string {
+  return JSON.stringify([caller, user, session, server, tool]);
 }
 
 /** Notes that it runs, if it does. */

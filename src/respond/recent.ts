@@ -10,7 +10,7 @@ export interface Recent {
   /** When that last was; undefined if never, or forgotten. */
   readonly last: (owner: string, name: string) => number | undefined;
   /** Those who noted that since then. */
-  readonly owners: (name: string, sinceUnixMs: number) => number;
+  readonly owners: (name: string, sinceUnixMs: number) => readonly string[];
 }
 
 /** Callers, servers: as many as a gateway sees in a day. */
@@ -30,9 +30,9 @@ export function recent(): Recent {
     },
     last: (owner, name) => known.get(owner)?.get(name)?.at(-1),
     owners: (name, sinceUnixMs) =>
-      [...known.values()].filter(
-        (names) => (names.get(name)?.at(-1) ?? Number.NEGATIVE_INFINITY) > sinceUnixMs,
-      ).length,
+      [...known].flatMap(([owner, names]) =>
+        (names.get(name)?.at(-1) ?? Number.NEGATIVE_INFINITY) > sinceUnixMs ? [owner] : [],
+      ),
   };
 }
 

@@ -109,6 +109,18 @@ describe("a restriction", () => {
       { session: "s2", beganUnixMs: 0 },
       true,
     ],
+    [
+      "of what a client does for a user is about that user's calls through it",
+      { caller: "oauth:x/client/c", user: "oauth:x/user/u" },
+      { caller: "oauth:x/client/c", chain: ["oauth:x/user/u"] },
+      true,
+    ],
+    [
+      "of what a client does for a user leaves the client's other users",
+      { caller: "oauth:x/client/c", user: "oauth:x/user/u" },
+      { caller: "oauth:x/client/c", chain: ["oauth:x/user/v"] },
+      false,
+    ],
     ["of a server is about all it has", { server: "bank" }, { caller: "agent/b", tool: "list" }, true],
     ["whose caller's name reads as a pattern is about that caller alone", { caller: "*" }, {}, false],
     [
@@ -120,6 +132,17 @@ describe("a restriction", () => {
   ];
   for (const [title, scope, asked, isStopped] of cases)
     test(title, () => assert.equal(verdict(restriction(scope), asked), isStopped ? "response-a1" : "permit"));
+
+  test("that cuts what a client does for a user cuts no link and suspends no identity of the client", () => {
+    for (const kind of ["cut", "revoke_identity"] as const) {
+      const scope = { caller: "oauth:x/client/c", user: "oauth:x/user/u" };
+      const { rules, linkRules, suspended } = restraintsOf(
+        [restriction(scope, { stages: [{ kind, untilUnixMs: 1000 }] })],
+        0,
+      );
+      assert.deepEqual([rules.length, linkRules.length, suspended.size], [1, 0, 0], kind);
+    }
+  });
 
   test("becomes milder by degrees, and ends by itself", () => {
     const given = restriction(both);

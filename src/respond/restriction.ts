@@ -26,6 +26,8 @@ export type RestrictionKind = (typeof restrictionKinds)[number];
 export interface Scope {
   /** As the log has it: a SPIFFE ID, or `oauth:ISSUER/client/…`. */
   readonly caller?: string;
+  /** The one user on whose behalf the caller, a client that came with a token, asks: `oauth:ISSUER/user/…`. */
+  readonly user?: string;
   /** One session of the caller's clients. */
   readonly session?: string;
   readonly server?: string;
@@ -97,10 +99,13 @@ export function restraintsOf(restrictions: readonly Restriction[], nowUnixMs: nu
     .toSorted((a, b) => (a.restriction.id < b.restriction.id ? -1 : 1));
   const of = (...kinds: readonly RestrictionKind[]): readonly Current[] =>
     now.filter(({ stage }) => kinds.includes(stage.kind));
+  // Of one user's client only the calls are ended: other users come through the same client.
+  const ofAll = (...kinds: readonly RestrictionKind[]): readonly Current[] =>
+    of(...kinds).filter(({ restriction: { scope } }) => scope.user === undefined);
   return {
     rules: now.flatMap((each) => ruleOf(each) ?? []),
-    linkRules: of("cut", "revoke_identity").map(({ restriction }) => linkRuleOf(restriction)),
-    suspended: new Set(of("revoke_identity").flatMap(({ restriction: { scope } }) => scope.caller ?? [])),
+    linkRules: ofAll("cut", "revoke_identity").map(({ restriction }) => linkRuleOf(restriction)),
+    suspended: new Set(ofAll("revoke_identity").flatMap(({ restriction: { scope } }) => scope.caller ?? [])),
     frozen: new Set(of("freeze_manifest").flatMap(({ restriction: { scope } }) => scope.server ?? [])),
     text: now.length === 0 ? "" : JSON.stringify(now.map(written)),
   };
@@ -110,12 +115,13 @@ function written({
   restriction: { id, scope, because, sinceUnixMs },
   stage: { kind, limit },
 }: Current): readonly unknown[] {
-  const { caller = null, session = null, server = null, tool = null } = scope;
+  const { caller = null, user = null, session = null, server = null, tool = null } = scope;
   return [
     id,
     sinceUnixMs,
     kind,
     caller,
+    user,
     session,
     server,
     tool,
@@ -139,7 +145,7 @@ function ruleOf({ restriction, stage }: Current): Rule | undefined {
   const what = whatOf[stage.kind];
   if (what === undefined) return undefined;
   const { scope, because } = restriction;
-  const { caller, server, tool } = scope;
+  const { caller, user, server, tool } = scope;
   const name = ruleNameOf(restriction);
   const namesServer = (asked: string): boolean => server === undefined || asked === server;
   const when = conditionOf(name, restriction, stage);
@@ -149,6 +155,7 @@ function ruleOf({ restriction, stage }: Current): Rule | undefined {
     because,
     isShadow: false,
     matchesCaller: (party) => caller === undefined || party === caller,
+    ...(user !== undefined && { matchesOnBehalfOf: (began: string) => began === user }),
     neverDelegated: false,
     matches: {
       tools: (asked, called) => namesServer(asked) && (tool === undefined || called === tool),
@@ -216,8 +223,9 @@ function inSession(session: string, sinceUnixMs: number): string {
  * limit is then wider than it says, and about nobody else. Of a session all of its caller's calls count, whatever
  * session they are in: a session's parts and those that follow it have histories of their own.
  */
-function recalled({ caller, server, tool }: Scope, { perMs }: Limit): string {
-  const whose = caller === undefined ? "history.everybody" : "history";
+function recalled({ caller, user, server, tool }: Scope, { perMs }: Limit): string {
+  const own = user === undefined ? "history" : "history.user";
+  const whose = caller === undefined ? "history.everybody" : own;
   const isOne = tool !== undefined || server?.includes("*") === true;
   const of = isOne ? "" : `.of(${JSON.stringify(server === undefined ? "*" : `${server}/*`)})`;
   return `${whose}${of}.count(${JSON.stringify(`${perMs}ms`)})`;
