@@ -117,6 +117,22 @@ describe("whom and what a step is about", () => {
       assert.deepEqual(scopes(planned([book], [seen])), [{ server: "bank" }]);
   });
 
+  test("a server's flows, which one caller may have brought about, take it from nobody; people are told", () => {
+    const flows = (steps: readonly object[]): readonly Plan[] =>
+      planned(
+        [playbook({ on: { flows: ["*"] }, steps })],
+        [signal({ kind: "flow flow.beacon", about: { server: "bank" } })],
+      );
+    assert.deepEqual(
+      flows([
+        { do: "quarantine", of: "server" },
+        { do: "cut", of: "peer" },
+      ]),
+      [],
+    );
+    assert.deepEqual(scopes(flows([{ do: "notify", of: "server" }])), [{ server: "bank" }]);
+  });
+
   test("what can't be narrowed to one caller isn't done on the word of one", () => {
     const book = playbook({ steps: [{ do: "freeze_manifest", of: "server" }] });
     assert.deepEqual(planned([book], [signal()]), []);
@@ -191,6 +207,22 @@ describe("when a playbook runs", () => {
       planned([book], [call, call, signal({ kind: "call", about: { ...about, tool: "list" } })]).length,
       0,
     );
+  });
+
+  test("calls of one tool are counted whatever names are invented between them", () => {
+    const book = playbook({ on: { rate: { calls: 2, per: "1m" } } });
+    const call = signal({ kind: "call" });
+    const invented = Array.from({ length: 300 }, (_, index) =>
+      signal({ kind: "call", about: { ...about, tool: `none-${index}` } }),
+    );
+    const first = planned([book], [call, ...invented.slice(0, 150), call, ...invented.slice(150), call]);
+    assert.deepEqual(scopes(first), [{ caller: "agent/a", server: "bank", tool: "pay" }]);
+    const last = planned([book], [...invented, call]);
+    assert.deepEqual(scopes(last), [{ caller: "agent/a", server: "bank", tool: "pay" }]);
+    const memory = planMemory();
+    planned([book], invented, { memory });
+    const later = { playbooks: [book], memory, nowUnixMs: 120_000 };
+    assert.deepEqual(plan([call], later), [], "what is over makes room");
   });
 
   test("its condition reads the signal, and the call where there is one; one that errs doesn't keep it from running", () => {

@@ -7,7 +7,7 @@
  */
 import type { FactValues } from "../expr/condition.ts";
 import { factTypes } from "../policy/facts.ts";
-import { whyNotAbout } from "./actions.ts";
+import { type ActionName, isRestriction, whyNotAbout } from "./actions.ts";
 import { type Playbook, signalFacts, type Trigger } from "./playbook.ts";
 import type { StepDocument, StepScope } from "./playbook-schema.ts";
 import { type Recent, recent } from "./recent.ts";
@@ -37,7 +37,7 @@ export interface PlanMemory {
 }
 
 export function planMemory(): PlanMemory {
-  return { counts: recent(), runs: recent(), votes: recent() };
+  return { counts: recent("together"), runs: recent(), votes: recent() };
 }
 
 export interface Planning {
@@ -89,8 +89,8 @@ function isTriggered(
   if (trigger.times === 1) return true;
   const { server = "", tool = "" } = trigger.ofTool === true ? signal.about : {};
   const at = { unixMs: nowUnixMs, sinceUnixMs: nowUnixMs - trigger.withinMs, most: trigger.times };
-  const name = JSON.stringify([playbook.name, index, server, tool]);
-  return memory.counts.note(ownerOf(signal), name, at) >= trigger.times;
+  const owner = JSON.stringify([ownerOf(signal), playbook.name, index]);
+  return memory.counts.note(owner, JSON.stringify([server, tool]), at) >= trigger.times;
 }
 
 /** Whose name what is remembered stands under. */
@@ -116,7 +116,8 @@ interface AtStep extends Planning {
 
 function planned(step: StepDocument, signal: Signal, at: AtStep): PlannedStep | undefined {
   const asked = scopes[step.of](signal.about);
-  const { scope, note } = asked === undefined ? fallback(signal.about) : justified(asked, signal, at);
+  const { scope, note } =
+    asked === undefined ? fallback(signal.about) : justified(asked, signal, { ...at, does: step.do });
   if (scope === undefined) return undefined;
   const action = step.do === "cut" && scope.caller === undefined ? "quarantine" : step.do;
   // What can't be narrowed isn't done before it is justified.
@@ -159,14 +160,20 @@ function fallback({ caller, user, session, server, tool }: Scope): Scoped {
   return { scope: { ...own, ...(session !== undefined && { session }), server } };
 }
 
+/** What the gateway sees of a server by itself, and no caller brings about. */
+const gatewaysOwn: ReadonlySet<string> = new Set(["egress", "regression"]);
+
 /** INVARIANT: what is about others too isn't done on the word of one caller. */
 function justified(
   scope: Scope,
-  { about, chain = [], evidence }: Signal,
-  { playbook, memory, nowUnixMs }: AtStep,
+  { kind, about, chain = [], evidence }: Signal,
+  { playbook, does, memory, nowUnixMs }: AtStep & { readonly does: ActionName },
 ): Scoped {
   const { caller } = about;
-  if (scope.caller !== undefined || evidence === "manifest" || caller === undefined) return { scope };
+  if (scope.caller !== undefined || evidence === "manifest") return { scope };
+  // What was seen of a server may be what one caller made it do.
+  if (caller === undefined)
+    return { scope: gatewaysOwn.has(kind) || !isRestriction(does) ? scope : undefined };
   const sinceUnixMs = nowUnixMs - votesWithinMs;
   const name = JSON.stringify([playbook.name, scope.server, scope.tool]);
   const parties = [...chain, caller];
