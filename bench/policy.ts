@@ -69,7 +69,7 @@ const facts: Omit<Facts, "caller"> = {
   place: { address: "10.1.2.3", networks: ["corporate"] },
   now: Date.UTC(2026, 10, 22),
   time: { hour: 12, weekday: 0, minute: 0 },
-  session: { id: "s" },
+  session: { id: "s", began: 0 },
   flow: nothingRead,
   resource: { class: "", shelf_life: 0 },
   quantum: { earliest: Date.UTC(2030, 0) },

@@ -27,6 +27,7 @@ const personalFacts = [
   { fact: "to", holds: "name", only: "identity.delegate" },
   { fact: "peer", holds: "name" },
   { fact: "caller", holds: "name" },
+  { fact: "user", holds: "name" },
   { fact: "signer", holds: "name" },
   { fact: "answer_signed", holds: "name" },
   { fact: "reason", holds: "text" },

@@ -98,6 +98,8 @@ export interface Delegated extends Identified {
 export interface InSession extends Delegated {
   /** As the log names it; never the token. Not MCP's session, which is `session`. */
   readonly clientSession: string;
+  /** When it began, to the second. */
+  readonly sessionBeganUnixMs: number;
   /** What was read in it; absent where nothing of that is remembered. */
   readonly flow?: SessionFlow;
   /** What watches its calls; absent where nothing does. */

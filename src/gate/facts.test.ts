@@ -52,6 +52,7 @@ function callOf(params: object, more: object = {}): Located {
     body,
     frame: readFrame(body),
     clientSession: "s1",
+    sessionBeganUnixMs: 0,
     ...more,
   };
   return call as unknown as Located;

@@ -130,7 +130,7 @@ interface About {
 }
 
 function factsOf(call: Asking, about: About): Facts {
-  const { channel, server, frame, atUnixMs, clientSession } = call;
+  const { channel, server, frame, atUnixMs, clientSession, sessionBeganUnixMs } = call;
   const { target, world, past } = about;
   const { surroundings } = world;
   return lazily<Facts>({
@@ -140,7 +140,7 @@ function factsOf(call: Asking, about: About): Facts {
     tool: () => toolFacts(call, target, world),
     link: () => linkFacts(channel),
     ...surrounding({ remote: channel.remote, atUnixMs }, surroundings),
-    session: () => ({ id: clientSession }),
+    session: () => ({ id: clientSession, began: sessionBeganUnixMs }),
     flow: () => flowFacts(call.flow, () => saidIn(frame)),
     resource: () => {
       const data = target && surroundings.dataOf(target.kind, server, target.name);

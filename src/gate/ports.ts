@@ -79,7 +79,7 @@ export interface ClientSessions {
     caller: Caller,
     named: { readonly token: string | undefined; readonly part: string | undefined },
     nowUnixMs: number,
-  ) => string;
+  ) => { readonly id: string; readonly beganUnixMs: number };
 }
 
 /**

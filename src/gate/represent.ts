@@ -42,10 +42,11 @@ export function inClientSession(
 ): InSession {
   const token = call.header(sessionHeader);
   const part = call.header(sessionPartHeader);
-  const clientSession = clientSessions.use(call.caller, { token, part }, call.atUnixMs);
+  const used = clientSessions.use(call.caller, { token, part }, call.atUnixMs);
+  const { id: clientSession, beganUnixMs: sessionBeganUnixMs } = used;
   // What has no token has a session of this process; what it read counts in the next one, too.
   const named = token === undefined ? JSON.stringify([holderOf(call.caller), part ?? ""]) : clientSession;
   const flow = memory?.of(named, call.atUnixMs);
   const watch = watching?.of(named, call.caller.id);
-  return { ...call, clientSession, ...(flow && { flow }), ...(watch && { watch }) };
+  return { ...call, clientSession, sessionBeganUnixMs, ...(flow && { flow }), ...(watch && { watch }) };
 }

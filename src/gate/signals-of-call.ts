@@ -1,4 +1,5 @@
 /** What models and inspectors say of a call that isn't decided yet, as signals: those that its decision's entry will have. */
+import { userOf } from "../model/caller.ts";
 import { signalKind } from "../respond/signal-kinds.ts";
 import type { Signal } from "../respond/signal.ts";
 import { type Observed, principalOf } from "./call.ts";
@@ -11,15 +12,18 @@ export function signalsOfCall(call: Observed, world: World): readonly Signal[] {
   const principal = principalOf(call);
   if (seenCall(call, world) === undefined || world.onlookers.has(principal)) return [];
   const target = targetOf(call.frame);
+  const user = userOf(call.caller);
   const common = {
     isHard: false,
     evidence: "proven",
     about: {
       caller: principal,
+      ...(user !== undefined && { user }),
       session: call.clientSession,
       server: call.server,
       ...(target?.kind === "tools" && { tool: target.name }),
     },
+    chain: call.caller.chain,
     callId: call.id,
     atUnixMs: call.atUnixMs,
   } as const;
@@ -27,7 +31,7 @@ export function signalsOfCall(call: Observed, world: World): readonly Signal[] {
   return world.watchesCalls ? [itself, ...ofRisk(call, common), ...ofFindings(call, common)] : [itself];
 }
 
-type Common = Pick<Signal, "isHard" | "evidence" | "about" | "callId" | "atUnixMs">;
+type Common = Pick<Signal, "isHard" | "evidence" | "about" | "chain" | "callId" | "atUnixMs">;
 
 function ofRisk({ risk }: Observed, common: Common): readonly Signal[] {
   const said = risk?.();

@@ -21,11 +21,11 @@ test("a session has one id for its caller, and none for another or on behalf of 
   const sessions = clientSessions(key, 0);
   const token = sessions.mint(a, 0);
   const id = sessions.use(a, named(token), 0);
-  assert.equal(sessions.use(a, named(token), minute), id);
+  assert.deepEqual(sessions.use(a, named(token), minute), id);
   assert.throws(() => sessions.use(b, named(token), 0), ended);
   assert.throws(() => sessions.use(aForB, named(token), 0), ended);
-  assert.ok(!id.includes(token.split(".")[2] ?? ""), "what is logged is no token");
-  assert.notEqual(sessions.use(a, named(sessions.mint(a, 0)), 0), id);
+  assert.ok(!id.id.includes(token.split(".")[2] ?? ""), "what is logged is no token");
+  assert.notDeepEqual(sessions.use(a, named(sessions.mint(a, 0)), 0), id);
 });
 
 test("a token that was changed is nobody's", () => {
@@ -67,29 +67,33 @@ test("a session that may have been in use outlives the gateway's restart; an old
   const token = before.mint(a, 0);
   for (const at of [0, 20, 40]) before.use(a, named(token), at * minute);
   const id = before.use(a, named(token), 60 * minute - 1);
-  assert.equal(clientSessions(key, 60 * minute).use(a, named(token), 61 * minute), id);
+  assert.deepEqual(clientSessions(key, 60 * minute).use(a, named(token), 61 * minute), id);
   assert.throws(() => clientSessions(key, 60 * minute).use(a, named(token), 91 * minute), ended);
 });
 
 test("without a token all that a caller asks for the same others is one session, until nobody asks", () => {
   const sessions = clientSessions(key, 0);
   const id = sessions.use(a, named(), 0);
-  assert.equal(sessions.use(a, named(), 29 * minute), id);
-  assert.notEqual(sessions.use(b, named(), 0), id);
-  assert.notEqual(sessions.use(aForB, named(), 0), id);
-  assert.notEqual(sessions.use(a, named(), 59 * minute), id);
+  assert.deepEqual(sessions.use(a, named(), 29 * minute), id);
+  assert.notDeepEqual(sessions.use(b, named(), 0), id);
+  assert.notDeepEqual(sessions.use(aForB, named(), 0), id);
+  assert.notDeepEqual(sessions.use(a, named(), 59 * minute), id);
 });
 
 test("a part is a session within its session, and its name isn't told", () => {
   const sessions = clientSessions(key, 0);
   const token = sessions.mint(a, 0);
-  const id = sessions.use(a, named(token), 0);
+  const { id } = sessions.use(a, named(token), 0);
   const part = sessions.use(a, named(token, "conversation-1"), 0);
-  assert.ok(part.startsWith(`${id}.`) && !part.includes("conversation"));
-  assert.equal(sessions.use(a, named(token, "conversation-1"), 0), part);
-  assert.notEqual(sessions.use(a, named(token, "conversation-2"), 0), part);
+  assert.ok(part.id.startsWith(`${id}.`) && !part.id.includes("conversation"));
+  assert.deepEqual(sessions.use(a, named(token, "conversation-1"), 0), part);
+  assert.notDeepEqual(sessions.use(a, named(token, "conversation-2"), 0), part);
   const elsewhere = sessions.use(a, named(sessions.mint(a, 0), "conversation-1"), 0);
-  assert.notEqual(elsewhere.split(".")[1], part.split(".")[1], "the same name in another session is another");
+  assert.notEqual(
+    elsewhere.id.split(".")[1],
+    part.id.split(".")[1],
+    "the same name in another session is another",
+  );
   for (const name of ["", "a b", "é", "x".repeat(129)]) {
     assert.throws(() => sessions.use(a, named(token, name), 0), /1 to 128/);
   }

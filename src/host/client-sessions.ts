@@ -65,11 +65,12 @@ export function clientSessions(key: Uint8Array, startedUnixMs: number): ClientSe
         throw new Refusal("bad_message", "Expected 1 to 128 visible ASCII characters for a session's part.");
       }
       const holder = holderOf(caller);
-      const { id } =
+      const { id, mintedUnixMs } =
         token === undefined
           ? ofHolder(caller.id, holder, nowUnixMs)
           : ofToken(caller.id, holder, token, nowUnixMs);
-      return part === undefined ? id : partOfSession(key, id, part);
+      const beganUnixMs = mintedUnixMs - (mintedUnixMs % 1000);
+      return { id: part === undefined ? id : partOfSession(key, id, part), beganUnixMs };
     },
   };
 }

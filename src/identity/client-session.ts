@@ -35,6 +35,11 @@ export function partOfSession(key: Uint8Array, id: string, name: string): string
   return `${id}.${mac(key, ["part", id, name]).slice(0, 11)}`;
 }
 
+/** The id of the session that a part is of; a session's own id is its own. */
+export function baseOfSession(id: string): string {
+  return id.split(".", 1)[0] ?? id;
+}
+
 function mac(key: Uint8Array, bound: readonly (string | number)[]): string {
   return toBase64url(hmacSha256(key, utf8(JSON.stringify(bound))).subarray(0, macBytes));
 }

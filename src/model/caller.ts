@@ -63,3 +63,13 @@ export interface TokenProof {
 export function holderOf({ id, chain }: Pick<Caller, "id" | "chain">): string {
   return chain.length === 0 ? id : JSON.stringify([...chain, id]);
 }
+
+/** The user that a client with an access token acts for; undefined for those who prove to be who they are themselves. */
+export function userOf({ id, chain: [first] }: Pick<Caller, "id" | "chain">): string | undefined {
+  return id.startsWith("oauth:") && first !== undefined && isUser(first) ? first : undefined;
+}
+
+/** Whether that names a user, as against a client or a workload. */
+function isUser(party: string): boolean {
+  return /^oauth:[^\/]+\/user\//v.test(party);
+}

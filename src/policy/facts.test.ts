@@ -35,7 +35,7 @@ const nothing: Facts = {
   place: { address: "", networks: [] },
   now: 0,
   time: { hour: 0, weekday: 0, minute: 0 },
-  session: { id: "" },
+  session: { id: "", began: 0 },
   flow: nothingRead,
   resource: { class: "", shelf_life: 0 },
   quantum: { earliest: 0 },

@@ -105,7 +105,11 @@ export const factDeclarations: Readonly<Record<keyof Facts, VariableDeclaration>
   session: {
     says: "The run of calls by one caller from one process, ended by 30 idle minutes.",
     members: {
-      id: { type: "string", says: "Its identifier." },
+      id: {
+        type: "string",
+        says: "Its identifier; a part of it that its client named has a dot and more behind.",
+      },
+      began: { type: "timestamp", says: "When it began, to the second." },
     },
   },
   flow: {
@@ -249,7 +253,7 @@ export interface Facts {
   readonly place: { readonly address: string; readonly networks: readonly string[] };
   readonly now: number;
   readonly time: { readonly hour: number; readonly weekday: number; readonly minute: number };
-  readonly session: { readonly id: string };
+  readonly session: { readonly id: string; readonly began: number };
   readonly flow: Flow;
   readonly resource: { readonly class: string; readonly shelf_life: number };
   readonly quantum: { readonly earliest: number };

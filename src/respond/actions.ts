@@ -47,7 +47,7 @@ export const actions = {
   freeze_manifest: {
     does: "Holds a server to its tools as they are pinned: nothing new or changed is taken up or called.",
     needs: ["server"],
-    never: ["caller", "session", "tool"],
+    never: ["caller", "user", "session", "tool"],
     lasts: "restriction",
     undo: lifted,
   },
@@ -120,6 +120,8 @@ export function whyNotAbout(name: ActionName, scope: Scope): string | undefined 
   const extra = never.find((each) => scope[each] !== undefined);
   if (extra !== undefined) return `${name} can't be about one ${extra} alone`;
   if (scope.tool !== undefined && scope.server === undefined) return "a tool goes with its server";
+  if (scope.user !== undefined && scope.caller === undefined)
+    return "a user goes with the client that asks for it";
   if (scope.session !== undefined && scope.caller === undefined) return "a session goes with its caller";
   const isAboutAll = Object.values(scope).every((each) => each === undefined);
   if (isAboutAll && lasts === "restriction")

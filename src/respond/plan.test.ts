@@ -81,6 +81,33 @@ describe("whom and what a step is about", () => {
     assert.match(late[0]?.steps[0]?.because ?? "", /another one's evidence is needed/);
   });
 
+  test("of one user through two clients, or one client for two users, the evidence is one's", () => {
+    const book = playbook({ steps: [{ do: "quarantine", of: "tool" }] });
+    const by = (client: string, user: string): Signal =>
+      signal({ about: { ...about, caller: client, user }, chain: [user] });
+    const own = { server: "bank", tool: "pay" };
+    assert.deepEqual(scopes(planned([book], [by("ide", "mallory"), by("desktop", "mallory")])), [
+      { caller: "desktop", user: "mallory", ...own },
+    ]);
+    assert.deepEqual(scopes(planned([book], [by("ide", "mallory"), by("ide", "bob")])), [
+      { caller: "ide", user: "bob", ...own },
+    ]);
+    assert.deepEqual(scopes(planned([book], [by("ide", "mallory"), by("desktop", "bob")])), [own]);
+  });
+
+  test("what a client did for a user is about that user's calls, session or link alone", () => {
+    const user = "oauth:x/user/u";
+    for (const each of ["caller_tool", "session", "caller", "peer"]) {
+      const [scope] = scopes(
+        planned(
+          [playbook({ steps: [{ do: "quarantine", of: each }] })],
+          [signal({ about: { ...about, user } })],
+        ),
+      );
+      assert.equal(scope?.user, user, each);
+    }
+  });
+
   test("a whole server is at once, where a manifest says so, or the gateway itself has seen it", () => {
     const book = playbook({ on: { drift: true, egress: true }, steps: [{ do: "quarantine", of: "server" }] });
     for (const seen of [
@@ -88,6 +115,22 @@ describe("whom and what a step is about", () => {
       signal({ kind: "egress", about: { server: "bank" } }),
     ])
       assert.deepEqual(scopes(planned([book], [seen])), [{ server: "bank" }]);
+  });
+
+  test("a server's flows, which one caller may have brought about, take it from nobody; people are told", () => {
+    const flows = (steps: readonly object[]): readonly Plan[] =>
+      planned(
+        [playbook({ on: { flows: ["*"] }, steps })],
+        [signal({ kind: "flow flow.beacon", about: { server: "bank" } })],
+      );
+    assert.deepEqual(
+      flows([
+        { do: "quarantine", of: "server" },
+        { do: "cut", of: "peer" },
+      ]),
+      [],
+    );
+    assert.deepEqual(scopes(flows([{ do: "notify", of: "server" }])), [{ server: "bank" }]);
   });
 
   test("what can't be narrowed to one caller isn't done on the word of one", () => {
@@ -164,6 +207,22 @@ describe("when a playbook runs", () => {
       planned([book], [call, call, signal({ kind: "call", about: { ...about, tool: "list" } })]).length,
       0,
     );
+  });
+
+  test("calls of one tool are counted whatever names are invented between them", () => {
+    const book = playbook({ on: { rate: { calls: 2, per: "1m" } } });
+    const call = signal({ kind: "call" });
+    const invented = Array.from({ length: 300 }, (_, index) =>
+      signal({ kind: "call", about: { ...about, tool: `none-${index}` } }),
+    );
+    const first = planned([book], [call, ...invented.slice(0, 150), call, ...invented.slice(150), call]);
+    assert.deepEqual(scopes(first), [{ caller: "agent/a", server: "bank", tool: "pay" }]);
+    const last = planned([book], [...invented, call]);
+    assert.deepEqual(scopes(last), [{ caller: "agent/a", server: "bank", tool: "pay" }]);
+    const memory = planMemory();
+    planned([book], invented, { memory });
+    const later = { playbooks: [book], memory, nowUnixMs: 120_000 };
+    assert.deepEqual(plan([call], later), [], "what is over makes room");
   });
 
   test("its condition reads the signal, and the call where there is one; one that errs doesn't keep it from running", () => {

@@ -7,7 +7,7 @@
  */
 import type { FactValues } from "../expr/condition.ts";
 import { factTypes } from "../policy/facts.ts";
-import { whyNotAbout } from "./actions.ts";
+import { type ActionName, isRestriction, whyNotAbout } from "./actions.ts";
 import { type Playbook, signalFacts, type Trigger } from "./playbook.ts";
 import type { StepDocument, StepScope } from "./playbook-schema.ts";
 import { type Recent, recent } from "./recent.ts";
@@ -37,7 +37,7 @@ export interface PlanMemory {
 }
 
 export function planMemory(): PlanMemory {
-  return { counts: recent(), runs: recent(), votes: recent() };
+  return { counts: recent("together"), runs: recent(), votes: recent() };
 }
 
 export interface Planning {
@@ -89,13 +89,15 @@ function isTriggered(
   if (trigger.times === 1) return true;
   const { server = "", tool = "" } = trigger.ofTool === true ? signal.about : {};
   const at = { unixMs: nowUnixMs, sinceUnixMs: nowUnixMs - trigger.withinMs, most: trigger.times };
-  const name = JSON.stringify([playbook.name, index, server, tool]);
-  return memory.counts.note(ownerOf(signal), name, at) >= trigger.times;
+  const owner = JSON.stringify([ownerOf(signal), playbook.name, index]);
+  return memory.counts.note(owner, JSON.stringify([server, tool]), at) >= trigger.times;
 }
 
 /** Whose name what is remembered stands under. */
 function ownerOf({ about }: Signal): string {
-  return about.caller ?? `server ${about.server ?? ""}`;
+  const { caller, user, server = "" } = about;
+  if (caller === undefined) return `server ${server}`;
+  return user === undefined ? caller : `${caller} for ${user}`;
 }
 
 /** As of rules that restrict: a condition that errs, or that nobody can tell, doesn't keep them from counting. */
@@ -114,7 +116,8 @@ interface AtStep extends Planning {
 
 function planned(step: StepDocument, signal: Signal, at: AtStep): PlannedStep | undefined {
   const asked = scopes[step.of](signal.about);
-  const { scope, note } = asked === undefined ? fallback(signal.about) : justified(asked, signal, at);
+  const { scope, note } =
+    asked === undefined ? fallback(signal.about) : justified(asked, signal, { ...at, does: step.do });
   if (scope === undefined) return undefined;
   const action = step.do === "cut" && scope.caller === undefined ? "quarantine" : step.do;
   // What can't be narrowed isn't done before it is justified.
@@ -133,42 +136,61 @@ interface Scoped {
 /** Undefined where the signal doesn't say enough. */
 const scopes: Readonly<Record<StepScope, (about: Scope) => Scope | undefined>> = {
   caller_tool: (about) => fallback(about).scope,
-  session: ({ caller, session }) => whole({ caller, session }),
-  caller: ({ caller }) => whole({ caller }),
+  session: ({ session, ...about }) => whole({ ...whose(about), session }),
+  caller: (about) => whole(whose(about)),
   tool: ({ server, tool }) => whole({ server, tool }),
   server: ({ server }) => whole({ server }),
-  peer: ({ caller, server }) => whole(caller === undefined ? { server } : { caller }),
+  peer: (about) => whole(about.caller === undefined ? { server: about.server } : whose(about)),
 };
+
+/** INVARIANT: what a client did for a user is about what it does for that user, and for no other. */
+function whose({ caller, user }: Scope): { readonly caller: string | undefined; readonly user?: string } {
+  return { caller, ...(user !== undefined && { user }) };
+}
 
 function whole(parts: { readonly [Name in keyof Scope]: string | undefined }): Scope | undefined {
   return Object.values(parts).includes(undefined) ? undefined : (parts as Scope);
 }
 
 /** The caller's use of the tool; of what names none, its session's use of the server. */
-function fallback({ caller, session, server, tool }: Scope): Scoped {
+function fallback({ caller, user, session, server, tool }: Scope): Scoped {
   if (caller === undefined || server === undefined) return { scope: undefined };
-  if (tool !== undefined) return { scope: { caller, server, tool } };
-  return { scope: { caller, ...(session !== undefined && { session }), server } };
+  const own = { caller, ...(user !== undefined && { user }) };
+  if (tool !== undefined) return { scope: { ...own, server, tool } };
+  return { scope: { ...own, ...(session !== undefined && { session }), server } };
 }
+
+/** What the gateway sees of a server by itself, and no caller brings about. */
+const gatewaysOwn: ReadonlySet<string> = new Set(["egress", "regression"]);
 
 /** INVARIANT: what is about others too isn't done on the word of one caller. */
 function justified(
   scope: Scope,
-  { about, evidence }: Signal,
-  { playbook, memory, nowUnixMs }: AtStep,
+  { kind, about, chain = [], evidence }: Signal,
+  { playbook, does, memory, nowUnixMs }: AtStep & { readonly does: ActionName },
 ): Scoped {
   const { caller } = about;
-  if (scope.caller !== undefined || evidence === "manifest" || caller === undefined) return { scope };
+  if (scope.caller !== undefined || evidence === "manifest") return { scope };
+  // What was seen of a server may be what one caller made it do.
+  if (caller === undefined)
+    return { scope: gatewaysOwn.has(kind) || !isRestriction(does) ? scope : undefined };
   const sinceUnixMs = nowUnixMs - votesWithinMs;
   const name = JSON.stringify([playbook.name, scope.server, scope.tool]);
-  memory.votes.note(caller, name, { unixMs: nowUnixMs, sinceUnixMs, most: 1 });
-  if (memory.votes.owners(name, sinceUnixMs) >= 2) return { scope };
+  const parties = [...chain, caller];
+  memory.votes.note(JSON.stringify(parties), name, { unixMs: nowUnixMs, sinceUnixMs, most: 1 });
+  if (memory.votes.owners(name, sinceUnixMs).some((other) => isApart(other, parties))) return { scope };
   const note = "Only for this caller: another one's evidence is needed before it is for all.";
   return { ...fallback(about), note };
 }
 
-function scopeText({ caller, session, server, tool }: Scope): string {
-  return JSON.stringify([caller, session, server, tool]);
+/** INVARIANT: whoever asks through two clients, and a client that asks for two users, has one voice. */
+function isApart(vote: string, parties: readonly string[]): boolean {
+  const others: unknown = JSON.parse(vote);
+  return Array.isArray(others) && !parties.some((party) => others.includes(party));
+}
+
+function scopeText({ caller, user, session, server, tool }: Scope): string {
+  return JSON.stringify([caller, user, session, server, tool]);
 }
 
 /** Notes that it runs, if it does. */

@@ -10,7 +10,7 @@ export interface Recent {
   /** When that last was; undefined if never, or forgotten. */
   readonly last: (owner: string, name: string) => number | undefined;
   /** Those who noted that since then. */
-  readonly owners: (name: string, sinceUnixMs: number) => number;
+  readonly owners: (name: string, sinceUnixMs: number) => readonly string[];
 }
 
 /** Callers, servers: as many as a gateway sees in a day. */
@@ -18,11 +18,13 @@ const maxOwners = 2000;
 /** What one of them does at a time. */
 const maxNames = 128;
 
-export function recent(): Recent {
+/** @param whenFull what becomes of more names than that: the oldest is forgotten, or the new ones are one name together */
+export function recent(whenFull: "forget" | "together" = "forget"): Recent {
   const known = new Map<string, Map<string, readonly number[]>>();
   return {
-    note: (owner, name, { unixMs, sinceUnixMs, most }) => {
+    note: (owner, asked, { unixMs, sinceUnixMs, most }) => {
       const names = known.get(owner) ?? new Map<string, readonly number[]>();
+      const name = whenFull === "together" ? placeOf(names, asked, sinceUnixMs) : asked;
       const times = [...(names.get(name) ?? []).filter((time) => time > sinceUnixMs), unixMs].slice(-most);
       putLast(names, name, times, maxNames);
       putLast(known, owner, names, maxOwners);
@@ -30,10 +32,20 @@ export function recent(): Recent {
     },
     last: (owner, name) => known.get(owner)?.get(name)?.at(-1),
     owners: (name, sinceUnixMs) =>
-      [...known.values()].filter(
-        (names) => (names.get(name)?.at(-1) ?? Number.NEGATIVE_INFINITY) > sinceUnixMs,
-      ).length,
+      [...known].flatMap(([owner, names]) =>
+        (names.get(name)?.at(-1) ?? Number.NEGATIVE_INFINITY) > sinceUnixMs ? [owner] : [],
+      ),
   };
+}
+
+/** No real name. */
+const allOthers = "";
+
+/** INVARIANT: who invents names pushes out no count that still matters. */
+function placeOf(names: Map<string, readonly number[]>, name: string, sinceUnixMs: number): string {
+  if (names.has(name) || names.size < maxNames - 1) return name;
+  for (const [each, times] of names) if ((times.at(-1) ?? 0) <= sinceUnixMs) names.delete(each);
+  return names.size < maxNames - 1 ? name : allOthers;
 }
 
 /** The one that was put longest ago is forgotten. */

@@ -39,6 +39,7 @@ interface Asked {
   readonly server?: string;
   readonly tool?: string;
   readonly session?: string;
+  readonly beganUnixMs?: number;
   readonly onlyReads?: boolean;
 }
 
@@ -49,6 +50,7 @@ function verdict(given: Restriction, asked: Asked, nowUnixMs = 0): string {
     server = "bank",
     tool = "pay",
     session = "s1",
+    beganUnixMs = -1000,
     onlyReads = false,
   } = asked;
   const question: Question = {
@@ -57,7 +59,7 @@ function verdict(given: Restriction, asked: Asked, nowUnixMs = 0): string {
     server,
     target: { kind: "tools", name: tool },
     onlyReads,
-    facts: { of: () => ({ session: { id: session } }) },
+    facts: { of: () => ({ session: { id: session, began: beganUnixMs } }) },
   };
   const made = decide(question, [...open, ...restraintsOf([given], nowUnixMs).rules]);
   return made.kind === "permit" ? "permit" : (made.rule ?? "default-deny");
@@ -83,6 +85,42 @@ describe("a restriction", () => {
       { session: "s2" },
       false,
     ],
+    [
+      "of a session is about every part of it that its client names",
+      { caller: "agent/a", session: "s1" },
+      { session: "s1.zz" },
+      true,
+    ],
+    [
+      "of a session's part is about the session",
+      { caller: "agent/a", session: "s1.zz" },
+      { session: "s1" },
+      true,
+    ],
+    [
+      "of a session leaves another that begins as it does",
+      { caller: "agent/a", session: "s1" },
+      { session: "s12" },
+      false,
+    ],
+    [
+      "of a session is about those that the caller begins afterwards",
+      { caller: "agent/a", session: "s1" },
+      { session: "s2", beganUnixMs: 0 },
+      true,
+    ],
+    [
+      "of what a client does for a user is about that user's calls through it",
+      { caller: "oauth:x/client/c", user: "oauth:x/user/u" },
+      { caller: "oauth:x/client/c", chain: ["oauth:x/user/u"] },
+      true,
+    ],
+    [
+      "of what a client does for a user leaves the client's other users",
+      { caller: "oauth:x/client/c", user: "oauth:x/user/u" },
+      { caller: "oauth:x/client/c", chain: ["oauth:x/user/v"] },
+      false,
+    ],
     ["of a server is about all it has", { server: "bank" }, { caller: "agent/b", tool: "list" }, true],
     ["whose caller's name reads as a pattern is about that caller alone", { caller: "*" }, {}, false],
     [
@@ -94,6 +132,17 @@ describe("a restriction", () => {
   ];
   for (const [title, scope, asked, isStopped] of cases)
     test(title, () => assert.equal(verdict(restriction(scope), asked), isStopped ? "response-a1" : "permit"));
+
+  test("that cuts what a client does for a user cuts no link and suspends no identity of the client", () => {
+    for (const kind of ["cut", "revoke_identity"] as const) {
+      const scope = { caller: "oauth:x/client/c", user: "oauth:x/user/u" };
+      const { rules, linkRules, suspended } = restraintsOf(
+        [restriction(scope, { stages: [{ kind, untilUnixMs: 1000 }] })],
+        0,
+      );
+      assert.deepEqual([rules.length, linkRules.length, suspended.size], [1, 0, 0], kind);
+    }
+  });
 
   test("becomes milder by degrees, and ends by itself", () => {
     const given = restriction(both);

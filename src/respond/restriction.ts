@@ -5,6 +5,7 @@
  */
 import type { Condition } from "../expr/condition.ts";
 import type { LinkRule } from "../policy/link-rules.ts";
+import { baseOfSession } from "../identity/client-session.ts";
 import { compileRuleCondition } from "../policy/rule-condition.ts";
 import type { Rule, TargetKind } from "../policy/rules.ts";
 
@@ -25,6 +26,8 @@ export type RestrictionKind = (typeof restrictionKinds)[number];
 export interface Scope {
   /** As the log has it: a SPIFFE ID, or `oauth:ISSUER/client/…`. */
   readonly caller?: string;
+  /** The one user on whose behalf the caller, a client that came with a token, asks: `oauth:ISSUER/user/…`. */
+  readonly user?: string;
   /** One session of the caller's clients. */
   readonly session?: string;
   readonly server?: string;
@@ -96,21 +99,35 @@ export function restraintsOf(restrictions: readonly Restriction[], nowUnixMs: nu
     .toSorted((a, b) => (a.restriction.id < b.restriction.id ? -1 : 1));
   const of = (...kinds: readonly RestrictionKind[]): readonly Current[] =>
     now.filter(({ stage }) => kinds.includes(stage.kind));
+  // Of one user's client only the calls are ended: other users come through the same client.
+  const ofAll = (...kinds: readonly RestrictionKind[]): readonly Current[] =>
+    of(...kinds).filter(({ restriction: { scope } }) => scope.user === undefined);
   return {
     rules: now.flatMap((each) => ruleOf(each) ?? []),
-    linkRules: of("cut", "revoke_identity").map(({ restriction }) => linkRuleOf(restriction)),
-    suspended: new Set(of("revoke_identity").flatMap(({ restriction: { scope } }) => scope.caller ?? [])),
+    linkRules: ofAll("cut", "revoke_identity").map(({ restriction }) => linkRuleOf(restriction)),
+    suspended: new Set(ofAll("revoke_identity").flatMap(({ restriction: { scope } }) => scope.caller ?? [])),
     frozen: new Set(of("freeze_manifest").flatMap(({ restriction: { scope } }) => scope.server ?? [])),
     text: now.length === 0 ? "" : JSON.stringify(now.map(written)),
   };
 }
 
 function written({
-  restriction: { id, scope, because },
+  restriction: { id, scope, because, sinceUnixMs },
   stage: { kind, limit },
 }: Current): readonly unknown[] {
-  const { caller = null, session = null, server = null, tool = null } = scope;
-  return [id, kind, caller, session, server, tool, because, ...(limit ? [limit.calls, limit.perMs] : [])];
+  const { caller = null, user = null, session = null, server = null, tool = null } = scope;
+  return [
+    id,
+    sinceUnixMs,
+    kind,
+    caller,
+    user,
+    session,
+    server,
+    tool,
+    because,
+    ...(limit ? [limit.calls, limit.perMs] : []),
+  ];
 }
 
 interface Current {
@@ -128,16 +145,17 @@ function ruleOf({ restriction, stage }: Current): Rule | undefined {
   const what = whatOf[stage.kind];
   if (what === undefined) return undefined;
   const { scope, because } = restriction;
-  const { caller, server, tool } = scope;
+  const { caller, user, server, tool } = scope;
   const name = ruleNameOf(restriction);
   const namesServer = (asked: string): boolean => server === undefined || asked === server;
-  const when = conditionOf(name, scope, stage);
+  const when = conditionOf(name, restriction, stage);
   return {
     name,
     ...what,
     because,
     isShadow: false,
     matchesCaller: (party) => caller === undefined || party === caller,
+    ...(user !== undefined && { matchesOnBehalfOf: (began: string) => began === user }),
     neverDelegated: false,
     matches: {
       tools: (asked, called) => namesServer(asked) && (tool === undefined || called === tool),
@@ -176,22 +194,38 @@ function linkRuleOf(restriction: Restriction): LinkRule {
   };
 }
 
-function conditionOf(rule: string, scope: Scope, { limit }: Stage): Condition | undefined {
+function conditionOf(
+  rule: string,
+  { scope, sinceUnixMs }: Restriction,
+  { limit }: Stage,
+): Condition | undefined {
   const { session } = scope;
   const parts = [
-    ...(session === undefined ? [] : [`session.id == ${JSON.stringify(session)}`]),
+    ...(session === undefined ? [] : [inSession(session, sinceUnixMs)]),
     ...(limit === undefined ? [] : [`${recalled(scope, limit)} >= ${limit.calls}`]),
   ];
   return parts.length === 0 ? undefined : compileRuleCondition(rule, parts.join(" && "));
 }
 
 /**
- * How many calls of that scope there were. Of a server whose name reads as a pattern, each target counts by itself: a
- * limit is then wider than it says, and about nobody else.
+ * INVARIANT: no name that a client picks leads out of it: it is about the session with all its parts, and about the
+ * caller's sessions that began since, to the second.
  */
-function recalled({ caller, session, server, tool }: Scope, { perMs }: Limit): string {
-  const whose =
-    session === undefined ? (caller === undefined ? "history.everybody" : "history") : "history.session";
+function inSession(session: string, sinceUnixMs: number): string {
+  const base = baseOfSession(session);
+  const since = new Date(sinceUnixMs - (sinceUnixMs % 1000)).toISOString();
+  const isIt = `session.id == ${JSON.stringify(base)} || session.id.startsWith(${JSON.stringify(`${base}.`)})`;
+  return `(${isIt} || session.began >= timestamp(${JSON.stringify(since)}))`;
+}
+
+/**
+ * How many calls of that scope there were. Of a server whose name reads as a pattern, each target counts by itself: a
+ * limit is then wider than it says, and about nobody else. Of a session all of its caller's calls count, whatever
+ * session they are in: a session's parts and those that follow it have histories of their own.
+ */
+function recalled({ caller, user, server, tool }: Scope, { perMs }: Limit): string {
+  const own = user === undefined ? "history" : "history.user";
+  const whose = caller === undefined ? "history.everybody" : own;
   const isOne = tool !== undefined || server?.includes("*") === true;
   const of = isOne ? "" : `.of(${JSON.stringify(server === undefined ? "*" : `${server}/*`)})`;
   return `${whose}${of}.count(${JSON.stringify(`${perMs}ms`)})`;

@@ -18,6 +18,8 @@ export interface Signal {
   readonly evidence: "proven" | "manifest" | "unproven";
   /** Whom and what it is about, as far as it is known. */
   readonly about: Scope;
+  /** For whom its caller asked, who began first; none if absent. */
+  readonly chain?: readonly string[];
   /** In whose answer what is done now was found: `server/tool`. */
   readonly source?: string;
   /** Of `denied`: the rule that refused it; of `refused`: the reason; of `regression`: `refuse` or `flag`, what became of the link. */

@@ -104,6 +104,15 @@ describe("what an entry says", () => {
       [["regression 0.9 hard proven", `caller,${agent}`]],
     ],
     [
+      "a weaker link of a client with a token is what it does for that user",
+      entry(
+        "link.regressed",
+        { direction: "incoming", regressions: "group_lost:high" },
+        { principal: "oauth:x/client/c for oauth:x/user/u" },
+      ),
+      [["regression 0.9 hard proven", "caller,oauth:x/client/c user,oauth:x/user/u"]],
+    ],
+    [
       "a weaker link that nobody proved is no evidence",
       entry("link.regressed", {
         direction: "incoming",

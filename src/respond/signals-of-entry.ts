@@ -3,6 +3,7 @@
  * INVARIANT: of entries before names are veiled; a signal is about callers as they are called, not their pseudonyms.
  */
 import type { EntryDraft } from "../model/entry.ts";
+import { userOf } from "../model/caller.ts";
 import type { Scope } from "./restriction.ts";
 import type { Signal } from "./signal.ts";
 import { signalKind } from "./signal-kinds.ts";
@@ -51,15 +52,35 @@ function says({ facts }: EntryDraft): string {
 }
 
 /** Who called what; of a call by nobody who was proven nothing is known but the server. */
-export function aboutCall({ principal, tool, facts }: EntryDraft): Pick<Signal, "about" | "evidence"> {
+export function aboutCall({
+  principal,
+  tool,
+  facts,
+}: EntryDraft): Pick<Signal, "about" | "chain" | "evidence"> {
   const { server, session } = facts;
   const name = tool !== null && server !== undefined ? tool.slice(server.length + 1) : undefined;
   const where = { ...(server !== undefined && { server }), ...(name !== undefined && { tool: name }) };
   if (principal === anonymous) return { about: where, evidence: "unproven" };
-  return {
-    about: { caller: principal, ...(session !== undefined && { session }), ...where },
-    evidence: "proven",
-  };
+  const chain = chainIn(facts["chain"]);
+  const whose = { ...whoseCall(principal, chain), ...(session !== undefined && { session }) };
+  return { about: { ...whose, ...where }, ...(chain.length > 0 && { chain }), evidence: "proven" };
+}
+
+/** The caller, and where it is a client with a token the user that it asks for. */
+export function whoseCall(caller: string, chain: readonly string[]): Scope & { readonly caller: string } {
+  const user = userOf({ id: caller, chain });
+  return { caller, ...(user !== undefined && { user }) };
+}
+
+/** Of a decision or an outcome, as its entry has it; nobody where it isn't told. */
+export function chainIn(fact: string | undefined): readonly string[] {
+  if (fact === undefined) return [];
+  try {
+    const chain: unknown = JSON.parse(fact);
+    return Array.isArray(chain) && chain.every((each) => typeof each === "string") ? chain : [];
+  } catch {
+    return [];
+  }
 }
 
 function decisionSignals(entry: EntryDraft): readonly Signal[] {
@@ -177,7 +198,9 @@ function regressionSignals(entry: EntryDraft): readonly Signal[] {
 /** Of links that came in a caller, `ID for USER` by its client; of those that went out a server, with its origin behind a space. */
 function peerOf(principal: string, direction: string | undefined): Scope {
   const [name = principal] = principal.split(" ", 1);
-  return direction === "outgoing" ? { server: name } : { caller: name };
+  if (direction === "outgoing") return { server: name };
+  const user = principal.startsWith(`${name} for `) ? [principal.slice(`${name} for `.length)] : [];
+  return whoseCall(name, user);
 }
 
 /** What is pinned isn't what is there; the other kinds are about a tool by itself. */

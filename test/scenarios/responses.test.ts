@@ -25,7 +25,7 @@ const a = "spiffe://latticegate.local/agent/a";
 
 test("what an operator does counts for the next calls of a gateway that runs, is undone to the same world, and is on record", async (t) => {
   const stub = await stubServer(t);
-  const yaml = `servers: { bank: { url: "${stub.url}" }, shop: { url: "${stub.url}" } }\n${openPolicy}`;
+  const yaml = `servers: { bank: { url: "${stub.url}" }, shop: { url: "${stub.url}" } }\nvirtual_servers: { all: { servers: [bank, shop] } }\n${openPolicy}`;
   const folder = await temporaryFolder(t);
   const file = path.join(folder, "latticegate.yaml");
   await writeFile(file, `state: ./state\n${yaml}`);
@@ -76,6 +76,12 @@ test("what an operator does counts for the next calls of a gateway that runs, is
     await eventually(`${order.action} is undone`, async () => String(await all()) === String(free));
     assert.equal(await worldNow(), before, `${order.action}: the world is the one from before`);
   }
+
+  const ofVirtual = { action: "quarantine", scope: { server: "all" }, forMs: 60_000 } as const;
+  assert.throws(
+    () => actByHand(place, { ...ofVirtual, next: [], because: "A test.", by: "operator:test" }),
+    /virtual server, .* one of its servers: bank, shop/,
+  );
 
   const run = (...args: readonly string[]) => cli([...args, "--config", file]);
   const typed = await run("respond", "quarantine", "--caller", "agent/a", "--for", "1h", "--because", "Odd.");

@@ -62,9 +62,14 @@ function fresh(asked: Asked, nowUnixMs: number): Restriction {
   return { ...asked, id: randomBytes(8).toString("hex"), sinceUnixMs: nowUnixMs };
 }
 
-function isFull(known: readonly Restriction[], { scope: { caller } }: Asked): boolean {
-  const own = caller === undefined ? 0 : known.filter(({ scope }) => scope.caller === caller).length;
+function isFull(known: readonly Restriction[], { scope }: Asked): boolean {
+  const own = scope.caller === undefined ? 0 : known.filter((each) => isOfOne(each, scope)).length;
   return own >= maxOfCaller || known.length >= maxInForce;
+}
+
+/** A client's users are told apart: what is about one of them is no part of what is about another. */
+function isOfOne({ scope }: Restriction, { caller, user }: Scope): boolean {
+  return scope.caller === caller && scope.user === user;
 }
 
 /** INVARIANT: nothing is dropped: what can't be told apart any more is done to the whole caller. */
@@ -73,8 +78,8 @@ function widened(
   asked: Asked,
   { known, nowUnixMs }: { readonly known: readonly Restriction[]; readonly nowUnixMs: number },
 ): Restriction {
-  const { caller } = asked.scope;
-  const own = caller === undefined ? [] : known.filter(({ scope }) => scope.caller === caller);
+  const { caller, user } = asked.scope;
+  const own = caller === undefined ? [] : known.filter((each) => isOfOne(each, asked.scope));
   if (known.length >= mostOfAll && own.length === 0) {
     throw new Refusal(
       "busy",
@@ -88,7 +93,10 @@ function widened(
   }
   const because = `${asked.because} (There were too many restrictions to tell apart: it is of the whole caller.)`;
   const stages = [strictest([asked, ...own], nowUnixMs)];
-  const restriction = fresh({ ...asked, scope: { caller }, stages, because }, nowUnixMs);
+  const restriction = fresh(
+    { ...asked, scope: { caller, ...(user !== undefined && { user }) }, stages, because },
+    nowUnixMs,
+  );
   store.put(restriction, eventOf("response.act", restriction, nowUnixMs));
   const why = { by: asked.by, because: `${ruleOfAll} ${restriction.id}.` };
   for (const each of own) lift(store, each, why, nowUnixMs);
@@ -173,8 +181,8 @@ function isSame(a: Restriction, { scope, by, stages }: Asked): boolean {
   return same && scopeKey(a.scope) === scopeKey(scope);
 }
 
-function scopeKey({ caller, session, server, tool }: Scope): string {
-  return JSON.stringify([caller, session, server, tool]);
+function scopeKey({ caller, user, session, server, tool }: Scope): string {
+  return JSON.stringify([caller, user, session, server, tool]);
 }
 
 function eventOf(

@@ -116,7 +116,7 @@ function tell(
   { planned, responses, clock }: Running,
   more: Readonly<Record<string, string>> = {},
 ): void {
-  const { caller, session, server, tool } = scope;
+  const { caller, user, session, server, tool } = scope;
   const nowUnixMs = clock.nowUnixMs();
   const [next] = step.then;
   responses.tell({
@@ -130,6 +130,7 @@ function tell(
       ...(isRestriction(step.do) && { until: new Date(nowUnixMs + step.for).toISOString() }),
       ...(next && { next: next.do }),
       ...(caller !== undefined && { caller }),
+      ...(user !== undefined && { user }),
       ...(session !== undefined && { session }),
       ...(server !== undefined && { server }),
       because,

@@ -88,7 +88,7 @@ export function proposalEvent(
   nowUnixMs: number,
   more: Readonly<Record<string, string>> = {},
 ): ResponseEvent {
-  const { caller, session, server, tool } = scope;
+  const { caller, user, session, server, tool } = scope;
   const [first, next] = stages;
   return {
     event,
@@ -100,6 +100,7 @@ export function proposalEvent(
       ...(first && { action: first.action }),
       ...(next && { next: next.action }),
       ...(caller !== undefined && { caller }),
+      ...(user !== undefined && { user }),
       ...(session !== undefined && { session }),
       ...(server !== undefined && { server }),
       because,
@@ -117,7 +118,7 @@ function withVote(proposal: Proposal, { by, what, reason }: ProposalVerdict, now
   if (!isWaiting(proposal, nowUnixMs))
     throw new Refusal("bad_state", `Proposal ${id} is ${shownOf(proposal, nowUnixMs).state}.`);
   const names = [by.name, ...by.also];
-  if (scope.caller !== undefined && names.includes(scope.caller))
+  if ([scope.caller, scope.user].some((each) => each !== undefined && names.includes(each)))
     throw new Refusal("denied", `Proposal ${id} is about ${by.name}; somebody else has to decide.`);
   if (from !== undefined && !names.some(matcher(from)))
     throw new Refusal("denied", `${by.name} may not decide proposal ${id}; ${from.join(", ")} may.`);

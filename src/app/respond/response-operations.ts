@@ -150,7 +150,15 @@ function checkedScope({ config }: ResponsePlace, { action, scope, next }: Order)
       throw new Refusal("bad_config", `Expected 1 to ${maxNameChars} characters for the ${name}.`);
     }
   }
-  const servers = [...Object.keys(config.servers), ...Object.keys(config.virtual_servers)];
+  const servers = Object.keys(config.servers);
+  const virtual = server === undefined ? undefined : config.virtual_servers[server];
+  if (virtual !== undefined) {
+    const members = virtual.servers.join(", ");
+    throw new Refusal(
+      "bad_config",
+      `"${server}" is a virtual server, and calls are judged where they go: name one of its servers: ${members}.`,
+    );
+  }
   if (server !== undefined && !servers.includes(server)) {
     throw new Refusal("bad_config", `There is no server "${server}" here; there are ${servers.join(", ")}.`);
   }

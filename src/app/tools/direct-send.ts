@@ -91,6 +91,7 @@ function callOf(request: Omit<HttpRequest, "path">, server: string, clock: Clock
     caller,
     delegation: "checked",
     clientSession: "",
+    sessionBeganUnixMs: 0,
     claims: "uncontradicted",
     opened: "checked",
     ...(body.length > 0 && { frame: readFrame(body) }),

@@ -105,6 +105,6 @@ export function isWaiting({ state, expiresUnixMs }: Proposal, nowUnixMs: number)
   return state === "waiting" && nowUnixMs < expiresUnixMs;
 }
 
-function whatOf({ playbook, scope: { caller, session, server, tool }, stages }: Proposal): string {
-  return JSON.stringify([playbook, caller, session, server, tool, stages]);
+function whatOf({ playbook, scope: { caller, user, session, server, tool }, stages }: Proposal): string {
+  return JSON.stringify([playbook, caller, user, session, server, tool, stages]);
 }

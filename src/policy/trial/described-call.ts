@@ -255,7 +255,7 @@ export function factsOf(call: DescribedCall, about: About): Facts {
     place: { address: call.address, networks: surroundings.networksOf(call.address) },
     now: call.at,
     time: { hour, minute, weekday },
-    session: { id: call.session },
+    session: { id: call.session, began: call.at },
     resource: { class: data?.name ?? "", shelf_life: data?.shelfLifeMs ?? 0 },
     quantum: { earliest: surroundings.quantumEarliestUnixMs },
     intent: { purpose: call.purpose },
