@@ -75,8 +75,8 @@ const parts = {
     args: test("test/acceptance/limits.test.ts"),
   },
   response: {
-    what: "one caller's tool quarantined under everybody's load: nothing else is refused or fails",
-    args: test("test/acceptance/response.test.ts"),
+    what: "one caller's tool quarantined under everybody's load: nothing else is refused or fails; incidents, as operators type",
+    args: test("test/acceptance/response.test.ts", "test/acceptance/incidents.test.ts"),
   },
   replay: {
     what: "100,000 recorded calls judged again by other rules, against a judge who knows them",
