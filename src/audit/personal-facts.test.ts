@@ -47,6 +47,7 @@ const personal: readonly EntryDraft[] = [
     subject: "repo:acme/alice",
     how: "join",
   }),
+  draft("response.act", client, { caller: client, user, because: `It asked for ${user}.` }),
   draft("identity.refuse", agent, { remote: "192.0.2.7:51234", reason: `${other} isn't known.` }),
   draft("identity.delegate", agent, { to: other, asked: "tools:*" }),
   draft("link.regressed", `${client} for ${user}, ${other}`, {

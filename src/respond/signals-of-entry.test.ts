@@ -108,7 +108,7 @@ describe("what an entry says", () => {
       entry(
         "link.regressed",
         { direction: "incoming", regressions: "group_lost:high" },
-        { principal: "oauth:x/client/c for oauth:x/user/u" },
+        { principal: "oauth:x/client/c for oauth:x/user/u, agent/b" },
       ),
       [["regression 0.9 hard proven", "caller,oauth:x/client/c user,oauth:x/user/u"]],
     ],

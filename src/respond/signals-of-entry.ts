@@ -195,12 +195,12 @@ function regressionSignals(entry: EntryDraft): readonly Signal[] {
   ];
 }
 
-/** Of links that came in a caller, `ID for USER` by its client; of those that went out a server, with its origin behind a space. */
+/** Of links that came in a caller, `ID for USER, OTHER` by its client; of those that went out a server, with its origin behind a space. */
 function peerOf(principal: string, direction: string | undefined): Scope {
   const [name = principal] = principal.split(" ", 1);
   if (direction === "outgoing") return { server: name };
-  const user = principal.startsWith(`${name} for `) ? [principal.slice(`${name} for `.length)] : [];
-  return whoseCall(name, user);
+  const others = principal.startsWith(`${name} for `) ? principal.slice(`${name} for `.length) : "";
+  return whoseCall(name, others.split(", "));
 }
 
 /** What is pinned isn't what is there; the other kinds are about a tool by itself. */
