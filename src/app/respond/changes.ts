@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import type { ResponseEvent, ResponseStore } from "../../host/store/state-responses.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { type ActionName, strictestFirst, whyNotAbout } from "../../respond/actions.ts";
-import { type Restriction, type Scope, type Stage, stageAt } from "../../respond/restriction.ts";
+import { checkRules, type Restriction, type Scope, type Stage, stageAt } from "../../respond/restriction.ts";
 
 /** A restriction that is asked for. */
 export type Asked = Pick<Restriction, "scope" | "stages" | "because" | "by" | "incident" | "cause">;
@@ -40,10 +40,11 @@ const mostOfAll = 10_000;
  */
 export function enact(
   store: ResponseStore,
-  asked: Asked,
+  order: Asked,
   nowUnixMs: number,
   all: readonly Restriction[] = store.restrictions(),
 ): Restriction {
+  const asked = compilable(order, nowUnixMs);
   for (const { kind } of asked.stages) {
     const why = whyNotAbout(kind, asked.scope);
     if (why !== undefined) throw new Refusal("bad_config", `${why[0]?.toUpperCase()}${why.slice(1)}.`);
@@ -56,6 +57,24 @@ export function enact(
   const event = before ? "response.renew" : "response.act";
   store.put(restriction, eventOf(event, restriction, nowUnixMs));
   return restriction;
+}
+
+/**
+ * INVARIANT: nothing is stored that can't be made a rule. What a caller sends as its session doesn't keep a playbook from
+ * acting: it is then of all its sessions.
+ * @throws Refusal that says why there is no such rule
+ */
+function compilable(asked: Asked, nowUnixMs: number): Asked {
+  const { session, ...scope } = asked.scope;
+  try {
+    checkRules(fresh(asked, nowUnixMs));
+    return asked;
+  } catch (error) {
+    if (session === undefined || asked.by.startsWith("operator:")) throw error;
+    const wider = { ...asked, scope };
+    checkRules(fresh(wider, nowUnixMs));
+    return wider;
+  }
 }
 
 function fresh(asked: Asked, nowUnixMs: number): Restriction {

@@ -161,6 +161,26 @@ function asked(kind: RestrictionKind, over: Partial<Asked> = {}): Asked {
   };
 }
 
+describe("a restriction that no rule can be made of", () => {
+  const tooLong = { kind: "limit", untilUnixMs: startMs + 1000, limit: { calls: 1, perMs: 60 * 86_400_000 } };
+
+  test("isn't stored: whoever asks for it is told", (t) => {
+    const { desk } = openDesk(t);
+    for (const order of [
+      asked("limit", { stages: [tooLong as Asked["stages"][number]] }),
+      asked("read_only", { scope: { caller, session: "s".repeat(5000) } }),
+    ])
+      assert.throws(() => desk.enact(order), Refusal);
+    assert.deepEqual(desk.restrictions(), []);
+  });
+
+  test("because of the session that an agent sends is of all its sessions", (t) => {
+    const { desk } = openDesk(t);
+    const scope = { caller, session: "s".repeat(5000) };
+    assert.deepEqual(desk.enact(asked("read_only", { scope, by: "playbook:test" })).scope, { caller });
+  });
+});
+
 describe("each action that lasts", () => {
   for (const kind of restrictionKinds) {
     test(`${kind} changes what is decided; lifted, the world is the very same, digest and all`, (t) => {
