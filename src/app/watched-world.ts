@@ -67,7 +67,9 @@ export function watchedWorld(
   let world = withRestraints(bare);
   const swap = (): void => void (world = withRestraints((bare = make())));
   const restrain = (): void => {
-    world = withRestraints(bare);
+    // INVARIANT: the kill switch works whatever becomes of the rest.
+    world = stoppedBy(world, kill.why());
+    attempt(() => void (world = withRestraints(bare)), log);
     telling ??= setImmediate(() => {
       telling = undefined;
       told();
@@ -101,6 +103,18 @@ export function watchedWorld(
       clearImmediate(telling);
     },
   };
+}
+
+function stoppedBy(world: World, why: string | undefined): World {
+  return why === undefined ? world : restrained(world, restraintsOf([], 0), why);
+}
+
+function attempt(swap: () => void, log: Log): void {
+  try {
+    swap();
+  } catch (error) {
+    log.error("world.unmade", { reason: error instanceof Error ? error.message : "unknown" });
+  }
 }
 
 function isPast(unixMs: number | undefined, nowUnixMs: number): boolean {

@@ -193,13 +193,22 @@ function scopeText({ caller, user, session, server, tool }: Scope): string {
   return JSON.stringify([caller, user, session, server, tool]);
 }
 
+/** It wasn't done after all: the next signal sets it off again. */
+export function undone({ playbook, steps, signal }: Plan, { runs }: PlanMemory): void {
+  runs.note(ownerOf(signal), runName(playbook.name, steps), { unixMs: 0, sinceUnixMs: 0, most: 1 });
+}
+
+function runName(playbook: string, steps: readonly PlannedStep[]): string {
+  return JSON.stringify([playbook, ...new Set(steps.map(({ scope }) => scopeText(scope)))]);
+}
+
 /** Notes that it runs, if it does. */
 function isCooling(
   { name, coolDownMs }: Playbook,
   { steps, signal }: Pick<Plan, "steps" | "signal">,
   { memory, nowUnixMs }: Planning,
 ): boolean {
-  const what = JSON.stringify([name, ...new Set(steps.map(({ scope }) => scopeText(scope)))]);
+  const what = runName(name, steps);
   const last = memory.runs.last(ownerOf(signal), what);
   if (last !== undefined && nowUnixMs - last < coolDownMs) return true;
   memory.runs.note(ownerOf(signal), what, { unixMs: nowUnixMs, sinceUnixMs: 0, most: 1 });

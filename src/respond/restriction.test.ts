@@ -65,6 +65,17 @@ function verdict(given: Restriction, asked: Asked, nowUnixMs = 0): string {
   return made.kind === "permit" ? "permit" : (made.rule ?? "default-deny");
 }
 
+test("a stored restriction that no rule can be made of denies, and the others count all the same", () => {
+  const limit = { calls: 1, perMs: 60 * 86_400_000 };
+  const broken = restriction(
+    { caller: "agent/a" },
+    { stages: [{ kind: "limit", untilUnixMs: 1000, limit }] },
+  );
+  const other = restriction({ caller: "agent/b" }, { id: "b1" });
+  assert.equal(restraintsOf([broken, other], 0).rules.length, 2);
+  assert.equal(verdict(broken, {}), verdict(restriction({ caller: "agent/a" }), {}));
+});
+
 describe("a restriction", () => {
   const both = { caller: "agent/a", server: "bank", tool: "pay" };
   const cases: readonly (readonly [string, Scope, Asked, boolean])[] = [

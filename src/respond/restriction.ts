@@ -103,7 +103,7 @@ export function restraintsOf(restrictions: readonly Restriction[], nowUnixMs: nu
   const ofAll = (...kinds: readonly RestrictionKind[]): readonly Current[] =>
     of(...kinds).filter(({ restriction: { scope } }) => scope.user === undefined);
   return {
-    rules: now.flatMap((each) => ruleOf(each) ?? []),
+    rules: now.flatMap((each) => ruleOrDeny(each) ?? []),
     linkRules: ofAll("cut", "revoke_identity").map(({ restriction }) => linkRuleOf(restriction)),
     suspended: new Set(ofAll("revoke_identity").flatMap(({ restriction: { scope } }) => scope.caller ?? [])),
     frozen: new Set(of("freeze_manifest").flatMap(({ restriction: { scope } }) => scope.server ?? [])),
@@ -138,6 +138,22 @@ interface Current {
 /** How the log and callers know that it wasn't an operator's rule. */
 function ruleNameOf({ id }: Pick<Restriction, "id">): string {
   return `response-${id}`;
+}
+
+/** @throws Refusal `bad_config` if one of its stages can't be made a rule */
+export function checkRules(restriction: Restriction): void {
+  for (const stage of restriction.stages) ruleOf({ restriction, stage });
+}
+
+/** INVARIANT: one that can't be made a rule denies without a condition, and the others are in force all the same. */
+function ruleOrDeny({ restriction, stage }: Current): Rule | undefined {
+  try {
+    return ruleOf({ restriction, stage });
+  } catch {
+    const { session: _, ...scope } = restriction.scope;
+    const { untilUnixMs } = stage;
+    return ruleOf({ restriction: { ...restriction, scope }, stage: { kind: "quarantine", untilUnixMs } });
+  }
 }
 
 /** INVARIANT: it names what it names and nothing else; a caller may have a name that reads as a pattern. */

@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import type { ResponseEvent, ResponseStore } from "../../host/store/state-responses.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { type ActionName, strictestFirst, whyNotAbout } from "../../respond/actions.ts";
-import { type Restriction, type Scope, type Stage, stageAt } from "../../respond/restriction.ts";
+import { checkRules, type Restriction, type Scope, type Stage, stageAt } from "../../respond/restriction.ts";
 
 /** A restriction that is asked for. */
 export type Asked = Pick<Restriction, "scope" | "stages" | "because" | "by" | "incident" | "cause">;
@@ -40,10 +40,11 @@ const mostOfAll = 10_000;
  */
 export function enact(
   store: ResponseStore,
-  asked: Asked,
+  order: Asked,
   nowUnixMs: number,
   all: readonly Restriction[] = store.restrictions(),
 ): Restriction {
+  const asked = compilable(order, nowUnixMs);
   for (const { kind } of asked.stages) {
     const why = whyNotAbout(kind, asked.scope);
     if (why !== undefined) throw new Refusal("bad_config", `${why[0]?.toUpperCase()}${why.slice(1)}.`);
@@ -52,10 +53,38 @@ export function enact(
   const before = known.find((each) => isSame(each, asked));
   if (before === undefined && isFull(known, asked)) return widened(store, asked, { known, nowUnixMs });
   const { passed: _, ...same } = before ?? fresh(asked, nowUnixMs);
-  const restriction: Restriction = { ...same, stages: asked.stages };
+  const restriction: Restriction = { ...same, stages: longest(asked.stages, before?.stages ?? []) };
   const event = before ? "response.renew" : "response.act";
   store.put(restriction, eventOf(event, restriction, nowUnixMs));
   return restriction;
+}
+
+/** INVARIANT: doing it again shortens nothing, neither what an operator made longer. */
+function longest(stages: readonly Stage[], before: readonly Stage[]): readonly Stage[] {
+  let latest = 0;
+  return stages.map((stage) => {
+    const known = before.findLast(({ kind }) => kind === stage.kind)?.untilUnixMs ?? 0;
+    latest = Math.max(latest, stage.untilUnixMs, known);
+    return { ...stage, untilUnixMs: latest };
+  });
+}
+
+/**
+ * INVARIANT: nothing is stored that can't be made a rule. What a caller sends as its session doesn't keep a playbook from
+ * acting: it is then of all its sessions.
+ * @throws Refusal that says why there is no such rule
+ */
+function compilable(asked: Asked, nowUnixMs: number): Asked {
+  const { session, ...scope } = asked.scope;
+  try {
+    checkRules(fresh(asked, nowUnixMs));
+    return asked;
+  } catch (error) {
+    if (session === undefined || asked.by.startsWith("operator:")) throw error;
+    const wider = { ...asked, scope };
+    checkRules(fresh(wider, nowUnixMs));
+    return wider;
+  }
 }
 
 function fresh(asked: Asked, nowUnixMs: number): Restriction {
@@ -67,9 +96,12 @@ function isFull(known: readonly Restriction[], { scope }: Asked): boolean {
   return own >= maxOfCaller || known.length >= maxInForce;
 }
 
-/** A client's users are told apart: what is about one of them is no part of what is about another. */
-function isOfOne({ scope }: Restriction, { caller, user }: Scope): boolean {
-  return scope.caller === caller && scope.user === user;
+/**
+ * A client's users are told apart: what is about one of them is no part of what is about another. What operators did by
+ * hand isn't folded either: a caller would get rid of it.
+ */
+function isOfOne({ scope, by }: Restriction, { caller, user }: Scope): boolean {
+  return scope.caller === caller && scope.user === user && !by.startsWith("operator:");
 }
 
 /** INVARIANT: nothing is dropped: what can't be told apart any more is done to the whole caller. */

@@ -2,7 +2,7 @@
  * The kill switch: while any of its sources is on, no call passes. Each source is withdrawn by itself; all of them stand in
  * the state database, so that they outlive the process, but the file, which is on while it is there.
  */
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, lstatSync, openSync, readSync, statSync } from "node:fs";
 
 import {
   type Kill,
@@ -126,8 +126,10 @@ function fileStanding(file: string, nowUnixMs: number): Kill | undefined {
     sinceUnixMs: nowUnixMs,
   });
   try {
-    if (statSync(file, { throwIfNoEntry: false }) === undefined) return undefined;
-  } catch {
+    lstatSync(file);
+  } catch (error) {
+    // What stands in the way of it (ENOTDIR, a loop) says nothing of the file.
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     return kill("nobody can tell whether the file is there");
   }
   return kill(firstLineOf(file) ?? "the file is there");

@@ -12,7 +12,7 @@ import type { FactValues } from "../../expr/condition.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { EntryDraft } from "../../model/entry.ts";
-import { plan, planMemory } from "../../respond/plan.ts";
+import { plan, planMemory, undone } from "../../respond/plan.ts";
 import type { Signal } from "../../respond/signal.ts";
 import { verdictSignals } from "../../respond/verdict-signals.ts";
 import { signalsOf } from "../../respond/signals-of-entry.ts";
@@ -61,7 +61,10 @@ export function openPlaybookDesk(
       nowUnixMs: clock.nowUnixMs(),
       ...(facts && { facts }),
     });
-    for (const each of planned) runPlaybook(each, { proposals, responses, observes, clock, log });
+    for (const each of planned) {
+      const isDone = runPlaybook(each, { proposals, responses, observes, clock, log });
+      if (!isDone) undone(each, memory);
+    }
     return planned.length > 0;
   };
   let waiting: EntryDraft[] = [];

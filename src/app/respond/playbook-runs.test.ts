@@ -16,7 +16,9 @@ import { statePaths } from "../state-folder.ts";
 import { runPlaybook } from "./playbook-runs.ts";
 import { decideProposal, listProposals } from "./proposal-operations.ts";
 import { proposalRoutes } from "./proposal-routes.ts";
-import { openResponseDesk } from "./response-desk.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import type { Restriction } from "../../respond/restriction.ts";
+import { type Asked, openResponseDesk } from "./response-desk.ts";
 
 const startMs = Date.UTC(2026, 10, 22);
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -38,7 +40,7 @@ async function scene(t: TestContext) {
     await responses.stop();
     proposals.close();
   });
-  const run = (steps: readonly object[], { caller = "agent/a", observes = false } = {}): void => {
+  const run = (steps: readonly object[], { caller = "agent/a", observes = false, full = "" } = {}): void => {
     const document = playbookSchema.parse({
       name: "test",
       because: "It was told to.",
@@ -51,8 +53,12 @@ async function scene(t: TestContext) {
     const signal = { kind: "risk.call", score: 0.9, isHard: false, evidence: "proven", about } as const;
     const signals = [{ ...signal, says: "", callId: "c1", atUnixMs: now }];
     const planning = { playbooks: [made.playbook], memory: planMemory(), nowUnixMs: now };
+    const enact = (asked: Asked): Restriction => {
+      if (asked.stages[0]?.kind === full) throw new Refusal("busy", "No more are taken.");
+      return responses.enact(asked);
+    };
     for (const each of plan(signals, planning))
-      runPlaybook(each, { proposals, responses, observes, clock, log: silent });
+      runPlaybook(each, { proposals, responses: { ...responses, enact }, observes, clock, log: silent });
   };
   /** What is in force, and what was told, since the last time. */
   const events = async (): Promise<readonly string[]> => {
@@ -96,29 +102,37 @@ for (const [failure, left, told] of [
   ["roll_back", [], ["act quarantine", "fail cut", "lift quarantine"]],
 ] as const)
   test(`a step that can't be done: ${failure}`, async (t) => {
-    const { run, events, inForce, clock, proposals } = await scene(t);
-    for (let index = 0; index < 20; index += 1)
-      proposals.add({
-        id: String(index),
-        playbook: `other-${index}`,
-        scope: { caller: "agent/a" },
-        stages: [{ action: "cut", forMs: 1000 }],
-        because: "It waits.",
-        cause: "c0",
-        askedUnixMs: clock.nowUnixMs(),
-        expiresUnixMs: clock.nowUnixMs() + 1000,
-        approvers: 1,
-        votes: [],
-        state: "waiting",
-      });
-    run([
+    const { run, events, inForce } = await scene(t);
+    const steps = [
       { do: "quarantine" },
-      { do: "cut", of: "caller", approval: {}, on_failure: failure },
+      { do: "cut", of: "caller", on_failure: failure },
       { do: "read_only", of: "session" },
-    ]);
+    ];
+    run(steps, { full: "cut" });
     assert.deepEqual(inForce(), left);
     assert.deepEqual(await events(), told);
   });
+
+test("that too much waits for people already rolls nothing back", async (t) => {
+  const { run, events, inForce, clock, proposals } = await scene(t);
+  for (let index = 0; index < 20; index += 1)
+    proposals.add({
+      id: String(index),
+      playbook: `other-${index}`,
+      scope: { caller: "agent/a" },
+      stages: [{ action: "cut", forMs: 1000 }],
+      because: "It waits.",
+      cause: "c0",
+      askedUnixMs: clock.nowUnixMs(),
+      expiresUnixMs: clock.nowUnixMs() + 1000,
+      approvers: 1,
+      votes: [],
+      state: "waiting",
+    });
+  run([{ do: "quarantine" }, { do: "cut", of: "caller", approval: {}, on_failure: "roll_back" }]);
+  assert.deepEqual(inForce(), ["quarantine"]);
+  assert.deepEqual(await events(), ["act quarantine", "fail cut"]);
+});
 
 test("what people have to approve isn't done before as many have as it takes, each once, and lasts from then on", async (t) => {
   const { run, events, inForce, place, clock } = await scene(t);

@@ -20,10 +20,11 @@ export interface Options {
   readonly log: Log;
 }
 
-/** What it does is in force when it returns. Never throws because of what can't be done. */
-export function runPlaybook(planned: Plan, options: Options): void {
+/** What it does is in force when it returns. Never throws because of what can't be done. @returns whether all was done */
+export function runPlaybook(planned: Plan, options: Options): boolean {
   const { playbook, steps } = planned;
   const done: string[] = [];
+  let isWhole = true;
   for (const each of steps) {
     const running = { planned, ...options };
     if (options.observes || playbook.mode === "dry_run") {
@@ -34,18 +35,22 @@ export function runPlaybook(planned: Plan, options: Options): void {
       if (each.step.approval === undefined) done.push(...carriedOut(each, running));
       else propose(each, running);
     } catch (error) {
+      isWhole = false;
       failed(each, error, running);
-      if (each.step.on_failure === "roll_back") rollBack(done, planned, options);
-      if (each.step.on_failure !== "continue") return;
+      // That too much waits for people is no failure of what was done: callers could bring it about.
+      const isAsked = each.step.approval !== undefined;
+      if (each.step.on_failure === "roll_back" && !isAsked) rollBack(done, planned, options);
+      if (each.step.on_failure !== "continue") return isWhole;
     }
   }
+  return isWhole;
 }
 
 interface Running extends Options {
   readonly planned: Plan;
 }
 
-/** @returns the id of what is new; none of what was only renewed, and of what doesn't last */
+/** @returns the id of what is new; none of what was only renewed, of what took others' place, and of what doesn't last */
 function carriedOut(
   { step, scope, because }: PlannedStep,
   { planned, responses, clock }: Running,
@@ -56,8 +61,9 @@ function carriedOut(
     return [];
   }
   const known = new Set(responses.restrictions().map(({ id }) => id));
-  const { id } = responses.enact({ ...asked, stages: stagesFrom(stagesOf(step), clock.nowUnixMs()) });
-  return known.has(id) ? [] : [id];
+  const made = responses.enact({ ...asked, stages: stagesFrom(stagesOf(step), clock.nowUnixMs()) });
+  const isAsAsked = JSON.stringify(made.scope) === JSON.stringify(scope);
+  return known.has(made.id) || !isAsAsked ? [] : [made.id];
 }
 
 function byOf({ playbook: { name } }: Plan): string {
@@ -102,7 +108,12 @@ function propose(
 function failed(each: PlannedStep, error: unknown, running: Running): void {
   const why = error instanceof Error ? error.message : "unknown";
   running.log.error("response.fail", { by: byOf(running.planned), action: each.step.do, reason: why });
-  tell("response.fail", each, running, { why: why.slice(0, 500) });
+  try {
+    tell("response.fail", each, running, { why: why.slice(0, 500) });
+  } catch (untold) {
+    // What keeps it from being done may keep it from being told, too; the log above has it.
+    running.log.error("response.untold", { reason: untold instanceof Error ? untold.message : "unknown" });
+  }
 }
 
 function rollBack(done: readonly string[], planned: Plan, { responses }: Options): void {

@@ -161,6 +161,26 @@ function asked(kind: RestrictionKind, over: Partial<Asked> = {}): Asked {
   };
 }
 
+describe("a restriction that no rule can be made of", () => {
+  const tooLong = { kind: "limit", untilUnixMs: startMs + 1000, limit: { calls: 1, perMs: 60 * 86_400_000 } };
+
+  test("isn't stored: whoever asks for it is told", (t) => {
+    const { desk } = openDesk(t);
+    for (const order of [
+      asked("limit", { stages: [tooLong as Asked["stages"][number]] }),
+      asked("read_only", { scope: { caller, session: "s".repeat(5000) } }),
+    ])
+      assert.throws(() => desk.enact(order), Refusal);
+    assert.deepEqual(desk.restrictions(), []);
+  });
+
+  test("because of the session that an agent sends is of all its sessions", (t) => {
+    const { desk } = openDesk(t);
+    const scope = { caller, session: "s".repeat(5000) };
+    assert.deepEqual(desk.enact(asked("read_only", { scope, by: "playbook:test" })).scope, { caller });
+  });
+});
+
 describe("each action that lasts", () => {
   for (const kind of restrictionKinds) {
     test(`${kind} changes what is decided; lifted, the world is the very same, digest and all`, (t) => {
@@ -242,19 +262,26 @@ test("the same done again lasts longer and isn't done twice", (t) => {
 test("one more than can be told apart becomes one of the whole caller, as strict and as long as the strictest, and nobody else's", (t) => {
   const { desk } = openDesk(t);
   const other = desk.enact(asked("read_only", { scope: { caller: "spiffe://acme.test/agent/b" } }));
+  const byHand = desk.enact(asked("quarantine", { scope: { caller, server: "shop" } }));
+  const by = "playbook:test";
   for (let i = 0; i < 50; i += 1) {
     const untilUnixMs = startMs + 1000 + i;
     desk.enact(
       asked("read_only", {
+        by,
         scope: { caller, server: "bank", tool: `t${i}` },
         stages: [{ kind: i === 7 ? "quarantine" : "read_only", untilUnixMs }],
       }),
     );
   }
-  assert.equal(desk.restrictions().length, 51);
-  desk.enact(asked("read_only", { scope: { caller, server: "bank", tool: "last" } }));
+  assert.equal(desk.restrictions().length, 52);
+  desk.enact(asked("read_only", { by, scope: { caller, server: "bank", tool: "last" } }));
+  assert.ok(
+    desk.restrictions().some(({ id }) => id === byHand.id),
+    "what an operator did stays",
+  );
   const shown = new Map(desk.restrictions().map(({ scope, stages }) => [scope.caller, [scope, stages[0]]]));
-  assert.equal(desk.restrictions().length, 2);
+  assert.equal(desk.restrictions().length, 3);
   assert.deepEqual(
     [shown.get(other.scope.caller), shown.get(caller)],
     [

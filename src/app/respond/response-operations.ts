@@ -146,8 +146,11 @@ function changed(
 function checkedScope({ config }: ResponsePlace, { action, scope, next }: Order): Scope {
   const { caller: given, server } = scope;
   for (const [name, value] of Object.entries(scope) as readonly (readonly [string, string])[]) {
-    if (value === "" || value.length > maxNameChars) {
-      throw new Refusal("bad_config", `Expected 1 to ${maxNameChars} characters for the ${name}.`);
+    if (value === "" || value.length > maxNameChars || !value.isWellFormed()) {
+      throw new Refusal(
+        "bad_config",
+        `Expected 1 to ${maxNameChars} characters of well-formed text for the ${name}.`,
+      );
     }
   }
   const servers = Object.keys(config.servers);
@@ -193,6 +196,7 @@ function checkPinned(action: ActionName, { servers }: Pick<Config, "servers">, n
 function checkTaken({ forMs, limit, next }: Order, action: RestrictionKind): void {
   for (const ms of [forMs, ...next.map((each) => each.forMs)]) checkTime(ms);
   checkTime(forMs + next.reduce((sum, each) => sum + each.forMs, 0));
+  if (limit !== undefined) checkPer(limit);
   if (next.length >= maxStages)
     throw new Refusal("bad_config", `At most ${maxStages} stages follow each other.`);
   const takesLimit = "takes" in actions[action];
@@ -213,6 +217,14 @@ function checkTime(ms: number): void {
     "bad_config",
     "Expected a time from 1s to 30d; what is to last longer belongs into a policy.",
   );
+}
+
+/** A history of calls goes no further back. */
+const longestPerMs = 31 * 86_400_000;
+
+function checkPer({ perMs }: Limit): void {
+  if (perMs >= shortestMs && perMs <= longestPerMs) return;
+  throw new Refusal("bad_config", "Expected a time from 1s to 31d in which so many calls may be made.");
 }
 
 function laterStages(first: Stage, next: Order["next"]): readonly Stage[] {

@@ -154,7 +154,8 @@ export class IncidentWatch {
     if (score < leastScore) return "leave";
     if (isHard) return "open";
     const threshold = budget.threshold(nowUnixMs);
-    if (score < threshold) return { signal, threshold, why: "score" };
+    // However many sessions somebody begins that do nothing: what is that odd is part of an incident at least.
+    if (score < threshold) return { signal, threshold, why: score >= neverUntold ? "budget" : "score" };
     if (isFull) return { signal, threshold, why: "room" };
     if (!budget.hasRoom(nowUnixMs)) return { signal, threshold, why: "budget" };
     budget.spend(nowUnixMs);
@@ -212,6 +213,9 @@ export class IncidentWatch {
     this.#past.set(principal, { ...before, calls: before.calls + 1, odd });
   }
 }
+
+/** One honest session in a thousand has it. */
+const neverUntold = 0.9;
 
 interface Past {
   readonly calls: number;
