@@ -75,8 +75,13 @@ const parts = {
     args: test("test/acceptance/limits.test.ts"),
   },
   response: {
-    what: "one caller's tool quarantined under everybody's load: nothing else is refused or fails; incidents, as operators type",
-    args: test("test/acceptance/response.test.ts", "test/acceptance/incidents.test.ts"),
+    what: "one caller's tool quarantined under everybody's load: nothing else is refused or fails; actions, kill switch and incidents as operators type them",
+    args: test(
+      "test/acceptance/response.test.ts",
+      "test/acceptance/responses.test.ts",
+      "test/acceptance/kill-switch.test.ts",
+      "test/acceptance/incidents.test.ts",
+    ),
   },
   replay: {
     what: "100,000 recorded calls judged again by other rules, against a judge who knows them",
