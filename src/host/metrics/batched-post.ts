@@ -90,6 +90,7 @@ function sender<Item>(
   const post = boundedFetch({
     dispatcher: () => agent,
     timeoutMs,
+    statusCounts: true,
     failed: ({ cause, why }) => new Refusal("upstream_failed", why, { facts: { cause } }),
   });
   const attempt = async (body: string): Promise<{ readonly why?: string; readonly again?: boolean }> => {
