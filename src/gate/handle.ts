@@ -63,10 +63,10 @@ export async function handle(received: Received, found: World, ports: Ports): Pr
   let mark: Mark | undefined;
   try {
     const entry = outcomeEntry(call, departure.ending, ports.clock.nowUnixMs());
-    ports.onlooker?.ended(call, entry);
     ports.history?.settle(call.id, endOf({ outcome: entry.outcome, answer: entry.facts["answer"] }));
     const { index } = await ports.journal.append(entry);
     mark = await markFor(call, { index, takes: departure.isResult === true }, ports);
+    ports.onlooker?.ended(call, entry);
   } catch (error) {
     departure = unrecorded(call, departure, error, ports);
   }
@@ -149,6 +149,8 @@ function unrecorded(
   ports: Ports,
 ): Departure {
   const instead = refused(call, error, ports);
-  ports.journal.owe(outcomeEntry(call, instead.ending, ports.clock.nowUnixMs()));
+  const entry = outcomeEntry(call, instead.ending, ports.clock.nowUnixMs());
+  ports.journal.owe(entry);
+  ports.onlooker?.ended(call, entry);
   return { ending: instead.ending, leave: departure.withhold ?? instead.leave };
 }

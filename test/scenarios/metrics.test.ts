@@ -1,11 +1,13 @@
 /** The metrics of a running gateway, as Prometheus fetches and reads them. */
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import test from "node:test";
 
 import { parseConfig } from "../../src/app/config.ts";
 import { metricTable } from "../../src/app/metrics/metric-table.ts";
+import { statePaths } from "../../src/app/state-folder.ts";
+import { openBundlePath } from "../../src/host/store/log-folder.ts";
 import {
   clientOf,
   enrol,
@@ -15,6 +17,8 @@ import {
   testGateway,
   toolCall,
 } from "../support/gateway.ts";
+import { draft } from "../support/log-fixture.ts";
+import { otlpCollector } from "../support/otlp-collector.ts";
 import { type Exposition, readExposition } from "../support/prometheus-text.ts";
 
 const denyDrop = `
@@ -97,6 +101,35 @@ test("a caller that invents names of tools, servers and methods can't blow up th
     calls.reduce((sum, { value }) => sum + value, 0),
     60,
   );
+});
+
+test("a call whose outcome can't be written isn't counted, or traced, as allowed", async (t) => {
+  const collector = await otlpCollector(t);
+  const server = await stubServer(t);
+  const gateway = await testGateway(
+    t,
+    `metrics: { listen: "127.0.0.1:0" }\ntraces: { url: "${collector.url}" }
+servers: { notes: { url: "${server.url}" } }\n${openPolicy}`,
+  );
+  const client = clientOf(t, gateway, await enrol(gateway));
+  await client.post("notes", { jsonrpc: "2.0", id: 1, method: "ping" });
+  const { journal } = gateway.audit;
+  const next = path.join(statePaths(gateway.config.state).log, openBundlePath(1));
+  await symlink("/dev/full", next);
+  // The decision is the last that has room.
+  while (journal.size() < 255) await journal.append(draft(journal.size()));
+  assert.equal((await client.post("notes", toolCall("read"))).status, 503);
+  assert.equal(server.seen.length, 2);
+  const { samples } = await fetched(gateway.metrics);
+  assert.deepEqual(
+    samples
+      .filter(({ name, labels }) => name === "latticegate_calls_total" && labels["method"] === "tools/call")
+      .map(({ labels, value }) => [labels["tool"], labels["verdict"], value]),
+    [["other", "error", 1]],
+  );
+  await assert.rejects(gateway.stop(), "the log can't be brought to its end");
+  const span = collector.spans.find(({ kind, name }) => kind === 2 && name === "tools/call read");
+  assert.deepEqual([span?.attributes["latticegate.verdict"], span?.status.code], ["error", 2]);
 });
 
 test("tools that an unpinned server answers are named up to a bound, and the series of a metric have one, too", async (t) => {

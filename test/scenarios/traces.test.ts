@@ -241,6 +241,8 @@ test("what is signed for another end, or has no place for a trace, is sent as it
     call(`,"params":{"_meta":{"dev.latticegate/sig":{}}}`),
     call(`,"params":{"_meta":[]}`),
     call(""),
+    // As many members as a reader takes.
+    call(`,"params":{"name":"add","arguments":[${"0,".repeat(99_993)}0]}`),
   ];
   for (const each of untouched) assert.equal(traces.departing(each, context), each);
   assert.equal(traces.departing(untouched[0] ?? call(""), undefined), untouched[0]);
@@ -268,6 +270,15 @@ test("a collector that is busy is asked again; one that refuses has the batch dr
   other.add(1);
   await other.stop();
   assert.deepEqual([refusing.headers.length, other.counts()], [1, { sent: 0, dropped: 1 }]);
+});
+
+test("a collector that never answers doesn't hold up the end, and what it didn't take is dropped", async (t) => {
+  const silent = await stubServer(t, () => undefined);
+  const url = `${silent.url}/v1/traces`;
+  const post = batchedPost({ ...options, url, timeoutMs: 3_600_000, stopWithinMs: 20 });
+  post.add(1);
+  await post.stop();
+  assert.deepEqual(post.counts(), { sent: 0, dropped: 1 });
 });
 
 test("what a collector is too slow for is dropped and counted, and nobody waits", async (t) => {

@@ -114,3 +114,18 @@ export async function syslogReceiver(
   atEnd(t, close);
   return { port: (server.address() as AddressInfo).port, messages, close };
 }
+
+/** Passes bytes on both ways, but ends the connection of who began it in the other's place, once that one ended it. */
+export async function forgingRelay(t: Cleanup, port: number): Promise<number> {
+  const relay = net.createServer({ allowHalfOpen: true }, (near) => {
+    const far = net.connect(port, "127.0.0.1").on("error", () => undefined);
+    near.on("error", () => undefined).on("close", () => far.destroy());
+    near.on("data", (chunk: Buffer) => far.write(chunk)).on("end", () => near.end());
+    far.on("data", (chunk: Buffer) => {
+      if (!near.readableEnded && near.writable) near.write(chunk);
+    });
+  });
+  await once(relay.listen(0, "127.0.0.1"), "listening");
+  atEnd(t, () => void relay.close());
+  return (relay.address() as AddressInfo).port;
+}

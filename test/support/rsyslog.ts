@@ -31,11 +31,11 @@ export function whyNoRsyslog(): string | undefined {
 }
 
 function whyNoTls(): string | undefined {
-  const driver = "/usr/lib/x86_64-linux-gnu/rsyslog/lmnsd_gtls.so";
+  const driver = "/usr/lib/x86_64-linux-gnu/rsyslog/lmnsd_ossl.so";
   const other = driver.replace("x86_64", "aarch64");
   // What is asked for isn't a program, so the package's own name finds none.
-  if (!existsSync(driver) && !existsSync(other)) installed("rsyslog-gnutls", "rsyslog-gnutls");
-  return existsSync(driver) || existsSync(other) ? undefined : "rsyslog-gnutls can't be installed";
+  if (!existsSync(driver) && !existsSync(other)) installed("rsyslog-openssl", "rsyslog-openssl");
+  return existsSync(driver) || existsSync(other) ? undefined : "rsyslog-openssl can't be installed";
 }
 
 export async function rsyslog(t: Cleanup): Promise<Rsyslog> {
@@ -53,13 +53,13 @@ export async function rsyslog(t: Cleanup): Promise<Rsyslog> {
   const config = write(
     "rsyslog.conf",
     `global(
-      workDirectory="${folder}" maxMessageSize="64k" defaultNetstreamDriver="gtls"
+      workDirectory="${folder}" maxMessageSize="64k" defaultNetstreamDriver="ossl"
       defaultNetstreamDriverCAFile="${write("ca.pem", authority.certificate)}"
       defaultNetstreamDriverCertFile="${write("cert.pem", server.certificate)}"
       defaultNetstreamDriverKeyFile="${write("key.pem", server.key)}"
     )
     main_queue(queue.type="Direct")
-    module(load="imtcp" streamDriver.name="gtls" streamDriver.mode="1" streamDriver.authMode="x509/certvalid")
+    module(load="imtcp" streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="x509/certvalid")
     input(type="imtcp" address="127.0.0.1" port="${port}")
     template(name="bare" type="string" string="%msg:::drop-last-lf%\\n")
     action(type="omfile" file="${file}" template="bare")

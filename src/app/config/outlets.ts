@@ -75,6 +75,12 @@ const syslog = z
       .boolean()
       .default(false)
       .describe("Send it to other machines over TCP without TLS: anybody on the way may read and change it."),
+    danger_unproven_end: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Take events for read when the receiver ends the TCP connection without a close_notify of TLS, as rsyslog does with its gtls driver: anybody on the way can forge that.",
+      ),
     plain: z.boolean().default(false).describe("Send it over TCP without TLS to a receiver on this machine."),
     events: picked(usualGroups),
     ...common,

@@ -4,8 +4,9 @@ import { batchedPost } from "../../host/metrics/batched-post.ts";
 import { freshSpanId, freshTraceId } from "../../host/metrics/trace-ids.ts";
 import { gatewayIdOf } from "../../identity/spiffe-id.ts";
 import type { Log } from "../../kernel/log.ts";
+import { Refusal } from "../../kernel/refusal.ts";
 import { signatureKey } from "../../integrity/envelope.ts";
-import { readFrame, type RequestFrame } from "../../wire/frame.ts";
+import { type Frame, readFrame, type RequestFrame } from "../../wire/frame.ts";
 import { edited } from "../../wire/json-edit.ts";
 import { parentEdit, traceParentOf } from "../../wire/trace-context.ts";
 import type { Config } from "../config.ts";
@@ -71,14 +72,28 @@ function contextOf(call: Received & Partial<Read>, sample: number): SpanContext 
   };
 }
 
-/** INVARIANT: what is signed for the other end stays as it is; of the rest each byte does but those of the parent. */
+/**
+ * INVARIANT: what is signed for the other end stays as it is, and so does what would be more than a reader takes; of the
+ * rest each byte does but those of the parent.
+ */
 function withParent(call: Journaled, { traceId, forwardId }: SpanContext): Journaled {
   const { frame, signature } = call;
   if (frame?.kind !== "request" || signature?.end === "between" || isSigned(frame)) return call;
   const edit = parentEdit(frame, { traceId, parentId: forwardId, flags: "01" });
   if (edit === undefined) return call;
   const body = edited(frame.bytes, [edit]);
-  return { ...call, body, frame: readFrame(body) };
+  const changed = readIfSmall(body);
+  return changed === undefined ? call : { ...call, body, frame: changed };
+}
+
+/** It was read before, so that it has members without number is all that can be wrong with it now. */
+function readIfSmall(body: Uint8Array): Frame | undefined {
+  try {
+    return readFrame(body);
+  } catch (error) {
+    if (error instanceof Refusal) return undefined;
+    throw error;
+  }
 }
 
 function isSigned({ params }: RequestFrame): boolean {

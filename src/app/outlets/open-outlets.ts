@@ -8,6 +8,7 @@ import { openOutletStore, type OutletRow } from "../../host/store/state-outlets.
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Config } from "../config.ts";
+import type { OutletConfig } from "../config/outlets.ts";
 import { statePaths } from "../state-folder.ts";
 import { asWritten, type LogNames } from "../subject-names.ts";
 import { version } from "../version.ts";
@@ -55,8 +56,7 @@ export async function openOutlets(
       log.warn("outlet.log_shorter", { outlet: name, entries: size });
       store.change(name, { cursor: size });
     }
-    if (outlet.type === "syslog" && (outlet.plain || outlet.danger_plain))
-      log.warn("outlet.plain", { outlet: name, reason: "anybody on the way may read and change it" });
+    tellDangers(name, outlet, log);
     const { named } = outlet.callers === "names" ? names : asWritten;
     const picked = new Set(outlet.events);
     const dead = deadLetters(paths.deadLetters, name);
@@ -73,4 +73,15 @@ export async function openOutlets(
       store.close();
     },
   };
+}
+
+function tellDangers(name: string, outlet: OutletConfig, log: Log): void {
+  if (outlet.type !== "syslog") return;
+  if (outlet.plain || outlet.danger_plain)
+    log.warn("outlet.plain", { outlet: name, reason: "anybody on the way may read and change it" });
+  if (outlet.danger_unproven_end)
+    log.warn("outlet.unproven_end", {
+      outlet: name,
+      reason: "anybody on the way may have it taken for told",
+    });
 }

@@ -10,7 +10,7 @@ import { ocsfEvent } from "../../respond/events/ocsf.ts";
 import type { Teller, Told } from "../../respond/events/told.ts";
 import { outsideAuthority } from "../../../test/support/certificates.ts";
 import { appendMany, draft, origin } from "../../../test/support/log-fixture.ts";
-import { outletScene, syslogReceiver, teller } from "../../../test/support/outlets.ts";
+import { forgingRelay, outletScene, syslogReceiver, teller } from "../../../test/support/outlets.ts";
 
 const hourMs = 3_600_000;
 
@@ -202,6 +202,37 @@ test("syslog over TLS: who closes the connection instead of reading is never tak
   await untilIdle(syslogSink({ host: "127.0.0.1", port, tls: secure, teller, format: json }), () => false);
   const { cursor, lastError } = store.of("siem") ?? {};
   assert.deepEqual([cursor, lastError], [0, "it ended the connection before all was read"]);
+});
+
+test("syslog over TLS: the end of TCP that somebody on the way forges isn't taken for the receiver's", async (t) => {
+  const { journal, store, untilIdle } = await outletScene(t);
+  await appendMany(journal, 0, 3);
+  const authority = outsideAuthority("Acme SIEM");
+  const { certificate: cert, key } = authority.issue("siem");
+  const receiver = await syslogReceiver(t, { cert, key });
+  const port = await forgingRelay(t, receiver.port);
+  const options = { host: "127.0.0.1", port, tls: { ca: authority.certificate }, teller, format: json };
+  await untilIdle(syslogSink(options), () => false);
+  const { cursor, lastError } = store.of("siem") ?? {};
+  assert.equal(cursor, 0);
+  assert.match(lastError ?? "", /without a word under TLS \(close_notify\)/);
+  await untilIdle(syslogSink({ ...options, unprovenEnd: true }));
+  assert.equal(store.of("siem")?.cursor, 3, "unless an operator wants it so");
+});
+
+test("syslog over TLS: a receiver that goes on talking gets no more time by it", async (t) => {
+  const { journal, store, untilIdle } = await outletScene(t);
+  await appendMany(journal, 0, 3);
+  const authority = outsideAuthority("Acme SIEM");
+  const { certificate: cert, key } = authority.issue("siem");
+  const { port } = await syslogReceiver(t, { cert, key, allowHalfOpen: true }, undefined, (socket) => {
+    const talking = setInterval(() => socket.write("."), 10);
+    socket.on("close", () => clearInterval(talking));
+  });
+  const secure = { ca: authority.certificate };
+  const options = { host: "127.0.0.1", port, tls: secure, teller, format: json, timeoutMs: 500 };
+  await untilIdle(syslogSink(options), () => false);
+  assert.equal(store.of("siem")?.lastError, "it didn't go on in time");
 });
 
 test("syslog over TCP on this machine counts by the same end, and has no link to tell of", async (t) => {

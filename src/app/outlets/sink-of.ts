@@ -36,10 +36,11 @@ export function sinkOf(outlet: OutletConfig, parts: SinkParts): Sink {
   const { teller, clock } = parts;
   const secure = tlsOf(outlet, parts);
   if (outlet.type === "syslog") {
-    const { plain, danger_plain: isDangerous, address, format } = outlet;
+    const { plain, danger_plain: isDangerous, danger_unproven_end: unprovenEnd, address, format } = outlet;
     return syslogSink({
       ...hostAndPort(address),
       ...(!plain && !isDangerous && { tls: secure }),
+      unprovenEnd,
       teller,
       format: lines[format],
     });

@@ -28,15 +28,17 @@ interface Options<Item> {
   readonly log: Log;
   readonly everyMs?: number;
   readonly pausesMs?: readonly number[];
+  /** For one answer. */
+  readonly timeoutMs?: number;
+  /** For all that is left. */
+  readonly stopWithinMs?: number;
 }
 
 const maxWaiting = 4096;
 const batchSize = 256;
-const timeoutMs = 10_000;
-const stopWithinMs = 5000;
 
 export function batchedPost<Item>(options: Options<Item>): BatchedPost<Item> {
-  const { everyMs = 2000 } = options;
+  const { everyMs = 2000, stopWithinMs = 2000 } = options;
   const agent = new Agent();
   const over = new AbortController();
   const waiting: Item[] = [];
@@ -64,26 +66,31 @@ export function batchedPost<Item>(options: Options<Item>): BatchedPost<Item> {
     counts: () => counts,
     stop: async () => {
       clearInterval(timer);
-      const late = setTimeout(() => over.abort(), stopWithinMs).unref();
+      // What is under way ends with the agent.
+      const end = (): Promise<void> => {
+        over.abort();
+        return agent.destroy();
+      };
+      const late = setTimeout(() => void end(), stopWithinMs).unref();
       await flush();
       await flush(); // What came while the last batch was under way.
       clearTimeout(late);
       counts.dropped += waiting.length;
-      over.abort();
-      await agent.destroy();
+      await end();
     },
   };
 }
 
 /** @returns of one batch: why it can't be sent; undefined once it is. INVARIANT: the function never rejects. */
 function sender<Item>(
-  { url, headers, bodyOf, pausesMs = [1000, 5000] }: Options<Item>,
+  { url, headers, bodyOf, pausesMs = [1000, 5000], timeoutMs = 10_000 }: Options<Item>,
   agent: Agent,
   over: AbortSignal,
 ): (batch: readonly Item[]) => Promise<string | undefined> {
   const post = boundedFetch({
     dispatcher: () => agent,
     timeoutMs,
+    statusCounts: true,
     failed: ({ cause, why }) => new Refusal("upstream_failed", why, { facts: { cause } }),
   });
   const attempt = async (body: string): Promise<{ readonly why?: string; readonly again?: boolean }> => {

@@ -158,16 +158,23 @@ class BoundedMetric {
   }
 
   #bounded(labels: Series): Held {
+    // No key of a series has more ends of line than labels, so what isn't shown as it is never finds one.
+    return (
+      this.#series.get(this.#keyOf(labels)) ?? this.#shown(this.#named((name) => shown(labels[name] ?? "")))
+    );
+  }
+
+  #shown(labels: Series): Held {
     const key = this.#keyOf(labels);
     const known = this.#series.get(key);
     if (known !== undefined) return known;
     if (this.#series.size >= this.#maxSeries) return this.#folded(labels);
-    const held = { labels: this.#named((name) => shown(labels[name] ?? "")), pending: 0 };
+    const held = { labels, pending: 0 };
     this.#series.set(key, held);
     return held;
   }
 
-  /** As many at most as there are values of the labels that are kept. */
+  /** @param labels as shown. As many at most as there are values of the labels that are kept. */
   #folded(labels: Series): Held {
     this.folded += 1;
     const { keeps = [] } = this.#spec;

@@ -1,9 +1,10 @@
 /** Where Prometheus fetches the metrics: one page, read only, for this machine or for who holds the token. */
 import http from "node:http";
+import type net from "node:net";
 
 import type { Log } from "../../kernel/log.ts";
 import { Refusal, refusalRow } from "../../kernel/refusal.ts";
-import { listen } from "../net/listen.ts";
+import { hostAndPort, listen } from "../net/listen.ts";
 import { checkLoopbackRequest, isSameSecret } from "../net/loopback.ts";
 import { textFormat } from "./bounded-metrics.ts";
 
@@ -24,21 +25,38 @@ export async function metricsHttp(
   options: Options,
 ): Promise<{ readonly address: string; readonly close: () => void }> {
   const { log } = options;
+  const own = hostAndPort(options.address).host;
   const page = shared(options.text);
   const server = http.createServer({ requestTimeout: 10_000, maxHeaderSize: 8192 }, (request, response) => {
+    links.used(request.socket);
     request.resume();
-    answer(request, options, page).then(
+    answer(request, { ...options, own }, page).then(
       (text) => send(response, 200, { "content-type": textFormat }, request.method === "HEAD" ? "" : text),
       (error: unknown) => refuse(response, error, log),
     );
   });
-  server.maxConnections = maxConnections;
+  const links = fewLinks();
+  server.on("connection", links.used);
   const address = await listen(server, options.address);
   return {
     address,
     close: () => {
       server.close();
       server.closeAllConnections();
+    },
+  };
+}
+
+/** INVARIANT: who connects is never kept out by others: one more than there may be ends the one that has been silent longest. */
+function fewLinks(): { readonly used: (socket: net.Socket) => void } {
+  const bySilence = new Set<net.Socket>();
+  return {
+    used: (socket) => {
+      if (!bySilence.delete(socket)) socket.once("close", () => bySilence.delete(socket));
+      bySilence.add(socket);
+      if (bySilence.size <= maxConnections) return;
+      const [silent] = bySilence;
+      silent?.destroy();
     },
   };
 }
@@ -51,10 +69,10 @@ function shared(text: () => Promise<string>): () => Promise<string> {
 
 async function answer(
   request: http.IncomingMessage,
-  { token }: Options,
+  { token, own }: Options & { readonly own: string },
   page: () => Promise<string>,
 ): Promise<string> {
-  if (token === undefined) checkLoopbackRequest(request);
+  if (token === undefined) checkLoopbackRequest(request, own);
   else if (!isSameSecret(/^Bearer (.+)$/i.exec(request.headers.authorization ?? "")?.[1], token)) {
     throw new Refusal("no_identity", "The metrics are for who holds their token.");
   }

@@ -8,11 +8,13 @@ const loopbackHosts: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[
 
 /**
  * DNS rebinding: a page of another site can make a browser connect here, but not with our Host and Origin.
+ * @param own the address that is served, if it may be asked for by itself
  * @throws Refusal `bad_origin`
  */
-export function checkLoopbackRequest(request: http.IncomingMessage): void {
+export function checkLoopbackRequest(request: http.IncomingMessage, own?: string): void {
   const { host, origin } = request.headers;
-  if (host === undefined || !loopbackHosts.has(host.replace(/:\d+$/, "").toLowerCase())) {
+  const asked = host?.replace(/:\d+$/, "").toLowerCase();
+  if (asked === undefined || (asked !== own && !loopbackHosts.has(asked))) {
     throw new Refusal("bad_origin", "This address serves localhost only; the Host header names another.");
   }
   if (origin !== undefined && !isLoopbackOrigin(origin)) {

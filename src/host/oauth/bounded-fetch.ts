@@ -10,6 +10,8 @@ export interface BoundedFetchOptions {
   readonly timeoutMs: number;
   /** Longest answer; room for any metadata, key set or token by default. */
   readonly maxBytes?: number;
+  /** A success counts by its status, with no body where that is too long, too late or breaks off. */
+  readonly statusCounts?: boolean;
   /** What is to be said when there is no answer. */
   readonly failed: (failure: FetchFailure) => Refusal;
 }
@@ -38,7 +40,7 @@ export type BoundedFetch = (url: string, init?: FetchInit) => Promise<Response>;
 const maxAnswerBytes = 256 * 1024;
 
 export function boundedFetch(options: BoundedFetchOptions): BoundedFetch {
-  const { dispatcher, timeoutMs, maxBytes = maxAnswerBytes, failed } = options;
+  const { dispatcher, timeoutMs, maxBytes = maxAnswerBytes, statusCounts = false, failed } = options;
   return async (text, { method = "GET", headers = {}, body } = {}) => {
     const url = new URL(text);
     if (!isSecureUrl(text)) throw failed({ url, cause: "not_https", why: "It isn't asked without TLS." });
@@ -55,7 +57,8 @@ export function boundedFetch(options: BoundedFetchOptions): BoundedFetch {
         answer.body.on("error", () => undefined).destroy();
         throw failed({ url, cause: "redirect", why: "It answered with a redirect, which isn't followed." });
       }
-      const bytes = await bounded(answer.body, maxBytes);
+      const read = statusCounts && isSuccess(answer.statusCode) ? boundedOrNothing : bounded;
+      const bytes = await read(answer.body, maxBytes);
       if (bytes === undefined) throw failed({ url, cause: "too_large", why: "Its answer is too long." });
       return responseOf(answer, bytes);
     } catch (error) {
@@ -90,6 +93,10 @@ function isRedirect(status: number): boolean {
   return status >= 300 && status < 400 && status !== notModified;
 }
 
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
+}
+
 /** @returns undefined for what is longer than is taken */
 async function bounded(body: AsyncIterable<Buffer>, maxBytes: number): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
@@ -100,6 +107,15 @@ async function bounded(body: AsyncIterable<Buffer>, maxBytes: number): Promise<B
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+async function boundedOrNothing(body: AsyncIterable<Buffer>, maxBytes: number): Promise<Buffer> {
+  const nothing = Buffer.alloc(0);
+  try {
+    return (await bounded(body, maxBytes)) ?? nothing;
+  } catch {
+    return nothing;
+  }
 }
 
 function responseOf(answer: Dispatcher.ResponseData, bytes: Buffer): Response {

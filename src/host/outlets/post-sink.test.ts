@@ -115,3 +115,15 @@ test("who never answers is given up, and what is said of it names no address", a
   const { taken, failed } = await sink.send(events, goOn);
   assert.deepEqual([taken, failed], [0, "timeout: It didn't answer in time."]);
 });
+
+for (const [what, more] of [
+  ["is too long", "x".repeat(300_000)],
+  ["never ends", "x"],
+] as const)
+  test(`an answer of success whose body ${what} takes the event, once`, async (t) => {
+    const { sink, posted } = await scene(t, (response) => void response.writeHead(200).write(more), {
+      timeoutMs: 300,
+    });
+    assert.deepEqual(await sink.send(events.slice(0, 1), goOn), { taken: 1, dead: [] });
+    assert.equal(posted.length, 1);
+  });

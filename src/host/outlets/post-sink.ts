@@ -47,6 +47,8 @@ export function postSink(options: PostOptions): Sink {
   const send = boundedFetch({
     dispatcher: () => agent,
     timeoutMs,
+    // What was taken isn't to be sent again for what is said about it.
+    statusCounts: true,
     failed: ({ cause, why }) => new Refusal("upstream_failed", why, { facts: { cause } }),
   });
   const post = async (events: readonly Told[]): Promise<Verdict> => {

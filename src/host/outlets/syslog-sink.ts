@@ -1,7 +1,7 @@
 /**
  * Syslog over TLS (RFC 5425), or over plain TCP with the same framing. The protocol acknowledges nothing, so each batch
  * travels on a connection of its own: it counts as taken once we closed it and the other end, which by then has read all
- * of it, closed it too (RFC 5425 §4.4).
+ * of it, closed it too (RFC 5425 §4.4), and said so under TLS.
  */
 import net from "node:net";
 import tls from "node:tls";
@@ -10,6 +10,7 @@ import { onAbort } from "../on-abort.ts";
 import { syslogFrame } from "../../respond/events/syslog.ts";
 import type { Teller, Told } from "../../respond/events/told.ts";
 import { type OutletTls, negotiatedLink, outletTlsOptions } from "./outlet-tls.ts";
+import { provenTls } from "./proven-end.ts";
 import type { Sink, SinkLink } from "./sink.ts";
 
 export interface SyslogOptions {
@@ -22,6 +23,8 @@ export interface SyslogOptions {
   readonly format: (told: Told, teller: Teller) => string;
   /** For each step: to connect, to be taken by the network, to be closed. */
   readonly timeoutMs?: number;
+  /** Whether the end of the TCP connection counts like one that TLS proves. */
+  readonly unprovenEnd?: boolean;
 }
 
 const batch = 500;
@@ -63,35 +66,62 @@ function carried(
     let isRead = false;
     let error: Error | undefined;
     let waiting: NodeJS.Timeout | undefined;
-    const socket = open(options, () => {
+    // INVARIANT: what the other end sends gives it no more time.
+    const wait = (ms: number, then: () => void): void => {
+      clearTimeout(waiting);
+      waiting = setTimeout(then, ms);
+    };
+    const late = (): void => void socket.destroy(new Error("it didn't go on in time"));
+    const { socket, isEndProven } = open(options, () => {
       if (socket instanceof tls.TLSSocket) on.onLink(negotiatedLink(socket));
-      socket.write(bytes, () => {
-        waiting = setTimeout(() => {
-          isOurEnd = true;
-          socket.end();
-        }, settleMs);
-      });
+      write(0);
     });
+    const write = (from: number): void => {
+      wait(options.timeoutMs, late);
+      const to = from + stepBytes;
+      socket.write(bytes.subarray(from, to), () => (to < bytes.length ? write(to) : wait(settleMs, end)));
+    };
+    const end = (): void => {
+      isOurEnd = true;
+      wait(options.timeoutMs, late);
+      socket.end();
+    };
     const stopListening = onAbort(on.signal, () => socket.destroy());
-    socket.setTimeout(options.timeoutMs, () => socket.destroy(new Error("it didn't go on in time")));
+    wait(options.timeoutMs, late);
     // Whatever it says; nothing is expected. Its end is what counts.
     socket.resume();
-    socket.on("end", () => (isRead = isOurEnd));
+    socket.on("end", () => {
+      isRead = isOurEnd;
+      if (!isOurEnd) socket.destroy();
+    });
     socket.on("error", (cause: Error) => (error ??= cause));
     socket.on("close", () => {
       clearTimeout(waiting);
       stopListening();
       if (error !== undefined) resolve(whyOf(error));
-      else resolve(isRead ? undefined : "it ended the connection before all was read");
+      else if (!isRead) resolve("it ended the connection before all was read");
+      else resolve(isEndProven() || options.unprovenEnd === true ? undefined : unproven);
     });
   });
 }
 
-function open({ host, port, tls: secure }: SyslogOptions, connected: () => void): net.Socket {
-  if (secure === undefined) return net.connect({ host, port, allowHalfOpen: true }, connected);
+/** Sent at once; each such step has the time of one. */
+const stepBytes = 64 * 1024;
+
+const unproven =
+  "it ended the connection without a word under TLS (close_notify), so nothing proves that it has read all: see danger_unproven_end";
+
+interface Opened {
+  readonly socket: net.Socket;
+  readonly isEndProven: () => boolean;
+}
+
+function open({ host, port, tls: secure }: SyslogOptions, connected: () => void): Opened {
+  const raw = { host, port, allowHalfOpen: true };
+  // Without TLS nothing is proven, and the config says so.
+  if (secure === undefined) return { socket: net.connect(raw, connected), isEndProven: () => true };
   const name = net.isIP(host) === 0 ? { servername: host } : {};
-  // The other end's close is what is waited for, so ours doesn't come with it.
-  return tls.connect({ ...outletTlsOptions(secure), host, port, ...name }, connected);
+  return provenTls(net.connect(raw), { ...outletTlsOptions(secure), host, ...name }, connected);
 }
 
 /** Node's codes and sentences name addresses of the operator's own, nothing else. */

@@ -12,8 +12,14 @@ const signs: Readonly<Record<Severity, string>> = {
 };
 /** A block takes 3,000 characters. */
 const maxUnits = 2500;
+/** Of `text`, which some take 2,000 characters of. */
+const maxTextUnits = 1900;
 
-/** INVARIANT: no text of others is read as markup: it names nobody, links nowhere, and calls no channel. */
+/**
+ * INVARIANT: no text of others is read as markup: it names nobody, links nowhere, and calls no channel. Slack shows the
+ * blocks, which are plain text; those that take the same and show `text` read Markdown in it, so there it is code in
+ * which no backtick, address or name of anybody is whole.
+ */
 export function chatMessage(told: Told, { origin }: Teller): object {
   const { says, severity, server, agentic } = summaryOf(told);
   const said = short(revealed(says.replaceAll("\n", " ")));
@@ -27,7 +33,7 @@ export function chatMessage(told: Told, { origin }: Teller): object {
   ];
   const text = (of: string): object => ({ type: "plain_text", text: of, emoji: false });
   return {
-    text: escaped(`${signs[severity]} ${said}`),
+    text: `${signs[severity]} \`${short(inert(said), maxTextUnits)}\``,
     unfurl_links: false,
     unfurl_media: false,
     blocks: [
@@ -37,10 +43,18 @@ export function chatMessage(told: Told, { origin }: Teller): object {
   };
 }
 
-function short(text: string): string {
-  return text.length <= maxUnits ? text : `${text.slice(0, maxUnits)}…`;
+function short(text: string, units = maxUnits): string {
+  return text.length <= units ? text : `${text.slice(0, units).toWellFormed()}…`;
 }
 
-function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+/** As analysts defang addresses; `@` and backticks by signs that look like them; Slack's three characters as it asks. */
+function inert(text: string): string {
+  return text
+    .replaceAll("`", "ˋ")
+    .replaceAll("@", "＠")
+    .replaceAll("://", "[:]//")
+    .replaceAll(/\bwww\./gi, "www[.]")
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;");
 }

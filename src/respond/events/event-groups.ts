@@ -1,4 +1,5 @@
 /** Which events an operator picks by one word, and which are picked where nobody says anything: none that come by the call. */
+import { rowOf } from "../../kernel/row-of.ts";
 import type { EntryDraft, EntryEvent } from "../../model/entry.ts";
 import type { Signal } from "../signal.ts";
 import { incidentScore } from "../signal-kinds.ts";
@@ -84,7 +85,7 @@ const groupOf: Readonly<Record<EntryEvent, EventGroup>> = {
 
 /** What is seen in it; what is no event of ours has none. */
 export function signalsIn(told: Told): readonly Signal[] {
-  return told.event in groupOf ? signalsOf(told as Told & EntryDraft) : [];
+  return Object.hasOwn(groupOf, told.event) ? signalsOf(told as Told & EntryDraft) : [];
 }
 
 /** Whether it is picked; a word about the telling itself always is. */
@@ -92,7 +93,7 @@ export function isPicked(told: Told, picked: ReadonlySet<EventGroup>): boolean {
   const { event, outcome } = told;
   if (event.startsWith("outlet.")) return true;
   // What another writer registered is known to nobody here: it goes with all that happens.
-  const group = (groupOf as Readonly<Record<string, EventGroup | undefined>>)[event] ?? "outcomes";
+  const group = rowOf<EventGroup>(groupOf, event) ?? "outcomes";
   if (picked.has(group)) return true;
   const isDenied = group === "decisions" && outcome !== "allowed";
   if (isDenied && picked.has("denials")) return true;

@@ -226,6 +226,30 @@ test("chat: no text in an event names people, links or calls a channel", () => {
   assert.equal(message.blocks[0]?.text?.type, "plain_text");
 });
 
+test("chat: those that read Markdown see code in it, with no link, no picture and nobody's name", () => {
+  const title =
+    "a ` [click](https://evil.test) ![](http://evil.test/a.png) @everyone <@1> www.evil.test ~all` ``";
+  const { text } = chatMessage(told({ event: "incident.open", facts: { title } }), teller) as {
+    text: string;
+  };
+  assert.match(text, /^\S+ `[^`]+`$/u);
+  assert.doesNotMatch(text, /@|:\/\/|www\.|[<>]/);
+  const long = chatMessage(told({ event: "incident.open", facts: { title: "<`".repeat(5000) } }), teller);
+  assert.match((long as { text: string }).text, /^\S+ `[^`]{1900}…`$/u);
+});
+
+test("an event of another writer named like what every object has is told in each format", () => {
+  for (const name of ["constructor", "toString", "__proto__", "hasOwnProperty", "valueOf"])
+    for (const event of [name, `${name}.x`]) {
+      const odd = told({ event, facts: {} });
+      assert.equal(checked(odd).class_uid, 0);
+      assert.equal(isPicked(odd, new Set(["outcomes"])), true);
+      assert.equal((plainEvent(odd, teller) as { severity: string }).severity, "informational");
+      for (const write of [cefLine, chatMessage]) write(odd, teller);
+      otlpLogs([odd], teller, atUnixMs);
+    }
+});
+
 test("what the log keeps of arguments and answers for itself is told to nobody", () => {
   const facts = { features: '{"args.to":"~x"}', request_hmac: "h", answer_hmac: "h", rule: "readers" };
   const { facts: kept } = toldEntry("o", 1, {

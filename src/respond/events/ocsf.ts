@@ -2,6 +2,7 @@
  * Events in the Open Cybersecurity Schema Framework 1.5: findings as 2004, incidents as 2005, responses as 7001, decisions
  * as 6003, identities as 3004, the gateway's life as 6002 (docs/formats/events.md).
  */
+import { rowOf } from "../../kernel/row-of.ts";
 import { isFinding } from "./event-groups.ts";
 import { actorOf, addressOf, apiOf, controlOf, findingInfo, productOf, resourcesOf } from "./ocsf-objects.ts";
 import { type Severity, type Summary, summaryOf } from "./summary.ts";
@@ -67,7 +68,7 @@ function mappingOf(told: Told): Mapping {
   if (event.startsWith("response.")) return remediation;
   if (isFinding(told) || findingEvents.has(event)) return finding;
   const [area = ""] = event.split(".", 1);
-  return areas[area] ?? baseEvent;
+  return rowOf(areas, area) ?? baseEvent;
 }
 
 const findingEvents: ReadonlySet<string> = new Set([
@@ -105,7 +106,7 @@ const incidentActivities: Readonly<Record<string, readonly [number, string]>> = 
 
 function incident(told: Told, { says, score, tags, kinds }: Summary): Classed {
   const { facts, event } = told;
-  const [activityId, activityName] = incidentActivities[event] ?? [99, "Suppress"];
+  const [activityId, activityName] = rowOf(incidentActivities, event) ?? [99, "Suppress"];
   const status = { 1: [1, "New"], 2: [2, "In Progress"], 3: [5, "Closed"] }[activityId] ?? [99, "Suppressed"];
   const uid = facts["incident"] ?? told.callId;
   return {
@@ -164,7 +165,7 @@ const remediationStatus: Readonly<Record<string, readonly [number, string]>> = {
 function remediation(told: Told, { says }: Summary): Classed {
   const { event, facts } = told;
   const [activityId, activityName] = remediationOf(event, facts["action"] ?? "");
-  const [statusId, status] = remediationStatus[event] ?? [1, "Success"];
+  const [statusId, status] = rowOf(remediationStatus, event) ?? [1, "Success"];
   return {
     categoryUid: 7,
     classUid: 7001,
@@ -224,7 +225,7 @@ const entityActivities: Readonly<Record<string, readonly [number, string]>> = {
 };
 
 function entity(told: Told, { says }: Summary): Classed {
-  const [activityId, activityName] = entityActivities[told.event] ?? [99, "Refuse"];
+  const [activityId, activityName] = rowOf(entityActivities, told.event) ?? [99, "Refuse"];
   const isDone = told.outcome === "allowed";
   return {
     categoryUid: 3,
@@ -251,7 +252,7 @@ const lifecycleActivities: Readonly<Record<string, readonly [number, string]>> =
 };
 
 function lifecycle(told: Told, _summary: Summary, teller: Teller): Classed {
-  const [activityId, activityName] = lifecycleActivities[told.event] ?? [8, "Update"];
+  const [activityId, activityName] = rowOf(lifecycleActivities, told.event) ?? [8, "Update"];
   const isDone = told.outcome === "allowed";
   return {
     categoryUid: 6,

@@ -1,4 +1,5 @@
 /** What every format says of an event: one sentence, how grave it is, and the agentic fields that CoSAI asks for. */
+import { rowOf } from "../../kernel/row-of.ts";
 import { tagsOf } from "../signal-kinds.ts";
 import { isFinding, signalsIn } from "./event-groups.ts";
 import type { Told } from "./told.ts";
@@ -70,7 +71,7 @@ function severityOf(told: Told, score: number | undefined): Severity {
   const { event, outcome } = told;
   const isRated = event.startsWith("incident.") || isFinding(told) || event.endsWith(".finding");
   if (isRated && score !== undefined) return rated(score);
-  const known = fixed[event];
+  const known = rowOf(fixed, event);
   if (known !== undefined) return known;
   return outcome === "denied" || outcome === "error" ? "low" : "informational";
 }
