@@ -15,7 +15,7 @@ export const floors = [
   ["model"],
   ["crypto", "wire", "merkle", "expr"],
   ["identity", "policy", "integrity", "audit", "inspect", "detect", "virtual", "bridge"],
-  ["respond"],
+  ["respond", "inventory"],
   ["gate"],
   ["host"],
   ["control"],
