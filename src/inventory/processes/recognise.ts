@@ -154,6 +154,8 @@ function moduleOf(args: readonly string[]): readonly string[] {
 /** Of a path, the end that says what it is; of a package, all. */
 function lastPart(arg: string): string {
   const isPath = /^(?:[/~.]|[A-Za-z]:[\\/])/.test(arg);
+  const installed = arg.split(/[\\/]node_modules[\\/]/).at(-1) ?? arg;
+  if (installed !== arg) return installed;
   return isPath ? arg.split(/[\\/]/).slice(-3).join("/") : arg;
 }
 
