@@ -1,7 +1,8 @@
 /** A machine as people leave it: clients' configurations in a home and in projects, and servers that run. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
 
@@ -79,9 +80,8 @@ const configurations = {
 } as const;
 
 function home(t: TestContext): string {
-  const folder = path.join("/tmp", `scan-${process.pid}-${Date.now()}`);
-  mkdirSync(folder, { mode: 0o700 });
-  atEnd(t, async () => (await import("node:fs/promises")).rm(folder, { recursive: true }));
+  const folder = mkdtempSync(path.join(tmpdir(), "scan-"));
+  atEnd(t, () => rmSync(folder, { recursive: true }));
   for (const [file, content] of Object.entries(configurations)) {
     mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
     const text = typeof content === "string" ? content : JSON.stringify(content, null, 2);
@@ -205,3 +205,18 @@ test(
     assert.ok(!JSON.stringify(servers).includes("hidden-in-arguments"));
   },
 );
+
+test("a project that Claude Code's own file names is looked at without being asked for", async (t) => {
+  const top = home(t);
+  const project = path.join(top, "elsewhere");
+  mkdirSync(project);
+  writeFileSync(path.join(project, ".mcp.json"), `{"mcpServers":{"here":{"command":"here-mcp"}}}`);
+  writeFileSync(
+    path.join(top, ".claude.json"),
+    JSON.stringify({ projects: { [project]: {}, "/gone": {}, x: {} } }),
+  );
+  const found = await lookedAt(top);
+  const files = clientsAmong(found).map(({ file }) => path.relative(top, file));
+  assert.equal(files.filter((file) => file === "elsewhere/.mcp.json").length, 1);
+  assert.ok(!JSON.stringify(found).includes("/gone"));
+});

@@ -5,7 +5,7 @@ import { projectFiles, type FoundFile, userFiles } from "../../host/scan/config-
 import { readBounded } from "../../host/scan/read-bounded.ts";
 import type { Platform } from "../../inventory/clients/client-kinds.ts";
 import type { ClientEntry, ClientSighting } from "../../inventory/clients/client-sighting.ts";
-import { readClientConfig } from "../../inventory/clients/read-client-config.ts";
+import { type ClientConfig, readClientConfig } from "../../inventory/clients/read-client-config.ts";
 import { plainUrl, withoutSecrets } from "../../inventory/clients/secrets.ts";
 import type { ServerSighting, Sighting } from "../../inventory/sighting.ts";
 
@@ -25,49 +25,67 @@ export interface ClientSearch {
 const maxBytes = 32 * 1024 * 1024;
 
 export async function* searchClients(search: ClientSearch): AsyncGenerator<Sighting> {
-  const seen = new Set<string>();
-  for await (const found of filesOf(search)) {
-    if ("because" in found) {
-      yield { kind: "problem", problem: found };
-      continue;
-    }
-    const file = path.resolve(found.file);
-    if (seen.has(file)) continue;
-    search.signal.throwIfAborted();
-    for await (const sighting of readFile({ ...found, file }, search)) {
-      // A file that isn't there may be there under another client's name.
-      seen.add(file);
-      yield sighting;
-    }
+  const readings = new Readings(search);
+  for (const file of await userFiles(search)) yield* readings.of(file);
+  const tops = search.projects.map((folder) => path.resolve(folder));
+  for await (const found of projectFiles(tops, search.signal)) yield* readings.of(found);
+  // Folders that a client's own file names; it keeps those that are gone.
+  const known = readings.projects.filter((folder) => path.isAbsolute(folder));
+  for await (const found of projectFiles(known, search.signal, { depth: 0, folders: known.length })) {
+    if (!("because" in found)) yield* readings.of(found);
   }
 }
 
-async function* filesOf(search: ClientSearch): AsyncGenerator<FoundFile> {
-  yield* await userFiles(search);
-  const tops = search.projects.map((folder) => path.resolve(folder));
-  yield* projectFiles(tops, search.signal);
+/** Each file once, though it may be found in several ways. */
+class Readings {
+  readonly projects: string[] = [];
+  readonly #seen = new Set<string>();
+  readonly #search: ClientSearch;
+
+  constructor(search: ClientSearch) {
+    this.#search = search;
+  }
+
+  async *of(found: FoundFile): AsyncGenerator<Sighting> {
+    if ("because" in found) {
+      yield { kind: "problem", problem: found };
+      return;
+    }
+    this.#search.signal.throwIfAborted();
+    const file = path.resolve(found.file);
+    if (this.#seen.has(file)) return;
+    const read = await readBounded(file, maxBytes);
+    if (read.kind === "absent") return;
+    this.#seen.add(file);
+    if (read.kind === "unreadable" || read.isCut) {
+      const because = read.kind === "unreadable" ? read.because : `it is larger than ${maxBytes} bytes`;
+      yield { kind: "problem", problem: { at: file, because } };
+      return;
+    }
+    const config = readClientConfig(read.text, found.kind);
+    this.projects.push(...config.projects);
+    yield* sightingsOf({ ...found, file }, { ...config, readers: read.readers }, this.#search);
+  }
 }
 
 type ConfigFile = Exclude<FoundFile, { readonly because: string }>;
+type Read = ClientConfig & { readonly readers: "owner" | "group" | "everybody" };
 
-async function* readFile({ kind, file, home }: ConfigFile, search: ClientSearch): AsyncGenerator<Sighting> {
-  const read = await readBounded(file, maxBytes);
-  if (read.kind === "absent") return;
-  if (read.kind === "unreadable" || read.isCut) {
-    const because = read.kind === "unreadable" ? read.because : `it is larger than ${maxBytes} bytes`;
-    yield { kind: "problem", problem: { at: file, because } };
-    return;
-  }
-  const { entries, secrets, faults } = readClientConfig(read.text, kind);
+function* sightingsOf(
+  { kind, file, home }: ConfigFile,
+  read: Read,
+  { homes }: ClientSearch,
+): Generator<Sighting> {
+  const { entries, secrets, faults, readers } = read;
   for (const because of faults) yield { kind: "problem", problem: { at: file, because } };
   if (entries.length === 0 && secrets.length === 0) return;
   const client: ClientSighting = {
     client: kind.id,
     file,
-    ...(home !== undefined && search.homes.length > 1 ? { user: path.basename(home) } : {}),
+    ...(home !== undefined && homes.length > 1 ? { user: path.basename(home) } : {}),
     entries,
     secrets,
-    ...(secrets.length > 0 && read.readers !== "owner" ? { readableBy: read.readers } : {}),
+    ...(secrets.length > 0 && readers !== "owner" ? { readableBy: readers } : {}),
   };
   yield { kind: "client", client };
   for (const entry of entries) yield* serversOf(client, entry);
