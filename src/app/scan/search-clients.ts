@@ -1,4 +1,7 @@
-/** The clients of this machine and of folders of projects: what their configurations reach. Reads files, and starts nothing. */
+/**
+ * The clients of this machine and of folders of projects: what their configurations reach. Reads files, and starts
+ * nothing; servers on the network are asked only where that is wanted.
+ */
 import path from "node:path";
 
 import { projectFiles, type FoundFile, userFiles } from "../../host/scan/config-files.ts";
@@ -8,6 +11,7 @@ import type { ClientEntry, ClientSighting } from "../../inventory/clients/client
 import { type ClientConfig, readClientConfig } from "../../inventory/clients/read-client-config.ts";
 import { plainUrl, withoutSecrets } from "../../inventory/clients/secrets.ts";
 import type { ServerSighting, Sighting } from "../../inventory/sighting.ts";
+import { type Asking, inTurns, seenAt } from "./asking.ts";
 
 export interface ClientSearch {
   readonly platform: Platform;
@@ -18,6 +22,8 @@ export interface ClientSearch {
   readonly homes: readonly string[];
   /** Folders below which projects are looked for. */
   readonly projects: readonly string[];
+  /** Without it, no server is asked. */
+  readonly asking?: Asking;
   readonly signal: AbortSignal;
 }
 
@@ -25,6 +31,29 @@ export interface ClientSearch {
 const maxBytes = 32 * 1024 * 1024;
 
 export async function* searchClients(search: ClientSearch): AsyncGenerator<Sighting> {
+  const { asking, signal } = search;
+  const named = new Map<string, ServerSighting>();
+  for await (const sighting of configured(search)) {
+    yield sighting;
+    if (sighting.kind === "server" && sighting.server.place.kind === "http")
+      named.set(sighting.server.place.url, sighting.server);
+  }
+  if (asking === undefined) return;
+  const work = async (server: ServerSighting): Promise<readonly Sighting[]> => await asked(server, asking);
+  for await (const found of inTurns([...named.values()], work, signal)) yield* found;
+}
+
+/** The same server once more, with what it says of itself. */
+async function asked(server: ServerSighting, asking: Asking): Promise<readonly Sighting[]> {
+  const { place } = server;
+  if (place.kind !== "http" || place.url.includes("<secret>")) return [];
+  const { answered, posture, problem } = await seenAt(place.url, asking);
+  if (problem !== undefined) return [{ kind: "problem", problem }];
+  const more = posture === undefined ? {} : { posture };
+  return [{ kind: "server", server: { ...server, ...answered, place, ...more } }];
+}
+
+async function* configured(search: ClientSearch): AsyncGenerator<Sighting> {
   const readings = new Readings(search);
   for (const file of await userFiles(search)) yield* readings.of(file);
   const tops = search.projects.map((folder) => path.resolve(folder));
