@@ -7,7 +7,7 @@ import path from "node:path";
 import { projectFiles, type FoundFile, userFiles } from "../../host/scan/config-files.ts";
 import { readBounded } from "../../host/scan/read-bounded.ts";
 import type { Platform } from "../../inventory/clients/client-kinds.ts";
-import type { ClientEntry, ClientSighting } from "../../inventory/clients/client-sighting.ts";
+import type { ClientEntry, ClientSighting, Reached } from "../../inventory/clients/client-sighting.ts";
 import { type ClientConfig, readClientConfig } from "../../inventory/clients/read-client-config.ts";
 import { plainUrl, withoutSecrets } from "../../inventory/clients/secrets.ts";
 import type { ServerSighting, Sighting } from "../../inventory/sighting.ts";
@@ -112,12 +112,19 @@ function* sightingsOf(
     client: kind.id,
     file,
     ...(home !== undefined && homes.length > 1 ? { user: path.basename(home) } : {}),
-    entries,
+    entries: entries.map((entry) => ({ ...entry, reaches: shown(entry.reaches) })),
     secrets,
     ...(secrets.length > 0 && readers !== "owner" ? { readableBy: readers } : {}),
   };
   yield { kind: "client", client };
-  for (const entry of entries) yield* serversOf(client, entry);
+  for (const entry of client.entries) yield* serversOf(client, entry);
+}
+
+/** From here on no secret goes anywhere. */
+function shown(reached: Reached): Reached {
+  if (reached.kind === "stdio") return { ...reached, command: withoutSecrets(reached.command) };
+  if (reached.kind === "http") return { ...reached, url: withoutSecrets([reached.url])[0] ?? "" };
+  return reached;
 }
 
 function serversOf(client: ClientSighting, entry: ClientEntry): readonly Sighting[] {
@@ -137,7 +144,7 @@ function serversOf(client: ClientSighting, entry: ClientEntry): readonly Sightin
     return [server({ place: { kind: "http", url }, evidence, ...spoken })];
   }
   const { command, environment } = reaches;
-  const place = { kind: "stdio", command: withoutSecrets(command), environment } as const;
+  const place = { kind: "stdio", command, environment } as const;
   const local = server({ place, evidence, spoken: "stdio", authentication: { kind: "local-user" } });
   const behind = urlBehind(command);
   return behind === undefined ? [local] : [local, server({ place: { kind: "http", url: behind }, evidence })];

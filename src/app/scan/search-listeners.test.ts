@@ -27,7 +27,7 @@ async function found(
   ownPid = 0,
 ): Promise<readonly Sighting[]> {
   const processes = [
-    { pid: 7, parent: 1, command: ["node", "server.js", "--token=abcdef"] },
+    { pid: 7, parent: 1, command: ["node", "server.js", "--token=<secret>"] },
     { pid: 8, parent: 1, command: ["latticegate", "up"] },
   ];
   const own = processes.find(({ pid }) => pid === ownPid);

@@ -1,5 +1,5 @@
 /** Ports that something on this machine listens on: which of them speak MCP. Each is asked as a stranger would ask it. */
-import { plainUrl, withoutSecrets } from "../../inventory/clients/secrets.ts";
+import { plainUrl } from "../../inventory/clients/secrets.ts";
 import type { Recognised } from "../../inventory/processes/recognise.ts";
 import type { Listener, RunningProcess } from "../../inventory/processes/running-process.ts";
 import type { Evidence, Sighting } from "../../inventory/sighting.ts";
@@ -7,6 +7,7 @@ import { type Asking, inTurns } from "./asking.ts";
 
 export interface ListenerSearch {
   readonly listeners: readonly Listener[];
+  /** With `<secret>` in their command lines for what looks like one. */
   readonly processes: readonly RunningProcess[];
   readonly recognised: readonly Recognised[];
   readonly asking: Asking;
@@ -74,8 +75,7 @@ async function sightingsOf(listener: Listener, search: ListenerSearch): Promise<
 
 function evidenceOf({ host, port, pid }: Listener, { processes }: ListenerSearch): Evidence {
   const process = processes.find((one) => one.pid === pid);
-  const program =
-    process === undefined ? undefined : withoutSecrets(process.command).join(" ").slice(0, 1024);
+  const program = process === undefined ? undefined : process.command.join(" ").slice(0, 1024);
   return {
     by: "listener",
     host,

@@ -2,6 +2,7 @@
  * What runs on this machine and speaks MCP, by its command line and, if asked for, at the ports it listens on. Looks at
  * processes, and starts and ends none.
  */
+import type { Machine } from "../../host/scan/linux-processes.ts";
 import { thisMachine } from "../../host/scan/this-machine.ts";
 import type { ClientSighting } from "../../inventory/clients/client-sighting.ts";
 import { withoutSecrets } from "../../inventory/clients/secrets.ts";
@@ -19,7 +20,7 @@ export interface ProcessSearch {
 }
 
 export async function* searchProcesses({ clients, asking, signal }: ProcessSearch): AsyncGenerator<Sighting> {
-  const machine = await thisMachine(signal);
+  const machine = shown(await thisMachine(signal));
   for (const because of machine.problems)
     yield { kind: "problem", problem: { at: "processes of this machine", because } };
   const known = clients.flatMap(({ entries }) =>
@@ -36,6 +37,12 @@ export async function* searchProcesses({ clients, asking, signal }: ProcessSearc
   if (asking !== undefined) yield* searchListeners({ ...machine, recognised, asking, signal });
 }
 
+/** Command lines without their secrets, as clients' sightings have them: from here on none goes anywhere. */
+function shown(machine: Machine): Machine {
+  const processes = machine.processes.map((one) => ({ ...one, command: withoutSecrets(one.command) }));
+  return { ...machine, processes };
+}
+
 type RecognisedServer = Extract<Recognised, { readonly kind: "server" }>;
 
 interface Configured {
@@ -47,11 +54,11 @@ function serverOf(one: RecognisedServer, known: readonly Configured[]): ServerSi
   const { pid, user, command } = one.process;
   const environment = known.find((entry) => entry.command === one.command)?.environment ?? [];
   return {
-    place: { kind: "stdio", command: withoutSecrets(one.command), environment },
+    place: { kind: "stdio", command: one.command, environment },
     evidence: {
       by: "process",
       pid,
-      program: withoutSecrets(command).join(" ").slice(0, 1024),
+      program: command.join(" ").slice(0, 1024),
       ...(user === undefined ? {} : { user }),
       ...(one.startedBy === undefined ? {} : { startedBy: one.startedBy }),
     },

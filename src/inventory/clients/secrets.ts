@@ -30,7 +30,9 @@ export function plainUrl(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
   if (url.protocol !== "http:" && url.protocol !== "https:") return undefined;
+  // What was taken out before is still out.
   const path = url.pathname
+    .replaceAll(encodeURI(hidden), hidden)
     .split("/")
     .map((part) => (isRandom(part) || secretForms(part).length > 0 ? hidden : part))
     .join("/");
