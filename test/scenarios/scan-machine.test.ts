@@ -24,6 +24,7 @@ const secrets = {
   zed: "zed-password-4711",
   codex: "sk_codex_0123456789abcdef",
   cursor: "cursor-query-55aa",
+  argument: "argument-of-a-command-42",
 };
 
 const configurations = {
@@ -31,7 +32,7 @@ const configurations = {
     mcpServers: {
       everything: {
         command: process.execPath,
-        args: [everything, "stdio"],
+        args: [everything, "stdio", "--token", secrets.argument],
         env: { GITHUB_PAT: secrets.desktop },
       },
     },
@@ -136,7 +137,7 @@ test("clients' configurations give each server they name, and each secret that s
       ["https://maps.example/mcp", "streamable-http"],
       ["https://mcp.linear.example/sse", undefined],
       ["https://mcp.sentry.example/mcp", "streamable-http"],
-      [`stdio:${process.execPath} ${everything} stdio`, "stdio"],
+      [`stdio:${process.execPath} ${everything} stdio --token <secret>`, "stdio"],
       ["stdio:/usr/local/bin/pg-mcp --password <secret>", "stdio"],
       ["stdio:npx -y mcp-remote https://mcp.linear.example/sse?api_key=<secret>", "stdio"],
       ["stdio:uvx mcp-server-postgres", "stdio"],
@@ -146,6 +147,7 @@ test("clients' configurations give each server they name, and each secret that s
   assert.deepEqual(
     clients.flatMap(({ client, secrets: seen }) => seen.map(({ at }) => `${client} ${at}`)),
     [
+      "claude-desktop mcpServers.everything.args.3",
       "claude-desktop mcpServers.everything.env.GITHUB_PAT",
       "claude-code mcpServers.sentry.headers.Authorization",
       "cursor mcpServers.linear.args.2",
@@ -165,7 +167,7 @@ test("clients' configurations give each server they name, and each secret that s
     problems.map(({ at }) => path.relative(top, at)),
     ["work/shop/.vscode/mcp.json"],
   );
-  const shown = JSON.stringify({ servers, problems, seen: clients.map((client) => client.secrets) });
+  const shown = JSON.stringify(found);
   for (const secret of Object.values(secrets)) assert.ok(!shown.includes(secret), secret);
 });
 
@@ -184,7 +186,7 @@ test(
   { skip: process.platform !== "linux" && "its pipes are seen on Linux alone" },
   async (t) => {
     const clients = clientsAmong(await lookedAt(home(t)));
-    const configured = start(t, [everything, "stdio"]);
+    const configured = start(t, [everything, "stdio", "--token", secrets.argument]);
     const shadow = start(t, [filesystem, "/tmp", "--token=hidden-in-arguments"]);
     await Promise.all([isUp(configured), isUp(shadow)]);
     const own = [configured.pid, shadow.pid];
@@ -194,7 +196,11 @@ test(
     assert.deepEqual(
       servers.map(({ place }) => place),
       [
-        { kind: "stdio", command: [process.execPath, everything, "stdio"], environment: ["GITHUB_PAT"] },
+        {
+          kind: "stdio",
+          command: [process.execPath, everything, "stdio", "--token", "<secret>"],
+          environment: ["GITHUB_PAT"],
+        },
         {
           kind: "stdio",
           command: [process.execPath, filesystem, "/tmp", "--token=<secret>"],

@@ -1,0 +1,86 @@
+/** Ports that something on this machine listens on: which of them speak MCP. Each is asked as a stranger would ask it. */
+import { plainUrl } from "../../inventory/clients/secrets.ts";
+import type { Recognised } from "../../inventory/processes/recognise.ts";
+import type { Listener, RunningProcess } from "../../inventory/processes/running-process.ts";
+import type { Evidence, Sighting } from "../../inventory/sighting.ts";
+import { type Asking, inTurns } from "./asking.ts";
+
+export interface ListenerSearch {
+  readonly listeners: readonly Listener[];
+  /** With `<secret>` in their command lines for what looks like one. */
+  readonly processes: readonly RunningProcess[];
+  readonly recognised: readonly Recognised[];
+  readonly asking: Asking;
+  readonly signal: AbortSignal;
+}
+
+/** Services that speak something else there, and write a line in their log for each stranger who doesn't. */
+const others = new Set([
+  22, 25, 53, 110, 111, 139, 143, 389, 445, 465, 587, 631, 636, 993, 995, 1433, 1521, 2049, 3306, 3389, 5432,
+  5900, 6379, 9042, 11211, 27017,
+]);
+const maxListeners = 512;
+/** Where MCP is served, by custom: the specification names no path. */
+const paths = ["/mcp", "/sse", "/"];
+
+export async function* searchListeners(search: ListenerSearch): AsyncGenerator<Sighting> {
+  const all = reachable(search.listeners).filter(({ port }) => !others.has(port));
+  if (all.length > maxListeners) {
+    const because = `more than ${maxListeners} are open; the rest wasn't asked`;
+    yield { kind: "problem", problem: { at: "listening ports of this machine", because } };
+  }
+  const work = async (listener: Listener): Promise<readonly Sighting[]> =>
+    await sightingsOf(listener, search);
+  for await (const found of inTurns(all.slice(0, maxListeners), work, search.signal)) yield* found;
+}
+
+/** Each port once, at an address that leads to it from here. */
+function reachable(listeners: readonly Listener[]): readonly Listener[] {
+  const found = new Map<string, Listener>();
+  for (const listener of listeners) {
+    const host = listener.host === "0.0.0.0" ? "127.0.0.1" : listener.host === "::" ? "::1" : listener.host;
+    const isTwin = host === "::1" && found.has(`127.0.0.1 ${listener.port}`);
+    if (!isTwin) found.set(`${host} ${listener.port}`, { ...listener, host });
+  }
+  return [...found.values()];
+}
+
+async function sightingsOf(listener: Listener, search: ListenerSearch): Promise<readonly Sighting[]> {
+  const { host, port, pid } = listener;
+  const evidence = evidenceOf(listener, search);
+  try {
+    const posture = await search.asking.probe(host, port);
+    const answers = posture.link.kind === "tls" ? "tls" : "http";
+    const isOwn = search.recognised.some((one) => one.kind === "latticegate" && one.process.pid === pid);
+    if (isOwn) {
+      const endpoint = { host, port, answers, isLatticegate: true, evidence, posture } as const;
+      return [{ kind: "endpoint", endpoint }];
+    }
+    for (const path of paths) {
+      const url = plainUrl(
+        `${answers === "tls" ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}${path}`,
+      );
+      const answered = url === undefined ? undefined : await search.asking.ask(url);
+      if (answered !== undefined) return [{ kind: "server", server: { ...answered, evidence, posture } }];
+    }
+    return answers === "tls"
+      ? [{ kind: "endpoint", endpoint: { host, port, answers, evidence, posture } }]
+      : [];
+  } catch (error) {
+    search.signal.throwIfAborted();
+    const because = error instanceof Error ? error.message.slice(0, 256) : "it couldn't be asked";
+    return [{ kind: "problem", problem: { at: `${host}:${port}`, because } }];
+  }
+}
+
+function evidenceOf({ host, port, pid }: Listener, { processes }: ListenerSearch): Evidence {
+  const process = processes.find((one) => one.pid === pid);
+  const program = process === undefined ? undefined : process.command.join(" ").slice(0, 1024);
+  return {
+    by: "listener",
+    host,
+    port,
+    ...(pid === undefined ? {} : { pid }),
+    ...(program === undefined ? {} : { program }),
+  };
+}
