@@ -1,0 +1,188 @@
+/** Requests of a stranger to one URL: no credentials, no certificate checked, and everything that comes back bounded. */
+import { constants } from "node:crypto";
+
+import { Pool } from "undici";
+
+import { isEventStream, valueOf } from "../../host/net/headers.ts";
+import { collected, type CollectedAnswer, exchange, type HttpRequest } from "../../host/net/http-exchange.ts";
+import { openSseLink } from "../../host/net/sse-link.ts";
+import { utf8 } from "../../kernel/bytes.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import { readFrame, type RequestId } from "../../wire/frame.ts";
+import type { Send } from "../mcp-probe.ts";
+
+export interface Stranger {
+  /** To the URL, wherever it leads within its own origin. */
+  readonly send: Send;
+  /** Another path of the same origin. */
+  readonly get: (path: string) => Promise<CollectedAnswer>;
+  /** The same server over HTTP+SSE (MCP 2024-11-05): its stream stays open until it is closed. */
+  readonly sseSend: () => { readonly send: Send; readonly close: () => Promise<void> };
+  readonly close: () => Promise<void>;
+}
+
+export interface StrangerLimits {
+  /** Of one answer. */
+  readonly answerTimeoutMs: number;
+  readonly answerBytes: number;
+  /** Of all of them. */
+  readonly allBytes: number;
+  readonly requests: number;
+}
+
+export const strangerLimits: StrangerLimits = {
+  answerTimeoutMs: 5000,
+  answerBytes: 8 * 1024 * 1024,
+  allBytes: 32 * 1024 * 1024,
+  requests: 60,
+};
+
+const maxRedirects = 3;
+const maxHeaderBytes = 16 * 1024;
+
+export function stranger(url: URL, signal: AbortSignal, limits = strangerLimits): Stranger {
+  const client = new Pool(url.origin, {
+    connections: 3,
+    connect: {
+      // What it shows is looked at elsewhere; nothing is sent that could be lost.
+      rejectUnauthorized: false,
+      ciphers: "DEFAULT@SECLEVEL=0",
+      minVersion: "TLSv1",
+      secureOptions: constants.SSL_OP_LEGACY_SERVER_CONNECT,
+      timeout: limits.answerTimeoutMs,
+    },
+    allowH2: false,
+    maxHeaderSize: maxHeaderBytes,
+    keepAliveTimeout: 1000,
+    headersTimeout: limits.answerTimeoutMs,
+  });
+  const budget = { bytes: limits.allBytes, requests: limits.requests };
+  let path = `${url.pathname}${url.search}`;
+  const ask = async (request: HttpRequest): Promise<CollectedAnswer> => {
+    if (--budget.requests < 0) throw new Refusal("upstream_failed", "it had to be asked too often");
+    const answer = await exchange(client, { ...request, gone: signal }, limits);
+    const whole = await collected(answer);
+    if (whole.kind === "whole") {
+      spend(budget, whole.body.length);
+      return whole;
+    }
+    return { ...whole, chunks: counted(whole.chunks, budget) };
+  };
+  return {
+    get: (other) => ask({ method: "GET", path: other, headers: ["accept", "application/json"] }),
+    send: async (request) => {
+      for (let redirects = 0; ; redirects++) {
+        const answer = await ask({ ...request, headers: [...request.headers], path });
+        const next = redirected(answer, new URL(path, url));
+        if (next === undefined) return answer;
+        if (redirects === maxRedirects) throw new Refusal("upstream_failed", "it redirects in circles");
+        path = next;
+      }
+    },
+    sseSend: () => sseSend(new URL(path, url), client, signal, limits),
+    close: async () => {
+      await client.destroy();
+    },
+  };
+}
+
+function spend(budget: { bytes: number }, bytes: number): void {
+  budget.bytes -= bytes;
+  if (budget.bytes < 0)
+    throw new Refusal("answer_too_large", "it answered with more than is read of one server");
+}
+
+async function* counted(
+  chunks: AsyncIterable<Uint8Array>,
+  budget: { bytes: number },
+): AsyncGenerator<Uint8Array, void> {
+  for await (const chunk of chunks) {
+    spend(budget, chunk.length);
+    yield chunk;
+  }
+}
+
+/** @returns the path it leads to; @throws Refusal if that is somewhere else */
+function redirected({ status, headers }: CollectedAnswer, from: URL): string | undefined {
+  if (![301, 302, 303, 307, 308].includes(status)) return undefined;
+  const location = valueOf([...headers], "location");
+  const to = location === undefined ? null : URL.parse(location, from);
+  if (to === null) return undefined;
+  if (to.origin !== from.origin)
+    throw new Refusal("upstream_failed", "it redirects to another host, which wasn't asked");
+  return `${to.pathname}${to.search}`;
+}
+
+function sseSend(
+  url: URL,
+  client: Pool,
+  signal: AbortSignal,
+  limits: StrangerLimits,
+): ReturnType<Stranger["sseSend"]> {
+  const waiting = new Map<RequestId, PromiseWithResolvers<Uint8Array>>();
+  let over: Refusal | undefined;
+  const link = openSseLink(
+    {
+      name: "stranger",
+      url,
+      headers: [],
+      dispatcher: () => client,
+      onLink: () => undefined,
+      answerTimeoutMs: limits.answerTimeoutMs,
+      maxEventBytes: limits.answerBytes,
+      log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
+    },
+    {
+      onMessage: (frame) => {
+        if ("id" in frame && frame.id !== undefined && frame.id !== null)
+          waiting.get(frame.id)?.resolve(frame.bytes);
+      },
+      onUndelivered: (_message, refusal) => fail(refusal),
+      onEnd: (refusal) => fail(refusal),
+    },
+  );
+  const fail = (refusal: Refusal): void => {
+    over ??= refusal;
+    for (const one of waiting.values()) one.reject(refusal);
+  };
+  return {
+    close: link.stop,
+    send: async ({ method, body }) => {
+      const whole = (status: number, answer: Uint8Array): CollectedAnswer => ({
+        kind: "whole",
+        status,
+        headers: [],
+        body: answer,
+      });
+      if (method !== "POST" || body === undefined) return whole(405, utf8(""));
+      if (over !== undefined) throw over;
+      const frame = readFrame(body);
+      link.send(body, undefined);
+      if (frame.kind !== "request") return whole(202, utf8(""));
+      const answer = Promise.withResolvers<Uint8Array>();
+      waiting.set(frame.id, answer);
+      const late = setTimeout(
+        () => answer.reject(new Refusal("upstream_timeout", "it didn't answer in time")),
+        limits.answerTimeoutMs,
+      );
+      const gone = (): void => answer.reject(new Refusal("upstream_timeout", "there was no more time"));
+      signal.addEventListener("abort", gone, { once: true });
+      try {
+        return whole(200, await answer.promise);
+      } finally {
+        clearTimeout(late);
+        signal.removeEventListener("abort", gone);
+        waiting.delete(frame.id);
+      }
+    },
+  };
+}
+
+function ignore(): void {
+  // A stranger's server says what it likes.
+}
+
+/** Whether an answer is the stream that HTTP+SSE begins with. */
+export function isStream({ status, headers }: CollectedAnswer): boolean {
+  return status === 200 && isEventStream([...headers]);
+}
