@@ -6,11 +6,17 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
 
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+
+import type { Answered, Asking } from "../../src/app/scan/asking.ts";
+import { probePosture } from "../../src/app/scan/probe-posture.ts";
 import { searchClients } from "../../src/app/scan/search-clients.ts";
 import { searchProcesses } from "../../src/app/scan/search-processes.ts";
+import { systemClock } from "../../src/host/system.ts";
 import type { ClientSighting } from "../../src/inventory/clients/client-sighting.ts";
 import { placeKey, type ServerSighting, type Sighting } from "../../src/inventory/sighting.ts";
 import { atEnd } from "../support/cleanup.ts";
+import { freePort } from "../support/free-port.ts";
 
 const packages = path.resolve(import.meta.dirname, "../../node_modules/@modelcontextprotocol");
 const everything = path.join(packages, "server-everything/dist/index.js");
@@ -171,8 +177,9 @@ test("clients' configurations give each server they name, and each secret that s
   for (const secret of Object.values(secrets)) assert.ok(!shown.includes(secret), secret);
 });
 
-function start(t: TestContext, args: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, args, { stdio: ["pipe", "ignore", "pipe"] });
+function start(t: TestContext, args: readonly string[], environment: NodeJS.ProcessEnv = {}): ChildProcess {
+  const env = { ...process.env, ...environment };
+  const child = spawn(process.execPath, args, { stdio: ["pipe", "ignore", "pipe"], env });
   atEnd(t, () => child.kill("SIGKILL"));
   return child;
 }
@@ -226,3 +233,50 @@ test("a project that Claude Code's own file names is looked at without being ask
   assert.equal(files.filter((file) => file === "elsewhere/.mcp.json").length, 1);
   assert.ok(!JSON.stringify(found).includes("/gone"));
 });
+
+test(
+  "a server that listens is found at its port, with its process, its name and its cryptography",
+  { skip: process.platform !== "linux" && "sockets are told on Linux alone" },
+  async (t) => {
+    const port = await freePort();
+    const child = start(t, [everything, "streamableHttp"], { PORT: String(port) });
+    await isUp(child);
+    const asking: Asking = {
+      probe: async (host, at) =>
+        at === port
+          ? await probePosture({ host, port: at, clock: systemClock, signal, timeoutMs: 5000 })
+          : undefined,
+      ask: async (url) => await askedBySdk(url),
+    };
+    const servers = serversAmong(await all(searchProcesses({ clients: [], asking, signal })));
+    const found = servers.find(({ evidence }) => evidence.by === "listener");
+    assert.equal(found && placeKey(found.place), `http://127.0.0.1:${port}/mcp`);
+    assert.deepEqual(found?.evidence, {
+      by: "listener",
+      host: "127.0.0.1",
+      port,
+      pid: child.pid,
+      program: `${process.execPath} ${everything} streamableHttp`,
+    });
+    assert.match(found?.name ?? "", /everything/);
+    assert.deepEqual([found?.posture?.link.kind, found?.posture?.keyExchange.verdict], ["clear", "none"]);
+    assert.ok(!servers.some(({ evidence }) => evidence.by === "process" && evidence.pid === child.pid));
+  },
+);
+
+/** The official client, as whoever asks. */
+async function askedBySdk(url: string): Promise<Answered | undefined> {
+  const client = new Client({ name: "scan", version: "1" });
+  try {
+    await client.connect(new StreamableHTTPClientTransport(new URL(url)));
+    return {
+      place: { kind: "http", url },
+      spoken: "streamable-http",
+      name: client.getServerVersion()?.name ?? "",
+    };
+  } catch {
+    return undefined;
+  } finally {
+    await client.close();
+  }
+}

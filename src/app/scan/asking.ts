@@ -5,7 +5,8 @@ import type { Problem, ServerSighting } from "../../inventory/sighting.ts";
 export interface Asking {
   /** Which MCP is spoken at a URL, asked as a stranger; undefined if none is. */
   readonly ask: (url: string) => Promise<Answered | undefined>;
-  readonly probe: (host: string, port: number) => Promise<Posture>;
+  /** undefined if it says nothing, or something that is neither TLS nor HTTP. */
+  readonly probe: (host: string, port: number) => Promise<Posture | undefined>;
 }
 
 export type Answered = Omit<ServerSighting, "evidence" | "posture">;
@@ -33,6 +34,8 @@ export async function seenAt(
   try {
     const { hostname, port, protocol } = new URL(url);
     const posture = await probe(hostname.replaceAll(/[[\]]/g, ""), portOf(port, protocol));
+    if (posture === undefined)
+      return { problem: { at: url, because: "nothing that speaks HTTP or TLS answers there" } };
     const answered = await ask(url);
     return answered === undefined ? { posture } : { answered, posture };
   } catch (error) {

@@ -10,6 +10,7 @@ import type { Platform } from "../../inventory/clients/client-kinds.ts";
 import type { ClientEntry, ClientSighting, Reached } from "../../inventory/clients/client-sighting.ts";
 import { type ClientConfig, readClientConfig } from "../../inventory/clients/read-client-config.ts";
 import { plainUrl, withoutSecrets } from "../../inventory/clients/secrets.ts";
+import { postureOf } from "../../inventory/posture/verdicts.ts";
 import type { ServerSighting, Sighting } from "../../inventory/sighting.ts";
 import { type Asking, inTurns, seenAt } from "./asking.ts";
 
@@ -145,7 +146,13 @@ function serversOf(client: ClientSighting, entry: ClientEntry): readonly Sightin
   }
   const { command, environment } = reaches;
   const place = { kind: "stdio", command, environment } as const;
-  const local = server({ place, evidence, spoken: "stdio", authentication: { kind: "local-user" } });
+  const local = server({
+    place,
+    evidence,
+    spoken: "stdio",
+    authentication: { kind: "local-user" },
+    posture: postureOf({ kind: "local" }, 0),
+  });
   const behind = urlBehind(command);
   return behind === undefined ? [local] : [local, server({ place: { kind: "http", url: behind }, evidence })];
 }

@@ -34,15 +34,19 @@ export async function* searchListeners(search: ListenerSearch): AsyncGenerator<S
   for await (const found of inTurns(all.slice(0, maxListeners), work, search.signal)) yield* found;
 }
 
-/** Each port once, at an address that leads to it from here. */
+/** Each port once, at an address that leads to it from here. What listens on `::` is there for IPv4 too, by default. */
 function reachable(listeners: readonly Listener[]): readonly Listener[] {
   const found = new Map<string, Listener>();
   for (const listener of listeners) {
-    const host = listener.host === "0.0.0.0" ? "127.0.0.1" : listener.host === "::" ? "::1" : listener.host;
-    const isTwin = host === "::1" && found.has(`127.0.0.1 ${listener.port}`);
-    if (!isTwin) found.set(`${host} ${listener.port}`, { ...listener, host });
+    const host = isWildcard(listener.host) ? "127.0.0.1" : listener.host;
+    const key = `${host} ${listener.port}`;
+    if (!found.has(key)) found.set(key, { ...listener, host });
   }
   return [...found.values()];
+}
+
+function isWildcard(host: string): boolean {
+  return host === "0.0.0.0" || host === "::";
 }
 
 async function sightingsOf(listener: Listener, search: ListenerSearch): Promise<readonly Sighting[]> {
@@ -50,6 +54,7 @@ async function sightingsOf(listener: Listener, search: ListenerSearch): Promise<
   const evidence = evidenceOf(listener, search);
   try {
     const posture = await search.asking.probe(host, port);
+    if (posture === undefined) return [];
     const answers = posture.link.kind === "tls" ? "tls" : "http";
     const isOwn = search.recognised.some((one) => one.kind === "latticegate" && one.process.pid === pid);
     if (isOwn) {

@@ -6,6 +6,7 @@ import type { Machine } from "../../host/scan/linux-processes.ts";
 import { thisMachine } from "../../host/scan/this-machine.ts";
 import type { ClientSighting } from "../../inventory/clients/client-sighting.ts";
 import { withoutSecrets } from "../../inventory/clients/secrets.ts";
+import { postureOf } from "../../inventory/posture/verdicts.ts";
 import { type Recognised, recognise } from "../../inventory/processes/recognise.ts";
 import type { ServerSighting, Sighting } from "../../inventory/sighting.ts";
 import type { Asking } from "./asking.ts";
@@ -64,5 +65,6 @@ function serverOf(one: RecognisedServer, known: readonly Configured[]): ServerSi
     },
     spoken: "stdio",
     authentication: { kind: "local-user" },
+    posture: postureOf({ kind: "local" }, 0),
   };
 }
