@@ -69,6 +69,7 @@ import { policyExplain } from "./policy-explain.ts";
 import { policyReach } from "./policy-reach.ts";
 import { policyReport, policySuggest } from "./policy-suggest.ts";
 import { respond, responseLift, responseList, responseRenew, responseShow } from "./response.ts";
+import { scan } from "./scan.ts";
 import { signer, signerInit } from "./signer.ts";
 import { status } from "./status.ts";
 import { toolsSign } from "./tools-sign.ts";
@@ -87,6 +88,7 @@ export const commands = [
   grantRevoke,
   status,
   doctor,
+  scan,
   caToken,
   caAnchor,
   caList,
