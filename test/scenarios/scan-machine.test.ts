@@ -6,10 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
 
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-
-import type { Answered, Asking } from "../../src/app/scan/asking.ts";
-import { probePosture } from "../../src/app/scan/probe-posture.ts";
+import { type Asking, asStranger } from "../../src/app/scan/asking.ts";
 import { searchClients } from "../../src/app/scan/search-clients.ts";
 import { searchProcesses } from "../../src/app/scan/search-processes.ts";
 import { systemClock } from "../../src/host/system.ts";
@@ -241,12 +238,11 @@ test(
     const port = await freePort();
     const child = start(t, [everything, "streamableHttp"], { PORT: String(port) });
     await isUp(child);
+    const stranger = asStranger({ clock: systemClock, signal, timeoutMs: 5000 });
+    // Others' ports on the machine of the test are left alone.
     const asking: Asking = {
-      probe: async (host, at) =>
-        at === port
-          ? await probePosture({ host, port: at, clock: systemClock, signal, timeoutMs: 5000 })
-          : undefined,
-      ask: async (url) => await askedBySdk(url),
+      ...stranger,
+      probe: async (host, at) => (at === port ? await stranger.probe(host, at) : undefined),
     };
     const servers = serversAmong(await all(searchProcesses({ clients: [], asking, signal })));
     const found = servers.find(({ evidence }) => evidence.by === "listener");
@@ -259,24 +255,9 @@ test(
       program: `${process.execPath} ${everything} streamableHttp`,
     });
     assert.match(found?.name ?? "", /everything/);
+    assert.deepEqual([found?.spoken, found?.authentication], ["streamable-http", { kind: "none" }]);
+    assert.ok(found?.tools?.some(({ name }) => name === "echo"));
     assert.deepEqual([found?.posture?.link.kind, found?.posture?.keyExchange.verdict], ["clear", "none"]);
     assert.ok(!servers.some(({ evidence }) => evidence.by === "process" && evidence.pid === child.pid));
   },
 );
-
-/** The official client, as whoever asks. */
-async function askedBySdk(url: string): Promise<Answered | undefined> {
-  const client = new Client({ name: "scan", version: "1" });
-  try {
-    await client.connect(new StreamableHTTPClientTransport(new URL(url)));
-    return {
-      place: { kind: "http", url },
-      spoken: "streamable-http",
-      name: client.getServerVersion()?.name ?? "",
-    };
-  } catch {
-    return undefined;
-  } finally {
-    await client.close();
-  }
-}
