@@ -13,6 +13,7 @@ import { systemClock } from "../../src/host/system.ts";
 import type { ClientSighting } from "../../src/inventory/clients/client-sighting.ts";
 import { placeKey, type ServerSighting, type Sighting } from "../../src/inventory/sighting.ts";
 import { atEnd } from "../support/cleanup.ts";
+import { gatewayProcess } from "../support/gateway-process.ts";
 import { freePort } from "../support/free-port.ts";
 
 const packages = path.resolve(import.meta.dirname, "../../node_modules/@modelcontextprotocol");
@@ -259,5 +260,24 @@ test(
     assert.ok(found?.tools?.some(({ name }) => name === "echo"));
     assert.deepEqual([found?.posture?.link.kind, found?.posture?.keyExchange.verdict], ["clear", "none"]);
     assert.ok(!servers.some(({ evidence }) => evidence.by === "process" && evidence.pid === child.pid));
+  },
+);
+
+test(
+  "a gateway of this product that runs here is named as one",
+  { skip: process.platform !== "linux" && "sockets are told on Linux alone" },
+  async (t) => {
+    const gateway = await gatewayProcess(t, "servers: {}");
+    const { port } = new URL(`https://${gateway.address}`);
+    const stranger = asStranger({ clock: systemClock, signal, timeoutMs: 5000 });
+    const asking: Asking = {
+      ask: async (url) => await Promise.reject(new Error(`${url} was asked`)),
+      probe: async (host, at) => (at === Number(port) ? await stranger.probe(host, at) : undefined),
+    };
+    const found = await all(searchProcesses({ clients: [], asking, signal }));
+    const [endpoint, ...others] = found.flatMap((one) => (one.kind === "endpoint" ? [one.endpoint] : []));
+    assert.deepEqual(others, []);
+    assert.deepEqual([endpoint?.port, endpoint?.isLatticegate], [Number(port), true]);
+    assert.equal(endpoint?.posture?.keyExchange.verdict, "hybrid");
   },
 );
