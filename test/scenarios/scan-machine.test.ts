@@ -1,7 +1,7 @@
 /** A machine as people leave it: clients' configurations in a home and in projects, and servers that run. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
@@ -110,14 +110,15 @@ function clientsAmong(found: readonly Sighting[]): readonly ClientSighting[] {
   return found.flatMap((one) => (one.kind === "client" ? [one.client] : []));
 }
 
-async function lookedAt(top: string): Promise<readonly Sighting[]> {
+async function lookedAt(top: string, asking?: Asking): Promise<readonly Sighting[]> {
   return await all(
     searchClients({
       platform: "linux",
       environment: {},
       ownHome: top,
       homes: [top],
-      projects: [path.join(top, "work")],
+      projects: existsSync(path.join(top, "work")) ? [path.join(top, "work")] : [],
+      ...(asking === undefined ? {} : { asking }),
       signal,
     }),
   );
@@ -260,6 +261,25 @@ test(
     assert.ok(found?.tools?.some(({ name }) => name === "echo"));
     assert.deepEqual([found?.posture?.link.kind, found?.posture?.keyExchange.verdict], ["clear", "none"]);
     assert.ok(!servers.some(({ evidence }) => evidence.by === "process" && evidence.pid === child.pid));
+
+    const top = mkdtempSync(path.join(tmpdir(), "scan-"));
+    atEnd(t, () => rmSync(top, { recursive: true }));
+    mkdirSync(path.join(top, ".cursor"));
+    const entry = {
+      url: `http://localhost:${port}/mcp`,
+      headers: { Authorization: "Bearer never-sent-anywhere" },
+    };
+    writeFileSync(path.join(top, ".cursor/mcp.json"), JSON.stringify({ mcpServers: { here: entry } }));
+    const configured = serversAmong(await lookedAt(top, asking)).filter(
+      ({ evidence }) => evidence.by === "client" && evidence.file.startsWith(top),
+    );
+    assert.deepEqual(
+      configured.map(({ place, name, posture }) => [placeKey(place), name, posture?.link.kind]),
+      [
+        [`http://127.0.0.1:${port}/mcp`, undefined, undefined],
+        [`http://127.0.0.1:${port}/mcp`, found?.name, "clear"],
+      ],
+    );
   },
 );
 
