@@ -135,7 +135,7 @@ test("clients' configurations give each server they name, and each secret that s
       .map(({ place, spoken }) => [placeKey(place), spoken])
       .sort(([a = ""], [b = ""]) => (a < b ? -1 : 1)),
     [
-      ["http://127.0.0.1:3845/mcp", undefined],
+      ["http://localhost:3845/mcp", undefined],
       ["http://shop.example:8080/sse", "http+sse"],
       ["https://api.github.example/mcp/", "streamable-http"],
       ["https://far.example/mcp", "streamable-http"],
@@ -248,7 +248,7 @@ test(
     };
     const servers = serversAmong(await all(searchProcesses({ clients: [], asking, signal })));
     const found = servers.find(({ evidence }) => evidence.by === "listener");
-    assert.equal(found && placeKey(found.place), `http://127.0.0.1:${port}/mcp`);
+    assert.equal(found && placeKey(found.place), `http://localhost:${port}/mcp`);
     assert.deepEqual(found?.evidence, {
       by: "listener",
       host: "127.0.0.1",
@@ -276,8 +276,8 @@ test(
     assert.deepEqual(
       configured.map(({ place, name, posture }) => [placeKey(place), name, posture?.link.kind]),
       [
-        [`http://127.0.0.1:${port}/mcp`, undefined, undefined],
-        [`http://127.0.0.1:${port}/mcp`, found?.name, "clear"],
+        [`http://localhost:${port}/mcp`, undefined, undefined],
+        [`http://localhost:${port}/mcp`, found?.name, "clear"],
       ],
     );
   },

@@ -150,6 +150,6 @@ test("a port that shuts every path alike isn't taken for MCP; one that shuts its
   );
   assert.deepEqual(
     sightings.map((one) => one.kind === "server" && placeKey(one.server.place)),
-    ["http://127.0.0.1:8002/mcp", "http://127.0.0.1:8003/mcp"],
+    ["http://localhost:8002/mcp", "http://localhost:8003/mcp"],
   );
 });
