@@ -146,8 +146,8 @@ const parts = {
     args: test("test/acceptance/sandbox.test.ts"),
   },
   scan: {
-    what: "servers of all ages, and their cryptography as a table beside them says by hand",
-    args: test("test/acceptance/posture.test.ts"),
+    what: "a machine prepared with clients and servers of all ages: each found, none misjudged against a table by hand",
+    args: test("test/acceptance/posture.test.ts", "test/acceptance/scan.test.ts"),
   },
   start: { what: "npm start on a fresh copy", args: test("test/acceptance/start.test.ts") },
   pack: { what: "the packed package in an empty folder", args: test("test/acceptance/pack.test.ts") },

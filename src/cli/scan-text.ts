@@ -18,7 +18,11 @@ const maxShown = 50;
 export function scanText({ inventory, tools, combinations }: Scanned): readonly string[] {
   const { servers, clients, endpoints, problems } = inventory;
   const secrets = clients.flatMap((client) =>
-    client.secrets.map(({ at, what }): Row => [shown(client.file), shown(at), what]),
+    client.secrets.map(({ at, what }): Row => [
+      shown(client.file),
+      shown(at),
+      client.readableBy === undefined ? what : `${what}; ${client.readableBy} may read the file`,
+    ]),
   );
   return [
     `${count(servers.length, "MCP server")}, ${count(clients.length, "client configuration")}, ${count(endpoints.length, "other listener")}`,

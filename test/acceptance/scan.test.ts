@@ -11,10 +11,10 @@ import { atEnd, type Cleanup } from "../support/cleanup.ts";
 import { mcpListener } from "../support/mcp-listener.ts";
 import { type PostureServer, postureServers } from "../support/posture-servers.ts";
 import { plantedSecrets, preparedHome } from "../support/prepared-home.ts";
-import { repository } from "../support/repository.ts";
+import { repositoryRoot } from "../support/repository.ts";
 
 const everything = path.join(
-  repository,
+  repositoryRoot,
   "node_modules/@modelcontextprotocol/server-everything/dist/index.js",
 );
 
@@ -117,7 +117,7 @@ async function listening(t: Cleanup, handler: http.RequestListener): Promise<num
 async function latticegate(
   ...args: readonly string[]
 ): Promise<{ readonly stdout: string; readonly stderr: string; readonly code: number | null }> {
-  const main = path.join(repository, "src/cli/main.ts");
+  const main = path.join(repositoryRoot, "src/cli/main.ts");
   const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   const [stdout, stderr, code] = await Promise.all([
     Array.fromAsync(child.stdout as AsyncIterable<Buffer>),
