@@ -72,15 +72,20 @@ function part(title: string, rows: readonly Row[]): readonly string[] {
 const headings: Row = ["server", "name", "standing", "key exchange", "authentication", "callers", "tools"];
 
 /** From worst to best; what isn't known stands before what is well. */
-const order = ["none", "weak", "unknown", "classical", "downgradable", "hybrid-preferred", "hybrid", "local"];
+const order = ["none", "weak", "unknown", "classical", "downgradable", "hybrid-preferred", "hybrid"];
 
 function weakestFirst(a: InventoryServer, b: InventoryServer): number {
   return rank(a) - rank(b) || (a.id < b.id ? -1 : 1);
 }
 
 function rank({ posture, place }: InventoryServer): number {
-  const verdict = place.kind === "stdio" ? "local" : (posture?.keyExchange.verdict ?? "unknown");
-  return order.indexOf(verdict);
+  if (place.kind === "stdio") return order.length;
+  const { keyExchange, authentication } = posture ?? {};
+  const isBad = [keyExchange?.verdict, authentication?.verdict].some((verdict) => verdict === "weak");
+  return Math.min(
+    order.indexOf(keyExchange?.verdict ?? "unknown"),
+    isBad ? order.indexOf("weak") : order.length,
+  );
 }
 
 function rowOf(server: InventoryServer): Row {
