@@ -8,6 +8,7 @@ import { test } from "node:test";
 
 import type { Inventory, InventoryServer } from "../../src/inventory/inventory.ts";
 import { atEnd, type Cleanup } from "../support/cleanup.ts";
+import { classicalFront, frontPrograms, whyNoFront } from "../support/classical-fronts.ts";
 import { mcpListener } from "../support/mcp-listener.ts";
 import { type PostureServer, postureServers } from "../support/posture-servers.ts";
 import { plantedSecrets, preparedHome } from "../support/prepared-home.ts";
@@ -90,6 +91,31 @@ test("every client, server and listener of a prepared machine is found and judge
     for (const said of [stdout, stderr, text.stdout, text.stderr]) assert.ok(!said.includes(secret));
   }
 });
+
+for (const program of frontPrograms) {
+  const missing = whyNoFront(program);
+  test(
+    `${program} from Debian, as a front of a server, is classical`,
+    { skip: missing ?? false },
+    async (t) => {
+      const behind = await listening(t, mcpListener("behind", [{ name: "get_time" }]));
+      const port = await classicalFront(t, program, behind);
+      const { stdout, stderr, code } = await latticegate("scan", "--home", "/nonexistent", "--json");
+      assert.equal(code, 0, stderr);
+      const { inventory } = JSON.parse(stdout) as { readonly inventory: Inventory };
+      const found = seenAt(inventory, port);
+      assert.deepEqual(
+        [found?.name, found?.posture?.keyExchange.verdict, found?.posture?.authentication.verdict],
+        ["behind", "classical", "classical"],
+        JSON.stringify(found, null, 1),
+      );
+      const tls = found?.posture?.link.kind === "tls" ? found.posture.link.tls : undefined;
+      assert.ok(tls?.versions.includes("TLSv1.2") === true && tls.versions.includes("TLSv1.3"));
+      assert.equal(tls.groups[0], "x25519");
+      assert.equal(tls.chains[0]?.certificates[0]?.keyBits, 2048);
+    },
+  );
+}
 
 function seenAt({ servers }: Inventory, port: number): InventoryServer | undefined {
   return servers.find(({ place }) => place.kind === "http" && new URL(place.url).port === String(port));
