@@ -72,7 +72,7 @@ export function sseStranger({ url, pool, signal, limits }: SseStrangerSpec): Sse
   };
 }
 
-function whole(status: number, body = new Uint8Array(0)): CollectedAnswer {
+function whole(status: number, body: Uint8Array = new Uint8Array(0)): CollectedAnswer {
   return { kind: "whole", status, headers: [], body };
 }
 

@@ -19,7 +19,7 @@ export interface Stranger {
   readonly close: () => Promise<void>;
 }
 
-export interface StrangerLimits {
+interface StrangerLimits {
   /** Of one answer. */
   readonly answerTimeoutMs: number;
   readonly answerBytes: number;
@@ -28,7 +28,7 @@ export interface StrangerLimits {
   readonly requests: number;
 }
 
-export const strangerLimits: StrangerLimits = {
+const strangerLimits: StrangerLimits = {
   answerTimeoutMs: 5000,
   answerBytes: 8 * 1024 * 1024,
   allBytes: 32 * 1024 * 1024,
