@@ -22,24 +22,39 @@ export async function askPort(
   const posture = await asking.probe(host, port);
   if (posture === undefined) return { answers: "silent" };
   const isTls = posture.link.kind === "tls";
-  const origin = `${isTls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const { server, isHttp, problem } = await serverAt(originOf(host, port, isTls), paths, asking);
+  const answers = isTls ? "tls" : isHttp ? "http" : "other";
+  // Without TLS, of what doesn't answer HTTP either no cryptography is known.
+  return {
+    answers,
+    ...(answers !== "other" && { posture }),
+    ...(server !== undefined && { server }),
+    ...(problem !== undefined && { problem }),
+  };
+}
+
+function originOf(host: string, port: number, isTls: boolean): string {
+  return `${isTls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+async function serverAt(
+  origin: string,
+  paths: readonly string[],
+  { ask }: Asking,
+): Promise<Pick<AskedPort, "server" | "problem"> & { readonly isHttp: boolean }> {
   let isHttp = false;
-  let problem: Problem | undefined;
   for (const path of paths) {
     const url = plainUrl(`${origin}${path}`);
     if (url === undefined) continue;
     try {
-      const server = await asking.ask(url);
-      if (server !== undefined) return { answers: isTls ? "tls" : "http", posture, server };
+      const server = await ask(url);
       isHttp = true;
+      if (server !== undefined) return { server, isHttp };
     } catch (error) {
       const because = error instanceof Error ? error.message : "it couldn't be asked";
-      problem ??= { at: url, because: because.slice(0, 256) };
       // It isn't asked again for what it just took so long, or so much, to say.
-      break;
+      return { isHttp, problem: { at: url, because: because.slice(0, 256) } };
     }
   }
-  const answers = isTls ? "tls" : isHttp ? "http" : "other";
-  // Without TLS, what doesn't answer HTTP either has no cryptography that is known.
-  return { answers, ...(answers !== "other" && { posture }), ...(problem !== undefined && { problem }) };
+  return { isHttp };
 }
