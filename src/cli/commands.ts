@@ -1,4 +1,5 @@
 /** The table of all commands, in the order of help. */
+import { adopt } from "./adopt.ts";
 import {
   approvalsApprove,
   approvalsDeny,
@@ -83,6 +84,7 @@ export const commands = [
   delegate,
   expose,
   clientConfig,
+  adopt,
   grant,
   grants,
   grantRevoke,
