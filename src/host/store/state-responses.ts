@@ -96,9 +96,13 @@ const schema = `
   ) strict;
 `;
 
-/** @throws Refusal `bad_state` if the file can't be opened */
-export function openResponses(file: string): ResponseStore {
+/**
+ * @param patienceMs how long a change waits for another process's, during which nothing else is done; 5 s if absent
+ * @throws Refusal `bad_state` if the file can't be opened
+ */
+export function openResponses(file: string, patienceMs?: number): ResponseStore {
   const db = openDatabase(file, (opened) => opened.exec(schema));
+  if (patienceMs !== undefined) db.exec(`pragma busy_timeout = ${Math.trunc(patienceMs)}`);
   const tell = telling(db);
   const put = db.prepare("insert or replace into restrictions values (?, ?, ?)");
   const remove = db.prepare("delete from restrictions where id = ?");
