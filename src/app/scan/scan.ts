@@ -2,13 +2,16 @@
 import type { ClientSighting } from "../../inventory/clients/client-sighting.ts";
 import type { Sighting } from "../../inventory/sighting.ts";
 import type { Clock } from "../../kernel/clock.ts";
-import { asStranger } from "./asking.ts";
+import { type Asking, asStranger } from "./asking.ts";
 import { searchClients, type ClientSearch } from "./search-clients.ts";
+import { type NetworkSearch, searchNetwork } from "./search-network.ts";
 import { searchProcesses } from "./search-processes.ts";
 
 export interface ScanRequest {
   /** Absent if this machine isn't looked at. */
   readonly machine?: Omit<ClientSearch, "signal">;
+  /** Absent if no network is looked at. */
+  readonly network?: Omit<NetworkSearch, "asking" | "signal" | "onProgress">;
   /** Whether servers are asked, and listening ports; without it, files and processes alone are read. */
   readonly asks: boolean;
   readonly clock: Pick<Clock, "nowUnixMs">;
@@ -21,9 +24,24 @@ export interface ScanRequest {
 const timeoutMs = 4000;
 
 export async function* scan(request: ScanRequest): AsyncGenerator<Sighting> {
-  const { machine, signal, onProgress } = request;
-  const asking = request.asks ? asStranger({ clock: request.clock, signal, timeoutMs }) : undefined;
-  if (machine === undefined) return;
+  const { machine, network, clock, signal, onProgress } = request;
+  const stranger = asStranger({ clock, signal, timeoutMs });
+  if (machine !== undefined) yield* ofMachine(machine, request, request.asks ? stranger : undefined);
+  if (network === undefined) return;
+  yield* searchNetwork({
+    ...network,
+    asking: stranger,
+    signal,
+    onProgress: ({ done, total, found }) =>
+      onProgress(`the network: ${done} of ${total} ports, ${found} open`),
+  });
+}
+
+async function* ofMachine(
+  machine: Omit<ClientSearch, "signal">,
+  { signal, onProgress }: ScanRequest,
+  asking: Asking | undefined,
+): AsyncGenerator<Sighting> {
   onProgress("clients' configurations");
   const clients: ClientSighting[] = [];
   for await (const sighting of searchClients({ ...machine, signal, ...(asking && { asking }) })) {
