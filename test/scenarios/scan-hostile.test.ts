@@ -78,13 +78,19 @@ function serverWith(list: (cursor: unknown) => string): net.Server {
     const parts: Buffer[] = [];
     request.on("data", (part: Buffer) => parts.push(part));
     request.on("end", () => {
-      if (request.method !== "POST") return void response.writeHead(405).end();
+      if (request.method !== "POST") {
+        response.writeHead(405).end();
+        return;
+      }
       const { id, method, params } = JSON.parse(Buffer.concat(parts).toString()) as {
         id?: number;
         method: string;
         params?: { cursor?: unknown };
       };
-      if (id === undefined) return void response.writeHead(202).end();
+      if (id === undefined) {
+        response.writeHead(202).end();
+        return;
+      }
       const result =
         method === "initialize"
           ? '{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"big","version":"1"}}'
