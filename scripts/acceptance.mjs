@@ -145,7 +145,13 @@ const parts = {
     what: "a server in its sandbox: what it reaches, what it doesn't, and a burst that is cut (needs bubblewrap)",
     args: test("test/acceptance/sandbox.test.ts"),
   },
+  adopt: {
+    what: "six clients' files adopted: the official SDK reaches their servers through the gateway; given back byte for byte",
+    args: test("test/acceptance/adopt.test.ts"),
+  },
   scan: {
+    what: "a machine prepared with clients and servers of all ages: each found, none misjudged against a table by hand",
+    args: test("test/acceptance/posture.test.ts", "test/acceptance/scan.test.ts"),
     what: "servers of all ages, and their cryptography as a table beside them says by hand; a network of 256 addresses",
     args: test("test/acceptance/posture.test.ts", "test/acceptance/scan-network.test.ts"),
   },

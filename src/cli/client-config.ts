@@ -1,11 +1,11 @@
 /** `latticegate client-config` */
-import { fileURLToPath } from "node:url";
 import path from "node:path";
 
 import { ensureLocalSidecar } from "../app/local-sidecar.ts";
 import { fixedServers, loadConfig } from "../app/config.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { type Command, configFile, configOption, sidecarStateOption } from "./command.ts";
+import { thisCommand } from "./this-command.ts";
 
 export const clientConfig = {
   name: "client-config",
@@ -34,9 +34,3 @@ export const clientConfig = {
     return 0;
   },
 } as const satisfies Command;
-
-/** How this very program is started again, whatever folder the client stands in. */
-function thisCommand(): readonly string[] {
-  const extension = path.extname(fileURLToPath(import.meta.url));
-  return [process.execPath, fileURLToPath(new URL(`main${extension}`, import.meta.url))];
-}

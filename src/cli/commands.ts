@@ -1,4 +1,5 @@
 /** The table of all commands, in the order of help. */
+import { adopt } from "./adopt.ts";
 import {
   approvalsApprove,
   approvalsDeny,
@@ -69,6 +70,7 @@ import { policyExplain } from "./policy-explain.ts";
 import { policyReach } from "./policy-reach.ts";
 import { policyReport, policySuggest } from "./policy-suggest.ts";
 import { respond, responseLift, responseList, responseRenew, responseShow } from "./response.ts";
+import { scan } from "./scan.ts";
 import { signer, signerInit } from "./signer.ts";
 import { status } from "./status.ts";
 import { toolsSign } from "./tools-sign.ts";
@@ -82,11 +84,13 @@ export const commands = [
   delegate,
   expose,
   clientConfig,
+  adopt,
   grant,
   grants,
   grantRevoke,
   status,
   doctor,
+  scan,
   caToken,
   caAnchor,
   caList,

@@ -1,21 +1,19 @@
 /** A machine as people leave it: clients' configurations in a home and in projects, and servers that run. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
 
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-
-import type { Answered, Asking } from "../../src/app/scan/asking.ts";
-import { probePosture } from "../../src/app/scan/probe-posture.ts";
+import { type Asking, asStranger } from "../../src/app/scan/asking.ts";
 import { searchClients } from "../../src/app/scan/search-clients.ts";
 import { searchProcesses } from "../../src/app/scan/search-processes.ts";
 import { systemClock } from "../../src/host/system.ts";
 import type { ClientSighting } from "../../src/inventory/clients/client-sighting.ts";
 import { placeKey, type ServerSighting, type Sighting } from "../../src/inventory/sighting.ts";
 import { atEnd } from "../support/cleanup.ts";
+import { gatewayProcess } from "../support/gateway-process.ts";
 import { freePort } from "../support/free-port.ts";
 
 const packages = path.resolve(import.meta.dirname, "../../node_modules/@modelcontextprotocol");
@@ -112,14 +110,15 @@ function clientsAmong(found: readonly Sighting[]): readonly ClientSighting[] {
   return found.flatMap((one) => (one.kind === "client" ? [one.client] : []));
 }
 
-async function lookedAt(top: string): Promise<readonly Sighting[]> {
+async function lookedAt(top: string, asking?: Asking): Promise<readonly Sighting[]> {
   return await all(
     searchClients({
       platform: "linux",
       environment: {},
       ownHome: top,
       homes: [top],
-      projects: [path.join(top, "work")],
+      projects: existsSync(path.join(top, "work")) ? [path.join(top, "work")] : [],
+      ...(asking === undefined ? {} : { asking }),
       signal,
     }),
   );
@@ -136,7 +135,7 @@ test("clients' configurations give each server they name, and each secret that s
       .map(({ place, spoken }) => [placeKey(place), spoken])
       .sort(([a = ""], [b = ""]) => (a < b ? -1 : 1)),
     [
-      ["http://127.0.0.1:3845/mcp", undefined],
+      ["http://localhost:3845/mcp", undefined],
       ["http://shop.example:8080/sse", "http+sse"],
       ["https://api.github.example/mcp/", "streamable-http"],
       ["https://far.example/mcp", "streamable-http"],
@@ -241,16 +240,15 @@ test(
     const port = await freePort();
     const child = start(t, [everything, "streamableHttp"], { PORT: String(port) });
     await isUp(child);
+    const stranger = asStranger({ clock: systemClock, signal, timeoutMs: 5000 });
+    // Others' ports on the machine of the test are left alone.
     const asking: Asking = {
-      probe: async (host, at) =>
-        at === port
-          ? await probePosture({ host, port: at, clock: systemClock, signal, timeoutMs: 5000 })
-          : undefined,
-      ask: async (url) => await askedBySdk(url),
+      ...stranger,
+      probe: async (host, at) => (at === port ? await stranger.probe(host, at) : undefined),
     };
     const servers = serversAmong(await all(searchProcesses({ clients: [], asking, signal })));
     const found = servers.find(({ evidence }) => evidence.by === "listener");
-    assert.equal(found && placeKey(found.place), `http://127.0.0.1:${port}/mcp`);
+    assert.equal(found && placeKey(found.place), `http://localhost:${port}/mcp`);
     assert.deepEqual(found?.evidence, {
       by: "listener",
       host: "127.0.0.1",
@@ -259,24 +257,47 @@ test(
       program: `${process.execPath} ${everything} streamableHttp`,
     });
     assert.match(found?.name ?? "", /everything/);
+    assert.deepEqual([found?.spoken, found?.authentication], ["streamable-http", { kind: "none" }]);
+    assert.ok(found?.tools?.some(({ name }) => name === "echo"));
     assert.deepEqual([found?.posture?.link.kind, found?.posture?.keyExchange.verdict], ["clear", "none"]);
     assert.ok(!servers.some(({ evidence }) => evidence.by === "process" && evidence.pid === child.pid));
+
+    const top = mkdtempSync(path.join(tmpdir(), "scan-"));
+    atEnd(t, () => rmSync(top, { recursive: true }));
+    mkdirSync(path.join(top, ".cursor"));
+    const entry = {
+      url: `http://localhost:${port}/mcp`,
+      headers: { Authorization: "Bearer never-sent-anywhere" },
+    };
+    writeFileSync(path.join(top, ".cursor/mcp.json"), JSON.stringify({ mcpServers: { here: entry } }));
+    const configured = serversAmong(await lookedAt(top, asking)).filter(
+      ({ evidence }) => evidence.by === "client" && evidence.file.startsWith(top),
+    );
+    assert.deepEqual(
+      configured.map(({ place, name, posture }) => [placeKey(place), name, posture?.link.kind]),
+      [
+        [`http://localhost:${port}/mcp`, undefined, undefined],
+        [`http://localhost:${port}/mcp`, found?.name, "clear"],
+      ],
+    );
   },
 );
 
-/** The official client, as whoever asks. */
-async function askedBySdk(url: string): Promise<Answered | undefined> {
-  const client = new Client({ name: "scan", version: "1" });
-  try {
-    await client.connect(new StreamableHTTPClientTransport(new URL(url)));
-    return {
-      place: { kind: "http", url },
-      spoken: "streamable-http",
-      name: client.getServerVersion()?.name ?? "",
+test(
+  "a gateway of this product that runs here is named as one",
+  { skip: process.platform !== "linux" && "sockets are told on Linux alone" },
+  async (t) => {
+    const gateway = await gatewayProcess(t, "servers: {}");
+    const { port } = new URL(`https://${gateway.address}`);
+    const stranger = asStranger({ clock: systemClock, signal, timeoutMs: 5000 });
+    const asking: Asking = {
+      ask: async (url) => await Promise.reject(new Error(`${url} was asked`)),
+      probe: async (host, at) => (at === Number(port) ? await stranger.probe(host, at) : undefined),
     };
-  } catch {
-    return undefined;
-  } finally {
-    await client.close();
-  }
-}
+    const found = await all(searchProcesses({ clients: [], asking, signal }));
+    const [endpoint, ...others] = found.flatMap((one) => (one.kind === "endpoint" ? [one.endpoint] : []));
+    assert.deepEqual(others, []);
+    assert.deepEqual([endpoint?.port, endpoint?.isLatticegate], [Number(port), true]);
+    assert.equal(endpoint?.posture?.keyExchange.verdict, "hybrid");
+  },
+);

@@ -1,6 +1,9 @@
 /** What somebody who looks around may ask of a server: which MCP it speaks, and with what cryptography. */
 import type { Posture } from "../../inventory/posture/posture.ts";
-import type { Problem, ServerSighting } from "../../inventory/sighting.ts";
+import type { Problem } from "../../inventory/sighting.ts";
+import type { Clock } from "../../kernel/clock.ts";
+import { type Answered, askServer } from "./ask-server.ts";
+import { probePosture } from "./probe-posture.ts";
 
 export interface Asking {
   /** Which MCP is spoken at a URL, asked as a stranger; undefined if none is. */
@@ -9,7 +12,19 @@ export interface Asking {
   readonly probe: (host: string, port: number) => Promise<Posture | undefined>;
 }
 
-export type Answered = Omit<ServerSighting, "evidence" | "posture">;
+export interface StrangerTerms {
+  readonly clock: Pick<Clock, "nowUnixMs">;
+  readonly signal: AbortSignal;
+  /** Of one connection; all that is asked of one URL has four times as long. */
+  readonly timeoutMs: number;
+}
+
+export function asStranger({ clock, signal, timeoutMs }: StrangerTerms): Asking {
+  return {
+    ask: async (url) => await askServer({ url, signal, timeoutMs: 4 * timeoutMs }),
+    probe: async (host, port) => await probePosture({ host, port, clock, signal, timeoutMs }),
+  };
+}
 
 /** So many are asked at once. */
 const atOnce = 8;

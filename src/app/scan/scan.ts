@@ -2,10 +2,7 @@
 import type { ClientSighting } from "../../inventory/clients/client-sighting.ts";
 import type { Sighting } from "../../inventory/sighting.ts";
 import type { Clock } from "../../kernel/clock.ts";
-import { Refusal } from "../../kernel/refusal.ts";
-import { askServer } from "./ask-server.ts";
-import type { Asking } from "./asking.ts";
-import { probePosture } from "./probe-posture.ts";
+import { asStranger } from "./asking.ts";
 import { searchClients, type ClientSearch } from "./search-clients.ts";
 import { searchProcesses } from "./search-processes.ts";
 
@@ -20,14 +17,12 @@ export interface ScanRequest {
   readonly onProgress: (what: string) => void;
 }
 
-/** Of one server, for all that it is asked. */
-const askMs = 20_000;
 /** Of one connection of a probe. */
-const connectionMs = 4000;
+const timeoutMs = 4000;
 
 export async function* scan(request: ScanRequest): AsyncGenerator<Sighting> {
   const { machine, signal, onProgress } = request;
-  const asking = request.asks ? askingOf(request) : undefined;
+  const asking = request.asks ? asStranger({ clock: request.clock, signal, timeoutMs }) : undefined;
   if (machine === undefined) return;
   onProgress("clients' configurations");
   const clients: ClientSighting[] = [];
@@ -37,15 +32,4 @@ export async function* scan(request: ScanRequest): AsyncGenerator<Sighting> {
   }
   onProgress("processes and listening ports of this machine");
   yield* searchProcesses({ clients, signal, ...(asking && { asking }) });
-}
-
-function askingOf({ clock, signal }: ScanRequest): Asking {
-  return {
-    ask: (url) => askServer({ url, signal, timeoutMs: askMs }),
-    probe: async (host, port) => {
-      const posture = await probePosture({ host, port, clock, signal, timeoutMs: connectionMs });
-      if (posture === undefined) throw new Refusal("upstream_failed", "it doesn't answer");
-      return posture;
-    },
-  };
 }

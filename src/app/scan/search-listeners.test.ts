@@ -4,6 +4,7 @@ import { test } from "node:test";
 import type { Posture } from "../../inventory/posture/posture.ts";
 import type { Listener } from "../../inventory/processes/running-process.ts";
 import { placeKey, type Sighting } from "../../inventory/sighting.ts";
+import type { Answered } from "./ask-server.ts";
 import type { Asking } from "./asking.ts";
 import { searchListeners } from "./search-listeners.ts";
 
@@ -123,5 +124,32 @@ test("a port that can't be asked is told and doesn't hide the others; of too man
   assert.deepEqual(
     sightings.map((one) => (one.kind === "problem" ? one.problem.because : one.kind)),
     ["more than 512 are open; the rest wasn't asked", "it talks nonsense", "server"],
+  );
+});
+
+test("a port that shuts every path alike isn't taken for MCP; one that shuts its MCP alone is", async () => {
+  const locked = (url: string, kind: "basic" | "unknown" | "bearer"): Answered => ({
+    place: { kind: "http", url },
+    authentication: { kind },
+  });
+  const asking: Asking = {
+    probe: async () => await Promise.resolve(clear),
+    ask: async (url) => {
+      const { port, pathname } = new URL(url);
+      const answers: Readonly<Record<string, Answered | undefined>> = {
+        "8001": locked(url, "basic"),
+        "8002": pathname === "/mcp" ? locked(url, "unknown") : undefined,
+        "8003": locked(url, "bearer"),
+      };
+      return await Promise.resolve(answers[port]);
+    },
+  };
+  const sightings = await found(
+    [8001, 8002, 8003].map((port) => ({ host: "127.0.0.1", port })),
+    asking,
+  );
+  assert.deepEqual(
+    sightings.map((one) => one.kind === "server" && placeKey(one.server.place)),
+    ["http://localhost:8002/mcp", "http://localhost:8003/mcp"],
   );
 });

@@ -2,7 +2,8 @@
 import { plainUrl } from "../../inventory/clients/secrets.ts";
 import type { Recognised } from "../../inventory/processes/recognise.ts";
 import type { Listener, RunningProcess } from "../../inventory/processes/running-process.ts";
-import type { Evidence, Sighting } from "../../inventory/sighting.ts";
+import type { Evidence, Problem, Sighting } from "../../inventory/sighting.ts";
+import type { Answered } from "./ask-server.ts";
 import { type Asking, inTurns } from "./asking.ts";
 
 export interface ListenerSearch {
@@ -61,21 +62,54 @@ async function sightingsOf(listener: Listener, search: ListenerSearch): Promise<
       const endpoint = { host, port, answers, isLatticegate: true, evidence, posture } as const;
       return [{ kind: "endpoint", endpoint }];
     }
-    for (const path of paths) {
-      const url = plainUrl(
-        `${answers === "tls" ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}${path}`,
-      );
-      const answered = url === undefined ? undefined : await search.asking.ask(url);
-      if (answered !== undefined) return [{ kind: "server", server: { ...answered, evidence, posture } }];
-    }
-    return answers === "tls"
-      ? [{ kind: "endpoint", endpoint: { host, port, answers, evidence, posture } }]
-      : [];
+    const base = `${answers === "tls" ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+    const { answered, problem } = await firstAnswer(base, search);
+    if (answered !== undefined) return [{ kind: "server", server: { ...answered, evidence, posture } }];
+    const endpoint = { host, port, answers, evidence, posture } as const;
+    return [
+      ...(problem === undefined ? [] : [{ kind: "problem", problem } as const]),
+      ...(answers === "tls" ? [{ kind: "endpoint", endpoint } as const] : []),
+    ];
   } catch (error) {
     search.signal.throwIfAborted();
-    const because = error instanceof Error ? error.message.slice(0, 256) : "it couldn't be asked";
-    return [{ kind: "problem", problem: { at: `${host}:${port}`, because } }];
+    return [{ kind: "problem", problem: { at: `${host}:${port}`, because: reasonOf(error) } }];
   }
+}
+
+interface FirstAnswer {
+  readonly answered?: Answered;
+  /** What one of the paths did instead of an answer. */
+  readonly problem?: Problem;
+}
+
+async function firstAnswer(base: string, { asking, signal }: ListenerSearch): Promise<FirstAnswer> {
+  let problem: Problem | undefined;
+  for (const path of paths) {
+    const url = plainUrl(`${base}${path}`);
+    if (url === undefined) return {};
+    try {
+      const answered = await asking.ask(url);
+      if (answered !== undefined && (await isMcp(answered, base, asking))) return { answered };
+    } catch (error) {
+      signal.throwIfAborted();
+      problem ??= { at: url, because: reasonOf(error) };
+    }
+  }
+  return problem === undefined ? {} : { problem };
+}
+
+/** A path that nothing has. */
+const nowhere = "/latticegate-scan/nothing/mcp";
+
+/** Shut to strangers without saying how MCP is let in: where every path is shut so, nothing says that MCP is behind it. */
+async function isMcp(answered: Answered, base: string, asking: Asking): Promise<boolean> {
+  const by = answered.authentication?.kind;
+  if (answered.spoken !== undefined || (by !== "basic" && by !== "unknown")) return true;
+  return (await asking.ask(`${base}${nowhere}`)) === undefined;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message.slice(0, 256) : "it couldn't be asked";
 }
 
 function evidenceOf({ host, port, pid }: Listener, { processes }: ListenerSearch): Evidence {

@@ -3,12 +3,10 @@ import { constants } from "node:crypto";
 
 import { Pool } from "undici";
 
-import { isEventStream, valueOf } from "../../host/net/headers.ts";
+import { valueOf } from "../../host/net/headers.ts";
 import { collected, type CollectedAnswer, exchange, type HttpRequest } from "../../host/net/http-exchange.ts";
-import { openSseLink } from "../../host/net/sse-link.ts";
-import { utf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import { readFrame, type RequestId } from "../../wire/frame.ts";
+import { type SseStranger, sseStranger } from "./sse-stranger.ts";
 import type { Send } from "../mcp-probe.ts";
 
 export interface Stranger {
@@ -17,11 +15,11 @@ export interface Stranger {
   /** Another path of the same origin. */
   readonly get: (path: string) => Promise<CollectedAnswer>;
   /** The same server over HTTP+SSE (MCP 2024-11-05): its stream stays open until it is closed. */
-  readonly sseSend: () => { readonly send: Send; readonly close: () => Promise<void> };
+  readonly sseSend: () => SseStranger;
   readonly close: () => Promise<void>;
 }
 
-export interface StrangerLimits {
+interface StrangerLimits {
   /** Of one answer. */
   readonly answerTimeoutMs: number;
   readonly answerBytes: number;
@@ -30,7 +28,7 @@ export interface StrangerLimits {
   readonly requests: number;
 }
 
-export const strangerLimits: StrangerLimits = {
+const strangerLimits: StrangerLimits = {
   answerTimeoutMs: 5000,
   answerBytes: 8 * 1024 * 1024,
   allBytes: 32 * 1024 * 1024,
@@ -79,7 +77,7 @@ export function stranger(url: URL, signal: AbortSignal, limits = strangerLimits)
         path = next;
       }
     },
-    sseSend: () => sseSend(new URL(path, url), client, signal, limits),
+    sseSend: () => sseStranger({ url: new URL(path, url), pool: client, signal, limits }),
     close: async () => {
       await client.destroy();
     },
@@ -111,78 +109,4 @@ function redirected({ status, headers }: CollectedAnswer, from: URL): string | u
   if (to.origin !== from.origin)
     throw new Refusal("upstream_failed", "it redirects to another host, which wasn't asked");
   return `${to.pathname}${to.search}`;
-}
-
-function sseSend(
-  url: URL,
-  client: Pool,
-  signal: AbortSignal,
-  limits: StrangerLimits,
-): ReturnType<Stranger["sseSend"]> {
-  const waiting = new Map<RequestId, PromiseWithResolvers<Uint8Array>>();
-  let over: Refusal | undefined;
-  const link = openSseLink(
-    {
-      name: "stranger",
-      url,
-      headers: [],
-      dispatcher: () => client,
-      onLink: () => undefined,
-      answerTimeoutMs: limits.answerTimeoutMs,
-      maxEventBytes: limits.answerBytes,
-      log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
-    },
-    {
-      onMessage: (frame) => {
-        if ("id" in frame && frame.id !== undefined && frame.id !== null)
-          waiting.get(frame.id)?.resolve(frame.bytes);
-      },
-      onUndelivered: (_message, refusal) => fail(refusal),
-      onEnd: (refusal) => fail(refusal),
-    },
-  );
-  const fail = (refusal: Refusal): void => {
-    over ??= refusal;
-    for (const one of waiting.values()) one.reject(refusal);
-  };
-  return {
-    close: link.stop,
-    send: async ({ method, body }) => {
-      const whole = (status: number, answer: Uint8Array): CollectedAnswer => ({
-        kind: "whole",
-        status,
-        headers: [],
-        body: answer,
-      });
-      if (method !== "POST" || body === undefined) return whole(405, utf8(""));
-      if (over !== undefined) throw over;
-      const frame = readFrame(body);
-      link.send(body, undefined);
-      if (frame.kind !== "request") return whole(202, utf8(""));
-      const answer = Promise.withResolvers<Uint8Array>();
-      waiting.set(frame.id, answer);
-      const late = setTimeout(
-        () => answer.reject(new Refusal("upstream_timeout", "it didn't answer in time")),
-        limits.answerTimeoutMs,
-      );
-      const gone = (): void => answer.reject(new Refusal("upstream_timeout", "there was no more time"));
-      signal.addEventListener("abort", gone, { once: true });
-      try {
-        return whole(200, await answer.promise);
-      } finally {
-        clearTimeout(late);
-        signal.removeEventListener("abort", gone);
-        waiting.delete(frame.id);
-      }
-    },
-  };
-}
-
-function ignore(): void {
-  // A stranger's server says what it likes.
-}
-
-/** Whether an answer is the stream that HTTP+SSE begins with. */
-export function isStream({ status, headers }: CollectedAnswer): boolean {
-  return status === 200 && isEventStream([...headers]);
 }

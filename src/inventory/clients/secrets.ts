@@ -25,10 +25,7 @@ export function secretsOfArgument(command: readonly string[], at: number): reado
   return forms.length > 0 ? forms : [`a value of ${(command[at - 1] ?? "").slice(-64)}`];
 }
 
-/**
- * A URL that may be shown and kept: scheme, host, port and path alone; undefined if it isn't one of HTTP. `localhost` is
- * written as the address it has, so that a server is one whoever names it.
- */
+/** A URL that may be shown and kept: scheme, host, port and path alone; undefined if it isn't one of HTTP. */
 export function plainUrl(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
@@ -39,8 +36,7 @@ export function plainUrl(text: string): string | undefined {
     .split("/")
     .map((part) => (isRandom(part) || secretForms(part).length > 0 ? hidden : part))
     .join("/");
-  const host = url.host.replace(/^localhost(?=:|$)/, "127.0.0.1");
-  return `${url.protocol}//${host}${path}`;
+  return `${url.protocol}//${url.host}${path}`;
 }
 
 /** `--token xyz`: the name is the argument before. */

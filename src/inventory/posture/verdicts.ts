@@ -62,7 +62,7 @@ const notCnsa: readonly Deadline[] = [
 
 function keyExchangeOf(tls: ObservedTls): Verdict<KeyExchangeVerdict> {
   const weak = weaknesses(tls);
-  if (weak.length > 0) return { verdict: "weak", because: weak, dates: [...afterShort, ...notCnsa] };
+  if (weak.length > 0) return verdict("weak", weak, []);
   const better = tls.groups.filter((group) => groupKind(group) !== "classical");
   const plain = tls.groups.filter((group) => groupKind(group) === "classical");
   const older = tls.versions.filter((version) => version !== "TLSv1.3");
@@ -120,7 +120,7 @@ function authenticationOf({ chains }: ObservedTls, nowUnixMs: number): Verdict<A
   const faults = chains.flatMap(({ certificates }) =>
     certificates.flatMap((one, at) => faultsOf(one, at, nowUnixMs)),
   );
-  if (faults.length > 0) return verdict("weak", [...new Set(faults)], [...afterShort, ...notCnsa]);
+  if (faults.length > 0) return verdict("weak", [...new Set(faults)], []);
   const strong = leaves.filter(({ key }) => key.startsWith("ML-DSA") || key.startsWith("SLH-DSA"));
   if (strong.length === 0) {
     const [leaf] = leaves;
