@@ -1,15 +1,20 @@
 /** `latticegate adopt` */
+import { once } from "node:events";
 import { realpath } from "node:fs/promises";
+import { createServer } from "node:net";
 import { homedir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline/promises";
 
 import { type AdoptionPlan, carryOut, type Environment, planAdoption } from "../app/adopt/adopt.ts";
+import { type Exposed, planExposed, planUnexposed, unitName } from "../app/adopt/expose-server.ts";
 import { carryOutUndo, planUndo, type UndoPlan } from "../app/adopt/undo.ts";
 import { whichFiles } from "../app/adopt/which-files.ts";
 import { type Config, loadConfig } from "../app/config.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { maskedDiff } from "../inventory/clients/masked-diff.ts";
+import { withoutSecrets } from "../inventory/clients/secrets.ts";
+import { isAddress } from "../kernel/address.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { printable } from "../kernel/printable.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
@@ -17,18 +22,32 @@ import { thisCommand } from "./this-command.ts";
 
 export const adopt = {
   name: "adopt",
-  arguments: "[CLIENT|FILE ...]",
+  arguments: "[CLIENT|FILE ...] | --server NAME (URL | -- COMMAND ...)",
   summary:
     "Put the servers of clients on this machine behind the gateway: shows what would change in their configurations and in the gateway's, asks, and writes it. All of one's own clients by default; files of projects by name alone. Each URL found is asked whether it could be reached through the gateway.",
   options: {
     ...configOption,
     "dry-run": { type: "boolean", help: "Show what would change, and write nothing." },
     yes: { type: "boolean", help: "Write it without asking." },
+    server: {
+      type: "string",
+      value: "NAME",
+      help: "Instead of clients: put the server at a URL, or one that a command behind -- starts, behind `latticegate expose` under this name; with --undo, take it back.",
+    },
+    listen: {
+      type: "string",
+      value: "HOST:PORT",
+      help: "Where that server's endpoint is; a port of 127.0.0.1 that is free now by default.",
+    },
     undo: { type: "boolean", help: "Give back what was adopted: byte for byte where nobody wrote since." },
   },
   run: async (call) => {
     const config = loadConfig(configFile(call));
     const environment = environmentHere();
+    const server = call.text("server");
+    if (server !== undefined) return await adoptServer(call, config, { name: server, environment });
+    if (call.text("listen") !== undefined || call.rest.length > 0)
+      throw new Refusal("bad_config", "--listen and a command behind -- go with --server NAME.");
     return call.flag("undo")
       ? await undo(call, config, environment)
       : await forward(call, config, environment);
@@ -110,6 +129,61 @@ async function isAgreed(call: CommandCall): Promise<boolean> {
   const answer = await terminal.question("Write this? [y/N] ");
   terminal.close();
   return /^y(?:es)?$/i.test(answer.trim());
+}
+
+interface NamedServer {
+  readonly name: string;
+  readonly environment: Environment;
+}
+
+async function adoptServer(
+  call: CommandCall,
+  config: Config,
+  { name, environment }: NamedServer,
+): Promise<number> {
+  const isUndone = call.flag("undo");
+  const exposed = isUndone ? undefined : { name, target: target(call), listen: await listenAt(call) };
+  const plan = exposed ? await planExposed(config, exposed, environment) : await planUnexposed(config, name);
+  show(call, config.file, "jsonc", plan);
+  if (plan.unit) for (const line of plan.unit.text.trimEnd().split("\n")) call.out(`  ${maskedLine(line)}`);
+  if (!(await isAgreed(call))) return call.flag("dry-run") ? 0 : 1;
+  await plan.carryOut();
+  if (plan.unit) {
+    call.out(`Start it: systemctl --user enable --now ${plan.unit.file}`);
+    call.out("or run the ExecStart above some other way. Then restart the gateway.");
+    call.out(`Back again: latticegate adopt --undo --server ${name}`);
+  } else {
+    const { trust_domain: domain } = config;
+    call.out(`Stop it: systemctl --user disable --now ${unitName(name)}; restart the gateway.`);
+    call.out(`Its identity: latticegate ca revoke spiffe://${domain}/server/${name}`);
+  }
+  return 0;
+}
+
+function maskedLine(line: string): string {
+  return printable(withoutSecrets(line.split(" ")).join(" "), 2000);
+}
+
+/** @throws Refusal `bad_config` unless there is one URL or one command */
+function target(call: CommandCall): Exposed["target"] {
+  const [url, ...more] = call.positionals;
+  if (url === undefined && call.rest.length > 0) return { command: call.rest };
+  const parsed = url === undefined || more.length > 0 || call.rest.length > 0 ? null : URL.parse(url);
+  if (url !== undefined && parsed !== null && ["http:", "https:"].includes(parsed.protocol)) return { url };
+  throw new Refusal("bad_config", "Expected the URL of a server or, behind --, the command that starts it.");
+}
+
+async function listenAt(call: CommandCall): Promise<string> {
+  const given = call.text("listen");
+  if (given !== undefined && isAddress(given) && !given.endsWith(":0")) return given;
+  if (given !== undefined)
+    throw new Refusal("bad_config", `--listen takes host:port with a port of its own, found "${given}".`);
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const bound = server.address();
+  server.close();
+  if (bound === null || typeof bound === "string") throw new Error("a TCP socket has a port");
+  return `127.0.0.1:${bound.port}`;
 }
 
 async function undo(call: CommandCall, config: Config, { homes }: Environment): Promise<number> {

@@ -165,6 +165,44 @@ describe("adopt, as an operator types it", () => {
     assert.equal(undone.code, 0, undone.stdout + undone.stderr);
     await unchanged();
   });
+
+  test("a file that somebody changed since gets its own entries back and keeps the rest", async () => {
+    const running = await gateway();
+    assert.equal((await adopt("cursor", "--yes")).code, 0);
+    const file = at(".cursor/mcp.json");
+    const added = '"mine": { "command": "npx", "args": ["x"] },\r\n\t\t"asks"';
+    await writeFile(file, (await readFile(file, "utf8")).replace('"asks"', added));
+    const { stdout } = await adopt("--undo", "cursor", "--yes");
+    assert.match(stdout, /its adopted entries are as they were; the rest is as it is now/);
+    const before = originals.get(".cursor/mcp.json")?.toString() ?? "";
+    assert.equal(await readFile(file, "utf8"), before.replace('"asks"', added));
+    await writeFile(file, before);
+    await unchanged();
+    await running.stop();
+  });
+
+  test("a server is called through the gateway once adopt --server put it behind expose, and is taken back", async () => {
+    const first = await gateway();
+    const adopted = await adopt("--server", "tools", "--yes", "--", node, fixture, "--stdio");
+    assert.equal(adopted.code, 0, adopted.stdout + adopted.stderr);
+    const unit = /enable --now (\S+)/.exec(adopted.stdout)?.[1] ?? "";
+    assert.equal((await stat(unit)).mode & 0o777, 0o600);
+    const [, line = ""] = /^ExecStart=(.*)$/m.exec(await readFile(unit, "utf8")) ?? [];
+    const command = [...line.matchAll(/"([^"]*)"/g)].map(([, part = ""]) => part);
+    await startProcess(t, [node, ...command.slice(1)], / is at (https:\S+) as /);
+    await first.stop();
+    const second = await gateway();
+    const state = path.join(folder, "state", "sidecars", "cursor");
+    const speaker = await openV1({
+      kind: "stdio",
+      args: latticegate(["connect", "tools", "--state", state]),
+    });
+    assert.equal(textOf(await speaker.call("test_echo", { n: 1 })), '{"n":1}');
+    await speaker.close();
+    await second.stop();
+    assert.equal((await adopt("--undo", "--server", "tools", "--yes")).code, 0);
+    await unchanged();
+  });
 });
 
 function valueAt(root: Value, keys: readonly string[]): Value {

@@ -9,6 +9,9 @@ type Servers = Readonly<Record<string, unknown>>;
 export function withServers(text: string, servers: Servers): string {
   if (Object.keys(servers).length === 0) return text;
   const wanted = parseDocument(text);
+  const there: unknown = wanted.get("servers", true);
+  // `servers: {}` would hold them all on one line.
+  if (isMap(there) && there.items.length === 0) there.flow = false;
   for (const [name, server] of Object.entries(servers))
     wanted.setIn(["servers", name], wanted.createNode(server));
   return asWanted(inserted(text, servers), wanted);

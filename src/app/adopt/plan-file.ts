@@ -23,7 +23,7 @@ export interface FilePlan {
   readonly left: readonly LeftEntry[];
 }
 
-export interface LeftEntry {
+interface LeftEntry {
   readonly name: string;
   readonly because: string;
 }

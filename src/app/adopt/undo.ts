@@ -21,7 +21,7 @@ import {
   writeRecords,
 } from "./records.ts";
 
-export interface Restored {
+interface Restored {
   readonly file: string;
   readonly kind: ClientKind;
   readonly read: ForeignFile;
