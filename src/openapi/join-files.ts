@@ -59,7 +59,7 @@ function pointedTo(
     readonly main: string;
   },
 ): string {
-  const [file = "", pointer = ""] = splitRef(ref);
+  const [file, pointer] = splitRef(ref);
   if (file === "") return from.prefix === "" ? ref : `#/${from.prefix}${pointer}`;
   const path = relativeTo(from.path, file);
   if (path === undefined) {
@@ -104,7 +104,7 @@ function nodesWithRef(value: Writable): readonly Writable[] {
   const waiting: unknown[] = [value];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     if (typeof next !== "object" || next === null) continue;
-    if (isObject(next) && typeof next["$ref"] === "string") found.push(next as Writable);
+    if (isObject(next) && typeof next["$ref"] === "string") found.push(next);
     for (const child of Object.values(next)) if (typeof child === "object") waiting.push(child);
   }
   return found;

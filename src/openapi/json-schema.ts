@@ -196,24 +196,15 @@ class Converter {
         return Array.isArray(value) ? undefined : this.convert(value, depth + 1);
       case "additionalProperties":
         return typeof value === "boolean" ? value : this.convert(value, depth + 1);
-      case "required":
-        return Array.isArray(value)
-          ? [...new Set(value.filter((name) => typeof name === "string"))]
-          : undefined;
-      case "pattern":
-        return typeof value === "string" && this.#isPattern(value) ? value : undefined;
-      case "format":
-        return typeof value === "string" && formats.has(value) ? value : undefined;
-      case "contentEncoding":
-      case "contentMediaType":
-        return typeof value === "string" ? value : undefined;
-      case "uniqueItems":
-        return value === true ? true : undefined;
-      case "multipleOf":
-        return typeof value === "number" && value > 0 ? value : undefined;
       default:
-        return limit(keyword, value);
+        return typeof value === "string" ? this.#ofText(keyword, value) : plainKeyword(keyword, value);
     }
+  }
+
+  #ofText(keyword: string, value: string): string | undefined {
+    if (keyword === "pattern") return this.#isPattern(value) ? value : undefined;
+    if (keyword === "format") return formats.has(value) ? value : undefined;
+    return keyword === "contentEncoding" || keyword === "contentMediaType" ? value : undefined;
   }
 
   #properties(keyword: string, value: unknown, depth: number): Draft | undefined {
@@ -337,6 +328,15 @@ function orNull(draft: Draft): Draft {
   return { ...said, anyOf: [rest, { type: "null" }] };
 }
 
+function plainKeyword(keyword: string, value: unknown): unknown {
+  if (keyword === "required") {
+    return Array.isArray(value) ? [...new Set(value.filter((name) => typeof name === "string"))] : undefined;
+  }
+  if (keyword === "uniqueItems") return value === true ? true : undefined;
+  if (keyword === "multipleOf") return typeof value === "number" && value > 0 ? value : undefined;
+  return limit(keyword, value);
+}
+
 /** Lengths and counts are whole numbers, bounds are numbers. */
 function limit(keyword: string, value: unknown): number | undefined {
   if (typeof value !== "number" || !Number.isFinite(value)) return undefined;
@@ -360,11 +360,9 @@ function isContradicting(draft: Draft): boolean {
     const parts = draft[keyword];
     return (
       Array.isArray(parts) &&
-      parts.some((part: Draft) => part["type"] !== undefined && !fits(String(own), String(part["type"])))
+      parts.some(
+        ({ type }: Draft) => type !== undefined && type !== own && (own !== "number" || type !== "integer"),
+      )
     );
   });
-}
-
-function fits(own: string, part: string): boolean {
-  return own === part || (own === "number" && part === "integer");
 }

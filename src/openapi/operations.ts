@@ -95,8 +95,37 @@ interface At {
 }
 
 /** @returns why it can't be called */
-function readOperation(root: JsonObject, { path, method, shared, operation }: At): Operation | string {
+function readOperation(root: JsonObject, at: At): Operation | string {
+  const { path, method, shared, operation } = at;
   if (!path.startsWith("/")) return "its path doesn't begin with a slash";
+  const parameters = readParameters(root, at);
+  if (typeof parameters === "string") return parameters;
+  const body = readBody(root, operation);
+  if (typeof body === "string") return body;
+  const id = textOf(operation, "operationId");
+  const answerSchema = readAnswer(root, operation);
+  const said = (name: string): string => textOf(operation, name) ?? textOf(shared, name) ?? "";
+  return {
+    method,
+    path,
+    ...(id !== undefined && { id }),
+    summary: said("summary"),
+    description: said("description"),
+    tags: listOf(operation, "tags").filter((tag) => typeof tag === "string"),
+    isDeprecated: operation["deprecated"] === true,
+    parameters,
+    ...(body !== undefined && { body }),
+    ...(answerSchema !== undefined && { answerSchema }),
+    security: securityOf(member(operation, "security") ?? root["security"]),
+    servers: [...listOf(operation, "servers"), ...listOf(shared, "servers")].flatMap((server) => {
+      const url = textOf(server, "url");
+      return url === undefined ? [] : [url];
+    }),
+  };
+}
+
+/** @returns why it can't be called without one of them */
+function readParameters(root: JsonObject, { path, shared, operation }: At): readonly Parameter[] | string {
   const given = [...listOf(shared, "parameters"), ...listOf(operation, "parameters")];
   if (given.length > maxParameters) return `it has more than ${maxParameters} parameters`;
   const parameters = new Map<string, Parameter>();
@@ -109,29 +138,9 @@ function readOperation(root: JsonObject, { path, method, shared, operation }: At
   const templates = [...path.matchAll(/\{([^{}]{1,200})\}/g)].map(([, name = ""]) => name);
   const unknown = templates.find((name) => !parameters.has(`path ${name}`));
   if (unknown !== undefined) return `nothing says what {${unknown}} in its path is`;
-  const body = readBody(root, operation);
-  if (typeof body === "string") return body;
-  const id = textOf(operation, "operationId");
-  const answerSchema = readAnswer(root, operation);
-  return {
-    method,
-    path,
-    ...(id !== undefined && { id }),
-    summary: textOf(operation, "summary") ?? textOf(shared, "summary") ?? "",
-    description: textOf(operation, "description") ?? textOf(shared, "description") ?? "",
-    tags: listOf(operation, "tags").filter((tag) => typeof tag === "string"),
-    isDeprecated: operation["deprecated"] === true,
-    parameters: [...parameters.values()].filter(
-      ({ in: place, name }) => place !== "path" || templates.includes(name),
-    ),
-    ...(body !== undefined && { body }),
-    ...(answerSchema !== undefined && { answerSchema }),
-    security: securityOf(member(operation, "security") ?? root["security"]),
-    servers: [...listOf(operation, "servers"), ...listOf(shared, "servers")].flatMap((server) => {
-      const url = textOf(server, "url");
-      return url === undefined ? [] : [url];
-    }),
-  };
+  return [...parameters.values()].filter(
+    ({ in: place, name }) => place !== "path" || templates.includes(name),
+  );
 }
 
 const places = ["path", "query", "header", "cookie"] as const;
@@ -146,16 +155,25 @@ function readParameter(root: JsonObject, given: unknown): Parameter | string | u
   const place = places.find((each) => each === parameter["in"]);
   if (name === undefined || name === "" || place === undefined) return "a parameter has no name or place";
   if (place === "header" && notParameters.includes(name.toLowerCase())) return undefined;
-  const [content] = membersOf(parameter["content"]);
-  const usual = place === "query" || place === "cookie" ? "form" : "simple";
-  const style = textOf(parameter, "style") ?? usual;
-  const explode = parameter["explode"];
   return {
     name,
     in: place,
     isRequired: place === "path" || parameter["required"] === true,
     description: textOf(parameter, "description") ?? "",
-    schema: content === undefined ? (parameter["schema"] ?? {}) : (member(content[1], "schema") ?? {}),
+    ...writtenAs(parameter, place),
+  };
+}
+
+function writtenAs(
+  parameter: JsonObject,
+  place: Parameter["in"],
+): Omit<Parameter, "name" | "in" | "isRequired" | "description"> {
+  const [content] = membersOf(parameter["content"]);
+  const usual = place === "query" || place === "cookie" ? "form" : "simple";
+  const style = textOf(parameter, "style") ?? usual;
+  const explode = parameter["explode"];
+  return {
+    schema: (content === undefined ? parameter["schema"] : member(content[1], "schema")) ?? {},
     style,
     explode: typeof explode === "boolean" ? explode : style === "form",
     allowsReserved: parameter["allowReserved"] === true,
