@@ -4,11 +4,10 @@ import { test } from "node:test";
 
 import { cefLine } from "../../src/respond/events/cef.ts";
 import { ocsfEvent } from "../../src/respond/events/ocsf.ts";
-import { jsonLine } from "../../src/respond/events/syslog.ts";
-import type { Teller, Told } from "../../src/respond/events/told.ts";
+import { jsonFormat, type LineFormat } from "../../src/respond/events/shortened.ts";
 import { syslogSink } from "../../src/host/outlets/syslog-sink.ts";
 import type { Sink } from "../../src/host/outlets/sink.ts";
-import { appendMany, origin } from "../support/log-fixture.ts";
+import { appendMany, draft, origin } from "../support/log-fixture.ts";
 import { outletScene, teller } from "../support/outlets.ts";
 import { rsyslog, whyNoRsyslog } from "../support/rsyslog.ts";
 
@@ -17,13 +16,10 @@ const hourMs = 3_600_000;
 const entries = 10_000;
 
 const formats: Readonly<
-  Record<
-    string,
-    { readonly write: (told: Told, by: Teller) => string; readonly uid: (line: string) => string }
-  >
+  Record<string, { readonly write: LineFormat; readonly uid: (line: string) => string }>
 > = {
   OCSF: {
-    write: (told, by) => jsonLine(ocsfEvent(told, by)),
+    write: jsonFormat(ocsfEvent),
     uid: (line) => (JSON.parse(line) as { metadata: { uid: string } }).metadata.uid,
   },
   CEF: { write: cefLine, uid: (line) => /externalId=(\S+)/.exec(line)?.[1] ?? line },
@@ -38,7 +34,10 @@ for (const [name, { write, uid }] of Object.entries(formats))
     async (t) => {
       const { journal, store, log, untilIdle } = await outletScene(t);
       const siem = await rsyslog(t);
-      await appendMany(journal, 0, entries);
+      await appendMany(journal, 0, entries - 1);
+      // Said so often in OCSF that rsyslog would make several messages of it.
+      const facts = Object.fromEntries(["reason", "a", "b", "c"].map((name) => [name, "<a> ".repeat(250)]));
+      await journal.append(draft(entries - 1, { tool: `files/${"<a> ".repeat(490)}`, facts }));
       const { port, tls } = siem;
       const sink = syslogSink({ host: "127.0.0.1", port, tls, teller, format: write });
       const starts: number[] = [];

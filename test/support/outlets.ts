@@ -7,6 +7,7 @@ import path from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import tls from "node:tls";
 
+import { findAgain } from "../../src/app/outlets/log-marks.ts";
 import { runOutlet } from "../../src/app/outlets/run-outlet.ts";
 import { asWritten } from "../../src/app/subject-names.ts";
 import { deadLetters } from "../../src/host/outlets/dead-letters.ts";
@@ -58,6 +59,7 @@ export async function outletScene(
   const untilIdle: OutletScene["untilIdle"] = async (sink, on = () => true) => {
     const over = new AbortController();
     const reader = openLogReader(folder);
+    await findAgain({ name: "siem", reader, origin, store, log });
     const pause = async (ms: number): Promise<void> => {
       await nextTurn();
       const isIdle = store.of("siem")?.failingSinceUnixMs === undefined;

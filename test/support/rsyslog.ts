@@ -53,7 +53,7 @@ export async function rsyslog(t: Cleanup): Promise<Rsyslog> {
   const config = write(
     "rsyslog.conf",
     `global(
-      workDirectory="${folder}" maxMessageSize="64k" defaultNetstreamDriver="ossl"
+      workDirectory="${folder}" defaultNetstreamDriver="ossl"
       defaultNetstreamDriverCAFile="${write("ca.pem", authority.certificate)}"
       defaultNetstreamDriverCertFile="${write("cert.pem", server.certificate)}"
       defaultNetstreamDriverKeyFile="${write("key.pem", server.key)}"

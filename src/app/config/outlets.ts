@@ -4,7 +4,7 @@ import { z } from "zod";
 import { eventGroups, usualGroups } from "../../respond/events/event-groups.ts";
 import { isLoopbackHost } from "../../host/net/loopback.ts";
 import { hostAndPort } from "../../host/net/listen.ts";
-import { address, secretSource, secureUrl } from "./values.ts";
+import { address, secretSource, secureUrl, sizeBytes } from "./values.ts";
 
 const outletName = z
   .string()
@@ -65,12 +65,21 @@ const headers = z
   .default({})
   .describe("Headers that go with each request; secret ones stand in a file or an environment variable.");
 
+const leastMessage = 8192;
+const mostMessage = 65_536;
+
 const syslog = z
   .strictObject({
     type: z.literal("syslog").describe("Syslog (RFC 5424), over TLS."),
     address: address.describe("The receiver, `host:port`; 6514 is usual for TLS."),
     format,
     ...tlsFields,
+    max_message: sizeBytes
+      .refine((bytes) => bytes >= leastMessage && bytes <= mostMessage, 'expected "8KiB" to "64KiB"')
+      .prefault("8KiB")
+      .describe(
+        "Longest message, 8KiB (what rsyslog takes by default) to 64KiB; long texts in events are cut to fit, with a mark and a digest.",
+      ),
     danger_plain: z
       .boolean()
       .default(false)

@@ -12,6 +12,7 @@ import type { OutletConfig } from "../config/outlets.ts";
 import { statePaths } from "../state-folder.ts";
 import { asWritten, type LogNames } from "../subject-names.ts";
 import { version } from "../version.ts";
+import { findAgain } from "./log-marks.ts";
 import { runOutlet } from "./run-outlet.ts";
 import { sinkOf } from "./sink-of.ts";
 
@@ -51,11 +52,7 @@ export async function openOutlets(
   const size = await reader.size();
   for (const [name, outlet, sink] of sinks) {
     store.begin(name, origin, outlet.from === "start" ? await reader.first() : size);
-    // An older copy of the log, or one that lost its end with the machine's power.
-    if (store.of(name)?.origin === origin && (store.of(name)?.cursor ?? 0) > size) {
-      log.warn("outlet.log_shorter", { outlet: name, entries: size });
-      store.change(name, { cursor: size });
-    }
+    await findAgain({ name, reader, origin, store, log });
     tellDangers(name, outlet, log);
     const { named } = outlet.callers === "names" ? names : asWritten;
     const picked = new Set(outlet.events);

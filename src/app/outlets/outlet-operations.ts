@@ -17,7 +17,10 @@ import { statePaths } from "../state-folder.ts";
 import { version } from "../version.ts";
 import { sinkOf } from "./sink-of.ts";
 
-export interface ListedOutlet extends Omit<OutletRow, "origin" | "replayFrom"> {
+/** What nobody reads but the outlet itself. */
+type Inner = "origin" | "replayFrom" | "doubtful" | "marks" | "lost";
+
+export interface ListedOutlet extends Omit<OutletRow, Inner> {
   readonly type: string;
   /** Entries of the log that it has not come to yet. */
   readonly lag: number;
@@ -33,7 +36,14 @@ export async function listOutlets(config: Config): Promise<readonly ListedOutlet
   const size = await openLogReader(paths.log).size();
   const rows = new Map(withStore(config, (store) => store.all().map((row) => [row.name, row])) ?? []);
   return names.map(([name, { type }]) => {
-    const { origin: _origin, replayFrom, ...row } = rows.get(name) ?? unstarted(name, size);
+    const {
+      origin: _,
+      replayFrom,
+      doubtful: _doubt,
+      marks: _marks,
+      lost: _lost,
+      ...row
+    } = rows.get(name) ?? unstarted(name, size);
     const cursor = replayFrom ?? row.cursor;
     const { file: deadFile } = deadLetters(paths.deadLetters, name);
     return { ...row, type, cursor, lag: Math.max(0, size - cursor), deadFile };
@@ -52,6 +62,9 @@ function unstarted(name: string, size: number): OutletRow {
     failingSinceUnixMs: undefined,
     lastError: undefined,
     link: undefined,
+    doubtful: [],
+    marks: [],
+    lost: undefined,
   };
 }
 

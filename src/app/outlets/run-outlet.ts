@@ -3,10 +3,12 @@
  * order. INVARIANT: the cursor never passes an event that wasn't taken, or kept as one that never will be.
  */
 import type { DeadLetters } from "../../host/outlets/dead-letters.ts";
-import type { DeadLetter, Delivery, Sink } from "../../host/outlets/sink.ts";
+import type { DeadLetter, Delivery, Sink, SinkLink } from "../../host/outlets/sink.ts";
 import type { OutletRow, OutletStore } from "../../host/store/state-outlets.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
+import { toldLoss } from "../../respond/events/told.ts";
+import { withMark } from "./log-marks.ts";
 import { type NextTold, nextTold, type TellingOf } from "./told-from-log.ts";
 
 export interface OutletRun extends TellingOf {
@@ -29,11 +31,10 @@ const lastRetryMs = 60_000;
 export async function runOutlet(run: OutletRun, signal: AbortSignal): Promise<void> {
   const { name, clock, log, pause } = run;
   let failures = 0;
-  const doubtful: number[] = [];
   while (!signal.aborted) {
     let outcome: "on" | "idle" | { readonly failed: string };
     try {
-      outcome = await step(run, doubtful, signal);
+      outcome = await step(run, signal);
     } catch (error) {
       outcome = { failed: error instanceof Error ? error.message : "unknown" };
     }
@@ -52,38 +53,47 @@ export async function runOutlet(run: OutletRun, signal: AbortSignal): Promise<vo
   }
 }
 
+type Stepped = "on" | "idle" | { readonly failed: string };
+
 /**
  * One batch.
- * @param doubtful where the last batches that were taken began; changed here
  * @throws what keeps the log or the database from being read
  */
-async function step(
-  run: OutletRun,
-  doubtful: number[],
-  signal: AbortSignal,
-): Promise<"on" | "idle" | { readonly failed: string }> {
-  const { name, sink, store, clock } = run;
+async function step(run: OutletRun, signal: AbortSignal): Promise<Stepped> {
+  const { name, sink, store, teller, clock } = run;
   const row = takenUp(run);
-  const next = await nextTold(run, row.cursor, { most: sink.maxBatch, nowUnixMs: clock.nowUnixMs() });
-  if (next.events.length === 0) {
-    if (next.upTo > row.cursor) store.change(name, { cursor: next.upTo });
-    return next.upTo > row.cursor && row.failingSinceUnixMs === undefined ? "on" : "idle";
+  const { cursor, marks, lost, failingSinceUnixMs } = row;
+  if (lost?.isTold === false) {
+    const loss = { told: toldLoss(teller, lost, clock.nowUnixMs()), next: cursor };
+    return await sent(run, row, { next: { events: [loss], upTo: cursor }, signal });
   }
+  const next = await nextTold(run, cursor, { most: sink.maxBatch, nowUnixMs: clock.nowUnixMs() });
+  const { events, upTo, before } = next;
+  if (events.length > 0) return await sent(run, row, { next, signal });
+  if (upTo > cursor) store.change(name, { cursor: upTo, marks: withMark(marks, upTo, before) });
+  return upTo > cursor && failingSinceUnixMs === undefined ? "on" : "idle";
+}
+
+async function sent(
+  run: OutletRun,
+  row: OutletRow,
+  { next, signal }: { readonly next: NextTold; readonly signal: AbortSignal },
+): Promise<Stepped> {
+  const { name, sink, store } = run;
   const events = next.events.slice(0, sink.maxBatch).map(({ told }) => told);
   const delivery = await sink.send(events, signal);
-  const { dead = [] } = delivery;
-  if (!keepDead(run, row, dead)) {
+  if (!keepDead(run, row, delivery.dead ?? [])) {
     return { failed: `${run.dead.file} is full; see what is in it, and move it away` };
   }
-  if (delivery.taken > 0) {
-    moved(run, row, { next, delivery });
-    doubtful.push(row.cursor);
-  }
-  while (doubtful.length > sink.inDoubt) doubtful.shift();
+  const doubtful = delivery.taken > 0 ? moved(run, row, { next, delivery }) : row.doubtful;
   if (delivery.failed === undefined) return "on";
   // What the other end took last may have died with it.
-  const [from = row.cursor] = doubtful.splice(0);
+  const [from = row.cursor] = doubtful;
+  const { lost } = row;
+  const isLossDoubtful = lost !== undefined && sink.inDoubt > 0 && from <= lost.from;
   if (from < row.cursor) store.change(name, { cursor: from });
+  if (doubtful.length > 0) store.change(name, { doubtful: [] });
+  if (isLossDoubtful) store.change(name, { lost: { ...lost, isTold: false } });
   return { failed: delivery.failed };
 }
 
@@ -93,35 +103,52 @@ function takenUp({ name, store, teller, log }: OutletRun): OutletRow {
   if (row === undefined) throw new Error(`the outlet ${name} has lost its cursor`);
   if (row.origin !== teller.origin) {
     log.warn("outlet.other_log", { outlet: name, before: row.origin, now: teller.origin });
-    store.change(name, { origin: teller.origin, cursor: 0, replayFrom: undefined });
-    return { ...row, origin: teller.origin, cursor: 0, replayFrom: undefined };
+    const fresh = { cursor: 0, replayFrom: undefined, doubtful: [], marks: [], lost: undefined };
+    store.change(name, { origin: teller.origin, ...fresh });
+    return { ...row, origin: teller.origin, ...fresh };
   }
   if (row.replayFrom === undefined) return row;
   log.info("outlet.replay", { outlet: name, from: row.replayFrom });
-  store.change(name, { cursor: row.replayFrom, replayFrom: undefined });
-  return { ...row, cursor: row.replayFrom, replayFrom: undefined };
+  const there = { cursor: row.replayFrom, replayFrom: undefined, doubtful: [] };
+  store.change(name, there);
+  return { ...row, ...there };
 }
 
+/** @returns what is in doubt since */
 function moved(
-  { name, sink, store, clock, log }: OutletRun,
+  run: OutletRun,
   row: OutletRow,
   { next, delivery }: { readonly next: NextTold; readonly delivery: Delivery },
-): void {
-  const { events, upTo } = next;
+): readonly number[] {
+  const { name, sink, store, clock, log } = run;
+  const { events } = next;
   const { taken, dead = [] } = delivery;
   const last = events[taken - 1];
-  const cursor = taken >= events.length ? upTo : (last?.next ?? row.cursor);
-  const link = sink.link();
-  if (link !== undefined && !link.isPostQuantum && link.text !== row.link)
-    log.warn("outlet.classical_link", { outlet: name, link: link.text });
+  const isAll = taken >= events.length;
+  const cursor = isAll ? next.upTo : (last?.next ?? row.cursor);
+  const doubtful = sink.inDoubt === 0 ? [] : [...row.doubtful, row.cursor].slice(-sink.inDoubt);
+  const link = newLink(run, row);
+  for (const { told } of events.slice(0, taken))
+    if (told.event === "outlet.gap") log.warn("outlet.gap", { outlet: name, uid: told.uid });
   store.change(name, {
     cursor,
+    doubtful,
+    marks: withMark(row.marks, cursor, isAll ? next.before : last?.before),
+    ...(row.lost && { lost: { ...row.lost, isTold: true } }),
     sent: row.sent + taken - dead.length,
     lastSentUnixMs: clock.nowUnixMs(),
     failingSinceUnixMs: undefined,
     lastError: undefined,
     ...(link && { link: link.text }),
   });
+  return doubtful;
+}
+
+function newLink({ name, sink, log }: OutletRun, row: OutletRow): SinkLink | undefined {
+  const link = sink.link();
+  if (link !== undefined && !link.isPostQuantum && link.text !== row.link)
+    log.warn("outlet.classical_link", { outlet: name, link: link.text });
+  return link;
 }
 
 function keepDead(

@@ -16,7 +16,7 @@ import { chatMessage } from "../../respond/events/chat.ts";
 import { ocsfEvent } from "../../respond/events/ocsf.ts";
 import { otlpLogs } from "../../respond/events/otlp.ts";
 import { plainEvent } from "../../respond/events/plain.ts";
-import { jsonLine } from "../../respond/events/syslog.ts";
+import { jsonFormat, type LineFormat } from "../../respond/events/shortened.ts";
 import type { Teller, Told } from "../../respond/events/told.ts";
 import type { OutletConfig } from "../config/outlets.ts";
 import { secretFrom } from "../secret-source.ts";
@@ -37,12 +37,14 @@ export function sinkOf(outlet: OutletConfig, parts: SinkParts): Sink {
   const secure = tlsOf(outlet, parts);
   if (outlet.type === "syslog") {
     const { plain, danger_plain: isDangerous, danger_unproven_end: unprovenEnd, address, format } = outlet;
+    const { max_message: maxMessageBytes } = outlet;
     return syslogSink({
       ...hostAndPort(address),
       ...(!plain && !isDangerous && { tls: secure }),
       unprovenEnd,
       teller,
-      format: lines[format],
+      format: lineFormats[format],
+      maxMessageBytes,
     });
   }
   const url = urlOf(outlet.url, parts);
@@ -62,11 +64,11 @@ export function sinkOf(outlet: OutletConfig, parts: SinkParts): Sink {
   return postSink({ url, tls: secure, headers, ...(secret && { secret }), body, perRequest: 1, clock });
 }
 
-const lines = {
-  ocsf: (told: Told, teller: Teller) => jsonLine(ocsfEvent(told, teller)),
-  json: (told: Told, teller: Teller) => jsonLine(plainEvent(told, teller)),
+const lineFormats = {
+  ocsf: jsonFormat(ocsfEvent),
+  json: jsonFormat(plainEvent),
   cef: cefLine,
-} as const;
+} as const satisfies Record<string, LineFormat>;
 
 function one(body: (told: Told) => object): (events: readonly Told[]) => object {
   return ([told]) => (told === undefined ? {} : body(told));

@@ -2,7 +2,7 @@
 import { rules as libraryRules } from "@secretlint/secretlint-rule-preset-recommend";
 
 import type { Finding } from "../../model/finding.ts";
-import type { Budget, Look } from "./budget.ts";
+import { type Budget, type Look, wholeBudget } from "./budget.ts";
 import { gateFinding } from "./kinds.ts";
 import type { Leaf } from "./leaves.ts";
 
@@ -63,6 +63,12 @@ export function secretsIn({ at, text }: Leaf, budget: Budget): Look {
   const found =
     sorts.size === 0 ? [] : [gateFinding("secret", at, `A secret stands there: ${[...sorts].join(", ")}.`)];
   return { found, isAll };
+}
+
+/** What forms of secrets a text holds, in words: `github token`; none if none is known. */
+export function secretForms(text: string): readonly string[] {
+  const { windows } = windowsOf(text, wholeBudget());
+  return [...new Set(windows.flatMap((window) => sortsIn(window)))];
 }
 
 function windowsOf(

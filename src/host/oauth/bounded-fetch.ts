@@ -10,7 +10,7 @@ export interface BoundedFetchOptions {
   readonly timeoutMs: number;
   /** Longest answer; room for any metadata, key set or token by default. */
   readonly maxBytes?: number;
-  /** A success counts by its status, with no body where that is too long, too late or breaks off. */
+  /** An answer counts by its status, with no body where that is too long, too late or breaks off. */
   readonly statusCounts?: boolean;
   /** What is to be said when there is no answer. */
   readonly failed: (failure: FetchFailure) => Refusal;
@@ -57,7 +57,7 @@ export function boundedFetch(options: BoundedFetchOptions): BoundedFetch {
         answer.body.on("error", () => undefined).destroy();
         throw failed({ url, cause: "redirect", why: "It answered with a redirect, which isn't followed." });
       }
-      const read = statusCounts && isSuccess(answer.statusCode) ? boundedOrNothing : bounded;
+      const read = statusCounts ? boundedOrNothing : bounded;
       const bytes = await read(answer.body, maxBytes);
       if (bytes === undefined) throw failed({ url, cause: "too_large", why: "Its answer is too long." });
       return responseOf(answer, bytes);
@@ -91,10 +91,6 @@ const notModified = 304;
 
 function isRedirect(status: number): boolean {
   return status >= 300 && status < 400 && status !== notModified;
-}
-
-function isSuccess(status: number): boolean {
-  return status >= 200 && status < 300;
 }
 
 /** @returns undefined for what is longer than is taken */

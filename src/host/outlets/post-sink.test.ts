@@ -116,14 +116,16 @@ test("who never answers is given up, and what is said of it names no address", a
   assert.deepEqual([taken, failed], [0, "timeout: It didn't answer in time."]);
 });
 
-for (const [what, more] of [
-  ["is too long", "x".repeat(300_000)],
-  ["never ends", "x"],
+for (const [status, what, more] of [
+  [200, "is too long", "x".repeat(300_000)],
+  [200, "never ends", "x"],
+  [400, "is too long", "x".repeat(300_000)],
 ] as const)
-  test(`an answer of success whose body ${what} takes the event, once`, async (t) => {
-    const { sink, posted } = await scene(t, (response) => void response.writeHead(200).write(more), {
+  test(`an answer with status ${status} whose body ${what} counts by its status`, async (t) => {
+    const { sink, posted } = await scene(t, (response) => void response.writeHead(status).write(more), {
       timeoutMs: 300,
     });
-    assert.deepEqual(await sink.send(events.slice(0, 1), goOn), { taken: 1, dead: [] });
+    const { taken, failed, dead } = await sink.send(events.slice(0, 1), goOn);
+    assert.deepEqual([taken, failed, dead?.length], [1, undefined, status === 200 ? 0 : 1]);
     assert.equal(posted.length, 1);
   });

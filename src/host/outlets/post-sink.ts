@@ -47,7 +47,7 @@ export function postSink(options: PostOptions): Sink {
   const send = boundedFetch({
     dispatcher: () => agent,
     timeoutMs,
-    // What was taken isn't to be sent again for what is said about it.
+    // What was taken, or never will be, isn't to be sent again for what is said about it.
     statusCounts: true,
     failed: ({ cause, why }) => new Refusal("upstream_failed", why, { facts: { cause } }),
   });

@@ -7,8 +7,8 @@ import net from "node:net";
 import tls from "node:tls";
 
 import { onAbort } from "../on-abort.ts";
-import { syslogFrame } from "../../respond/events/syslog.ts";
-import type { Teller, Told } from "../../respond/events/told.ts";
+import { boundedFrame, type LineFormat } from "../../respond/events/shortened.ts";
+import type { Teller } from "../../respond/events/told.ts";
 import { type OutletTls, negotiatedLink, outletTlsOptions } from "./outlet-tls.ts";
 import { provenTls } from "./proven-end.ts";
 import type { Sink, SinkLink } from "./sink.ts";
@@ -20,7 +20,9 @@ export interface SyslogOptions {
   readonly tls?: OutletTls;
   readonly teller: Teller;
   /** In one line. */
-  readonly format: (told: Told, teller: Teller) => string;
+  readonly format: LineFormat;
+  /** Of a message with its frame; what rsyslog takes unless it is told otherwise, by default. */
+  readonly maxMessageBytes?: number;
   /** For each step: to connect, to be taken by the network, to be closed. */
   readonly timeoutMs?: number;
   /** Whether the end of the TCP connection counts like one that TLS proves. */
@@ -36,7 +38,7 @@ const batchesInDoubt = 4;
 const settleMs = 250;
 
 export function syslogSink(options: SyslogOptions): Sink {
-  const { teller, format, timeoutMs = 10_000 } = options;
+  const { teller, format, timeoutMs = 10_000, maxMessageBytes: maxBytes = 8192 } = options;
   let link: SinkLink | undefined;
   return {
     maxBatch: batch,
@@ -45,7 +47,7 @@ export function syslogSink(options: SyslogOptions): Sink {
     link: () => link,
     close: () => Promise.resolve(),
     send: async (events, signal) => {
-      const frames = events.map((told) => syslogFrame(told, teller, format(told, teller)));
+      const frames = events.map((told) => boundedFrame(told, teller, { format, maxBytes }));
       const failed = await carried({ ...options, timeoutMs }, Buffer.concat(frames), {
         signal,
         onLink: (met) => (link = met),

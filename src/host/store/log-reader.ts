@@ -23,11 +23,13 @@ export interface LogReader {
   readonly files: LogFiles;
   /** How many entries there are now. */
   readonly size: () => Promise<number>;
+  /** How many the head covers, unverified; 0 without one. */
+  readonly headSize: () => Promise<number>;
   /** The first entry that is there; 0 unless older ones were removed. */
   readonly first: () => Promise<number>;
   /** The first entry that retention keeps, as the log itself says, unverified; 0 if it says nothing. */
   readonly prunedBefore: () => Promise<number>;
-  /** From entry `from`, or the first that is there, to the last one there is. */
+  /** From entry `from`, or the first that is there, to the last one there is; what a bundle has lost is passed over. */
   readonly forwards: (from?: number) => AsyncGenerator<LoggedEntry, void, void>;
   /** From the last entry, or the one before `before`, to the first. */
   readonly backwards: (before?: number) => AsyncGenerator<LoggedEntry, void, void>;
@@ -46,9 +48,9 @@ export function openLogReader(folder: string): LogReader {
   async function* forwards(asked = 0): AsyncGenerator<LoggedEntry, void, void> {
     const from = Math.max(asked, await firstFrom(files, asked));
     for (let index = Math.floor(from / tileWidth); ; index++) {
-      const entries = await readBundle(files, index);
-      for (const entry of logged(entries ?? [], index * tileWidth)) if (entry.index >= from) yield entry;
-      if (entries === undefined || entries.length < tileWidth) return;
+      const { entries, isLast } = await bundleAt(files, index);
+      for (const entry of logged(entries, index * tileWidth)) if (entry.index >= from) yield entry;
+      if (isLast) return;
     }
   }
 
@@ -77,6 +79,7 @@ export function openLogReader(folder: string): LogReader {
     folder,
     files,
     size: () => sizeOf(files),
+    headSize: () => headSize(files),
     first: () => firstFrom(files, 0),
     prunedBefore: async () => findPruned(files, await headSize(files)),
     forwards,
@@ -139,6 +142,19 @@ async function readBundle(files: LogFiles, index: number): Promise<readonly Uint
     (await files(bundlePath(index))) ?? (await files(openBundlePath(index))) ?? files(bundlePath(index));
   const bytes = (await open()) ?? (await partialOfHead(files, index));
   return bytes === undefined ? undefined : splitBundle(bytes).entries;
+}
+
+/** With what is left of it where it isn't the last and has been cut. */
+async function bundleAt(
+  files: LogFiles,
+  index: number,
+): Promise<{ readonly entries: readonly Uint8Array[]; readonly isLast: boolean }> {
+  const entries = await readBundle(files, index);
+  if (entries === undefined) return { entries: [], isLast: true };
+  if (entries.length >= tileWidth) return { entries: entries.slice(0, tileWidth), isLast: false };
+  if ((await readBundle(files, index + 1)) === undefined) return { entries, isLast: true };
+  // It may have been filled between two looks.
+  return { entries: (await readBundle(files, index)) ?? [], isLast: false };
 }
 
 async function partialOfHead(files: LogFiles, index: number): Promise<Uint8Array | undefined> {

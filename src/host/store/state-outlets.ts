@@ -8,6 +8,22 @@ import type { DatabaseSync } from "node:sqlite";
 
 import { openDatabase, withoutSync } from "./database.ts";
 
+/** @property digest of the entry before the cursor, in hexadecimal digits */
+export interface LogMark {
+  readonly cursor: number;
+  readonly digest: string;
+}
+
+/** What the log had under these numbers was told, and isn't in it any more. */
+export interface LostEnd {
+  readonly from: number;
+  /** The first that wasn't told. */
+  readonly to: number;
+  /** Tells one such end from another. */
+  readonly id: string;
+  readonly isTold: boolean;
+}
+
 export interface OutletRow {
   readonly name: string;
   /** Of the log that the cursor counts in. */
@@ -26,6 +42,11 @@ export interface OutletRow {
   readonly lastError: string | undefined;
   /** What TLS negotiated, as it was last. */
   readonly link: string | undefined;
+  /** Where the last batches that were taken began that its end may lose yet, oldest first. */
+  readonly doubtful: readonly number[];
+  /** What it was told of, to be found again in the log; oldest first. */
+  readonly marks: readonly LogMark[];
+  readonly lost: LostEnd | undefined;
 }
 
 type OutletChange = Partial<Omit<OutletRow, "name">>;
@@ -48,7 +69,11 @@ const schema = `
   ) strict;
 `;
 
+/** In JSON. */
+const listed = { doubtful: "doubtful", marks: "marks", lost: "lost" } as const;
+
 const columns = {
+  ...listed,
   origin: "origin",
   cursor: "cursor",
   replayFrom: "replay_from",
@@ -62,7 +87,7 @@ const columns = {
 
 /** @throws Refusal `bad_state` if the file can't be opened */
 export function openOutletStore(file: string): OutletStore {
-  const db = openDatabase(file, (opened) => opened.exec(schema));
+  const db = openDatabase(file, prepare);
   return {
     all: () => db.prepare("select * from outlets order by name").all().map(rowOf),
     of: (name) => db.prepare("select * from outlets where name = ?").all(name).map(rowOf)[0],
@@ -75,12 +100,28 @@ export function openOutletStore(file: string): OutletStore {
   };
 }
 
+function prepare(db: DatabaseSync): void {
+  db.exec(schema);
+  const there = new Set(
+    db
+      .prepare("pragma table_info(outlets)")
+      .all()
+      .map(({ name }) => name),
+  );
+  for (const column of Object.values(listed))
+    if (!there.has(column)) db.exec(`alter table outlets add column ${column} text`);
+}
+
 function write(db: DatabaseSync, name: string, change: OutletChange): void {
   const named = (Object.keys(columns) as (keyof OutletChange)[]).filter((key) => Object.hasOwn(change, key));
   if (named.length === 0) return;
   const sets = named.map((key) => `${columns[key]} = ?`).join(", ");
-  const values = named.map((key) => change[key] ?? null);
+  const values = named.map((key) => stored(change[key]));
   db.prepare(`update outlets set ${sets} where name = ?`).run(...values, name);
+}
+
+function stored(value: OutletChange[keyof OutletChange]): string | number | null {
+  return typeof value === "object" ? JSON.stringify(value) : (value ?? null);
 }
 
 function rowOf(row: Record<string, unknown>): OutletRow {
@@ -99,5 +140,8 @@ function rowOf(row: Record<string, unknown>): OutletRow {
     failingSinceUnixMs: number("failing_since_unix_ms"),
     lastError: text("last_error"),
     link: text("link"),
+    doubtful: JSON.parse(text("doubtful") ?? "[]") as readonly number[],
+    marks: JSON.parse(text("marks") ?? "[]") as readonly LogMark[],
+    lost: (JSON.parse(text("lost") ?? "null") as LostEnd | null) ?? undefined,
   };
 }

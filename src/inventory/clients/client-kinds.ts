@@ -27,7 +27,7 @@ export interface ClientKind {
    * environment; `*` stands for one folder of any name.
    */
   readonly files: Readonly<Record<Platform, readonly string[]>>;
-  /** Files of one project, relative to its folder. */
+  /** Files of one project, relative to its folder; `*` stands for the beginning of any name. */
   readonly projectFiles: readonly string[];
   /** Keys to the tables of servers; `*` stands for every key there (it is the project then). */
   readonly tables: readonly (readonly string[])[];
@@ -89,8 +89,9 @@ export const clientKinds: readonly ClientKind[] = [
       darwin: userFolders("~/Library/Application Support"),
       win32: userFolders("$APPDATA"),
     },
-    projectFiles: [".vscode/mcp.json", ".vscode/settings.json"],
-    tables: [["servers"], ["mcp", "servers"]],
+    projectFiles: [".vscode/mcp.json", ".vscode/settings.json", "*.code-workspace"],
+    // `mcp.json`; settings as they were before it; settings within a workspace's file.
+    tables: [["servers"], ["mcp", "servers"], ["settings", "mcp", "servers"]],
     remote: [url],
   },
   {
@@ -144,7 +145,8 @@ export const clientKinds: readonly ClientKind[] = [
     id: "generic",
     title: "mcp.json",
     format: "jsonc",
-    files: everywhere("~/.mcp.json", "~/.config/mcp/mcp.json"),
+    // The third is what GitHub Copilot's command line reads.
+    files: everywhere("~/.mcp.json", "~/.config/mcp/mcp.json", "~/.copilot/mcp-config.json"),
     projectFiles: ["mcp.json"],
     tables: [["mcpServers"], ["servers"]],
     remote: [url],

@@ -1,5 +1,6 @@
 /** Events in the Common Event Format, version 0: one line each, whatever stands in a name. */
 import { revealed } from "../../wire/hidden-text.ts";
+import { type Room, shortenedText } from "./shortened.ts";
 import { type Severity, summaryOf } from "./summary.ts";
 import type { Teller, Told } from "./told.ts";
 
@@ -12,10 +13,16 @@ const severityOf: Readonly<Record<Severity, number>> = {
   critical: 10,
 };
 
-export function cefLine(told: Told, { version }: Teller): string {
+export function cefLine(told: Told, { version }: Teller, room?: Room): string {
   const { says, severity, score, kinds, tags, server, agentic } = summaryOf(told);
   const { delegation_path: path, attestation_state: attestation, correlation_id: correlation } = agentic;
-  const header = ["Latticegate", "Latticegate", version, told.event, told.event].map(headerText);
+  const shown = (text: string): string => {
+    const line = oneLine(text);
+    return room === undefined || text === told.uid ? line : shortenedText(line, room.text, text);
+  };
+  const header = ["Latticegate", "Latticegate", version, told.event, told.event].map((text) =>
+    headerText(shown(text)),
+  );
   const extension: Readonly<Record<string, string | number | undefined>> = {
     rt: told.atUnixMs,
     externalId: told.uid,
@@ -39,17 +46,17 @@ export function cefLine(told: Told, { version }: Teller): string {
     lg_tags: tags.length === 0 ? undefined : tags.join(" "),
   };
   const pairs = Object.entries(extension).flatMap(([key, value]) =>
-    value === undefined ? [] : [`${key}=${extensionText(String(value))}`],
+    value === undefined ? [] : [`${key}=${extensionText(shown(String(value)))}`],
   );
   return `CEF:0|${header.join("|")}|${severityOf[severity]}|${pairs.join(" ")}`;
 }
 
 function headerText(text: string): string {
-  return oneLine(text).replaceAll("\\", "\\\\").replaceAll("|", "\\|");
+  return text.replaceAll("\\", "\\\\").replaceAll("|", "\\|");
 }
 
 function extensionText(text: string): string {
-  return oneLine(text).replaceAll("\\", "\\\\").replaceAll("=", "\\=");
+  return text.replaceAll("\\", "\\\\").replaceAll("=", "\\=");
 }
 
 /** INVARIANT: nothing that a reader of lines, or of a screen, takes for something else: such characters are spelled out. */

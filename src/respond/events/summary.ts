@@ -57,6 +57,7 @@ const fixed: Readonly<Record<string, Severity>> = {
   "kill.on": "critical",
   "kill.off": "high",
   "outlet.gap": "high",
+  "outlet.lost": "high",
   "response.fail": "high",
   "response.act": "medium",
   "response.propose": "medium",

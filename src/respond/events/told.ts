@@ -55,6 +55,19 @@ export function toldGap(
   return ofTeller(teller, { uid, event: "outlet.gap", outcome: "error", facts }, nowUnixMs);
 }
 
+/** What was told and isn't in the log any more: its end was lost, and others have its numbers now. @param id of that end */
+export function toldLoss(
+  teller: Teller,
+  { from, to, id }: { readonly from: number; readonly to: number; readonly id: string },
+  nowUnixMs: number,
+): Told {
+  const uid = `${teller.origin}#lost-${from}-${to - 1}-${id}`;
+  const says =
+    "The log lost entries after they were told here, none with other numbers than these; what has these numbers now is told after this.";
+  const facts = { from: String(from), to: String(to - 1), entries: String(to - from), says };
+  return ofTeller(teller, { uid, event: "outlet.lost", outcome: "error", facts }, nowUnixMs);
+}
+
 /** @param id of this test alone */
 export function toldTest(teller: Teller, id: string, nowUnixMs: number): Told {
   const facts = { says: "A test of this outlet; nothing happened." };
