@@ -145,6 +145,10 @@ const parts = {
     what: "a server in its sandbox: what it reaches, what it doesn't, and a burst that is cut (needs bubblewrap)",
     args: test("test/acceptance/sandbox.test.ts"),
   },
+  scan: {
+    what: "servers of all ages, and their cryptography as a table beside them says by hand",
+    args: test("test/acceptance/posture.test.ts"),
+  },
   start: { what: "npm start on a fresh copy", args: test("test/acceptance/start.test.ts") },
   pack: { what: "the packed package in an empty folder", args: test("test/acceptance/pack.test.ts") },
   verifier: {

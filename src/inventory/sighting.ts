@@ -30,8 +30,22 @@ export type Place =
 /** What showed that it is there. */
 export type Evidence =
   | { readonly by: "client"; readonly client: string; readonly file: string; readonly name: string }
-  | { readonly by: "process"; readonly pid: number; readonly program: string; readonly user?: string }
-  | { readonly by: "listener"; readonly host: string; readonly port: number; readonly pid?: number }
+  | {
+      readonly by: "process";
+      readonly pid: number;
+      readonly program: string;
+      readonly user?: string;
+      /** The client that started it, by its title; `latticegate` if it is wrapped already. */
+      readonly startedBy?: string;
+    }
+  | {
+      readonly by: "listener";
+      readonly host: string;
+      readonly port: number;
+      readonly pid?: number;
+      /** Program and arguments of whoever listens, with `<secret>` for what looks like one. */
+      readonly program?: string;
+    }
   | { readonly by: "network" }
   | { readonly by: "card"; readonly url: string }
   | { readonly by: "traffic"; readonly gateway: string; readonly calls: number; readonly lastUnixMs: number }
@@ -73,6 +87,8 @@ export interface EndpointSighting {
   readonly host: string;
   readonly port: number;
   readonly answers: "tls" | "http" | "other" | "silent";
+  /** It is a gateway or a sidecar of this product, and no shadow. */
+  readonly isLatticegate?: true;
   readonly evidence: Evidence;
   readonly posture?: Posture;
 }

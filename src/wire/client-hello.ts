@@ -3,6 +3,7 @@
  * is a value: hostile bytes never throw.
  */
 import { concat } from "../kernel/bytes.ts";
+import { Cursor, uint16 } from "./tls-cursor.ts";
 
 export interface ClientHello {
   readonly legacyVersion: number;
@@ -132,75 +133,6 @@ function readKeyShares(list: Cursor): number[] {
     list.vector(2);
   }
   return groups;
-}
-
-/** Reads within bounds; a read beyond them marks the cursor, and its parent, as broken and yields zeros. */
-class Cursor {
-  readonly #bytes: Uint8Array;
-  readonly #end: number;
-  readonly #parent: Cursor | undefined;
-  #at: number;
-  #broken = false;
-
-  constructor(bytes: Uint8Array, at: number, end: number, parent?: Cursor) {
-    this.#bytes = bytes;
-    this.#at = at;
-    this.#end = end;
-    this.#parent = parent;
-  }
-
-  get atEnd(): boolean {
-    return this.#at >= this.#end;
-  }
-
-  get broken(): boolean {
-    return this.#broken;
-  }
-
-  skip(count: number): number {
-    const from = this.#at;
-    if (from + count > this.#end) {
-      this.#break();
-      return this.#end;
-    }
-    this.#at += count;
-    return from;
-  }
-
-  uint16(): number {
-    const at = this.skip(2);
-    return this.#broken ? 0 : uint16(this.#bytes, at);
-  }
-
-  /** What stands behind a length of `lengthBytes` bytes. */
-  vector(lengthBytes: 1 | 2): Cursor {
-    const at = this.skip(lengthBytes);
-    const length = this.#broken ? 0 : lengthBytes === 1 ? (this.#bytes[at] ?? 0) : uint16(this.#bytes, at);
-    const from = this.skip(length);
-    return new Cursor(this.#bytes, from, this.#broken ? from : from + length, this);
-  }
-
-  uint16s(): number[] {
-    const values: number[] = [];
-    while (!this.atEnd && !this.#broken) values.push(this.uint16());
-    return values;
-  }
-
-  text(): string {
-    const text = String.fromCharCode(...this.#bytes.subarray(this.#at, this.#end));
-    this.#at = this.#end;
-    return text;
-  }
-
-  #break(): void {
-    this.#broken = true;
-    this.#at = this.#end;
-    if (this.#parent !== undefined) this.#parent.#break();
-  }
-}
-
-function uint16(bytes: Uint8Array, at: number): number {
-  return (bytes[at] ?? 0) * 256 + (bytes[at + 1] ?? 0);
 }
 
 function notHello(): Peek {

@@ -100,7 +100,7 @@ export interface ProjectLimits {
   readonly folders: number;
 }
 
-export const projectLimits: ProjectLimits = { depth: 8, folders: 20_000 };
+const projectLimits: ProjectLimits = { depth: 8, folders: 20_000 };
 /** What no project of somebody's own stands in. */
 const skipped = new Set([
   "node_modules",

@@ -46,13 +46,13 @@ const damages: ReadonlySet<number> = new Set([1, 11, 20, 26]);
 function tryOpen(file: string): DatabaseSync | string {
   try {
     const db = openDatabase(file, (opened) => {
-      // What is lost with the power is indexed again.
-      opened.exec("pragma synchronous = normal;");
       // Another process may be quicker.
       transaction(opened, () => {
         if (schemaOf(opened) === "") opened.exec(schema);
       });
     });
+    // What is lost with the power is indexed again.
+    db.exec("pragma synchronous = normal;");
     if (schemaOf(db) === expected()) return db;
     db.close();
     return "it is of another version";

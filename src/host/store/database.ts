@@ -9,15 +9,15 @@ const patienceMs = 5000;
 
 /**
  * For its owner alone; each change is on disk when it is done.
- * @param prepare makes the tables that aren't there yet
+ * @param prepare makes the tables that aren't there yet: lost with the machine's power, they are made again
  * @throws Refusal `bad_state` if the file can't be opened or isn't ours
  */
 export function openDatabase(file: string, prepare: (db: DatabaseSync) => void): DatabaseSync {
   try {
     keepPrivate(file);
     const db = new DatabaseSync(file, { timeout: patienceMs });
-    db.exec("pragma journal_mode = wal; pragma synchronous = full; pragma secure_delete = on;");
-    prepare(db);
+    db.exec("pragma journal_mode = wal; pragma secure_delete = on;");
+    withoutSync(db, () => prepare(db));
     return db;
   } catch (cause) {
     throw new Refusal("bad_state", `${file} can't be opened as the state database.`, { cause });

@@ -8,6 +8,8 @@ export interface ClientSighting {
   readonly user?: string;
   readonly entries: readonly ClientEntry[];
   readonly secrets: readonly SeenSecret[];
+  /** Others than its owner whom the file's mode lets read it; told of files that hold secrets. */
+  readonly readableBy?: "group" | "everybody";
 }
 
 /** One server, as a client's configuration names it. */

@@ -50,10 +50,7 @@ function fromJson(text: string): ConfigDocument {
       onArrayBegin: () => builder.open([]),
       onArrayEnd: () => builder.close(),
       onLiteralValue: (value: unknown) => builder.put(value as string | number | boolean | null),
-      onError: (error, _offset, _length, line) =>
-        builder.fault(
-          `line ${line + 1} isn't JSON (${printParseErrorCode(error)}); the rest was read as far as it goes`,
-        ),
+      onError: (error, _offset, _length, line) => builder.broken(line + 1, printParseErrorCode(error)),
     },
     { allowTrailingComma: true, disallowComments: false, allowEmptyContent: true },
   );
@@ -81,6 +78,7 @@ class JsonBuilder {
   readonly #faults: string[] = [];
   #root: Writable | undefined;
   #left = maxValues;
+  #isBroken = false;
 
   open(value: Writable[] | Map<string, Writable>): boolean {
     const isTaken = this.put(value);
@@ -115,6 +113,12 @@ class JsonBuilder {
     const name = this.#names.at(-1) ?? "";
     if (within.has(name)) this.fault("a key stands twice in one object; the last one counts");
     within.set(name, value);
+  }
+
+  /** The first tells where to look; those that follow it follow from it. */
+  broken(line: number, what: string): void {
+    if (!this.#isBroken) this.fault(`line ${line} isn't JSON (${what}); the rest was read as far as it goes`);
+    this.#isBroken = true;
   }
 
   fault(text: string): void {

@@ -8,12 +8,15 @@ import { secretsOf, secretsOfArgument } from "./secrets.ts";
 export interface ClientConfig {
   readonly entries: readonly ClientEntry[];
   readonly secrets: readonly SeenSecret[];
+  /** Folders of projects that the file knows of, whether it has servers for them or not. */
+  readonly projects: readonly string[];
   /** What couldn't be read, one sentence each. */
   readonly faults: readonly string[];
 }
 
 const maxEntries = 1000;
 const maxSecrets = 200;
+const maxProjects = 1000;
 /** Strings in which secrets are looked for; the servers' come first. */
 const maxStrings = 20_000;
 const maxArguments = 1000;
@@ -41,7 +44,13 @@ export function readClientConfig(text: string, kind: ClientKind): ClientConfig {
     ...(all.length > maxEntries ? [`it names more than ${maxEntries} servers; the first were read`] : []),
     ...secrets.faults(),
   ];
-  return { entries, secrets: secrets.found, faults: [...faults, ...more] };
+  const projects = kind.tables.some((pattern) => pattern.includes("*")) ? keysOf(root.get("projects")) : [];
+  return {
+    entries,
+    secrets: secrets.found,
+    projects: projects.slice(0, maxProjects),
+    faults: [...faults, ...more],
+  };
 }
 
 interface FoundTable {

@@ -27,6 +27,8 @@ export interface ObservedTls {
   /** Each certificate it shows, by the signature algorithm it was asked for; leaf first within a chain. */
   readonly chains: readonly ObservedChain[];
   readonly alpn?: string;
+  /** Of the finite field that TLS 1.2 and older agree in, if they do. */
+  readonly primeBits?: number;
   readonly asksForClientCertificate: boolean;
   /** Whether a ClientHello over one segment (1,400 bytes and more) is answered as a small one is. */
   readonly takesBigHello?: boolean;
