@@ -52,6 +52,7 @@ import {
 } from "./incidents.ts";
 import { identityExport } from "./identity.ts";
 import { killDrill, killOffCommand, killOnCommand, killStatus } from "./kill.ts";
+import { openapiPreview } from "./openapi.ts";
 import { outlets, outletsReplay, outletsTest } from "./outlets.ts";
 import { pinsApprove, pinsFingerprint, pinsForget, pinsList } from "./pins.ts";
 import { policyCheck, policyTest } from "./policy.ts";
@@ -114,6 +115,7 @@ export const commands = [
   egressLift,
   outlets,
   outletsTest,
+  openapiPreview,
   outletsReplay,
   pinsList,
   pinsApprove,

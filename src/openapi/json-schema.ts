@@ -15,7 +15,7 @@ export interface ConvertedSchema {
 /** In which direction it goes: what is read-only isn't sent, what is write-only isn't answered. */
 export type Direction = "request" | "answer";
 
-export const schemaLimits = {
+const schemaLimits = {
   depth: 40,
   /** Subschemas of one tool's arguments, and of its answer, which models read with every list: what is beyond them is taken as it comes. */
   nodes: { request: 2000, answer: 500 },

@@ -6,6 +6,11 @@ import { isObject, type JsonObject, listOf, member, membersOf, textOf } from "./
 export const methods = ["get", "put", "post", "delete", "options", "head", "patch", "trace"] as const;
 export type Method = (typeof methods)[number];
 
+/** RFC 9110 §9.2.1: what asks for nothing to be changed. */
+export function isSafe(method: Method): boolean {
+  return method === "get" || method === "head" || method === "options" || method === "trace";
+}
+
 export interface Operation {
   readonly method: Method;
   /** With its templates: `/pets/{id}`. */
@@ -25,7 +30,7 @@ export interface Operation {
   readonly servers: readonly string[];
 }
 
-export interface SecurityNeed {
+interface SecurityNeed {
   readonly scheme: string;
   readonly scopes: readonly string[];
 }
@@ -97,6 +102,7 @@ interface At {
 /** @returns why it can't be called */
 function readOperation(root: JsonObject, at: At): Operation | string {
   const { path, method, shared, operation } = at;
+  if (method === "trace") return "its answer would show what the gateway sends, credentials among it";
   if (!path.startsWith("/")) return "its path doesn't begin with a slash";
   const parameters = readParameters(root, at);
   if (typeof parameters === "string") return parameters;
@@ -146,6 +152,9 @@ function readParameters(root: JsonObject, { path, shared, operation }: At): read
 const places = ["path", "query", "header", "cookie"] as const;
 /** Theirs is another part of the document (OpenAPI 3.1 §4.8.12.2). */
 const notParameters = ["accept", "content-type", "authorization"];
+/** What HTTP, the connection and credentials are made of is nobody's argument. */
+const reservedHeaders =
+  /^(?:host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-length|content-encoding|accept-encoding|dpop|cookie|forwarded|proxy-.*|x-forwarded-.*|x-http-method.*|:.*)$/;
 
 /** @returns undefined for one that is to be left out; a sentence if there is no calling without it */
 function readParameter(root: JsonObject, given: unknown): Parameter | string | undefined {
@@ -155,6 +164,8 @@ function readParameter(root: JsonObject, given: unknown): Parameter | string | u
   const place = places.find((each) => each === parameter["in"]);
   if (name === undefined || name === "" || place === undefined) return "a parameter has no name or place";
   if (place === "header" && notParameters.includes(name.toLowerCase())) return undefined;
+  if (place === "header" && reservedHeaders.test(name.toLowerCase()))
+    return parameter["required"] === true ? `its header ${name.slice(0, 80)} isn't for callers` : undefined;
   return {
     name,
     in: place,

@@ -16,7 +16,7 @@ export function resolved(root: JsonObject, value: unknown): JsonObject | undefin
   return undefined;
 }
 
-export function pointed(root: JsonObject, ref: string): unknown {
+function pointed(root: JsonObject, ref: string): unknown {
   if (!ref.startsWith("#")) return undefined;
   let at: unknown = root;
   for (const step of pointerSteps(ref.slice(1))) {

@@ -1,7 +1,8 @@
 /** The operations of a document as tools of MCP: names, descriptions, schemas, and which argument goes where in a request. */
 import { convertSchema } from "./json-schema.ts";
-import { type Method, type Operation, operationsOf, type Parameter, type Skipped } from "./operations.ts";
+import { isSafe, type Method, type Operation, type Parameter } from "./operations.ts";
 import type { ApiDocument } from "./read-document.ts";
+import { resolved } from "./references.ts";
 import { isObject, type JsonObject } from "./values.ts";
 
 export interface ApiTool {
@@ -15,13 +16,10 @@ export interface ApiTool {
   readonly bodyArgument?: string;
   /** Whether its answer is put into an object, since results of tools are objects. */
   readonly wrapsAnswer: boolean;
+  /** What its calls become, as a text: method, path, and where each argument goes. */
+  readonly binding: string;
   /** What of its schemas was left out. */
   readonly notes: readonly string[];
-}
-
-export interface ApiTools {
-  readonly tools: readonly ApiTool[];
-  readonly skipped: readonly Skipped[];
 }
 
 /** Which operations become tools; all of them if nothing is said. */
@@ -33,26 +31,16 @@ export interface Narrowing {
   readonly methods?: readonly Method[];
 }
 
-export function toolsFromOpenapi(document: ApiDocument, narrowing: Narrowing = {}): ApiTools {
-  const { operations, skipped } = operationsOf(document);
-  const wanted = operations.filter((operation) => isWanted(operation, narrowing));
+export function toolsOf({ root }: ApiDocument, operations: readonly Operation[]): readonly ApiTool[] {
   const names = new Set<string>();
-  const tools = wanted.map((operation) => {
+  return operations.map((operation) => {
     const name = nameOf(operation, names);
     names.add(name);
-    return toolOf(document.root, operation, name);
+    return toolOf(root, operation, name);
   });
-  const left = operations.length - wanted.length;
-  return {
-    tools,
-    skipped:
-      left === 0
-        ? skipped
-        : [...skipped, { operation: `${left} operations`, because: "they weren't asked for" }],
-  };
 }
 
-function isWanted(
+export function isWanted(
   { id, method, path, tags }: Operation,
   { tags: tagged, paths, operations, methods }: Narrowing,
 ): boolean {
@@ -82,7 +70,7 @@ const longestName = 64;
 
 /** Letters, digits, `_`, `-` and `.` (SEP-986), short enough for every model's maker. */
 function nameOf({ id, method, path }: Operation, taken: ReadonlySet<string>): string {
-  const wished = id ?? `${method}_${path.replaceAll(/[{}]/g, "")}`;
+  const wished = id ?? `${method}_${path.replaceAll(/^\/|[{}]/g, "")}`;
   const clean = wished.replaceAll(/[^A-Za-z0-9_.-]+/g, "_").replaceAll(/^_+|_+$/g, "");
   const name = clean.slice(0, longestName) || method;
   if (!taken.has(name)) return name;
@@ -92,7 +80,7 @@ function nameOf({ id, method, path }: Operation, taken: ReadonlySet<string>): st
   }
 }
 
-function toolOf(root: JsonObject, operation: Operation, name: string): ApiTool {
+export function toolOf(root: JsonObject, operation: Operation, name: string): ApiTool {
   const parameters = argumentNames(operation.parameters);
   const bodyArgument = operation.body && unusedName("body", new Set(parameters.keys()));
   const input = inputSchema(root, operation, { parameters, bodyArgument });
@@ -103,6 +91,7 @@ function toolOf(root: JsonObject, operation: Operation, name: string): ApiTool {
     parameters,
     ...(bodyArgument !== undefined && { bodyArgument }),
     wrapsAnswer: output.wraps,
+    binding: bindingOf(operation, parameters, bodyArgument),
     notes: [...new Set([...input.notes, ...output.notes])],
     declaration: {
       name,
@@ -113,6 +102,27 @@ function toolOf(root: JsonObject, operation: Operation, name: string): ApiTool {
       annotations: annotationsOf(operation.method),
     },
   };
+}
+
+/** INVARIANT: it changes with whatever changes the request that a call becomes, but for the schemas, which are declared. */
+function bindingOf(
+  { method, path, body }: Operation,
+  parameters: ReadonlyMap<string, Parameter>,
+  bodyArgument: string | undefined,
+): string {
+  const places = [...parameters].map(
+    ([argument, { name, in: place, style, explode, allowsReserved, contentType }]) => [
+      argument,
+      place,
+      name,
+      style,
+      explode,
+      allowsReserved,
+      contentType ?? "",
+    ],
+  );
+  const sent = body === undefined ? [] : [bodyArgument, body.contentType, body.encoding];
+  return JSON.stringify([method, path, places, sent]);
 }
 
 /** What models' makers take as names of arguments, each once. */
@@ -169,7 +179,7 @@ function outputSchema(
   { answerSchema }: Operation,
 ): { readonly schema?: JsonObject; readonly wraps: boolean; readonly notes: readonly string[] } {
   if (answerSchema === undefined) return { wraps: false, notes: [] };
-  const { schema, notes } = convertSchema(root, answerSchema, "answer");
+  const { schema, notes } = convertSchema(root, resolved(root, answerSchema) ?? answerSchema, "answer");
   if (schema["type"] === "object") return { schema, wraps: false, notes };
   const { $defs, ...answer } = schema;
   return {
@@ -205,10 +215,10 @@ const pages =
 
 /** RFC 9110 §9.2: what a method promises. */
 function annotationsOf(method: Method): JsonObject {
-  const isSafe = method === "get" || method === "head" || method === "options" || method === "trace";
+  const readOnlyHint = isSafe(method);
   return {
-    readOnlyHint: isSafe,
-    ...(!isSafe && {
+    readOnlyHint,
+    ...(!readOnlyHint && {
       destructiveHint: method !== "post",
       idempotentHint: method === "put" || method === "delete",
     }),
