@@ -59,7 +59,7 @@ export async function publishAssertionKeys(
 ): Promise<void> {
   const suites = new Set(
     Object.values(servers).flatMap((server) =>
-      "url" in server && server.auth !== undefined && "signed_with" in server.auth
+      ("url" in server || "openapi" in server) && server.auth !== undefined && "signed_with" in server.auth
         ? [server.auth.signed_with]
         : [],
     ),

@@ -21,6 +21,7 @@ import { delegationSchema } from "./config/delegation.ts";
 import { detectSchema } from "./config/detect.ts";
 import { gateSchema } from "./config/gate.ts";
 import { type Listeners, listenSchema, readListeners } from "./config/listen.ts";
+import { openapiServerSchema } from "./config/openapi.ts";
 import { outletsSchema } from "./config/outlets.ts";
 import { metricsSchema } from "./config/metrics.ts";
 import { pathsSchema } from "./config/paths.ts";
@@ -41,7 +42,7 @@ import { surroundingsSections } from "./config/surroundings.ts";
 import { address, durationMs, sizeBytes } from "./config/values.ts";
 import { loadPlaybooks } from "./respond/playbook-file.ts";
 import { refuseWrongRules } from "./policy/refuse-wrong-rules.ts";
-import { type NotYet, notYetParts, plannedSections } from "./planned-config.ts";
+import { type NotYet, notYetParts, plannedSections, serversWithConnection } from "./planned-config.ts";
 
 /** MCP 2026-07-28, `_meta`: an optional prefix, a name. The protocol's own keys say nothing of who sends. */
 const claimKey = z
@@ -91,7 +92,7 @@ export const configSchema = z.strictObject({
   servers: z
     .record(
       z.string().regex(serverName, serverNameHint),
-      z.union([stdioServerSchema, httpServerSchema, forwardServerSchema]),
+      z.union([stdioServerSchema, httpServerSchema, openapiServerSchema, forwardServerSchema]),
     )
     .default({})
     .describe("The MCP servers behind the gateway, by the name clients connect to."),
@@ -230,7 +231,8 @@ export function loadConfig(file: string): Config {
 /** @param file absolute path; relative paths in the text count from its folder */
 export function parseConfig(text: string, file: string): Config {
   const folder = path.dirname(file);
-  const document = validated(configSchema, parseYaml(text, file), file);
+  const written = validated(configSchema, parseYaml(text, file), file);
+  const document = { ...written, servers: serversWithConnection(written.servers, written.connection) };
   checkVirtualServers(document);
   loadPlaybooks(document.response.playbooks, folder); // What is wrong is told now, not when the gateway starts.
   const { signer } = document;

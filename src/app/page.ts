@@ -121,6 +121,10 @@ function ownRoutes(config: Config, shown: Shown): DashboardOptions["routes"] {
 function whereabouts(server: ServerConfig): { readonly transport: string; readonly target: string } {
   if ("command" in server) return { transport: "stdio", target: server.command[0] ?? "" };
   if ("forward" in server) return { transport: "forward", target: server.forward.join(" ") };
+  if ("openapi" in server) {
+    const target = server.base_url === undefined ? server.openapi : new URL(server.base_url).origin;
+    return { transport: "openapi", target };
+  }
   const transport = server.transport === "http+sse" ? "http+sse" : "http";
   return { transport, target: new URL(server.url).origin };
 }

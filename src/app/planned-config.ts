@@ -1,5 +1,16 @@
-/** Parts of the config that are read and checked today and carried out later: each says so, with the reason. */
+/** `connection`, `p2p_connectivity` and `threat_detection`: one API, and what holds of all links and calls, in one short document. */
 import { z } from "zod";
+
+import { Refusal } from "../kernel/refusal.ts";
+import {
+  apiParts,
+  apiResourceSchema,
+  endpointSchema,
+  type OpenapiServer,
+  openapiServerSchema,
+  whyNoApi,
+} from "./config/openapi.ts";
+import { serverName, serverNameHint } from "./config/servers.ts";
 
 export interface NotYet {
   /** Where it stands in the file. */
@@ -19,34 +30,22 @@ export const plannedSections = {
         .describe("Hybrid key exchange and ML-DSA identities required; what the profile `hybrid` does."),
       schema_source: z
         .string()
+        .min(1)
         .optional()
-        .describe("OpenAPI document to make tools from. Not yet carried out."),
+        .describe(
+          "OpenAPI document of the API, as `servers.NAME.openapi`; the connection is then a server of its name.",
+        ),
+      ...apiParts,
       threat_detection: z
         .boolean()
         .optional()
         .describe("Show its calls to the models; as `detect.calls`, for all of them."),
       tools: z
-        .array(
-          z.strictObject({
-            name: z.string().min(1).describe("Name of the tool."),
-            endpoint: z.string().min(1).describe("Path of the API operation behind it. Not yet carried out."),
-            pqc_signing: z
-              .enum(["ml-dsa"])
-              .optional()
-              .describe("Sign its calls and answers. Not yet carried out."),
-          }),
-        )
+        .array(endpointSchema)
+        .min(1)
         .optional()
-        .describe("Tools to offer from the API."),
-      resources: z
-        .array(
-          z.strictObject({
-            uri: z.string().min(1).describe("Address of the resource."),
-            description: z.string().optional().describe("What it is."),
-          }),
-        )
-        .optional()
-        .describe("Resources to offer from the API. Not yet carried out."),
+        .describe("The tools to offer, and nothing else; without it, every operation of the document."),
+      resources: z.array(apiResourceSchema).optional().describe("Resources to offer from the API."),
     })
     .optional()
     .describe("One API to be put behind the gateway as an MCP server."),
@@ -89,24 +88,31 @@ type Planned = {
   readonly [K in keyof typeof plannedSections]?: z.output<(typeof plannedSections)[K]> | undefined;
 };
 
-export function notYetParts(document: Planned): readonly NotYet[] {
-  const { connection } = document;
-  const parts: readonly (NotYet & { readonly asked: boolean })[] = [
-    {
-      at: "connection.schema_source",
-      because: "tools aren't made from OpenAPI documents yet, so this connection offers none",
-      asked: connection?.schema_source !== undefined,
-    },
-    {
-      at: "connection.tools",
-      because: "tools aren't made from API operations yet, and calls and answers aren't signed yet",
-      asked: connection?.tools !== undefined,
-    },
-    {
-      at: "connection.resources",
-      because: "resources aren't made from APIs yet",
-      asked: connection?.resources !== undefined,
-    },
-  ];
-  return parts.filter((part) => part.asked).map(({ at, because }) => ({ at, because }));
+export function notYetParts({ connection }: Planned): readonly NotYet[] {
+  if (connection === undefined || connection.schema_source !== undefined) return [];
+  return [{ at: "connection", because: "it names no schema_source, so there is nothing to offer yet" }];
+}
+
+/**
+ * The servers, with the one that `connection` describes.
+ * @throws Refusal `bad_config` if it can't be one of them
+ */
+export function serversWithConnection<Server>(
+  servers: Readonly<Record<string, Server>>,
+  connection: Planned["connection"],
+): Readonly<Record<string, Server | OpenapiServer>> {
+  if (connection?.schema_source === undefined) return servers;
+  const { name, schema_source: openapi, tools: endpoints, resources } = connection;
+  if (!serverName.test(name)) throw new Refusal("bad_config", `connection.name: ${serverNameHint}.`);
+  if (Object.hasOwn(servers, name))
+    throw new Refusal("bad_config", `connection.name: there is a server "${name}" already.`);
+  const { base_url, networks, headers, query, cookies, basic, auth, timeout } = connection;
+  // What it doesn't say is as any server has it.
+  const server = openapiServerSchema.safeParse({ openapi });
+  if (!server.success) throw new Refusal("bad_config", "connection: it can't be a server.");
+  const said = { base_url, networks, headers, query, cookies, basic, auth, timeout, endpoints };
+  const whole = { ...server.data, ...said, resources: resources ?? [] };
+  const wrong = whyNoApi(whole);
+  if (wrong !== undefined) throw new Refusal("bad_config", `connection.${wrong.at}: ${wrong.error}.`);
+  return { ...servers, [name]: whole };
 }

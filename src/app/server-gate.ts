@@ -44,11 +44,13 @@ function lackOfLink(asked: Gate["link"], server: ServerConfig): string | undefin
   if (asked === "any" || "command" in server) return undefined;
   if ("forward" in server) return "clients name where it leads, over plain http";
   if (asked === "hybrid-mtls") {
-    const isProven = server.peer !== undefined && server.link.authentication === "hybrid-mtls";
+    const isProven =
+      "peer" in server && server.peer !== undefined && server.link.authentication === "hybrid-mtls";
     return isProven ? undefined : "its link doesn't prove two identities at each end";
   }
-  const url = new URL(server.url);
-  if (url.protocol === "http:")
+  const address = "openapi" in server ? server.base_url : server.url;
+  const url = address === undefined ? undefined : new URL(address);
+  if (url?.protocol === "http:")
     return isLoopbackHost(url.hostname) ? undefined : "it is reached over plain http";
   return server.link.key_exchange === "hybrid-preferred" ? "its link may be without ML-KEM" : undefined;
 }

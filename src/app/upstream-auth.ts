@@ -57,6 +57,8 @@ export interface AuthOptions {
   /** How callers are vouched for; absent where nobody is. */
   readonly assertions?: Assertions | undefined;
   readonly seen?: SeenServers | undefined;
+  /** The numeric address of the server's host, where not every one may be connected to. */
+  readonly resolve?: ((host: string) => Promise<string>) | undefined;
   /** Shown each new TLS link to the server itself. */
   readonly onLink: (link: tls.TLSSocket) => void;
 }
@@ -82,15 +84,16 @@ const askTimeoutMs = 10_000;
 /** @throws Refusal `bad_config` if a secret isn't there */
 export function authorizedServer(
   name: string,
-  server: ServerAtUrl,
+  server: Pick<ServerAtUrl, "link" | "url">,
   auth: UpstreamAuth,
   options: AuthOptions,
 ): AuthorizedServer {
   const url = new URL(server.url);
   const at = `servers.${name}.auth`;
   const own = clientCertificate(auth, at, options);
-  const { onLink } = options;
-  const link = { ...webLink(name, server, own === undefined ? "web" : "certified", options), onLink };
+  const { onLink, resolve } = options;
+  const kind = own === undefined ? "web" : "certified";
+  const link = { ...webLink(name, server, kind, options), onLink, resolve };
   const connections =
     own === undefined ? webConnections(url, link) : certifiedConnections(url.origin, own, link);
   if (auth.kind === "mtls") return { connections };

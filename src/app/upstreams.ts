@@ -29,6 +29,7 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Assertions } from "./caller-assertions.ts";
+import { apiUpstreamOf } from "./openapi/api-upstream-of.ts";
 import { secretFrom } from "./secret-source.ts";
 import type { PeerCalling } from "./signatures/peer-calling.ts";
 import type { ConfigDocument, ServerAtUrl, ServerConfig } from "./config.ts";
@@ -111,6 +112,7 @@ interface Connections {
 }
 
 export type ServerAtPeer = ServerAtUrl & { readonly peer: string };
+type ApiServer = Extract<ServerConfig, { openapi: unknown }>;
 type ForwardServer = Extract<ServerConfig, { forward: unknown }>;
 type StdioServer = Extract<ServerConfig, { command: unknown }>;
 
@@ -131,7 +133,7 @@ export function connectServers(
   const noted: Noted = new Map();
   const pools: { readonly pool: RenewablePool; readonly server: ServerAtPeer; readonly onLink: OnLink }[] =
     [];
-  const adapter = (name: string, server: Exclude<ServerConfig, ForwardServer>): Upstream => {
+  const adapter = (name: string, server: Exclude<ServerConfig, ForwardServer | ApiServer>): Upstream => {
     if ("command" in server) return stdioServer(name, server, options);
     if (server.auth !== undefined) {
       const authorized = authorizedServer(name, server, server.auth, {
@@ -158,6 +160,7 @@ export function connectServers(
   };
   const adapters = Object.entries(servers).map(([name, server]): [string, Upstream] => {
     if ("forward" in server) return [name, forwardUpstream(exchangeLimits(options))];
+    if ("openapi" in server) return [name, made(name, server, { options, noted, grants })];
     return [name, inBothEras(name, server, adapter(name, server), options)];
   });
   return {
@@ -177,6 +180,22 @@ export function connectServers(
     endWebLinksBeyond: (next) => endLinksBeyond(links, next),
     negotiated: noted,
   };
+}
+
+/** One made of an OpenAPI document. */
+function made(
+  name: string,
+  server: ApiServer,
+  {
+    options,
+    noted,
+    grants,
+  }: { readonly options: Connecting; readonly noted: Noted; readonly grants: Map<string, UserGrants> },
+): Upstream {
+  const onLink = notedUnder(name, noted, options.clock);
+  const { upstream, grants: own } = apiUpstreamOf(name, server, { ...options, onLink });
+  if (own !== undefined) grants.set(name, own);
+  return upstream;
 }
 
 /** A resumed session says nothing of the server's key: what was seen of it before stands. */
@@ -215,7 +234,7 @@ function stdioServer(name: string, server: StdioServer, options: UpstreamOptions
 /** As it is, or for clients of both eras. */
 function inBothEras(
   name: string,
-  { bridge: speaks }: Exclude<ServerConfig, ForwardServer>,
+  { bridge: speaks }: Exclude<ServerConfig, ForwardServer | ApiServer>,
   upstream: Upstream,
   options: UpstreamOptions,
 ): Upstream {

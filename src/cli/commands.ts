@@ -53,6 +53,7 @@ import {
 } from "./incidents.ts";
 import { identityExport } from "./identity.ts";
 import { killDrill, killOffCommand, killOnCommand, killStatus } from "./kill.ts";
+import { openapiPreview } from "./openapi.ts";
 import { outlets, outletsReplay, outletsTest } from "./outlets.ts";
 import { pinsApprove, pinsFingerprint, pinsForget, pinsList } from "./pins.ts";
 import { policyCheck, policyTest } from "./policy.ts";
@@ -118,6 +119,7 @@ export const commands = [
   egressLift,
   outlets,
   outletsTest,
+  openapiPreview,
   outletsReplay,
   pinsList,
   pinsApprove,

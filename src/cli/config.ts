@@ -4,6 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { loadConfig } from "../app/config.ts";
 import { configDocsText, configJsonSchema } from "../app/config-docs.ts";
 import { captureNotes } from "../app/capture/open-capture.ts";
+import { apiNotes } from "../app/openapi/api-upstream-of.ts";
 import { gateNotes } from "../app/server-gate.ts";
 import { placeText } from "../app/config/policies.ts";
 import { type Command, configFile, configOption } from "./command.ts";
@@ -22,6 +23,7 @@ export const configCheck = {
     call.out(
       `In force: every link TLS 1.3 with ${config.profile.groups.map((group) => group.id).join(" or ")}, identities ${config.profile.identity.id}; servers: ${Object.keys(config.servers).length}; policies: ${policies}, default-deny.`,
     );
+    for (const note of apiNotes(config)) call.out(`API:      ${note}`);
     for (const note of gateNotes(config)) call.out(`Gate:     ${note}`);
     for (const [, note] of captureNotes(config)) call.out(`Capture:  ${note}`);
     for (const part of config.notYet) call.out(`Not yet:  ${part.at}: ${part.because}.`);

@@ -160,9 +160,16 @@ export function leastOf(
 export function checkSigned(call: Located, world: World): void {
   const { signature, unsigned, atUnixMs } = call;
   if (unsigned !== undefined) throw unsigned;
+  if (isDemanded(call, world) && signature?.proof.mode !== "direct")
+    throw needing({ mode: "direct" }, "This tool is called only with a signature of the call's own.");
   if (signature === undefined) return;
   const need = unmet({ mode: leastOf(call, world) }, signature.proof, atUnixMs);
   if (need !== undefined) throw needing(need, "This call is taken only with a signature of its own.");
+}
+
+function isDemanded({ server, frame }: Located, { signatures }: World): boolean {
+  if (frame?.kind !== "request" || frame.method !== "tools/call") return false;
+  return signatures.get(server)?.signed?.includes(frame.params?.name ?? "") === true;
 }
 
 /** How a message was signed, for the rules; undefined for what is never signed, where signatures are known. */

@@ -53,6 +53,8 @@ export interface SignatureTerms {
   readonly mode: "auto" | "none" | "batched" | "direct";
   /** Patterns of the tools that the operator calls read-only. */
   readonly readOnly: readonly string[];
+  /** Tools whose calls are taken only with a signature of their own. */
+  readonly signed?: readonly string[];
   /** Whether messages count that somebody on the way changed, said so, and signed itself. */
   readonly acceptsChanges: boolean;
 }

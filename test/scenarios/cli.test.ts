@@ -15,6 +15,7 @@ import {
   sidecarArguments,
 } from "../support/gateway-process.ts";
 import { mission } from "../support/mission.ts";
+import { swagger } from "../support/pharmacy.ts";
 
 test("--help names every command, and each command explains itself", async () => {
   const help = await cli(["--help"]);
@@ -63,14 +64,21 @@ for (const [what, args, expected] of mistakes) {
   });
 }
 
-test("config check accepts the whole connection document and says what isn't carried out yet", async (t) => {
-  const file = path.join(await temporaryFolder(t), "latticegate.yaml");
+test("config check accepts the whole connection document, and reads the API's", async (t) => {
+  const folder = await temporaryFolder(t);
+  const file = path.join(folder, "latticegate.yaml");
   await writeFile(file, mission);
+  const without = await cli(["config", "check", "--config", file]);
+  assert.equal(without.code, 2);
+  assert.match(without.stderr, /pharmacy-inventory-sync: .*swagger\.json can't be read/);
+  await mkdir(path.join(folder, "api"));
+  await writeFile(path.join(folder, "api/swagger.json"), JSON.stringify(swagger));
   const ended = await cli(["config", "check", "--config", file]);
   assert.equal(ended.code, 0, ended.stderr);
-  for (const part of ["connection.tools", "connection.schema_source"]) {
-    assert.match(ended.stdout, new RegExp(`^Not yet: .*${part.replace(".", "\\.")}.*: .+\\.$`, "m"), part);
-  }
+  assert.match(
+    ended.stdout,
+    /^API: +pharmacy-inventory-sync: 1 tool, 1 resource at https:\/\/api\.pharmacy\.test$/m,
+  );
 });
 
 test("config check names the key nobody knows, and where it stands", async (t) => {

@@ -14,7 +14,7 @@ export const floors = [
   ["kernel"],
   ["model"],
   ["crypto", "wire", "merkle", "expr"],
-  ["identity", "policy", "integrity", "audit", "inspect", "detect", "virtual", "bridge"],
+  ["identity", "policy", "integrity", "audit", "inspect", "detect", "virtual", "bridge", "openapi"],
   ["respond", "inventory"],
   ["gate"],
   ["host"],

@@ -23,7 +23,10 @@ function whyNoDial(server: ServerConfig): string | undefined {
   if ("command" in server) return "a server over stdio has no link of its own";
   if ("forward" in server)
     return "a server with forward is reached over plain http, which has no key exchange";
-  return server.url.startsWith("https:") ? undefined : "a plain http URL has no key exchange; use https";
+  const url = "openapi" in server ? server.base_url : server.url;
+  return url === undefined || url.startsWith("https:")
+    ? undefined
+    : "a plain http URL has no key exchange; use https";
 }
 
 function whyNotPreferred(

@@ -14,7 +14,7 @@ import { environmentName, secretSource } from "./values.ts";
 export const serverName = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 export const serverNameHint = "expected a server name of lower-case letters, digits, '.', '_' and '-'";
 
-const probeSchema = z
+export const probeSchema = z
   .strictObject({
     tool: z.string().min(1).describe("A tool that is harmless to call."),
     arguments: z.record(z.string(), z.unknown()).default({}).describe("Its arguments."),
@@ -23,7 +23,7 @@ const probeSchema = z
 
 export const protocolVersion = z.enum(protocolVersions);
 
-const minimumProtocol = protocolVersion
+export const minimumProtocol = protocolVersion
   .optional()
   .describe("Oldest version of MCP that may be spoken with this server, instead of `protocol.minimum`.");
 

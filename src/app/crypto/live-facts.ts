@@ -162,14 +162,19 @@ function serverOf(name: string, server: ServerConfig, noted: NotedLink | undefin
 function reachedHow(server: ServerConfig): Pick<ServerDocument, "how" | "target" | "local"> {
   if ("command" in server) return { how: "stdio", target: server.command[0] ?? "", local: true };
   if ("forward" in server) return { how: "forward", target: server.forward.join(" "), local: false };
-  const { protocol, origin, hostname } = new URL(server.url);
+  const { protocol, origin, hostname } = new URL(addressOf(server));
   const isLocal = isLoopbackHost(hostname) || (isIP(hostname) === 4 && hostname.startsWith("127."));
-  if (server.peer !== undefined) return { how: "peer", target: origin, local: isLocal };
+  if ("peer" in server && server.peer !== undefined) return { how: "peer", target: origin, local: isLocal };
   return { how: protocol === "https:" ? "https" : "http", target: origin, local: isLocal };
 }
 
+/** Of one that its document alone says where it is, only that it is reached over https. */
+function addressOf(server: Extract<ServerConfig, { url: unknown } | { openapi: unknown }>): string {
+  return "url" in server ? server.url : (server.base_url ?? "https://as-its-document-says.invalid");
+}
+
 function offersTo(server: ServerConfig): ServerDocument["offers"] {
-  if (!("url" in server) || !server.url.startsWith("https:")) return null;
+  if ("command" in server || "forward" in server || !addressOf(server).startsWith("https:")) return null;
   return server.link.key_exchange === "hybrid-preferred" ? "profile and classical" : "profile";
 }
 

@@ -1,6 +1,7 @@
 /** What an end does about signatures in calls to each of its servers, from its settings. */
 import type { SignatureTerms } from "../../gate/world.ts";
 import { gatewayIdOf } from "../../identity/spiffe-id.ts";
+import { Refusal } from "../../kernel/refusal.ts";
 import type { Config } from "../config.ts";
 import type { SignatureSettings } from "../config/signatures.ts";
 
@@ -18,14 +19,34 @@ export function gatewaySignatures(config: Config): Readonly<Record<string, Signa
     // What is translated can't bear its client's signature to the other end.
     const peer = "url" in server && server.bridge === "off" ? server.peer : undefined;
     const end = peer === undefined ? served(name) : ({ end: "between", audience: peer, peer } as const);
+    const used = server.signatures ?? use;
     return [
-      [name, { ...common, ...end, use: server.signatures ?? use, readOnly: server.read_only }] as const,
+      [
+        name,
+        { ...common, ...end, ...signedOf(name, server, used), use: used, readOnly: server.read_only },
+      ] as const,
     ];
   });
   const virtual = Object.keys(config.virtual_servers).map(
     (name) => [name, { ...common, ...served(name), use, readOnly: [] }] as const,
   );
   return Object.fromEntries([...terms, ...virtual]);
+}
+
+/** @throws Refusal `bad_config` where signatures are asked for and switched off */
+function signedOf(
+  name: string,
+  server: Config["servers"][string],
+  use: SignatureSettings["use"],
+): { readonly signed?: readonly string[] } {
+  const endpoints = "openapi" in server ? (server.endpoints ?? []) : [];
+  const signed = endpoints.flatMap((tool) => (tool.pqc_signing === undefined ? [] : [tool.name]));
+  if (signed.length === 0) return {};
+  if (use !== "off") return { signed };
+  throw new Refusal(
+    "bad_config",
+    `servers.${name}: pqc_signing needs signatures, which are off for this server.`,
+  );
 }
 
 /** Who calls to a server of a gateway's are for, as their signatures say it. */

@@ -20,6 +20,11 @@ export interface HttpRequest {
   readonly gone?: AbortSignal;
 }
 
+/** Of any method there is. */
+export interface AnyRequest extends Omit<HttpRequest, "method"> {
+  readonly method: Dispatcher.HttpMethod;
+}
+
 export interface ExchangeLimits {
   /** Until the head of the answer, again until the end of a whole one, and between two pieces of a long one. */
   readonly answerTimeoutMs: number;
@@ -51,7 +56,7 @@ export type HttpAnswer =
  */
 export function exchange(
   dispatcher: Dispatcher,
-  request: HttpRequest,
+  request: AnyRequest,
   limits: ExchangeLimits,
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {

@@ -41,6 +41,8 @@ export interface LinkOptions {
   readonly seen?: OnLink | undefined;
   /** Shown each link that is used: what was asked for, and judged. */
   readonly onLink?: (link: tls.TLSSocket) => void;
+  /** The numeric address of a host; throws for one that isn't to be connected to. By default whatever it has. */
+  readonly resolve?: ((host: string) => Promise<string>) | undefined;
 }
 
 export type OnLink = (link: tls.TLSSocket) => void;
@@ -170,7 +172,10 @@ export function makePool(
   const connect = linkOpener(options.tls);
   let proof = options.proof;
   const open = async (target: Target): Promise<Opened> => {
-    const link = await connect(targetOf(target)).catch(async (reason: unknown) => {
+    const named = targetOf(target);
+    const { resolve } = options;
+    const host = resolve === undefined ? named.host : await resolve(named.host);
+    const link = await connect({ ...named, host }).catch(async (reason: unknown) => {
       throw (await options.explain?.(reason)) ?? reason;
     });
     try {

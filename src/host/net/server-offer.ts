@@ -19,17 +19,31 @@ const furtherGroups = ["P-384", "P-521"];
 
 /**
  * @param wanted groups it should have; others are taken only if it has none of them
+ * @param resolve the address to connect to, by its name
  * @returns undefined if it can't be learned
  */
-export function offerOf(
+export async function offerOf(
   { hostname, port }: URL,
   wanted: readonly KeyExchangeSuite[],
+  resolve: (host: string) => Promise<string> = (host) => Promise.resolve(host),
 ): Promise<Offer | undefined> {
   const host = hostname.replace(/^\[|\]$/g, "");
+  const at = await resolve(host).catch(() => undefined);
+  return at === undefined ? undefined : await askedOf({ host, at, port }, wanted);
+}
+
+interface Asked {
+  readonly host: string;
+  /** What is connected to. */
+  readonly at: string;
+  readonly port: string;
+}
+
+function askedOf({ host, at, port }: Asked, wanted: readonly KeyExchangeSuite[]): Promise<Offer | undefined> {
   const others = keyExchangeSuites.filter((group) => !wanted.includes(group)).map(({ id }) => id);
   return new Promise((resolve) => {
     const link = tls.connect({
-      host,
+      host: at,
       port: Number(port === "" ? 443 : port),
       servername: /^[\d.]+$|:/.test(host) ? "" : host,
       minVersion: "TLSv1.2",

@@ -4,7 +4,7 @@
  */
 import type tls from "node:tls";
 
-import { type Dispatcher, Pool } from "undici";
+import { buildConnector, type Dispatcher, Pool } from "undici";
 
 import type { LinkTerms } from "../../crypto/suites/in-force.ts";
 import type { KeyExchangeSuite } from "../../crypto/suites/key-exchange.ts";
@@ -33,6 +33,8 @@ export interface WebLinkOptions {
   readonly onLink?: (link: tls.TLSSocket) => void;
   /** Roots, and what is shown to the server. */
   readonly tls?: Pick<tls.ConnectionOptions, "ca" | "cert" | "key">;
+  /** The numeric address of the host; throws for one that isn't to be connected to. By default whatever it has. */
+  readonly resolve?: ((host: string) => Promise<string>) | undefined;
 }
 
 export interface Connections {
@@ -43,9 +45,10 @@ export interface Connections {
 /** Connections to one https origin, each negotiated within those terms or refused with what the server offers. */
 export function webPool(origin: string, options: WebLinkOptions): Pool {
   const offered = offeredBy(options);
-  const explain = explainer(new URL(origin), { ...options.terms(), groups: offered });
-  const { seen, onLink = () => undefined } = options;
-  return makePool(origin, { tls: webTlsOptions(options), explain, seen, onLink }, (link) => {
+  const { seen, onLink = () => undefined, resolve } = options;
+  const wanted = { ...options.terms(), groups: offered };
+  const explain = explainer(new URL(origin), wanted, resolve);
+  return makePool(origin, { tls: webTlsOptions(options), explain, seen, onLink, resolve }, (link) => {
     const facts = checked(link, offered);
     options.links.set(link, facts.group);
     link.once("close", () => options.links.delete(link));
@@ -69,10 +72,26 @@ export function endLinksBeyond(
 /** Connections to an http or https origin; nothing is negotiated for plain HTTP. */
 export function webConnections({ protocol, origin }: URL, options: WebLinkOptions): Connections {
   if (protocol !== "https:") {
-    const pool = new Pool(origin, { connections: null, pipelining: 1 });
+    const { resolve } = options;
+    const connect = resolve && { connect: resolving(resolve) };
+    const pool = new Pool(origin, { connections: null, pipelining: 1, ...connect });
     return { dispatcher: () => pool, close: () => pool.destroy() };
   }
   return renewedConnections([options.terms], () => webPool(origin, options));
+}
+
+/** Plain connections to the address that was judged, whatever the name leads to by then. */
+function resolving(resolve: (host: string) => Promise<string>): buildConnector.connector {
+  const plain = buildConnector({});
+  return (target, callback) => void connect(target, callback);
+
+  async function connect(target: buildConnector.Options, callback: buildConnector.Callback): Promise<void> {
+    const found = await resolve(target.hostname).catch((reason: unknown) =>
+      reason instanceof Error ? reason : new Error(String(reason)),
+    );
+    if (found instanceof Error) callback(found, null);
+    else plain({ ...target, hostname: found }, callback);
+  }
 }
 
 /** Connections that are made anew, with the old ones finishing what is under way, when one of these changes. */

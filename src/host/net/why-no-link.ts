@@ -15,7 +15,11 @@ interface Wanted {
 const offerLifeMs = 30_000;
 
 /** @returns for an error of a handshake, the Refusal `upstream_failed` that says it; any other error as it is */
-export function explainer(url: URL, wanted: Wanted): (reason: unknown) => Promise<unknown> {
+export function explainer(
+  url: URL,
+  wanted: Wanted,
+  resolve?: (host: string) => Promise<string>,
+): (reason: unknown) => Promise<unknown> {
   let known: { readonly offer: Promise<Offer | undefined>; readonly untilMs: number } | undefined;
   return async (reason) => {
     if (!(reason instanceof Error)) return reason;
@@ -33,7 +37,7 @@ export function explainer(url: URL, wanted: Wanted): (reason: unknown) => Promis
     }
     if (!code.startsWith("ERR_SSL_")) return reason;
     if (known === undefined || known.untilMs < performance.now()) {
-      known = { offer: offerOf(url, wanted.groups), untilMs: performance.now() + offerLifeMs };
+      known = { offer: offerOf(url, wanted.groups, resolve), untilMs: performance.now() + offerLifeMs };
     }
     return refused(`${whyNoLink(await known.offer, code, wanted)} Nothing was sent.`);
   };
