@@ -6,10 +6,13 @@ import { type Asking, asStranger } from "./asking.ts";
 import { searchClients, type ClientSearch } from "./search-clients.ts";
 import { type NetworkSearch, searchNetwork } from "./search-network.ts";
 import { searchProcesses } from "./search-processes.ts";
+import { searchTraffic, type TrafficSearch } from "./search-traffic.ts";
 
 export interface ScanRequest {
   /** Absent if this machine isn't looked at. */
   readonly machine?: Omit<ClientSearch, "signal">;
+  /** Absent if there is no gateway. */
+  readonly traffic?: Omit<TrafficSearch, "asking" | "signal">;
   /** Absent if no network is looked at. */
   readonly network?: Omit<NetworkSearch, "asking" | "signal" | "onProgress">;
   /** Whether servers are asked, and listening ports; without it, files and processes alone are read. */
@@ -24,9 +27,13 @@ export interface ScanRequest {
 const timeoutMs = 4000;
 
 export async function* scan(request: ScanRequest): AsyncGenerator<Sighting> {
-  const { machine, network, clock, signal, onProgress } = request;
+  const { machine, traffic, network, clock, signal, onProgress } = request;
   const stranger = asStranger({ clock, signal, timeoutMs });
   if (machine !== undefined) yield* ofMachine(machine, request, request.asks ? stranger : undefined);
+  if (traffic !== undefined) {
+    onProgress(`what ${traffic.gateway} saw`);
+    yield* searchTraffic({ ...traffic, asking: request.asks ? stranger : noAsking, signal });
+  }
   if (network === undefined) return;
   yield* searchNetwork({
     ...network,
@@ -36,6 +43,8 @@ export async function* scan(request: ScanRequest): AsyncGenerator<Sighting> {
       onProgress(`the network: ${done} of ${total} ports, ${found} open`),
   });
 }
+
+const noAsking: Pick<Asking, "probe"> = { probe: () => Promise.resolve(undefined) };
 
 async function* ofMachine(
   machine: Omit<ClientSearch, "signal">,

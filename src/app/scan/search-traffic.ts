@@ -44,7 +44,8 @@ function placeOf(server: ServerConfig): Place | undefined {
   if ("forward" in server) return undefined;
   if ("command" in server)
     return { kind: "stdio", command: withoutSecrets(server.command), environment: Object.keys(server.env) };
-  const url = plainUrl(server.url);
+  // Of an API the gateway is the server itself.
+  const url = "url" in server ? plainUrl(server.url) : undefined;
   return url === undefined ? undefined : { kind: "http", url };
 }
 
