@@ -150,10 +150,12 @@ const parts = {
     args: test("test/acceptance/adopt.test.ts"),
   },
   scan: {
-    what: "a machine prepared with clients and servers of all ages: each found, none misjudged against a table by hand",
-    args: test("test/acceptance/posture.test.ts", "test/acceptance/scan.test.ts"),
-    what: "servers of all ages, and their cryptography as a table beside them says by hand; a network of 256 addresses",
-    args: test("test/acceptance/posture.test.ts", "test/acceptance/scan-network.test.ts"),
+    what: "a machine prepared with clients and servers of all ages: each found, none misjudged against a table by hand; a network of 256 addresses",
+    args: test(
+      "test/acceptance/posture.test.ts",
+      "test/acceptance/scan.test.ts",
+      "test/acceptance/scan-network.test.ts",
+    ),
   },
   start: { what: "npm start on a fresh copy", args: test("test/acceptance/start.test.ts") },
   pack: { what: "the packed package in an empty folder", args: test("test/acceptance/pack.test.ts") },

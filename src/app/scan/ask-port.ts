@@ -2,7 +2,8 @@
 import { plainUrl } from "../../inventory/clients/secrets.ts";
 import type { Posture } from "../../inventory/posture/posture.ts";
 import type { EndpointSighting, Problem } from "../../inventory/sighting.ts";
-import type { Answered, Asking } from "./asking.ts";
+import type { Answered } from "./ask-server.ts";
+import type { Asking } from "./asking.ts";
 
 export interface AskedPort {
   readonly answers: EndpointSighting["answers"];
