@@ -113,21 +113,27 @@ export async function carryOut(
     await ensureLocalSidecar(config, { state, path: `agent/${client}` }, environment);
   }
   await keepSecrets(config, plan.servers);
-  const records = await keepRecords(config, plan, changed);
+  const earlier = await readRecords(config.state);
+  const records = await keepRecords(config, plan, { changed, earlier });
   if (plan.config.before !== plan.config.after)
     await replaceForeignFile(plan.config.read, Buffer.from(plan.config.after));
-  const failed: string[] = [];
-  for (const file of changed) {
+  const failed = new Map<string, string>();
+  for (const { read, client, after } of changed) {
     try {
-      await replaceForeignFile(file.read, Buffer.from(file.after));
+      await replaceForeignFile(read, Buffer.from(after));
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      failed.push(error instanceof Refusal ? error.message : `${file.client.file} can't be written.`);
-      const files = records.files.filter((one) => one.file !== file.read.file);
-      await writeRecords(config.state, { ...records, files });
+      failed.set(read.file, error instanceof Refusal ? error.message : `${client.file} can't be written.`);
     }
   }
-  return failed;
+  if (failed.size > 0) await writeRecords(config.state, withoutFailed(records, earlier, failed));
+  return [...failed.values()];
+}
+
+/** Of a file that couldn't be written, what is known is what was known before. */
+function withoutFailed(records: Records, earlier: Records, failed: ReadonlyMap<string, string>): Records {
+  const asWritten = records.files.filter(({ file }) => !failed.has(file));
+  return { ...records, files: [...asWritten, ...earlier.files.filter(({ file }) => failed.has(file))] };
 }
 
 async function keepSecrets({ state }: Config, servers: readonly NamedServer[]): Promise<void> {
@@ -143,9 +149,8 @@ async function keepSecrets({ state }: Config, servers: readonly NamedServer[]): 
 async function keepRecords(
   config: Config,
   plan: AdoptionPlan,
-  changed: readonly FilePlan[],
+  { changed, earlier: records }: { readonly changed: readonly FilePlan[]; readonly earlier: Records },
 ): Promise<Records> {
-  const records = await readRecords(config.state);
   const files = new Map(records.files.map((one) => [one.file, one]));
   for (const file of changed)
     files.set(file.read.file, await recordOf(config.state, file, files.get(file.read.file)));
