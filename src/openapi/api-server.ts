@@ -108,11 +108,13 @@ function wantedTools(known: Known, { narrowing = {}, tools }: ApiWishes): readon
 /** @throws Refusal `bad_config` if there is none, or more than one */
 function operationAt(endpoint: string, { operations, basePaths }: Known, forWhat: string): Operation {
   const [, method, path = endpoint] = /^([A-Za-z]{3,7}) (\/.*)$/.exec(endpoint) ?? [];
-  const found = operations.filter(
+  const alike = operations.filter(
     (each) =>
       (method === undefined || each.method === method.toLowerCase()) &&
       (each.id === endpoint || isAt(each.path, path, basePaths)),
   );
+  const exact = alike.filter((each) => each.id === endpoint || each.path === path);
+  const found = exact.length > 0 ? exact : alike;
   const [operation, ...others] = found;
   if (operation !== undefined && others.length === 0) return operation;
   throw new Refusal(

@@ -352,17 +352,22 @@ function resolvedOnce(root: JsonObject, value: unknown): JsonObject | undefined 
   return typeof member(value, "$ref") === "string" ? resolved(root, value) : undefined;
 }
 
-/** Whether a part says another type than the schema it stands in. */
+/** Whether a part, or a part of one, says another type than the schema it stands in. */
 function isContradicting(draft: Draft): boolean {
   const own = draft["type"];
-  if (own === undefined) return false;
-  return ["allOf", "anyOf", "oneOf"].some((keyword) => {
-    const parts = draft[keyword];
-    return (
-      Array.isArray(parts) &&
-      parts.some(
-        ({ type }: Draft) => type !== undefined && type !== own && (own !== "number" || type !== "integer"),
-      )
-    );
+  return own !== undefined && partsOf(draft).some((part) => contradicts(own, part));
+}
+
+function contradicts(own: unknown, part: Draft): boolean {
+  const { type } = part;
+  if (type === undefined) return partsOf(part).some((inner) => contradicts(own, inner));
+  return type !== own && (own !== "number" || type !== "integer");
+}
+
+function partsOf(draft: Draft): readonly Draft[] {
+  return ["allOf", "anyOf", "oneOf", "not"].flatMap((keyword): readonly Draft[] => {
+    const found = draft[keyword];
+    if (Array.isArray(found)) return found;
+    return isObject(found) ? [found] : [];
   });
 }

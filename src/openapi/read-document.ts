@@ -41,7 +41,9 @@ export function readDocument(text: string, name: string, load?: LoadFile): ApiDo
     if (load === undefined) throw new Refusal("bad_config", "no other file may be read");
     return parseText(load(file), file);
   });
-  const upgraded: unknown = upgrade(root, "3.1");
+  // YAML's 2.0 is a number, which the upgrade doesn't know.
+  const key = main["swagger"] === undefined ? "openapi" : "swagger";
+  const upgraded: unknown = upgrade({ ...root, [key]: version }, "3.1");
   if (!isObject(upgraded)) throw new Refusal("bad_config", `${name}: expected an OpenAPI document.`);
   const info = upgraded["info"];
   return {
