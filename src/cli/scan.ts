@@ -15,10 +15,6 @@ import { type Scanned, scanText } from "./scan-text.ts";
 import { jsonText } from "./tools-text.ts";
 
 export const scan = {
-  name: "scan",
-  arguments: "",
-  summary:
-    "Find what speaks MCP on this machine: clients' configurations, processes, ports; with what cryptography. Starts and changes nothing, and prints no secret.",
   options: {
     home: {
       type: "string",
