@@ -21,10 +21,6 @@ import { type Command, type CommandCall, configFile, configOption } from "./comm
 import { thisCommand } from "./this-command.ts";
 
 export const adopt = {
-  name: "adopt",
-  arguments: "[CLIENT|FILE ...] | --server NAME (URL | -- COMMAND ...)",
-  summary:
-    "Put the servers of clients on this machine behind the gateway: shows what would change in their configurations and in the gateway's, asks, and writes it. All of one's own clients by default; files of projects by name alone. Each URL found is asked whether it could be reached through the gateway.",
   options: {
     ...configOption,
     "dry-run": { type: "boolean", help: "Show what would change, and write nothing." },

@@ -4,13 +4,11 @@ import path from "node:path";
 import { ensureLocalSidecar } from "../app/local-sidecar.ts";
 import { fixedServers, loadConfig } from "../app/config.ts";
 import { systemClock, systemLog } from "../host/system.ts";
-import { type Command, configFile, configOption, sidecarStateOption } from "./command.ts";
+import { type Command, configFile, configOption } from "./command.ts";
+import { sidecarStateOption } from "./sidecar-options.ts";
 import { thisCommand } from "./this-command.ts";
 
 export const clientConfig = {
-  name: "client-config",
-  arguments: "",
-  summary: "Give a client on this machine an identity and print what to paste into its configuration.",
   options: {
     ...configOption,
     ...sidecarStateOption,

@@ -25,10 +25,6 @@ import { timesBetween } from "./time-option.ts";
 import { jsonText } from "./tools-text.ts";
 
 export const scan = {
-  name: "scan",
-  arguments: "[TARGET …]",
-  summary:
-    "Find what speaks MCP, and with what cryptography: on this machine (clients' configurations, processes, ports), in what a gateway saw, and on the network at the TARGETs: hosts, host:ports, networks such as 10.0.0.0/24, URLs. Starts and changes nothing, and prints no secret.",
   options: {
     ...configOption,
     port: {
