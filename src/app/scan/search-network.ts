@@ -33,7 +33,7 @@ export interface NetworkSearch {
 }
 
 /** A thousand packets a second, spread over all hosts: less than a page with pictures. */
-const defaultPace: ScanPace = { perSecond: 300, atOnce: 128, connectTimeoutMs: 1500 };
+export const defaultPace: ScanPace = { perSecond: 300, atOnce: 128, connectTimeoutMs: 1500 };
 /** Ports that are asked what they are while others are still looked for. */
 const askedAtOnce = 8;
 /** Where MCP is served, by custom: the specification names no path. */
