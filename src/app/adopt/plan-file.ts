@@ -84,7 +84,7 @@ export function textOf({ bytes, named }: ForeignFile): string {
 }
 
 /** @throws Refusal `bad_config` if anything in it can't be read: what is written then could mean something else */
-export function readable(text: string, { kind, file }: ClientFile): ReturnType<typeof readClientConfig> {
+function readable(text: string, { kind, file }: ClientFile): ReturnType<typeof readClientConfig> {
   const config = readClientConfig(text, kind);
   const [fault] = config.faults;
   if (fault === undefined) return config;
