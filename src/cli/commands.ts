@@ -51,6 +51,14 @@ import {
   incidentsSuppressions,
 } from "./incidents.ts";
 import { identityExport } from "./identity.ts";
+import {
+  inventoryExport,
+  inventoryForget,
+  inventoryLabel,
+  inventoryList,
+  inventoryPlan,
+  inventoryShow,
+} from "./inventory.ts";
 import { killDrill, killOffCommand, killOnCommand, killStatus } from "./kill.ts";
 import { outlets, outletsReplay, outletsTest } from "./outlets.ts";
 import { pinsApprove, pinsFingerprint, pinsForget, pinsList } from "./pins.ts";
@@ -89,6 +97,12 @@ export const commands = [
   status,
   doctor,
   scan,
+  inventoryList,
+  inventoryShow,
+  inventoryLabel,
+  inventoryForget,
+  inventoryExport,
+  inventoryPlan,
   caToken,
   caAnchor,
   caList,

@@ -5,12 +5,13 @@ import { markTools } from "../inventory/tools/mark-tools.ts";
 import { toxicCombinations } from "../inventory/tools/toxic-combinations.ts";
 import { type Inventory, inventoryOf } from "../inventory/inventory.ts";
 import { placeKey, type Sighting } from "../inventory/sighting.ts";
+import { inventoryPlace, keepSightings } from "../app/inventory/keep-inventory.ts";
 import { scan as look } from "../app/scan/scan.ts";
 import type { ClientSearch } from "../app/scan/search-clients.ts";
 import { thisPlatform } from "../host/scan/this-machine.ts";
 import { systemClock } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import type { Command, CommandCall } from "./command.ts";
+import { type Command, type CommandCall, configOption } from "./command.ts";
 import { type Scanned, scanText } from "./scan-text.ts";
 import { jsonText } from "./tools-text.ts";
 
@@ -18,7 +19,7 @@ export const scan = {
   name: "scan",
   arguments: "",
   summary:
-    "Find what speaks MCP on this machine: clients' configurations, processes, ports; with what cryptography. Starts and changes nothing, and prints no secret.",
+    "Find what speaks MCP on this machine: clients' configurations, processes, ports; with what cryptography. Starts and changes nothing, and prints no secret; --keep adds it to the inventory.",
   options: {
     home: {
       type: "string",
@@ -40,6 +41,11 @@ export const scan = {
       type: "boolean",
       help: "Exit with 1 if a server is in the clear, weak, or in nobody's configuration.",
     },
+    keep: {
+      type: "boolean",
+      help: "Keep what is found in the inventory of the config's state folder; .latticegate without a config.",
+    },
+    ...configOption,
     json: { type: "boolean", help: "Print everything that was found as JSON." },
   },
   run: async (call) => {
@@ -57,7 +63,10 @@ export const scan = {
     })) {
       sightings.push(sighting);
     }
-    const found = scanned(inventoryOf(sightings, undefined, clock.nowUnixMs()));
+    const now = clock.nowUnixMs();
+    const place = call.flag("keep") ? await inventoryPlace(call.text("config")) : undefined;
+    const kept = place && (await keepSightings(place, sightings, now));
+    const found = scanned(kept ?? inventoryOf(sightings, undefined, now));
     if (call.flag("json")) call.out(jsonText(found));
     else for (const line of scanText(found)) call.out(line);
     return call.flag("check") && found.inventory.servers.some(isWanting) ? 1 : 0;

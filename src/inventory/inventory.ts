@@ -74,7 +74,7 @@ export function inventoryOf(
     seen.set(id, joined(before ?? known(previous, id), server, nowUnixMs));
   }
   for (const server of previous?.servers ?? []) {
-    if (!seen.has(server.id)) seen.set(server.id, server);
+    if (!seen.has(server.id) && seen.size < maxServers) seen.set(server.id, server);
   }
   return {
     atUnixMs: nowUnixMs,
@@ -127,7 +127,7 @@ function withStanding(server: InventoryServer): InventoryServer {
 function exposureOf({ place }: ServerSighting): InventoryServer["exposure"] {
   if (place.kind === "stdio") return "process";
   const { hostname } = new URL(place.url);
-  if (hostname === "localhost" || hostname === "[::1]" || /^127\./.test(hostname)) return "loopback";
+  if (hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.")) return "loopback";
   const isPrivate =
     /^(?:10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|169\.254\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.)/.test(
       hostname,
