@@ -28,7 +28,7 @@ export interface Urgency {
   readonly lateByYears: number;
 }
 
-export const unlabelled = "not labelled";
+const unlabelled = "not labelled";
 
 /** Years, where nobody labelled a shelf life: our own guesses. What nobody labelled at all counts as confidential. */
 const shelfLives: Readonly<Record<string, number>> = {

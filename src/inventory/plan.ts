@@ -17,7 +17,7 @@ export const phases = [
   { id: "authentication", title: "Post-quantum authentication" },
 ] as const;
 
-export type PhaseId = (typeof phases)[number]["id"];
+type PhaseId = (typeof phases)[number]["id"];
 
 export interface Step {
   /** Id of a server, or a client's file. */

@@ -33,7 +33,7 @@ export function isGone(server: InventoryServer, { atUnixMs }: Inventory): boolea
   return server.lastSeenUnixMs < atUnixMs;
 }
 
-export function isHybrid(verdict: string | undefined): boolean {
+function isHybrid(verdict: string | undefined): boolean {
   return verdict === "hybrid" || verdict === "hybrid-preferred";
 }
 

@@ -39,7 +39,7 @@ const tls: Posture = postureOf(
   lookedAtUnixMs,
 );
 
-export function postureWith(verdict: KeyExchangeVerdict): Posture {
+function postureWith(verdict: KeyExchangeVerdict): Posture {
   return { ...tls, keyExchange: { verdict, because: [`it is ${verdict}`], dates: [] } };
 }
 

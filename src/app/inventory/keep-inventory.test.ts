@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 
 import { temporaryFolder } from "../../../test/support/gateway.ts";
-import { lookedAtUnixMs, sightings } from "../../../test/support/sightings.ts";
+import { lookedAtUnixMs, serverAt, sightings } from "../../../test/support/sightings.ts";
 import { forgetServer, inventoryPlace, keepSightings, keptInventory, labelServer } from "./keep-inventory.ts";
 
 test("labels and the first time a server was seen outlive the next look, and progress is kept of each", async (t) => {
@@ -36,6 +36,20 @@ test("a server of the config is registered, and its owner is the config's unless
   assert.deepEqual([(await pay())?.standing, (await pay())?.labels.owner], ["registered", "treasury"]);
   await labelServer(place, "pay", { owner: "team pay" });
   assert.equal((await pay())?.labels.owner, "team pay");
+});
+
+test("the vector of docs/formats/inventory.md is what is kept", async (t) => {
+  const page = await readFile(new URL("../../../docs/formats/inventory.md", import.meta.url), "utf8");
+  const { version, ...vector } = JSON.parse(/```json\n([^`]+)```/.exec(page)?.[1] ?? "") as {
+    version: number;
+  };
+  const place = { stateFolder: await temporaryFolder(t) };
+  const file = "/home/ada/.cursor/mcp.json";
+  const evidence = { by: "client", client: "cursor", file, name: "billing" } as const;
+  await keepSightings(place, [serverAt("http://10.0.0.5/mcp", { evidence })], lookedAtUnixMs);
+  await labelServer(place, "billing", { owner: "team pay" });
+  assert.equal(version, 1);
+  assert.deepEqual((await keptInventory(place)).inventory, vector);
 });
 
 test("a folder without an inventory says what makes one, and isn't made", async (t) => {

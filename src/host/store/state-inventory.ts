@@ -19,7 +19,7 @@ export interface InventoryStore {
   readonly close: () => void;
 }
 
-export interface Changed {
+interface Changed {
   readonly inventory: Inventory;
   readonly progress?: Progress;
 }
