@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import os from "node:os";
 
 import { type Config, loadConfig } from "../app/config.ts";
+import { inventoryPlace, keepSightings } from "../app/inventory/keep-inventory.ts";
 import { scan as look } from "../app/scan/scan.ts";
 import type { ClientSearch } from "../app/scan/search-clients.ts";
 import { defaultPace } from "../app/scan/search-network.ts";
@@ -65,6 +66,10 @@ export const scan = {
       type: "boolean",
       help: "Exit with 1 if a server is in the clear, weak, or in nobody's configuration.",
     },
+    keep: {
+      type: "boolean",
+      help: "Keep what is found in the inventory of the config's state folder; .latticegate without a config.",
+    },
     json: { type: "boolean", help: "Print everything that was found as JSON." },
   },
   run: async (call) => {
@@ -83,7 +88,10 @@ export const scan = {
       };
       return await Array.fromAsync(look(request));
     });
-    const found = scanned(inventoryOf(sightings, undefined, systemClock.nowUnixMs()));
+    const nowUnixMs = systemClock.nowUnixMs();
+    const place = call.flag("keep") ? await inventoryPlace(call.text("config")) : undefined;
+    const kept = place && (await keepSightings(place, sightings, nowUnixMs));
+    const found = scanned(kept ?? inventoryOf(sightings, undefined, nowUnixMs));
     if (call.flag("json")) call.out(jsonText(found));
     else for (const line of scanText(found)) call.out(line);
     return call.flag("check") && found.inventory.servers.some(isWanting) ? 1 : 0;

@@ -74,7 +74,7 @@ export function inventoryOf(
     seen.set(id, joined(before ?? known(previous, id), server, nowUnixMs));
   }
   for (const server of previous?.servers ?? []) {
-    if (!seen.has(server.id)) seen.set(server.id, server);
+    if (!seen.has(server.id) && seen.size < maxServers) seen.set(server.id, server);
   }
   return {
     atUnixMs: nowUnixMs,

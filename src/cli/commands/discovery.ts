@@ -6,8 +6,47 @@ export const discoveryCommands = [
     name: "scan",
     arguments: "[TARGET ...]",
     summary:
-      "Find what speaks MCP, and with what cryptography: on this machine (clients' configurations, processes, ports), in what a gateway saw, and on the network at the TARGETs: hosts, host:ports, networks such as 10.0.0.0/24, URLs. Starts and changes nothing, and prints no secret.",
+      "Find what speaks MCP, and with what cryptography: on this machine (clients' configurations, processes, ports), in what a gateway saw, and on the network at the TARGETs: hosts, host:ports, networks such as 10.0.0.0/24, URLs. Starts and changes nothing, and prints no secret; --keep adds it to the inventory.",
     load: async () => (await import("../scan.ts")).scan,
+  },
+  {
+    name: "inventory",
+    arguments: "",
+    summary:
+      "List the servers that scans found (`scan --keep`): who answers for them, how they are reached, with what cryptography.",
+    load: async () => (await import("../inventory.ts")).inventoryList,
+  },
+  {
+    name: "inventory show",
+    arguments: "SERVER",
+    summary: "Show all that is known of one server, by its id or its name.",
+    load: async () => (await import("../inventory.ts")).inventoryShow,
+  },
+  {
+    name: "inventory label",
+    arguments: "SERVER",
+    summary:
+      "Say who answers for a server, what it is for, what data it has and how long that has to stay secret.",
+    load: async () => (await import("../inventory.ts")).inventoryLabel,
+  },
+  {
+    name: "inventory forget",
+    arguments: "SERVER",
+    summary: "Forget a server, with its labels; if it is there still, the next scan finds it as a new one.",
+    load: async () => (await import("../inventory.ts")).inventoryForget,
+  },
+  {
+    name: "inventory export",
+    arguments: "",
+    summary: "Write the inventory as JSON, CSV, a CycloneDX 1.7 CBOM, or a page with a graph and the plan.",
+    load: async () => (await import("../inventory.ts")).inventoryExport,
+  },
+  {
+    name: "inventory plan",
+    arguments: "",
+    summary:
+      "Print the migration as steps, the most urgent first, each with the command that does it, and how far it has come.",
+    load: async () => (await import("../inventory.ts")).inventoryPlan,
   },
   {
     name: "adopt",
