@@ -72,7 +72,8 @@ function keyExchangeOf(tls: ObservedTls): Verdict<KeyExchangeVerdict> {
       group === undefined
         ? `it speaks ${older.at(-1) ?? "no version that is known"}, which has no ML-KEM`
         : `it has no group with ML-KEM; ${group} is what it takes`;
-    return verdict("classical", [because, recorded], [...afterLong, ...notCnsa]);
+    const isShort = group === "ffdhe2048" || (tls.primeBits ?? 3072) < 3072;
+    return verdict("classical", [because, recorded], [...(isShort ? afterShort : afterLong), ...notCnsa]);
   }
   if (plain.length === 0 && older.length === 0) {
     const isCnsa = better.every((group) => /1024/.test(group));
