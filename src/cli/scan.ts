@@ -76,7 +76,8 @@ export const scan = {
     const over = new AbortController();
     process.once("SIGINT", () => over.abort());
     const gateway = gatewayOf(call);
-    const sightings = await withGatewayNames(gateway, async (named) => {
+    // What is kept has callers as the log has them, so that what is erased there is erased.
+    const sightings = await withGatewayNames(call.flag("keep") ? undefined : gateway, async (named) => {
       const request = {
         ...(!call.flag("network-only") && { machine: machineOf(call) }),
         ...(gateway && { traffic: { ...gateway.traffic, named } }),
