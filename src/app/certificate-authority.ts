@@ -24,6 +24,26 @@ import { statePaths, withRoots } from "./state-folder.ts";
 /** Long enough to paste it, short enough to be worthless in a shell history. */
 const tokenLifetimeMs = 10 * 60_000;
 
+const runSchema = z.object({
+  pid: z.number(),
+  listen: z.string(),
+  startedAtUnixMs: z.number(),
+  dashboard: z.string().optional(),
+  /** Where commands ask it, with this start's token; absent of one from before they did. */
+  api: z.string().optional(),
+  version: z.string().optional(),
+  /** Rules are recorded and not enforced. */
+  observes: z.boolean().optional(),
+  /** SIGUSR2 stops all calls; of others it would end the process. */
+  hearsKillSignal: z.boolean().optional(),
+});
+
+/** What a running gateway wrote of itself; undefined if none is known to run. */
+export async function runningGateway(state: string): Promise<z.output<typeof runSchema> | undefined> {
+  const run = runSchema.safeParse(await readJsonIfThere(statePaths(state).run));
+  return run.success && isAlive(run.data.pid) ? run.data : undefined;
+}
+
 /** @throws Refusal `bad_state` before the first start, `bad_config` for a path that is no SPIFFE path */
 export async function makeJoinToken(
   config: Config,
@@ -112,4 +132,13 @@ function withState<T>(config: Config, work: (state: StateStore) => T): T {
 
 function neverStarted(config: Config): Refusal {
   return new Refusal("bad_state", `There is no authority in ${config.state} yet; run "latticegate up" once.`);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
