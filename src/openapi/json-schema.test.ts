@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { convertSchema } from "./json-schema.ts";
 
@@ -28,6 +28,12 @@ const root = {
 };
 
 const cases: readonly (readonly [string, object, readonly unknown[], readonly unknown[]])[] = [
+  [
+    "an enum without null beside a type with it",
+    { type: ["string", "null"], enum: ["a"] },
+    ["a"],
+    [null, "b"],
+  ],
   [
     "a union of types",
     { type: ["string", "integer", "null"], minLength: 2, minimum: 5 },

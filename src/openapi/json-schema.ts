@@ -149,7 +149,7 @@ class Converter {
     }
     const [type] = solid.length === 1 ? solid : named;
     const base = { ...this.#annotations(given), ...this.#ofType(given, type, depth), ...this.#values(given) };
-    if (solid.length === 1 && named.includes("null")) return orNull(base);
+    if (solid.length === 1 && named.includes("null") && allowsNull(given)) return orNull(base);
     return this.#applied(base, given, depth);
   }
 
@@ -319,6 +319,11 @@ const annotationNames = [
 
 function pick(draft: Draft, names: readonly string[]): Draft {
   return Object.fromEntries(Object.entries(draft).filter(([name]) => names.includes(name)));
+}
+
+/** An enum says all there may be, whatever the types beside it. */
+function allowsNull({ enum: values }: JsonObject): boolean {
+  return !Array.isArray(values) || values.includes(null);
 }
 
 function orNull(draft: Draft): Draft {

@@ -7,6 +7,8 @@ import { test, type TestContext } from "node:test";
 import { makeJoinToken } from "../../src/app/certificate-authority.ts";
 import { connectHttp } from "../../src/app/connect.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
+import { verifyManifest } from "../../src/integrity/tools/manifest.ts";
+import { utf8 } from "../../src/kernel/bytes.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
 import { atEnd } from "../support/cleanup.ts";
 import {
@@ -81,6 +83,16 @@ test("the mission's connection runs: calls and reads of the SDKs' clients are de
       "The API answered with status 404 (not found): No such drug: It isn't in the register.",
     );
   }
+  const asking = await openV1({ kind: "http", url });
+  atEnd(t, asking.close);
+  const manifest = JSON.stringify(await asking.request("declarations/manifest", {}));
+  const server = `spiffe://latticegate.local/gateway?server=${name}`;
+  const checked = verifyManifest(utf8(manifest), { server, nowUnixMs: Date.now() });
+  assert.ok(checked.kind === "verified", JSON.stringify(checked));
+  assert.deepEqual(
+    checked.manifest.tools.map((tool) => tool.name),
+    ["get_stock_levels"],
+  );
   const entries = await checkLog(gateway);
   const about = (event: string) =>
     entries.filter((entry) => entry.event === event && entry.tool === `${name}/get_stock_levels`);
