@@ -149,9 +149,17 @@ const parts = {
     what: "a server in its sandbox: what it reaches, what it doesn't, and a burst that is cut (needs bubblewrap)",
     args: test("test/acceptance/sandbox.test.ts"),
   },
+  adopt: {
+    what: "six clients' files adopted: the official SDK reaches their servers through the gateway; given back byte for byte",
+    args: test("test/acceptance/adopt.test.ts"),
+  },
   scan: {
-    what: "servers of all ages, and their cryptography as a table beside them says by hand",
-    args: test("test/acceptance/posture.test.ts"),
+    what: "a machine prepared with clients and servers of all ages: each found, none misjudged against a table by hand; a network of 256 addresses",
+    args: test(
+      "test/acceptance/posture.test.ts",
+      "test/acceptance/scan.test.ts",
+      "test/acceptance/scan-network.test.ts",
+    ),
   },
   start: { what: "npm start on a fresh copy", args: test("test/acceptance/start.test.ts") },
   pack: { what: "the packed package in an empty folder", args: test("test/acceptance/pack.test.ts") },

@@ -14,6 +14,7 @@ import { killFileOf } from "./respond/kill-operations.ts";
 import { type KillSwitch, openKillSwitch } from "./respond/kill-switch.ts";
 import { openPlaybookDesk, type PlaybookDesk } from "./respond/playbook-desk.ts";
 import { followPlaybooks } from "./respond/followed-playbooks.ts";
+import { finishApproved } from "./respond/proposal-operations.ts";
 import { openResponseDesk, type ResponseDesk } from "./respond/response-desk.ts";
 import { sessionsWatched } from "./session-memories.ts";
 import { statePaths } from "./state-folder.ts";
@@ -55,6 +56,10 @@ export async function openJudging(
   const tools = openServerTools(gatewayPins(config), keeping, opening);
   const policies = await openPolicies(config, { journal, inForce, clock, log }, opening);
   const { database } = statePaths(config.state);
+  for (const { id, why } of finishApproved({ state: config.state, clock })) {
+    if (why === undefined) log.warn("proposal.finished", { proposal: id });
+    else log.error("proposal.unfinished", { proposal: id, reason: why });
+  }
   const responses = openResponseDesk({ database, journal, gatewayId, clock, log });
   opening.defer(responses.stop);
   const judgedBy = { issuers, inForce, pinnedTools: tools.pinned, policies: policies.current };

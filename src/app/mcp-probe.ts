@@ -51,6 +51,46 @@ export async function probeServer(send: Send, probe: Probe | undefined): Promise
   }
 }
 
+/** What a server says to a stranger who asks which MCP it speaks. */
+export type Greeted =
+  | { readonly kind: "server"; readonly greeting: Greeting }
+  /** Neither era: what it answered to the first question. */
+  | { readonly kind: "declined"; readonly status: number; readonly headers: readonly string[] };
+
+export interface Greeting {
+  readonly name: string;
+  readonly version: string;
+  readonly protocolVersion: string;
+  /** Pages of the list of its tools, as long as somebody reads on; ends after so many. */
+  readonly toolPages: () => AsyncGenerator<Readonly<Record<string, unknown>>>;
+  readonly close: () => Promise<void>;
+}
+
+/** Asks in both eras, the older one first. Rejects as `send` does. */
+export async function greet(send: Send, client: string): Promise<Greeted> {
+  const opened = await tryOpen(send, { name: client, version });
+  if ("status" in opened) return { kind: "declined", status: opened.status, headers: opened.headers };
+  const { ask, close, serverName, serverVersion, protocolVersion } = opened;
+  return {
+    kind: "server",
+    greeting: {
+      name: serverName,
+      version: serverVersion,
+      protocolVersion,
+      close,
+      toolPages: async function* () {
+        let cursor: unknown;
+        for (let pages = 0; pages < maxPages; pages++) {
+          const page = await ask("tools/list", cursor === undefined ? {} : { cursor });
+          yield page;
+          if (page["nextCursor"] === undefined || page["nextCursor"] === cursor) return;
+          cursor = page["nextCursor"];
+        }
+      },
+    },
+  };
+}
+
 /** Pages of one list: no server has more, and one that never ends isn't followed. */
 const maxPages = 100;
 
@@ -84,15 +124,26 @@ interface Read {
 
 interface Session {
   readonly serverName: string;
+  readonly serverVersion: string;
+  readonly protocolVersion: string;
   readonly read: (method: string, params: object) => Promise<Read>;
   readonly ask: (method: string, params: object) => Promise<Readonly<Record<string, unknown>>>;
   readonly close: () => Promise<void>;
 }
 
+/** @throws Refusal `upstream_failed` that says what the server answered */
 async function open(send: Send): Promise<Session> {
-  const params = { protocolVersion: legacyVersion, capabilities: {}, clientInfo };
+  const opened = await tryOpen(send, clientInfo);
+  return "status" in opened ? (readOf("initialize", opened) as never) : opened;
+}
+
+/** @returns what it said to the first question, if it speaks neither era */
+async function tryOpen(send: Send, client: typeof clientInfo): Promise<Session | Posted> {
+  const params = { protocolVersion: legacyVersion, capabilities: {}, clientInfo: client };
   const first = await post(send, [], { id: 1, method: "initialize", params });
-  if (first.answer?.result === undefined) return await openModern(send, first);
+  const { result } = first.answer ?? {};
+  if (result === undefined) return (await openModern(send, client)) ?? first;
+  const protocolVersion = textIn(result, "protocolVersion") ?? legacyVersion;
   const id = valueOf(first.headers, "mcp-session-id");
   const headers = [
     ...(id === undefined ? [] : ["mcp-session-id", id]),
@@ -104,7 +155,9 @@ async function open(send: Send): Promise<Session> {
   const read = async (method: string, ask: object): Promise<Read> =>
     readOf(method, await post(send, headers, { id: ++next, method, params: ask }));
   return {
-    serverName: nameIn(first.answer.result["serverInfo"]),
+    serverName: nameIn(result["serverInfo"]),
+    serverVersion: textIn(result["serverInfo"], "version") ?? "",
+    protocolVersion,
     read,
     ask: async (method, ask) => (await read(method, ask)).result,
     close: async () => {
@@ -113,29 +166,31 @@ async function open(send: Send): Promise<Session> {
   };
 }
 
-async function openModern(send: Send, legacy: Posted): Promise<Session> {
+/** @returns undefined if it doesn't speak that era */
+async function openModern(send: Send, client: typeof clientInfo): Promise<Session | undefined> {
   let next = 1;
-  const read = async (method: string, params: object): Promise<Read> => {
+  const asked = async (method: string, params: object): Promise<Posted> => {
     const meta = {
       "io.modelcontextprotocol/protocolVersion": modernVersion,
-      "io.modelcontextprotocol/clientInfo": clientInfo,
+      "io.modelcontextprotocol/clientInfo": client,
       "io.modelcontextprotocol/clientCapabilities": {},
     };
     const name = "name" in params ? ["mcp-name", String(params.name)] : [];
     const headers = ["mcp-protocol-version", modernVersion, "mcp-method", method, ...name];
-    return readOf(
-      method,
-      await post(send, headers, { id: ++next, method, params: { ...params, _meta: meta } }),
-    );
+    return await post(send, headers, { id: ++next, method, params: { ...params, _meta: meta } });
   };
-  const ask = async (method: string, params: object): Promise<Read["result"]> =>
-    (await read(method, params)).result;
-  try {
-    const discovered = await ask("server/discover", {});
-    return { serverName: nameIn(discovered["serverInfo"]), read, ask, close: () => Promise.resolve() };
-  } catch {
-    return readOf("initialize", legacy) as never; // Neither era: what it said to the first is the news.
-  }
+  const read = async (method: string, params: object): Promise<Read> =>
+    readOf(method, await asked(method, params));
+  const discovered = (await asked("server/discover", {})).answer?.result;
+  if (discovered === undefined) return undefined;
+  return {
+    serverName: nameIn(discovered["serverInfo"]),
+    serverVersion: textIn(discovered["serverInfo"], "version") ?? "",
+    protocolVersion: modernVersion,
+    read,
+    ask: async (method, params) => (await read(method, params)).result,
+    close: () => Promise.resolve(),
+  };
 }
 
 interface Posted {
@@ -190,4 +245,9 @@ function readOf(method: string, posted: Posted): Read {
 function nameIn(info: unknown): string {
   const named = z.object({ name: z.string() }).safeParse(info);
   return named.success ? named.data.name : "unnamed";
+}
+
+function textIn(value: unknown, name: string): string | undefined {
+  const found = z.looseObject({ [name]: z.string() }).safeParse(value);
+  return found.success ? String(found.data[name]) : undefined;
 }

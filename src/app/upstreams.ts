@@ -225,7 +225,7 @@ function stdioServer(name: string, server: StdioServer, options: UpstreamOptions
     name,
     command: [program, ...args],
     cwd: path.resolve(options.folder, server.cwd ?? "."),
-    env: environmentOf(server),
+    env: environmentOf(name, server, options.folder),
     stderrFolder: options.stderrFolder,
     maxLineBytes: limits.answer,
     log,
@@ -371,10 +371,18 @@ function exchangeLimits({ limits }: UpstreamOptions): ExchangeLimits {
   return { answerTimeoutMs: limits.answer_timeout, answerBytes: limits.answer };
 }
 
-function environmentOf(server: StdioServer): Record<string, string> {
-  const passed = [...basicEnvironment, ...server.pass_env].flatMap((name) => {
+function environmentOf(
+  server: string,
+  { pass_env, env }: StdioServer,
+  folder: string,
+): Record<string, string> {
+  const passed = [...basicEnvironment, ...pass_env].flatMap((name) => {
     const value = process.env[name];
     return value === undefined ? [] : [[name, value] as const];
   });
-  return { ...Object.fromEntries(passed), ...server.env };
+  const own = Object.entries(env).map(([name, value]) => [
+    name,
+    typeof value === "string" ? value : secretFrom(value, `servers.${server}.env.${name}`, folder),
+  ]);
+  return Object.fromEntries([...passed, ...own]);
 }

@@ -24,9 +24,6 @@ export const deciding = {
 } as const;
 
 export const approvalsList = {
-  name: "approvals list",
-  arguments: "",
-  summary: "List the calls that wait for people, newest first.",
   options: { ...options, all: { type: "boolean", help: "Those that are over too, of the last 30 days." } },
   run: (call) => {
     if (call.positionals.length > 0) throw new Refusal("bad_config", "Expected no further argument.");
@@ -39,10 +36,6 @@ export const approvalsList = {
 } as const satisfies Command;
 
 export const approvalsShow = {
-  name: "approvals show",
-  arguments: "ID",
-  summary:
-    "Show one held call: who asks for what with which arguments, which rules hold it, who has decided.",
   options,
   run: async (call) => {
     const request = await showStored(loadConfig(configFile(call)), oneId(call), systemClock);
@@ -53,25 +46,16 @@ export const approvalsShow = {
 } as const satisfies Command;
 
 export const approvalsApprove = {
-  name: "approvals approve",
-  arguments: "ID",
-  summary: "Approve a held call: that very call may be made once; it goes on record.",
   options: deciding,
   run: (call) => Promise.resolve(decide(call, "approve")),
 } as const satisfies Command;
 
 export const approvalsDeny = {
-  name: "approvals deny",
-  arguments: "ID",
-  summary: "Deny a held call, also one that is approved and not made yet; it goes on record.",
   options: deciding,
   run: (call) => Promise.resolve(decide(call, "deny")),
 } as const satisfies Command;
 
 export const approvalsToken = {
-  name: "approvals token",
-  arguments: "",
-  summary: "Make a token for a person who is to approve, and its hash for `approvals.people` in the config.",
   options: { json: options.json },
   run: (call) => {
     if (call.positionals.length > 0) throw new Refusal("bad_config", "Expected no further argument.");

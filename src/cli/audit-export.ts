@@ -20,10 +20,6 @@ const outOption = {
 } as const;
 
 export const auditExport = {
-  name: "audit export",
-  arguments: "",
-  summary:
-    "Write a run of entries with all that verifies them elsewhere: by index, by time, or around one call.",
   options: {
     ...configOption,
     ...outOption,
@@ -61,10 +57,6 @@ export const auditExport = {
 } as const satisfies Command;
 
 export const auditVerifyBundle = {
-  name: "audit verify-bundle",
-  arguments: "FILE",
-  summary:
-    "Check an exported bundle with nothing but a fingerprint of the log's keys, which the bundle must not bring.",
   options: {
     fingerprint: {
       type: "string",
@@ -91,9 +83,6 @@ export const auditVerifyBundle = {
 } as const satisfies Command;
 
 export const auditVerifier = {
-  name: "audit verifier",
-  arguments: "",
-  summary: "Write the page that verifies bundles and receipts in any browser, offline: one file.",
   options: { out: { ...outOption.out, help: "Write it to this file; verify.html by default." } },
   run: async (call) => {
     const file = call.text("out") ?? "verify.html";

@@ -6,9 +6,6 @@ import { type Command, configFile, configOption } from "./command.ts";
 import { logOption } from "./log-place.ts";
 
 export const auditKeys = {
-  name: "audit keys",
-  arguments: "",
-  summary: "List the generations of the log's keys: which heads each signs, since when, fingerprints.",
   options: {
     ...configOption,
     ...logOption,

@@ -15,9 +15,6 @@ const defaultLimit = 100;
 const maxLimit = 1_000_000;
 
 export const auditQuery = {
-  name: "audit query",
-  arguments: "",
-  summary: "Find calls in the audit log by caller, tool, verdict, rule and time; newest first.",
   options: {
     ...placeOptions,
     ...namingOptions,

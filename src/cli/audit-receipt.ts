@@ -14,9 +14,6 @@ import { table } from "./table.ts";
 const events: readonly ReceiptEvent[] = ["call.decision", "call.outcome"];
 
 export const auditReceipt = {
-  name: "audit receipt",
-  arguments: "CALL-ID",
-  summary: "Print the receipt of a call: proof, verifiable offline, of what the log says about it.",
   options: {
     ...configOption,
     ...logOption,
@@ -44,9 +41,6 @@ export const auditReceipt = {
 } as const satisfies Command;
 
 export const auditVerifyReceipt = {
-  name: "audit verify-receipt",
-  arguments: "FILE",
-  summary: "Check a receipt with nothing but the log's public key, and print what it proves.",
   options: {
     ...placeOptions,
     ...namingOptions,

@@ -7,10 +7,6 @@ import { Refusal } from "../kernel/refusal.ts";
 import { type Command, configFile, configOption } from "./command.ts";
 
 export const auditRenew = {
-  name: "audit renew",
-  arguments: "",
-  summary:
-    "Wrap the whole log under another hash and sign that, while the gateway runs or not: it stays proven when the algorithms of its time fall. Once a year, and before one is deprecated.",
   options: {
     ...configOption,
     hash: {

@@ -10,10 +10,6 @@ import { type Command, type CommandCall, configFile, configOption } from "./comm
 import { logOption } from "./log-place.ts";
 
 export const auditRenewed = {
-  name: "audit renewed",
-  arguments: "INDEX",
-  summary:
-    "Print an entry with its path to the newest renewal; or with --check FILE verify such a print with nothing but the log's key.",
   options: {
     ...configOption,
     ...logOption,

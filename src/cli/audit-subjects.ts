@@ -12,9 +12,6 @@ import { breaksCode, type Command } from "./command.ts";
 import { logFolder, placeIn, placeOptions } from "./log-place.ts";
 
 export const auditSubjects = {
-  name: "audit subjects",
-  arguments: "",
-  summary: "List those the audit log speaks of: name, pseudonym, and when they were first seen.",
   options: { ...placeOptions, json: { type: "boolean", help: "Print JSON." } },
   run: async (call) => {
     const { subjects, isCut } = await listSubjects(placeIn(call));
@@ -31,10 +28,6 @@ export const auditSubjects = {
 } as const satisfies Command;
 
 export const auditErase = {
-  name: "audit erase",
-  arguments: "SUBJECT",
-  summary:
-    "Destroy the key of a caller or user, so that nothing tells any more whose entries in the log its were. The log stays whole.",
   options: {
     ...placeOptions,
     yes: { type: "boolean", help: "Do it; without this the plan is printed, and the exit code is 3." },
@@ -77,9 +70,6 @@ function planText({ pseudonym, id, entries, plainEntries, staying }: ErasurePlan
 }
 
 export const auditDigest = {
-  name: "audit digest",
-  arguments: "CALL-ID",
-  summary: "Say whether a file is what was asked, or answered, in a call, by the keyed digest in the log.",
   options: {
     ...placeOptions,
     log: { type: "string", value: "FOLDER", help: "A copy of the log, instead of the state folder's." },

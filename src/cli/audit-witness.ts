@@ -17,13 +17,8 @@ import { isThere } from "../host/store/files.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { fromUtf8 } from "../kernel/bytes.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import {
-  type Command,
-  type CommandCall,
-  identityOptions,
-  identitySource,
-  sidecarStateOption,
-} from "./command.ts";
+import type { Command, CommandCall } from "./command.ts";
+import { identityOptions, identitySource, sidecarStateOption } from "./sidecar-options.ts";
 
 const logOptions = {
   log: {
@@ -39,10 +34,6 @@ const logOptions = {
 } as const;
 
 export const auditWitness = {
-  name: "audit witness",
-  arguments: "",
-  summary:
-    "Look at the gateway's log once: its head must continue the last one seen; then keep and cosign it.",
   options: { ...identityOptions, ...sidecarStateOption, ...logOptions },
   run: async (call) => {
     const outcome = await witnessOnce(witnessedBy(call));
@@ -60,9 +51,6 @@ export const auditWitness = {
 } as const satisfies Command;
 
 export const auditWitnessAccept = {
-  name: "audit witness accept",
-  arguments: "",
-  summary: "Close an incident of the log that was looked at: what was shown then is its history from now on.",
   options: sidecarStateOption,
   run: async (call) => {
     const state = sidecarState(call.text("state"));
@@ -87,9 +75,6 @@ export const auditWitnessAccept = {
 } as const satisfies Command;
 
 export const auditWitnessCompare = {
-  name: "audit witness compare",
-  arguments: "FILE|FOLDER ...",
-  summary: "Compare heads that several witnesses kept: heads that aren't of one history prove a split view.",
   options: { ...sidecarStateOption, ...logOptions },
   run: async (call) => {
     const options = witnessedBy(call);

@@ -6,10 +6,6 @@ import { reportedIncidents } from "../app/witness-records.ts";
 import { type Command, configFile, configOption } from "./command.ts";
 
 export const auditWitnesses = {
-  name: "audit witnesses",
-  arguments: "",
-  summary:
-    "List who cosigned the log's heads: which size, when, how far behind; and the incidents they report.",
   options: {
     ...configOption,
     log: {

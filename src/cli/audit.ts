@@ -22,9 +22,6 @@ const logOption = {
 } as const;
 
 export const auditTail = {
-  name: "audit tail",
-  arguments: "",
-  summary: "Print the last entries of the audit log.",
   options: {
     ...placeOptions,
     ...logOption,
@@ -59,9 +56,6 @@ async function tail(
 }
 
 export const auditShow = {
-  name: "audit show",
-  arguments: "CALL-ID",
-  summary: "Print everything the audit log says about one call.",
   options: { ...placeOptions, ...logOption, ...namingOptions },
   run: async (call) => {
     const [callId] = call.positionals;
@@ -82,10 +76,6 @@ export const auditShow = {
 } as const satisfies Command;
 
 export const auditVerify = {
-  name: "audit verify",
-  arguments: "",
-  summary:
-    "Check a log, or a copy, with nothing but its public key: names what was changed, removed, reordered or cut.",
   options: {
     ...configOption,
     ...logOption,

@@ -23,9 +23,6 @@ const formatNames = ["text", "markdown", "json"] as const satisfies readonly (ke
 const seconds = { usual: 20, least: 1, most: 600 } as const;
 
 export const benchHandshake = {
-  name: "bench handshake",
-  arguments: "",
-  summary: "Measure on this machine what post-quantum handshakes cost beside classical ones.",
   options: {
     format: {
       type: "string",

@@ -19,9 +19,6 @@ const passphraseOptions = {
 } as const;
 
 export const caBackup = {
-  name: "ca backup",
-  arguments: "FILE",
-  summary: "Write everything that makes the authority into one sealed file; the gateway may run.",
   options: {
     ...configOption,
     ...passphraseOptions,
@@ -58,9 +55,6 @@ const aboutSigner = [
 ];
 
 export const caRestore = {
-  name: "ca restore",
-  arguments: "FILE",
-  summary: "Bring a backup back into an empty state folder; a new audit log begins, unless --log is given.",
   options: {
     ...configOption,
     ...passphraseOptions,

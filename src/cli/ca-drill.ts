@@ -5,10 +5,6 @@ import { systemClock, systemLog } from "../host/system.ts";
 import { type Command, configFile, configOption } from "./command.ts";
 
 export const caDrill = {
-  name: "ca drill",
-  arguments: "",
-  summary:
-    "Rehearse a compromised root on a copy that is thrown away: backup, restore, distrust, join again.",
   options: configOption,
   run: async (call) => {
     const environment = { clock: systemClock, log: systemLog({ level: "error" }) };

@@ -7,9 +7,6 @@ import { forOption, purposeIn, rootLine } from "./ca-roots.ts";
 import { type Command, configFile, configOption } from "./command.ts";
 
 export const caRequest = {
-  name: "ca request",
-  arguments: "",
-  summary: "Print a PKCS #10 request for a new issuing key, for your own certificate authority to sign.",
   options: { ...configOption, ...forOption },
   run: async (call) => {
     call.out((await requestIssuing(loadConfig(configFile(call)), purposeIn(call), systemClock)).trimEnd());
@@ -18,9 +15,6 @@ export const caRequest = {
 } as const satisfies Command;
 
 export const caImport = {
-  name: "ca import",
-  arguments: "FILE",
-  summary: "Take what your authority signed: the issuing certificate and all above it, as PEM.",
   options: { ...configOption, ...forOption },
   run: async (call) => {
     const [file, ...more] = call.positionals;

@@ -21,9 +21,6 @@ export const forOption = {
 } as const;
 
 export const caRoots = {
-  name: "ca roots",
-  arguments: "",
-  summary: "List the generations of the roots: state, fingerprint, dates.",
   options: {
     ...configOption,
     outside: { type: "boolean", help: "Print what outside authorities signed for our keys instead, as PEM." },
@@ -37,9 +34,6 @@ export const caRoots = {
 } as const satisfies Command;
 
 export const caRotate = {
-  name: "ca rotate",
-  arguments: "",
-  summary: "Make a new generation of a root beside the old one; both are trusted until `ca retire`.",
   options: {
     ...configOption,
     for: { ...forOption.for, help: `${forOption.for.help} Both by default.` },
@@ -60,9 +54,6 @@ export const caRotate = {
 } as const satisfies Command;
 
 export const caRetire = {
-  name: "ca retire",
-  arguments: "",
-  summary: "End the old generation of a root after a rotation; the newest stays.",
   options: {
     ...configOption,
     ...forOption,
@@ -81,9 +72,6 @@ export const caRetire = {
 } as const satisfies Command;
 
 export const caCompromised = {
-  name: "ca compromised",
-  arguments: "",
-  summary: "Distrust a root whose key may be known, at once, and make a new one. Rehearse with `ca drill`.",
   options: { ...configOption, ...forOption },
   run: async (call) => {
     const purpose = purposeIn(call);

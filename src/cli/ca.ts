@@ -12,9 +12,6 @@ import { Refusal } from "../kernel/refusal.ts";
 import { type Command, configFile, configOption } from "./command.ts";
 
 export const caToken = {
-  name: "ca token",
-  arguments: "",
-  summary: "Make a join token: one identity, once, within ten minutes.",
   options: {
     ...configOption,
     for: {
@@ -40,10 +37,6 @@ export const caToken = {
 } as const satisfies Command;
 
 export const caAnchor = {
-  name: "ca anchor",
-  arguments: "",
-  summary:
-    "Print where the gateway is and what proves it, for workloads that enrol by themselves; no secret.",
   options: {
     ...configOption,
     address: {
@@ -59,9 +52,6 @@ export const caAnchor = {
 } as const satisfies Command;
 
 export const caList = {
-  name: "ca list",
-  arguments: "",
-  summary: "List the certificates given out, newest first, and which still count.",
   options: configOption,
   run: (call) => {
     for (const certificate of listCertificates(loadConfig(configFile(call)), systemClock)) {
@@ -74,10 +64,6 @@ export const caList = {
 } as const satisfies Command;
 
 export const caRevoke = {
-  name: "ca revoke",
-  arguments: "SERIAL|SPIFFE-ID|oauth:…",
-  summary:
-    "Revoke an identity with its unused join tokens, or a certificate with all it was renewed to or from. A running gateway ends its links and calls within a second, and so do servers behind expose that reach it. Of an OAuth client or user, named as in the audit log, access tokens count no more.",
   options: configOption,
   run: (call) => {
     const [what] = call.positionals;
@@ -106,10 +92,6 @@ export const caRevoke = {
 } as const satisfies Command;
 
 export const caReadmit = {
-  name: "ca readmit",
-  arguments: "SPIFFE-ID|oauth:…",
-  summary:
-    "Let the workload of a revoked identity prove itself again, or a client's access tokens count; certificates that were revoked stay so.",
   options: configOption,
   run: (call) => {
     const [spiffeId] = call.positionals;

@@ -1,16 +1,14 @@
 /** `latticegate client-config` */
-import { fileURLToPath } from "node:url";
 import path from "node:path";
 
 import { ensureLocalSidecar } from "../app/local-sidecar.ts";
 import { fixedServers, loadConfig } from "../app/config.ts";
 import { systemClock, systemLog } from "../host/system.ts";
-import { type Command, configFile, configOption, sidecarStateOption } from "./command.ts";
+import { type Command, configFile, configOption } from "./command.ts";
+import { sidecarStateOption } from "./sidecar-options.ts";
+import { thisCommand } from "./this-command.ts";
 
 export const clientConfig = {
-  name: "client-config",
-  arguments: "",
-  summary: "Give a client on this machine an identity and print what to paste into its configuration.",
   options: {
     ...configOption,
     ...sidecarStateOption,
@@ -34,9 +32,3 @@ export const clientConfig = {
     return 0;
   },
 } as const satisfies Command;
-
-/** How this very program is started again, whatever folder the client stands in. */
-function thisCommand(): readonly string[] {
-  const extension = path.extname(fileURLToPath(import.meta.url));
-  return [process.execPath, fileURLToPath(new URL(`main${extension}`, import.meta.url))];
-}

@@ -10,9 +10,6 @@ import { placeText } from "../app/config/policies.ts";
 import { type Command, configFile, configOption } from "./command.ts";
 
 export const configCheck = {
-  name: "config check",
-  arguments: "",
-  summary: "Read the config file and say what is in force, what isn't yet, and what is wrong.",
   options: configOption,
   run: (call) => {
     const file = configFile(call);
@@ -37,9 +34,6 @@ const generated = [
 ];
 
 export const configDocs = {
-  name: "config docs",
-  arguments: "",
-  summary: "Write the reference page and the JSON Schema of the config file from its schema.",
   options: { check: { type: "boolean", help: "Write nothing; fail if what stands there is out of date." } },
   run: async (call) => {
     for (const { file, text } of generated) {

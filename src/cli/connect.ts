@@ -7,11 +7,10 @@ import { systemClock, systemLog } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { sessionPartPattern } from "../wire/identity-headers.ts";
 import type { Intent } from "../wire/intent.ts";
+import type { Command, CommandCall } from "./command.ts";
 import {
   authentication,
   authenticationOption,
-  type Command,
-  type CommandCall,
   identityOptions,
   identitySource,
   onLogIncident,
@@ -21,13 +20,10 @@ import {
   sidecarStateOption,
   signatureOptions,
   signatureSettings,
-} from "./command.ts";
+} from "./sidecar-options.ts";
 import { untilStopped } from "./signals.ts";
 
 export const connect = {
-  name: "connect",
-  arguments: "SERVER|URL",
-  summary: "Sidecar for a client: stdio or loopback HTTP in front, the post-quantum tunnel behind.",
   options: {
     ...identityOptions,
     ...sidecarStateOption,

@@ -32,9 +32,6 @@ const options = {
 } as const;
 
 export const cryptoApply = {
-  name: "crypto apply",
-  arguments: "PROFILE",
-  summary: "Put another profile in force; new links have it at once, old ones finish by a deadline.",
   options,
   run: async (call) => {
     const name = profileGiven(call);
@@ -47,9 +44,6 @@ export const cryptoApply = {
 } as const satisfies Command;
 
 export const cryptoRollback = {
-  name: "crypto rollback",
-  arguments: "",
-  summary: "Put the profile of before the last change in force again.",
   options,
   run: async (call) => {
     const config = loadConfig(configFile(call));

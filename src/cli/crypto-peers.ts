@@ -12,10 +12,6 @@ const options = {
 } as const;
 
 export const cryptoPeers = {
-  name: "crypto peers",
-  arguments: "",
-  summary:
-    "List what proven peers were seen to be capable of, what they showed last, and in what that is less than before.",
   options,
   run: (call) => {
     if (call.positionals.length > 0) {
@@ -30,10 +26,6 @@ export const cryptoPeers = {
 } as const satisfies Command;
 
 export const cryptoPeersAccept = {
-  name: "crypto peers accept",
-  arguments: "PEER",
-  summary:
-    "Accept that a peer changed: forget the better suite, so that what it showed last counts. A running gateway follows at once, and it goes on record.",
   options: {
     ...options,
     direction: {

@@ -9,9 +9,6 @@ import { overlapIn, overlapOptions } from "./crypto-overlap.ts";
 import { counted, type Row, table } from "./table.ts";
 
 export const cryptoPlan = {
-  name: "crypto plan",
-  arguments: "PROFILE",
-  summary: "Say what applying a profile now would change and whom it would break; ends with 3 if it would.",
   options: {
     ...configOption,
     ...overlapOptions,

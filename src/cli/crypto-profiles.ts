@@ -15,9 +15,6 @@ import { table } from "./table.ts";
 const jsonOption = { json: { type: "boolean", help: "Print it as JSON." } } as const;
 
 export const cryptoProfiles = {
-  name: "crypto profiles",
-  arguments: "",
-  summary: "List the profiles, built in and your own: algorithms, NIST levels, dates, which is in force.",
   options: { ...configOption, ...jsonOption },
   run: async (call) => {
     const config = loadConfig(configFile(call));
@@ -33,9 +30,6 @@ export const cryptoProfiles = {
 } as const satisfies Command;
 
 export const cryptoSuites = {
-  name: "crypto suites",
-  arguments: "",
-  summary: "List every algorithm there is: kind, NIST level, sizes, and until when it counts.",
   options: jsonOption,
   run: (call) => {
     const rows = suiteRows(systemClock.nowUnixMs());

@@ -7,9 +7,6 @@ import { type Command, configFile, configOption } from "./command.ts";
 import { counted, type Row, section } from "./table.ts";
 
 export const cryptoStatus = {
-  name: "crypto status",
-  arguments: "",
-  summary: "Say what is in use now and how strong it is, the weakest first; asks the running gateway.",
   options: {
     ...configOption,
     verbose: { type: "boolean", help: "Each link and each holder, instead of how many there are." },

@@ -7,13 +7,8 @@ import { writePrivateFile } from "../host/store/files.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { parseDurationMs } from "../kernel/units.ts";
-import {
-  type Command,
-  type CommandCall,
-  onBehalfOf,
-  onBehalfOfOption,
-  sidecarStateOption,
-} from "./command.ts";
+import type { Command, CommandCall } from "./command.ts";
+import { onBehalfOf, onBehalfOfOption, sidecarStateOption } from "./sidecar-options.ts";
 
 const patternsOption = (what: string, example: string) =>
   ({
@@ -24,9 +19,6 @@ const patternsOption = (what: string, example: string) =>
   }) as const;
 
 export const delegate = {
-  name: "delegate",
-  arguments: "",
-  summary: "Let another agent act for this one: narrower, for a while, within what each of the two may do.",
   options: {
     ...sidecarStateOption,
     to: { type: "string", value: "AGENT", help: "Whom: a SPIFFE ID, or its path such as agent/NAME." },

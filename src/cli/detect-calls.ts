@@ -33,9 +33,6 @@ const fileOptions = {
 } as const;
 
 export const detectTrainCalls = {
-  name: "detect train calls",
-  arguments: "",
-  summary: "Learn the call model from recorded sessions: the same data give the same file.",
   options: {
     data: {
       type: "string",
@@ -58,9 +55,6 @@ export const detectTrainCalls = {
 } as const satisfies Command;
 
 export const detectCalibrate = {
-  name: "detect calibrate",
-  arguments: "",
-  summary: "Give the call model's scores their meaning from benign sessions of your own.",
   options: {
     ...fileOptions,
     out: { type: "string", value: "FILE", help: "Where the calibrated model is written." },
@@ -87,9 +81,6 @@ export const detectCalibrate = {
 } as const satisfies Command;
 
 export const detectEvalCalls = {
-  name: "detect eval calls",
-  arguments: "",
-  summary: "Measure the call model on recorded sessions with and without attacks.",
   options: {
     ...fileOptions,
     baseline: {

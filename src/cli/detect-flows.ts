@@ -8,10 +8,6 @@ import type { Command } from "./command.ts";
 import { table } from "./table.ts";
 
 export const detectTrainFlows = {
-  name: "detect train flows",
-  arguments: "",
-  summary:
-    "Learn what benign flows of TLS records are like, and write the model; attacks among them are left out.",
   options: {
     data: {
       type: "string",
@@ -38,10 +34,6 @@ export const detectTrainFlows = {
 } as const satisfies Command;
 
 export const detectEvalFlows = {
-  name: "detect eval flows",
-  arguments: "FILE",
-  summary:
-    "Say how well the model of flows tells attacks from what is benign, on recorded flows with labels.",
   options: {
     model: { type: "string", value: "FILE", help: "Another model than the one that is shipped." },
     json: { type: "boolean", help: "Print it for programs." },

@@ -39,7 +39,8 @@ const outputs = [
 
 async function run(...args: readonly string[]): Promise<string> {
   const lines: string[] = [];
-  await detectMutateCalls.run(parseCall(detectMutateCalls, args, (line) => lines.push(line)));
+  const command = { name: "detect mutate calls", arguments: "", summary: "", ...detectMutateCalls };
+  await detectMutateCalls.run(parseCall(command, args, (line) => lines.push(line)));
   return lines.join("\n");
 }
 

@@ -16,10 +16,6 @@ import { table } from "./table.ts";
 const usualAttacks = 700;
 
 export const detectMutateCalls = {
-  name: "detect mutate calls",
-  arguments: "",
-  summary:
-    "Say how far the call model falls when recorded attacks are encoded, disguised, split, delayed or interleaved, and what gates still find.",
   options: {
     sessions: {
       type: "string",

@@ -7,9 +7,6 @@ import { type Command, configOption } from "./command.ts";
 import { publisherKeys } from "./publisher-keys.ts";
 
 export const detectSign = {
-  name: "detect sign",
-  arguments: "FILE",
-  summary: "Sign a call model with Ed25519 and ML-DSA-65, in its file; gateways that name the key take it.",
   options: {
     ...configOption,
     state: {

@@ -17,9 +17,6 @@ import { table } from "./table.ts";
 const jsonOption = { json: { type: "boolean", help: "Print it for programs." } } as const;
 
 export const detectTrainText = {
-  name: "detect train text",
-  arguments: "",
-  summary: "Learn from labelled texts how instructions in data speak, and write the model.",
   options: {
     data: {
       type: "string",
@@ -48,9 +45,6 @@ export const detectTrainText = {
 const maxPairs = 400;
 
 export const detectEvalText = {
-  name: "detect eval text",
-  arguments: "FILE",
-  summary: "Say how well instructions in texts are told from data, on texts with labels, corpus by corpus.",
   options: {
     model: { type: "string", value: "FILE", help: "Another model than the one that is shipped." },
     "leave-one-corpus-out": {
@@ -97,9 +91,6 @@ function checkPairs(corpora: ReturnType<typeof corporaOf>): void {
 }
 
 export const detectEvalTools = {
-  name: "detect eval tools",
-  arguments: "FILE",
-  summary: "Say how well poisoned tool declarations are told from honest ones, on declarations with labels.",
   options: jsonOption,
   run: async (call) => {
     const report = toolReport(await labelledTools(oneFile(call, "tool declarations")));
@@ -115,10 +106,6 @@ export const detectEvalTools = {
 } as const satisfies Command;
 
 export const detectMutate = {
-  name: "detect mutate",
-  arguments: "FILE",
-  summary:
-    "Say how far the score of texts falls when the injections among them are encoded, split or disguised.",
   options: {
     model: { type: "string", value: "FILE", help: "Another model than the one that is shipped." },
     seed: { type: "string", value: "N", help: "For what is drawn; 1 by default." },

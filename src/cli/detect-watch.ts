@@ -29,10 +29,6 @@ const options = {
 } as const;
 
 export const detectWatch = {
-  name: "detect watch",
-  arguments: "FILE",
-  summary:
-    "Show a copy of traffic to the models, beside its path: what they say of calls; nothing is stopped.",
   options: {
     ...options,
     from: { type: "string", value: "RISK", help: "Tell of calls from this risk on, 0 to 1; 0.6 by default." },
@@ -58,9 +54,6 @@ export const detectWatch = {
 } as const satisfies Command;
 
 export const detectReport = {
-  name: "detect report",
-  arguments: "FILE",
-  summary: "Write a page about a copy of traffic: its sessions, how risky its calls are, and why.",
   options: { ...options, out: { type: "string", value: "FILE", help: "Where to; report.html by default." } },
   run: async (call) => {
     const calls: MirroredCall[] = [];

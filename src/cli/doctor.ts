@@ -5,9 +5,6 @@ import { systemClock } from "../host/system.ts";
 import { type Command, configFile, configOption } from "./command.ts";
 
 export const doctor = {
-  name: "doctor",
-  arguments: "",
-  summary: "Check everything from the runtime to a real call on each server, and say what to do.",
   options: configOption,
   run: async (call) => {
     let wrong = 0;

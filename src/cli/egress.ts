@@ -3,12 +3,10 @@ import { egressOverview, liftBlock, type SeenDestination } from "../app/egress/e
 import { sidecarState } from "../app/sidecar-state.ts";
 import { systemLog } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { type Command, sidecarStateOption } from "./command.ts";
+import type { Command } from "./command.ts";
+import { sidecarStateOption } from "./sidecar-options.ts";
 
 export const egressList = {
-  name: "egress list",
-  arguments: "",
-  summary: "List where the server of this `expose --sandbox` may not go any more, and where it has been.",
   options: { ...sidecarStateOption, json: { type: "boolean", help: "Print JSON." } },
   run: (call) => {
     if (call.positionals.length > 0) throw new Refusal("bad_config", "Expected no further argument.");
@@ -40,10 +38,6 @@ export const egressList = {
 } as const satisfies Command;
 
 export const egressLift = {
-  name: "egress lift",
-  arguments: "HOST:PORT",
-  summary:
-    "Let a sandboxed server go to a destination again that was blocked after a burst; it counts at once.",
   options: sidecarStateOption,
   run: (call) => {
     const [destination, ...more] = call.positionals;

@@ -6,11 +6,10 @@ import { segmentBytes } from "../app/config/paths.ts";
 import { sidecarState } from "../app/sidecar-state.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import type { Command, CommandCall } from "./command.ts";
 import {
   authentication,
   authenticationOption,
-  type Command,
-  type CommandCall,
   identityOptions,
   identitySource,
   onLogIncident,
@@ -18,14 +17,11 @@ import {
   sidecarStateOption,
   signatureOptions,
   signatureSettings,
-} from "./command.ts";
+} from "./sidecar-options.ts";
 import { passedEnvironment, sandboxGiven, sandboxOptions } from "./expose-sandbox.ts";
 import { untilStopped } from "./signals.ts";
 
 export const expose = {
-  name: "expose",
-  arguments: "(URL | -- COMMAND ...)",
-  summary: "Sidecar for a server: puts a stdio or HTTP MCP server behind a post-quantum endpoint.",
   options: {
     ...identityOptions,
     ...sidecarStateOption,

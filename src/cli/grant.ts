@@ -7,7 +7,8 @@ import { obtainGrant, ownGrants, revokeOwnGrant, type SidecarOptions } from "../
 import { sidecarState } from "../app/sidecar-state.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { type Command, type CommandCall, sidecarStateOption } from "./command.ts";
+import type { Command, CommandCall } from "./command.ts";
+import { sidecarStateOption } from "./sidecar-options.ts";
 
 /** Where the operator's own view is asked for. */
 const operatorOption = {
@@ -19,9 +20,6 @@ const operatorOption = {
 } as const;
 
 export const grant = {
-  name: "grant",
-  arguments: "SERVER",
-  summary: "Ask the person here to let this sidecar's identity use a server that needs consent.",
   options: {
     ...sidecarStateOption,
     port: {
@@ -46,9 +44,6 @@ export const grant = {
 } as const satisfies Command;
 
 export const grants = {
-  name: "grants",
-  arguments: "",
-  summary: "List what servers were granted to this sidecar's identity, or on the gateway to everybody.",
   options: { ...sidecarStateOption, ...operatorOption },
   run: async (call) => {
     const config = call.text("config");
@@ -64,9 +59,6 @@ export const grants = {
 } as const satisfies Command;
 
 export const grantRevoke = {
-  name: "grant revoke",
-  arguments: "SERVER",
-  summary: "Give back what a server granted; its authorization server is told where it listens to that.",
   options: {
     ...sidecarStateOption,
     ...operatorOption,

@@ -2,12 +2,10 @@
 import { openSidecarIdentity } from "../app/sidecar-identity.ts";
 import { sidecarState } from "../app/sidecar-state.ts";
 import { systemClock, systemLog } from "../host/system.ts";
-import { type Command, sidecarStateOption } from "./command.ts";
+import type { Command } from "./command.ts";
+import { sidecarStateOption } from "./sidecar-options.ts";
 
 export const identityExport = {
-  name: "identity export",
-  arguments: "",
-  summary: "Print this sidecar's private key, certificate and server root as PEM, for other TLS programs.",
   options: sidecarStateOption,
   run: async (call) => {
     const identity = await openSidecarIdentity({

@@ -24,9 +24,6 @@ const options = { ...configOption, json: { type: "boolean", help: "Print JSON." 
 const because = { type: "string", value: "TEXT", help: "Why; required, it goes on record." } as const;
 
 export const incidentsList = {
-  name: "incidents list",
-  arguments: "",
-  summary: "List the open incidents, newest first: who did what, and what was done about it.",
   options: {
     ...options,
     all: { type: "boolean", help: "Those that are closed, too." },
@@ -46,10 +43,6 @@ export const incidentsList = {
 } as const satisfies Command;
 
 export const incidentsShow = {
-  name: "incidents show",
-  arguments: "ID",
-  summary:
-    "Show one incident: its story in a few lines, what to do next, then each finding and what was done.",
   options,
   run: (call) => {
     const found = showIncident(placeOf(call), oneId(call));
@@ -60,9 +53,6 @@ export const incidentsShow = {
 } as const satisfies Command;
 
 export const incidentsClose = {
-  name: "incidents close",
-  arguments: "ID",
-  summary: "Close an incident that is dealt with; what was done about it stays in force. It goes on record.",
   options: { ...options, because },
   run: (call) => {
     const why = { by: operator(), because: reason(call) };
@@ -73,10 +63,6 @@ export const incidentsClose = {
 } as const satisfies Command;
 
 export const incidentsSuppress = {
-  name: "incidents suppress",
-  arguments: "KIND",
-  summary:
-    "Make no incidents of one kind of signal that is known and harmless, of one caller, tool or source, for a while.",
   options: {
     ...options,
     caller: { type: "string", value: "NAME", help: "Only of this caller." },
@@ -105,9 +91,6 @@ export const incidentsSuppress = {
 } as const satisfies Command;
 
 export const incidentsSuppressions = {
-  name: "incidents suppressions",
-  arguments: "",
-  summary: "List what is suppressed, until when, and why.",
   options,
   run: (call) => {
     if (call.positionals.length > 0) throw new Refusal("bad_config", "Expected no further argument.");
@@ -120,9 +103,6 @@ export const incidentsSuppressions = {
 } as const satisfies Command;
 
 export const incidentsLiftSuppression = {
-  name: "incidents lift-suppression",
-  arguments: "ID",
-  summary: "Make incidents of it again; it goes on record.",
   options: { ...configOption, because },
   run: (call) => {
     const id = oneId(call);

@@ -15,10 +15,6 @@ const becauseOption = {
 } as const;
 
 export const killOnCommand = {
-  name: "kill on",
-  arguments: "",
-  summary:
-    "Stop everything: every call is refused, what runs is ended, also in observe mode and after a restart, until `kill off`.",
   options: { ...options, ...becauseOption },
   run: (call) => {
     nothingMore(call);
@@ -36,9 +32,6 @@ export const killOnCommand = {
 } as const satisfies Command;
 
 export const killOffCommand = {
-  name: "kill off",
-  arguments: "",
-  summary: "Withdraw `kill on`, or another source that is on; calls pass again when none is.",
   options: {
     ...options,
     because: { ...becauseOption.because, help: "Why; it goes on record." },
@@ -64,10 +57,6 @@ export const killOffCommand = {
 } as const satisfies Command;
 
 export const killStatus = {
-  name: "kill status",
-  arguments: "",
-  summary:
-    "Say whether all calls are stopped, by what, and how that is withdrawn; exit code 1 while they are.",
   options,
   run: (call) => {
     nothingMore(call);
@@ -78,10 +67,6 @@ export const killStatus = {
 } as const satisfies Command;
 
 export const killDrill = {
-  name: "kill drill",
-  arguments: "",
-  summary:
-    "Prove on the gateway that runs that the kill switch works: stop all calls with each source, see a real call refused within a second, and let calls pass again. Calls are refused meanwhile.",
   options: {
     ...configOption,
     source: {

@@ -1,7 +1,7 @@
 /** `latticegate`: arguments to command to exit code. 0 done · 1 found wanting or failed · 2 called wrongly · 3 a plan breaks something. */
 import { Refusal } from "../kernel/refusal.ts";
 import { version } from "../app/version.ts";
-import { type Command, parseCall, usage } from "./command.ts";
+import { type LoadedCommand, loaded, parseCall, usage } from "./command.ts";
 import { find, overview } from "./commands.ts";
 
 // Who reads only the beginning of what is printed (`| head`) has all it wants.
@@ -25,7 +25,8 @@ async function main(args: readonly string[]): Promise<number> {
     );
     return asked ? 0 : 2;
   }
-  const { command, rest } = found;
+  const { row, rest } = found;
+  const command = await loaded(row);
   const own = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
   if (own.includes("--help")) {
     out(usage(command));
@@ -34,7 +35,11 @@ async function main(args: readonly string[]): Promise<number> {
   return await run(command, rest, out);
 }
 
-async function run(command: Command, rest: readonly string[], out: (line: string) => void): Promise<number> {
+async function run(
+  command: LoadedCommand,
+  rest: readonly string[],
+  out: (line: string) => void,
+): Promise<number> {
   try {
     return await command.run(parseCall(command, rest, out));
   } catch (error) {

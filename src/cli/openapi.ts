@@ -32,9 +32,6 @@ const options = {
 } as const;
 
 export const openapiPreview = {
-  name: "openapi preview",
-  arguments: "FILE",
-  summary: "Show which tools an OpenAPI document makes, and what was left out and why. Asks no server.",
   options,
   run: (call) => {
     const preview = previewApi(path.resolve(oneFile(call)), wishes(call));

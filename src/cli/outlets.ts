@@ -16,9 +16,6 @@ import { jsonText, shown } from "./tools-text.ts";
 const json = { type: "boolean", help: "Print JSON." } as const;
 
 export const outlets = {
-  name: "outlets",
-  arguments: "",
-  summary: "List who is told outside of the audit log: how far, how far behind, and what went wrong last.",
   options: { ...configOption, json },
   run: async (call) => {
     if (call.positionals.length > 0) throw new Refusal("bad_config", "Expected no further argument.");
@@ -32,9 +29,6 @@ export const outlets = {
 } as const satisfies Command;
 
 export const outletsTest = {
-  name: "outlets test",
-  arguments: "NAME",
-  summary: "Send one test event to an outlet now, and say what its other end said.",
   options: { ...configOption, json },
   run: async (call) => {
     const name = oneName(call);
@@ -53,9 +47,6 @@ export const outletsTest = {
 } as const satisfies Command;
 
 export const outletsReplay = {
-  name: "outlets replay",
-  arguments: "NAME",
-  summary: "Have an outlet tell what it told before again, under the same uids.",
   options: {
     ...configOption,
     from: {

@@ -6,7 +6,8 @@ import { sidecarState } from "../app/sidecar-state.ts";
 import type { Pin } from "../host/store/state-pins.ts";
 import { systemClock } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { type Command, type CommandCall, sidecarStateOption } from "./command.ts";
+import type { Command, CommandCall } from "./command.ts";
+import { sidecarStateOption } from "./sidecar-options.ts";
 
 const options = {
   ...sidecarStateOption,
@@ -18,9 +19,6 @@ const options = {
 } as const;
 
 export const pinsList = {
-  name: "pins list",
-  arguments: "",
-  summary: "List whose message keys this end knows, since when, and whether a person approved them.",
   options: { ...options, json: { type: "boolean", help: "Print JSON." } },
   run: (call) => {
     none(call);
@@ -36,10 +34,6 @@ export const pinsList = {
 } as const satisfies Command;
 
 export const pinsApprove = {
-  name: "pins approve",
-  arguments: "SPIFFE-ID FINGERPRINT",
-  summary:
-    "Accept message keys by their fingerprint, before or after they were seen; no others count under that name from then on.",
   options: {
     ...options,
     for: {
@@ -64,9 +58,6 @@ export const pinsApprove = {
 } as const satisfies Command;
 
 export const pinsForget = {
-  name: "pins forget",
-  arguments: "SPIFFE-ID",
-  summary: "Forget an end's message keys, and that it signs: it begins anew, as if it had never been met.",
   options,
   run: (call) => {
     const [name, ...more] = call.positionals;
@@ -78,9 +69,6 @@ export const pinsForget = {
 } as const satisfies Command;
 
 export const pinsFingerprint = {
-  name: "pins fingerprint",
-  arguments: "",
-  summary: "Print the fingerprint of this end's own message keys, for others to compare and approve.",
   options,
   run: async (call) => {
     none(call);

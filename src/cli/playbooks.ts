@@ -27,10 +27,6 @@ const jsonOption = { json: { type: "boolean", help: "Print JSON." } } as const;
 const options = { ...configOption, ...jsonOption } as const;
 
 export const playbooksList = {
-  name: "playbooks list",
-  arguments: "",
-  summary:
-    "List the playbooks: what sets each off, what it does, where it stands, and what of it is in force.",
   options,
   run: (call) => {
     if (call.positionals.length > 0) throw new Refusal("bad_config", "Expected no further argument.");
@@ -44,9 +40,6 @@ export const playbooksList = {
 } as const satisfies Command;
 
 export const playbooksShow = {
-  name: "playbooks show",
-  arguments: "NAME",
-  summary: "Show one playbook as it counts, with all that is said by default.",
   options,
   run: (call) => {
     const config = loadConfig(configFile(call));
@@ -64,9 +57,6 @@ export const playbooksShow = {
 } as const satisfies Command;
 
 export const playbooksCheck = {
-  name: "playbooks check",
-  arguments: "FILE",
-  summary: "Find what is wrong with a file of playbooks, line by line.",
   options: jsonOption,
   run: (call) => {
     const file = path.resolve(oneArgument(call, "Name one file of playbooks."));
@@ -82,10 +72,6 @@ export const playbooksCheck = {
 } as const satisfies Command;
 
 export const playbooksTry = {
-  name: "playbooks try",
-  arguments: "[FILE]",
-  summary:
-    "Say what the playbooks in FILE, or those in force, would have done about what the audit log has; nothing is done.",
   options: { ...options, replay: replayOption },
   run: async (call) => {
     const config = loadConfig(configFile(call));

@@ -26,10 +26,6 @@ const defaultLifetime = "90d";
 const jsonOption = { json: { type: "boolean", help: "Print it for programs." } } as const;
 
 export const policyBundleMake = {
-  name: "policy bundle make",
-  arguments: "[FILE]",
-  summary:
-    "Check policies, run their cases, and write both as a bundle signed with Ed25519 and ML-DSA-65, which gateways that name its keys take up.",
   options: {
     ...configOption,
     state: {
@@ -136,10 +132,6 @@ function madeLines(made: BundleMade, output: string): readonly string[] {
 }
 
 export const policyBundleVerify = {
-  name: "policy bundle verify",
-  arguments: "FILE",
-  summary:
-    "Verify a bundle's signatures, rules and cases; with --config, whether that config's gateway takes it up.",
   options: {
     config: {
       type: "string",
@@ -187,9 +179,6 @@ function rightLine(
 }
 
 export const policyBundleHistory = {
-  name: "policy bundle history",
-  arguments: "",
-  summary: "List the bundles that were in force: when, from where, signed by whom, and why.",
   options: { ...configOption, ...jsonOption },
   run: (call) => {
     noneGiven(call);
@@ -206,10 +195,6 @@ const deciding = {
 } as const;
 
 export const policyBundleRollBack = {
-  name: "policy bundle roll-back",
-  arguments: "[SEQUENCE | DIGEST]",
-  summary:
-    "Put a bundle in force that was before, by default the last one with a lower sequence; what the source has counts again when its sequence is higher than any before.",
   options: deciding,
   run: (call) => {
     const [to, ...more] = call.positionals;
@@ -224,9 +209,6 @@ export const policyBundleRollBack = {
 } as const satisfies Command;
 
 export const policyBundleFollow = {
-  name: "policy bundle follow",
-  arguments: "",
-  summary: "End a roll-back: the bundle with the highest sequence that was taken is in force again.",
   options: {
     ...deciding,
     reset: {

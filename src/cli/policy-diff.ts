@@ -12,10 +12,6 @@ import { type Command, type CommandCall, configFile, configOption } from "./comm
 import { replayOption, replayRange } from "./replay-range.ts";
 
 export const policyDiff = {
-  name: "policy diff",
-  arguments: "[OLD] NEW",
-  summary:
-    "List which calls of the audit log the rules in NEW would decide otherwise than those in OLD, or than was decided then, and why.",
   options: {
     ...configOption,
     replay: replayOption,

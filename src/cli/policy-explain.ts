@@ -34,9 +34,6 @@ const describing = {
 } as const;
 
 export const policyExplain = {
-  name: "policy explain",
-  arguments: "[CALL-ID]",
-  summary: "Say rule by rule why a call of the audit log, or one that is described, is decided as it is.",
   options: {
     ...placeOptions,
     ...logOption,

@@ -11,10 +11,6 @@ import { jsonText } from "./tools-text.ts";
 const { link, address, at } = policyExplain.options;
 
 export const policyReach = {
-  name: "policy reach",
-  arguments: "CALLER",
-  summary:
-    "Say what one stolen identity could do now: what it could call, what could flow, whom it could act for.",
   options: {
     ...configOption,
     link: { ...link, help: "TLS group of its link; any by default." },

@@ -36,9 +36,6 @@ const callOptions = {
 } as const;
 
 export const policySuggest = {
-  name: "policy suggest",
-  arguments: "",
-  summary: "Draft the least policy that passes the calls that were captured, with the evidence of each rule.",
   options: {
     ...callOptions,
     out: { type: "string", value: "FILE", help: "Write it there (mode 0600), if there is no such file yet." },
@@ -73,10 +70,6 @@ export const policySuggest = {
 } as const satisfies Command;
 
 export const policyReport = {
-  name: "policy report",
-  arguments: "[FILE]",
-  summary:
-    "Say which of the captured calls a policy would have refused or held: that of a file, or the config's own.",
   options: callOptions,
   run: async (call) => {
     const [file, ...more] = call.positionals;

@@ -12,9 +12,6 @@ import { jsonText } from "./tools-text.ts";
 const jsonOption = { json: { type: "boolean", help: "Print it for programs." } } as const;
 
 export const policyCheck = {
-  name: "policy check",
-  arguments: "[FILE ...]",
-  summary: "Find what is wrong with policies before a call comes, and say how to mend it.",
   options: { ...configOption, ...jsonOption },
   run: (call) => {
     const own = configFile(call);
@@ -56,10 +53,6 @@ function unknownTools(servers: CheckedFile["withoutTools"]): readonly string[] {
 }
 
 export const policyTest = {
-  name: "policy test",
-  arguments: "[FILE ...]",
-  summary:
-    "Run the cases kept beside policies (*.policy-test.yaml); those of the config's folder by default.",
   options: { ...configOption, ...jsonOption },
   run: (call) => {
     const files = call.positionals.length > 0 ? call.positionals : casesBeside(call);

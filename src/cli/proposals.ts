@@ -8,9 +8,6 @@ import { type Command, type CommandCall, configFile, configOption } from "./comm
 import { jsonText, shown } from "./tools-text.ts";
 
 export const playbooksWaiting = {
-  name: "playbooks waiting",
-  arguments: "",
-  summary: "List what playbooks propose and people have to approve, newest first.",
   options: {
     ...configOption,
     json: { type: "boolean", help: "Print JSON." },
@@ -28,17 +25,11 @@ export const playbooksWaiting = {
 } as const satisfies Command;
 
 export const playbooksApprove = {
-  name: "playbooks approve",
-  arguments: "ID",
-  summary: "Approve what a playbook proposes: with the last approval that is needed it is done.",
   options: { ...deciding, reason: { ...deciding.reason, help: "Why; it goes on record." } },
   run: (call) => Promise.resolve(decide(call, "approve")),
 } as const satisfies Command;
 
 export const playbooksDeny = {
-  name: "playbooks deny",
-  arguments: "ID",
-  summary: "Deny what a playbook proposes: it isn't done; it goes on record.",
   options: { ...deciding, reason: { ...deciding.reason, help: "Why; it goes on record." } },
   run: (call) => Promise.resolve(decide(call, "deny")),
 } as const satisfies Command;

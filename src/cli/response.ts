@@ -14,7 +14,7 @@ import {
 import { systemClock } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { parseDurationMs } from "../kernel/units.ts";
-import { actionNames, actions, isActionName, isRestriction } from "../respond/actions.ts";
+import { actionNames, isActionName, isRestriction } from "../respond/actions.ts";
 import type { Limit, Scope } from "../respond/restriction.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
 import { table } from "./table.ts";
@@ -28,9 +28,6 @@ const becauseOption = {
 } as const;
 
 export const responseList = {
-  name: "response list",
-  arguments: "",
-  summary: "List what is in force against whom and what, who did it, and when it ends.",
   options,
   run: (call) => {
     if (call.positionals.length > 0) throw new Refusal("bad_config", "Expected no further argument.");
@@ -43,9 +40,6 @@ export const responseList = {
 } as const satisfies Command;
 
 export const responseShow = {
-  name: "response show",
-  arguments: "ID",
-  summary: "Show one of them: why, by whom, because of which call, and what it becomes.",
   options,
   run: (call) => {
     const response = showResponse(placeOf(call), oneId(call));
@@ -56,9 +50,6 @@ export const responseShow = {
 } as const satisfies Command;
 
 export const responseLift = {
-  name: "response lift",
-  arguments: "ID",
-  summary: "End it now; it counts for the next call.",
   options: { ...options, ...becauseOption },
   run: (call) => {
     const why = { by: operator(), because: because(call) };
@@ -69,9 +60,6 @@ export const responseLift = {
 } as const satisfies Command;
 
 export const responseRenew = {
-  name: "response renew",
-  arguments: "ID",
-  summary: "Let it last longer: so long from now on, and what comes after it later.",
   options: {
     ...options,
     for: { type: "string", value: "TIME", help: "How long from now on, e.g. 4h; at most 30d." },
@@ -87,11 +75,6 @@ export const responseRenew = {
 } as const satisfies Command;
 
 export const respond = {
-  name: "respond",
-  arguments: actionNames.join("|"),
-  summary: `Do something against a caller, a session, a server or a tool at once, for a time. ${actionNames
-    .map((name) => `${name}: ${actions[name].does}`)
-    .join(" ")}`,
   options: {
     ...options,
     caller: {

@@ -22,9 +22,6 @@ const signerOptions = {
 } as const satisfies Record<string, Option>;
 
 export const signer = {
-  name: "signer",
-  arguments: "",
-  summary: "Hold the root and log keys in a process of their own, which signs for the gateway.",
   options: {
     ...signerOptions,
     socket: {
@@ -54,9 +51,6 @@ export const signer = {
 } as const satisfies Command;
 
 export const signerInit = {
-  name: "signer init",
-  arguments: "",
-  summary: "Make a signer's folder, and move the gateway's root and log keys into it.",
   options: { ...configOption, ...signerOptions },
   run: async (call) => {
     const config = loadConfig(configFile(call));

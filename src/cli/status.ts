@@ -14,9 +14,6 @@ import { type Command, configFile, configOption } from "./command.ts";
 import { shown } from "./tools-text.ts";
 
 export const status = {
-  name: "status",
-  arguments: "",
-  summary: "Say whether the gateway runs, where, and the link to its page.",
   options: configOption,
   run: async (call) => {
     const config = loadConfig(configFile(call));

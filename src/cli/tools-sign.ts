@@ -13,10 +13,6 @@ import { jsonText, shown } from "./tools-text.ts";
 const defaultLifetime = "90d";
 
 export const toolsSign = {
-  name: "tools sign",
-  arguments: "(SERVER | URL | -- COMMAND ...)",
-  summary:
-    "List a server's tools and write them as a manifest signed with Ed25519 and ML-DSA-65; gateways that name its keys take changes up from it.",
   options: {
     ...toolPlaceOptions,
     "read-only": {

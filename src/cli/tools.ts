@@ -35,9 +35,6 @@ const deciding = {
 } as const;
 
 export const toolsList = {
-  name: "tools list",
-  arguments: "[SERVER]",
-  summary: "List servers' tools: pinned, changed, new, held or removed, and whether they only read.",
   options,
   run: (call) => {
     const [server, ...more] = call.positionals;
@@ -49,10 +46,6 @@ export const toolsList = {
 } as const satisfies Command;
 
 export const toolsDiff = {
-  name: "tools diff",
-  arguments: "SERVER [TOOL]",
-  summary:
-    "Show what differs from what was pinned, with hidden text shown as what it is; exits with 1 if something does.",
   options,
   run: (call) => {
     const [server, tool, ...more] = call.positionals;
@@ -66,9 +59,6 @@ export const toolsDiff = {
 } as const satisfies Command;
 
 export const toolsHistory = {
-  name: "tools history",
-  arguments: "SERVER",
-  summary: "List what was pinned when, by whom and why.",
   options,
   run: (call) => {
     const versions = toolHistory(toolPlace(call), oneServer(call));
@@ -78,9 +68,6 @@ export const toolsHistory = {
 } as const satisfies Command;
 
 export const toolsApprove = {
-  name: "tools approve",
-  arguments: "SERVER [TOOL ...]",
-  summary: "Take up what a server's tools are now; a running gateway follows at once, and it goes on record.",
   options: {
     ...deciding,
     all: {
@@ -124,10 +111,6 @@ export const toolsApprove = {
 } as const satisfies Command;
 
 export const toolsRollBack = {
-  name: "tools roll-back",
-  arguments: "SERVER",
-  summary:
-    "Pin what was pinned before; tools that are something else now aren't called until approved again.",
   options: {
     ...deciding,
     to: { type: "string", value: "N", help: "Version, as `tools history` lists it." },

@@ -13,9 +13,6 @@ export const observing =
   "Policy    OBSERVED ONLY: no rule is enforced, every caller may call everything; end with a start without --observe";
 
 export const up = {
-  name: "up",
-  arguments: "",
-  summary: "Run the gateway.",
   options: {
     ...configOption,
     "self-check": {

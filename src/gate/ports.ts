@@ -90,6 +90,8 @@ export interface ClientSessions {
  */
 export interface Responses {
   readonly seen: (call: Observed, world: World) => World;
+  /** The world that a call would be judged under now. */
+  readonly now: () => World;
 }
 
 /**

@@ -19,6 +19,7 @@ import { finalAnswer, readAnswer, type ReadAnswer } from "./read-answer.ts";
 import { isResultOf, type Mark, marked, unforged } from "./receipts.ts";
 import { refusedAnswer } from "./refuse.ts";
 import { longSeal, seal, type Sealed } from "./seal.ts";
+import { shutter } from "./shut.ts";
 import { faultIn } from "./signature-refusals.ts";
 import { ownerOf, sealSessionId } from "./session-id.ts";
 import type { World } from "./world.ts";
@@ -34,10 +35,15 @@ export interface Departure {
   readonly withhold?: () => void;
 }
 
-/** @throws Refusal `answer_refused`, `route_cut`, while nothing has been sent */
+/** @throws Refusal `answer_refused`, `route_cut`, `denied`, `cut_off`, while nothing has been sent */
 export async function relay(call: Journaled, answer: Answer, world: World, ports: Ports): Promise<Departure> {
   const digest = ports.digests.begin({ callId: call.id, principal: principalOf(call) }, "answer");
-  const { ending, ...act } = await relayed(call, answer, { ...ports, digest, world });
+  const { ending, ...act } = await relayed(call, answer, {
+    ...ports,
+    digest,
+    world,
+    mayGoOn: shutter(call, ports.responses?.now),
+  });
   const { link, facts } = answer;
   const known = {
     ...(facts && { facts: facts() }),
@@ -51,9 +57,12 @@ export async function relay(call: Journaled, answer: Answer, world: World, ports
 type Relaying = Pick<Ports, "log" | "sessionKey" | "receipts" | "signatures"> & {
   readonly digest: RunningDigest;
   readonly world: World;
+  /** Asked before anything more is delivered. @throws Refusal */
+  readonly mayGoOn: () => void;
 };
 
 async function relayed(call: Journaled, answer: Answer, ports: Relaying): Promise<Departure> {
+  if (answer.kind === "whole") ports.mayGoOn();
   const headers = outgoing(call, answer.headers, ports.sessionKey);
   if (answer.kind === "stream") return await relayStream(call, { ...answer, headers }, ports);
   if (answer.kind === "long") return await relayLong(call, { ...answer, headers }, ports);
@@ -125,6 +134,7 @@ async function relayLong(
   reply.open(status, answer.headers, answer.bodyBytes);
   try {
     for await (const chunk of answer.chunks) {
+      ports.mayGoOn();
       if (held !== undefined) await reply.write(held);
       held = chunk;
       bytes += chunk.length;
@@ -170,6 +180,7 @@ async function relayStream(
     for (;;) {
       const next = await events.next();
       if (next.done === true) break;
+      ports.mayGoOn();
       bytes += next.value.raw.length;
       ports.digest.update(next.value.asItCame?.bytes ?? next.value.raw);
       const final = finalAnswer(answers, next.value);
@@ -257,11 +268,12 @@ async function finish(
   call: Journaled,
   last: Uint8Array,
   rest: AsyncIterator<AnswerEvent>,
-  ports: Pick<Ports, "log" | "receipts">,
+  ports: Pick<Relaying, "log" | "receipts" | "mayGoOn">,
 ): Promise<void> {
   try {
     await call.reply.write(last);
     for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
+      ports.mayGoOn();
       await call.reply.write(passed(next.value, ports));
     }
     call.reply.close();

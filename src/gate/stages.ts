@@ -36,6 +36,7 @@ import { reserved, withFeatures } from "./past-call.ts";
 import { isReadOnly } from "./read-only.ts";
 import { checkServerGate } from "./server-gate.ts";
 import { openSessionId, ownerOf } from "./session-id.ts";
+import { shutBy } from "./shut.ts";
 import { needing } from "./signature-refusals.ts";
 import { targetOf } from "./target.ts";
 import { blockedTool } from "./tools.ts";
@@ -171,7 +172,8 @@ export function judge(
   // What is denied is told why it is denied: a signature wouldn't help.
   if (verdict.kind === "permit" || verdict.unsigned !== undefined || isHeld(verdict))
     checkSigned(call, world);
-  const denied = verdict.kind === "permit" ? deniedResource(call, world) : undefined;
+  const denied =
+    verdict.kind === "permit" ? (deniedResource(call, world) ?? shutBy(call, question, world)) : undefined;
   return { ...call, question, verdict: explained(denied ?? verdict, call, world) };
 }
 

@@ -103,6 +103,8 @@ export interface PinnedTools {
 export interface World {
   readonly trust: Trust;
   readonly rules: readonly Rule[];
+  /** Those of them that end what is under way; absent where none does. */
+  readonly shutting?: Shutting;
   /** Those about connections and links. */
   readonly linkRules: LinkRules;
   /** What the rules ask of what sessions have read. */
@@ -147,18 +149,31 @@ export interface World {
   readonly digest: string;
 }
 
+/** Rules about what is open already. */
+interface Shutting {
+  readonly rules: readonly Rule[];
+  /** The same, each about all of the servers that it names something of: what resumes a stream doesn't say what it is of. */
+  readonly ofResumed: readonly Rule[];
+}
+
 const nobody: PinnedSigners = { policy: "first-use", pins: new Map(), signers: new Set() };
 
 /** The same world with what is done about findings, whose rules count beside the operator's. */
 export function restrained(
   world: World,
-  { rules, linkRules, suspended, frozen, text }: Restraints,
+  { rules, shutting, linkRules, suspended, frozen, text }: Restraints,
   stopped?: string,
 ): World {
   if (text === "" && stopped === undefined) return world;
   return {
     ...world,
     rules: [...world.rules, ...rules],
+    ...(shutting.length > 0 && {
+      shutting: {
+        rules: shutting,
+        ofResumed: shutting.map((rule) => ({ ...rule, namesAllOfServer: rule.namesServer })),
+      },
+    }),
     linkRules: { ...world.linkRules, link: [...world.linkRules.link, ...linkRules] },
     ...(suspended.size > 0 && {
       trust: { ...world.trust, suspended },

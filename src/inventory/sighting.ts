@@ -122,7 +122,8 @@ export interface Problem {
   readonly because: string;
 }
 
-/** One line that two sightings of the same server share. */
+/** One line that two sightings of the same server share; the names of this machine for itself are one name. */
 export function placeKey(place: Place): string {
-  return place.kind === "http" ? place.url : `stdio:${place.command.join(" ")}`;
+  if (place.kind === "stdio") return `stdio:${place.command.join(" ")}`;
+  return place.url.replace(/^(https?:\/\/)(?:127\.0\.0\.1|\[::1\])(?=[:/])/, "$1localhost");
 }

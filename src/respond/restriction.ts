@@ -80,6 +80,8 @@ export function nextRelief(restrictions: readonly Restriction[], nowUnixMs: numb
 /** All that they ask of a world, and the text it is known by. */
 export interface Restraints {
   readonly rules: readonly Rule[];
+  /** Those of `rules` that end what is under way, too. */
+  readonly shutting: readonly Rule[];
   /** About links. */
   readonly linkRules: readonly LinkRule[];
   /** Who counts no more, as the log names them. */
@@ -104,6 +106,7 @@ export function restraintsOf(restrictions: readonly Restriction[], nowUnixMs: nu
     of(...kinds).filter(({ restriction: { scope } }) => scope.user === undefined);
   return {
     rules: now.flatMap((each) => ruleOrDeny(each) ?? []),
+    shutting: of("quarantine", "cut", "revoke_identity").flatMap((each) => ruleOrDeny(each) ?? []),
     linkRules: ofAll("cut", "revoke_identity").map(({ restriction }) => linkRuleOf(restriction)),
     suspended: new Set(ofAll("revoke_identity").flatMap(({ restriction: { scope } }) => scope.caller ?? [])),
     frozen: new Set(of("freeze_manifest").flatMap(({ restriction: { scope } }) => scope.server ?? [])),

@@ -22,9 +22,11 @@ test("--help names every command, and each command explains itself", async () =>
   assert.deepEqual([help.code, help.stdout], [0, `${overview()}\n`]);
   for (const command of commands) {
     assert.ok(help.stdout.includes(`\n  ${command.name} `), command.name);
-    const { command: same, rest } = find([...command.name.split(" "), "--help"]) ?? {};
+    const { row: same, rest } = find([...command.name.split(" "), "--help"]) ?? {};
     assert.deepEqual([same?.name, rest], [command.name, ["--help"]]);
   }
+  const distinct = new Set(await Promise.all(commands.map(({ load }) => load())));
+  assert.equal(distinct.size, commands.length, "each row loads a command of its own");
   const approve = await cli(["pins", "approve", "--help"]);
   assert.equal(approve.code, 0);
   assert.match(approve.stdout, /^latticegate pins approve SPIFFE-ID FINGERPRINT\n\nAccept .*--state/s);

@@ -1,16 +1,20 @@
 /** A machine as people leave it: clients' configurations in a home and in projects, and servers that run. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
 
+import { type Asking, asStranger } from "../../src/app/scan/asking.ts";
 import { searchClients } from "../../src/app/scan/search-clients.ts";
 import { searchProcesses } from "../../src/app/scan/search-processes.ts";
+import { systemClock } from "../../src/host/system.ts";
 import type { ClientSighting } from "../../src/inventory/clients/client-sighting.ts";
 import { placeKey, type ServerSighting, type Sighting } from "../../src/inventory/sighting.ts";
 import { atEnd } from "../support/cleanup.ts";
+import { gatewayProcess } from "../support/gateway-process.ts";
+import { freePort } from "../support/free-port.ts";
 
 const packages = path.resolve(import.meta.dirname, "../../node_modules/@modelcontextprotocol");
 const everything = path.join(packages, "server-everything/dist/index.js");
@@ -24,6 +28,7 @@ const secrets = {
   zed: "zed-password-4711",
   codex: "sk_codex_0123456789abcdef",
   cursor: "cursor-query-55aa",
+  argument: "argument-of-a-command-42",
 };
 
 const configurations = {
@@ -31,7 +36,7 @@ const configurations = {
     mcpServers: {
       everything: {
         command: process.execPath,
-        args: [everything, "stdio"],
+        args: [everything, "stdio", "--token", secrets.argument],
         env: { GITHUB_PAT: secrets.desktop },
       },
     },
@@ -105,14 +110,15 @@ function clientsAmong(found: readonly Sighting[]): readonly ClientSighting[] {
   return found.flatMap((one) => (one.kind === "client" ? [one.client] : []));
 }
 
-async function lookedAt(top: string): Promise<readonly Sighting[]> {
+async function lookedAt(top: string, asking?: Asking): Promise<readonly Sighting[]> {
   return await all(
     searchClients({
       platform: "linux",
       environment: {},
       ownHome: top,
       homes: [top],
-      projects: [path.join(top, "work")],
+      projects: existsSync(path.join(top, "work")) ? [path.join(top, "work")] : [],
+      ...(asking === undefined ? {} : { asking }),
       signal,
     }),
   );
@@ -129,14 +135,14 @@ test("clients' configurations give each server they name, and each secret that s
       .map(({ place, spoken }) => [placeKey(place), spoken])
       .sort(([a = ""], [b = ""]) => (a < b ? -1 : 1)),
     [
-      ["http://127.0.0.1:3845/mcp", undefined],
+      ["http://localhost:3845/mcp", undefined],
       ["http://shop.example:8080/sse", "http+sse"],
       ["https://api.github.example/mcp/", "streamable-http"],
       ["https://far.example/mcp", "streamable-http"],
       ["https://maps.example/mcp", "streamable-http"],
       ["https://mcp.linear.example/sse", undefined],
       ["https://mcp.sentry.example/mcp", "streamable-http"],
-      [`stdio:${process.execPath} ${everything} stdio`, "stdio"],
+      [`stdio:${process.execPath} ${everything} stdio --token <secret>`, "stdio"],
       ["stdio:/usr/local/bin/pg-mcp --password <secret>", "stdio"],
       ["stdio:npx -y mcp-remote https://mcp.linear.example/sse?api_key=<secret>", "stdio"],
       ["stdio:uvx mcp-server-postgres", "stdio"],
@@ -146,6 +152,7 @@ test("clients' configurations give each server they name, and each secret that s
   assert.deepEqual(
     clients.flatMap(({ client, secrets: seen }) => seen.map(({ at }) => `${client} ${at}`)),
     [
+      "claude-desktop mcpServers.everything.args.3",
       "claude-desktop mcpServers.everything.env.GITHUB_PAT",
       "claude-code mcpServers.sentry.headers.Authorization",
       "cursor mcpServers.linear.args.2",
@@ -165,12 +172,13 @@ test("clients' configurations give each server they name, and each secret that s
     problems.map(({ at }) => path.relative(top, at)),
     ["work/shop/.vscode/mcp.json"],
   );
-  const shown = JSON.stringify({ servers, problems, seen: clients.map((client) => client.secrets) });
+  const shown = JSON.stringify(found);
   for (const secret of Object.values(secrets)) assert.ok(!shown.includes(secret), secret);
 });
 
-function start(t: TestContext, args: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, args, { stdio: ["pipe", "ignore", "pipe"] });
+function start(t: TestContext, args: readonly string[], environment: NodeJS.ProcessEnv = {}): ChildProcess {
+  const env = { ...process.env, ...environment };
+  const child = spawn(process.execPath, args, { stdio: ["pipe", "ignore", "pipe"], env });
   atEnd(t, () => child.kill("SIGKILL"));
   return child;
 }
@@ -184,7 +192,7 @@ test(
   { skip: process.platform !== "linux" && "its pipes are seen on Linux alone" },
   async (t) => {
     const clients = clientsAmong(await lookedAt(home(t)));
-    const configured = start(t, [everything, "stdio"]);
+    const configured = start(t, [everything, "stdio", "--token", secrets.argument]);
     const shadow = start(t, [filesystem, "/tmp", "--token=hidden-in-arguments"]);
     await Promise.all([isUp(configured), isUp(shadow)]);
     const own = [configured.pid, shadow.pid];
@@ -194,7 +202,11 @@ test(
     assert.deepEqual(
       servers.map(({ place }) => place),
       [
-        { kind: "stdio", command: [process.execPath, everything, "stdio"], environment: ["GITHUB_PAT"] },
+        {
+          kind: "stdio",
+          command: [process.execPath, everything, "stdio", "--token", "<secret>"],
+          environment: ["GITHUB_PAT"],
+        },
         {
           kind: "stdio",
           command: [process.execPath, filesystem, "/tmp", "--token=<secret>"],
@@ -220,3 +232,72 @@ test("a project that Claude Code's own file names is looked at without being ask
   assert.equal(files.filter((file) => file === "elsewhere/.mcp.json").length, 1);
   assert.ok(!JSON.stringify(found).includes("/gone"));
 });
+
+test(
+  "a server that listens is found at its port, with its process, its name and its cryptography",
+  { skip: process.platform !== "linux" && "sockets are told on Linux alone" },
+  async (t) => {
+    const port = await freePort();
+    const child = start(t, [everything, "streamableHttp"], { PORT: String(port) });
+    await isUp(child);
+    const stranger = asStranger({ clock: systemClock, signal, timeoutMs: 5000 });
+    // Others' ports on the machine of the test are left alone.
+    const asking: Asking = {
+      ...stranger,
+      probe: async (host, at) => (at === port ? await stranger.probe(host, at) : undefined),
+    };
+    const servers = serversAmong(await all(searchProcesses({ clients: [], asking, signal })));
+    const found = servers.find(({ evidence }) => evidence.by === "listener");
+    assert.equal(found && placeKey(found.place), `http://localhost:${port}/mcp`);
+    assert.deepEqual(found?.evidence, {
+      by: "listener",
+      host: "127.0.0.1",
+      port,
+      pid: child.pid,
+      program: `${process.execPath} ${everything} streamableHttp`,
+    });
+    assert.match(found?.name ?? "", /everything/);
+    assert.deepEqual([found?.spoken, found?.authentication], ["streamable-http", { kind: "none" }]);
+    assert.ok(found?.tools?.some(({ name }) => name === "echo"));
+    assert.deepEqual([found?.posture?.link.kind, found?.posture?.keyExchange.verdict], ["clear", "none"]);
+    assert.ok(!servers.some(({ evidence }) => evidence.by === "process" && evidence.pid === child.pid));
+
+    const top = mkdtempSync(path.join(tmpdir(), "scan-"));
+    atEnd(t, () => rmSync(top, { recursive: true }));
+    mkdirSync(path.join(top, ".cursor"));
+    const entry = {
+      url: `http://localhost:${port}/mcp`,
+      headers: { Authorization: "Bearer never-sent-anywhere" },
+    };
+    writeFileSync(path.join(top, ".cursor/mcp.json"), JSON.stringify({ mcpServers: { here: entry } }));
+    const configured = serversAmong(await lookedAt(top, asking)).filter(
+      ({ evidence }) => evidence.by === "client" && evidence.file.startsWith(top),
+    );
+    assert.deepEqual(
+      configured.map(({ place, name, posture }) => [placeKey(place), name, posture?.link.kind]),
+      [
+        [`http://localhost:${port}/mcp`, undefined, undefined],
+        [`http://localhost:${port}/mcp`, found?.name, "clear"],
+      ],
+    );
+  },
+);
+
+test(
+  "a gateway of this product that runs here is named as one",
+  { skip: process.platform !== "linux" && "sockets are told on Linux alone" },
+  async (t) => {
+    const gateway = await gatewayProcess(t, "servers: {}");
+    const { port } = new URL(`https://${gateway.address}`);
+    const stranger = asStranger({ clock: systemClock, signal, timeoutMs: 5000 });
+    const asking: Asking = {
+      ask: async (url) => await Promise.reject(new Error(`${url} was asked`)),
+      probe: async (host, at) => (at === Number(port) ? await stranger.probe(host, at) : undefined),
+    };
+    const found = await all(searchProcesses({ clients: [], asking, signal }));
+    const [endpoint, ...others] = found.flatMap((one) => (one.kind === "endpoint" ? [one.endpoint] : []));
+    assert.deepEqual(others, []);
+    assert.deepEqual([endpoint?.port, endpoint?.isLatticegate], [Number(port), true]);
+    assert.equal(endpoint?.posture?.keyExchange.verdict, "hybrid");
+  },
+);

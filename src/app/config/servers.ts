@@ -43,9 +43,11 @@ export const stdioServerSchema = z.strictObject({
     ),
   cwd: z.string().optional().describe("Its working folder; relative to the config file."),
   env: z
-    .record(environmentName, z.string())
+    .record(environmentName, z.union([z.string(), secretSource]))
     .default({})
-    .describe("Environment variables with their values; no secrets."),
+    .describe(
+      "Environment variables: a value that is no secret, or the file or environment variable a secret stands in, read when the gateway starts.",
+    ),
   pass_env: z
     .array(environmentName)
     .default([])

@@ -9,6 +9,9 @@ import { Refusal } from "../../kernel/refusal.ts";
 import { type ActionName, strictestFirst, whyNotAbout } from "../../respond/actions.ts";
 import { checkRules, type Restriction, type Scope, type Stage, stageAt } from "../../respond/restriction.ts";
 
+/** Where changes are kept. */
+type Changed = Pick<ResponseStore, "restrictions" | "put" | "remove" | "tell">;
+
 /** A restriction that is asked for. */
 export type Asked = Pick<Restriction, "scope" | "stages" | "because" | "by" | "incident" | "cause">;
 
@@ -39,7 +42,7 @@ const mostOfAll = 10_000;
  * @throws Refusal `bad_config` for what can't be about that; `busy` where no more are taken
  */
 export function enact(
-  store: ResponseStore,
+  store: Changed,
   order: Asked,
   nowUnixMs: number,
   all: readonly Restriction[] = store.restrictions(),
@@ -106,7 +109,7 @@ function isOfOne({ scope, by }: Restriction, { caller, user }: Scope): boolean {
 
 /** INVARIANT: nothing is dropped: what can't be told apart any more is done to the whole caller. */
 function widened(
-  store: ResponseStore,
+  store: Changed,
   asked: Asked,
   { known, nowUnixMs }: { readonly known: readonly Restriction[]; readonly nowUnixMs: number },
 ): Restriction {
@@ -147,13 +150,13 @@ function strictest(all: readonly Pick<Restriction, "stages">[], nowUnixMs: numbe
 }
 
 /** @returns whether it was in force */
-export function lift(store: ResponseStore, restriction: Restriction, why: Why, nowUnixMs: number): boolean {
+export function lift(store: Changed, restriction: Restriction, why: Why, nowUnixMs: number): boolean {
   return store.remove(restriction.id, eventOf("response.lift", restriction, nowUnixMs, why));
 }
 
 /** What it does now is done for so long from now on; what comes after it comes later. */
 export function renew(
-  store: ResponseStore,
+  store: Changed,
   restriction: Restriction,
   { forMs, ...why }: Why & { readonly forMs: number },
   nowUnixMs: number,
@@ -170,7 +173,7 @@ export function renew(
 }
 
 /** Ends those that are over, and tells of those that became milder. @returns whether there were some */
-export function passOn(store: ResponseStore, known: readonly Restriction[], nowUnixMs: number): boolean {
+export function passOn(store: Changed, known: readonly Restriction[], nowUnixMs: number): boolean {
   let isChanged = false;
   for (const restriction of known) {
     const now = stageAt(restriction, nowUnixMs);
@@ -187,7 +190,7 @@ export function passOn(store: ResponseStore, known: readonly Restriction[], nowU
 }
 
 /** Tells of something that was done and doesn't last. */
-export function tellMoment(store: ResponseStore, moment: Moment, nowUnixMs: number): void {
+export function tellMoment(store: Changed, moment: Moment, nowUnixMs: number): void {
   const why = whyNotAbout(moment.action, moment.scope);
   if (why !== undefined) throw new Refusal("bad_config", `${why}.`);
   const { action, scope, because, by, incident, cause } = moment;

@@ -2,18 +2,25 @@
  * `latticegate kill drill`: proof that the kill switch works, on the gateway that runs: each source is switched on, a real
  * call over the real listener is refused, the source is withdrawn, and a call passes again.
  */
-import { rm, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 
 import { Pool } from "undici";
 
 import { collected, exchange } from "../../host/net/http-exchange.ts";
-import { type KillSource, killSources } from "../../host/store/state-responses.ts";
+import {
+  drillPrefix,
+  type KillSource,
+  killSources,
+  type Standing,
+} from "../../host/store/state-responses.ts";
 import { fromUtf8, utf8 } from "../../kernel/bytes.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal, refusalRow } from "../../kernel/refusal.ts";
 import { runningGateway } from "../certificate-authority.ts";
 import { type Config, fixedServers } from "../config.ts";
 import { type OperatorTunnel, openOperatorTunnel } from "../operator-tunnel.ts";
+import { writeDrillFile } from "./drill-file.ts";
 import { killFileOf, killOff, killOn, killsStanding, tellDrill } from "./kill-operations.ts";
 
 /** How one source did. */
@@ -35,8 +42,13 @@ interface Drill {
   readonly tunnel: OperatorTunnel;
   readonly server: string;
   readonly by: string;
+  /** Random, hexadecimal: what the drill switched on is known by it. */
+  readonly token: string;
   readonly clock: Clock;
 }
+
+/** Withdraws what the drill switched on, and nothing else. */
+type SwitchOff = () => Promise<void> | void;
 
 /** What is promised. */
 const promisedMs = 1000;
@@ -58,7 +70,8 @@ export async function* drillKill(
   mustBeOff(config, clock);
   const tunnel = await openOperatorTunnel(config, run.listen, clock);
   const [server] = fixedServers(config.servers)[0] ?? ["none"];
-  const drill: Drill = { config, run, tunnel, server, by, clock };
+  const token = randomBytes(16).toString("hex");
+  const drill: Drill = { config, run, tunnel, server, by, token, clock };
   try {
     for (const source of asked.length > 0 ? asked : triedOf(run)) yield await tried(source, drill);
   } finally {
@@ -87,16 +100,17 @@ async function tried(source: KillSource, drill: Drill): Promise<DrillResult> {
   if (await isStopped(drill))
     throw new Refusal("bad_state", "Calls are refused before anything was switched on.");
   let stoppedAfterMs = Number.NaN;
-  let openAfterMs = Number.NaN;
+  let withdrawnMs = Number.NaN;
+  const startMs = performance.now();
+  const switchOff = await switchOn(source, drill);
   try {
-    const startMs = performance.now();
-    await switchOn(source, drill);
     stoppedAfterMs = await afterMs(startMs, () => isStopped(drill));
   } finally {
-    const startMs = performance.now();
-    await switchOff(source, drill);
-    openAfterMs = await afterMs(startMs, async () => !(await isStopped(drill)));
+    withdrawnMs = performance.now();
+    await switchOff();
   }
+  mustBeOff(config, clock);
+  const openAfterMs = await afterMs(withdrawnMs, async () => !(await isStopped(drill)));
   const isGood = stoppedAfterMs <= promisedMs && Number.isFinite(openAfterMs);
   const figures = { stopped_after_ms: stoppedAfterMs.toFixed(1), open_after_ms: openAfterMs.toFixed(1) };
   tellDrill(config, { source, because, by, good: String(isGood), ...figures }, clock.nowUnixMs());
@@ -111,53 +125,62 @@ async function afterMs(startMs: number, isSo: () => Promise<boolean>): Promise<n
   return Number.NaN;
 }
 
-async function switchOn(source: KillSource, drill: Drill): Promise<void> {
-  const { config, by, clock, run } = drill;
-  switch (source) {
-    case "cli":
-      killOn(config, { source, by, because, sinceUnixMs: clock.nowUnixMs() });
-      return;
-    case "api":
-      return await askApi(drill, true);
-    case "signal":
-      // INVARIANT: one that doesn't hear it would be ended by it.
-      if (run.hearsKillSignal !== true)
-        throw new Refusal(
-          "bad_state",
-          "This gateway doesn't hear the signal; start it with `latticegate up`.",
-        );
-      process.kill(run.pid, "SIGUSR2");
-      return;
-    case "file":
-      // INVARIANT: it never takes the place of somebody's own.
-      await writeFile(killFileOf(config), `${because}\n`, { flag: "wx", mode: 0o600 });
+/** @throws Refusal `bad_state` if somebody has stopped all calls meanwhile */
+async function switchOn(source: KillSource, drill: Drill): Promise<SwitchOff> {
+  const { config, clock, token } = drill;
+  if (source === "file") return await writeDrillFile(killFileOf(config), `${because} (${token})\n`);
+  if (source === "api") {
+    await askApi(drill, true);
+    return async () => await askApi(drill, false);
   }
+  if (source === "signal") {
+    const own = await signalled(drill);
+    return () => withdraw(source, own, drill);
+  }
+  const own = { by: `${drillPrefix}${token}` };
+  if (!killOn(config, { source, ...own, because, sinceUnixMs: clock.nowUnixMs() })) mustBeOff(config, clock);
+  return () => withdraw(source, own, drill);
 }
 
-async function switchOff(source: KillSource, drill: Drill): Promise<void> {
-  const { config, by, clock } = drill;
-  if (source === "file") return await rm(killFileOf(config), { force: true });
-  if (source === "api") return await askApi(drill, false);
-  killOff(config, source, { by, because: "The drill is over.", nowUnixMs: clock.nowUnixMs() });
+function withdraw(source: "cli" | "signal", only: Standing, { config, by, clock }: Drill): void {
+  killOff(config, source, { by, because: "The drill is over.", nowUnixMs: clock.nowUnixMs(), only });
+}
+
+/** @returns what stands since that signal; what stands by another has another moment */
+async function signalled({ config, run, clock }: Drill): Promise<Standing> {
+  // INVARIANT: one that doesn't hear it would be ended by it.
+  if (run.hearsKillSignal !== true)
+    throw new Refusal("bad_state", "This gateway doesn't hear the signal; start it with `latticegate up`.");
+  const startMs = performance.now();
+  process.kill(run.pid, "SIGUSR2");
+  while (performance.now() - startMs < patienceMs) {
+    const found = killsStanding(config, clock).find(({ source }) => source === "signal");
+    if (found !== undefined) return { by: found.by, sinceUnixMs: found.sinceUnixMs };
+    await setImmediate();
+  }
+  throw new Refusal(
+    "bad_state",
+    'The gateway doesn\'t follow the signal; if it does later, "latticegate kill off --source signal" ends it.',
+  );
 }
 
 const limits = { answerTimeoutMs: 10_000, answerBytes: 1024 * 1024 };
 
-async function askApi({ run: { api } }: Drill, on: boolean): Promise<void> {
+async function askApi({ run: { api }, token: drill }: Drill, on: boolean): Promise<void> {
   if (api === undefined) throw new Refusal("bad_state", "This gateway's API can't be asked; start it anew.");
   const url = new URL(api);
-  const token = new URLSearchParams(url.hash.slice(1)).get("token") ?? "";
+  const bearer = new URLSearchParams(url.hash.slice(1)).get("token") ?? "";
   const pool = new Pool(url.origin);
   try {
     const headers = [
       "authorization",
-      `Bearer ${token}`,
+      `Bearer ${bearer}`,
       "content-type",
       "application/json",
       "origin",
       url.origin,
     ];
-    const body = utf8(JSON.stringify({ on, because }));
+    const body = utf8(JSON.stringify({ on, because, drill }));
     const answer = await exchange(pool, { method: "POST", path: "/api/kill", headers, body }, limits);
     if ((await collected(answer)).status !== 200)
       throw new Refusal("bad_state", `The gateway's API answers with status ${answer.status}.`);

@@ -7,6 +7,7 @@ import {
   type KillSource,
   openResponses,
   type ResponseStore,
+  type Unkill,
 } from "../../host/store/state-responses.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
@@ -34,11 +35,7 @@ export function killOn(place: KillPlace, kill: Kill): boolean {
 }
 
 /** @returns whether that source was on @throws Refusal `bad_state` before the first start */
-export function killOff(
-  place: KillPlace,
-  source: Exclude<KillSource, "file">,
-  why: { readonly by: string; readonly because: string; readonly nowUnixMs: number },
-): boolean {
+export function killOff(place: KillPlace, source: Exclude<KillSource, "file">, why: Unkill): boolean {
   return withStore(place, (store) => store.unkill(source, why));
 }
 

@@ -110,7 +110,8 @@ function whyOf(standing: readonly Kill[]): string | undefined {
 /** The database says of the file what it was when somebody looked, so that its coming and going is told once each. */
 function followFile(store: ResponseStore, found: Kill | undefined, nowUnixMs: number): void {
   const known = store.kills().find(({ source }) => source === "file");
-  if (found !== undefined && known === undefined) store.kill(found);
+  // Another's reason is another's stop.
+  if (found !== undefined && found.because !== known?.because) store.kill(found);
   if (found === undefined && known !== undefined)
     store.unkill("file", { by: "operator:file", because: "The file is gone.", nowUnixMs });
 }

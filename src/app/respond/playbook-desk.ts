@@ -89,6 +89,7 @@ export function openPlaybookDesk(
       const signals = signalsOfCall(call, before);
       return act(signals, () => factsOf(call, before)) ? world.current() : before;
     },
+    now: world.current,
     written: (entry) => {
       if (waiting.length >= maxWaiting) return;
       waiting.push(entry);

@@ -7,6 +7,7 @@ import { atEnd } from "../../../test/support/cleanup.ts";
 import { freshState } from "../../../test/support/gateway.ts";
 import type { Approver } from "../../host/store/approval-rows.ts";
 import { openProposals } from "../../host/store/state-proposals.ts";
+import { openResponses } from "../../host/store/state-responses.ts";
 import type { EntryDraft } from "../../model/entry.ts";
 import { plan, planMemory } from "../../respond/plan.ts";
 import { compilePlaybook } from "../../respond/playbook.ts";
@@ -14,7 +15,7 @@ import { playbookSchema } from "../../respond/playbook-schema.ts";
 import { operatorBy } from "../approvals/approvers.ts";
 import { statePaths } from "../state-folder.ts";
 import { runPlaybook } from "./playbook-runs.ts";
-import { decideProposal, listProposals } from "./proposal-operations.ts";
+import { decideProposal, finishApproved, listProposals } from "./proposal-operations.ts";
 import { proposalRoutes } from "./proposal-routes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Restriction } from "../../respond/restriction.ts";
@@ -206,4 +207,23 @@ test("people with tokens are shown what they may decide, decide it, and nothing 
   );
   approve("person:alice");
   assert.deepEqual(inForce(), ["cut"]);
+});
+
+test("what was approved before a crash, and not done, is done at the next start, for as long as it was approved for", async (t) => {
+  const { clock, run, inForce, proposals, place } = await scene(t);
+  run([{ do: "cut", of: "caller", for: "1h", approval: { approvers: 1, expires: "2h" } }]);
+  const [{ id } = { id: "" }] = listProposals(place, { all: false });
+  const vote = { by: "operator", login: "test", what: "approve", atUnixMs: startMs } as const;
+  // As it stands between the last approval and its doing.
+  proposals.change(id, (each) => ({ ...each, votes: [vote], state: "approved", isUndone: true }));
+  clock.pass(1000);
+  assert.deepEqual(inForce(), []);
+  assert.deepEqual(finishApproved(place), [{ id }]);
+  assert.deepEqual(inForce(), ["cut"]);
+  const store = openResponses(statePaths(place.state).database);
+  assert.equal(store.restrictions()[0]?.stages[0]?.untilUnixMs, startMs + 3_600_000);
+  store.close();
+  assert.deepEqual(finishApproved(place), [], "once");
+  const { isUndone } = proposals.list()[0] ?? {};
+  assert.equal(isUndone, undefined);
 });

@@ -77,8 +77,42 @@ export function decideProposal(place: ProposalPlace, id: string, verdict: Propos
       store.change(id, (proposal) => before ?? proposal);
       throw error;
     }
+    if (decided.isUndone === true) store.change(id, asDone);
     return shownOf(decided, nowUnixMs);
   });
+}
+
+/**
+ * Does what was approved and, by a crash in between, not done; its times are those of the approval. What was done already
+ * is the same afterwards.
+ * @returns of each its id, and why it still isn't done where that is so
+ */
+export function finishApproved(
+  place: ProposalPlace,
+): readonly { readonly id: string; readonly why?: string }[] {
+  return withProposals(place, (store) =>
+    store
+      .list()
+      .filter(({ isUndone }) => isUndone === true)
+      .map((proposal) => {
+        const { id, votes } = proposal;
+        const last = votes.findLast(({ what }) => what === "approve");
+        if (last === undefined) return { id, why: "nobody approved it" };
+        const { by: name, login, atUnixMs: nowUnixMs } = last;
+        try {
+          carryOut(place, proposal, { by: { name, login, also: [] }, what: "approve", nowUnixMs });
+          store.change(id, asDone);
+          return { id };
+        } catch (error) {
+          return { id, why: error instanceof Error ? error.message : "unknown" };
+        }
+      }),
+  );
+}
+
+function asDone(proposal: Proposal): Proposal {
+  const { isUndone: _, ...done } = proposal;
+  return done;
 }
 
 /** What the log is to have of a proposal. */
@@ -134,7 +168,11 @@ function withVote(proposal: Proposal, { by, what, reason }: ProposalVerdict, now
   const all = [...votes, vote];
   if (what === "deny") return { ...proposal, votes: all, state: "denied" };
   const isEnough = all.filter((each) => each.what === "approve").length >= approvers;
-  return { ...proposal, votes: all, state: isEnough ? "approved" : "waiting" };
+  return {
+    ...proposal,
+    votes: all,
+    ...(isEnough ? { state: "approved", isUndone: true } : { state: "waiting" }),
+  };
 }
 
 /** Puts the decision on record, and does what is approved. @throws what keeps it from being done */

@@ -280,7 +280,9 @@ test("one more than can be told apart becomes one of the whole caller, as strict
     desk.restrictions().some(({ id }) => id === byHand.id),
     "what an operator did stays",
   );
-  const shown = new Map(desk.restrictions().map(({ scope, stages }) => [scope.caller, [scope, stages[0]]]));
+  // Those of one moment are in the order of their ids, which are random.
+  const folded = desk.restrictions().filter(({ id }) => id !== byHand.id);
+  const shown = new Map(folded.map(({ scope, stages }) => [scope.caller, [scope, stages[0]]]));
   assert.equal(desk.restrictions().length, 3);
   assert.deepEqual(
     [shown.get(other.scope.caller), shown.get(caller)],

@@ -11,13 +11,14 @@ import { Refusal } from "../../kernel/refusal.ts";
 import type { EntryDraft } from "../../model/entry.ts";
 import type { Restriction } from "../../respond/restriction.ts";
 import { recordTurns } from "../record-turns.ts";
+import { lastingResponses } from "./lasting-responses.ts";
 import { type Asked, enact, factsOf, lift, type Moment, passOn, tellMoment, type Why } from "./changes.ts";
 
 export type { Asked } from "./changes.ts";
 
 export interface ResponseDesk {
   /**
-   * On disk, and in force for the next call, when it returns.
+   * In force for the next call when it returns, and on disk if that can be; else as soon as it can, and the log says so.
    * @throws Refusal `bad_config` for what can't be about that, `busy` where no more are taken
    */
   readonly enact: (asked: Asked) => Restriction;
@@ -48,18 +49,23 @@ interface Options {
   readonly log: Log;
 }
 
+/** No call waits longer for a command that holds the database: what is done counts in memory meanwhile. */
+const patienceMs = 50;
+
 /** @throws Refusal `bad_state` if the database can't be read */
 export function openResponseDesk({ database, journal, gatewayId, clock, log }: Options): ResponseDesk {
-  const store = openResponses(database);
+  const rows = openResponses(database, patienceMs);
+  const store = lastingResponses(rows, log);
   let known = store.restrictions();
   let changed = (): void => {};
-  const records = responseRecords(store, { journal, gatewayId, clock, log });
+  const records = responseRecords(rows, { journal, gatewayId, clock, log });
   const takeUp = (): void => {
     known = store.restrictions();
     changed();
     records.write();
   };
   const sweep = (): void => {
+    store.save();
     try {
       if (passOn(store, known, clock.nowUnixMs())) takeUp();
     } catch (error) {
@@ -100,8 +106,9 @@ export function openResponseDesk({ database, journal, gatewayId, clock, log }: O
     onChange: (act) => (changed = act),
     sweep,
     stop: async () => {
+      store.stop();
       await records.stop();
-      store.close();
+      rows.close();
     },
   };
 }
@@ -124,10 +131,14 @@ function responseRecords(
   store: ResponseStore,
   { journal, gatewayId, clock, log }: Omit<Options, "database">,
 ): { readonly write: () => void; readonly stop: () => Promise<void> } {
+  /** In the log, and not yet forgotten in the database. */
+  const written = new Set<number>();
   const writeAll = async (): Promise<void> => {
     for (const event of store.unrecorded()) {
-      await journal.append(draftOf(event, gatewayId, clock.nowUnixMs()));
+      if (!written.has(event.id)) await journal.append(draftOf(event, gatewayId, clock.nowUnixMs()));
+      written.add(event.id);
       store.recorded(event.id);
+      written.delete(event.id);
     }
   };
   const write = (): void => turns.inTurn(writeAll);

@@ -1,13 +1,18 @@
-/** The clients of this machine and of folders of projects: what their configurations reach. Reads files, and starts nothing. */
+/**
+ * The clients of this machine and of folders of projects: what their configurations reach. Reads files, and starts
+ * nothing; servers on the network are asked only where that is wanted.
+ */
 import path from "node:path";
 
 import { projectFiles, type FoundFile, userFiles } from "../../host/scan/config-files.ts";
 import { readBounded } from "../../host/scan/read-bounded.ts";
 import type { Platform } from "../../inventory/clients/client-kinds.ts";
-import type { ClientEntry, ClientSighting } from "../../inventory/clients/client-sighting.ts";
+import type { ClientEntry, ClientSighting, Reached } from "../../inventory/clients/client-sighting.ts";
 import { type ClientConfig, readClientConfig } from "../../inventory/clients/read-client-config.ts";
 import { plainUrl, withoutSecrets } from "../../inventory/clients/secrets.ts";
+import { postureOf } from "../../inventory/posture/verdicts.ts";
 import type { ServerSighting, Sighting } from "../../inventory/sighting.ts";
+import { type Asking, inTurns, seenAt } from "./asking.ts";
 
 export interface ClientSearch {
   readonly platform: Platform;
@@ -18,6 +23,8 @@ export interface ClientSearch {
   readonly homes: readonly string[];
   /** Folders below which projects are looked for. */
   readonly projects: readonly string[];
+  /** Without it, no server is asked. */
+  readonly asking?: Asking;
   readonly signal: AbortSignal;
 }
 
@@ -25,6 +32,29 @@ export interface ClientSearch {
 const maxBytes = 32 * 1024 * 1024;
 
 export async function* searchClients(search: ClientSearch): AsyncGenerator<Sighting> {
+  const { asking, signal } = search;
+  const named = new Map<string, ServerSighting>();
+  for await (const sighting of configured(search)) {
+    yield sighting;
+    if (sighting.kind === "server" && sighting.server.place.kind === "http")
+      named.set(sighting.server.place.url, sighting.server);
+  }
+  if (asking === undefined) return;
+  const work = async (server: ServerSighting): Promise<readonly Sighting[]> => await asked(server, asking);
+  for await (const found of inTurns([...named.values()], work, signal)) yield* found;
+}
+
+/** The same server once more, with what it says of itself. */
+async function asked(server: ServerSighting, asking: Asking): Promise<readonly Sighting[]> {
+  const { place } = server;
+  if (place.kind !== "http" || place.url.includes("<secret>")) return [];
+  const { answered, posture, problem } = await seenAt(place.url, asking);
+  if (problem !== undefined) return [{ kind: "problem", problem }];
+  const more = posture === undefined ? {} : { posture };
+  return [{ kind: "server", server: { ...server, ...answered, place, ...more } }];
+}
+
+async function* configured(search: ClientSearch): AsyncGenerator<Sighting> {
   const readings = new Readings(search);
   for (const file of await userFiles(search)) yield* readings.of(file);
   const tops = search.projects.map((folder) => path.resolve(folder));
@@ -83,12 +113,19 @@ function* sightingsOf(
     client: kind.id,
     file,
     ...(home !== undefined && homes.length > 1 ? { user: path.basename(home) } : {}),
-    entries,
+    entries: entries.map((entry) => ({ ...entry, reaches: shown(entry.reaches) })),
     secrets,
     ...(secrets.length > 0 && readers !== "owner" ? { readableBy: readers } : {}),
   };
   yield { kind: "client", client };
-  for (const entry of entries) yield* serversOf(client, entry);
+  for (const entry of client.entries) yield* serversOf(client, entry);
+}
+
+/** From here on no secret goes anywhere. */
+function shown(reached: Reached): Reached {
+  if (reached.kind === "stdio") return { ...reached, command: withoutSecrets(reached.command) };
+  if (reached.kind === "http") return { ...reached, url: withoutSecrets([reached.url])[0] ?? "" };
+  return reached;
 }
 
 function serversOf(client: ClientSighting, entry: ClientEntry): readonly Sighting[] {
@@ -108,8 +145,14 @@ function serversOf(client: ClientSighting, entry: ClientEntry): readonly Sightin
     return [server({ place: { kind: "http", url }, evidence, ...spoken })];
   }
   const { command, environment } = reaches;
-  const place = { kind: "stdio", command: withoutSecrets(command), environment } as const;
-  const local = server({ place, evidence, spoken: "stdio", authentication: { kind: "local-user" } });
+  const place = { kind: "stdio", command, environment } as const;
+  const local = server({
+    place,
+    evidence,
+    spoken: "stdio",
+    authentication: { kind: "local-user" },
+    posture: postureOf({ kind: "local" }, 0),
+  });
   const behind = urlBehind(command);
   return behind === undefined ? [local] : [local, server({ place: { kind: "http", url: behind }, evidence })];
 }

@@ -1,4 +1,5 @@
 /** What runs and listens on this machine: Linux tells it all, the others through programs that come with them. */
+import type { Platform } from "../../inventory/clients/client-kinds.ts";
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
@@ -73,4 +74,9 @@ async function outputOf(
     signal.throwIfAborted();
     return undefined;
   }
+}
+
+/** Whose paths are looked at; other systems have their files where Linux has them. */
+export function thisPlatform(platform: NodeJS.Platform = process.platform): Platform {
+  return platform === "darwin" || platform === "win32" ? platform : "linux";
 }

@@ -30,6 +30,8 @@ export interface Proposal {
   readonly from?: readonly string[];
   readonly votes: readonly ProposalVote[];
   readonly state: "waiting" | "approved" | "denied";
+  /** It is approved, and nobody has seen yet that it was done. */
+  readonly isUndone?: true;
 }
 
 interface ProposalVote {

@@ -36,12 +36,26 @@ export type KillSource = (typeof killSources)[number];
 /** A source of the kill switch that is on. */
 export interface Kill {
   readonly source: KillSource;
-  /** `operator:NAME` */
+  /** `operator:NAME`, or `drill:TOKEN` of a drill. */
   readonly by: string;
   /** One sentence. */
   readonly because: string;
   readonly sinceUnixMs: number;
 }
+
+/** Whose stop it is, when only that one is to be withdrawn. */
+export type Standing = Pick<Kill, "by"> & Partial<Pick<Kill, "sinceUnixMs">>;
+
+export interface Unkill {
+  readonly by: string;
+  readonly because: string;
+  readonly nowUnixMs: number;
+  /** Nothing else than this is withdrawn. */
+  readonly only?: Standing;
+}
+
+/** How a drill's own stop is known. */
+export const drillPrefix = "drill:";
 
 export interface ResponseStore {
   /** All that were neither lifted nor forgotten, oldest first; whether they are over their stages say. */
@@ -52,13 +66,14 @@ export interface ResponseStore {
   readonly remove: (id: string, event: ResponseEvent) => boolean;
   /** Those that are on, the first one first. */
   readonly kills: () => readonly Kill[];
-  /** @returns whether that source wasn't on before */
+  /**
+   * The newest word stands, and its moment is its own: a drill that withdraws its stop by them never withdraws another's. A
+   * drill's takes nobody's place.
+   * @returns whether that source wasn't on before, unless by a drill
+   */
   readonly kill: (kill: Kill) => boolean;
   /** @returns whether that source was on */
-  readonly unkill: (
-    source: KillSource,
-    why: { readonly by: string; readonly because: string; readonly nowUnixMs: number },
-  ) => boolean;
+  readonly unkill: (source: KillSource, why: Unkill) => boolean;
   /** Only tells. */
   readonly tell: (event: ResponseEvent) => void;
   readonly unrecorded: () => readonly UnrecordedResponseEvent[];
@@ -81,9 +96,13 @@ const schema = `
   ) strict;
 `;
 
-/** @throws Refusal `bad_state` if the file can't be opened */
-export function openResponses(file: string): ResponseStore {
+/**
+ * @param patienceMs how long a change waits for another process's, during which nothing else is done; 5 s if absent
+ * @throws Refusal `bad_state` if the file can't be opened
+ */
+export function openResponses(file: string, patienceMs?: number): ResponseStore {
   const db = openDatabase(file, (opened) => opened.exec(schema));
+  if (patienceMs !== undefined) db.exec(`pragma busy_timeout = ${Math.trunc(patienceMs)}`);
   const tell = telling(db);
   const put = db.prepare("insert or replace into restrictions values (?, ?, ?)");
   const remove = db.prepare("delete from restrictions where id = ?");
@@ -127,8 +146,14 @@ function killing(
   tell: ResponseStore["tell"],
 ): Pick<ResponseStore, "kills" | "kill" | "unkill"> {
   const all = db.prepare("select * from kills order by since_unix_ms, source");
-  const insert = db.prepare("insert or ignore into kills values (?, ?, ?, ?)");
-  const remove = db.prepare("delete from kills where source = ?");
+  const find = db.prepare("select by from kills where source = ?");
+  const put = db.prepare(`
+    insert into kills values (?, ?, ?, ?) on conflict (source) do update set by = excluded.by,
+      because = excluded.because, since_unix_ms = max(excluded.since_unix_ms, since_unix_ms + 1)
+  `);
+  const remove = db.prepare(`
+    delete from kills where source = ? and by = coalesce(?, by) and since_unix_ms = coalesce(?, since_unix_ms)
+  `);
   return {
     kills: () =>
       all.all().map((row) => ({
@@ -139,13 +164,16 @@ function killing(
       })),
     kill: ({ source, by, because, sinceUnixMs }) =>
       transaction(db, () => {
-        if (Number(insert.run(source, by, because, sinceUnixMs).changes) === 0) return false;
+        const before = find.get(source)?.["by"];
+        if (before !== undefined && by.startsWith(drillPrefix)) return false;
+        put.run(source, by, because, sinceUnixMs);
         tell({ event: "kill.on", atUnixMs: sinceUnixMs, facts: { source, because, by } });
-        return true;
+        return before === undefined || String(before).startsWith(drillPrefix);
       }),
-    unkill: (source, { by, because, nowUnixMs }) =>
+    unkill: (source, { by, because, nowUnixMs, only }) =>
       transaction(db, () => {
-        if (Number(remove.run(source).changes) === 0) return false;
+        const own = remove.run(source, only?.by ?? null, only?.sinceUnixMs ?? null);
+        if (Number(own.changes) === 0) return false;
         tell({ event: "kill.off", atUnixMs: nowUnixMs, facts: { source, because, by } });
         return true;
       }),

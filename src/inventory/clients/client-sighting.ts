@@ -27,13 +27,14 @@ export interface ClientEntry {
 export type Reached =
   | {
       readonly kind: "stdio";
-      /** Never shown before it went through `withoutSecrets`. */
+      /** As the file has it; in a sighting, with `<secret>` for what looks like one. */
       readonly command: readonly string[];
       readonly environment: readonly string[];
     }
   | {
       readonly kind: "http";
       readonly transport: "streamable-http" | "http+sse" | "either";
+      /** As the file has it; in a sighting, with `<secret>` for what looks like one. */
       readonly url: string;
       /** Names of the headers it sends. */
       readonly headers: readonly string[];

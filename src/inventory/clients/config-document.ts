@@ -14,8 +14,11 @@ export interface ConfigDocument {
   readonly faults: readonly string[];
 }
 
-/** Histories of chats stand in some of these files; more is no configuration. */
-const maxChars = { json: 32 * 1024 * 1024, toml: 1024 * 1024 };
+/**
+ * Histories of chats stand in some of these files; more is no configuration. The tree of a TOML file takes a thousand
+ * times its size.
+ */
+const maxChars = { json: 32 * 1024 * 1024, toml: 256 * 1024 };
 /** Both parsers recurse. */
 const maxDepth = 100;
 const maxValues = 500_000;

@@ -166,7 +166,7 @@ function keysOf(value: Value | undefined): readonly string[] {
   return isTable(value) ? [...value.keys()] : [];
 }
 
-/** Goes through values without recursion of its own on what was seen before. */
+/** Looks into each value once: servers first, then the rest of the file. */
 class SecretSearch {
   readonly found: SeenSecret[] = [];
   readonly #seen = new Set<Value>();

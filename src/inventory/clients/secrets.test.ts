@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import * as fc from "fast-check";
+
 import { isSecretName, plainUrl, withoutSecrets } from "./secrets.ts";
 
 test("a command line without its secrets keeps everything else", () => {
@@ -51,6 +53,8 @@ test("a URL that is shown has no user, no query, and no long random part", () =>
     plainUrl("http://a.example/897431a1-f14f-4d5b-9d2a-0123456789ab"),
     "http://a.example/897431a1-f14f-4d5b-9d2a-0123456789ab",
   );
+  const [shown = ""] = withoutSecrets(["http://u:password1@a.example/s/ODk3NDMxNjEtZjE0Zi00ZDVi-NmU3/mcp"]);
+  assert.equal(plainUrl(shown), "http://a.example/s/<secret>/mcp");
   for (const other of ["file:///etc/passwd", "${URL}", "", "javascript:1"])
     assert.equal(plainUrl(other), undefined);
 });
@@ -71,8 +75,46 @@ test("names say whether a value is secret", () => {
 });
 
 test("long hostile texts cost time in proportion to their length", () => {
-  for (const part of ["a", "a=", "token=", "token: ", "://", "a:", '"', "${", "Bearer ", "-a.", "https://"]) {
+  for (const part of [
+    "a",
+    "a=",
+    "token=",
+    "token: ",
+    "--token ",
+    "token  ",
+    "://",
+    "a:",
+    '"',
+    "${",
+    "Bearer ",
+    "-a.",
+    "https://",
+  ]) {
     const text = part.repeat(200_000 / part.length);
     assert.ok(withoutSecrets([text, "--token", text]).length === 3);
   }
+});
+
+test("wherever a random secret stands in a command line, nothing of it is left", () => {
+  const secret = fc.stringMatching(/^[a-z]{4}[A-Za-z0-9]{12,30}[0-9]{2}$/);
+  const places: readonly ((value: string) => readonly string[])[] = [
+    (value) => ["x", "--token", value],
+    (value) => ["x", `--api-key=${value}`],
+    (value) => ["x", "-e", `GITHUB_TOKEN=${value}`],
+    (value) => ["x", "--header", `Authorization: Bearer ${value}`],
+    (value) => ["x", "-H", `"X-Api-Key": "${value}"`],
+    (value) => ["x", `https://u:${value}@a.example/`],
+    (value) => ["x", `https://${value}@a.example/`],
+    (value) => ["x", `https://a.example/mcp?x=1&access_token=${value}`],
+    (value) => ["sh", "-c", `PASSWORD='${value}' run --secret ${value}`],
+    (value) => ["x", `{"password":"${value}"}`],
+    (value) => ["x", `postgres://u:${value}@db:5432/x?sslmode=require`],
+  ];
+  fc.assert(
+    fc.property(secret, fc.nat(places.length - 1), (value, at) => {
+      const shown = withoutSecrets(places[at]?.(value) ?? []);
+      assert.ok(!shown.join("\n").includes(value), shown.join(" "));
+    }),
+    { numRuns: 500 },
+  );
 });

@@ -30,7 +30,9 @@ export function plainUrl(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
   if (url.protocol !== "http:" && url.protocol !== "https:") return undefined;
+  // What was taken out before is still out.
   const path = url.pathname
+    .replaceAll(encodeURI(hidden), hidden)
     .split("/")
     .map((part) => (isRandom(part) || secretForms(part).length > 0 ? hidden : part))
     .join("/");
@@ -81,16 +83,21 @@ interface SecretPair {
   readonly end: number;
 }
 
-/** `NAME=value`, `Name: value`, `?name=value`, wherever they stand in a text; one that begins it goes to its end. */
+/**
+ * `NAME=value`, `"name": "value"`, `?name=value`, `--name value`, wherever they stand in a text; a name with `=` or `:`
+ * that begins it goes to its end.
+ */
 function secretPairs(text: string): readonly SecretPair[] {
   const found: SecretPair[] = [];
-  const names = /([\w.-]{1,64})(?:=|:(?!\/\/)[ \t]?)/g;
+  const names = /([\w.-]{1,64})(?:["']?[ \t]{0,4}(?:=|:(?!\/\/))[ \t]{0,4}|([ \t]{1,4}))/g;
   for (let match = names.exec(text); match !== null; match = names.exec(text)) {
-    const [whole, name = ""] = match;
-    const isNamed = isSecretName(name);
-    if (!isNamed && !keyOfUrl.test(name)) continue;
+    const [whole, name = "", space] = match;
+    // Between words of a text a space means nothing; behind an option it does.
+    const isNamed = isSecretName(name) && (space === undefined || name.startsWith("-"));
+    if (!isNamed && (space !== undefined || !keyOfUrl.test(name))) continue;
     const start = match.index + whole.length;
-    const value = match.index === 0 && isNamed ? text.slice(start) : valueAt(text, start);
+    const value =
+      match.index === 0 && space === undefined && isNamed ? text.slice(start) : valueAt(text, start);
     names.lastIndex = start + value.length;
     const bare = value.replaceAll(/^["']|["']$/g, "");
     if (isLiteral(bare) && (isNamed || isRandom(bare)))

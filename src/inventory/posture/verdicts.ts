@@ -62,7 +62,7 @@ const notCnsa: readonly Deadline[] = [
 
 function keyExchangeOf(tls: ObservedTls): Verdict<KeyExchangeVerdict> {
   const weak = weaknesses(tls);
-  if (weak.length > 0) return { verdict: "weak", because: weak, dates: [...afterShort, ...notCnsa] };
+  if (weak.length > 0) return verdict("weak", weak, []);
   const better = tls.groups.filter((group) => groupKind(group) !== "classical");
   const plain = tls.groups.filter((group) => groupKind(group) === "classical");
   const older = tls.versions.filter((version) => version !== "TLSv1.3");
@@ -72,7 +72,8 @@ function keyExchangeOf(tls: ObservedTls): Verdict<KeyExchangeVerdict> {
       group === undefined
         ? `it speaks ${older.at(-1) ?? "no version that is known"}, which has no ML-KEM`
         : `it has no group with ML-KEM; ${group} is what it takes`;
-    return verdict("classical", [because, recorded], [...afterLong, ...notCnsa]);
+    const isShort = group === "ffdhe2048" || (tls.primeBits ?? 3072) < 3072;
+    return verdict("classical", [because, recorded], [...(isShort ? afterShort : afterLong), ...notCnsa]);
   }
   if (plain.length === 0 && older.length === 0) {
     const isCnsa = better.every((group) => /1024/.test(group));
@@ -120,7 +121,7 @@ function authenticationOf({ chains }: ObservedTls, nowUnixMs: number): Verdict<A
   const faults = chains.flatMap(({ certificates }) =>
     certificates.flatMap((one, at) => faultsOf(one, at, nowUnixMs)),
   );
-  if (faults.length > 0) return verdict("weak", [...new Set(faults)], [...afterShort, ...notCnsa]);
+  if (faults.length > 0) return verdict("weak", [...new Set(faults)], []);
   const strong = leaves.filter(({ key }) => key.startsWith("ML-DSA") || key.startsWith("SLH-DSA"));
   if (strong.length === 0) {
     const [leaf] = leaves;

@@ -57,6 +57,9 @@ test("packages of MCP servers are a hint; editors, searches and other programs t
     "docker run -i --rm mcp/time",
     "docker run -i --rm -e TOKEN ghcr.io/x/slack-mcp:1.2",
     "github-mcp-server stdio",
+    "node --import tsx /src/mcp-server/main.ts",
+    "uv --directory /src run mcp-server-sqlite",
+    "docker run -i --rm -e A -e B -e C -v /a:/a -v /b:/b --network none --memory 1g mcp/time",
   ];
   const others = [
     "vim /src/mcp-server/index.js",
@@ -65,6 +68,10 @@ test("packages of MCP servers are a hint; editors, searches and other programs t
     "npx @modelcontextprotocol/inspector",
     "node /src/app/server.js",
     "node --test /src/mcp-server.test.ts",
+    "npm install mcp-server-git",
+    "docker build -t mcp-server-git .",
+    "uv pip install mcp-server-git",
+    "python3 /src/build.py --out dist mcp-server-git",
     "rust-analyzer",
     "cat mcp.json",
   ];

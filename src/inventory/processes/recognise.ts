@@ -118,7 +118,20 @@ const noServers = new Set(
     " ",
   ),
 );
-const runners = new Set("npx npm bunx pnpm yarn uvx uv pipx docker podman deno".split(" "));
+/** Programs that run a package or an image, and the verbs they do it by; none where they do nothing else. */
+const runners = new Map<string, readonly string[]>([
+  ["npx", []],
+  ["bunx", []],
+  ["uvx", []],
+  ["npm", ["exec", "x"]],
+  ["pnpm", ["dlx", "exec"]],
+  ["yarn", ["dlx", "exec"]],
+  ["uv", ["run", "tool"]],
+  ["pipx", ["run"]],
+  ["docker", ["run"]],
+  ["podman", ["run"]],
+  ["deno", ["run"]],
+]);
 /** Of MCP, but no servers. */
 const otherKinds = /(?:inspector|client|cli|test|tests|probe|spec|config|docs?)$/i;
 const certainName =
@@ -128,20 +141,27 @@ const packageName =
   /^mcp\/[\w.:-]{1,128}$|^(?:@?[\w.-]{1,128}\/){0,3}(?:mcp[-_][\w.-]{1,128}|[\w.-]{1,128}[-_]mcp)(?:[@:][\w.^~-]{1,64})?$/i;
 const anyWord = /(?:^|[^a-z0-9])mcp(?:$|[^a-z0-9])/i;
 /** Arguments beyond are the server's own. */
-const maxLooked = 12;
+const maxLooked = 32;
+/** What an interpreter runs, or what a runner does: behind an option's value perhaps. */
+const maxScripts = 2;
 
 function hintsAtServer(command: readonly string[], isClients: boolean): boolean {
   const [program = "", ...args] = command;
   const name = programName(program);
-  if (noServers.has(name)) return false;
   const shown = args.slice(0, maxLooked).filter((arg) => !arg.startsWith("-") && arg.length < 1024);
-  const candidates = [name, ...shown.map(lastPart)].filter(
-    (one) => !otherKinds.test(one.replace(/\.\w{1,4}$/, "")),
+  const verbs = runners.get(name);
+  const isInstaller =
+    verbs !== undefined && verbs.length > 0 && !shown.slice(0, maxScripts).some((arg) => verbs.includes(arg));
+  if (noServers.has(name) || isInstaller) return false;
+  const all = [name, ...shown.map(lastPart)].filter((one) => !otherKinds.test(one.replace(/\.\w{1,4}$/, "")));
+  if (isClients && all.some((one) => anyWord.test(one))) return true;
+  const run =
+    verbs === undefined ? [name, ...shown.slice(0, maxScripts).map(lastPart), ...moduleOf(args)] : all;
+  const packages = verbs === undefined ? [name, ...moduleOf(args)] : all;
+  return (
+    run.some((one) => all.includes(one) && certainName.test(one)) ||
+    packages.some((one) => all.includes(one) && packageName.test(one))
   );
-  if (candidates.some((one) => certainName.test(one))) return true;
-  const packages = runners.has(name) ? candidates : [name, ...moduleOf(args)];
-  if (packages.some((one) => packageName.test(one) && !otherKinds.test(one))) return true;
-  return isClients && candidates.some((one) => anyWord.test(one));
 }
 
 /** `python -m mcp_server_x`. */

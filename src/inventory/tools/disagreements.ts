@@ -23,7 +23,7 @@ export function disagreements(traits: readonly Trait[]): readonly Finding[] {
         kind: "tool.disagreement",
         severity: trait === "destructive" || mild.source === "operator" ? "high" : "medium",
         at: mild.source === "annotation" ? "tool.annotations" : "tool",
-        says: `${speaks[mild.source]} says it only reads (${mild.because}), but ${speaks[source]} says it is ${trait === "write" ? "one that writes" : "destructive"} (${because}).`,
+        says: `By ${speaks[mild.source]} it only reads (${mild.because}), by ${speaks[source]} it ${trait === "write" ? "writes" : "destroys"} (${because}).`,
       } satisfies Finding,
     ];
   });

@@ -5,18 +5,16 @@
 import type { SeenTool } from "../sighting.ts";
 import { firstWords, isWordOf, type WordKind, wordsOfName } from "./tool-words.ts";
 
-export const traitNames = [
-  "read",
-  "write",
-  "destructive",
+export type TraitName =
+  | "read"
+  | "write"
+  | "destructive"
   /** What it is given leaves for somewhere that others read. */
-  "egress",
+  | "egress"
   /** What it answers was written by anybody. */
-  "untrusted-input",
+  | "untrusted-input"
   /** What it answers isn't for everybody. */
-  "private-data",
-] as const;
-export type TraitName = (typeof traitNames)[number];
+  | "private-data";
 
 export type TraitSource = "operator" | "annotation" | "schema" | "description";
 
@@ -32,8 +30,6 @@ export interface OperatorSays {
   readonly isReadOnly: boolean;
   readonly labels: readonly string[];
 }
-
-export const effects = ["read", "write", "destructive"] as const;
 
 export function traitsOf(tool: SeenTool, operator?: OperatorSays): readonly Trait[] {
   return [

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { seededRandom } from "../../kernel/seeded-random.ts";
-import { type AlertBudget, alertBudget } from "./alert-budget.ts";
+import { type AlertBudget, alertBudget, type SeenSession } from "./alert-budget.ts";
 
 const dayMs = 86_400_000;
 const terms = { perDay: 20, falseShare: 0.1, leastScore: 0.6 };
@@ -10,6 +10,11 @@ const terms = { perDay: 20, falseShare: 0.1, leastScore: 0.6 };
 /** Of that p-value. */
 function scoreOf(p: number): number {
   return Math.min(1, -0.3 * Math.log10(p));
+}
+
+/** A session of a caller that has no other. */
+function of(session: string): SeenSession {
+  return { caller: session, session };
 }
 
 interface Day {
@@ -30,7 +35,7 @@ function dayOf(
     const isAttack = Math.floor(((i + 1) * attacks) / sessions) > Math.floor((i * attacks) / sessions);
     const score = isAttack ? 0.98 : scoreOf(random());
     const nowUnixMs = Math.floor((day + i / sessions) * dayMs);
-    budget.see(`${day} ${i}`, score, nowUnixMs);
+    budget.see(of(`${day} ${i}`), score, nowUnixMs);
     if (score >= terms.leastScore && score >= budget.threshold(nowUnixMs))
       told[isAttack ? "attacks" : "honest"]++;
   }
@@ -40,7 +45,7 @@ function dayOf(
 describe("the budget of a day", () => {
   test("few sessions are told from the score that is worth an incident by itself", () => {
     const budget = alertBudget(terms);
-    for (let i = 0; i < 900; i++) budget.see(`s${i}`, 0, 0);
+    for (let i = 0; i < 900; i++) budget.see(of(`s${i}`), 0, 0);
     assert.equal(budget.threshold(0), 0.6);
   });
 
@@ -69,7 +74,7 @@ describe("the budget of a day", () => {
 
   test("a session counts once, with its highest score, and a day later not at all", () => {
     const budget = alertBudget(terms);
-    for (const score of [0.1, 0.7, 0.2]) budget.see("one", score, 0);
+    for (const score of [0.1, 0.7, 0.2]) budget.see(of("one"), score, 0);
     assert.equal(budget.sessions(0), 1);
     assert.equal(budget.sessions(dayMs + 3_600_000), 0);
   });
@@ -84,7 +89,16 @@ describe("the budget of a day", () => {
 
   test("its memory is bounded, whatever sessions come", () => {
     const budget = alertBudget(terms);
-    for (let i = 0; i < 50_000; i++) budget.see(`s${i}`, 0, 0);
+    for (let i = 0; i < 50_000; i++) budget.see(of(`s${i}`), 0, 0);
     assert.equal(budget.sessions(0), 50_000, "all are counted, those that aren't known any more too");
+  });
+
+  test("a caller that begins sessions without number counts as fifty, and keeps nobody else's findings from being told", () => {
+    const budget = alertBudget(terms);
+    for (let i = 0; i < 22_000; i++) budget.see({ caller: "noisy", session: `s${i}` }, 0, i);
+    assert.equal(budget.sessions(22_000), 51);
+    assert.equal(budget.threshold(22_000), terms.leastScore);
+    budget.see({ caller: "noisy", session: "later" }, 0, dayMs);
+    assert.equal(budget.sessions(dayMs - 1) > 51, true, "a day later it begins anew");
   });
 });

@@ -9,6 +9,8 @@
  * Never below the score that is worth an incident by itself, and never more than the budget in a day.
  */
 
+import { recently } from "./recently.ts";
+
 export interface BudgetTerms {
   /** Incidents that the operator can read in a day. */
   readonly perDay: number;
@@ -19,8 +21,8 @@ export interface BudgetTerms {
 }
 
 export interface AlertBudget {
-  /** One more signal of a session, or of whatever is judged as one; 0 for a session of which nothing was seen. */
-  readonly see: (hypothesis: string, score: number, nowUnixMs: number) => void;
+  /** One more signal of a session; 0 for one of which nothing was seen. A caller's sessions beyond 50 a day are one. */
+  readonly see: (of: SeenSession, score: number, nowUnixMs: number) => void;
   /** The score from which on one is told now. */
   readonly threshold: (nowUnixMs: number) => number;
   /** Whether today's budget has room for one more. */
@@ -29,6 +31,15 @@ export interface AlertBudget {
   /** Sessions of the last day. */
   readonly sessions: (nowUnixMs: number) => number;
 }
+
+export interface SeenSession {
+  readonly caller: string;
+  /** As its client names it. */
+  readonly session: string;
+}
+
+/** Sessions cost their caller nothing: who begins very many idle ones would keep findings of others from being told. */
+const maxOfCaller = 50;
 
 const hourMs = 3_600_000;
 const hoursCounted = 24;
@@ -50,6 +61,7 @@ export function alertBudget(
   const hours = new Map<number, Uint32Array>();
   const known = new Map<string, Known>();
   let told = [...spent];
+  const hypothesisOf = ofCallers((hypothesis) => known.has(hypothesis));
   const countsOf = (bucket: number): Uint32Array => {
     const counts = hours.get(bucket) ?? new Uint32Array(bins);
     hours.set(bucket, counts);
@@ -61,7 +73,8 @@ export function alertBudget(
     told = told.filter((at) => at > nowUnixMs - hoursCounted * hourMs);
   };
   return {
-    see: (hypothesis, score, nowUnixMs) => {
+    see: (of, score, nowUnixMs) => {
+      const hypothesis = hypothesisOf(of, nowUnixMs);
       const bucket = Math.floor(nowUnixMs / hourMs);
       const bin = Math.floor(Math.min(1, Math.max(0, score)) * (bins - 1) + 1e-9);
       const before = known.get(hypothesis);
@@ -92,6 +105,21 @@ export function alertBudget(
       forgetOld(nowUnixMs);
       return total(summed(hours.values()));
     },
+  };
+}
+
+/** What each session is judged as: by itself, or with its caller's others. */
+function ofCallers(isKnown: (hypothesis: string) => boolean): (of: SeenSession, nowUnixMs: number) => string {
+  const days = recently<string, { readonly sinceUnixMs: number; readonly sessions: number }>(maxKnown);
+  return ({ caller, session }, nowUnixMs) => {
+    const own = JSON.stringify([caller, session]);
+    if (isKnown(own)) return own;
+    const found = days.get(caller);
+    const isToday = found !== undefined && nowUnixMs < found.sinceUnixMs + hoursCounted * hourMs;
+    const today = isToday ? found : { sinceUnixMs: nowUnixMs, sessions: 0 };
+    if (today.sessions >= maxOfCaller) return JSON.stringify([caller]);
+    days.set(caller, { ...today, sessions: today.sessions + 1 });
+    return own;
   };
 }
 

@@ -233,4 +233,37 @@ describe("a flood", () => {
     assert.equal(watch.see(last, 0).opened.length, 1);
     assert.ok(JSON.stringify([...watch.open.values()]).length < 2_000_000);
   });
+
+  test("of one caller, with ever new sessions and tools, is five incidents and one more, and takes no room from others", () => {
+    const watch = watching();
+    const noise = (n: number): EntryDraft =>
+      call({
+        caller: "noisy",
+        session: `s${n}`,
+        tool: `x${n}/y`,
+        ...(n % 2 ? { risk: 0.9 } : { findings: "secret=a" }),
+      });
+    for (let n = 0; n < 700; n++) watch.see(noise(n), 0);
+    assert.equal(watch.open.size, 6);
+    const last = [...watch.open.values()].at(-1);
+    assert.equal(last?.findings, 695);
+    assert.match(last.title, /^spiffe:.*noisy .*, and much else$/);
+    const risky = watch.see(call({ caller: "evil", session: "e", risk: 0.7 }), 0);
+    assert.deepEqual([risky.opened.length, risky.heldBack.length], [1, 0], "the day's budget isn't used up");
+    assert.equal(watch.open.size, 7);
+  });
+
+  test("pushes nobody else's line out of an incident of many: the busiest caller's go", () => {
+    const watch = watching();
+    const one = (caller: string, n: number): EntryDraft =>
+      call({ caller, session: `${caller}${n}`, tool: "bank/pay", findings: "secret=a" });
+    for (let n = 0; n < 25; n++) watch.see(one("noisy", n), 0);
+    const quiet = one("quiet", 0);
+    watch.see(quiet, 0);
+    for (let n = 25; n < 300; n++) watch.see(one("noisy", n), 0);
+    const [incident, ...others] = watch.open.values();
+    assert.equal(others.length, 0);
+    assert.equal(incident?.timeline.length, 40);
+    assert.ok(incident.timeline.some(({ callId }) => callId === quiet.callId));
+  });
 });

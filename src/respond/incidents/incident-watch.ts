@@ -9,7 +9,7 @@ import { signalsOf } from "../signals-of-entry.ts";
 import type { AlertBudget } from "./alert-budget.ts";
 import { type CauseKeys, causeKeys } from "./cause-keys.ts";
 import { deniedRate } from "./denied-rate.ts";
-import { emptyIncident, type Incident, type Moment, withDone, withSignal } from "./incident.ts";
+import { emptyIncident, type Incident, manyOf, type Moment, withDone, withSignal } from "./incident.ts";
 import { OpenIncidents } from "./open-incidents.ts";
 import { recently } from "./recently.ts";
 import { responseIn } from "./response-moment.ts";
@@ -44,6 +44,8 @@ export interface Told {
 
 /** A person reads some dozens; beyond, what a rule sees is one incident a kind. */
 const maxOpen = 512;
+/** Of one caller alone, beyond which what is found of it is one more: nobody uses up others' room. */
+const maxOfCaller = 5;
 /** Weak signals are kept for what may come of them: of so many sessions, so many each. */
 const maxTrails = 2000;
 const maxTrail = 8;
@@ -119,8 +121,9 @@ export class IncidentWatch {
   }
 
   #take(signal: Signal, nowUnixMs: number, told: Telling): void {
-    const isFull = this.open.size >= maxOpen;
-    const keys = isFull ? many(signal) : causeKeys(signal);
+    const crowded = this.#isCrowded(signal);
+    const isFull = !crowded && this.open.size >= maxOpen;
+    const keys = crowded ? manyOfCaller(signal) : isFull ? many(signal) : causeKeys(signal);
     const joined = this.#open.first(keys.joins);
     if (joined !== undefined) {
       if (signal.score >= leastTold || signal.isHard) this.#add(joined, { signal, keys }, told);
@@ -136,6 +139,14 @@ export class IncidentWatch {
     const together = this.#open.first(many(signal).offers);
     if (together === undefined) told.opened.add(this.#begin(signal, many(signal), nowUnixMs));
     else this.#add(together, { signal, keys: many(signal) }, told);
+  }
+
+  /** Whether its caller has as many incidents of its own as one may. INVARIANT: what nobody proved fills nobody's. */
+  #isCrowded({ about: { caller }, evidence }: Signal): boolean {
+    if (caller === undefined || evidence === "unproven") return false;
+    let own = 0;
+    for (const { callers } of this.open.values()) if (callers.length === 1 && callers[0] === caller) own += 1;
+    return own >= maxOfCaller;
   }
 
   #add(
@@ -207,7 +218,7 @@ export class IncidentWatch {
   #count({ event, principal, facts }: EntryDraft, nowUnixMs: number): void {
     const risk = Number(facts["risk"] ?? Number.NaN);
     if (event !== "call.decision" || Number.isNaN(risk)) return;
-    this.#terms.budget.see(`${principal} ${facts["session"] ?? ""}`, risk, nowUnixMs);
+    this.#terms.budget.see({ caller: principal, session: facts["session"] ?? "" }, risk, nowUnixMs);
     const before = this.#past.get(principal) ?? { calls: 0, odd: 0, sinceUnixMs: nowUnixMs };
     const odd = before.odd + (risk >= trailFrom ? 1 : 0);
     this.#past.set(principal, { ...before, calls: before.calls + 1, odd });
@@ -228,6 +239,12 @@ interface Telling {
   readonly changed: Set<string>;
   readonly heldBack: HeldBack[];
   readonly suppressed: Suppression[];
+}
+
+/** Where one caller has too many, all that is found of it from then on is one incident. */
+function manyOfCaller(signal: Signal): CauseKeys {
+  const key = `${manyOf}${signal.about.caller ?? ""}`;
+  return { joins: [...causeKeys(signal).joins, key], offers: [key] };
 }
 
 /** Where there are too many, those of one kind are one incident. */

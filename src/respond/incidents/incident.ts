@@ -109,8 +109,12 @@ export function withSignal(incident: Incident, signal: Signal, keys: readonly st
     timeline: withMoment(incident.timeline, momentOf(signal), maxTimeline),
     keys: keys.reduce((all, key) => withOne(all, key, maxKeys), incident.keys),
   };
-  return { ...next, score: scoreOf(kinds), title: titleOf(next) };
+  const isMany = next.keys.some((key) => key.startsWith(manyOf));
+  return { ...next, score: scoreOf(kinds), title: `${titleOf(next)}${isMany ? ", and much else" : ""}` };
 }
+
+/** What the keys begin with of an incident of all that is found of one caller. */
+export const manyOf = "many of ";
 
 /** What a rule saw that is worth as much as an incident. */
 const hardFrom = 0.6;
@@ -142,10 +146,24 @@ function withOne(all: readonly string[], one: string | undefined, most: number):
   return one === undefined || all.length >= most || all.includes(one) ? all : [...all, one];
 }
 
+/** INVARIANT: where one has to go, it is one of the busiest caller's: nobody's line is pushed out by another's noise. */
 function withMoment(all: readonly Moment[], one: Moment, most: number): readonly Moment[] {
   if (all.length < most) return [...all, one];
   const half = most / 2;
-  return [...all.slice(0, half), ...all.slice(half + 1), one];
+  const busiest = busiestOf([...all, one]);
+  const isIts = ({ caller }: Moment): boolean => caller === busiest;
+  const newer = all.findIndex((each, at) => at >= half && isIts(each));
+  const gone = newer < 0 ? Math.max(0, all.findLastIndex(isIts)) : newer;
+  return [...all.slice(0, gone), ...all.slice(gone + 1), one];
+}
+
+/** The newest of those with as many. */
+function busiestOf(all: readonly Moment[]): string | undefined {
+  const counts = new Map<string | undefined, number>();
+  for (const { caller } of all) counts.set(caller, (counts.get(caller) ?? 0) + 1);
+  const most = Math.max(...counts.values());
+  // Of the newest half rather than of how it began.
+  return all.slice(0, -1).findLast(({ caller }) => counts.get(caller) === most)?.caller;
 }
 
 /** Signals of one family see the same thing: the highest counts; families add up as if each could be wrong by itself. */

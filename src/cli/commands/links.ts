@@ -1,0 +1,65 @@
+/** Commands that run a gateway or a sidecar, and say how they are. */
+import type { CommandRow } from "../command.ts";
+
+export const linkCommands = [
+  {
+    name: "up",
+    arguments: "",
+    summary: "Run the gateway.",
+    load: async () => (await import("../up.ts")).up,
+  },
+  {
+    name: "connect",
+    arguments: "SERVER|URL",
+    summary: "Sidecar for a client: stdio or loopback HTTP in front, the post-quantum tunnel behind.",
+    load: async () => (await import("../connect.ts")).connect,
+  },
+  {
+    name: "delegate",
+    arguments: "",
+    summary: "Let another agent act for this one: narrower, for a while, within what each of the two may do.",
+    load: async () => (await import("../delegate.ts")).delegate,
+  },
+  {
+    name: "expose",
+    arguments: "(URL | -- COMMAND ...)",
+    summary: "Sidecar for a server: puts a stdio or HTTP MCP server behind a post-quantum endpoint.",
+    load: async () => (await import("../expose.ts")).expose,
+  },
+  {
+    name: "client-config",
+    arguments: "",
+    summary: "Give a client on this machine an identity and print what to paste into its configuration.",
+    load: async () => (await import("../client-config.ts")).clientConfig,
+  },
+  {
+    name: "grant",
+    arguments: "SERVER",
+    summary: "Ask the person here to let this sidecar's identity use a server that needs consent.",
+    load: async () => (await import("../grant.ts")).grant,
+  },
+  {
+    name: "grants",
+    arguments: "",
+    summary: "List what servers were granted to this sidecar's identity, or on the gateway to everybody.",
+    load: async () => (await import("../grant.ts")).grants,
+  },
+  {
+    name: "grant revoke",
+    arguments: "SERVER",
+    summary: "Give back what a server granted; its authorization server is told where it listens to that.",
+    load: async () => (await import("../grant.ts")).grantRevoke,
+  },
+  {
+    name: "status",
+    arguments: "",
+    summary: "Say whether the gateway runs, where, and the link to its page.",
+    load: async () => (await import("../status.ts")).status,
+  },
+  {
+    name: "doctor",
+    arguments: "",
+    summary: "Check everything from the runtime to a real call on each server, and say what to do.",
+    load: async () => (await import("../doctor.ts")).doctor,
+  },
+] as const satisfies readonly CommandRow[];
