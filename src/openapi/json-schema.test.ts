@@ -88,8 +88,13 @@ for (const [what, schema, good, bad] of cases) {
 }
 
 test("a schema that grows without end is cut where the bound is, and says so", () => {
-  const wide = Object.fromEntries(Array.from({ length: 2200 }, (_, at) => [`p${at}`, { type: "string" }]));
-  const { schema, notes } = convertSchema({}, { type: "object", properties: wide }, "request");
+  const wide = Object.fromEntries(Array.from({ length: 600 }, (_, at) => [`p${at}`, { type: "string" }]));
+  const broad = { type: "object", properties: wide, additionalProperties: false };
+  const cut = convertSchema({}, broad, "request");
+  assert.match(cut.notes.join(), /of 600 properties not all are said/);
+  assert.equal(compiled(cut.schema)({ p1: "said", p599: 3 }), true);
+  const many = Object.fromEntries(Array.from({ length: 10 }, (_, at) => [`m${at}`, broad]));
+  const { schema, notes } = convertSchema({}, { type: "object", properties: many }, "request");
   assert.match(notes.join(), /larger than what is said of it/);
   compiled(schema);
 });
