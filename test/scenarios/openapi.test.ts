@@ -335,6 +335,7 @@ test("a changed document counts from the next list on, and a tool that changed i
       '"operationId":"get_pharmacy-records","summary":"All records."',
     ),
   );
+  for (const method of ["initialize", "resources/list"]) await ask(method, { protocolVersion: "2025-06-18" });
   await call("get_pharmacy-records");
   assert.deepEqual(
     api.asked.map(({ url }) => url),

@@ -19,7 +19,7 @@ import type { Upstream } from "../net/upstreams.ts";
 import type { ApiConnection } from "./api-connection.ts";
 
 export interface ApiUpstreamOptions {
-  /** What it is now; read again for each list, so that a changed document is judged before it counts. */
+  /** What it is; read again for each list of tools, so that a changed document is judged before it counts. */
   readonly api: { readonly current: () => ApiServer; readonly renewed: () => ApiServer };
   readonly name: string;
   readonly version: string;
@@ -56,17 +56,18 @@ async function answered(call: Journaled, frame: RequestFrame, options: ApiUpstre
   const modern = { frame, itself: { name: options.name, version: options.version } };
   switch (frame.method) {
     case "initialize":
-      return result(modern, { protocolVersion: versionFor(frame), ...said(modern.itself, api.renewed()) });
+      return result(modern, { protocolVersion: versionFor(frame), ...said(modern.itself, api.current()) });
     case "server/discover": {
-      const { serverInfo: _, ...rest } = said(modern.itself, api.renewed());
+      const { serverInfo: _, ...rest } = said(modern.itself, api.current());
       return result(modern, { supportedVersions: [modernVersion], ...rest }, uncached);
     }
     case "ping":
       return result(modern, {});
     case "tools/list":
+      // INVARIANT: nothing else takes up a changed document, since only this shows it to the pins.
       return result(modern, { tools: [...api.renewed().tools.values()].map(listed) }, uncached);
     case "resources/list":
-      return result(modern, { resources: resourcesOf(api.renewed()) }, uncached);
+      return result(modern, { resources: resourcesOf(api.current()) }, uncached);
     case "resources/templates/list":
       return result(modern, { resourceTemplates: [] }, uncached);
     case "tools/call":
@@ -111,7 +112,7 @@ const manifestTtlMs = 60_000;
 
 async function manifestOf(turn: Turn, { api, manifest }: ApiUpstreamOptions): Promise<Answer> {
   if (manifest === undefined) return unknownMethod(turn.frame);
-  const document = await manifest([...api.renewed().tools.values()].map(listed));
+  const document = await manifest([...api.current().tools.values()].map(listed));
   return result(turn, JSON.parse(document) as Json, { ttlMs: manifestTtlMs, cacheScope: "public" });
 }
 
