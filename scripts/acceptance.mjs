@@ -26,6 +26,10 @@ const parts = {
       "test/acceptance/parked-calls.test.ts",
     ),
   },
+  openapi: {
+    what: "public OpenAPI documents of many makers: every schema compiles, mock servers of them take every call",
+    args: test("test/acceptance/openapi.test.ts"),
+  },
   kill9: {
     what: "kill -9 in the middle of 1,000 calls, 20 times",
     args: test("test/acceptance/kill9.test.ts"),

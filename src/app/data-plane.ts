@@ -53,7 +53,8 @@ import { peerCalling } from "./signatures/peer-calling.ts";
 import { type SignatureDesk, signatureDesk } from "./signatures/signature-desk.ts";
 import { statePaths } from "./state-folder.ts";
 import type { GrantsOptions } from "./upstream-auth.ts";
-import { type ConnectedServers, connectServers } from "./upstreams.ts";
+import { manifestSigning } from "./openapi/live-manifest.ts";
+import { type ConnectedServers, connectServers, type UpstreamOptions } from "./upstreams.ts";
 import { joinServers } from "./virtual-servers.ts";
 import { sessionsFlow } from "./session-memories.ts";
 import type { WatchedWorld } from "./watched-world.ts";
@@ -256,13 +257,12 @@ async function openServers(
     virtual,
     assertions: callerAssertions({ issuer: gatewayId, keys, ...environment }),
     grants,
-    folder: config.folder,
-    stderrFolder: statePaths(config.state).servers,
-    limits: config.limits,
+    ...connecting(config),
     terms: doorTerms(standing),
     client: standing.client,
     seen: peers.outgoing,
     stateKey: await keys.secret("request-states"),
+    signDeclarations: manifestSigning(config, keys, environment.clock),
     calling: peerCalling({
       gatewayId,
       keys: messages,
@@ -297,6 +297,15 @@ async function openServers(
   };
   const workloads = workloadEnrolment(config, environment.clock);
   return { connected, store: grants.store, signatures, approvals, ports, workloads };
+}
+
+/** What a connection to servers takes from the config as it is. */
+function connecting({
+  folder,
+  state,
+  limits,
+}: Config): Pick<UpstreamOptions, "folder" | "stderrFolder" | "limits"> {
+  return { folder, stderrFolder: statePaths(state).servers, limits };
 }
 
 /** What callers were granted at servers' authorization servers. */

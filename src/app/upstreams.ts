@@ -63,6 +63,8 @@ export interface UpstreamOptions {
   readonly calling?: PeerCalling;
   /** Told of each link to a server; absent where nobody remembers them. */
   readonly seen?: SeenServers;
+  /** Signs manifests of servers' own tools; absent where nobody does. */
+  readonly signDeclarations?: (name: string, declarations: readonly object[]) => Promise<string>;
   /** Puts a server's process into a sandbox; absent where it runs like any other. */
   readonly contain?: ((child: ChildSpec) => ChildSpec) | undefined;
   readonly clock: Clock;

@@ -29,6 +29,12 @@ const root = {
 
 const cases: readonly (readonly [string, object, readonly unknown[], readonly unknown[]])[] = [
   [
+    "an enum without null beside a type with it",
+    { type: ["string", "null"], enum: ["a"] },
+    ["a"],
+    [null, "b"],
+  ],
+  [
     "a union of types",
     { type: ["string", "integer", "null"], minLength: 2, minimum: 5 },
     ["ab", 7, null],
@@ -82,8 +88,13 @@ for (const [what, schema, good, bad] of cases) {
 }
 
 test("a schema that grows without end is cut where the bound is, and says so", () => {
-  const wide = Object.fromEntries(Array.from({ length: 2500 }, (_, at) => [`p${at}`, { type: "string" }]));
-  const { schema, notes } = convertSchema({}, { type: "object", properties: wide }, "request");
+  const wide = Object.fromEntries(Array.from({ length: 600 }, (_, at) => [`p${at}`, { type: "string" }]));
+  const broad = { type: "object", properties: wide, additionalProperties: false };
+  const cut = convertSchema({}, broad, "request");
+  assert.match(cut.notes.join(), /of 600 properties not all are said/);
+  assert.equal(compiled(cut.schema)({ p1: "said", p599: 3 }), true);
+  const many = Object.fromEntries(Array.from({ length: 10 }, (_, at) => [`m${at}`, broad]));
+  const { schema, notes } = convertSchema({}, { type: "object", properties: many }, "request");
   assert.match(notes.join(), /larger than what is said of it/);
   compiled(schema);
 });

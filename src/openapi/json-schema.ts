@@ -3,7 +3,7 @@
  * for, every reference within the schema. What can't be said that way is left out, and told: the API judges its arguments anyhow.
  */
 import { resolved } from "./references.ts";
-import { isObject, type JsonObject, member } from "./values.ts";
+import { isObject, type JsonObject, member, membersOf } from "./values.ts";
 
 export interface ConvertedSchema {
   /** With `$defs`, where it needs some. */
@@ -19,6 +19,8 @@ const schemaLimits = {
   depth: 40,
   /** Subschemas of one tool's arguments, and of its answer, which models read with every list: what is beyond them is taken as it comes. */
   nodes: { request: 2000, answer: 500 },
+  /** Of one object: validators of clients compile them into one expression. */
+  properties: 500,
 };
 
 type Draft = Record<string, unknown>;
@@ -149,7 +151,7 @@ class Converter {
     }
     const [type] = solid.length === 1 ? solid : named;
     const base = { ...this.#annotations(given), ...this.#ofType(given, type, depth), ...this.#values(given) };
-    if (solid.length === 1 && named.includes("null")) return orNull(base);
+    if (solid.length === 1 && named.includes("null") && allowsNull(given)) return orNull(base);
     return this.#applied(base, given, depth);
   }
 
@@ -182,6 +184,7 @@ class Converter {
     }
     if (type === "array") this.#finishArray(draft, given, depth);
     if (type === "object") this.#finishObject(draft, given);
+    if (isCut(draft, given)) delete draft["additionalProperties"];
     if (type === "string" && given["type"] === "file") draft["contentEncoding"] = "base64";
     if (type === "string" && given["format"] === "byte") draft["contentEncoding"] = "base64";
     return draft;
@@ -213,7 +216,9 @@ class Converter {
       if (keyword === "patternProperties") return this.#isPattern(name);
       return !this.#isForTheOtherWay(property);
     });
-    return Object.fromEntries(kept.map(([name, property]) => [name, this.convert(property, depth + 1)]));
+    if (kept.length > schemaLimits.properties) this.#note(`of ${kept.length} properties not all are said`);
+    const said = kept.slice(0, schemaLimits.properties);
+    return Object.fromEntries(said.map(([name, property]) => [name, this.convert(property, depth + 1)]));
   }
 
   #isForTheOtherWay(property: unknown): boolean {
@@ -319,6 +324,17 @@ const annotationNames = [
 
 function pick(draft: Draft, names: readonly string[]): Draft {
   return Object.fromEntries(Object.entries(draft).filter(([name]) => names.includes(name)));
+}
+
+/** Whether there are properties that nothing is said of. */
+function isCut({ properties }: Draft, given: JsonObject): boolean {
+  const count = membersOf(given["properties"]).length;
+  return count > schemaLimits.properties && membersOf(properties).length < count;
+}
+
+/** An enum says all there may be, whatever the types beside it. */
+function allowsNull({ enum: values }: JsonObject): boolean {
+  return !Array.isArray(values) || values.includes(null);
 }
 
 function orNull(draft: Draft): Draft {

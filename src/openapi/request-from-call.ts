@@ -47,13 +47,13 @@ export function requestFromCall(tool: ApiTool, call: CallParts): ApiRequest {
         path = path.replaceAll(`{${parameter.name}}`, () => segment(argument, parameter, value));
         break;
       case "query":
-        query.push(...styled(parameter, value));
+        query.push(...pieces(argument, parameter, value));
         break;
       case "header":
         headers.push([parameter.name.toLowerCase(), headerValue(argument, parameter, value)]);
         break;
       case "cookie":
-        cookies.push(...styled(parameter, value));
+        cookies.push(...pieces(argument, parameter, value));
     }
   }
   const target = query.length === 0 ? path : `${path}?${query.join("&")}`;
@@ -85,6 +85,12 @@ function segment(argument: string, parameter: Parameter, value: unknown): string
   if (text === "" || /^\.{1,2}$/.test(decodeURIComponent(text)))
     throw refused(`the argument ${argument} can't stand in a path`);
   return text;
+}
+
+function pieces(argument: string, parameter: Parameter, value: unknown): readonly string[] {
+  const written = styled(parameter, value);
+  if (written.length === 0 && parameter.isRequired) throw refused(`the argument ${argument} can't be empty`);
+  return written;
 }
 
 function headerValue(argument: string, parameter: Parameter, value: unknown): string {

@@ -7,9 +7,13 @@ import { test, type TestContext } from "node:test";
 import { makeJoinToken } from "../../src/app/certificate-authority.ts";
 import { connectHttp } from "../../src/app/connect.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
+import { verifyManifest } from "../../src/integrity/tools/manifest.ts";
+import { utf8 } from "../../src/kernel/bytes.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
 import { atEnd } from "../support/cleanup.ts";
+import { cli } from "../support/cli.ts";
 import {
+  type Answering,
   clientOf,
   enrol,
   freshState,
@@ -19,9 +23,10 @@ import {
   type TestGateway,
   toolCall,
 } from "../support/gateway.ts";
+import { httpsServer, publicAuthority } from "../support/https-server.ts";
 import { mission } from "../support/mission.ts";
 import { type Answers, type Asked, type Pharmacy, pharmacy, stocked, swagger } from "../support/pharmacy.ts";
-import { checkLog } from "../support/records.ts";
+import { checkLog, recorded } from "../support/records.ts";
 import { openV1, openV2, type Speaker, textOf } from "../support/sdk-clients.ts";
 
 const silent = systemLog({ level: "error", form: "json", write: () => undefined });
@@ -81,6 +86,16 @@ test("the mission's connection runs: calls and reads of the SDKs' clients are de
       "The API answered with status 404 (not found): No such drug: It isn't in the register.",
     );
   }
+  const asking = await openV1({ kind: "http", url });
+  atEnd(t, asking.close);
+  const manifest = JSON.stringify(await asking.request("declarations/manifest", {}));
+  const server = `spiffe://latticegate.local/gateway?server=${name}`;
+  const checked = verifyManifest(utf8(manifest), { server, nowUnixMs: Date.now() });
+  assert.ok(checked.kind === "verified", JSON.stringify(checked));
+  assert.deepEqual(
+    checked.manifest.tools.map((tool) => tool.name),
+    ["get_stock_levels"],
+  );
   const entries = await checkLog(gateway);
   const about = (event: string) =>
     entries.filter((entry) => entry.event === event && entry.tool === `${name}/get_stock_levels`);
@@ -320,6 +335,7 @@ test("a changed document counts from the next list on, and a tool that changed i
       '"operationId":"get_pharmacy-records","summary":"All records."',
     ),
   );
+  for (const method of ["initialize", "resources/list"]) await ask(method, { protocolVersion: "2025-06-18" });
   await call("get_pharmacy-records");
   assert.deepEqual(
     api.asked.map(({ url }) => url),
@@ -333,4 +349,49 @@ test("a changed document counts from the next list on, and a tool that changed i
   await writeFile(path.join(folder, "api/swagger.json"), "{ not a document");
   const after = await ask("tools/list", {});
   assert.equal(after.result?.tools?.length, 3, "what was there before goes on");
+});
+
+test("an API at an https address is asked over ML-KEM with its token, or nothing is sent and the reason is said", async (t) => {
+  process.env["PHARMACY_TOKEN"] = "token-9";
+  atEnd(t, () => void delete process.env["PHARMACY_TOKEN"]);
+  const { certificate: cert, key } = publicAuthority(t).issue("api");
+  const shown: unknown[] = [];
+  const answer: Answering = (request, response) => {
+    shown.push(request.headers.authorization);
+    response.writeHead(200, { "content-type": "application/json" }).end("[]");
+  };
+  const good = await httpsServer(t, { cert, key, ecdhCurve: "X25519MLKEM768" }, answer);
+  const old = await httpsServer(t, { cert, key, ecdhCurve: "X25519" }, answer);
+  const folder = await withDocument(t);
+  const at = (url: string): string =>
+    `{ openapi: api/swagger.json, base_url: "${new URL(url).origin}/v1", auth: { kind: bearer, token: { env: PHARMACY_TOKEN } } }`;
+  const servers = `servers: { good: ${at(good.url)}, old: ${at(old.url)} }`;
+  const gateway = await testGateway(t, `${servers}\n${openPolicy}`, { folder });
+  const client = clientOf(t, gateway, await enrol(gateway));
+  assert.match((await client.post("good", toolCall("get_pharmacy-records"))).text, /"answer":\[\]/);
+  assert.deepEqual(shown, ["Bearer token-9"]);
+  const refused = await client.post("old", toolCall("get_pharmacy-records"));
+  assert.match(refused.text, /offers TLS 1\.3 with X25519, and this link needs one of/);
+  assert.equal(old.asked(), 0);
+  const [link] = (await recorded(gateway)).flatMap(({ facts }) => facts["upstream_group"] ?? []);
+  assert.equal(link, "X25519MLKEM768");
+});
+
+test("the preview shows tools, what is wanted and what was left out, narrowed and as JSON", async (t) => {
+  const file = path.join(await withDocument(t), "api/swagger.json");
+  const all = await cli(["openapi", "preview", file]);
+  assert.equal(all.code, 0, all.stderr);
+  assert.match(all.stdout, /^Pharmacy inventory 7 \(OpenAPI 2\.0\)\nat https:\/\/api\.pharmacy\.test\/v1\n/);
+  assert.match(all.stdout, /^removeRecord +DELETE \/records\/\{id\}/m);
+  const narrow = await cli(["openapi", "preview", file, "--method", "get", "--json"]);
+  const { tools, skipped } = JSON.parse(narrow.stdout) as {
+    readonly tools: readonly { readonly name: string }[];
+    readonly skipped: readonly object[];
+  };
+  assert.deepEqual(
+    [tools.map((tool) => tool.name), skipped],
+    [["get_pharmacy-records"], [{ operation: "2 operations", because: "they weren't asked for" }]],
+  );
+  const wrong = await cli(["openapi", "preview", path.join(path.dirname(file), "nothing.yaml")]);
+  assert.deepEqual([wrong.code, /can't be read/.test(wrong.stderr)], [2, true]);
 });

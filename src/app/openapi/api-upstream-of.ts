@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 
 import { apiConnection } from "../../host/openapi/api-connection.ts";
-import { apiUpstream } from "../../host/openapi/api-upstream.ts";
+import { apiUpstream, type DeclaredTool } from "../../host/openapi/api-upstream.ts";
 import { networksOf, reachable } from "../../host/openapi/reachable.ts";
 import { plainLink } from "../../host/net/link-facts.ts";
 import type { UpstreamCredential } from "../../host/net/upstream-credential.ts";
@@ -22,6 +22,8 @@ import { readApi, type ReadApi } from "./read-api.ts";
 
 type Options = Omit<AuthOptions, "answerTimeoutMs" | "resolve"> & {
   readonly limits: ConfigDocument["limits"];
+  /** Signs manifests of servers' own tools; absent where nobody does. */
+  readonly signDeclarations?: (name: string, declarations: readonly object[]) => Promise<string>;
 };
 
 export interface MadeUpstream {
@@ -37,6 +39,7 @@ export function apiUpstreamOf(name: string, server: OpenapiServer, options: Opti
   const upstream = apiUpstream({
     name,
     version,
+    ...signing(name, server, options),
     api: followed(first, { name, server, baseUrl, options }),
     connection: apiConnection({
       baseUrl,
@@ -52,6 +55,23 @@ export function apiUpstreamOf(name: string, server: OpenapiServer, options: Opti
     close: connections.close,
   });
   return { upstream, ...(grants && { grants }) };
+}
+
+/** A manifest of the tools that `pqc_signing` names, if it names any. */
+function signing(
+  name: string,
+  { endpoints = [] }: OpenapiServer,
+  { signDeclarations: sign }: Options,
+): { readonly manifest?: (tools: readonly DeclaredTool[]) => Promise<string> } {
+  const named = new Set(endpoints.flatMap((tool) => (tool.pqc_signing === undefined ? [] : [tool.name])));
+  if (named.size === 0 || sign === undefined) return {};
+  return {
+    manifest: (tools) =>
+      sign(
+        name,
+        tools.filter((tool) => named.has(tool.name)),
+      ),
+  };
 }
 
 /** A line for the operator for each server that is made of a document. @throws Refusal `bad_config` */

@@ -2,7 +2,8 @@
 import { randomBytes } from "node:crypto";
 
 import type { Answer, Journaled } from "../../gate/call.ts";
-import { fromUtf8, utf8 } from "../../kernel/bytes.ts";
+import { sha256 } from "../../crypto/hash.ts";
+import { fromUtf8, toBase64url, utf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { ServerLink } from "../../model/channel.ts";
 import { errorResult, resourceContents, problemText, toolResult } from "../../openapi/answer.ts";
@@ -18,14 +19,21 @@ import type { Upstream } from "../net/upstreams.ts";
 import type { ApiConnection } from "./api-connection.ts";
 
 export interface ApiUpstreamOptions {
-  /** What it is now; read again for each list, so that a changed document is judged before it counts. */
+  /** What it is; read again for each list of tools, so that a changed document is judged before it counts. */
   readonly api: { readonly current: () => ApiServer; readonly renewed: () => ApiServer };
   readonly name: string;
   readonly version: string;
   readonly connection: ApiConnection;
+  /** The signed manifest of its tools; absent where none is signed. */
+  readonly manifest?: ((tools: readonly DeclaredTool[]) => Promise<string>) | undefined;
   /** What a link says that is known before it is used. */
   readonly link?: ServerLink | undefined;
   readonly close: () => Promise<void>;
+}
+
+/** A tool as it is listed. */
+export interface DeclaredTool {
+  readonly name: string;
 }
 
 const serverInfoKey = "io.modelcontextprotocol/serverInfo";
@@ -48,25 +56,28 @@ async function answered(call: Journaled, frame: RequestFrame, options: ApiUpstre
   const modern = { frame, itself: { name: options.name, version: options.version } };
   switch (frame.method) {
     case "initialize":
-      return result(modern, { protocolVersion: versionFor(frame), ...said(modern.itself, api.renewed()) });
+      return result(modern, { protocolVersion: versionFor(frame), ...said(modern.itself, api.current()) });
     case "server/discover": {
-      const { serverInfo: _, ...rest } = said(modern.itself, api.renewed());
-      return result(modern, { supportedVersions: [modernVersion], ...rest }, "uncached");
+      const { serverInfo: _, ...rest } = said(modern.itself, api.current());
+      return result(modern, { supportedVersions: [modernVersion], ...rest }, uncached);
     }
     case "ping":
       return result(modern, {});
     case "tools/list":
-      return result(modern, { tools: [...api.renewed().tools.values()].map(listed) }, "uncached");
+      // INVARIANT: nothing else takes up a changed document, since only this shows it to the pins.
+      return result(modern, { tools: [...api.renewed().tools.values()].map(listed) }, uncached);
     case "resources/list":
-      return result(modern, { resources: resourcesOf(api.renewed()) }, "uncached");
+      return result(modern, { resources: resourcesOf(api.current()) }, uncached);
     case "resources/templates/list":
-      return result(modern, { resourceTemplates: [] }, "uncached");
+      return result(modern, { resourceTemplates: [] }, uncached);
     case "tools/call":
       return await called(call, modern, options);
     case "resources/read":
       return await read(call, modern, options);
+    case "declarations/manifest":
+      return await manifestOf(modern, options);
     default:
-      return failed(frame, -32601, "Method not found", frame.era === "modern" ? 404 : 200);
+      return unknownMethod(frame);
   }
 }
 
@@ -91,8 +102,22 @@ function said(itself: Turn["itself"], { title, apiVersion, resources }: ApiServe
   };
 }
 
-function listed({ declaration, binding }: ApiTool): Json {
-  return { ...declaration, _meta: { [bindingKey]: binding } };
+function listed({ name, declaration, binding }: ApiTool): Json & DeclaredTool {
+  const digest = `sha256-${toBase64url(sha256(utf8(binding)))}`;
+  return { ...declaration, name, _meta: { [bindingKey]: digest } };
+}
+
+/** How long clients may keep a manifest; it says itself how long it counts. */
+const manifestTtlMs = 60_000;
+
+async function manifestOf(turn: Turn, { api, manifest }: ApiUpstreamOptions): Promise<Answer> {
+  if (manifest === undefined) return unknownMethod(turn.frame);
+  const document = await manifest([...api.current().tools.values()].map(listed));
+  return result(turn, JSON.parse(document) as Json, { ttlMs: manifestTtlMs, cacheScope: "public" });
+}
+
+function unknownMethod(frame: RequestFrame): Answer {
+  return failed(frame, -32601, "Method not found", frame.era === "modern" ? 404 : 200);
 }
 
 /** What a tool's call becomes, as a digest: whoever pins the tool pins that too. */
@@ -129,7 +154,7 @@ async function read(call: Journaled, turn: Turn, options: ApiUpstreamOptions): P
   const answer = await options.connection.send(request, { caller: call.caller, gone: call.reply.gone });
   if (answer.status >= 300) throw new Refusal("upstream_failed", problemText(answer));
   const contents = [resourceContents(uri, answer)];
-  return { ...result(turn, { contents }, "uncached"), ...linkOf(answer, options) };
+  return { ...result(turn, { contents }, uncached), ...linkOf(answer, options) };
 }
 
 /** What is wrong with a call's arguments its caller can mend, so it is told as the tool's own word (MCP, tools/call). */
@@ -172,10 +197,13 @@ function linkOf(
   return known === undefined ? {} : { link: known };
 }
 
-function result({ frame, itself }: Turn, value: Json, caching?: "uncached"): Answer {
+/** Of a result that depends on who asks (MCP 2026-07-28, caching). */
+const uncached = { ttlMs: 0, cacheScope: "private" } as const;
+
+function result({ frame, itself }: Turn, value: Json, caching: object = {}): Answer {
   const modern = {
     resultType: "complete",
-    ...(caching && { ttlMs: 0, cacheScope: "private" }),
+    ...caching,
     _meta: { [serverInfoKey]: itself },
   };
   const whole = frame.era === "modern" ? { ...value, ...modern } : value;
