@@ -44,7 +44,7 @@ export interface InventoryServer extends Omit<ServerSighting, "evidence"> {
   readonly lastSeenUnixMs: number;
 }
 
-export type Standing =
+type Standing =
   /** A gateway's config has it. */
   | "registered"
   /** A client's configuration has it, and no gateway's. */

@@ -53,7 +53,7 @@ export type Evidence =
   | { readonly by: "registration"; readonly gateway: string; readonly name: string };
 
 /** How MCP is spoken there. */
-export type Spoken = "stdio" | "streamable-http" | "http+sse";
+type Spoken = "stdio" | "streamable-http" | "http+sse";
 
 export type Authentication =
   /** It answered a stranger. */

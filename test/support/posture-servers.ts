@@ -11,7 +11,7 @@ import type { AuthenticationVerdict, KeyExchangeVerdict } from "../../src/invent
 import { outsideAuthority } from "./certificates.ts";
 import { atEnd, type Cleanup } from "./cleanup.ts";
 
-export interface PostureTruth {
+interface PostureTruth {
   readonly keyExchange: KeyExchangeVerdict;
   readonly authentication: AuthenticationVerdict;
   /** In the server's order; absent where there is no TLS 1.3. */

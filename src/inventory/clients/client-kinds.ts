@@ -35,7 +35,7 @@ export interface ClientKind {
   readonly remote: readonly RemoteKey[];
 }
 
-export interface RemoteKey {
+interface RemoteKey {
   /** The key its URL stands under. */
   readonly key: string;
   readonly transport: "streamable-http" | "http+sse" | "either";
