@@ -1,21 +1,14 @@
 /** What a look around found, for people: what is worst first, every name as what it is. */
 import type { Inventory, InventoryServer } from "../inventory/inventory.ts";
 import type { Evidence } from "../inventory/sighting.ts";
-import type { MarkedTool } from "../inventory/tools/mark-tools.ts";
-import type { ToxicCombination } from "../inventory/tools/toxic-combinations.ts";
+import type { MarkedInventory } from "../inventory/marked-inventory.ts";
 import { type Row, table } from "./table.ts";
 import { shown } from "./tools-text.ts";
-
-export interface Scanned {
-  readonly inventory: Inventory;
-  readonly tools: readonly MarkedTool[];
-  readonly combinations: readonly ToxicCombination[];
-}
 
 /** Shown of each list; the rest is in `--json`. */
 const maxShown = 50;
 
-export function scanText({ inventory, tools, combinations }: Scanned): readonly string[] {
+export function scanText({ inventory, tools, combinations }: MarkedInventory): readonly string[] {
   const { servers, clients, endpoints, problems } = inventory;
   const secrets = clients.flatMap((client) =>
     client.secrets.map(({ at, what }): Row => [

@@ -14,14 +14,12 @@ import { asWritten, type Naming, withNames } from "../app/subject-names.ts";
 import { thisPlatform } from "../host/scan/this-machine.ts";
 import { systemClock } from "../host/system.ts";
 import { type Inventory, inventoryOf } from "../inventory/inventory.ts";
-import { placeKey } from "../inventory/sighting.ts";
+import { markedInventory } from "../inventory/marked-inventory.ts";
 import { defaultPorts, parsePorts } from "../inventory/targets.ts";
-import { markTools } from "../inventory/tools/mark-tools.ts";
-import { toxicCombinations } from "../inventory/tools/toxic-combinations.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { parseDurationMs } from "../kernel/units.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
-import { type Scanned, scanText } from "./scan-text.ts";
+import { scanText } from "./scan-text.ts";
 import { timesBetween } from "./time-option.ts";
 import { jsonText } from "./tools-text.ts";
 
@@ -92,7 +90,7 @@ export const scan = {
     const nowUnixMs = systemClock.nowUnixMs();
     const place = call.flag("keep") ? await inventoryPlace(call.text("config")) : undefined;
     const kept = place && (await keepSightings(place, sightings, nowUnixMs));
-    const found = scanned(kept ?? inventoryOf(sightings, undefined, nowUnixMs));
+    const found = markedInventory(kept ?? inventoryOf(sightings, undefined, nowUnixMs));
     if (call.flag("json")) call.out(jsonText(found));
     else for (const line of scanText(found)) call.out(line);
     return call.flag("check") && found.inventory.servers.some(isWanting) ? 1 : 0;
@@ -174,24 +172,6 @@ function machineOf(call: CommandCall): Omit<ClientSearch, "signal"> {
     homes: homes.length === 0 ? [ownHome] : homes,
     projects: call.texts("project"),
   };
-}
-
-function scanned(inventory: Inventory): Scanned {
-  const tools = markTools(
-    inventory.servers.flatMap(({ id, tools: listed }) =>
-      listed === undefined ? [] : [{ server: id, tools: listed }],
-    ),
-  );
-  const reaches = [
-    ...inventory.clients.map((client) => ({
-      who: client.file,
-      servers: inventory.servers
-        .filter(({ evidence }) => evidence.some((each) => each.by === "client" && each.file === client.file))
-        .map(({ place }) => placeKey(place)),
-    })),
-    ...inventory.callers.map(({ id, servers }) => ({ who: id, servers })),
-  ];
-  return { inventory, tools, combinations: toxicCombinations(reaches, tools) };
 }
 
 function isWanting({ posture, standing }: Inventory["servers"][number]): boolean {

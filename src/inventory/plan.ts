@@ -4,6 +4,7 @@
  */
 import { type Assumptions, shelfLifeYears, type Urgency, urgencyOf } from "./mosca.ts";
 import type { Inventory, InventoryServer } from "./inventory.ts";
+import { type MarkedInventory, markedInventory } from "./marked-inventory.ts";
 import { isGone, type Progress, progressOf } from "./progress.ts";
 
 export const phases = [
@@ -11,6 +12,7 @@ export const phases = [
   { id: "adopt", title: "Quick wins: put clients' servers behind the gateway" },
   { id: "weak", title: "End broken cryptography and the rest of clear text" },
   { id: "shadow", title: "Give each shadow server an owner, or end it" },
+  { id: "tools", title: "Part tools that are dangerous, alone or together" },
   { id: "unknown", title: "Find out what couldn't be seen" },
   { id: "downgradable", title: "Close the way back to classical key exchange" },
   { id: "classical", title: "Hybrid key exchange for what is classical" },
@@ -57,6 +59,7 @@ export function migrationPlan(
   const found = [
     ...inventory.clients.flatMap(clientSteps),
     ...servers.flatMap((server) => serverSteps(server, inventory)),
+    ...toolSteps(markedInventory(inventory)),
   ];
   return {
     assumptions,
@@ -115,7 +118,9 @@ function serverSteps(server: InventoryServer, inventory: Inventory): readonly Fo
     ...(server.labels.owner !== undefined && { owner: server.labels.owner }),
     score: scoreOf(server),
   };
-  const steps = [link, shadowStep(server), link === undefined ? authenticationStep(server) : undefined];
+  const weak = weakIdentity(server);
+  const later = link === undefined && weak === undefined ? authenticationStep(server) : undefined;
+  const steps = [link, weak, shadowStep(server), later];
   return steps.flatMap((step) => (step === undefined ? [] : [{ ...base, ...step }]));
 }
 
@@ -151,7 +156,7 @@ function linkStep(server: InventoryServer, inventory: Inventory): Part | undefin
         doneWhen: seenAs("hybrid"),
       };
     default:
-      return weakIdentity(server);
+      return undefined;
   }
 }
 
@@ -223,6 +228,35 @@ function weakIdentity({ posture }: InventoryServer): Part | undefined {
   };
 }
 
+function toolSteps({ tools, combinations }: MarkedInventory): readonly Found[] {
+  const bad = tools.filter(({ findings }) => findings.some(({ severity }) => severity === "high"));
+  return [
+    ...combinations.map(({ who, kind, says, parts }): Found => ({
+      phase: "tools",
+      at: who,
+      score: kind === "exfiltration" ? 48 : 32,
+      why: `${says} (${parts.map(({ trait, tools: named }) => `${trait}: ${named[0]}`).join(", ")})`,
+      how: [
+        "take one of these servers out of that client, or label the tools and deny the last one where flow has seen the first: docs/guide/flow.md",
+      ],
+      ends: "Whoever has their text read by that agent gives it orders.",
+      doneWhen:
+        "latticegate scan tells no such combination of it, or latticegate policy test shows the refusal",
+    })),
+    ...bad.map(({ server, name, findings }): Found => ({
+      phase: "tools",
+      at: `${server}#${name}`,
+      score: 40,
+      why: findings.find(({ severity }) => severity === "high")?.says ?? "",
+      how: [
+        "read its declaration; behind the gateway: tools: { pin: approve }, then latticegate tools approve by name",
+      ],
+      ends: "A tool that isn't what it says.",
+      doneWhen: "latticegate scan has no finding about it, or the gateway doesn't offer it",
+    })),
+  ];
+}
+
 function shadowStep(server: InventoryServer): Part | undefined {
   if (server.standing !== "shadow") return undefined;
   const process = server.evidence.find((each) => each.by === "process");
@@ -249,7 +283,7 @@ function authenticationStep({ posture, place }: InventoryServer): Part | undefin
     phase: "authentication",
     why: `${posture.authentication.because[0] ?? "its certificate is classical"}${date === undefined ? "" : `; ${date.what} from ${date.from} on (${date.source})`}`,
     how: [
-      "latticegate expose URL on its machine, which proves itself with ML-DSA; its SPIFFE ID as `peer` in latticegate.yaml",
+      "latticegate adopt --server NAME URL here, latticegate expose URL on another machine: it proves itself with ML-DSA then",
     ],
     ends: "Servers that are played by whoever has a quantum computer; nothing that is recorded today is lost by it.",
     doneWhen: "latticegate scan says authentication hybrid or post-quantum",
@@ -260,14 +294,15 @@ function authenticationStep({ posture, place }: InventoryServer): Part | undefin
 function behindExpose({ id, names, exposure }: InventoryServer): readonly string[] {
   const name = names.find((each) => /^[a-z][a-z0-9-]{0,40}$/.test(each)) ?? "NAME";
   const { port, pathname, protocol } = new URL(id);
-  const own =
-    exposure === "loopback"
-      ? id
-      : `${protocol}//127.0.0.1:${port || (protocol === "https:" ? 443 : 80)}${pathname}`;
+  const at = port || (protocol === "https:" ? 443 : 80);
+  const own = exposure === "loopback" ? id : `${protocol}//127.0.0.1:${at}${pathname}`;
+  const gate = "in latticegate.yaml, once every server has it: gate: { link: hybrid }";
+  if (exposure === "loopback") return [`latticegate adopt --server ${name} ${quoted(own)}`, gate];
   return [
-    "latticegate ca token NAME, on the gateway: a token for the sidecar",
-    `latticegate expose ${quoted(own)} --join TOKEN, ${exposure === "loopback" ? "on this machine" : "on the server's machine; of somebody else's server, ask them for ML-KEM (X25519MLKEM768)"}`,
-    `in latticegate.yaml: servers: { ${name}: { url: https://HOST:PORT/mcp, peer: SPIFFE-ID } } as expose prints them, and gate: { require: { link: hybrid } }`,
+    `latticegate ca token --for server/${name}, on the gateway`,
+    `latticegate expose ${quoted(own)} --join TOKEN, on the server's machine; of somebody else's server, ask them for ML-KEM (X25519MLKEM768)`,
+    `in latticegate.yaml: servers: { ${name}: { url: https://HOST:PORT/mcp, peer: SPIFFE-ID } }, as expose prints them`,
+    gate,
     "then let the server listen on loopback alone",
   ];
 }

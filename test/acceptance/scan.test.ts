@@ -1,12 +1,17 @@
 /** A machine prepared with clients and servers of all ages: `latticegate scan` finds each, misjudges none, and tells no secret. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
+import { Spec, Validation } from "@cyclonedx/cyclonedx-library";
+
 import type { Inventory, InventoryServer } from "../../src/inventory/inventory.ts";
+import type { MigrationPlan } from "../../src/inventory/plan.ts";
 import { atEnd, type Cleanup } from "../support/cleanup.ts";
 import { classicalFront, frontPrograms, whyNoFront } from "../support/classical-fronts.ts";
 import { mcpListener } from "../support/mcp-listener.ts";
@@ -86,9 +91,20 @@ test("every client, server and listener of a prepared machine is found and judge
     "config.toml mcp_servers.rsa.http_headers.X-Password",
     "mcp.json mcpServers.hybrid.headers.Authorization",
   ]);
-  const text = await latticegate("scan", "--home", home.folder, "--no-asking");
+  const cwd = mkdtempSync(path.join(tmpdir(), "latticegate-inventory-"));
+  atEnd(t, () => rmSync(cwd, { recursive: true, force: true }));
+  const kept = await latticegate({ cwd }, "scan", "--keep", "--home", home.folder);
+  const planned = await latticegate({ cwd }, "inventory", "plan", "--json");
+  planIsTheOneAPersonWouldWrite(JSON.parse(planned.stdout) as MigrationPlan, servers);
+  const cbom = await latticegate({ cwd }, "inventory", "export", "--as", "cbom");
+  const validator = new Validation.JsonStrictValidator(Spec.Version.v1dot7);
+  assert.equal(await validator.validate(cbom.stdout), null);
+  const page = await latticegate({ cwd }, "inventory", "export", "--as", "html");
+  const rows = await latticegate({ cwd }, "inventory", "export", "--as", "csv");
   for (const secret of Object.values(plantedSecrets)) {
-    for (const said of [stdout, stderr, text.stdout, text.stderr]) assert.ok(!said.includes(secret));
+    for (const said of [{ stdout, stderr }, kept, planned, cbom, page, rows]) {
+      assert.ok(!said.stdout.includes(secret) && !said.stderr.includes(secret));
+    }
   }
 });
 
@@ -129,6 +145,38 @@ function judgedRightly({ name, truth }: PostureServer, { posture }: InventorySer
   );
 }
 
+/** Phase by phase, by what is known of each server; a client's file by its name. */
+function planIsTheOneAPersonWouldWrite({ phases }: MigrationPlan, servers: readonly PostureServer[]): void {
+  const nameOf = (at: string): string => {
+    const url = URL.parse(at.split("#", 1)[0] ?? "");
+    const known = servers.find(({ port }) => String(port) === url?.port);
+    return url === null ? path.basename(at) : (known?.name ?? "another");
+  };
+  const steps = Object.fromEntries(
+    phases.map(({ id, steps: all }) => [
+      id,
+      [...new Set(all.map(({ at }) => nameOf(at)))].filter((name) => name !== "another").toSorted(),
+    ]),
+  );
+  assert.deepEqual(
+    phases.map(({ id }) => id),
+    ["clear-sensitive", "adopt", "weak", "shadow", "downgradable", "classical", "authentication"],
+  );
+  assert.deepEqual(steps["clear-sensitive"], ["claude_desktop_config.json", "config.toml", "mcp.json"]);
+  assert.equal(steps["adopt"]?.length, 5); // Two of the six files are called mcp.json.
+  assert.deepEqual(steps["weak"], [
+    "expired",
+    "plain",
+    "sha1",
+    "tls10",
+    "tls12-key-transport",
+    "tls12-rsa1024",
+  ]);
+  assert.deepEqual(steps["downgradable"], ["downgradable"]);
+  assert.deepEqual(steps["classical"], ["sha1", "tls12-rsa1024", "tls12-rsa2048", "x25519"]);
+  assert.deepEqual(steps["authentication"], ["hybrid", "hybrid-preferred"]);
+}
+
 async function listening(t: Cleanup, handler: http.RequestListener): Promise<number> {
   const server = http.createServer(handler);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -141,10 +189,15 @@ async function listening(t: Cleanup, handler: http.RequestListener): Promise<num
 
 /** Beside this process, which has to answer it. */
 async function latticegate(
-  ...args: readonly string[]
+  first: string | { readonly cwd: string },
+  ...more: readonly string[]
 ): Promise<{ readonly stdout: string; readonly stderr: string; readonly code: number | null }> {
   const main = path.join(repositoryRoot, "src/cli/main.ts");
-  const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const args = typeof first === "string" ? [first, ...more] : more;
+  const child = spawn(process.execPath, [main, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    ...(typeof first !== "string" && first),
+  });
   const [stdout, stderr, code] = await Promise.all([
     Array.fromAsync(child.stdout as AsyncIterable<Buffer>),
     Array.fromAsync(child.stderr as AsyncIterable<Buffer>),
