@@ -64,6 +64,8 @@ export function inventoryOf(
   nowUnixMs: number,
 ): Inventory {
   const all = [...sightings];
+  // A look at a network alone says nothing of clients: what they were known to reach stays.
+  const kept = all.some(({ kind }) => kind === "client") ? undefined : previous?.clients;
   const seen = new Map<string, InventoryServer>();
   for (const sighting of all) {
     if (sighting.kind !== "server") continue;
@@ -71,7 +73,7 @@ export function inventoryOf(
     const id = placeKey(server.place);
     const before = seen.get(id);
     if (before === undefined && seen.size >= maxServers) continue;
-    seen.set(id, joined(before ?? known(previous, id), server, nowUnixMs));
+    seen.set(id, joined(before ?? known(previous, id, kept !== undefined), server, nowUnixMs));
   }
   for (const server of previous?.servers ?? []) {
     if (!seen.has(server.id) && seen.size < maxServers) seen.set(server.id, server);
@@ -79,7 +81,7 @@ export function inventoryOf(
   return {
     atUnixMs: nowUnixMs,
     servers: [...seen.values()].map(withStanding).toSorted((a, b) => (a.id < b.id ? -1 : 1)),
-    clients: pick(all, (each) => (each.kind === "client" ? each.client : undefined)),
+    clients: kept ?? pick(all, (each) => (each.kind === "client" ? each.client : undefined)),
     callers: pick(all, (each) => (each.kind === "caller" ? each.caller : undefined)),
     endpoints: pick(all, (each) => (each.kind === "endpoint" ? each.endpoint : undefined)),
     problems: pick(all, (each) => (each.kind === "problem" ? each.problem : undefined)),
@@ -87,9 +89,15 @@ export function inventoryOf(
 }
 
 /** What stays of a server from one look to the next: who answers for it, and since when it is known. */
-function known(previous: Inventory | undefined, id: string): InventoryServer | undefined {
+function known(
+  previous: Inventory | undefined,
+  id: string,
+  keepsClients: boolean,
+): InventoryServer | undefined {
   const before = previous?.servers.find((server) => server.id === id);
-  return before && { ...before, evidence: [], names: [] };
+  if (before === undefined) return undefined;
+  const evidence = keepsClients ? before.evidence.filter(({ by }) => by === "client") : [];
+  return { ...before, evidence, names: evidence.flatMap(nameIn) };
 }
 
 function joined(
