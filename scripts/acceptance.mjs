@@ -35,8 +35,8 @@ const parts = {
     args: test("test/acceptance/kill9.test.ts"),
   },
   suggest: {
-    what: "policies drafted from recorded runs of agents, against the attacks on the same tools",
-    args: test("test/acceptance/suggest.test.ts"),
+    what: "policies drafted from recorded runs of agents, against the attacks on the same tools; gateways that only observe",
+    args: test("test/acceptance/suggest.test.ts", "test/acceptance/observe.test.ts"),
   },
   "detect-flows": {
     what: "the model of flows: made again, and measured on benign flows held back and attacks",
@@ -79,12 +79,13 @@ const parts = {
     args: test("test/acceptance/limits.test.ts"),
   },
   response: {
-    what: "one caller's tool quarantined under everybody's load: nothing else is refused or fails; actions, kill switch and incidents as operators type them",
+    what: "one caller's tool quarantined under everybody's load: nothing else is refused or fails; actions, kill switch, incidents and playbooks as operators type them",
     args: test(
       "test/acceptance/response.test.ts",
       "test/acceptance/responses.test.ts",
       "test/acceptance/kill-switch.test.ts",
       "test/acceptance/incidents.test.ts",
+      "test/acceptance/playbooks.test.ts",
     ),
   },
   replay: {
@@ -112,6 +113,14 @@ const parts = {
   agility: {
     what: "profile, roots and keys changed 5 times under 200 calls a second on 20 connections",
     args: test("test/acceptance/agility.test.ts"),
+  },
+  operation: {
+    what: "cryptography's commands as operators type them, what a gateway remembers of its peers, backups",
+    args: test(
+      "test/acceptance/crypto-commands.test.ts",
+      "test/acceptance/peer-memory.test.ts",
+      "test/acceptance/backup.test.ts",
+    ),
   },
   "log-keys": {
     what: "the audit log's keys rotated, with its process dying at every step",
