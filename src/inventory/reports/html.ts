@@ -14,7 +14,7 @@ body { font: 1rem/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 .wide { overflow-x: auto }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid var(--line); min-width: 5rem }
-svg { min-width: 44rem; max-width: 100% } svg text { fill: var(--ink) } svg rect { fill: none; stroke: var(--line) }
+.wide svg { min-width: 44rem } svg text { fill: var(--ink) } svg rect { fill: none; stroke: var(--line) }
 .bad { stroke: var(--bad) } .mid { stroke: var(--mid) } .good { stroke: var(--good) } .calm { stroke: var(--calm) }
 code { font-size: .9em }
 `;
