@@ -1,6 +1,9 @@
 /** What somebody who looks around may ask of a server: which MCP it speaks, and with what cryptography. */
+import net from "node:net";
+
 import type { Posture } from "../../inventory/posture/posture.ts";
 import type { Problem } from "../../inventory/sighting.ts";
+import { whyNotAsked } from "../../inventory/targets.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { type Answered, askServer } from "./ask-server.ts";
 import { probePosture } from "./probe-posture.ts";
@@ -48,7 +51,11 @@ export async function seenAt(
 ): Promise<{ readonly answered?: Answered; readonly posture?: Posture; readonly problem?: Problem }> {
   try {
     const { hostname, port, protocol } = new URL(url);
-    const posture = await probe(hostname.replaceAll(/[[\]]/g, ""), portOf(port, protocol));
+    const host = hostname.replaceAll(/[[\]]/g, "");
+    // A file that somebody else wrote may name any address; where a cloud keeps its credentials isn't asked for it.
+    const why = net.isIP(host) === 0 ? undefined : whyNotAsked(host, { isPublic: true });
+    if (why !== undefined) return { problem: { at: url, because: why } };
+    const posture = await probe(host, portOf(port, protocol));
     if (posture === undefined)
       return { problem: { at: url, because: "nothing that speaks HTTP or TLS answers there" } };
     const answered = await ask(url);
