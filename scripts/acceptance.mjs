@@ -15,7 +15,7 @@ const parts = {
   },
   clients: {
     what: "official SDK clients and the inspector through connect",
-    args: test("test/acceptance/clients.test.ts"),
+    args: test("test/acceptance/clients.test.ts", "test/acceptance/http-sse.test.ts"),
   },
   bridge: {
     what: "clients of one era and servers of the other: the official SDKs, suites and examples; calls left parked",
@@ -24,6 +24,8 @@ const parts = {
       "test/acceptance/bridge-suites.test.ts",
       "test/acceptance/bridge-servers.test.ts",
       "test/acceptance/parked-calls.test.ts",
+      "test/acceptance/bridge-to-modern.test.ts",
+      "test/acceptance/bridge-to-legacy.test.ts",
     ),
   },
   openapi: {
@@ -119,6 +121,7 @@ const parts = {
     args: test(
       "test/acceptance/crypto-commands.test.ts",
       "test/acceptance/peer-memory.test.ts",
+      "test/acceptance/root-rotations.test.ts",
       "test/acceptance/backup.test.ts",
     ),
   },
