@@ -1,7 +1,7 @@
 // Runs steps one after another, times them, and stops at the first that fails.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -82,11 +82,17 @@ function scratchFolder() {
     const { type, bavail, bsize } = statfsSync(memory);
     const isInMemory = type === 0x01021994;
     if (process.env.TMPDIR === undefined && isInMemory && bavail * bsize >= roomBytes)
-      return mkdtempSync(path.join(memory, "lg-"));
+      return passable(mkdtempSync(path.join(memory, "lg-")));
   } catch {
     // There is none on this system.
   }
-  return mkdtempSync(path.join(tmpdir(), "lg-"));
+  return passable(mkdtempSync(path.join(tmpdir(), "lg-")));
+}
+
+/** Processes of other users, which tests start where they may, reach their own folders in it. */
+function passable(folder) {
+  chmodSync(folder, 0o711);
+  return folder;
 }
 
 /** @returns whether it succeeded, and what its test runner says of what failed */
