@@ -113,7 +113,7 @@ const parts = {
     args: test("test/acceptance/restart.test.ts"),
   },
   agility: {
-    what: "profile, roots and keys changed 5 times under 200 calls a second on 20 connections",
+    what: "profile, roots and keys changed 5 times under 100 calls a second on 20 connections",
     args: test("test/acceptance/agility.test.ts"),
   },
   operation: {
