@@ -179,6 +179,10 @@ const parts = {
     what: "the offline verifier of audit bundles in Chromium, opened as a file",
     args: test("test/acceptance/verifier.test.ts"),
   },
+  "control-api": {
+    what: "the control API's document by a validator, and by a client generated from it",
+    args: test("test/acceptance/control-api.test.ts"),
+  },
   browser: { what: "the page in Chromium", args: test("test/acceptance/browser.test.ts") },
 };
 

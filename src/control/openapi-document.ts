@@ -20,7 +20,7 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
     },
     servers: [{ url: "/api/v1" }],
     tags: [...new Set(routes.map(({ tag }) => tag))].toSorted().map((name) => ({ name })),
-    security: [{ session: [], csrf: [] }, { bearer: [] }],
+    security: [{ session: [] }, { bearer: [] }],
     paths,
     components: {
       securitySchemes: {
@@ -45,7 +45,7 @@ function operation(route: Route): Json {
     summary,
     tags: [tag],
     "x-latticegate-roles": [role].flat(),
-    ...(role === "public" && { security: [] }),
+    ...securityOf(route),
     parameters: [...parameters(route, "path"), ...parameters(route, "query")],
     ...(body !== undefined && {
       requestBody: { required: true, content: { "application/json": { schema: schemaOf(body, "input") } } },
@@ -62,6 +62,12 @@ function operation(route: Route): Json {
       default: { $ref: "#/components/responses/Problem" },
     },
   };
+}
+
+/** A page's changes name its session's own secret, too. */
+function securityOf({ method, role }: Route): Json {
+  if (role === "public") return { security: [] };
+  return method === "GET" ? {} : { security: [{ session: [], csrf: [] }, { bearer: [] }] };
 }
 
 /** `GET /incidents/{id}` is `getIncidentsById`. */
