@@ -489,6 +489,26 @@ function staleBefore(notBeforeUnixS: number): object {
   return { error: { code: -31403, message: "no", data } };
 }
 
+test("an end that begins anew while a call waits for it, and once more, gets it in the end; the next call isn't stale first", async () => {
+  const nowUnixS = Math.floor(Date.now() / 1000);
+  const begun = [nowUnixS + 5, nowUnixS + 10, nowUnixS + 15];
+  const { ask, server, end } = scene({
+    refuse: () => {
+      const next = begun.shift();
+      return next === undefined ? undefined : staleBefore(next);
+    },
+  });
+  assert.match(await ask(toolCall), /"result"/);
+  assert.equal(server.arrived.length, 4);
+  assert.match(await ask(toolCall), /"result"/);
+  const last = server.arrived.at(-1)?.proof;
+  assert.equal(server.arrived.length, 5);
+  assert.equal((last?.signedAtUnixMs ?? 0) / 1000, nowUnixS + 15);
+  begun.push(...[20, 25, 30, 35, 40].map((s) => nowUnixS + s));
+  assert.match(await ask(toolCall), /"code":-31403/, "not for ever");
+  await end.stop();
+});
+
 /** What an end whose clock is ahead finds stale at first, and how far ahead what comes then is signed. */
 for (const [aheadS, signsAheadS] of [
   [45, 45],
