@@ -58,7 +58,8 @@ test("who may do what follows from the roles; an admin may all", () => {
   const as = (...roles: string[]) => readSession({ name: "person:a", roles, csrf: "x" });
   assert.equal(isAllowed(undefined, "viewer"), false);
   assert.equal(isAllowed(as("viewer"), "operator"), false);
-  assert.equal(isAllowed(as("approver"), "viewer"), true);
+  assert.equal(isAllowed(as("operator"), "viewer"), true);
+  assert.equal(isAllowed(as("approver"), "viewer"), false, "it sees what there is to approve");
   assert.equal(isAllowed(as("admin"), "approver"), true);
 });
 
