@@ -145,26 +145,28 @@ function Menu({ standing, isOpen, onMore }: MenuProps): JSX.Element {
   const current = found.value?.place.name;
   return (
     <nav class={`menu ${isOpen ? "open" : ""}`} aria-label="Pages">
-      {groupsOf(may("viewer")).map(({ group, shown }) => (
-        <div class="menu-group" key={group}>
-          <p class="menu-title">{group}</p>
-          <ul>
-            {shown.map(({ name, path, title }) => (
-              <li key={name} class={first.has(name) ? "first" : "more"}>
-                <a href={path} aria-current={current === name ? "page" : undefined}>
-                  <Icon name={name} />
-                  <span class="menu-word">{title}</span>
-                  <Count value={counts[name]} />
-                </a>
-              </li>
-            ))}
-          </ul>
-        </div>
-      ))}
-      <button type="button" class="menu-more" aria-expanded={isOpen ? "true" : "false"} onClick={onMore}>
-        <Icon name={isOpen ? "close" : "menu"} />
-        <span class="menu-word">{isOpen ? "Close" : "More"}</span>
-      </button>
+      <div class="menu-inside">
+        {groupsOf(may("viewer")).map(({ group, shown }) => (
+          <div class="menu-group" key={group}>
+            <p class="menu-title">{group}</p>
+            <ul>
+              {shown.map(({ name, path, title }) => (
+                <li key={name} class={first.has(name) ? "first" : "more"}>
+                  <a href={path} aria-current={current === name ? "page" : undefined}>
+                    <Icon name={name} />
+                    <span class="menu-word">{title}</span>
+                    <Count value={counts[name]} />
+                  </a>
+                </li>
+              ))}
+            </ul>
+          </div>
+        ))}
+        <button type="button" class="menu-more" aria-expanded={isOpen ? "true" : "false"} onClick={onMore}>
+          <Icon name={isOpen ? "close" : "menu"} />
+          <span class="menu-word">{isOpen ? "Close" : "More"}</span>
+        </button>
+      </div>
     </nav>
   );
 }
