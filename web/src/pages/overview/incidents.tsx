@@ -14,7 +14,11 @@ export function Incidents(): JSX.Element {
   const loaded = useLoaded("/incidents?limit=100", readIncidents, ["incidents"]);
   const open = loaded.data?.length ?? 0;
   return (
-    <Panel title="Incidents" actions={open > most && <a href="/incidents">All {open}</a>}>
+    <Panel
+      class="first-when-narrow"
+      title="Incidents"
+      actions={open > most && <a href="/incidents">All {open}</a>}
+    >
       <Show loaded={loaded} rows={2}>
         {(incidents) =>
           incidents.length === 0 ? (
