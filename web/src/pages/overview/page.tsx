@@ -65,12 +65,11 @@ export default function Page({ query }: PageProps): JSX.Element {
 function Spans({ current }: { readonly current: string }): JSX.Element {
   return (
     <div class="choice" role="group" aria-label="Time that is shown">
-      {spans.map(({ name, title, words }) => (
+      {spans.map(({ name, title }) => (
         <button
           key={name}
           type="button"
           aria-pressed={name === current ? "true" : "false"}
-          aria-label={`The last ${words}`}
           onClick={() => setQuery({ span: name })}
         >
           {title}
