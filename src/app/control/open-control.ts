@@ -16,7 +16,9 @@ import { killRoutes } from "../respond/kill-routes.ts";
 import { proposalRoutes } from "../respond/proposal-routes.ts";
 import { responseRoutes } from "../respond/response-routes.ts";
 import { toolRoutes } from "../tools/tool-routes.ts";
+import { statePaths } from "../state-folder.ts";
 import { version } from "../version.ts";
+import { followChanges } from "./live-changes.ts";
 import { type Shown, statusRoutes } from "./status-routes.ts";
 import { tokenAdmission } from "./token-admission.ts";
 
@@ -67,11 +69,14 @@ export async function openControl(config: Config, needs: ControlNeeds): Promise<
     log,
   });
   const address = await listen(server, hasPage ? config.dashboard : apiAddress);
+  const { database } = statePaths(config.state);
+  const changes = followChanges({ database, kills: needs.kills, stream, log });
   const link = `http://${address}/#token=${token}`;
   return {
     link: hasPage ? link : undefined,
     api: link,
     close: () => {
+      changes.stop();
       server.close();
       server.closeAllConnections();
     },
