@@ -15,6 +15,7 @@ import { incidentRoutes } from "../respond/incident-routes.ts";
 import { killRoutes } from "../respond/kill-routes.ts";
 import { proposalRoutes } from "../respond/proposal-routes.ts";
 import { responseRoutes } from "../respond/response-routes.ts";
+import { toolMarkRoutes } from "../tools/tool-mark-routes.ts";
 import { toolRoutes } from "../tools/tool-routes.ts";
 import { statePaths } from "../state-folder.ts";
 import { version } from "../version.ts";
@@ -91,6 +92,7 @@ function controlRoutes(config: Config, needs: ControlNeeds): readonly Route[] {
   return [
     ...statusRoutes(config, needs),
     ...toolRoutes(config, clock),
+    ...toolMarkRoutes(config, needs),
     ...approvalRoutes({ state, clock, people, key }),
     ...proposalRoutes({ state, clock, people }),
     ...responseRoutes({ config, clock }),

@@ -1,7 +1,7 @@
 /** What of the state is something else than it was, area by area, whoever changed it: this process or another. */
 import { openDatabase } from "./database.ts";
 
-export type StateArea = keyof typeof markOf;
+type StateArea = keyof typeof markOf;
 
 export interface StateAreas {
   /**
