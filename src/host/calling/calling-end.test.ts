@@ -464,7 +464,7 @@ test("a refusal that says what would do is heeded once", async () => {
 test("an end that begins anew, once and again while a call waits, gets it in the end; the next call isn't refused first", async () => {
   const nowUnixS = Math.floor(Date.now() / 1000);
   const refusals = [
-    refused({ fault: "unknown_key" }),
+    refusing({ fault: "unknown_key" }),
     ...[5, 10, 15].map((aheadS) => staleBefore(nowUnixS + aheadS)),
   ];
   const { ask, server, end } = scene({ refuse: () => refusals.shift() });
@@ -478,10 +478,10 @@ test("an end that begins anew, once and again while a call waits, gets it in the
 });
 
 function staleBefore(notBeforeUnixS: number): object {
-  return refused({ fault: "stale", need: { mode: "direct", not_before: notBeforeUnixS } });
+  return refusing({ fault: "stale", need: { mode: "direct", not_before: notBeforeUnixS } });
 }
 
-function refused(why: object): object {
+function refusing(why: object): object {
   const refusal = { reason: "signature_refused", remediation: "available", ...why };
   return { error: { code: -31403, message: "no", data: { "dev.latticegate/authorization": refusal } } };
 }

@@ -1,5 +1,5 @@
 /** What the gateway's API says, read with care: the page shows nothing it can't read. */
-import { fields, number, text, texts } from "./fields.ts";
+import { fields, items, number, text, texts } from "./fields.ts";
 import { readStopped, type Stopped } from "./responses.ts";
 
 export interface Status {
@@ -45,11 +45,11 @@ export interface Call {
   readonly ms: number | null;
 }
 
-/** @returns undefined if the answer isn't a status */
-export function readStatus(value: unknown): Status | undefined {
+/** @throws TypeError if the answer isn't a status */
+export function readStatus(value: unknown): Status {
   const { listener, log, servers, notYet, ...top } = fields(value);
   const { checkpoint, ...logTop } = fields(log);
-  if (typeof top["version"] !== "string" || !Array.isArray(servers)) return undefined;
+  if (typeof top["version"] !== "string" || !Array.isArray(servers)) throw new TypeError("expected a status");
   return {
     version: top["version"],
     startedAtUnixMs: number(top["startedAtUnixMs"]),
@@ -73,8 +73,7 @@ export function readStatus(value: unknown): Status | undefined {
 }
 
 export function readCalls(value: unknown): readonly Call[] {
-  const { calls } = fields(value);
-  return Array.isArray(calls) ? calls.map(readCall) : [];
+  return items(value).map(readCall);
 }
 
 function readServer(value: unknown): ServerStatus {
