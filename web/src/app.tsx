@@ -3,8 +3,9 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
-import { Failed, loadSession, session } from "./api.ts";
+import { Failed, loadSession, may, session } from "./api.ts";
 import { Frame } from "./frame/frame.tsx";
+import { isShownTo } from "./model/routes.ts";
 import { hasPage, loadPage, pageState } from "./pages.ts";
 import { found, goTo, query } from "./router.ts";
 import { startStream, stopStream } from "./stream.ts";
@@ -56,11 +57,18 @@ function LoggedIn(): JSX.Element {
     );
   }
   if (who === undefined) return <main id="main" class="alone" aria-busy="true" />;
+  const place = found.value?.place;
   return (
     <Frame who={who}>
-      <Named />
+      {place === undefined || isShownTo(place, may("viewer")) ? <Named /> : <Elsewhere />}
     </Frame>
   );
+}
+
+/** Who only approves lands among the approvals. */
+function Elsewhere(): JSX.Element | null {
+  useEffect(() => goTo("/approvals", { replace: true }), []);
+  return null;
 }
 
 function toLogin(): void {

@@ -4,7 +4,15 @@ import { signal } from "@preact/signals";
 import { fields, text } from "./model/fields.ts";
 import { retryDelayMs, type StreamState } from "./model/stream-state.ts";
 
-export type What = "incidents" | "approvals" | "responses" | "tools" | "policy" | "crypto" | "status";
+export type What =
+  | "approvals"
+  | "crypto"
+  | "incidents"
+  | "people"
+  | "policy"
+  | "responses"
+  | "status"
+  | "tools";
 
 export const streamState = signal<StreamState>("connecting");
 
@@ -38,6 +46,8 @@ export function startStream(): void {
     const what = text(fields(parsed(data))["what"]);
     for (const act of heard) act(what as What);
   });
+  // The gateway knows no more what came since.
+  source.addEventListener("reset", tellAll);
   source.addEventListener("calls", ({ data }: MessageEvent<unknown>) => {
     if (batches.size === 0) return;
     const batch = parsed(data);

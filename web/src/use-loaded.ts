@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
 import { Failed, get } from "./api.ts";
-import { onChanged, type What } from "./stream.ts";
+import { onCalls, onChanged, type What } from "./stream.ts";
 
 export interface Loaded<T> {
   /** The last that was read; stays while it is asked for again. */
@@ -21,16 +21,18 @@ interface State<T> {
 
 /** News within this time lead to one question. */
 const gatherMs = 300;
+/** Calls come all the time. */
+const gatherCallsMs = 2000;
 
 /**
  * @param path below /api/v1, undefined: nothing is asked. On another path the last data stay until its answer
  * is there; a component that shows another thing altogether takes a `key`.
- * @param changed what it is asked for again upon
+ * @param changed what it is asked for again upon; "calls": every two seconds while there are calls
  */
 export function useLoaded<T>(
   path: string | undefined,
   read: (answer: unknown) => T,
-  changed: readonly What[] = [],
+  changed: readonly (What | "calls")[] = [],
 ): Loaded<T> {
   const state = useSignal<State<T>>({ data: undefined, failure: undefined, isLoading: path !== undefined });
   const reload = useRef<() => void>(() => undefined);
@@ -88,16 +90,17 @@ function keepAsking(
       if (isStale && !signal.aborted) now();
     });
   };
-  const soon = (): void => {
+  const soon = (afterMs: number): void => {
     gathering ??= setTimeout(() => {
       gathering = undefined;
       now();
-    }, gatherMs);
+    }, afterMs);
   };
   const names = about.split(" ");
   const unhear = onChanged((what) => {
-    if (what === "all" || names.includes(what)) soon();
+    if (what === "all" || names.includes(what)) soon(gatherMs);
   });
+  const unhearCalls = names.includes("calls") ? onCalls(() => soon(gatherCallsMs)) : undefined;
   document.addEventListener("visibilitychange", () => isStale && now(), { signal });
   isAsking = true;
   void ask(signal).finally(() => (isAsking = false));
@@ -105,6 +108,7 @@ function keepAsking(
     now,
     stop: () => {
       unhear();
+      unhearCalls?.();
       clearTimeout(gathering);
       over.abort();
     },

@@ -3,10 +3,10 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect } from "preact/hooks";
 
-import { change, session } from "../api.ts";
+import { change, may, session } from "../api.ts";
 import { areKeysShown } from "../keys.ts";
 import type { Session } from "../model/api-answers.ts";
-import { places } from "../model/routes.ts";
+import { isShownTo, places } from "../model/routes.ts";
 import type { Status as GatewayStatus } from "../model/status.ts";
 import { hasPage } from "../pages.ts";
 import { found, goTo } from "../router.ts";
@@ -25,7 +25,7 @@ export function Frame({
   readonly who: Session;
   readonly children: ComponentChildren;
 }): JSX.Element {
-  const standing = useStanding();
+  const standing = useStanding(may("viewer"));
   const isMenuOpen = useSignal(false);
   const path = found.value?.place.path;
   useEffect(() => {
@@ -121,7 +121,13 @@ function Tools({ who }: { readonly who: Session }): JSX.Element {
   );
 }
 
-const groups = ["Watch", "Act", "Govern"] as const;
+function groupsOf(isViewer: boolean) {
+  const shown = places.filter((place) => isShownTo(place, isViewer) && hasPage(place.name));
+  return (["Watch", "Act", "Govern"] as const)
+    .map((group) => ({ group, shown: shown.filter((place) => "group" in place && place.group === group) }))
+    .filter((each) => each.shown.length > 0);
+}
+
 /** Those that a phone's bar has; the others stand behind "More". */
 const first: ReadonlySet<string> = new Set(["overview", "live", "incidents", "approvals"]);
 
@@ -139,13 +145,12 @@ function Menu({ standing, isOpen, onMore }: MenuProps): JSX.Element {
   const current = found.value?.place.name;
   return (
     <nav class={`menu ${isOpen ? "open" : ""}`} aria-label="Pages">
-      {groups.map((group) => (
-        <div class="menu-group" key={group}>
-          <p class="menu-title">{group}</p>
-          <ul>
-            {places
-              .filter((place) => "group" in place && place.group === group && hasPage(place.name))
-              .map(({ name, path, title }) => (
+      <div class="menu-inside">
+        {groupsOf(may("viewer")).map(({ group, shown }) => (
+          <div class="menu-group" key={group}>
+            <p class="menu-title">{group}</p>
+            <ul>
+              {shown.map(({ name, path, title }) => (
                 <li key={name} class={first.has(name) ? "first" : "more"}>
                   <a href={path} aria-current={current === name ? "page" : undefined}>
                     <Icon name={name} />
@@ -154,13 +159,14 @@ function Menu({ standing, isOpen, onMore }: MenuProps): JSX.Element {
                   </a>
                 </li>
               ))}
-          </ul>
-        </div>
-      ))}
-      <button type="button" class="menu-more" aria-expanded={isOpen ? "true" : "false"} onClick={onMore}>
-        <Icon name={isOpen ? "close" : "menu"} />
-        <span class="menu-word">{isOpen ? "Close" : "More"}</span>
-      </button>
+            </ul>
+          </div>
+        ))}
+        <button type="button" class="menu-more" aria-expanded={isOpen ? "true" : "false"} onClick={onMore}>
+          <Icon name={isOpen ? "close" : "menu"} />
+          <span class="menu-word">{isOpen ? "Close" : "More"}</span>
+        </button>
+      </div>
     </nav>
   );
 }
@@ -212,7 +218,9 @@ function Foot({ status }: { readonly status: GatewayStatus | undefined }): JSX.E
 }
 
 function Keys(): JSX.Element {
-  const jumps = places.filter(({ key, name }) => key !== "" && hasPage(name));
+  const jumps = places.filter(
+    (place) => place.key !== "" && isShownTo(place, may("viewer")) && hasPage(place.name),
+  );
   return (
     <Dialog title="Keys" onClose={() => (areKeysShown.value = false)}>
       <dl class="keys">

@@ -1,6 +1,4 @@
 /** What the frame shows on every page: how the gateway is, and how much waits. */
-import { computed } from "@preact/signals";
-
 import { useLoaded } from "../use-loaded.ts";
 import { items } from "../model/fields.ts";
 import { readStatus, type Status } from "../model/status.ts";
@@ -15,16 +13,19 @@ export interface Standing {
 
 export type GatewayState = "connecting" | "live" | "reconnecting" | "unreachable" | "stopped";
 
-export function useStanding(): Standing {
-  const status = useLoaded("/status", readStatus, ["status", "responses"]);
-  const incidents = useLoaded("/incidents?limit=100", (answer) => items(answer).length, ["incidents"]);
+/** Who only approves is asked for approvals alone. */
+export function useStanding(isViewer: boolean): Standing {
+  const status = useLoaded(isViewer ? "/status" : undefined, readStatus, ["status", "responses"]);
+  const incidents = useLoaded(
+    isViewer ? "/incidents?limit=100" : undefined,
+    (answer) => items(answer).length,
+    ["incidents"],
+  );
   const approvals = useLoaded("/approvals?limit=100", (answer) => items(answer).length, ["approvals"]);
   return { status: status.data, incidents: incidents.data, approvals: approvals.data };
 }
 
-const link = computed(() => streamState.value);
-
 export function gatewayState(status: Status | undefined): GatewayState {
-  if (link.value === "live" && status !== undefined && status.stopped.length > 0) return "stopped";
-  return link.value;
+  if (streamState.value === "live" && status !== undefined && status.stopped.length > 0) return "stopped";
+  return streamState.value;
 }

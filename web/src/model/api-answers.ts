@@ -23,9 +23,10 @@ export function readSession(value: unknown): Session {
   };
 }
 
+/** Who acts has to see; who only approves sees what there is to approve. */
 export function isAllowed(session: Session | undefined, role: Role): boolean {
-  if (session === undefined) return false;
-  return role === "viewer" || session.roles.includes(role) || session.roles.includes("admin");
+  const roles = session?.roles ?? [];
+  return roles.includes("admin") || roles.includes(role) || (role === "viewer" && roles.includes("operator"));
 }
 
 export interface LoginMethods {

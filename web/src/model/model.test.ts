@@ -12,6 +12,7 @@ import { sparkPoints } from "./spark.ts";
 import { stacked } from "./stacked.ts";
 import { readCalls, readStatus } from "./status.ts";
 import { retryDelayMs } from "./stream-state.ts";
+import { milliseconds, readChanges, readTraffic, shareOf } from "./traffic.ts";
 import { callerName, compact, count, duration, percent, relative } from "./words.ts";
 
 test("a stream that stays away is tried ever more seldom, and never given up", () => {
@@ -58,7 +59,8 @@ test("who may do what follows from the roles; an admin may all", () => {
   const as = (...roles: string[]) => readSession({ name: "person:a", roles, csrf: "x" });
   assert.equal(isAllowed(undefined, "viewer"), false);
   assert.equal(isAllowed(as("viewer"), "operator"), false);
-  assert.equal(isAllowed(as("approver"), "viewer"), true);
+  assert.equal(isAllowed(as("operator"), "viewer"), true);
+  assert.equal(isAllowed(as("approver"), "viewer"), false, "it sees what there is to approve");
   assert.equal(isAllowed(as("admin"), "approver"), true);
 });
 
@@ -197,4 +199,33 @@ test("what is in force, and what has stopped all calls, is read with care, and w
   const status = readStatus({ version: "1", servers: [], stopped });
   assert.deepEqual(status?.stopped[0], stopped[0]);
   assert.deepEqual(readStatus({ version: "1", servers: [], stopped: "no" })?.stopped, []);
+});
+
+test("traffic is read with care: nothing where nothing is known", () => {
+  assert.deepEqual(readTraffic(null).points, []);
+  const read = readTraffic({
+    stepMs: 60_000,
+    points: [{ atUnixMs: 1, calls: 2, allowed: "x", ms: null, risk: { p50: 0.5 } }],
+    totals: { calls: 3, suites: { x25519: 1, X25519MLKEM768: 2 } },
+    callers: [
+      { caller: null, calls: 3 },
+      { caller: "a\u202e", calls: 1 },
+    ],
+  });
+  assert.deepEqual([read.points[0]?.allowed, read.points[0]?.ms, read.points[0]?.risk?.p99], [0, null, 0]);
+  assert.deepEqual(read.totals.suites, [
+    ["X25519MLKEM768", 2],
+    ["x25519", 1],
+  ]);
+  assert.match(read.callers[1]?.caller ?? "", /^a⟨U\+202E/);
+  assert.deepEqual([shareOf(1, 0), shareOf(1, 4)], [0, 0.25]);
+  assert.deepEqual([0.42, 12.4, 999, 1500, 60_000].map(milliseconds), [
+    "0.4 ms",
+    "12 ms",
+    "999 ms",
+    "1.5 s",
+    "60 s",
+  ]);
+  const [change] = readChanges({ items: [{ index: 1, weight: "loud", says: "<b>" }] });
+  assert.deepEqual([change?.weight, change?.says], ["info", "<b>"]);
 });

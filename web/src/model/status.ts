@@ -39,7 +39,7 @@ export interface Call {
   readonly atUnixMs: number;
   readonly caller: string;
   readonly what: string;
-  readonly verdict: "allowed" | "denied" | "error";
+  readonly verdict: "allowed" | "denied" | "held" | "error";
   readonly rule: string | null;
   readonly outcome: string | null;
   readonly ms: number | null;
@@ -100,7 +100,7 @@ function readCall(value: unknown): Call {
     atUnixMs: number(call["atUnixMs"]),
     caller: text(call["caller"]),
     what: text(call["what"]),
-    verdict: verdict === "allowed" || verdict === "denied" ? verdict : "error",
+    verdict: verdict === "allowed" || verdict === "denied" || verdict === "held" ? verdict : "error",
     rule: typeof call["rule"] === "string" ? call["rule"] : null,
     outcome: typeof call["outcome"] === "string" ? call["outcome"] : null,
     ms: typeof call["ms"] === "number" ? call["ms"] : null,

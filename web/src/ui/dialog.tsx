@@ -22,8 +22,13 @@ export function Dialog({ title, onClose, children, isWide = false }: DialogProps
   const id = useId();
   useEffect(() => {
     const shown = dialog.current;
+    const opener = document.activeElement;
     shown?.showModal();
-    return () => shown?.close();
+    shown?.querySelector<HTMLElement>(".dialog-body :is(input, textarea, select)")?.focus();
+    return () => {
+      shown?.close();
+      if (opener instanceof HTMLElement) opener.focus();
+    };
   }, []);
   return (
     <dialog

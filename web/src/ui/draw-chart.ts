@@ -64,7 +64,7 @@ function optionsFor(
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     scales: { y: { range: (_, __, max) => [0, Math.max(max, 1) * 1.05] } },
     axes: [
-      { ...axis, space: 70 },
+      { ...axis, space: 70, size: 28, values: (_: uPlot, ticks: number[]) => ticks.map(tickWords) },
       {
         ...axis,
         size: 46,
@@ -77,7 +77,7 @@ function optionsFor(
         stroke: colour(tokenOf(tone)),
         width: isStacked ? 1 : 1.75,
         points: { show: false },
-        ...(isStacked && { fill: colour(tokenOf(tone)) }),
+        ...(isStacked && { fill: () => thinned(resolved(place, tokenOf(tone))) }),
       })),
     ],
     ...(isStacked && {
@@ -89,6 +89,20 @@ function optionsFor(
 
 function tokenOf(tone: Tone): string {
   return tone === "plain" ? "--faint" : `--${tone}`;
+}
+
+/** Hours of the day; at midnight, the day. */
+function tickWords(unixSeconds: number): string {
+  const at = new Date(unixSeconds * 1000);
+  const isMidnight = at.getHours() === 0 && at.getMinutes() === 0;
+  return isMidnight
+    ? at.toLocaleDateString(undefined, { month: "short", day: "numeric" })
+    : at.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
+}
+
+/** `rgb(1, 2, 3)` as an area's ground. */
+function thinned(colour: string): string {
+  return colour.replace(/^rgb\((.*)\)$/, "rgba($1, 0.4)");
 }
 
 /** A token as the canvas needs it: `light-dark()` and all made one colour. */

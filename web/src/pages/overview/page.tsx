@@ -1,109 +1,81 @@
 /** How it stands: what is asked, what is decided, how strong the links are, what is wrong, what is new. */
 import type { JSX } from "preact";
 
-import { readStatus, type Status } from "../../model/status.ts";
-import { compact, count } from "../../model/words.ts";
-import { Facts, PageHead, Panel } from "../../ui/panel.tsx";
-import { Empty, Notice, Show } from "../../ui/states.tsx";
-import { type Column, Table } from "../../ui/table.tsx";
-import { Time } from "../../ui/time.tsx";
+import { readStatus } from "../../model/status.ts";
+import { readTraffic } from "../../model/traffic.ts";
+import { type PageProps, setQuery } from "../../router.ts";
+import { PageHead } from "../../ui/panel.tsx";
+import { Notice, Show } from "../../ui/states.tsx";
 import { useLoaded } from "../../use-loaded.ts";
+import { Changes } from "./changes.tsx";
+import { Gateway, LastCalls, Servers } from "./gateway.tsx";
+import { InForce } from "./in-force.tsx";
+import { Incidents } from "./incidents.tsx";
+import { Callers, Coverage, RiskChart, TrafficFigures, VerdictChart } from "./traffic.tsx";
+import "./overview.css";
 
-export default function Page(): JSX.Element {
-  const loaded = useLoaded("/status", readStatus, ["status", "responses"]);
+const spans = [
+  { name: "1h", words: "hour", title: "1 h" },
+  { name: "24h", words: "24 hours", title: "24 h" },
+  { name: "7d", words: "7 days", title: "7 d" },
+] as const;
+
+export default function Page({ query }: PageProps): JSX.Element {
+  const span = spans.find(({ name }) => name === query.get("span")) ?? spans[1];
+  const status = useLoaded("/status", readStatus, ["status", "responses", "calls"]);
+  const traffic = useLoaded(`/traffic?span=${span.name}`, readTraffic, ["calls"]);
+  const trustDomain = status.data?.trustDomain ?? "";
   return (
     <>
-      <PageHead title="Overview" />
-      <Show loaded={loaded}>
-        {(status) => (
-          <>
-            <div class="columns">
-              <Gateway status={status} />
-            </div>
-            <Servers status={status} />
-            {status.notYet.map((text) => (
-              <Notice key={text} tone="warn">
-                Asked for in the config, not yet carried out: {text}
-              </Notice>
-            ))}
-          </>
-        )}
+      <PageHead title="Overview" actions={<Spans current={span.name} />} />
+      <Show loaded={traffic} rows={5}>
+        {(known) => <TrafficFigures traffic={known} span={span.words} />}
       </Show>
+      <div class="overview-columns">
+        <div class="stack">
+          {traffic.data && <VerdictChart key={span.name} traffic={traffic.data} span={span.words} />}
+          <Incidents />
+          <InForce />
+          <LastCalls trustDomain={trustDomain} />
+          {traffic.data && <RiskChart key={span.name} traffic={traffic.data} span={span.words} />}
+        </div>
+        <div class="stack">
+          {traffic.data && <Coverage traffic={traffic.data} span={span.words} />}
+          <Changes />
+          {traffic.data && <Callers traffic={traffic.data} trustDomain={trustDomain} />}
+          <Show loaded={status} rows={8}>
+            {(known) => (
+              <>
+                <Servers status={known} />
+                <Gateway status={known} />
+                {known.notYet.map((text) => (
+                  <Notice key={text} tone="warn">
+                    Asked for in the config, not yet carried out: {text}
+                  </Notice>
+                ))}
+              </>
+            )}
+          </Show>
+        </div>
+      </div>
     </>
   );
 }
 
-function Gateway({ status }: { readonly status: Status }): JSX.Element {
-  const { listener, log } = status;
-  const head = log.checkpoint;
-  const others = listener.groups.slice(1);
+function Spans({ current }: { readonly current: string }): JSX.Element {
   return (
-    <Panel title="Gateway">
-      <Facts
-        facts={[
-          ["Listening", listener.address],
-          ["Since", <Time key="since" at={status.startedAtUnixMs} />],
-          [
-            "Key exchange",
-            <>
-              {listener.groups[0]}
-              {others.length > 0 && <span class="faint">, {others.join(", ")}</span>}
-            </>,
-          ],
-          ["Identity", `${listener.authentication}, profile ${listener.profile}`],
-          [
-            "Audit log",
-            <>
-              {count(log.size, "entry", "entries")}{" "}
-              <span class="faint">
-                {head === null ? "no head yet" : `head ${head.size} · ${head.root.slice(0, 12)}…`}
-              </span>
-            </>,
-          ],
-        ]}
-      />
-    </Panel>
-  );
-}
-
-type Server = Status["servers"][number];
-
-const columns: readonly Column<Server>[] = [
-  { name: "name", head: "Name", isMain: true, cell: ({ name }) => name, sortBy: ({ name }) => name },
-  { name: "transport", head: "Transport", isExtra: true, cell: ({ transport }) => transport },
-  {
-    name: "target",
-    head: "Target",
-    isWide: true,
-    isExtra: true,
-    cell: ({ target }) => <span class="faint">{target}</span>,
-  },
-  {
-    name: "calls",
-    head: "Calls",
-    isNumber: true,
-    cell: ({ calls }) => compact(calls),
-    sortBy: ({ calls }) => calls,
-  },
-  {
-    name: "failures",
-    head: "Failed",
-    isNumber: true,
-    cell: ({ failures }) => compact(failures),
-    sortBy: ({ failures }) => failures,
-  },
-];
-
-function Servers({ status }: { readonly status: Status }): JSX.Element {
-  return (
-    <Panel title="Servers" isFlush>
-      <Table
-        label="Servers"
-        columns={columns}
-        rows={status.servers}
-        keyOf={({ name }) => name}
-        empty={<Empty title="No servers are configured">Add them under `servers` in the config.</Empty>}
-      />
-    </Panel>
+    <div class="choice" role="group" aria-label="Time that is shown">
+      {spans.map(({ name, title, words }) => (
+        <button
+          key={name}
+          type="button"
+          aria-pressed={name === current ? "true" : "false"}
+          aria-label={`The last ${words}`}
+          onClick={() => setQuery({ span: name })}
+        >
+          {title}
+        </button>
+      ))}
+    </div>
   );
 }
