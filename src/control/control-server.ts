@@ -146,9 +146,11 @@ function follow(
   return streaming;
 }
 
+/** What the build makes; all else are places within the page, whose last part may be a name with a dot. */
+const builtFile = /^\/(?:assets\/)?[^/]+\.\w+$/;
+
 async function file(pathname: string, folder: string): Promise<ApiAnswer> {
-  // Paths without an ending are places within the page.
-  const name = path.extname(pathname) === "" ? "/index.html" : path.normalize(pathname);
+  const name = builtFile.test(pathname) ? path.normalize(pathname) : "/index.html";
   const full = path.join(folder, name);
   const type = mediaTypes[path.extname(full)];
   // INVARIANT: nothing outside the page's folder is ever read.

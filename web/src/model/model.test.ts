@@ -5,6 +5,7 @@ import { isAllowed, readProblem, readSession } from "./api-answers.ts";
 import { isOpen, readApproval, readApprovals } from "./approvals.ts";
 import { diffLines } from "./diff-lines.ts";
 import { keyMeans } from "./keys.ts";
+import { added, newest, noCounts, readBatch } from "./live-calls.ts";
 import { readResponses } from "./responses.ts";
 import { placeAt, places, wayBack } from "./routes.ts";
 import { sorted } from "./sorting.ts";
@@ -228,4 +229,32 @@ test("traffic is read with care: nothing where nothing is known", () => {
   ]);
   const [change] = readChanges({ items: [{ index: 1, weight: "loud", says: "<b>" }] });
   assert.deepEqual([change?.weight, change?.says], ["info", "<b>"]);
+});
+
+test("what the stream tells is added to what was known, each call once", () => {
+  const batch = readBatch({
+    calls: [{ callId: "b", atUnixMs: 2, outcome: "answered" }],
+    counts: { calls: 7, denied: 1 },
+  });
+  assert.deepEqual(added({ ...noCounts, calls: 1, risky: 3 }, batch.counts), {
+    ...noCounts,
+    calls: 8,
+    denied: 1,
+    risky: 3,
+  });
+  const known = readCalls({
+    items: [
+      { callId: "b", atUnixMs: 2 },
+      { callId: "a", atUnixMs: 1 },
+    ],
+  });
+  const shown = newest(known, [...batch.calls, ...readCalls({ items: [{ callId: "c", atUnixMs: 3 }] })], 2);
+  assert.deepEqual(
+    shown.map(({ callId, outcome }) => [callId, outcome]),
+    [
+      ["c", null],
+      ["b", "answered"],
+    ],
+  );
+  assert.deepEqual(readBatch("x").counts, noCounts);
 });
