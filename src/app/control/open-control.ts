@@ -18,11 +18,14 @@ import { incidentRoutes } from "../respond/incident-routes.ts";
 import { killRoutes } from "../respond/kill-routes.ts";
 import { proposalRoutes } from "../respond/proposal-routes.ts";
 import { responseRoutes } from "../respond/response-routes.ts";
+import { toolMarkRoutes } from "../tools/tool-mark-routes.ts";
 import { toolRoutes } from "../tools/tool-routes.ts";
+import { statePaths } from "../state-folder.ts";
 import { version } from "../version.ts";
 import { sessionAdmission, socketAdmission } from "./admission.ts";
 import { controlRecords } from "./control-records.ts";
 import { health } from "./health.ts";
+import { followChanges } from "./live-changes.ts";
 import { loginLink, sessionRoutes } from "./session-routes.ts";
 import { type Shown, statusRoutes } from "./status-routes.ts";
 
@@ -70,6 +73,9 @@ export async function openControl(config: Config, needs: ControlNeeds): Promise<
   const well = health(config, { ...needs, isStopped: () => needs.kills().length > 0 });
   await using opening = new AsyncDisposableStack();
   opening.defer(well.close);
+  const { database } = statePaths(config.state);
+  const changes = followChanges({ database, kills: needs.kills, stream, log });
+  opening.defer(changes.stop);
   const common = { api, stream, isHealthy: well.isHealthy, log };
   const local = closing(controlServer({ ...common, admission: socketAdmission() }), opening);
   const socket = socketPath(config.state);
@@ -118,6 +124,7 @@ function controlRoutes(config: Config, needs: ControlNeeds): readonly Route[] {
   return [
     ...statusRoutes(config, needs),
     ...toolRoutes(config, clock),
+    ...toolMarkRoutes(config, needs),
     ...approvalRoutes({ state, clock, people, key }),
     ...proposalRoutes({ state, clock, people }),
     ...responseRoutes({ config, clock }),

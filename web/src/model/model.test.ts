@@ -194,7 +194,7 @@ test("what is in force, and what has stopped all calls, is read with care, and w
   for (const value of [null, 1, {}, { items: "none" }]) assert.deepEqual(readResponses(value), []);
   const scope = { caller: "spiffe://a.test/agent/x\u200b", tool: 7 };
   const [read] = readResponses({ items: [{ id: "1", action: "cut", scope, because: 3 }] });
-  assert.equal(read?.what, "cut: caller spiffe://a.test/agent/x⟨U+200B zero width space⟩, tool ");
+  assert.equal(read?.what, "Cut its links: agent/x⟨U+200B zero width space⟩");
   assert.equal(read?.because, "");
   const stopped = [{ source: "cli", because: "Smoke.", by: "operator:x" }, null];
   const status = readStatus({ version: "1", servers: [], stopped });
