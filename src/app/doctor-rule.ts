@@ -6,6 +6,12 @@ import { type Config, fixedServers } from "./config.ts";
 /** SPIFFE path of the operator's own checks. */
 export const doctorPath = "operator/doctor";
 
+/** SPIFFE path of who tries what must be refused; no rule is about it. */
+export const assessPath = "operator/assess";
+
+/** They join anew each time, and are gone in a moment. */
+export const passingPaths = [doctorPath, assessPath] as const;
+
 export function doctorRule(config: Pick<Config, "trust_domain" | "servers">): RuleDocument {
   return {
     name: "built-in-doctor",

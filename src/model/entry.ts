@@ -58,7 +58,8 @@ export type EntryEvent =
   | "incident.suppress"
   | "kill.on"
   | "kill.off"
-  | "kill.drill";
+  | "kill.drill"
+  | "assess.test";
 
 export interface EntryDraft {
   readonly event: EntryEvent;
