@@ -113,7 +113,7 @@ const parts = {
     args: test("test/acceptance/restart.test.ts"),
   },
   agility: {
-    what: "profile, roots and keys changed 5 times under 200 calls a second on 20 connections",
+    what: "profile, roots and keys changed 5 times under 100 calls a second on 20 connections",
     args: test("test/acceptance/agility.test.ts"),
   },
   operation: {
@@ -178,6 +178,10 @@ const parts = {
   verifier: {
     what: "the offline verifier of audit bundles in Chromium, opened as a file",
     args: test("test/acceptance/verifier.test.ts"),
+  },
+  "control-api": {
+    what: "the control API's document by a validator, and by a client generated from it",
+    args: test("test/acceptance/control-api.test.ts"),
   },
   browser: { what: "the page in Chromium", args: test("test/acceptance/browser.test.ts") },
 };

@@ -25,7 +25,7 @@ import { identityRecords } from "./identity-records.ts";
 import { recordEvents } from "./root-watch.ts";
 import { openJudging } from "./judging.ts";
 import { openOutlets, type RunningOutlets } from "./outlets/open-outlets.ts";
-import { openPage } from "./page.ts";
+import { openControl } from "./control/open-control.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { comebackTerms, followConfig, inForceOf, mustBeAllowed } from "./profile-in-force.ts";
 import { type IncidentDesk, openIncidentDesk } from "./respond/incident-desk.ts";
@@ -102,7 +102,7 @@ async function show(
   const sealing = await own.keys.secret(approvalsKey);
   const kills = kill.standing;
   const shown = { audit, recent, counts, address, crypto, sealing, kills, ...environment };
-  const page = await openPage(config, shown);
+  const page = await openControl(config, shown);
   opening.defer(page.close);
   const metrics = await telemetry.open({ crypto, counts, outlets, ...base, nowUnixMs });
   opening.defer(telemetry.hide);

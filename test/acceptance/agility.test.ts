@@ -19,7 +19,8 @@ import { echoResult, eventually, stubServer } from "../support/gateway.ts";
 import { gatewayProcess, type GatewayProcess, loopbackSidecar } from "../support/gateway-process.ts";
 
 const rounds = Number(process.env["LATTICEGATE_ROUNDS"] ?? 5);
-const callsPerSecond = 200;
+/** Each signed and answered with a signature; with the commands beside them two cores carry some 150. */
+const callsPerSecond = 100;
 const sidecars = 4;
 const connectionsEach = 5;
 /** So that the rate keeps all connections busy. */

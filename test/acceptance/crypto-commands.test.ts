@@ -188,8 +188,8 @@ test("a gateway without a page answers commands with this start's token, and ser
   const asked = (at: string, token: string) =>
     fetch(api + at, { headers: { authorization: `Bearer ${token}` } });
   const token = new URLSearchParams(hash.slice(1)).get("token") ?? "";
-  assert.equal((await asked("/api/crypto", token)).status, 200);
-  assert.equal((await asked("/api/crypto", `${token}x`)).status, 401);
+  assert.equal((await asked("/api/v1/crypto", token)).status, 200);
+  assert.equal((await asked("/api/v1/crypto", `${token}x`)).status, 401);
   assert.equal((await asked("/", token)).status, 404);
   assert.equal((await asked("/index.html", token)).status, 404);
 });

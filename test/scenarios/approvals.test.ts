@@ -286,8 +286,8 @@ test("a link that somebody's chat opens approves nothing, with a login or withou
   const call = () => legacy.tool("people_linked", { to: "bob", amount: "10" });
   const { request } = heldOf(await call());
   const token = new URLSearchParams(page.hash.slice(1)).get("token") ?? "";
-  const links = [`/#approval=${request}`, `/api/approvals/show?id=${request}`];
-  const changing = ["approve", "deny"].map((what) => `/api/approvals/${what}?id=${request}`);
+  const links = [`/approvals/${request}`, `/api/v1/approvals/${request}`];
+  const changing = ["approve", "deny"].map((what) => `/api/v1/approvals/${request}/${what}`);
   for (const at of [...links, ...changing]) {
     for (const method of ["GET", "HEAD"]) {
       for (const given of [undefined, token, alice.token, "guessed"]) {
@@ -297,14 +297,14 @@ test("a link that somebody's chat opens approves nothing, with a login or withou
       }
     }
   }
-  const body = { id: request };
-  const post = { method: "POST", body };
+  const post = { method: "POST", body: {} };
+  const approving = `/api/v1/approvals/${request}/approve`;
   const refused = [
-    await knock("/api/approvals/approve", post),
-    await knock("/api/approvals/approve", { ...post, token: "guessed" }),
-    await knock("/api/approvals/approve", { ...post, token: bob.token }),
-    await knock("/api/approvals/approve", { ...post, token }),
-    await knock("/api/tools", { token: alice.token }),
+    await knock(approving, post),
+    await knock(approving, { ...post, token: "guessed" }),
+    await knock(approving, { ...post, token: bob.token }),
+    await knock(approving, { ...post, token }),
+    await knock("/api/v1/tools", { token: alice.token }),
   ];
   assert.deepEqual(
     refused.map(({ status }) => status),
@@ -313,9 +313,9 @@ test("a link that somebody's chat opens approves nothing, with a login or withou
   heldOf(await call());
   assert.equal(ran("people_linked"), 0);
 
-  const asked = await knock(`/api/approvals/show?id=${request}`, { token: alice.token });
+  const asked = await knock(`/api/v1/approvals/${request}`, { token: alice.token });
   assert.ok(asked.text.includes(String.raw`"name":"amount","value":"\"10\""`), asked.text);
-  const done = await knock("/api/approvals/approve", { ...post, token: alice.token });
+  const done = await knock(approving, { ...post, token: alice.token });
   assert.equal(done.status, 200, done.text);
   assert.equal(said(await call()), "paid 10 to bob");
 });

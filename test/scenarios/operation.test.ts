@@ -84,15 +84,21 @@ test("the page's API wants this start's token, its own host and a reader", async
   const token = new URLSearchParams(link.hash.slice(1)).get("token") ?? "";
   const authorization = `Bearer ${token}`;
   const rows: readonly (readonly [string, string, number, http.RequestOptions?])[] = [
-    ["the token", "/api/status", 200, { headers: { authorization } }],
-    ["no token", "/api/status", 401],
-    ["another token", "/api/status", 401, { headers: { authorization: "Bearer x" } }],
-    ["another host's name", "/api/status", 403, { headers: { authorization, host: "rebound.example" } }],
-    ["a foreign origin", "/api/status", 403, { headers: { authorization, origin: "https://evil.example" } }],
-    ["a write", "/api/status", 405, { method: "POST", headers: { authorization } }],
-    ["a route that isn't there", "/api/secrets", 404, { headers: { authorization } }],
-    ["an inherited name", "/api/constructor", 404, { headers: { authorization } }],
+    ["the token", "/api/v1/status", 200, { headers: { authorization } }],
+    ["no token", "/api/v1/status", 401],
+    ["another token", "/api/v1/status", 401, { headers: { authorization: "Bearer x" } }],
+    ["another host's name", "/api/v1/status", 403, { headers: { authorization, host: "rebound.example" } }],
+    [
+      "a foreign origin",
+      "/api/v1/status",
+      403,
+      { headers: { authorization, origin: "https://evil.example" } },
+    ],
+    ["a write", "/api/v1/status", 405, { method: "POST", headers: { authorization } }],
+    ["a route that isn't there", "/api/v1/secrets", 404, { headers: { authorization } }],
+    ["an inherited name", "/api/v1/constructor", 404, { headers: { authorization } }],
     ["the page itself", "/", 200],
+    ["the API of before", "/api/status", 401],
     ["a file outside the page", "/../../package.json", 404],
     ["the same, encoded", "/%2e%2e/%2e%2e/package.json", 404],
   ];

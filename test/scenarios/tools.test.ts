@@ -22,6 +22,7 @@ import { fixtureHttpServer } from "../fixture/http.ts";
 import { atEnd } from "../support/cleanup.ts";
 import { cli } from "../support/cli.ts";
 import { eventually, freshState, openPolicy, testGateway, type TestGateway } from "../support/gateway.ts";
+import { controlOf } from "../support/control.ts";
 import { entriesOf, logged } from "../support/records.ts";
 import { sidecarOf } from "../support/ways.ts";
 
@@ -252,36 +253,34 @@ test("the API on loopback lists, shows and approves, for this start's token alon
   server.tools.set("add", poisoned);
   const today = await client(t, gateway);
   await listed(today);
-  const page = new URL(gateway.dashboard ?? "");
-  const token = new URLSearchParams(page.hash.slice(1)).get("token") ?? "";
-  const ask = async (route: string, body?: object, bearer = token) => {
-    const answer = await fetch(new URL(`/api/${route}`, page), {
-      headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
-      ...(body && { method: "POST", body: JSON.stringify(body) }),
-    });
-    return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
-  };
-  const { changes } = (await ask("tools/diff?server=shop")).body as {
+  const { ask } = controlOf(gateway);
+  const { changes } = (await ask("GET /servers/shop/tools/diff")).body as unknown as {
     changes: readonly { readonly offeredHash: string; readonly state: string }[];
   };
   assert.equal(changes[0]?.state, "changed");
-  const approval = { server: "shop", contentHash: changes[0]?.offeredHash, because: "Fine." };
-  assert.equal((await ask("tools/approve", approval, "wrong")).status, 401);
-  assert.equal((await ask("tools/approve", { ...approval, because: " " })).status, 400);
-  assert.equal((await ask("tools/approve")).status, 405);
-  assert.equal((await ask("status", {})).status, 405);
+  const approving = "POST /servers/shop/tools/approve";
+  const approval = { contentHash: changes[0]?.offeredHash, because: "Fine." };
+  assert.equal((await ask(approving, approval, "wrong")).status, 401);
+  assert.equal((await ask(approving, { ...approval, because: " " })).status, 400);
+  assert.equal((await ask("GET /servers/shop/tools/approve")).status, 405);
+  assert.equal((await ask("POST /status", {})).status, 405);
   assert.match(await said(today, "add"), /isn't what it was/);
-  assert.deepEqual(await ask("tools/approve", approval), { status: 200, body: { approved: ["add"] } });
+  const approved = await ask(approving, approval);
+  assert.deepEqual([approved.status, approved.body], [200, { approved: ["add"] }]);
   await eventually("it is called", async () => (await said(today, "add")) === "add ran");
-  const { tools } = (await ask("tools")).body as { tools: readonly { readonly state: string }[] };
-  assert.equal(tools[0]?.state, "pinned");
-  const back = await ask("tools/roll-back", { server: "shop", to: 1, because: "No." });
+  const { items } = (await ask("GET /tools")).body as unknown as {
+    items: readonly { readonly state: string }[];
+  };
+  assert.equal(items[0]?.state, "pinned");
+  const back = await ask("POST /servers/shop/tools/roll-back", { to: 1, because: "No." });
   assert.deepEqual([back.status, back.body["version"]], [200, 3]);
   assert.deepEqual(
-    ((await ask("tools/history?server=shop")).body as { versions: readonly { who: string }[] }).versions.map(
-      ({ who }) => who,
-    ),
-    ["api, back to 1", "api", "first use"],
+    (
+      (await ask("GET /servers/shop/tools/history")).body as unknown as {
+        versions: readonly { who: string }[];
+      }
+    ).versions.map(({ who }) => who),
+    ["operator:local, back to 1", "operator:local", "first use"],
   );
 });
 

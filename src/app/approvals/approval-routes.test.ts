@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { askRoute, loginOf, operatorLogin } from "../../../test/support/control.ts";
 import { freshState } from "../../../test/support/gateway.ts";
+import type { Login } from "../../control/login.ts";
 import { sealSecret } from "../../crypto/sealed.ts";
 import { openApprovals } from "../../host/store/state-approvals.ts";
 import { utf8 } from "../../kernel/bytes.ts";
@@ -34,17 +36,20 @@ test("people are shown the requests that they may decide, and nothing of others"
   store.close();
   const id = settled.kind === "waiting" ? settled.request.id : assert.fail();
   const nobody = { token_hash: "x", is: [] };
-  const { routes } = approvalRoutes({ state, clock, key, people: { alice: nobody, bob: nobody } });
-  const listed = (login: string) => {
-    const answer = routes["approvals"]?.(new URLSearchParams(), login);
-    return (answer as { requests: readonly object[] }).requests.length;
+  const routes = approvalRoutes({ state, clock, key, people: { alice: nobody, bob: nobody } });
+  const listed = async (login: Login) => {
+    const answer = await askRoute(routes, "GET /approvals", { login });
+    return (answer as { items: readonly object[] }).items.length;
   };
-  const shown = (login: string) =>
-    routes["approvals/show"]?.(new URLSearchParams({ id }), login) as { arguments: readonly object[] };
-  for (const login of ["operator", "person:alice"]) {
-    assert.equal(listed(login), 1);
-    assert.deepEqual(shown(login).arguments, [{ name: "salary", value: "90000" }]);
+  const shown = async (login: Login) =>
+    (await askRoute(routes, "GET /approvals/{id}", { params: { id }, login })) as {
+      arguments: readonly object[];
+    };
+  for (const login of [operatorLogin, loginOf("person:alice", "approver")]) {
+    assert.equal(await listed(login), 1);
+    assert.deepEqual((await shown(login)).arguments, [{ name: "salary", value: "90000" }]);
   }
-  assert.equal(listed("person:bob"), 0);
-  assert.throws(() => shown("person:bob"), /waits for others than person:bob/);
+  const bob = loginOf("person:bob", "approver");
+  assert.equal(await listed(bob), 0);
+  await assert.rejects(shown(bob), /waits for others than person:bob/);
 });

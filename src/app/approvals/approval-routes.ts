@@ -1,9 +1,12 @@
-/** Held calls in the API on loopback: the same as the commands, in JSON, for the operator and for people with tokens. */
+/** Held calls in the control API: the same as the commands, for operators and for people who approve. */
 import { z } from "zod";
 
-import type { DashboardOptions } from "../../control/dashboard.ts";
+import type { Login } from "../../control/login.ts";
+import { page, pageOf, pageQuery } from "../../control/paging.ts";
+import { type Route, route } from "../../control/route.ts";
 import { rulesFor } from "../../host/store/state-approvals.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import { approvalAnswer } from "./approval-answers.ts";
 import {
   type ApprovalPlace,
   decideRequest,
@@ -11,7 +14,7 @@ import {
   showRequest,
   type ShownRequest,
 } from "./approval-operations.ts";
-import { approverOf, operator, type People } from "./approvers.ts";
+import { approverOfLogin, type People, seesAll } from "./approvers.ts";
 
 export interface ApprovalRoutesOptions extends ApprovalPlace {
   readonly people: People;
@@ -19,46 +22,61 @@ export interface ApprovalRoutesOptions extends ApprovalPlace {
   readonly key: Uint8Array;
 }
 
-/** Those that people with tokens of their own may use. */
-export const approvalRouteNames: ReadonlySet<string> = new Set([
-  "approvals",
-  "approvals/show",
-  "approvals/approve",
-  "approvals/deny",
-]);
-
-const requestId = z.string().regex(/^[0-9a-f]{16}$/, "expected a request's id");
+const params = z.object({ id: z.string().regex(/^[0-9a-f]{16}$/, "expected a request's id") });
 /** Who denies says why to the caller. */
-const decision = z.strictObject({ id: requestId, reason: z.string().trim().min(1).max(500).exactOptional() });
+const decision = z.strictObject({ reason: z.string().trim().min(1).max(500).exactOptional() });
+const tag = "approvals";
+const readers = ["viewer", "approver"] as const;
 
-export function approvalRoutes({
-  people,
-  key,
-  ...place
-}: ApprovalRoutesOptions): Pick<DashboardOptions, "routes" | "changes"> {
-  const decide = (what: "approve" | "deny") => (body: unknown, login: string) => {
-    const asked = decision.safeParse(body);
-    if (!asked.success)
-      throw new Refusal("bad_message", `Expected {"id", "reason"}: ${asked.error.issues[0]?.message ?? ""}.`);
-    const { id, reason } = asked.data;
-    const by = approverOf(login, { people, login: "page" });
-    return decideRequest(place, id, { by, what, ...(reason !== undefined && { reason }) });
-  };
-  /** Operators have the state folder anyway. */
-  const mayRead = ({ rules }: ShownRequest, login: string): boolean =>
-    login === operator || rulesFor({ terms: rules }, approverOf(login, { people, login: "page" })).length > 0;
-  return {
-    routes: {
-      approvals: (query, login) => {
-        const requests = listRequests(place, { all: query.get("all") === "true" });
-        return { requests: requests.filter((request) => mayRead(request, login)) };
-      },
-      "approvals/show": (query, login) => {
-        const request = showRequest(place, query.get("id") ?? "", key);
+export function approvalRoutes({ people, key, ...place }: ApprovalRoutesOptions): readonly Route[] {
+  const mayRead = ({ rules }: ShownRequest, login: Login): boolean =>
+    seesAll(login) || rulesFor({ terms: rules }, approverOfLogin(login, people)).length > 0;
+  const decide = (what: "approve" | "deny"): Route =>
+    route({
+      method: "POST",
+      path: `/approvals/{id}/${what}`,
+      summary:
+        what === "approve" ? "Approves a held call." : "Denies a held call, with a reason for the caller.",
+      tag,
+      role: "approver",
+      params,
+      body: decision,
+      answer: approvalAnswer,
+      touches: "approvals",
+      handle: ({ params: { id }, body, login }) =>
+        decideRequest(place, id, { by: approverOfLogin(login, people), what, ...body }),
+    });
+  return [
+    route({
+      method: "GET",
+      path: "/approvals",
+      summary: "Calls that wait for people, newest first; with `all`, those that were decided, too.",
+      tag,
+      role: readers,
+      query: z.object({ ...pageQuery, all: z.stringbool().default(false) }),
+      answer: pageOf(approvalAnswer),
+      handle: ({ query, login }) =>
+        page(
+          listRequests(place, { all: query.all }).filter((request) => mayRead(request, login)),
+          query,
+          ({ id }) => id,
+        ),
+    }),
+    route({
+      method: "GET",
+      path: "/approvals/{id}",
+      summary: "One held call with its arguments. Looking at it decides nothing.",
+      tag,
+      role: readers,
+      params,
+      answer: approvalAnswer,
+      handle: ({ params: { id }, login }) => {
+        const request = showRequest(place, id, key);
         if (mayRead(request, login)) return request;
-        throw new Refusal("denied", `Request ${request.id} waits for others than ${login}.`);
+        throw new Refusal("denied", `Request ${request.id} waits for others than ${login.name}.`);
       },
-    },
-    changes: { "approvals/approve": decide("approve"), "approvals/deny": decide("deny") },
-  };
+    }),
+    decide("approve"),
+    decide("deny"),
+  ];
 }

@@ -5,6 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 
+import type { Login } from "../../control/login.ts";
 import { sha256Base64url } from "../../crypto/hash.ts";
 import type { Approver } from "../../host/store/approval-rows.ts";
 import { isSameSecret } from "../../host/net/loopback.ts";
@@ -13,7 +14,7 @@ import type { ApprovalSettings } from "../config/approvals.ts";
 
 export type People = ApprovalSettings["people"];
 
-export const operator = "operator";
+const operator = "operator";
 const prefix = "person:";
 
 /** @param login how it got there, for the record: `uid 1000`, `page` */
@@ -36,6 +37,16 @@ export function approverOf(name: string, { people, login }: { people: People; lo
   if (known === undefined || !name.startsWith(prefix))
     throw new Refusal("no_identity", "The token is nobody's who may approve.");
   return { name, also: known.is, login };
+}
+
+/** The same of who came in by the control API. */
+export function approverOfLogin({ name, by }: Login, people: People): Approver {
+  return name.startsWith(prefix) ? approverOf(name, { people, login: by }) : operatorBy(by);
+}
+
+/** Whoever holds the state folder has all requests anyway; people are shown what they may decide. */
+export function seesAll({ name, roles }: Login): boolean {
+  return roles.has("admin") || !name.startsWith(prefix);
 }
 
 /** A token for somebody, and what the config is to say of it. */

@@ -39,7 +39,7 @@ async function ask(api: string): Promise<Answered> {
   try {
     const headers = ["authorization", `Bearer ${token}`];
     const answer = await collected(
-      await exchange(pool, { method: "GET", path: "/api/crypto", headers }, limits),
+      await exchange(pool, { method: "GET", path: "/api/v1/crypto", headers }, limits),
     );
     if (answer.kind !== "whole") return { kind: "silent", why: "its answer is none" };
     if (answer.status === 404) return { kind: "silent", why: isOlder };

@@ -181,7 +181,7 @@ async function askApi({ run: { api }, token: drill }: Drill, on: boolean): Promi
       url.origin,
     ];
     const body = utf8(JSON.stringify({ on, because, drill }));
-    const answer = await exchange(pool, { method: "POST", path: "/api/kill", headers, body }, limits);
+    const answer = await exchange(pool, { method: "POST", path: "/api/v1/kill", headers, body }, limits);
     if ((await collected(answer)).status !== 200)
       throw new Refusal("bad_state", `The gateway's API answers with status ${answer.status}.`);
   } finally {

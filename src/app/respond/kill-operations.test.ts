@@ -9,6 +9,7 @@ import { openResponses, type ResponseStore } from "../../host/store/state-respon
 import { statePaths } from "../state-folder.ts";
 import { writeDrillFile } from "./drill-file.ts";
 import { killOff, killOn, killsStanding } from "./kill-operations.ts";
+import { askRoute } from "../../../test/support/control.ts";
 import { killRoutes } from "./kill-routes.ts";
 
 const clock = { nowUnixMs: () => 1000 };
@@ -30,7 +31,7 @@ function opened(t: TestContext): {
   return { place: { state: folder, folder, response: {} } as unknown as Parameters<typeof killOn>[0], store };
 }
 
-test("who stops all calls during a drill, by the source that it tries, has stopped them: the drill withdraws its own alone", (t) => {
+test("who stops all calls during a drill, by the source that it tries, has stopped them: the drill withdraws its own alone", async (t) => {
   const { place } = opened(t);
   const standing = (): readonly string[] => killsStanding(place, clock).map(({ because }) => because);
   const only = { by: drill.by };
@@ -42,15 +43,15 @@ test("who stops all calls during a drill, by the source that it tries, has stopp
   assert.deepEqual(standing(), ["Enough."]);
   assert.equal(killOff(place, "cli", over), true);
 
-  const { changes } = killRoutes(place, clock);
-  const kill = (body: unknown): unknown => changes["kill"]?.(body, {} as never);
-  kill({ on: true, because: "A drill.", drill: token });
-  kill({ on: true, because: "Enough." });
-  kill({ on: false, because: "It is over.", drill: token });
+  const routes = killRoutes(place, clock);
+  const kill = (body: unknown): Promise<unknown> => askRoute(routes, "POST /kill", { body });
+  await kill({ on: true, because: "A drill.", drill: token });
+  await kill({ on: true, because: "Enough." });
+  await kill({ on: false, because: "It is over.", drill: token });
   assert.deepEqual(standing(), ["Enough."]);
-  kill({ on: false, because: "Fine." });
-  kill({ on: true, because: "A drill.", drill: token });
-  kill({ on: false, because: "It is over.", drill: token });
+  await kill({ on: false, because: "Fine." });
+  await kill({ on: true, because: "A drill.", drill: token });
+  await kill({ on: false, because: "It is over.", drill: token });
   assert.deepEqual(standing(), []);
 });
 

@@ -16,6 +16,8 @@ import { operatorBy } from "../approvals/approvers.ts";
 import { statePaths } from "../state-folder.ts";
 import { runPlaybook } from "./playbook-runs.ts";
 import { decideProposal, finishApproved, listProposals } from "./proposal-operations.ts";
+import { askRoute, loginOf, operatorLogin } from "../../../test/support/control.ts";
+import type { Login } from "../../control/login.ts";
 import { proposalRoutes } from "./proposal-routes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Restriction } from "../../respond/restriction.ts";
@@ -189,23 +191,22 @@ test("people with tokens are shown what they may decide, decide it, and nothing 
   const { run, place, inForce } = await scene(t);
   run([{ do: "cut", of: "caller", approval: { from: ["person:alice"] } }]);
   const nobody = { token_hash: "x", is: [] };
-  const { routes, changes } = proposalRoutes({ ...place, people: { alice: nobody, bob: nobody } });
-  const listed = (login: string): readonly { readonly id: string }[] => {
-    const answer = routes["proposals"]?.(new URLSearchParams(), login);
-    return (answer as { readonly proposals: readonly { readonly id: string }[] }).proposals;
+  const routes = proposalRoutes({ ...place, people: { alice: nobody, bob: nobody } });
+  const [alice, bob] = [loginOf("person:alice", "approver"), loginOf("person:bob", "approver")];
+  const listed = async (login: Login): Promise<readonly { readonly id: string }[]> => {
+    const answer = await askRoute(routes, "GET /proposals", { login });
+    return (answer as { readonly items: readonly { readonly id: string }[] }).items;
   };
+  const lists = await Promise.all([operatorLogin, alice, bob].map(listed));
   assert.deepEqual(
-    ["operator", "person:alice", "person:bob"].map((login) => listed(login).length),
+    lists.map(({ length }) => length),
     [1, 1, 0],
   );
-  const id = listed("operator")[0]?.id;
-  const approve = (login: string) => changes["proposals/approve"]?.({ id }, login);
-  for (const login of ["operator", "person:bob"]) assert.throws(() => approve(login), /may not decide/);
-  assert.throws(
-    () => changes["proposals/approve"]?.({ id: path.sep }, "operator"),
-    /expected a proposal's id/,
-  );
-  approve("person:alice");
+  const approve = (login: Login, id = lists[0]?.[0]?.id ?? "") =>
+    askRoute(routes, "POST /proposals/{id}/approve", { params: { id }, login });
+  for (const login of [operatorLogin, bob]) await assert.rejects(approve(login), /may not decide/);
+  await assert.rejects(approve(operatorLogin, path.sep), /expected a proposal's id/);
+  await approve(alice);
   assert.deepEqual(inForce(), ["cut"]);
 });
 

@@ -1,52 +1,64 @@
-/** What playbooks propose, in the API on loopback: the same as the commands, for the operator and for people with tokens. */
+/** What playbooks propose, in the control API: the same as the commands, for operators and for people who approve. */
 import { z } from "zod";
 
-import type { DashboardOptions } from "../../control/dashboard.ts";
-import { approverOf, operator, type People } from "../approvals/approvers.ts";
+import type { Login } from "../../control/login.ts";
+import { page, pageOf, pageQuery } from "../../control/paging.ts";
+import { type Route, route } from "../../control/route.ts";
 import { matcher } from "../../policy/patterns.ts";
+import { approverOfLogin, type People, seesAll } from "../approvals/approvers.ts";
 import {
   decideProposal,
   listProposals,
   type ProposalPlace,
   type ShownProposal,
 } from "./proposal-operations.ts";
-import { read } from "./response-routes.ts";
+import { proposalAnswer } from "./response-answers.ts";
 
-/** Those that people with tokens of their own may use. */
-export const proposalRouteNames: ReadonlySet<string> = new Set([
-  "proposals",
-  "proposals/approve",
-  "proposals/deny",
-]);
-
-const decision = z.strictObject({
-  id: z.string().regex(/^[0-9a-f]{16}$/, "expected a proposal's id"),
-  reason: z.string().trim().min(1).max(500).exactOptional(),
-});
+const params = z.object({ id: z.string().regex(/^[0-9a-f]{16}$/, "expected a proposal's id") });
+const decision = z.strictObject({ reason: z.string().trim().min(1).max(500).exactOptional() });
+const tag = "approvals";
 
 export function proposalRoutes({
   people,
   ...place
-}: ProposalPlace & { readonly people: People }): Pick<DashboardOptions, "routes" | "changes"> {
-  const decide = (what: "approve" | "deny") => (body: unknown, login: string) => {
-    const { id, reason } = read(decision, body);
-    const by = approverOf(login, { people, login: "page" });
-    return decideProposal(place, id, { by, what, ...(reason !== undefined && { reason }) });
+}: ProposalPlace & { readonly people: People }): readonly Route[] {
+  const mayRead = ({ from }: ShownProposal, login: Login): boolean => {
+    if (seesAll(login) || from === undefined) return true;
+    const { name, also } = approverOfLogin(login, people);
+    return [name, ...also].some(matcher(from));
   };
-  /** Operators have the state folder anyway. */
-  const mayRead = ({ from }: ShownProposal, login: string): boolean => {
-    if (login === operator) return true;
-    const { name, also } = approverOf(login, { people, login: "page" });
-    return from === undefined || [name, ...also].some(matcher(from));
-  };
-  return {
-    routes: {
-      proposals: (query, login) => ({
-        proposals: listProposals(place, { all: query.get("all") === "true" }).filter((each) =>
-          mayRead(each, login),
+  const decide = (what: "approve" | "deny"): Route =>
+    route({
+      method: "POST",
+      path: `/proposals/{id}/${what}`,
+      summary:
+        what === "approve" ? "Lets a playbook do what it proposes." : "Denies what a playbook proposes.",
+      tag,
+      role: "approver",
+      params,
+      body: decision,
+      answer: proposalAnswer,
+      touches: "approvals",
+      handle: ({ params: { id }, body, login }) =>
+        decideProposal(place, id, { by: approverOfLogin(login, people), what, ...body }),
+    });
+  return [
+    route({
+      method: "GET",
+      path: "/proposals",
+      summary: "What playbooks propose, newest first; with `all`, what was decided, too.",
+      tag,
+      role: ["viewer", "approver"],
+      query: z.object({ ...pageQuery, all: z.stringbool().default(false) }),
+      answer: pageOf(proposalAnswer),
+      handle: ({ query, login }) =>
+        page(
+          listProposals(place, query).filter((each) => mayRead(each, login)),
+          query,
+          ({ id }) => id,
         ),
-      }),
-    },
-    changes: { "proposals/approve": decide("approve"), "proposals/deny": decide("deny") },
-  };
+    }),
+    decide("approve"),
+    decide("deny"),
+  ];
 }

@@ -1,25 +1,24 @@
-/** Restrictions in the API on loopback: the same as the commands, in JSON. */
+/** Restrictions in the control API: the same as the commands. */
 import { z } from "zod";
 
-import type { DashboardOptions } from "../../control/dashboard.ts";
-import { Refusal } from "../../kernel/refusal.ts";
+import { page, pageOf, pageQuery } from "../../control/paging.ts";
+import { type Route, route } from "../../control/route.ts";
 import { parseDurationMs } from "../../kernel/units.ts";
 import { actionNames } from "../../respond/actions.ts";
 import { restrictionKinds } from "../../respond/restriction.ts";
+import { responseAnswer } from "./response-answers.ts";
 import {
   actByHand,
   liftByHand,
   listResponses,
   maxBecauseChars,
+  type Order,
   renewByHand,
   type ResponsePlace,
 } from "./response-operations.ts";
 
-/** How the log names who did it by the API: its token says no more. */
-const by = "operator:api";
-
 const because = z.string().trim().min(1).max(maxBecauseChars);
-const id = z.string().min(1).max(64);
+const params = z.object({ id: z.string().min(1).max(64) });
 const name = z.string().min(1).max(2048).exactOptional();
 const duration = z
   .string()
@@ -45,43 +44,70 @@ const order = z.strictObject({
   limit: z.strictObject({ calls: z.int().min(0).max(1_000_000), per: duration }).exactOptional(),
   because,
 });
-const lifting = z.strictObject({ id, because });
-const renewing = z.strictObject({ id, for: duration, because: because.default("It is still needed.") });
+type Ordered = z.output<typeof order>;
 
-export function responseRoutes(place: ResponsePlace): Pick<DashboardOptions, "routes" | "changes"> {
-  return {
-    routes: { responses: () => ({ responses: listResponses(place) }) },
-    changes: {
-      "responses/act": (body) => {
-        const { action, for: forMs, next, limit, because: why, ...scope } = read(order, body);
-        const made = actByHand(place, {
-          action,
-          scope,
-          forMs,
-          next: next.map((each) => ({ action: each.action, forMs: each.for })),
-          ...(limit && { limit: { calls: limit.calls, perMs: limit.per } }),
-          because: why,
-          by,
-        });
-        return { response: made ?? null };
-      },
-      "responses/lift": (body) => {
-        const { id: which, because: why } = read(lifting, body);
-        return { lifted: liftByHand(place, which, { by, because: why }) };
-      },
-      "responses/renew": (body) => {
-        const { id: which, for: forMs, because: why } = read(renewing, body);
-        return { response: renewByHand(place, which, { by, because: why, forMs }) };
-      },
-    },
-  };
+const tag = "responses";
+
+export function responseRoutes(place: ResponsePlace): readonly Route[] {
+  return [
+    route({
+      method: "GET",
+      path: "/responses",
+      summary: "Restrictions in force.",
+      tag,
+      role: "viewer",
+      query: z.object(pageQuery),
+      answer: pageOf(responseAnswer),
+      handle: ({ query }) => page(listResponses(place), query, ({ id }) => id),
+    }),
+    route({
+      method: "POST",
+      path: "/responses",
+      summary: "Restricts a caller, session, server or tool for a while, or does what is done at once.",
+      tag,
+      role: "operator",
+      body: order,
+      /** Null: it was of a moment, and is done. */
+      answer: z.object({ response: responseAnswer.nullable() }),
+      touches: "responses",
+      handle: ({ body, login }) => ({ response: actByHand(place, orderOf(body, login.name)) ?? null }),
+    }),
+    route({
+      method: "POST",
+      path: "/responses/{id}/lift",
+      summary: "Ends a restriction.",
+      tag,
+      role: "operator",
+      params,
+      body: z.strictObject({ because }),
+      answer: responseAnswer,
+      touches: "responses",
+      handle: ({ params: { id }, body, login }) => liftByHand(place, id, { by: login.name, ...body }),
+    }),
+    route({
+      method: "POST",
+      path: "/responses/{id}/renew",
+      summary: "Lets a restriction last longer.",
+      tag,
+      role: "operator",
+      params,
+      body: z.strictObject({ for: duration, because: because.default("It is still needed.") }),
+      answer: responseAnswer,
+      touches: "responses",
+      handle: ({ params: { id }, body, login }) =>
+        renewByHand(place, id, { by: login.name, because: body.because, forMs: body.for }),
+    }),
+  ];
 }
 
-/** @throws Refusal `bad_message` that names the first wrong place */
-export function read<T>(schema: z.ZodType<T>, body: unknown): T {
-  const result = schema.safeParse(body);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const at = issue?.path.join(".") ?? "";
-  throw new Refusal("bad_message", `${at === "" ? "The body" : at}: ${issue?.message ?? "isn't right"}.`);
+function orderOf({ action, for: forMs, next, limit, because: why, ...scope }: Ordered, by: string): Order {
+  return {
+    action,
+    scope,
+    forMs,
+    next: next.map((each) => ({ action: each.action, forMs: each.for })),
+    ...(limit && { limit: { calls: limit.calls, perMs: limit.per } }),
+    because: why,
+    by,
+  };
 }

@@ -1,9 +1,11 @@
-/** Servers' tools in the API on loopback: the same as the commands, in JSON. */
+/** Servers' tools in the control API: the same as the commands. */
 import { z } from "zod";
 
-import type { DashboardOptions } from "../../control/dashboard.ts";
+import { page, pageOf, pageQuery } from "../../control/paging.ts";
+import { type Route, route } from "../../control/route.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import { toolAnswer, toolChangesAnswer, toolVersionAnswer } from "./tool-answers.ts";
 import {
   approveTools,
   rollBackTools,
@@ -13,58 +15,93 @@ import {
   toolRows,
 } from "./tool-operations.ts";
 
-/** How the history names who decided by the API: its token says no more. */
-const who = "api";
-
 const because = z.string().trim().min(1).max(1000);
-const server = z.string().min(1).max(256);
+const params = z.object({ server: z.string().min(1).max(256) });
 
 const approval = z.strictObject({
-  server,
   tools: z.union([z.literal("all"), z.array(z.string().max(1024)).max(10_000)]).default([]),
   contentHash: z.string().max(256).exactOptional(),
   readOnly: z.boolean().default(false),
   because,
 });
-const rollBack = z.strictObject({ server, to: z.int().min(0), because });
+const tag = "tools";
 
-export function toolRoutes(place: ToolPlace, clock: Clock): Pick<DashboardOptions, "routes" | "changes"> {
-  return {
-    routes: {
-      tools: (query) => ({ tools: toolRows(place, query.get("server") ?? undefined) }),
-      "tools/diff": (query) => ({
-        changes: toolChanges(place, named(query), query.get("tool") ?? undefined),
-      }),
-      "tools/history": (query) => ({ versions: toolHistory(place, named(query)) }),
-    },
-    changes: {
-      "tools/approve": (body) => {
-        const { readOnly: isReadOnly, ...asked } = read(approval, body);
-        const isOne = asked.contentHash !== undefined;
-        if (asked.tools !== "all" && asked.tools.length === 0 && !isOne) {
-          throw new Refusal("bad_message", 'Expected tools, a contentHash, or "all".');
-        }
-        if (isOne && (asked.tools === "all" || asked.tools.length > 1)) {
-          throw new Refusal("bad_message", "A contentHash goes with one tool.");
-        }
-        return { approved: approveTools(place, { ...asked, isReadOnly, who, clock }) };
+export function toolRoutes(place: ToolPlace, clock: Clock): readonly Route[] {
+  return [
+    route({
+      method: "GET",
+      path: "/tools",
+      summary: "The tools of all servers, or of one, and how they stand to what was pinned.",
+      tag,
+      role: "viewer",
+      query: z.object({ ...pageQuery, server: z.string().max(256).exactOptional() }),
+      answer: pageOf(toolAnswer),
+      handle: ({ query }) =>
+        page(toolRows(place, query.server), query, ({ server, tool }) => JSON.stringify([server, tool])),
+    }),
+    route({
+      method: "GET",
+      path: "/servers/{server}/tools/diff",
+      summary: "What is different from what was pinned.",
+      tag,
+      role: "viewer",
+      params,
+      query: z.object({ tool: z.string().max(1024).exactOptional() }),
+      answer: z.object({ changes: z.array(toolChangesAnswer) }),
+      handle: ({ params: { server }, query }) => ({ changes: toolChanges(place, server, query.tool) }),
+    }),
+    route({
+      method: "GET",
+      path: "/servers/{server}/tools/history",
+      summary: "The versions of a server's pins, newest first.",
+      tag,
+      role: "viewer",
+      params,
+      answer: z.object({ versions: z.array(toolVersionAnswer) }),
+      handle: ({ params: { server } }) => ({ versions: toolHistory(place, server) }),
+    }),
+    ...changes(place, clock),
+  ];
+}
+
+function changes(place: ToolPlace, clock: Clock): readonly Route[] {
+  return [
+    route({
+      method: "POST",
+      path: "/servers/{server}/tools/approve",
+      summary: "Pins what a server offers now; one tool by its hash, several by name, or all.",
+      tag,
+      role: "operator",
+      params,
+      body: approval,
+      answer: z.object({ approved: z.array(z.string()) }),
+      touches: "tools",
+      handle: ({ params: { server }, body: { readOnly: isReadOnly, ...asked }, login }) => {
+        checkChoice(asked);
+        return { approved: approveTools(place, { server, ...asked, isReadOnly, who: login.name, clock }) };
       },
-      "tools/roll-back": (body) => rollBackTools(place, { ...read(rollBack, body), who, clock }),
-    },
-  };
+    }),
+    route({
+      method: "POST",
+      path: "/servers/{server}/tools/roll-back",
+      summary: "Pins again what an earlier version had.",
+      tag,
+      role: "operator",
+      params,
+      body: z.strictObject({ to: z.int().min(0), because }),
+      answer: toolVersionAnswer,
+      touches: "tools",
+      handle: ({ params: { server }, body, login }) =>
+        rollBackTools(place, { server, ...body, who: login.name, clock }),
+    }),
+  ];
 }
 
-function named(query: URLSearchParams): string {
-  const name = query.get("server");
-  if (name !== null) return name;
-  throw new Refusal("bad_message", "Name the server: ?server=NAME.");
-}
-
-/** @throws Refusal `bad_message` that names the first wrong place */
-function read<T>(schema: z.ZodType<T>, body: unknown): T {
-  const result = schema.safeParse(body);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const at = issue?.path.join(".") ?? "";
-  throw new Refusal("bad_message", `${at === "" ? "The body" : at}: ${issue?.message ?? "isn't right"}.`);
+/** @throws Refusal `bad_message` */
+function checkChoice({ tools, contentHash }: Pick<z.output<typeof approval>, "contentHash" | "tools">): void {
+  const isOne = contentHash !== undefined;
+  if (tools !== "all" && tools.length === 0 && !isOne)
+    throw new Refusal("bad_message", 'body: expected tools, a contentHash, or "all".');
+  if (isOne && (tools === "all" || tools.length > 1))
+    throw new Refusal("bad_message", "body: a contentHash goes with one tool.");
 }

@@ -461,32 +461,29 @@ test("a refusal that says what would do is heeded once", async () => {
   }
 });
 
-test("an end that has just begun is asked again, and then signed for anew", async () => {
-  const refusals = [{ fault: "unknown_key" }, { fault: "stale", need: { mode: "direct", not_before: 5 } }];
-  const { ask, server, end } = scene({
-    refuse: () => {
-      const next = refusals.shift();
-      if (next === undefined) return undefined;
-      const data = {
-        "dev.latticegate/authorization": { reason: "signature_refused", remediation: "available", ...next },
-      };
-      return { error: { code: -31403, message: "no", data } };
-    },
-  });
+test("an end that begins anew, once and again while a call waits, gets it in the end; the next call isn't refused first", async () => {
+  const nowUnixS = Math.floor(Date.now() / 1000);
+  const refusals = [
+    refusing({ fault: "unknown_key" }),
+    ...[5, 10, 15].map((aheadS) => staleBefore(nowUnixS + aheadS)),
+  ];
+  const { ask, server, end } = scene({ refuse: () => refusals.shift() });
   assert.match(await ask(toolCall), /"result"/);
-  assert.equal(server.arrived.length, 3);
+  assert.equal(server.arrived.length, 5);
+  assert.match(await ask(toolCall), /"result"/);
+  assert.equal((server.arrived[5]?.proof?.signedAtUnixMs ?? 0) / 1000, nowUnixS + 15);
+  refusals.push(...[20, 25, 30, 35, 40].map((aheadS) => staleBefore(nowUnixS + aheadS)));
+  assert.match(await ask(toolCall), /"code":-31403/, "not for ever");
   await end.stop();
 });
 
 function staleBefore(notBeforeUnixS: number): object {
-  const refusal = {
-    reason: "signature_refused",
-    fault: "stale",
-    remediation: "available",
-    need: { mode: "direct", not_before: notBeforeUnixS },
-  };
-  const data = { "dev.latticegate/authorization": refusal };
-  return { error: { code: -31403, message: "no", data } };
+  return refusing({ fault: "stale", need: { mode: "direct", not_before: notBeforeUnixS } });
+}
+
+function refusing(why: object): object {
+  const refusal = { reason: "signature_refused", remediation: "available", ...why };
+  return { error: { code: -31403, message: "no", data: { "dev.latticegate/authorization": refusal } } };
 }
 
 /** What an end whose clock is ahead finds stale at first, and how far ahead what comes then is signed. */

@@ -42,8 +42,8 @@ export interface CallingEndOptions extends CallingOptions {
   readonly maxEventBytes: number;
 }
 
-/** Each of another refusal: an end that has just begun may know neither our keys nor what was signed before it began. */
-const maxCures = 2;
+/** Each of another refusal: an end that has just begun may know neither our keys nor what was signed before it began, and end at once. */
+const maxCures = 4;
 
 export function callingEnd(options: CallingEndOptions): CallingEnd {
   const { send, clients, isCall, clock } = options;
@@ -63,6 +63,7 @@ export function callingEnd(options: CallingEndOptions): CallingEnd {
         if (cure === undefined) break;
         made.drop();
         if (cure.asksAgain) known.forget();
+        if (cure.need?.notBeforeUnixMs !== undefined) known.began(cure.need.notBeforeUnixMs);
         if (cure.attests) await routes.deliver();
         made = await attempt(request, { frame, spoken, need: cure.need, before: made.sent }, ends);
       }

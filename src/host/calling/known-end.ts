@@ -62,6 +62,8 @@ export interface KnownEnd {
   readonly ask: (send: Send, manner: () => Manner) => Known | Promise<Known>;
   /** The next call asks again. */
   readonly forget: () => void;
+  /** It says that it began anew: what is signed from now on is of that time, or of a later one. */
+  readonly began: (sinceUnixMs: number) => void;
 }
 
 /** How long an end that doesn't sign isn't asked again, and one that wouldn't say. */
@@ -113,6 +115,14 @@ export function knownEnd(given: CallingOptions): KnownEnd {
       return (asking ??= learn(send, manner()).finally(() => (asking = undefined)));
     },
     forget: () => (remembered = undefined),
+    began: (sinceUnixMs) => {
+      const { known, untilMs } = remembered ?? {};
+      if (known === undefined || untilMs === undefined || known instanceof Refusal || known.kind !== "signs")
+        return;
+      const { end } = known;
+      if (sinceUnixMs > (end.sinceUnixMs ?? 0))
+        remembered = { known: { kind: "signs", end: { ...end, sinceUnixMs } }, untilMs };
+    },
   };
 }
 

@@ -41,10 +41,13 @@ export function cureIn(answer: HttpAnswer, nowUnixMs: number): Cure | undefined 
 function cureOf({ fault, need: wanted }: Fields, of: string, nowUnixMs: number): Cure | undefined {
   const need = readNeed(wanted);
   const asksAgain = ofKeys.has(fault);
+  const { notBeforeUnixMs } = need ?? {};
   if (need === undefined) return asksAgain ? { of, asksAgain, attests: false } : undefined;
-  return isTooFarAhead(need.notBeforeUnixMs ?? 0, nowUnixMs)
+  // An end that began once more since then refuses for the same reason, of another time.
+  const ofThis = notBeforeUnixMs === undefined ? of : `${of} ${notBeforeUnixMs}`;
+  return isTooFarAhead(notBeforeUnixMs ?? 0, nowUnixMs)
     ? undefined
-    : { of, need, asksAgain, attests: false };
+    : { of: ofThis, need, asksAgain, attests: false };
 }
 
 /** What a refusal says of itself; undefined for anything else. */

@@ -1,0 +1,187 @@
+/** The control room on HTTP: the page's files, the API, its live stream, and whether the gateway is healthy. */
+import { readFile } from "node:fs/promises";
+import http from "node:http";
+import path from "node:path";
+
+import { checkContent, readBody } from "../host/net/body.ts";
+import type { Log } from "../kernel/log.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import { type ApiAnswer, apiRoot, type ControlApi } from "./api.ts";
+import type { EventStream, LiveEvent } from "./event-stream.ts";
+import { type Login, may } from "./login.ts";
+import { problem, problemMediaType, problemOf } from "./problem.ts";
+
+/** Who asks, and from where: sessions, tokens, sockets. */
+export interface Admission {
+  /**
+   * @returns undefined for a stranger
+   * @throws Refusal `bad_origin` if another site's page, or a name that isn't ours, brought the request here
+   */
+  readonly loginOf: (request: http.IncomingMessage) => Login | undefined;
+  /** @throws Refusal if a change comes from elsewhere than the session's own page */
+  readonly checkChange: (request: http.IncomingMessage) => void;
+}
+
+export interface ControlServerOptions {
+  /** Folder of the built page; absent where only the API is served. */
+  readonly page?: string;
+  readonly api: ControlApi;
+  readonly stream: EventStream;
+  readonly admission: Admission;
+  /** Whether a call of a tool works. */
+  readonly isHealthy: () => Promise<boolean>;
+  readonly log: Log;
+}
+
+const mediaTypes: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".svg": "image/svg+xml",
+  ".json": "application/json",
+};
+
+const securityHeaders = {
+  "content-security-policy":
+    "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+} as const;
+
+/** Longest change that can be asked for: a policy, or the names of a few thousand tools. */
+const maxChangeBytes = 1024 * 1024;
+const maxStreams = 64;
+/** What a reader that doesn't keep up may leave unread. */
+const maxUnreadBytes = 4 * 1024 * 1024;
+
+export function controlServer(options: ControlServerOptions): http.Server {
+  const serve = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
+    const { status, headers, body } = await answer(request, response, options).catch((error: unknown) =>
+      refused(error, options.log),
+    );
+    if (response.headersSent) return;
+    response.writeHead(status, { ...securityHeaders, "cache-control": "no-store", ...headers });
+    response.end(request.method === "HEAD" ? undefined : body);
+  };
+  return http.createServer({ requestTimeout: 10_000 }, (request, response) => void serve(request, response));
+}
+
+const streaming: ApiAnswer = { status: 200, headers: {}, body: "" };
+
+async function answer(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  options: ControlServerOptions,
+): Promise<ApiAnswer> {
+  const pathname = URL.parse(request.url ?? "/", "http://localhost")?.pathname ?? "/";
+  if (pathname === "/health") return await health(options);
+  const login = options.admission.loginOf(request);
+  const isRead = request.method === "GET" || request.method === "HEAD";
+  if (pathname === `${apiRoot}/stream` && isRead) return follow(request, response, { ...options, login });
+  if (pathname.startsWith(`${apiRoot}/`)) return await asked(request, { ...options, login, isRead });
+  if (pathname.startsWith("/api/")) throw new Refusal("no_identity", `The API is at ${apiRoot}.`);
+  if (!isRead) throw new Refusal("method_not_allowed", "The page is only read.");
+  return options.page === undefined ? notFound() : await file(pathname, options.page);
+}
+
+async function asked(
+  request: http.IncomingMessage,
+  {
+    api,
+    admission,
+    login,
+    isRead,
+  }: ControlServerOptions & { readonly login: Login | undefined; readonly isRead: boolean },
+): Promise<ApiAnswer> {
+  if (!isRead) admission.checkChange(request);
+  return await api.answer({
+    method: request.method ?? "GET",
+    url: request.url ?? "/",
+    ifNoneMatch: request.headers["if-none-match"],
+    login,
+    body: () => said(request),
+  });
+}
+
+/** @throws Refusal `bad_media_type`, `too_large` */
+async function said(request: http.IncomingMessage): Promise<Uint8Array> {
+  const bytes = await readBody(request, maxChangeBytes);
+  if (bytes.length > 0) checkContent(request);
+  return bytes;
+}
+
+async function health({ isHealthy }: ControlServerOptions): Promise<ApiAnswer> {
+  const isWell = await isHealthy();
+  return {
+    status: isWell ? 200 : 503,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ status: isWell ? "healthy" : "unhealthy" }),
+  };
+}
+
+/** Sends what happens, until the reader goes or doesn't keep up; it comes back by itself then. */
+function follow(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  { stream, login }: ControlServerOptions & { readonly login: Login | undefined },
+): ApiAnswer {
+  if (login === undefined || !may(login, "viewer")) throw new Refusal("no_identity", "Log in first.");
+  if (stream.listeners() >= maxStreams) throw new Refusal("busy", "Too many pages are open.");
+  response.writeHead(200, {
+    ...securityHeaders,
+    "cache-control": "no-store",
+    "content-type": "text/event-stream",
+  });
+  response.write("retry: 2000\n\n");
+  const after = request.headers["last-event-id"];
+  const send = ({ id, event, data }: LiveEvent): void => {
+    if (response.writableLength > maxUnreadBytes) response.destroy();
+    else response.write(`id: ${id}\nevent: ${event}\ndata: ${data}\n\n`);
+  };
+  const end = stream.subscribe(typeof after === "string" ? after : undefined, send);
+  response.on("close", end);
+  return streaming;
+}
+
+async function file(pathname: string, folder: string): Promise<ApiAnswer> {
+  // Paths without an ending are places within the page.
+  const name = path.extname(pathname) === "" ? "/index.html" : path.normalize(pathname);
+  const full = path.join(folder, name);
+  const type = mediaTypes[path.extname(full)];
+  // INVARIANT: nothing outside the page's folder is ever read.
+  if (!full.startsWith(folder + path.sep) || type === undefined) return notFound();
+  // The build names files of assets/ by what they hold.
+  const cache = name.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache";
+  try {
+    return {
+      status: 200,
+      headers: { "content-type": type, "cache-control": cache },
+      body: await readFile(full),
+    };
+  } catch {
+    return notFound();
+  }
+}
+
+function notFound(): ApiAnswer {
+  return {
+    status: 404,
+    headers: { "content-type": "text/plain; charset=utf-8" },
+    body: "There is no such page.\n",
+  };
+}
+
+function refused(error: unknown, log: Log): ApiAnswer {
+  const known = problemOf(error);
+  if (known === undefined)
+    log.error("control.fault", { stack: error instanceof Error ? (error.stack ?? "") : "not an error" });
+  const what = known ?? problem(500, "fault", "The gateway failed at this; its log says why.");
+  return {
+    status: what.status,
+    headers: { "content-type": problemMediaType },
+    body: JSON.stringify(what),
+  };
+}

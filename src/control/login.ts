@@ -1,0 +1,23 @@
+/** Who asks the control API, and what that one may. */
+
+const roles = ["viewer", "operator", "approver", "admin"] as const;
+
+/** `viewer` reads, `operator` acts, `approver` decides held calls and proposals, `admin` has all of it and people, too. */
+export type Role = (typeof roles)[number];
+
+/** How somebody came in. */
+type WayIn = "start token" | "person's token" | "link" | "oidc" | "passkey" | "socket" | "identity";
+
+export interface Login {
+  /** As the audit log names who acts: `operator:local`, `person:alice`. */
+  readonly name: string;
+  readonly roles: ReadonlySet<Role>;
+  readonly by: WayIn;
+}
+
+/** @returns whether a login may use a route that is open to `role`, or to any of several */
+export function may({ roles: own }: Login, role: Role | readonly Role[]): boolean {
+  if (own.has("admin")) return true;
+  // Who acts has to see; who only approves sees what there is to approve.
+  return [role].flat().some((each) => own.has(each) || (each === "viewer" && own.has("operator")));
+}
