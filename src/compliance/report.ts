@@ -102,7 +102,10 @@ export type Report = z.output<typeof reportSchema>;
 export type ReportedFramework = z.output<typeof frameworkSchema>;
 export type ReportedControl = z.output<typeof controlSchema>;
 
-export const frameworkNames = frameworks.map(({ name }) => name);
+const names = frameworks.map(({ name }) => name);
+type FrameworkName = (typeof names)[number];
+
+export const frameworkNames: readonly FrameworkName[] = names;
 
 /** @param names of the frameworks that are asked for; all of them without one */
 export function reportOf(

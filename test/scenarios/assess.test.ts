@@ -1,5 +1,6 @@
 /** A running gateway held against frameworks: by its own log, and by tests at its own doors. */
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -8,9 +9,10 @@ import { checkReport, reportFingerprint, signReport } from "../../src/app/compli
 import { statePaths } from "../../src/app/state-folder.ts";
 import { brokenRefusals, type Report, type ReportedControl } from "../../src/compliance/report.ts";
 import { openLogReader } from "../../src/host/store/log-reader.ts";
+import { controlOf } from "../support/control.ts";
 import { clientOf, enrol, openPolicy, testGateway, type TestGateway, toolCall } from "../support/gateway.ts";
 
-const server = fileURLToPath(new URL("../support/stdio-server.ts", import.meta.url));
+const server = fileURLToPath(new URL("../support/listing-stdio-server.ts", import.meta.url));
 const servers = `servers: { pipe: { command: ["${process.execPath}", "${server}"] } }`;
 
 async function called(t: TestContext, gateway: TestGateway): Promise<void> {
@@ -19,7 +21,7 @@ async function called(t: TestContext, gateway: TestGateway): Promise<void> {
   const session = { "mcp-session-id": String(headers["mcp-session-id"]) };
   await client.post("pipe", { jsonrpc: "2.0", method: "notifications/initialized" }, session);
   await client.post("pipe", { jsonrpc: "2.0", id: 2, method: "tools/list" }, session);
-  assert.equal((await client.post("pipe", toolCall("echo"), session)).status, 200);
+  assert.equal((await client.post("pipe", toolCall("read_file"), session)).status, 200);
 }
 
 function assessed({ config, clock }: TestGateway, hasTests: boolean): Promise<Report> {
@@ -84,6 +86,23 @@ test("a gateway that was called and tested: what is met names entries that the l
       assert.notEqual(better, text);
       assert.equal(checkReport(Buffer.from(better)).kind, "fault", form);
     }
+  });
+
+  await t.test("the control API answers the same, and hands out the signed files", async () => {
+    const yaml = `state: ./state\nlisten: ${gateway.address}\n${servers}\n${openPolicy}`;
+    await writeFile(gateway.config.file, yaml);
+    const { ask, origin, token } = controlOf(gateway);
+    const { status, body } = await ask("GET /compliance?framework=soc2");
+    assert.equal(status, 200);
+    const [soc2] = (body as unknown as Report).frameworks;
+    assert.equal(soc2?.controls.find(({ id }) => id === "CC6.1")?.verdict, "met");
+    assert.equal((await ask("GET /compliance?framework=soc3")).status, 400);
+    const headers = { authorization: `Bearer ${token}` };
+    const file = await fetch(new URL("/api/v1/compliance/export.html", origin), { headers });
+    assert.equal(checkReport(Buffer.from(await file.arrayBuffer())).kind, "signed");
+    const run = await ask("POST /compliance/tests", {});
+    assert.equal(run.status, 200, JSON.stringify(run.body));
+    assert.equal((run.body as unknown as Report).tested.now, true);
   });
 
   await t.test("results from before the last start count no more", async () => {
