@@ -67,7 +67,7 @@ test("npm start on a fresh copy leads to calls through the printed configuration
 
   await t.test("assess prints its levels, and each entry that something met names is opened", async () => {
     const config = ["--config", path.join(folder, "latticegate.yaml")];
-    const { code, out } = await cli(["assess", ...config]);
+    const { code, stdout: out } = await cli(["assess", ...config]);
     assert.equal(code, 0, out);
     assert.equal(out.match(/^ {2}L[0-4] {2}\w/gm)?.length, 8);
     const ids = new Set(

@@ -8,6 +8,7 @@ import { assess } from "./assess.ts";
 import type { AssessAnswer, AssessOrder } from "./assess-apart.ts";
 import { signReport } from "./signed-report.ts";
 
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
 parentPort?.postMessage(await answered(workerData as AssessOrder));
 
 async function answered({ file, by, frameworks, hasTests, form }: AssessOrder): Promise<AssessAnswer> {
