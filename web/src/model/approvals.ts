@@ -1,6 +1,6 @@
 /** Held calls as the API has them. What callers wrote is shown as what it is: hidden characters with what they say. */
 import { revealed } from "../../../src/wire/hidden-text.ts";
-import { fields, number, text, texts } from "./fields.ts";
+import { fields, items, list, number, text, texts } from "./fields.ts";
 
 export interface Approval {
   readonly id: string;
@@ -18,8 +18,7 @@ export interface Approval {
 }
 
 export function readApprovals(value: unknown): readonly Approval[] {
-  const { requests } = fields(value);
-  return Array.isArray(requests) ? requests.map(readApproval) : [];
+  return items(value).map(readApproval);
 }
 
 export function readApproval(value: unknown): Approval {
@@ -57,8 +56,4 @@ export function readApproval(value: unknown): Approval {
 /** Whether somebody may still decide it. */
 export function isOpen({ state }: Pick<Approval, "state">): boolean {
   return state === "waiting" || state === "approved";
-}
-
-function list(value: unknown): readonly Readonly<Record<string, unknown>>[] {
-  return Array.isArray(value) ? value.map(fields) : [];
 }

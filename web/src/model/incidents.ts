@@ -1,6 +1,6 @@
 /** Incidents as the API has them, as a person reads them. What others wrote is shown as what it is. */
 import { revealed } from "../../../src/wire/hidden-text.ts";
-import { fields, number, text } from "./fields.ts";
+import { fields, items, list, number, text } from "./fields.ts";
 
 export interface Incident {
   readonly id: string;
@@ -21,11 +21,12 @@ export interface Incident {
 }
 
 export function readIncidents(value: unknown): readonly Incident[] {
-  return list(fields(value)["incidents"]).map(readIncident);
+  return items(value).map(readIncident);
 }
 
-function readIncident(value: Readonly<Record<string, unknown>>): Incident {
-  const [incident, story] = [fields(value["incident"]), fields(value["story"])];
+export function readIncident(value: unknown): Incident {
+  const { incident: found, story: told } = fields(value);
+  const [incident, story] = [fields(found), fields(told)];
   return {
     id: text(incident["id"]),
     title: shortly(text(story["title"])),
@@ -50,8 +51,4 @@ function readIncident(value: Readonly<Record<string, unknown>>): Incident {
 /** Callers as people say them: without the trust domain that they share. */
 function shortly(words: string): string {
   return revealed(words.replaceAll(/(?<![\w"'=])spiffe:\/\/[^/\s]+\/(?=\w)/g, ""));
-}
-
-function list(value: unknown): readonly Readonly<Record<string, unknown>>[] {
-  return Array.isArray(value) ? value.map(fields) : [];
 }

@@ -1,6 +1,6 @@
 /** What is in force against callers and tools, and what has stopped all calls, as the API has them. */
 import { revealed } from "../../../src/wire/hidden-text.ts";
-import { fields, text } from "./fields.ts";
+import { fields, items, text } from "./fields.ts";
 
 export interface Response {
   readonly id: string;
@@ -19,8 +19,7 @@ export interface Stopped {
 }
 
 export function readResponses(value: unknown): readonly Response[] {
-  const { responses } = fields(value);
-  return Array.isArray(responses) ? responses.map(readResponse) : [];
+  return items(value).map(readResponse);
 }
 
 export function readStopped(value: unknown): readonly Stopped[] {
