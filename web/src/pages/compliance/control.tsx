@@ -1,5 +1,5 @@
 /** One control: its verdict, and what shows it. */
-import type { JSX } from "preact";
+import { Fragment, type JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
 import type { Control, Example, Verdict } from "../../model/compliance.ts";
@@ -65,7 +65,9 @@ function Inside({ control: { asks, because, evidence, tests } }: { readonly cont
                 {says}: {count}
                 {isLeast && " or more"}, such as{" "}
                 {examples.map((example) => (
-                  <Entry key={example.index} entry={example} />
+                  <Fragment key={example.index}>
+                    <Entry entry={example} />{" "}
+                  </Fragment>
                 ))}
               </li>
             ))}
@@ -88,10 +90,10 @@ function Inside({ control: { asks, because, evidence, tests } }: { readonly cont
   );
 }
 
-export function Entry({ entry: { index, at } }: { readonly entry: Example }): JSX.Element {
+function Entry({ entry: { index, at } }: { readonly entry: Example }): JSX.Element {
   return (
     <span class="entry-link">
-      <a href={`/audit/${index}`}>entry {index}</a> (<Time at={at} />){" "}
+      <a href={`/audit/${index}`}>entry {index}</a> (<Time at={at} />)
     </span>
   );
 }

@@ -5,16 +5,15 @@ import type { Report } from "../../model/compliance.ts";
 import { Status, type Tone } from "../../ui/badge.tsx";
 import { Panel } from "../../ui/panel.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
-import { Entry } from "./control.tsx";
 
 type Row = Report["tests"][number];
 
-const tones: Readonly<Record<string, Tone>> = {
-  passed: "good",
-  failed: "bad",
-  skipped: "plain",
-  stale: "warn",
-};
+/** What isn't refused is wrong; what isn't set up is for somebody to decide. */
+function toneOf(result: string | undefined, isRefusal: boolean): Tone {
+  if (result === "passed") return "good";
+  if (result === "failed") return isRefusal ? "bad" : "warn";
+  return "plain";
+}
 
 const columns: readonly Column<Row>[] = [
   {
@@ -22,11 +21,17 @@ const columns: readonly Column<Row>[] = [
     head: "Test",
     isMain: true,
     isWide: true,
-    cell: ({ test, shows }) => (
+    cell: ({ test, shows, result }) => (
       <>
         <code>{test}</code>
         <br />
-        <span class="faint small">{shows}</span>
+        <span class="small">{shows}</span>
+        {result !== undefined && result.says !== "" && (
+          <>
+            <br />
+            <span class="faint small">{result.says}</span>
+          </>
+        )}
       </>
     ),
     sortBy: ({ test }) => test,
@@ -34,8 +39,8 @@ const columns: readonly Column<Row>[] = [
   {
     name: "result",
     head: "Result",
-    cell: ({ result }) => (
-      <Status tone={tones[result?.result ?? ""] ?? "plain"}>
+    cell: ({ result, isRefusal }) => (
+      <Status tone={toneOf(result?.result, isRefusal)}>
         {result === undefined
           ? "never run"
           : result.result === "stale"
@@ -46,12 +51,10 @@ const columns: readonly Column<Row>[] = [
     sortBy: ({ result }) => result?.result ?? "",
   },
   {
-    name: "seen",
-    head: "Seen",
-    isExtra: true,
-    cell: ({ result }) => <span class="said">{result?.says ?? ""}</span>,
+    name: "entry",
+    head: "Entry",
+    cell: ({ result }) => result && <a href={`/audit/${result.entry.index}`}>{result.entry.index}</a>,
   },
-  { name: "entry", head: "Entry", cell: ({ result }) => result && <Entry entry={result.entry} /> },
 ];
 
 export function Tests({ report: { tests } }: { readonly report: Report }): JSX.Element {
