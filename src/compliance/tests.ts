@@ -80,6 +80,11 @@ export const tests = {
     kind: "refusal",
     until: restart,
   },
+  "replayed-call": {
+    shows: "a signed call that is sent a second time is refused",
+    kind: "refusal",
+    until: restart,
+  },
   "page-without-login": {
     shows: "the operators' API answers nobody who isn't logged in",
     kind: "refusal",

@@ -6,7 +6,7 @@ import { fromUtf8 } from "../../kernel/bytes.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { runningGateway } from "../certificate-authority.ts";
 import type { Config } from "../config.ts";
-import { assessPath } from "../doctor-rule.ts";
+import { assessPath, assessSigningPath } from "../doctor-rule.ts";
 import { statePaths } from "../state-folder.ts";
 import { withNames } from "../subject-names.ts";
 import { version } from "../version.ts";
@@ -77,7 +77,9 @@ async function test(assessment: Assessment): Promise<Report["tested"]> {
 
 /** All that the log may call whoever made the tests' calls. */
 async function testNames(config: Config): Promise<ReadonlySet<string>> {
-  const id = spiffeId(config.trust_domain, assessPath);
+  const ids = [assessPath, assessSigningPath].map((path) => spiffeId(config.trust_domain, path));
   const place = { state: config.state, unlock: config.unlock };
-  return await withNames(place, (names) => Promise.resolve(new Set(names.callersOf(id))));
+  return await withNames(place, (names) =>
+    Promise.resolve(new Set(ids.flatMap((id) => names.callersOf(id)))),
+  );
 }

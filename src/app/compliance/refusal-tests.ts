@@ -13,6 +13,7 @@ import { classicalVerdict } from "../classical-probe.ts";
 import { credentialsOf } from "../credentials.ts";
 import { assessPath } from "../doctor-rule.ts";
 import { openOperatorTunnel } from "../operator-tunnel.ts";
+import { replayedCall } from "./replayed-call.ts";
 import { tamperedLog } from "./tampered-log.ts";
 import {
   ask,
@@ -20,6 +21,7 @@ import {
   failed,
   isRefusal,
   modernCall,
+  noSuchTool,
   mustBeCut,
   passed,
   sayOverTls,
@@ -38,8 +40,6 @@ const ping = '{"jsonrpc":"2.0","id":1,"method":"ping"}';
 const asHttp = `POST /mcp/assess HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\nContent-Length: ${ping.length}\r\n\r\n${ping}`;
 
 const noServer = skipped("the config has no server to ask for");
-/** No rule can mean it by name. */
-const noSuchTool = "latticegate-assess-no-such-tool";
 const noSuchServer = "latticegate-assess-no-such-server";
 const deepest = 5000;
 /** Longer ones would cost the gateway more than the test is worth. */
@@ -139,8 +139,12 @@ export const refusalTests = {
   "forged-signature": async (scene) => {
     const jws = { protected: "eyJhbGciOiJNTC1EU0EtNjUifQ", payload: "e30", signature: "AAAA" };
     const call = modernCall("tools/list", { _meta: { "dev.latticegate/sig": { v: 1, jws } } });
-    return await refusedCall(scene, "signature_refused", call);
+    const server = someServer(scene.config);
+    if (server === undefined) return noServer;
+    const { denial, message, status } = await ask(scene, server, call.body, call.headers);
+    return denial === "signature_refused" ? passed(message) : failed(`status ${status}: ${message}`);
   },
+  "replayed-call": replayedCall,
   "page-without-login": async ({ run }) => {
     const answers = await Promise.all(pagePaths.map((path) => askPage(run.api, path, {})));
     return mustAll(answers, [401, 403]);

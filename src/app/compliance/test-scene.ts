@@ -37,6 +37,9 @@ export const skipped = (says: string): TestOutcome => ({ result: "skipped", says
 /** Of a connection, or of a call: what takes longer was not refused. */
 const timeoutMs = 5000;
 
+/** No rule can mean it by name. */
+export const noSuchTool = "latticegate-assess-no-such-tool";
+
 /** A server that calls may be sent to; its tools are never called. */
 export function someServer({ servers }: Config): string | undefined {
   return fixedServers(servers)[0]?.[0];
@@ -47,22 +50,38 @@ export function someProcess({ servers }: Config): string | undefined {
   return fixedServers(servers).find(([, server]) => "command" in server)?.[0];
 }
 
+/** One for which the gateway itself verifies signatures. */
+export function someOwnEnd({ servers, signatures }: Config): string | undefined {
+  const found = fixedServers(servers).find(
+    ([, server]) =>
+      (server.signatures ?? signatures.use) !== "off" && !("peer" in server && server.peer !== undefined),
+  );
+  return found?.[0];
+}
+
 export interface Asked {
   readonly status: number;
   /** Of a JSON-RPC error. */
   readonly code: number | undefined;
   readonly message: string;
-  /** Why a tool wasn't called, as the gateway says it in its result. */
+  /** Why it was refused, as the gateway says it beside the text, and what is wrong with its signature. */
   readonly denial: string | undefined;
+  readonly fault: string | undefined;
 }
 
+const authorization = z.object({
+  "dev.latticegate/authorization": z.object({ reason: z.string(), fault: z.string().optional() }),
+});
+
 const answerSchema = z.object({
-  error: z.object({ code: z.number(), message: z.string() }).optional(),
+  error: z
+    .object({ code: z.number(), message: z.string(), data: authorization.optional().catch(undefined) })
+    .optional(),
   result: z
-    .object({
+    .looseObject({
       isError: z.literal(true),
       content: z.array(z.object({ text: z.string() })),
-      _meta: z.object({ "dev.latticegate/authorization": z.object({ reason: z.string() }) }),
+      _meta: authorization,
     })
     .optional()
     .catch(undefined),
@@ -88,13 +107,11 @@ export async function ask(
 }
 
 function askedOf(answer: CollectedAnswer): Asked {
+  const { status } = answer;
   const { error, result } = parsed(answer.kind === "whole" ? (fromUtf8(answer.body) ?? "") : "");
-  return {
-    status: answer.status,
-    code: error?.code,
-    message: error?.message ?? result?.content[0]?.text ?? "",
-    denial: result?._meta["dev.latticegate/authorization"].reason,
-  };
+  const { reason, fault } = (error?.data ?? result?._meta)?.["dev.latticegate/authorization"] ?? {};
+  const message = error?.message ?? result?.content[0]?.text ?? "";
+  return { status, code: error?.code, message, denial: reason, fault };
 }
 
 function parsed(text: string): z.output<typeof answerSchema> {

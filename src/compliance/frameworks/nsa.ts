@@ -21,7 +21,7 @@ export const nsa = {
     }),
     control("NSA-3", "Message integrity", "Messages are signed, count for a time, and once.", {
       events: ["signed", "answer-signed"],
-      tests: ["forged-signature"],
+      tests: ["forged-signature", "replayed-call"],
     }),
     control("NSA-4", "Output filtering", "What servers answer is filtered before a model reads it.", {
       events: ["answer-found", "redacted"],

@@ -54,7 +54,14 @@ export const owaspAsi = {
       "Links are authenticated at both ends, encrypted, and messages whole.",
       {
         events: ["mutual", "hybrid", "signed"],
-        tests: ["plain-http", "classical-only", "no-certificate", "foreign-certificate", "forged-signature"],
+        tests: [
+          "plain-http",
+          "classical-only",
+          "no-certificate",
+          "foreign-certificate",
+          "forged-signature",
+          "replayed-call",
+        ],
         against: ["classical"],
       },
     ),

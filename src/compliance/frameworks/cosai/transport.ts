@@ -86,7 +86,7 @@ export const transport: readonly Control[] = [
     3: must("Whole messages are signed.", { events: ["signed"], tests: ["forged-signature"] }),
     4: must("Signatures count once, and for a time.", {
       events: ["signed", "answer-signed"],
-      tests: ["forged-signature"],
+      tests: ["forged-signature", "replayed-call"],
     }),
   }),
 ];
