@@ -61,8 +61,9 @@ export type EntryEvent =
   | "kill.drill"
   /** Somebody came into the control room, or was refused. */
   | "control.login"
-  /** Somebody asked for a change there; what came of it stands beside it, in an entry of its own. */
-  | "control.action";
+  /** Somebody asked for a change there what came of it stands beside it, in an entry of its own. */
+  | "control.action"
+  | "assess.test";
 
 export interface EntryDraft {
   readonly event: EntryEvent;

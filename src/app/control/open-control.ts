@@ -12,6 +12,7 @@ import { listen } from "../../host/net/listen.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { approvalRoutes } from "../approvals/approval-routes.ts";
+import { complianceRoutes } from "../compliance/compliance-routes.ts";
 import type { Config } from "../config.ts";
 import { pageFolder } from "../page-folder.ts";
 import { incidentRoutes } from "../respond/incident-routes.ts";
@@ -130,5 +131,6 @@ function controlRoutes(config: Config, needs: ControlNeeds): readonly Route[] {
     ...responseRoutes({ config, clock }),
     ...incidentRoutes({ state, clock }),
     ...killRoutes(config, clock),
+    ...complianceRoutes(config),
   ];
 }

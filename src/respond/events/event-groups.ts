@@ -83,6 +83,7 @@ const groupOf: Readonly<Record<EntryEvent, EventGroup>> = {
   "kill.on": "life_cycle",
   "kill.off": "life_cycle",
   "kill.drill": "life_cycle",
+  "assess.test": "life_cycle",
 };
 
 /** What is seen in it; what is no event of ours has none. */
