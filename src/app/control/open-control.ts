@@ -12,18 +12,30 @@ import { approvalRoutes } from "../approvals/approval-routes.ts";
 import type { Config } from "../config.ts";
 import { pageFolder } from "../page-folder.ts";
 import { incidentRoutes } from "../respond/incident-routes.ts";
+import type { Rule } from "../../policy/rules.ts";
 import { killRoutes } from "../respond/kill-routes.ts";
 import { proposalRoutes } from "../respond/proposal-routes.ts";
 import { responseRoutes } from "../respond/response-routes.ts";
 import { toolRoutes } from "../tools/tool-routes.ts";
 import { version } from "../version.ts";
+import { callsRoutes } from "./calls-routes.ts";
+import type { KeptTraffic } from "./kept-traffic.ts";
+import type { SeenTraffic } from "./seen-traffic.ts";
 import { type Shown, statusRoutes } from "./status-routes.ts";
 import { tokenAdmission } from "./token-admission.ts";
+import { trafficRoutes } from "./traffic-routes.ts";
 
 export interface ControlNeeds extends Shown {
   readonly log: Log;
   /** Key of what people are shown of held calls. */
   readonly sealing: Uint8Array;
+  /** What passes. */
+  readonly seen: SeenTraffic;
+  /** The same over time. */
+  readonly kept: KeptTraffic;
+  readonly gatewayId: string;
+  /** Rules in force. */
+  readonly rules: () => readonly Rule[];
 }
 
 export interface ControlRoom {
@@ -51,6 +63,7 @@ export async function openControl(config: Config, needs: ControlNeeds): Promise<
   const token = randomBytes(24).toString("base64url");
   const stream = eventStream(clock.nowUnixMs().toString(36));
   const { changed } = stream;
+  needs.seen.showOn(stream);
   const api = controlApi({
     routes: controlRoutes(config, needs),
     version,
@@ -80,11 +93,14 @@ export async function openControl(config: Config, needs: ControlNeeds): Promise<
 
 /** What each part of the gateway answers and lets be changed. */
 function controlRoutes(config: Config, needs: ControlNeeds): readonly Route[] {
-  const { clock, sealing: key } = needs;
+  const { clock, sealing: key, audit } = needs;
+  const { named } = audit.names;
   const { state } = config;
   const { people } = config.approvals;
   return [
     ...statusRoutes(config, needs),
+    ...callsRoutes({ config, named, origin: audit.origin, ...needs }),
+    ...trafficRoutes({ config, named, ...needs }),
     ...toolRoutes(config, clock),
     ...approvalRoutes({ state, clock, people, key }),
     ...proposalRoutes({ state, clock, people }),
