@@ -87,7 +87,7 @@ export interface Route extends Shape<z.ZodType, z.ZodType, z.ZodType> {
 type Answer<T> = Frozen<T> | Reply<Frozen<T>>;
 
 /** Answers are read, never changed. */
-type Frozen<T> = T extends readonly (infer U)[]
+export type Frozen<T> = T extends readonly (infer U)[]
   ? readonly Frozen<U>[]
   : T extends object
     ? { readonly [K in keyof T]: Frozen<T[K]> }

@@ -16,6 +16,7 @@ import { complianceRoutes } from "../compliance/compliance-routes.ts";
 import type { Config } from "../config.ts";
 import { pageFolder } from "../page-folder.ts";
 import { incidentRoutes } from "../respond/incident-routes.ts";
+import type { Rule } from "../../policy/rules.ts";
 import { killRoutes } from "../respond/kill-routes.ts";
 import { proposalRoutes } from "../respond/proposal-routes.ts";
 import { responseRoutes } from "../respond/response-routes.ts";
@@ -24,17 +25,27 @@ import { toolRoutes } from "../tools/tool-routes.ts";
 import { statePaths } from "../state-folder.ts";
 import { version } from "../version.ts";
 import { sessionAdmission, socketAdmission } from "./admission.ts";
+import { callsRoutes } from "./calls-routes.ts";
 import { controlRecords } from "./control-records.ts";
 import { health } from "./health.ts";
+import type { KeptTraffic } from "./kept-traffic.ts";
 import { followChanges } from "./live-changes.ts";
+import type { SeenTraffic } from "./seen-traffic.ts";
 import { loginLink, sessionRoutes } from "./session-routes.ts";
 import { type Shown, statusRoutes } from "./status-routes.ts";
+import { trafficRoutes } from "./traffic-routes.ts";
 
 export interface ControlNeeds extends Shown {
   readonly log: Log;
   readonly gatewayId: string;
   /** Key of what people are shown of held calls. */
   readonly sealing: Uint8Array;
+  /** What passes. */
+  readonly seen: SeenTraffic;
+  /** The same over time. */
+  readonly kept: KeptTraffic;
+  /** Rules in force. */
+  readonly rules: () => readonly Rule[];
 }
 
 export interface ControlRoom {
@@ -61,6 +72,7 @@ export async function openControl(config: Config, needs: ControlNeeds): Promise<
   const { people } = config.approvals;
   let origin: string | undefined;
   const sessionNeeds = { sessions: open, codes, settings: config.control, people, clock };
+  needs.seen.showOn(stream);
   const api = controlApi({
     routes: [
       ...controlRoutes(config, needs),
@@ -119,11 +131,14 @@ function asLocalhost(address: string): string {
 
 /** What each part of the gateway answers and lets be changed. */
 function controlRoutes(config: Config, needs: ControlNeeds): readonly Route[] {
-  const { clock, sealing: key } = needs;
+  const { clock, sealing: key, audit } = needs;
+  const { named } = audit.names;
   const { state } = config;
   const { people } = config.approvals;
   return [
     ...statusRoutes(config, needs),
+    ...callsRoutes({ config, named, origin: audit.origin, ...needs }),
+    ...trafficRoutes({ config, named, ...needs }),
     ...toolRoutes(config, clock),
     ...toolMarkRoutes(config, needs),
     ...approvalRoutes({ state, clock, people, key }),
