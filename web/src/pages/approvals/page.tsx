@@ -70,7 +70,7 @@ function Listed({
       isFlush
       actions={
         <Button kind="quiet" onClick={() => setQuery({ show: isDecided ? undefined : "decided" })}>
-          {isDecided ? "Show what waits" : "Show what was decided"}
+          {isDecided ? "Show waiting" : "Show decided"}
         </Button>
       }
     >

@@ -53,7 +53,7 @@ function Listed({
       isFlush
       actions={
         <Button kind="quiet" onClick={() => setQuery({ show: isAll ? undefined : "closed" })}>
-          {isAll ? "Show open ones" : "Show closed ones"}
+          {isAll ? "Show open" : "Show closed"}
         </Button>
       }
     >
