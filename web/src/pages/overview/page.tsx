@@ -7,6 +7,7 @@ import { readTraffic, type Traffic } from "../../model/traffic.ts";
 import { type PageProps, setQuery } from "../../router.ts";
 import { PageHead } from "../../ui/panel.tsx";
 import { Notice, Show } from "../../ui/states.tsx";
+import { now } from "../../ui/time.tsx";
 import { useLoaded } from "../../use-loaded.ts";
 import { useTold } from "../../use-told.ts";
 import { Changes } from "./changes.tsx";
@@ -16,16 +17,20 @@ import { Incidents } from "./incidents.tsx";
 import { Callers, Coverage, RiskChart, TrafficFigures, VerdictChart } from "./traffic.tsx";
 import "./overview.css";
 
+const minuteMs = 60_000;
+
 const spans = [
-  { name: "1h", words: "hour", title: "1 h" },
-  { name: "24h", words: "24 hours", title: "24 h" },
-  { name: "7d", words: "7 days", title: "7 d" },
+  { name: "1h", words: "hour", title: "1 h", ms: 60 * minuteMs },
+  { name: "24h", words: "24 hours", title: "24 h", ms: 24 * 60 * minuteMs },
+  { name: "7d", words: "7 days", title: "7 d", ms: 7 * 24 * 60 * minuteMs },
 ] as const;
 
 export default function Page({ query }: PageProps): JSX.Element {
   const span = spans.find(({ name }) => name === query.get("span")) ?? spans[1];
+  // Asked for anew each minute, whether there are calls or not.
+  const minute = Math.floor(now.value / minuteMs) * minuteMs;
   const status = useLoaded("/status", readStatus, ["status", "responses", "calls-slowly"]);
-  const traffic = useLoaded(`/traffic?span=${span.name}`, readTraffic, ["calls-slowly"]);
+  const traffic = useLoaded(`/traffic?since=${minute - span.ms}`, readTraffic, ["calls-slowly"]);
   const trustDomain = status.data?.trustDomain ?? "";
   return (
     <>
