@@ -45,8 +45,10 @@ export interface Gateway {
   readonly address: string;
   /** Where clients with access tokens come in, by the origin they know it by. */
   readonly webAddresses: ReadonlyMap<string, string>;
-  /** Link to the page with this start's token; undefined if there is none. */
+  /** Link that logs one browser into the control room, once; undefined if there is no page. */
   readonly dashboard: string | undefined;
+  /** Where commands ask the control API. */
+  readonly controlSocket: string;
   /** `host:port` of the metrics; undefined if there are none. */
   readonly metrics: string | undefined;
   readonly audit: AuditLog;
@@ -94,7 +96,7 @@ async function show(
   config: Config,
   { base, plane, outlets, telemetry, environment }: Showing,
   opening: AsyncDisposableStack,
-): Promise<Pick<Gateway, "dashboard" | "metrics">> {
+): Promise<Pick<Gateway, "controlSocket" | "dashboard" | "metrics">> {
   const { audit, kept, seen, gatewayId, kill, own, world } = base;
   const { address, counts, live } = plane;
   const { nowUnixMs } = environment.clock;
@@ -131,12 +133,12 @@ async function show(
       startedAtUnixMs,
       ...(config.observes === true && { observes: true }),
       ...(environment.onKill && { hearsKillSignal: true }),
-      api: page.api,
-      ...(page.link !== undefined && { dashboard: page.link }),
+      control: page.socket,
+      ...(page.origin !== undefined && { dashboard: page.origin }),
       ...(metrics !== undefined && { metrics: `http://${metrics}/metrics` }),
     }),
   );
-  return { dashboard: page.link, metrics };
+  return { dashboard: page.link, controlSocket: page.socket, metrics };
 }
 
 interface OpenBase extends Base {
@@ -191,7 +193,7 @@ async function openBase(
   const forgetting = new Set<(ids: readonly string[]) => void>([seen.forget, telemetry.forget]);
   const onErased = (ids: readonly string[]): void => forgetting.forEach((forget) => forget(ids));
   const { audit, followLog } = await openLog(config, { ...environment, keys, inForce, onErased }, opening);
-  // Ours while we hold the log; it names the page's link, which ends with us.
+  // Ours while we hold the log; it says where we are asked.
   opening.defer(() => rm(statePaths(config.state).run, { force: true }));
   const gatewayId = gatewayIdOf(config.trust_domain);
   const kept = keepTraffic(config, { seen, audit, gatewayId, ...environment }, opening);

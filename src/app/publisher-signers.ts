@@ -5,7 +5,7 @@ import { manifestSuiteIds, publisherKeysOf } from "../integrity/tools/publisher-
 import type { Config } from "./config.ts";
 import { openConfigKeys } from "./signer/gateway-signer.ts";
 
-export type Published = "manifest" | "policy" | "model";
+export type Published = "manifest" | "policy" | "model" | "compliance";
 
 /** One of each required algorithm; they are made at the first time. */
 export async function publisherSigners(keys: KeyFolder, what: Published): Promise<readonly SigningKey[]> {

@@ -145,7 +145,7 @@ export async function recordEvents({ roots, journal, spiffeId }: OwnIdentity): P
       callId: randomUUIDv7(),
       principal: spiffeId,
       tool: null,
-      outcome: "allowed",
+      outcome: facts["result"] === "failed" ? "error" : "allowed",
       facts: { what, ...facts },
     });
     roots.recorded(id);

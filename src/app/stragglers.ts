@@ -3,9 +3,9 @@ import type { StateStore } from "../host/store/state-sqlite.ts";
 import { svidLifetimeMs } from "../identity/authority.ts";
 import { gatewayIdOf, spiffeId } from "../identity/spiffe-id.ts";
 import type { Clock } from "../kernel/clock.ts";
-import { doctorPath } from "./doctor-rule.ts";
+import { passingPaths } from "./doctor-rule.ts";
 
-/** SPIFFE IDs, without the gateway's own and the one that a check takes for a moment and drops. */
+/** SPIFFE IDs, without the gateway's own and those that a check takes for a moment and drops. */
 export function stragglers(
   state: Pick<StateStore, "stragglers">,
   trustDomain: string,
@@ -15,6 +15,6 @@ export function stragglers(
   const since = { unixMs: sinceUnixMs, lifetimeMs: svidLifetimeMs };
   return state.stragglers(since, clock.nowUnixMs(), [
     gatewayIdOf(trustDomain),
-    spiffeId(trustDomain, doctorPath),
+    ...passingPaths.map((path) => spiffeId(trustDomain, path)),
   ]);
 }

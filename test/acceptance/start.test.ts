@@ -65,6 +65,18 @@ test("npm start on a fresh copy leads to calls through the printed configuration
   const state = path.join(folder, ".latticegate");
   const authority = await readFile(path.join(state, "server-root.pem"), "utf8");
 
+  await t.test("assess prints its levels, and each entry that something met names is opened", async () => {
+    const config = ["--config", path.join(folder, "latticegate.yaml")];
+    const { code, stdout: out } = await cli(["assess", ...config]);
+    assert.equal(code, 0, out);
+    assert.equal(out.match(/^ {2}L[0-4] {2}\w/gm)?.length, 8);
+    const ids = new Set(
+      out.match(/^ {2}met .*$/gm)?.flatMap((line) => line.match(/[\da-f]{8}-[\da-f-]{27}/g) ?? []),
+    );
+    assert.ok(ids.size > 10);
+    for (const id of ids) assert.equal((await cli(["audit", "show", id, ...config])).code, 0, id);
+  });
+
   await t.test("the state folder is its owner's alone, and no key lies in it in the clear", async () => {
     assert.equal((await stat(state)).mode & 0o777, 0o700);
     for (const file of await readdir(state, { recursive: true, withFileTypes: true })) {

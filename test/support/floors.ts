@@ -15,7 +15,7 @@ export const floors = [
   ["model"],
   ["crypto", "wire", "merkle", "expr"],
   ["identity", "policy", "integrity", "audit", "inspect", "detect", "virtual", "bridge", "openapi"],
-  ["respond", "inventory"],
+  ["respond", "inventory", "compliance"],
   ["gate"],
   ["host"],
   ["control"],

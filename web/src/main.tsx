@@ -1,12 +1,13 @@
-/** The page. */
+/** The dashboard. */
 import { render } from "preact";
 
-import { keepAsking, openNamed, takeToken } from "./gateway.ts";
-import { Page } from "./view/page.tsx";
+import { App } from "./app.tsx";
+import { startKeys } from "./keys.ts";
+import { startRouter } from "./router.ts";
+import { applyTheme } from "./ui/theme.ts";
 
-takeToken();
+applyTheme();
+startRouter();
+startKeys();
 const root = document.getElementById("page");
-if (root !== null) render(<Page />, root);
-void keepAsking();
-void openNamed();
-addEventListener("hashchange", () => void openNamed());
+if (root !== null) render(<App />, root);

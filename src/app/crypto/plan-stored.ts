@@ -2,7 +2,7 @@
 import type { Profile } from "../../crypto/suites/profiles.ts";
 import type { HeldCertificate } from "../../host/store/certificate-records.ts";
 import { renewAtUnixMs } from "../../identity/authority.ts";
-import { doctorPath } from "../doctor-rule.ts";
+import { passingPaths } from "../doctor-rule.ts";
 import { sameSuites, suiteIdsOf } from "../log-keys.ts";
 import type { CryptoFacts } from "./crypto-facts.ts";
 import type { PlanRow } from "./plan.ts";
@@ -45,7 +45,7 @@ function holderRows(held: readonly HeldCertificate[], nowUnixMs: number, to: Pro
     if ((newest.get(key)?.notAfterUnixMs ?? 0) <= each.notAfterUnixMs) newest.set(key, each);
   }
   return [...newest.values()]
-    .filter(({ spiffeId }) => !spiffeId.endsWith(`/${doctorPath}`)) // It joins anew each time.
+    .filter(({ spiffeId }) => passingPaths.every((path) => !spiffeId.endsWith(`/${path}`))) // They join anew each time.
     .map((each) => holderRow(each, nowUnixMs, to));
 }
 

@@ -126,4 +126,17 @@ export const auditCommands = [
       "Print an entry with its path to the newest renewal; or with --check FILE verify such a print with nothing but the log's key.",
     load: async () => (await import("../audit-renewed.ts")).auditRenewed,
   },
+  {
+    name: "assess",
+    arguments: "",
+    summary:
+      "Hold this deployment against CoSAI, NSA, OWASP, SOC 2, GDPR, AI Act and CSWP 39, by its own log and by tests.",
+    load: async () => (await import("../assess.ts")).assessCommand,
+  },
+  {
+    name: "assess verify",
+    arguments: "FILE",
+    summary: "Check a report that assess wrote: its signatures, and that a page shows what was signed.",
+    load: async () => (await import("../assess.ts")).assessVerify,
+  },
 ] as const satisfies readonly CommandRow[];

@@ -13,6 +13,7 @@ create table calls (
   caller integer not null, tool integer, server integer, rule integer, verdict integer not null, session integer
 ) strict;
 create index open_calls on calls (call) where last is null;
+create index events on calls (event, first) where last = first;
 `;
 
 /** @throws Refusal `bad_state` if the file can't be used, and not replaced either */

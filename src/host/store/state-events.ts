@@ -1,10 +1,13 @@
 /** What commands did, in the state database, until the gateway has copied it into the audit log. */
 import type { DatabaseSync } from "node:sqlite";
 
+const eventNames = ["identity.root", "crypto.change", "assess.test"] as const;
+type StateEventName = (typeof eventNames)[number];
+
 /** What was done; no secret. */
 export interface StateEvent {
   /** As the audit log names it. */
-  readonly event: "identity.root" | "crypto.change";
+  readonly event: StateEventName;
   readonly atUnixMs: number;
   readonly what: string;
   readonly facts: Readonly<Record<string, string>>;
@@ -46,7 +49,7 @@ export function stateEvents(db: DatabaseSync): StateEvents {
         .all()
         .map((row) => ({
           id: Number(row["id"]),
-          event: row["event"] === "crypto.change" ? "crypto.change" : "identity.root",
+          event: eventNames.find((name) => name === row["event"]) ?? "identity.root",
           atUnixMs: Number(row["at_unix_ms"]),
           what: String(row["what"]),
           facts: JSON.parse(String(row["facts"])) as Readonly<Record<string, string>>,

@@ -31,7 +31,7 @@ interface RootEnd {
 }
 
 /** What was done, for the audit log; no secret. */
-export type RootEvent = Omit<StateEvent, "event">;
+export type RootEvent = Omit<StateEvent, "event"> & Partial<Pick<StateEvent, "event">>;
 
 export interface RootStore extends StateEvents {
   /** By purpose, oldest generation first. */

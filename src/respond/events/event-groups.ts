@@ -56,6 +56,8 @@ const groupOf: Readonly<Record<EntryEvent, EventGroup>> = {
   "tools.change": "changes",
   "policy.change": "changes",
   "policy.refuse": "changes",
+  "control.login": "identities",
+  "control.action": "changes",
   "approval.request": "decisions",
   "approval.decision": "changes",
   "approval.use": "decisions",
@@ -81,6 +83,7 @@ const groupOf: Readonly<Record<EntryEvent, EventGroup>> = {
   "kill.on": "life_cycle",
   "kill.off": "life_cycle",
   "kill.drill": "life_cycle",
+  "assess.test": "life_cycle",
 };
 
 /** What is seen in it; what is no event of ours has none. */

@@ -15,3 +15,12 @@ export function texts(value: unknown): readonly string[] {
 export function number(value: unknown): number {
   return typeof value === "number" && Number.isFinite(value) ? value : 0;
 }
+
+/** A list's members, as the API has lists: `{ items: […], next }`. */
+export function items(value: unknown): readonly Readonly<Record<string, unknown>>[] {
+  return list(fields(value)["items"]);
+}
+
+export function list(value: unknown): readonly Readonly<Record<string, unknown>>[] {
+  return Array.isArray(value) ? value.map(fields) : [];
+}

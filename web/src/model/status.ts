@@ -1,5 +1,5 @@
 /** What the gateway's API says, read with care: the page shows nothing it can't read. */
-import { fields, number, text, texts } from "./fields.ts";
+import { fields, items, number, text, texts } from "./fields.ts";
 import { readStopped, type Stopped } from "./responses.ts";
 
 export interface Status {
@@ -39,17 +39,17 @@ export interface Call {
   readonly atUnixMs: number;
   readonly caller: string;
   readonly what: string;
-  readonly verdict: "allowed" | "denied" | "error";
+  readonly verdict: "allowed" | "denied" | "held" | "error";
   readonly rule: string | null;
   readonly outcome: string | null;
   readonly ms: number | null;
 }
 
-/** @returns undefined if the answer isn't a status */
-export function readStatus(value: unknown): Status | undefined {
+/** @throws TypeError if the answer isn't a status */
+export function readStatus(value: unknown): Status {
   const { listener, log, servers, notYet, ...top } = fields(value);
   const { checkpoint, ...logTop } = fields(log);
-  if (typeof top["version"] !== "string" || !Array.isArray(servers)) return undefined;
+  if (typeof top["version"] !== "string" || !Array.isArray(servers)) throw new TypeError("expected a status");
   return {
     version: top["version"],
     startedAtUnixMs: number(top["startedAtUnixMs"]),
@@ -73,8 +73,7 @@ export function readStatus(value: unknown): Status | undefined {
 }
 
 export function readCalls(value: unknown): readonly Call[] {
-  const { calls } = fields(value);
-  return Array.isArray(calls) ? calls.map(readCall) : [];
+  return items(value).map(readCall);
 }
 
 function readServer(value: unknown): ServerStatus {
@@ -93,7 +92,7 @@ function readCheckpoint(value: unknown): Checkpoint {
   return { size: number(size), root: text(root), atUnixMs: typeof atUnixMs === "number" ? atUnixMs : null };
 }
 
-function readCall(value: unknown): Call {
+export function readCall(value: unknown): Call {
   const call = fields(value);
   const verdict = call["verdict"];
   return {
@@ -101,7 +100,7 @@ function readCall(value: unknown): Call {
     atUnixMs: number(call["atUnixMs"]),
     caller: text(call["caller"]),
     what: text(call["what"]),
-    verdict: verdict === "allowed" || verdict === "denied" ? verdict : "error",
+    verdict: verdict === "allowed" || verdict === "denied" || verdict === "held" ? verdict : "error",
     rule: typeof call["rule"] === "string" ? call["rule"] : null,
     outcome: typeof call["outcome"] === "string" ? call["outcome"] : null,
     ms: typeof call["ms"] === "number" ? call["ms"] : null,

@@ -1,0 +1,248 @@
+/** What a running gateway must refuse, tried at its own doors. Nothing here calls a tool that exists. */
+import http from "node:http";
+
+import { generateKeyPair, signingKey } from "../../crypto/keys.ts";
+import { join } from "../../host/net/enrol-client.ts";
+import { hostAndPort } from "../../host/net/listen.ts";
+import { clientTlsOptions } from "../../host/net/tls.ts";
+import { createRoot, issueSvid } from "../../identity/authority.ts";
+import { spiffeId } from "../../identity/spiffe-id.ts";
+import { Refusal, type RefusalCode, refusalRow } from "../../kernel/refusal.ts";
+import { revokeCertificates } from "../certificate-authority.ts";
+import { classicalVerdict } from "../classical-probe.ts";
+import { credentialsOf } from "../credentials.ts";
+import { assessPath } from "../doctor-rule.ts";
+import { openOperatorTunnel } from "../operator-tunnel.ts";
+import { replayedCall } from "./replayed-call.ts";
+import { tamperedLog } from "./tampered-log.ts";
+import {
+  ask,
+  type Asked,
+  failed,
+  isRefusal,
+  modernCall,
+  noSuchTool,
+  mustBeCut,
+  passed,
+  sayOverTls,
+  sayPlainly,
+  skipped,
+  someProcess,
+  someServer,
+  type TestOutcome,
+  type TestScene,
+  within,
+} from "./test-scene.ts";
+
+type Try = (scene: TestScene) => Promise<TestOutcome>;
+
+const ping = '{"jsonrpc":"2.0","id":1,"method":"ping"}';
+const asHttp = `POST /mcp/assess HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\nContent-Length: ${ping.length}\r\n\r\n${ping}`;
+
+const noServer = skipped("the config has no server to ask for");
+const noSuchServer = "latticegate-assess-no-such-server";
+const deepest = 5000;
+/** Longer ones would cost the gateway more than the test is worth. */
+const longestTried = 64 * 1024 * 1024;
+
+/** In this order: the last one ends the identity that the others use. */
+export const refusalTests = {
+  "plain-http": async ({ run }) => mustBeCut(await sayPlainly(run.listen, asHttp)),
+  "tls-1.2": async ({ run }) => {
+    const options = { minVersion: "TLSv1.2", maxVersion: "TLSv1.2", rejectUnauthorized: false } as const;
+    return mustBeCut(await sayOverTls(run.listen, options, asHttp));
+  },
+  "classical-only": async ({ run }) => {
+    const verdict = await classicalVerdict(hostAndPort(run.listen));
+    if (verdict === "refused") return passed("a fatal alert");
+    return verdict.startsWith("takes") ? failed(verdict) : skipped(verdict);
+  },
+  "no-certificate": async ({ run, identity: { tls } }) => {
+    const { credentials: _, ...nobody } = tls;
+    const options = clientTlsOptions({ ...nobody, alpn: "http/1.1" });
+    return mustBeCut(await sayOverTls(run.listen, options, asHttp));
+  },
+  "foreign-certificate": async ({ run, identity: { tls }, config, clock }) => {
+    const credentials = await foreignCredentials(
+      config.trust_domain,
+      tls.profile.identities[0],
+      clock.nowUnixMs(),
+    );
+    return mustBeCut(await sayOverTls(run.listen, clientTlsOptions({ ...tls, credentials }), asHttp));
+  },
+  "join-token-twice": async ({ identity: { token, csr, terms } }) => {
+    const again = await join(token, csr, terms).catch((error: unknown) => error);
+    if (!isRefusal(again))
+      return again instanceof Error ? skipped(again.message) : failed("it was taken again");
+    return again.code === "bad_join_token" ? passed(again.message) : skipped(again.message);
+  },
+  "unknown-server": async (scene) => refusedAs("no_such_server", await ask(scene, noSuchServer, ping)),
+  "tool-without-rule": async (scene) => {
+    const server = someServer(scene.config);
+    if (server === undefined) return noServer;
+    const { body, headers } = modernCall("tools/call", { name: noSuchTool, arguments: {} });
+    const asked = await ask(scene, server, body, headers).catch((error: unknown) => error);
+    // Whatever else became of it was after it had been let through.
+    if (asked instanceof Error) return failed(`it went on to the server: ${asked.message}`);
+    const { status, denial, message } = asked as Asked;
+    const isDenied = status === 200 && denial === "insufficient_authorization";
+    return isDenied ? passed(message) : failed(`status ${status}: ${message}`);
+  },
+  "malformed-json": async (scene) => await refusedBody(scene, '{"jsonrpc":"2.0","id":1,'),
+  "deep-json": async (scene) => {
+    const depths = `${"[".repeat(deepest)}${"]".repeat(deepest)}`;
+    return await refusedBody(scene, `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"deep":${depths}}}`);
+  },
+  "long-request": async (scene) => {
+    const server = someServer(scene.config);
+    if (server === undefined) return noServer;
+    const bytes = scene.config.limits.request + 1;
+    if (bytes > longestTried) return skipped(`the config allows ${bytes - 1} bytes, more than is tried`);
+    const body = Buffer.alloc(bytes, 0x20);
+    return await ask(scene, server, body).then(
+      (asked) => refusedAs("too_large", asked),
+      // Whoever refuses by the length needn't read on.
+      (error: unknown) => (isRefusal(error) ? passed("the connection was closed") : Promise.reject(error)),
+    );
+  },
+  "header-mismatch": async (scene) => {
+    const { body, headers } = modernCall("tools/list", {});
+    const other = headers.map((text) => (text === "tools/list" ? "prompts/list" : text));
+    return await refusedCall(scene, "header_mismatch", { body, headers: other });
+  },
+  "old-version": async ({ config, run, clock }) => {
+    const { body, headers } = modernCall("tools/list", {});
+    const older = (text: string): string => text.replaceAll("2026-07-28", "1999-12-31");
+    // Whoever may nothing is refused for that; the doctor may list.
+    const tunnel = await openOperatorTunnel(config, run.listen, clock);
+    try {
+      const call = { body: older(body), headers: headers.map(older) };
+      const outcome = await refusedCall({ config, tunnel }, "unsupported_version", call);
+      if (outcome.result !== "failed") return outcome;
+      return failed(`${outcome.says}; protocol.minimum in the config says which versions may be spoken`);
+    } finally {
+      await tunnel.close();
+    }
+  },
+  "invented-session": async (scene) => {
+    const server = someProcess(scene.config);
+    if (server === undefined) return skipped("no server has sessions that the gateway gives out");
+    const session = [
+      "mcp-session-id",
+      "00000000-0000-4000-8000-000000000000",
+      "mcp-protocol-version",
+      "2025-11-25",
+    ];
+    const body = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}';
+    return refusedAs("no_such_session", await ask(scene, server, body, session));
+  },
+  "forged-signature": async (scene) => {
+    const jws = { protected: "eyJhbGciOiJNTC1EU0EtNjUifQ", payload: "e30", signature: "AAAA" };
+    const call = modernCall("tools/list", { _meta: { "dev.latticegate/sig": { v: 1, jws } } });
+    const server = someServer(scene.config);
+    if (server === undefined) return noServer;
+    const { denial, message, status } = await ask(scene, server, call.body, call.headers);
+    return denial === "signature_refused" ? passed(message) : failed(`status ${status}: ${message}`);
+  },
+  "replayed-call": replayedCall,
+  "page-without-login": async ({ run }) => {
+    if (run.dashboard === undefined) return noPage;
+    const { dashboard } = run;
+    const answers = await Promise.all(pagePaths.map((path) => askPage(dashboard, path, {})));
+    return mustAll(answers, [401, 403]);
+  },
+  "page-from-elsewhere": async ({ run }) => {
+    if (run.dashboard === undefined) return noPage;
+    const { dashboard } = run;
+    const tries = [{ host: "evil.example" }, { origin: "https://evil.example" }];
+    const answers = await Promise.all(
+      tries.flatMap((headers) => pagePaths.map((path) => askPage(dashboard, path, headers))),
+    );
+    return mustAll(answers, [403, 421]);
+  },
+  "tampered-log": ({ config }) => tamperedLog(config.state),
+  "revoked-identity": async ({ config, clock, identity: { tls }, run }) => {
+    const options = clientTlsOptions(tls);
+    const before = await sayOverTls(run.listen, options, asHttp);
+    if (before.kind !== "answered") return skipped(`it wasn't let in before either: ${before.why}`);
+    const id = spiffeId(config.trust_domain, assessPath);
+    if (revokeCertificates(config, id, clock) === undefined) return skipped("there was nothing to revoke");
+    const isOut = async (): Promise<boolean> =>
+      (await sayOverTls(run.listen, options, asHttp)).kind === "cut";
+    return (await within(isOut)) ? passed("its new links are refused") : failed("it was let in");
+  },
+} as const satisfies Readonly<Record<string, Try>>;
+
+/** The API as it was, and as it is. */
+const pagePaths = ["/api/status", "/api/v1/status"];
+const noPage = skipped("no page is served");
+
+async function refusedBody(scene: TestScene, body: string): Promise<TestOutcome> {
+  const server = someServer(scene.config);
+  if (server === undefined) return noServer;
+  const { status, code } = await ask(scene, server, body);
+  const isRefused = status >= 400 && status < 500 && code !== undefined;
+  return isRefused ? passed(`status ${status}`) : failed(`status ${status}`);
+}
+
+async function refusedCall(
+  scene: Pick<TestScene, "config" | "tunnel">,
+  code: RefusalCode,
+  { body, headers }: ReturnType<typeof modernCall>,
+): Promise<TestOutcome> {
+  const server = someServer(scene.config);
+  return server === undefined ? noServer : refusedAs(code, await ask(scene, server, body, headers));
+}
+
+function refusedAs(code: RefusalCode, { status, code: found, message }: Asked): TestOutcome {
+  const { rpc, http } = refusalRow(code);
+  const saw = `status ${status}${message === "" ? "" : `: ${message}`}`;
+  return found === rpc && (status === http || status === 200) ? passed(saw) : failed(saw);
+}
+
+/** A certificate in a good name, of an authority that nobody here knows, though its root is called like ours. */
+async function foreignCredentials(
+  trustDomain: string,
+  suite: Parameters<typeof generateKeyPair>[0] | undefined,
+  nowUnixMs: number,
+): Promise<ReturnType<typeof credentialsOf>> {
+  if (suite === undefined) throw new Refusal("bad_state", "The profile has no algorithm for identities.");
+  const [rootKey, key] = [signingKey(generateKeyPair(suite)), generateKeyPair(suite)];
+  const certificate = await createRoot(trustDomain, { purpose: "client", generation: 1 }, rootKey, nowUnixMs);
+  const root = { generation: 1, certificate, key: rootKey, issuesFromUnixMs: 0 };
+  const authority = { trustDomain, roots: { server: [root], client: [root] } } as const;
+  const named = {
+    spiffeId: spiffeId(trustDomain, assessPath),
+    purpose: "client",
+    publicKey: key.publicKey,
+  } as const;
+  return credentialsOf(key, (await issueSvid(authority, named, nowUnixMs, root)).certificate);
+}
+
+/** Its status; undefined where nobody answers. */
+function askPage(
+  page: string,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<number | undefined> {
+  const url = URL.parse(path, page);
+  if (url === null) return Promise.resolve(undefined);
+  return new Promise((resolve) => {
+    const request = http.get(url, { headers, timeout: 5000 }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    request.once("timeout", () => request.destroy());
+    request.once("error", () => resolve(undefined));
+  });
+}
+
+/** What isn't there gives nothing away either; one has to be. */
+function mustAll(statuses: readonly (number | undefined)[], good: readonly number[]): TestOutcome {
+  const told = statuses.map((status) => status ?? "no answer").join(", ");
+  const wrong = statuses.filter((status) => status !== undefined && status !== 404 && !good.includes(status));
+  if (wrong.length > 0) return failed(`status ${told}`);
+  return statuses.some((status) => status !== undefined && good.includes(status))
+    ? passed(`status ${told}`)
+    : skipped(`nobody answers there: ${told}`);
+}
