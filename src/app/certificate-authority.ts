@@ -29,8 +29,8 @@ const runSchema = z.object({
   listen: z.string(),
   startedAtUnixMs: z.number(),
   dashboard: z.string().optional(),
-  /** Where commands ask it, with this start's token; absent of one from before they did. */
-  api: z.string().optional(),
+  /** The socket by which commands ask it; absent of one from before they did. */
+  control: z.string().optional(),
   version: z.string().optional(),
   /** Rules are recorded and not enforced. */
   observes: z.boolean().optional(),

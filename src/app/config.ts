@@ -11,6 +11,7 @@ import { memberName } from "../virtual/names.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { compileRules, type PolicyDocument, policySchema } from "../policy/rules.ts";
 import { approvalsSchema } from "./config/approvals.ts";
+import { controlSchema } from "./config/control.ts";
 import { auditSchema } from "./config/audit.ts";
 import { captureSchema } from "./config/capture.ts";
 import { cryptoSchema, namedProfile, profileName } from "./config/crypto.ts";
@@ -87,7 +88,7 @@ export const configSchema = z.strictObject({
     .union([z.literal("off"), address])
     .default("127.0.0.1:8442")
     .describe(
-      'Where the page is served, on loopback; "off" for none: then commands that ask the running gateway find it on a free port of 127.0.0.1, with a token of each start.',
+      'Where the control room is served, on loopback; "off" for no page. Commands on this machine ask the running gateway by a socket in the state folder.',
     ),
   servers: z
     .record(
@@ -136,6 +137,7 @@ export const configSchema = z.strictObject({
     .prefault({})
     .describe("Which versions of MCP may be spoken."),
   approvals: approvalsSchema,
+  control: controlSchema,
   delegation: delegationSchema,
   signatures: signaturesSchema,
   caller_claims: z

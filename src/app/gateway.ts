@@ -11,8 +11,9 @@ import type { RootRecord } from "../host/store/state-roots.ts";
 import { openState } from "../host/store/state-sqlite.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
 import type { Clock } from "../kernel/clock.ts";
-import type { EntryDraft } from "../model/entry.ts";
-import { type RecentCalls, recentCalls } from "../control/recent-calls.ts";
+import type { World } from "../gate/world.ts";
+import { type KeptTraffic, keepTraffic } from "./control/kept-traffic.ts";
+import { type SeenTraffic, seeTraffic } from "./control/seen-traffic.ts";
 import { approvalsKey } from "./approvals/approval-operations.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { openClassicalAuthority } from "./classical-authority.ts";
@@ -32,7 +33,7 @@ import { type IncidentDesk, openIncidentDesk } from "./respond/incident-desk.ts"
 import type { KillSwitch } from "./respond/kill-switch.ts";
 import { type Telemetry, telemetryOf } from "./metrics/telemetry.ts";
 import { issuersOf } from "./roots.ts";
-import { observed, openLog } from "./running-log.ts";
+import { observed, type OnWritten, openLog } from "./running-log.ts";
 import { scheduledRotation } from "./scheduled-rotation.ts";
 import { observedPins } from "./signatures/observed-pins.ts";
 import { openConfigKeys } from "./signer/gateway-signer.ts";
@@ -44,8 +45,10 @@ export interface Gateway {
   readonly address: string;
   /** Where clients with access tokens come in, by the origin they know it by. */
   readonly webAddresses: ReadonlyMap<string, string>;
-  /** Link to the page with this start's token; undefined if there is none. */
+  /** Link that logs one browser into the control room, once; undefined if there is no page. */
   readonly dashboard: string | undefined;
+  /** Where commands ask the control API. */
+  readonly controlSocket: string;
   /** `host:port` of the metrics; undefined if there are none. */
   readonly metrics: string | undefined;
   readonly audit: AuditLog;
@@ -57,9 +60,10 @@ export interface Gateway {
 export async function startGateway(config: Config, outside: Environment): Promise<Gateway> {
   await proveLinkCryptography([config.profile]);
   await using opening = new AsyncDisposableStack();
-  const { telemetry, heed } = openTelemetry(config, outside, opening);
+  const seen = seeTraffic(config, outside);
+  const { telemetry, heed } = openTelemetry(config, { ...outside, seen }, opening);
   const environment = { ...outside, log: telemetry.log };
-  const base = await openBase(config, { ...environment, telemetry }, opening);
+  const base = await openBase(config, { ...environment, telemetry, seen }, opening);
   heed(base.world);
   const { audit, kill, world } = base;
   opening.defer(await keepPathFacts(config.state, environment.log));
@@ -92,8 +96,8 @@ async function show(
   config: Config,
   { base, plane, outlets, telemetry, environment }: Showing,
   opening: AsyncDisposableStack,
-): Promise<Pick<Gateway, "dashboard" | "metrics">> {
-  const { audit, recent, gatewayId, kill, own } = base;
+): Promise<Pick<Gateway, "controlSocket" | "dashboard" | "metrics">> {
+  const { audit, kept, seen, gatewayId, kill, own, world } = base;
   const { address, counts, live } = plane;
   const { nowUnixMs } = environment.clock;
   const startedAtUnixMs = nowUnixMs();
@@ -101,7 +105,20 @@ async function show(
     liveFacts(config, live, { inForce: own.inForce(), nowUnixMs: nowUnixMs(), startedAtUnixMs, version });
   const sealing = await own.keys.secret(approvalsKey);
   const kills = kill.standing;
-  const shown = { audit, recent, counts, address, crypto, sealing, kills, ...environment };
+  const rules = (): World["rules"] => world.current().rules;
+  const shown = {
+    audit,
+    seen,
+    kept,
+    gatewayId,
+    rules,
+    counts,
+    address,
+    crypto,
+    sealing,
+    kills,
+    ...environment,
+  };
   const page = await openControl(config, shown);
   opening.defer(page.close);
   const metrics = await telemetry.open({ crypto, counts, outlets, ...base, nowUnixMs });
@@ -116,17 +133,18 @@ async function show(
       startedAtUnixMs,
       ...(config.observes === true && { observes: true }),
       ...(environment.onKill && { hearsKillSignal: true }),
-      api: page.api,
-      ...(page.link !== undefined && { dashboard: page.link }),
+      control: page.socket,
+      ...(page.origin !== undefined && { dashboard: page.origin }),
       ...(metrics !== undefined && { metrics: `http://${metrics}/metrics` }),
     }),
   );
-  return { dashboard: page.link, metrics };
+  return { dashboard: page.link, controlSocket: page.socket, metrics };
 }
 
 interface OpenBase extends Base {
   readonly audit: AuditLog;
-  readonly recent: RecentCalls;
+  readonly seen: SeenTraffic;
+  readonly kept: KeptTraffic;
   readonly incidents: IncidentDesk;
   readonly kill: KillSwitch;
 }
@@ -134,21 +152,27 @@ interface OpenBase extends Base {
 /** What metrics and traces are made of; `heed` says which tools are known. */
 function openTelemetry(
   config: Config,
-  { log }: Environment,
+  { log, seen }: Environment & { readonly seen: SeenTraffic },
   opening: AsyncDisposableStack,
 ): { readonly telemetry: Telemetry; readonly heed: (world: WatchedWorld) => void } {
   let watched: WatchedWorld | undefined;
   const isPinned = (server: string, tool: string): boolean =>
     watched?.current().tools.get(server)?.pinned.has(tool) === true;
-  const telemetry = telemetryOf(config, { isPinned, log });
+  const telemetry = telemetryOf(config, { isPinned, log, timed: seen.timed });
   opening.defer(telemetry.close);
   return { telemetry, heed: (world) => void (watched = world) };
+}
+
+/** Who looks on. */
+interface Watching {
+  readonly telemetry: Telemetry;
+  readonly seen: SeenTraffic;
 }
 
 /** Keys, authority, state and log: what there is before anybody is let in. */
 async function openBase(
   config: Config,
-  { telemetry, ...environment }: Environment & { readonly telemetry: Telemetry },
+  { telemetry, seen, ...environment }: Environment & Watching,
   opening: AsyncDisposableStack,
 ): Promise<OpenBase> {
   const { clock, log } = environment;
@@ -166,16 +190,16 @@ async function openBase(
   );
   const state = openState(statePaths(config.state).database);
   opening.defer(state.close);
-  const recent = recentCalls();
-  const forgetting = new Set<(ids: readonly string[]) => void>([recent.forget, telemetry.forget]);
+  const forgetting = new Set<(ids: readonly string[]) => void>([seen.forget, telemetry.forget]);
   const onErased = (ids: readonly string[]): void => forgetting.forEach((forget) => forget(ids));
   const { audit, followLog } = await openLog(config, { ...environment, keys, inForce, onErased }, opening);
-  // Ours while we hold the log; it names the page's link, which ends with us.
+  // Ours while we hold the log; it says where we are asked.
   opening.defer(() => rm(statePaths(config.state).run, { force: true }));
   const gatewayId = gatewayIdOf(config.trust_domain);
+  const kept = keepTraffic(config, { seen, audit, gatewayId, ...environment }, opening);
   const incidents = openIncidents(config, { gatewayId, ...environment }, opening);
   forgetting.add(incidents.forget);
-  const written = new Set<(entry: EntryDraft) => void>([recent.see, incidents.see, telemetry.written]);
+  const written = new Set<OnWritten>([seen.see, incidents.see, telemetry.written]);
   const journal = observed(audit.journal, written);
   incidents.recordIn(journal);
   const issuers = () => issuersOf(roots.roots());
@@ -204,7 +228,8 @@ async function openBase(
   const { digests, subjectOf } = audit;
   const onErasure = (forget: (ids: readonly string[]) => void): void => void forgetting.add(forget);
   const base = { environment, ...judged, records, gatewayId, own, freshKeysSince, followLog };
-  return { ...base, ...telemetry.calls, audit, recent, incidents, digests, subjectOf, receipts, onErasure };
+  const looking = { ...telemetry.calls, audit, seen, kept, incidents };
+  return { ...base, ...looking, digests, subjectOf, receipts, onErasure };
 }
 
 /** The profile that counts, as the state folder and the config have it, after its algorithms were tried. */

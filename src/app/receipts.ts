@@ -49,6 +49,11 @@ export async function receiptOf({ folder, callId, event }: ReceiptWanted): Promi
   return await provenIn(reader, index);
 }
 
+/** The receipt of an entry; as `receiptOf`. */
+export function receiptAt(folder: string, index: number): Promise<Uint8Array> {
+  return provenIn(openLogReader(folder), index);
+}
+
 async function provenIn(reader: LogReader, index: number): Promise<Uint8Array> {
   for (let waitedMs = 0; ; waitedMs += pollMs) {
     const proven = await proveEntry(reader.files, index);
@@ -77,7 +82,7 @@ export async function verifyReceiptFile(what: {
 }
 
 /** @param folder `crossings` itself, or the log it stands in */
-async function readCrossings(folder: string): Promise<ReadonlyMap<number, Uint8Array>> {
+export async function readCrossings(folder: string): Promise<ReadonlyMap<number, Uint8Array>> {
   const inside = path.join(folder, crossingsFolder);
   const names = (await readdir(inside).catch(() => undefined)) && inside;
   const found = new Map<number, Uint8Array>();

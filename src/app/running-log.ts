@@ -54,13 +54,16 @@ export async function openLog(
   return { audit, followLog: following.follow };
 }
 
+/** Told of an entry that was written, and of its index where that is known already. */
+export type OnWritten = (entry: EntryDraft, index?: number) => void;
+
 /** Each entry is shown to those who look, once it is written. */
-export function observed(journal: Journal, written: ReadonlySet<(entry: EntryDraft) => void>): Journal {
-  const show = (draft: EntryDraft): void => written.forEach((see) => see(draft));
+export function observed(journal: Journal, written: ReadonlySet<OnWritten>): Journal {
+  const show: OnWritten = (draft, index) => written.forEach((see) => see(draft, index));
   return {
     append: async (draft) => {
       const receipt = await journal.append(draft);
-      show(draft);
+      show(draft, receipt.index);
       return receipt;
     },
     owe: (draft) => {

@@ -40,6 +40,7 @@ const names = {
   kill: "kill",
   outlets: "outlets.sqlite",
   deadLetters: "dead-letters",
+  traffic: "traffic.sqlite",
 } as const;
 
 export type StatePaths = Readonly<Record<keyof typeof names, string>>;

@@ -140,7 +140,7 @@ function firstOf(principal: string): string {
 }
 
 /** Callers and users; not the gateway, nor what it calls. */
-function isPersonal(name: string, trustDomain: string): boolean {
+export function isPersonal(name: string, trustDomain: string): boolean {
   if (name.startsWith("oauth:")) return true;
   const own = `spiffe://${trustDomain}/`;
   return name.startsWith("spiffe://") && name !== `${own}gateway` && !name.startsWith(`${own}server/`);

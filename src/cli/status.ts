@@ -28,7 +28,8 @@ export const status = {
       `Latticegate runs at ${run.listen} since ${new Date(run.startedAtUnixMs).toISOString()} (process ${run.pid})`,
     );
     if (run.observes === true) call.out(observing);
-    if (run.dashboard !== undefined) call.out(`Page      ${run.dashboard}`);
+    if (run.dashboard !== undefined)
+      call.out(`Page      ${run.dashboard}  ("latticegate login" prints a link that logs you in)`);
     for (const fact of await readPathFacts(config.state)) call.out(`Path      to ${pathFactText(fact)}`);
     for (const { text } of bundleFindings({ config, clock: systemClock }))
       call.out(`Policies  ${shown(text)}`);

@@ -40,7 +40,8 @@ export const up = {
       call.out(`Latticegate is up at ${gateway.address}`);
       if (config.observes === true) call.out(observing);
       for (const [url, address] of gateway.webAddresses) call.out(`Web       ${url} at ${address}`);
-      if (gateway.dashboard !== undefined) call.out(`Page      ${gateway.dashboard}`);
+      if (gateway.dashboard !== undefined)
+        call.out(`Page      ${gateway.dashboard}  (works once; "latticegate login" prints another)`);
       await stopped;
       call.out("Stopping: calls under way may finish.");
     } finally {

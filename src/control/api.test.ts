@@ -103,6 +103,7 @@ function scene() {
       url: `/api/v1${path}`,
       ifNoneMatch,
       login,
+      from: { address: "local", agent: "" },
       body: () => Promise.resolve(utf8(body ?? "")),
     });
     return {

@@ -5,10 +5,10 @@ import { sha256Base64url } from "../crypto/hash.ts";
 import { fromUtf8 } from "../kernel/bytes.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { type Login, may } from "./login.ts";
+import { type From, type Login, may } from "./login.ts";
 import { openApiDocument } from "./openapi-document.ts";
-import { type Problem, problem, problemMediaType, problemOf } from "./problem.ts";
-import { type Area, type Download, type Route, route } from "./route.ts";
+import { headersOf, type Problem, problem, problemMediaType, problemOf } from "./problem.ts";
+import { type Area, type Download, Reply, type Route, route } from "./route.ts";
 
 export const apiRoot = "/api/v1";
 
@@ -19,6 +19,9 @@ interface ApiRequest {
   readonly ifNoneMatch?: string | undefined;
   /** Undefined: nobody whom the gateway knows. */
   readonly login: Login | undefined;
+  readonly from: From;
+  /** The secret of the session it asks in. */
+  readonly session?: string | undefined;
   /** @throws Refusal `too_large`, `bad_media_type` */
   readonly body: () => Promise<Uint8Array>;
 }
@@ -69,7 +72,7 @@ export function controlApi({ routes: given, version, ...options }: ApiOptions): 
     try {
       return await answered(request, find, options);
     } catch (error) {
-      return said(problemOf(error) ?? fault(error, options.log));
+      return problemAnswer(error, options.log);
     }
   };
   return { answer, routes };
@@ -136,7 +139,11 @@ async function performed(
     throw new Refusal("denied", `${method} ${path} needs the role ${needed}; ${login.name} hasn't got it.`);
   }
   const body = method === "GET" ? undefined : readJson(await request.body());
-  return whole(asked, await asked.run({ params, query, body, login }), request.ifNoneMatch);
+  const { from, session, ifNoneMatch } = request;
+  const result = await asked.run({ params, query, body, login, from, session });
+  if (!(result instanceof Reply)) return whole(asked, result, ifNoneMatch);
+  const done = whole(asked, result.body, ifNoneMatch);
+  return { ...done, headers: { ...done.headers, ...result.headers } };
 }
 
 const stranger: Login = { name: "nobody", roles: new Set(), by: "link" };
@@ -181,6 +188,12 @@ function whole({ method, answer }: Route, result: unknown, ifNoneMatch: string |
   const isKnown = ifNoneMatch?.split(",").some((each) => each.trim().replace(/^W\//, "") === etag);
   if (isKnown === true) return { status: 304, headers: { etag }, body: "" };
   return { status: 200, headers: { ...headers, etag }, body };
+}
+
+/** What went wrong, as it may be told. */
+export function problemAnswer(error: unknown, log: Log): ApiAnswer {
+  const answer = said(problemOf(error) ?? fault(error, log));
+  return { ...answer, headers: { ...answer.headers, ...headersOf(error) } };
 }
 
 function said(what: Problem): ApiAnswer {

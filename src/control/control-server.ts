@@ -6,21 +6,26 @@ import path from "node:path";
 import { checkContent, readBody } from "../host/net/body.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { type ApiAnswer, apiRoot, type ControlApi } from "./api.ts";
+import { type ApiAnswer, apiRoot, type ControlApi, problemAnswer } from "./api.ts";
 import type { EventStream, LiveEvent } from "./event-stream.ts";
-import { type Login, may } from "./login.ts";
-import { problem, problemMediaType, problemOf } from "./problem.ts";
+import { type From, type Login, may } from "./login.ts";
 
-/** Who asks, and from where: sessions, tokens, sockets. */
-export interface Admission {
-  /**
-   * @returns undefined for a stranger
-   * @throws Refusal `bad_origin` if another site's page, or a name that isn't ours, brought the request here
-   */
-  readonly loginOf: (request: http.IncomingMessage) => Login | undefined;
-  /** @throws Refusal if a change comes from elsewhere than the session's own page */
-  readonly checkChange: (request: http.IncomingMessage) => void;
+/** Who asks, and from where. */
+interface Admitted {
+  /** Undefined: a stranger. */
+  readonly login: Login | undefined;
+  readonly from: From;
+  /** The secret of the session it asks in. */
+  readonly session?: string | undefined;
 }
+
+/**
+ * By sessions, tokens, sockets.
+ * @param isChange whether it would change something, and has to come from the session's own page
+ * @throws Refusal `bad_origin` if another site's page, or a name that isn't ours, brought the request here;
+ * `too_many_requests`
+ */
+export type Admission = (request: http.IncomingMessage, isChange: boolean) => Admitted;
 
 export interface ControlServerOptions {
   /** Folder of the built page; absent where only the API is served. */
@@ -60,7 +65,7 @@ const maxUnreadBytes = 4 * 1024 * 1024;
 export function controlServer(options: ControlServerOptions): http.Server {
   const serve = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
     const { status, headers, body } = await answer(request, response, options).catch((error: unknown) =>
-      refused(error, options.log),
+      problemAnswer(error, options.log),
     );
     if (response.headersSent) return;
     response.writeHead(status, { ...securityHeaders, "cache-control": "no-store", ...headers });
@@ -78,30 +83,22 @@ async function answer(
 ): Promise<ApiAnswer> {
   const pathname = URL.parse(request.url ?? "/", "http://localhost")?.pathname ?? "/";
   if (pathname === "/health") return await health(options);
-  const login = options.admission.loginOf(request);
   const isRead = request.method === "GET" || request.method === "HEAD";
-  if (pathname === `${apiRoot}/stream` && isRead) return follow(request, response, { ...options, login });
-  if (pathname.startsWith(`${apiRoot}/`)) return await asked(request, { ...options, login, isRead });
+  const admitted = options.admission(request, !isRead);
+  if (pathname === `${apiRoot}/stream` && isRead)
+    return follow(request, response, { ...options, login: admitted.login });
+  if (pathname.startsWith(`${apiRoot}/`)) return await asked(request, admitted, options.api);
   if (pathname.startsWith("/api/")) throw new Refusal("no_identity", `The API is at ${apiRoot}.`);
   if (!isRead) throw new Refusal("method_not_allowed", "The page is only read.");
   return options.page === undefined ? notFound() : await file(pathname, options.page);
 }
 
-async function asked(
-  request: http.IncomingMessage,
-  {
-    api,
-    admission,
-    login,
-    isRead,
-  }: ControlServerOptions & { readonly login: Login | undefined; readonly isRead: boolean },
-): Promise<ApiAnswer> {
-  if (!isRead) admission.checkChange(request);
+async function asked(request: http.IncomingMessage, admitted: Admitted, api: ControlApi): Promise<ApiAnswer> {
   return await api.answer({
+    ...admitted,
     method: request.method ?? "GET",
     url: request.url ?? "/",
     ifNoneMatch: request.headers["if-none-match"],
-    login,
     body: () => said(request),
   });
 }
@@ -146,9 +143,11 @@ function follow(
   return streaming;
 }
 
+/** What the build makes; all else are places within the page, whose last part may be a name with a dot. */
+const builtFile = /^\/(?:assets\/)?[^/]+\.\w+$/;
+
 async function file(pathname: string, folder: string): Promise<ApiAnswer> {
-  // Paths without an ending are places within the page.
-  const name = path.extname(pathname) === "" ? "/index.html" : path.normalize(pathname);
+  const name = builtFile.test(pathname) ? path.normalize(pathname) : "/index.html";
   const full = path.join(folder, name);
   const type = mediaTypes[path.extname(full)];
   // INVARIANT: nothing outside the page's folder is ever read.
@@ -171,17 +170,5 @@ function notFound(): ApiAnswer {
     status: 404,
     headers: { "content-type": "text/plain; charset=utf-8" },
     body: "There is no such page.\n",
-  };
-}
-
-function refused(error: unknown, log: Log): ApiAnswer {
-  const known = problemOf(error);
-  if (known === undefined)
-    log.error("control.fault", { stack: error instanceof Error ? (error.stack ?? "") : "not an error" });
-  const what = known ?? problem(500, "fault", "The gateway failed at this; its log says why.");
-  return {
-    status: what.status,
-    headers: { "content-type": problemMediaType },
-    body: JSON.stringify(what),
   };
 }

@@ -1,18 +1,25 @@
 /** Who asks the control API, and what that one may. */
 
-const roles = ["viewer", "operator", "approver", "admin"] as const;
+export const roles = ["viewer", "operator", "approver", "admin"] as const;
 
 /** `viewer` reads, `operator` acts, `approver` decides held calls and proposals, `admin` has all of it and people, too. */
 export type Role = (typeof roles)[number];
 
 /** How somebody came in. */
-type WayIn = "start token" | "person's token" | "link" | "oidc" | "passkey" | "socket" | "identity";
+type WayIn = "token" | "link" | "oidc" | "passkey" | "socket" | "identity";
 
 export interface Login {
   /** As the audit log names who acts: `operator:local`, `person:alice`. */
   readonly name: string;
   readonly roles: ReadonlySet<Role>;
   readonly by: WayIn;
+}
+
+/** Where a request comes from, as far as a session is bound to it. */
+export interface From {
+  readonly address: string;
+  /** The program that asks, as it says itself. */
+  readonly agent: string;
 }
 
 /** @returns whether a login may use a route that is open to `role`, or to any of several */

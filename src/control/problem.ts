@@ -38,6 +38,15 @@ export function problem(status: number, code: string, detail: string): Problem {
   return { type: "about:blank", title: titles[status] ?? "Error", status, detail, code };
 }
 
+/** Headers that go with a refusal: when to try again. */
+export function headersOf(error: unknown): Readonly<Record<string, string>> {
+  if (!(error instanceof Refusal)) return {};
+  const { headers } = error;
+  return Object.fromEntries(
+    headers.flatMap((name, i) => (i % 2 === 0 ? [[name, headers[i + 1] ?? ""]] : [])),
+  );
+}
+
 /** Operators' mistakes have codes of the gateway's own, which say nothing of HTTP. */
 const ownStatus: Readonly<Record<string, number>> = { bad_state: 409, bad_config: 409 };
 

@@ -1,75 +1,62 @@
-/** The last calls, as the page shows them: each decision joined with its outcome. */
+/** The last calls, each decision joined with its outcome: what lists show, and what all that counts calls is told. */
 import type { EntryDraft } from "../model/entry.ts";
-
-interface RecentCall {
-  readonly callId: string;
-  readonly atUnixMs: number;
-  readonly caller: string;
-  /** The tool, or the protocol's method. */
-  readonly what: string;
-  readonly verdict: "allowed" | "denied" | "error";
-  readonly rule: string | null;
-  readonly outcome: string | null;
-  readonly ms: number | null;
-}
+import { type ListedCall, listedCall, type LoggedCall } from "./logged-call.ts";
 
 export interface RecentCalls {
   readonly see: (entry: EntryDraft) => void;
   /** What these callers did. */
   readonly forget: (callers: readonly string[]) => void;
   /** Newest first. */
-  readonly list: (limit: number) => readonly RecentCall[];
+  readonly list: (limit: number) => readonly ListedCall[];
+  readonly find: (callId: string) => LoggedCall | undefined;
 }
 
-const kept = 500;
+/** Of those that have ended. */
+export const recentKept = 500;
+/** A call that is older than so many others under way is told of by how it ends alone. */
+const maxUnderWay = 20_000;
 
-/** What the log has of one call so far. */
-interface Seen {
-  readonly first: EntryDraft;
-  readonly outcome?: EntryDraft;
-}
-
-export function recentCalls(): RecentCalls {
-  const calls = new Map<string, Seen>();
+/** @param onEnded told of each call once, when it is over */
+export function recentCalls(onEnded: (call: LoggedCall) => void = () => undefined): RecentCalls {
+  const underWay = new Map<string, EntryDraft>();
+  const ended = new Map<string, LoggedCall>();
+  const end = (outcome: EntryDraft): void => {
+    const decision = underWay.get(outcome.callId);
+    underWay.delete(outcome.callId);
+    const call = decision === undefined ? { outcome } : { decision, outcome };
+    ended.set(outcome.callId, call);
+    dropOldest(ended, recentKept);
+    onEnded(call);
+  };
+  const all = (): LoggedCall[] => [...ended.values(), ...underWay.values().map((decision) => ({ decision }))];
   return {
     see: (entry) => {
-      if (entry.event !== "call.decision" && entry.event !== "call.outcome") return;
-      const decision = calls.get(entry.callId)?.first;
-      calls.set(
-        entry.callId,
-        decision === undefined ? { first: entry } : { first: decision, outcome: entry },
-      );
-      if (calls.size <= kept) return;
-      const oldest = calls.keys().next();
-      if (oldest.done !== true) calls.delete(oldest.value);
+      if (entry.event === "call.outcome") return end(entry);
+      if (entry.event !== "call.decision") return;
+      underWay.set(entry.callId, entry);
+      dropOldest(underWay, maxUnderWay);
     },
     forget: (callers) => {
-      for (const [callId, { first }] of calls) if (callers.includes(first.principal)) calls.delete(callId);
+      const gone = new Set(callers);
+      for (const [id, { decision, outcome }] of ended) {
+        if (gone.has((decision ?? outcome)?.principal ?? "")) ended.delete(id);
+      }
+      for (const [id, { principal }] of underWay) if (gone.has(principal)) underWay.delete(id);
     },
-    list: (limit) => [...calls.values()].slice(-limit).reverse().map(recentCall),
+    list: (limit) =>
+      all()
+        .map(listedCall)
+        .toSorted((a, b) => b.atUnixMs - a.atUnixMs)
+        .slice(0, limit),
+    find: (callId) => {
+      const decision = underWay.get(callId);
+      return ended.get(callId) ?? (decision && { decision });
+    },
   };
 }
 
-/** A call that was refused before anything was decided has an outcome alone. */
-function recentCall({ first, outcome }: Seen): RecentCall {
-  const isDecided = first.event === "call.decision";
-  const end = isDecided ? outcome : first;
-  const call: RecentCall = {
-    callId: first.callId,
-    atUnixMs: first.atUnixMs,
-    caller: first.principal,
-    what: first.tool ?? `${first.facts["server"] ?? ""} ${first.facts["method"] ?? ""}`.trim(),
-    verdict: first.outcome === "allowed" ? "allowed" : "denied",
-    rule: first.facts["rule"] ?? null,
-    outcome: null,
-    ms: null,
-  };
-  if (end === undefined) return call;
-  const ended = end.outcome === "deferred" ? "allowed" : end.outcome;
-  return {
-    ...call,
-    verdict: isDecided && call.verdict === "denied" ? "denied" : ended,
-    outcome: end.facts["reason"] ?? (end.facts["answer"] === "failed" ? "answer says it failed" : "answered"),
-    ms: end.facts["duration_ms"] === undefined ? null : Number(end.facts["duration_ms"]),
-  };
+function dropOldest(map: Map<string, unknown>, max: number): void {
+  if (map.size <= max) return;
+  const oldest = map.keys().next();
+  if (oldest.done !== true) map.delete(oldest.value);
 }

@@ -5,7 +5,7 @@
 import { z } from "zod";
 
 import { Refusal } from "../kernel/refusal.ts";
-import type { Login, Role } from "./login.ts";
+import type { From, Login, Role } from "./login.ts";
 
 type Method = "GET" | "POST" | "PUT" | "DELETE";
 
@@ -43,8 +43,25 @@ interface Said<P, Q, B> {
   readonly body: B;
 }
 
-interface Asked<P, Q, B> extends Said<P, Q, B> {
+interface Asked<P, Q, B> extends Said<P, Q, B>, Asker {}
+
+/** Who asks, and from where. */
+interface Asker {
   readonly login: Login;
+  readonly from: From;
+  /** The secret of the session it asks in. */
+  readonly session: string | undefined;
+}
+
+/** An answer with headers of its own. */
+export class Reply<T> {
+  readonly body: T;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(body: T, headers: Readonly<Record<string, string>>) {
+    this.body = body;
+    this.headers = headers;
+  }
 }
 
 /** A file for people or other programs. */
@@ -54,11 +71,10 @@ export interface Download {
 }
 
 /** A request as it came, its values unread. */
-interface RawRequest {
+interface RawRequest extends Asker {
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly body: unknown;
-  readonly login: Login;
 }
 
 export interface Route extends Shape<z.ZodType, z.ZodType, z.ZodType> {
@@ -68,8 +84,10 @@ export interface Route extends Shape<z.ZodType, z.ZodType, z.ZodType> {
   readonly run: (request: RawRequest) => Promise<unknown>;
 }
 
+type Answer<T> = Frozen<T> | Reply<Frozen<T>>;
+
 /** Answers are read, never changed. */
-type Frozen<T> = T extends readonly (infer U)[]
+export type Frozen<T> = T extends readonly (infer U)[]
   ? readonly Frozen<U>[]
   : T extends object
     ? { readonly [K in keyof T]: Frozen<T[K]> }
@@ -88,11 +106,11 @@ export function route<
     readonly answer: A;
     readonly handle: (
       asked: Asked<z.output<P>, z.output<Q>, z.output<B>>,
-    ) => Frozen<z.input<A>> | Promise<Frozen<z.input<A>>>;
+    ) => Answer<z.input<A>> | Promise<Answer<z.input<A>>>;
   },
 ): Route {
   const { handle, ...described } = shape;
-  return { ...described, run: async (request) => handle({ ...said(shape, request), login: request.login }) };
+  return { ...described, run: async (request) => handle({ ...request, ...said(shape, request) }) };
 }
 
 /** A route that answers with a file of the media type `answer`. */
@@ -107,7 +125,7 @@ export function download<
   },
 ): Route {
   const { handle, ...described } = shape;
-  return { ...described, run: async (request) => handle({ ...said(shape, request), login: request.login }) };
+  return { ...described, run: async (request) => handle({ ...request, ...said(shape, request) }) };
 }
 
 function said<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>(

@@ -73,6 +73,8 @@ const refusals = {
   signature_refused: { rpc: -31403, http: 403 },
   /** Messages went this way that weren't signed by whom they should; a person, or a good statement, opens it again. */
   route_cut: { rpc: -31403, http: 403 },
+  /** Of the control room: somebody tries passwords, or a program asks without a pause. */
+  too_many_requests: { rpc: -31429, http: 429 },
   // Where it should go isn't there.
   no_such_server: { rpc: -31404, http: 403 },
   no_such_session: { rpc: -31404, http: 404 },

@@ -59,6 +59,10 @@ export type EntryEvent =
   | "kill.on"
   | "kill.off"
   | "kill.drill"
+  /** Somebody came into the control room, or was refused. */
+  | "control.login"
+  /** Somebody asked for a change there; what came of it stands beside it, in an entry of its own. */
+  | "control.action"
   | "assess.test";
 
 export interface EntryDraft {

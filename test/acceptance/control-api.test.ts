@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 
 import { rolldown } from "rolldown";
 
-import { controlOf } from "../support/control.ts";
+import { controlOf, loggedIn } from "../support/control.ts";
 import {
   clientOf,
   enrol,
@@ -44,7 +44,8 @@ test(
     const gateway = await testGateway(t, yaml, { dashboard: "127.0.0.1:0" });
     const caller = clientOf(t, gateway, await enrol(gateway, "agent/a"));
     assert.equal((await caller.post("stub", toolCall("pay"))).status, 200);
-    const { ask, origin, token } = controlOf(gateway);
+    const { ask, origin } = controlOf(gateway);
+    const { cookie } = await loggedIn(gateway);
     const { body: document } = await ask("GET /openapi.json");
 
     const { Validator } = (await import(
@@ -75,13 +76,13 @@ test(
     await bundle.close();
 
     const { client, getCalls } = (await import(pathToFileURL(built).href)) as Generated;
-    client.setConfig({ baseUrl: `${origin}/api/v1`, auth: () => token });
+    client.setConfig({ baseUrl: `${origin}/api/v1`, headers: { cookie, "user-agent": "undici" } });
     const listed = await getCalls({ query: { limit: 5 } });
     assert.deepEqual(
       listed.data?.items.map(({ what, verdict }) => [what, verdict]),
       [["stub/pay", "allowed"]],
     );
-    client.setConfig({ baseUrl: `${origin}/api/v1`, auth: () => "another" });
+    client.setConfig({ baseUrl: `${origin}/api/v1`, headers: { cookie: "latticegate-session=x" } });
     assert.equal((await getCalls({})).error?.code, "no_identity");
   },
 );

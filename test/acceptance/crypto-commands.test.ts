@@ -1,11 +1,12 @@
 /** `latticegate crypto profiles | suites | status | plan` as an operator types them, beside a gateway and without one. */
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 
 import type { StatusDocument } from "../../src/app/crypto/status-document.ts";
 import { cli, type Ended } from "../support/cli.ts";
+import { controlOf } from "../support/control.ts";
 import { eventually, stubServer, temporaryFolder, testGateway } from "../support/gateway.ts";
 import { type GatewayProcess, gatewayProcess, loopbackSidecar } from "../support/gateway-process.ts";
 import { origin, proofKey, webClient, webScene } from "../support/web-gateway.ts";
@@ -177,19 +178,13 @@ test("a plan that may break a client with tokens names it, says what to do, and 
   assert.match(plan.stdout, /^1 may break\.$/m);
 });
 
-test("a gateway without a page answers commands with this start's token, and serves no page", async (t) => {
+test("a gateway without a page answers commands by its socket, which is its user's alone", async (t) => {
   const gateway = await testGateway(t, "", { dashboard: "off" });
   const run = JSON.parse(await readFile(path.join(gateway.config.state, "run.json"), "utf8")) as {
-    readonly api: string;
+    readonly control: string;
     readonly dashboard?: string;
   };
-  assert.equal(run.dashboard, undefined);
-  const { origin: api, hash } = new URL(run.api);
-  const asked = (at: string, token: string) =>
-    fetch(api + at, { headers: { authorization: `Bearer ${token}` } });
-  const token = new URLSearchParams(hash.slice(1)).get("token") ?? "";
-  assert.equal((await asked("/api/v1/crypto", token)).status, 200);
-  assert.equal((await asked("/api/v1/crypto", `${token}x`)).status, 401);
-  assert.equal((await asked("/", token)).status, 404);
-  assert.equal((await asked("/index.html", token)).status, 404);
+  assert.deepEqual([run.dashboard, run.control], [undefined, gateway.controlSocket]);
+  assert.equal((await stat(run.control)).mode & 0o777, 0o600);
+  assert.equal((await controlOf(gateway).ask("GET /crypto")).status, 200);
 });

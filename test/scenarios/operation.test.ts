@@ -8,6 +8,7 @@ import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
+import { freshToken } from "../../src/app/approvals/approvers.ts";
 import { makeJoinToken } from "../../src/app/certificate-authority.ts";
 import { openTunnel } from "../../src/app/connect.ts";
 import { verifyLogFolder } from "../../src/app/log-verification.ts";
@@ -78,23 +79,30 @@ test("while the disk is full no call reaches a server; afterwards the log is who
   assert.equal(verdict.kind, "intact", JSON.stringify(verdict));
 });
 
-test("the page's API wants this start's token, its own host and a reader", async (t) => {
-  const gateway = await testGateway(t, openPolicy, { dashboard: "127.0.0.1:0" });
+test("the page's API wants a person's token, its own host and a reader", async (t) => {
+  const alice = freshToken();
+  const people = `approvals: { people: { alice: { token_hash: "${alice.hash}" } } }\n`;
+  const gateway = await testGateway(t, `${people}${openPolicy}`, { dashboard: "127.0.0.1:0" });
   const link = new URL(gateway.dashboard ?? "");
-  const token = new URLSearchParams(link.hash.slice(1)).get("token") ?? "";
-  const authorization = `Bearer ${token}`;
+  const authorization = `Bearer ${alice.token}`;
   const rows: readonly (readonly [string, string, number, http.RequestOptions?])[] = [
-    ["the token", "/api/v1/status", 200, { headers: { authorization } }],
-    ["no token", "/api/v1/status", 401],
-    ["another token", "/api/v1/status", 401, { headers: { authorization: "Bearer x" } }],
-    ["another host's name", "/api/v1/status", 403, { headers: { authorization, host: "rebound.example" } }],
+    ["the token", "/api/v1/approvals", 200, { headers: { authorization } }],
+    ["another's business", "/api/v1/status", 403, { headers: { authorization } }],
+    ["no token", "/api/v1/approvals", 401],
+    ["another token", "/api/v1/approvals", 401, { headers: { authorization: "Bearer x" } }],
+    [
+      "another host's name",
+      "/api/v1/approvals",
+      403,
+      { headers: { authorization, host: "rebound.example" } },
+    ],
     [
       "a foreign origin",
-      "/api/v1/status",
+      "/api/v1/approvals",
       403,
       { headers: { authorization, origin: "https://evil.example" } },
     ],
-    ["a write", "/api/v1/status", 405, { method: "POST", headers: { authorization } }],
+    ["a write", "/api/v1/approvals", 405, { method: "POST", headers: { authorization } }],
     ["a route that isn't there", "/api/v1/secrets", 404, { headers: { authorization } }],
     ["an inherited name", "/api/v1/constructor", 404, { headers: { authorization } }],
     ["the page itself", "/", 200],

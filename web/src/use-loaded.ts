@@ -21,18 +21,19 @@ interface State<T> {
 
 /** News within this time lead to one question. */
 const gatherMs = 300;
-/** Calls come all the time. */
-const gatherCallsMs = 2000;
+/** Calls come all the time: what they change is asked for as seldom as its reader bears. */
+const gatherCallsMs = { calls: 2000, "calls-slowly": 15_000 } as const;
 
 /**
  * @param path below /api/v1, undefined: nothing is asked. On another path the last data stay until its answer
  * is there; a component that shows another thing altogether takes a `key`.
- * @param changed what it is asked for again upon; "calls": every two seconds while there are calls
+ * @param changed what it is asked for again upon; "calls": every two seconds while there are calls, "calls-slowly":
+ * every fifteen
  */
 export function useLoaded<T>(
   path: string | undefined,
   read: (answer: unknown) => T,
-  changed: readonly (What | "calls")[] = [],
+  changed: readonly (What | keyof typeof gatherCallsMs)[] = [],
 ): Loaded<T> {
   const state = useSignal<State<T>>({ data: undefined, failure: undefined, isLoading: path !== undefined });
   const reload = useRef<() => void>(() => undefined);
@@ -79,7 +80,7 @@ function keepAsking(
   const { signal } = over;
   let isAsking = false;
   let isStale = false;
-  let gathering: ReturnType<typeof setTimeout> | undefined;
+  const gathering = new Map<number, ReturnType<typeof setTimeout>>();
   const now = (): void => {
     isStale = true;
     if (isAsking || document.hidden) return;
@@ -91,16 +92,19 @@ function keepAsking(
     });
   };
   const soon = (afterMs: number): void => {
-    gathering ??= setTimeout(() => {
-      gathering = undefined;
+    if (gathering.has(afterMs)) return;
+    const gathered = setTimeout(() => {
+      gathering.delete(afterMs);
       now();
     }, afterMs);
+    gathering.set(afterMs, gathered);
   };
   const names = about.split(" ");
   const unhear = onChanged((what) => {
     if (what === "all" || names.includes(what)) soon(gatherMs);
   });
-  const unhearCalls = names.includes("calls") ? onCalls(() => soon(gatherCallsMs)) : undefined;
+  const pace = (["calls", "calls-slowly"] as const).find((each) => names.includes(each));
+  const unhearCalls = pace && onCalls(() => soon(gatherCallsMs[pace]));
   document.addEventListener("visibilitychange", () => isStale && now(), { signal });
   isAsking = true;
   void ask(signal).finally(() => (isAsking = false));
@@ -109,7 +113,7 @@ function keepAsking(
     stop: () => {
       unhear();
       unhearCalls?.();
-      clearTimeout(gathering);
+      gathering.forEach(clearTimeout);
       over.abort();
     },
   };

@@ -87,7 +87,7 @@ function notice(
   parts: { readonly call: HeldCall; readonly settings: ApprovalSettings; readonly page: string | undefined },
 ): object {
   const { webhook: terms2 } = parts.settings;
-  const link = terms2?.link?.replaceAll("{id}", id) ?? (parts.page && `${parts.page}/#approval=${id}`);
+  const link = terms2?.link?.replaceAll("{id}", id) ?? (parts.page && `${parts.page}/approvals/${id}`);
   return {
     event: "approval.request",
     request: id,

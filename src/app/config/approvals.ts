@@ -3,7 +3,8 @@ import { z } from "zod";
 
 import { secretSource, secureUrl } from "./values.ts";
 
-const person = z
+/** By which people are known to the config. */
+export const personName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "expected a name of lower-case letters, digits, '.', '_' and '-'");
 
@@ -39,7 +40,7 @@ export const approvalsSchema = z
   .strictObject({
     people: z
       .record(
-        person,
+        personName,
         z.strictObject({
           token_hash: z
             .string()

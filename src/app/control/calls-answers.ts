@@ -2,6 +2,7 @@
 import { z } from "zod";
 
 import { pageOf } from "../../control/paging.ts";
+import type { Frozen } from "../../control/route.ts";
 
 const verdict = z.enum(["allowed", "denied", "held", "error"]);
 const keyExchange = z.enum(["hybrid", "classical", "unknown"]);
@@ -18,7 +19,7 @@ const linkAnswer = z.object({
 });
 
 /** A call in a list, and on the live stream. */
-export const callAnswer = z.object({
+const callAnswer = z.object({
   callId: z.string(),
   atUnixMs: z.number(),
   caller: z.string(),
@@ -46,7 +47,7 @@ export const callAnswer = z.object({
 export const callsAnswer = pageOf(callAnswer);
 
 /** How many calls, by what became of them. */
-export const callCounts = z.object({
+const callCounts = z.object({
   calls: z.int(),
   allowed: z.int(),
   denied: z.int(),
@@ -159,3 +160,6 @@ export const receiptAnswer = z.object({
   /** The log's crossings, in base64, by the generation each leads to: they need no trust. */
   crossings: z.array(z.object({ generation: z.int(), file: z.string() })),
 });
+
+export type CallDetail = Frozen<z.input<typeof callDetail>>;
+export type ReceiptAnswer = Frozen<z.input<typeof receiptAnswer>>;

@@ -1,10 +1,13 @@
-/** Opens the control room on loopback; the API alone, for commands on this machine, if the config wants no page. */
+/** Opens the control room: on a socket in the state folder for commands, and on loopback for browsers if the config wants a page. */
 import { randomBytes } from "node:crypto";
+import type http from "node:http";
 
 import { controlApi } from "../../control/api.ts";
 import { controlServer } from "../../control/control-server.ts";
 import { eventStream } from "../../control/event-stream.ts";
 import type { Route } from "../../control/route.ts";
+import { oneTimeCodes, sessions } from "../../control/sessions.ts";
+import { listenOnSocket, socketPath } from "../../host/net/control-socket.ts";
 import { listen } from "../../host/net/listen.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
@@ -13,80 +16,131 @@ import { complianceRoutes } from "../compliance/compliance-routes.ts";
 import type { Config } from "../config.ts";
 import { pageFolder } from "../page-folder.ts";
 import { incidentRoutes } from "../respond/incident-routes.ts";
+import type { Rule } from "../../policy/rules.ts";
 import { killRoutes } from "../respond/kill-routes.ts";
 import { proposalRoutes } from "../respond/proposal-routes.ts";
 import { responseRoutes } from "../respond/response-routes.ts";
+import { toolMarkRoutes } from "../tools/tool-mark-routes.ts";
 import { toolRoutes } from "../tools/tool-routes.ts";
+import { statePaths } from "../state-folder.ts";
 import { version } from "../version.ts";
+import { sessionAdmission, socketAdmission } from "./admission.ts";
+import { callsRoutes } from "./calls-routes.ts";
+import { controlRecords } from "./control-records.ts";
+import { health } from "./health.ts";
+import type { KeptTraffic } from "./kept-traffic.ts";
+import { followChanges } from "./live-changes.ts";
+import type { SeenTraffic } from "./seen-traffic.ts";
+import { loginLink, sessionRoutes } from "./session-routes.ts";
 import { type Shown, statusRoutes } from "./status-routes.ts";
-import { tokenAdmission } from "./token-admission.ts";
+import { trafficRoutes } from "./traffic-routes.ts";
 
 export interface ControlNeeds extends Shown {
   readonly log: Log;
+  readonly gatewayId: string;
   /** Key of what people are shown of held calls. */
   readonly sealing: Uint8Array;
+  /** What passes. */
+  readonly seen: SeenTraffic;
+  /** The same over time. */
+  readonly kept: KeptTraffic;
+  /** Rules in force. */
+  readonly rules: () => readonly Rule[];
 }
 
 export interface ControlRoom {
-  /** For a browser; undefined if there is no page. */
+  /** Of the page; undefined if there is none. */
+  readonly origin: string | undefined;
+  /** Logs one browser in, once. */
   readonly link: string | undefined;
-  /** Where commands ask, with this start's token. */
-  readonly api: string;
-  readonly close: () => void;
+  /** Where commands ask. */
+  readonly socket: string;
+  readonly close: () => Promise<void>;
 }
 
 const loopbackAddress = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+$/;
-
-/** A port of its own, which nobody but whoever may read the state folder is told of. */
-const apiAddress = "127.0.0.1:0";
+const random = (): Uint8Array => randomBytes(32);
 
 export async function openControl(config: Config, needs: ControlNeeds): Promise<ControlRoom> {
-  const hasPage = config.dashboard !== "off";
-  if (hasPage && !loopbackAddress.test(config.dashboard)) {
-    throw new Refusal(
-      "bad_config",
-      `dashboard: ${config.dashboard} isn't on loopback; the page is served on 127.0.0.1 or [::1] only.`,
-    );
-  }
-  const { log, clock } = needs;
-  const token = randomBytes(24).toString("base64url");
+  checkAddress(config);
+  const { log, clock, audit, gatewayId } = needs;
   const stream = eventStream(clock.nowUnixMs().toString(36));
-  const { changed } = stream;
+  const records = controlRecords({ journal: audit.journal, gatewayId, clock, log });
+  const { idle: idleMs, lifetime: lifetimeMs } = config.control.sessions;
+  const open = sessions({ idleMs, lifetimeMs }, random);
+  const codes = oneTimeCodes(random);
+  const { people } = config.approvals;
+  let origin: string | undefined;
+  const sessionNeeds = { sessions: open, codes, settings: config.control, people, clock };
+  needs.seen.showOn(stream);
   const api = controlApi({
-    routes: controlRoutes(config, needs),
+    routes: [
+      ...controlRoutes(config, needs),
+      ...sessionRoutes({ ...sessionNeeds, origin: () => origin, loggedIn: records.loggedIn }),
+    ],
     version,
     log,
-    changed,
-    acted: () => undefined,
+    changed: stream.changed,
+    acted: records.acted,
   });
-  const server = controlServer({
-    ...(hasPage && { page: pageFolder }),
-    api,
-    stream,
-    admission: tokenAdmission(token, config.approvals.people),
-    isHealthy: () => Promise.resolve(needs.kills().length === 0),
-    log,
-  });
-  const address = await listen(server, hasPage ? config.dashboard : apiAddress);
-  const link = `http://${address}/#token=${token}`;
+  const well = health(config, { ...needs, isStopped: () => needs.kills().length > 0 });
+  await using opening = new AsyncDisposableStack();
+  opening.defer(well.close);
+  const { database } = statePaths(config.state);
+  const changes = followChanges({ database, kills: needs.kills, stream, log });
+  opening.defer(changes.stop);
+  const common = { api, stream, isHealthy: well.isHealthy, log };
+  const local = closing(controlServer({ ...common, admission: socketAdmission() }), opening);
+  const socket = socketPath(config.state);
+  await listenOnSocket(local, socket);
+  if (config.dashboard !== "off") {
+    const admission = sessionAdmission({ sessions: open, people, clock });
+    const page = closing(controlServer({ ...common, page: pageFolder, admission }), opening);
+    origin = `http://${asLocalhost(await listen(page, config.dashboard))}`;
+  }
+  const opened = opening.move();
   return {
-    link: hasPage ? link : undefined,
-    api: link,
-    close: () => {
-      server.close();
-      server.closeAllConnections();
-    },
+    origin,
+    link: origin && loginLink(origin, codes.issue(null, clock.nowUnixMs()).code),
+    socket,
+    close: () => opened.disposeAsync(),
   };
+}
+
+function closing(server: http.Server, opening: AsyncDisposableStack): http.Server {
+  opening.defer(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return server;
+}
+
+/** @throws Refusal `bad_config` */
+function checkAddress({ dashboard }: Config): void {
+  if (dashboard === "off" || loopbackAddress.test(dashboard)) return;
+  throw new Refusal(
+    "bad_config",
+    `dashboard: ${dashboard} isn't on loopback; the page is served on 127.0.0.1 or [::1] only.`,
+  );
+}
+
+/** Browsers take `localhost` for a secure place with a name, which passkeys need. */
+function asLocalhost(address: string): string {
+  return address.replace(/^127\.0\.0\.1:/, "localhost:");
 }
 
 /** What each part of the gateway answers and lets be changed. */
 function controlRoutes(config: Config, needs: ControlNeeds): readonly Route[] {
-  const { clock, sealing: key } = needs;
+  const { clock, sealing: key, audit } = needs;
+  const { named } = audit.names;
   const { state } = config;
   const { people } = config.approvals;
   return [
     ...statusRoutes(config, needs),
+    ...callsRoutes({ config, named, origin: audit.origin, ...needs }),
+    ...trafficRoutes({ config, named, ...needs }),
     ...toolRoutes(config, clock),
+    ...toolMarkRoutes(config, needs),
     ...approvalRoutes({ state, clock, people, key }),
     ...proposalRoutes({ state, clock, people }),
     ...responseRoutes({ config, clock }),

@@ -1,8 +1,6 @@
-/** How the gateway stands, in the control API: status, cryptography, the last calls. */
+/** How the gateway stands, in the control API: status, cryptography. */
 import { z } from "zod";
 
-import { page, pageOf, pageQuery } from "../../control/paging.ts";
-import type { RecentCalls } from "../../control/recent-calls.ts";
 import { type Route, route } from "../../control/route.ts";
 import type { UpstreamCount } from "../../host/net/upstreams.ts";
 import type { Kill } from "../../host/store/state-responses.ts";
@@ -16,7 +14,6 @@ import { version } from "../version.ts";
 
 export interface Shown {
   readonly audit: AuditLog;
-  readonly recent: RecentCalls;
   readonly counts: ReadonlyMap<string, Readonly<UpstreamCount>>;
   readonly address: string;
   readonly clock: Clock;
@@ -56,18 +53,6 @@ const statusAnswer = z.object({
   notYet: z.array(z.string()),
 });
 
-const callAnswer = z.object({
-  callId: z.string(),
-  atUnixMs: z.number(),
-  caller: z.string(),
-  /** The tool, or the protocol's method. */
-  what: z.string(),
-  verdict: z.enum(["allowed", "denied", "error"]),
-  rule: z.string().nullable(),
-  outcome: z.string().nullable(),
-  ms: z.number().nullable(),
-});
-
 export function statusRoutes(config: Config, shown: Shown): readonly Route[] {
   const startedAtUnixMs = shown.clock.nowUnixMs();
   return [
@@ -89,20 +74,8 @@ export function statusRoutes(config: Config, shown: Shown): readonly Route[] {
       answer: liveDocument,
       handle: () => shown.crypto(),
     }),
-    route({
-      method: "GET",
-      path: "/calls",
-      summary: "The last calls, newest first.",
-      tag: "calls",
-      role: "viewer",
-      query: z.object(pageQuery),
-      answer: pageOf(callAnswer),
-      handle: ({ query }) => page(shown.recent.list(maxCallsListed), query, ({ callId }) => callId),
-    }),
   ];
 }
-
-const maxCallsListed = 500;
 
 type ServerAnswer = z.output<typeof serverAnswer>;
 

@@ -1,6 +1,8 @@
 /** What the control API says of traffic: over time, as a map, and what is different since a moment. */
 import { z } from "zod";
 
+import type { Frozen } from "../../control/route.ts";
+
 const counted = {
   calls: z.int(),
   allowed: z.int(),
@@ -94,7 +96,7 @@ export const mapAnswer = z.object({
 });
 
 /** One thing that is different, in words for people. */
-export const changeAnswer = z.object({
+const changeAnswer = z.object({
   /** Entry of the log; `latticegate audit show` opens it. */
   index: z.int(),
   atUnixMs: z.number(),
@@ -137,3 +139,7 @@ export const storyAnswer = z.object({
   /** Newest first. */
   changes: z.array(changeAnswer),
 });
+
+export type MapAnswer = Frozen<z.input<typeof mapAnswer>>;
+export type ChangesAnswer = Frozen<z.input<typeof changesAnswer>>;
+export type StoryAnswer = Frozen<z.input<typeof storyAnswer>>;

@@ -7,14 +7,14 @@ import type { Config } from "../config.ts";
 import type { MetricsSettings } from "../config/metrics.ts";
 import { secretFrom } from "../secret-source.ts";
 import { counting, type Metrics } from "./counting.ts";
-import { type EndedCall, followCalls, type FollowedCalls } from "./followed-calls.ts";
+import { type EndedCall, followCalls, type FollowedCalls, type OnEnded } from "./followed-calls.ts";
 import { setGauges, type Standing } from "./gauges.ts";
 import { metricTable } from "./metric-table.ts";
 import { tracedCalls } from "./traced-calls.ts";
 
 export interface Telemetry {
-  /** For the data plane; empty where nobody measures calls. */
-  readonly calls: { readonly calls?: FollowedCalls };
+  /** For the data plane. */
+  readonly calls: { readonly calls: FollowedCalls };
   /** The same log; its warnings and errors are counted. */
   readonly log: Log;
   /** One entry more was written. */
@@ -37,17 +37,21 @@ type IsPinned = (server: string, tool: string) => boolean;
 interface Needs {
   readonly isPinned: IsPinned;
   readonly log: Log;
+  /** Who else looks at calls with their times. */
+  readonly timed: OnEnded;
 }
 
 /** @throws Refusal `bad_config` if a secret can't be had */
-export function telemetryOf(config: Config, { isPinned, log }: Needs): Telemetry {
+export function telemetryOf(config: Config, { isPinned, log, timed }: Needs): Telemetry {
   const traces = config.traces && tracedCalls(config, config.traces, log);
-  const measured = config.metrics && measuredBy(config, config.metrics, { isPinned, log });
-  const looking = [measured?.ended, traces?.ended].flatMap((ended) => (ended ? [guarded(ended, log)] : []));
+  const measured = config.metrics && measuredBy(config, config.metrics, { isPinned, log, timed });
+  const looking = [measured?.ended, traces?.ended, timed].flatMap((ended) =>
+    ended ? [guarded(ended, log)] : [],
+  );
   const look = (call: EndedCall): void => looking.forEach((each) => each(call));
   let hide = (): void => undefined;
   return {
-    calls: looking.length === 0 ? {} : { calls: followCalls(look, traces) },
+    calls: { calls: followCalls(look, traces) },
     log: measured?.log ?? log,
     written: guarded((entry) => measured?.written(entry), log),
     forget: (callers) => measured?.forget(callers),

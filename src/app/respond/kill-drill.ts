@@ -5,9 +5,6 @@
 import { randomBytes } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 
-import { Pool } from "undici";
-
-import { collected, exchange } from "../../host/net/http-exchange.ts";
 import {
   drillPrefix,
   type KillSource,
@@ -19,6 +16,7 @@ import type { Clock } from "../../kernel/clock.ts";
 import { Refusal, refusalRow } from "../../kernel/refusal.ts";
 import { runningGateway } from "../certificate-authority.ts";
 import { type Config, fixedServers } from "../config.ts";
+import { askControl, mustBeDone } from "../control/ask-control.ts";
 import { type OperatorTunnel, openOperatorTunnel } from "../operator-tunnel.ts";
 import { writeDrillFile } from "./drill-file.ts";
 import { killFileOf, killOff, killOn, killsStanding, tellDrill } from "./kill-operations.ts";
@@ -79,9 +77,10 @@ export async function* drillKill(
   }
 }
 
-function triedOf({ hearsKillSignal, api }: Running): readonly KillSource[] {
+function triedOf({ hearsKillSignal, control }: Running): readonly KillSource[] {
   return killSources.filter(
-    (source) => (source !== "signal" || hearsKillSignal === true) && (source !== "api" || api !== undefined),
+    (source) =>
+      (source !== "signal" || hearsKillSignal === true) && (source !== "api" || control !== undefined),
   );
 }
 
@@ -164,29 +163,10 @@ async function signalled({ config, run, clock }: Drill): Promise<Standing> {
   );
 }
 
-const limits = { answerTimeoutMs: 10_000, answerBytes: 1024 * 1024 };
-
-async function askApi({ run: { api }, token: drill }: Drill, on: boolean): Promise<void> {
-  if (api === undefined) throw new Refusal("bad_state", "This gateway's API can't be asked; start it anew.");
-  const url = new URL(api);
-  const bearer = new URLSearchParams(url.hash.slice(1)).get("token") ?? "";
-  const pool = new Pool(url.origin);
-  try {
-    const headers = [
-      "authorization",
-      `Bearer ${bearer}`,
-      "content-type",
-      "application/json",
-      "origin",
-      url.origin,
-    ];
-    const body = utf8(JSON.stringify({ on, because, drill }));
-    const answer = await exchange(pool, { method: "POST", path: "/api/v1/kill", headers, body }, limits);
-    if ((await collected(answer)).status !== 200)
-      throw new Refusal("bad_state", `The gateway's API answers with status ${answer.status}.`);
-  } finally {
-    await pool.destroy();
-  }
+async function askApi({ run: { control }, token: drill }: Drill, on: boolean): Promise<void> {
+  if (control === undefined)
+    throw new Refusal("bad_state", "This gateway's API can't be asked; start it anew.");
+  mustBeDone(await askControl(control, "POST /kill", { on, because, drill }));
 }
 
 const ping = utf8('{"jsonrpc":"2.0","id":1,"method":"ping"}');

@@ -4,6 +4,7 @@
  */
 import { valueOf } from "../../host/net/headers.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import { seenTool } from "../../inventory/seen-tool.ts";
 import type { Authentication, SeenTool, ServerSighting } from "../../inventory/sighting.ts";
 import { greet, type Greeting } from "../mcp-probe.ts";
 import { type Stranger, stranger } from "./stranger-send.ts";
@@ -20,9 +21,6 @@ export interface ServerQuestion {
 
 /** Servers have a few hundred at most; a list that goes on is cut. */
 const maxTools = 2000;
-/** Of one tool's declaration, as JSON. */
-const maxToolChars = 256 * 1024;
-const maxDepth = 64;
 const maxText = 256;
 
 /**
@@ -84,7 +82,7 @@ async function toolsOf(greeting: Greeting): Promise<Pick<Answered, "tools" | "is
     for await (const page of greeting.toolPages()) {
       const listed = Array.isArray(page["tools"]) ? (page["tools"] as readonly unknown[]) : [];
       for (const one of listed) {
-        const tool = toolOf(one);
+        const tool = seenTool(one);
         if (tool === undefined || tools.length === maxTools) isCut = true;
         else tools.push(tool);
       }
@@ -96,41 +94,6 @@ async function toolsOf(greeting: Greeting): Promise<Pick<Answered, "tools" | "is
     isCut = tools.length > 0;
   }
   return { tools, ...(isCut && { isCut: true }) };
-}
-
-function toolOf(value: unknown): SeenTool | undefined {
-  if (typeof value !== "object" || value === null || !isShallow(value)) return undefined;
-  const member = (name: string): unknown =>
-    Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined;
-  const name = member("name");
-  if (typeof name !== "string" || JSON.stringify(value).length > maxToolChars) return undefined;
-  const text = (key: string): Record<string, string> => {
-    const found = member(key);
-    return typeof found === "string" ? { [key]: found } : {};
-  };
-  const any = (key: string): Record<string, unknown> => {
-    const found = member(key);
-    return found === undefined ? {} : { [key]: found };
-  };
-  return {
-    name,
-    ...text("title"),
-    ...text("description"),
-    ...any("inputSchema"),
-    ...any("outputSchema"),
-    ...any("annotations"),
-  };
-}
-
-/** INVARIANT: not recursive; what comes after it is. */
-function isShallow(value: object): boolean {
-  const waiting: { readonly value: unknown; readonly depth: number }[] = [{ value, depth: 0 }];
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    if (typeof next.value !== "object" || next.value === null) continue;
-    if (next.depth > maxDepth) return false;
-    for (const child of Object.values(next.value)) waiting.push({ value: child, depth: next.depth + 1 });
-  }
-  return true;
 }
 
 interface Closed {

@@ -25,6 +25,7 @@ import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { statePaths } from "../state-folder.ts";
 import { readOnlyUntil } from "./kept-tools.ts";
+import { type ToolDefinition, toolDefinition } from "./tool-definition.ts";
 import type { ToolChanges, ToolRow, ToolState, ToolVersion } from "./tool-report.ts";
 
 /** Whose tools. */
@@ -64,6 +65,16 @@ export function toolChanges(place: ToolPlace, server: string, tool?: string): re
     const rows = rowsOf(server, kept).filter((row) => tool === undefined || row.tool === tool);
     if (tool !== undefined && rows.length === 0) throw unknownTool(server, tool);
     return rows.filter(({ state }) => state !== "pinned").map((row) => ({ ...row, diff: diffOf(row, kept) }));
+  });
+}
+
+/** @throws Refusal `bad_state` for what isn't known */
+export function toolAsDeclared(place: ToolPlace, server: string, tool: string): ToolDefinition {
+  return withTools(place, (store) => {
+    const kept = keptOf(store, known(store, server));
+    const row = rowsOf(server, kept).find((each) => each.tool === tool);
+    if (row === undefined) throw unknownTool(server, tool);
+    return toolDefinition(row, kept, whoDid);
   });
 }
 

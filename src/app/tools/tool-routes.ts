@@ -5,10 +5,11 @@ import { page, pageOf, pageQuery } from "../../control/paging.ts";
 import { type Route, route } from "../../control/route.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import { toolAnswer, toolChangesAnswer, toolVersionAnswer } from "./tool-answers.ts";
+import { toolAnswer, toolChangesAnswer, toolDefinitionAnswer, toolVersionAnswer } from "./tool-answers.ts";
 import {
   approveTools,
   rollBackTools,
+  toolAsDeclared,
   toolChanges,
   toolHistory,
   type ToolPlace,
@@ -49,6 +50,18 @@ export function toolRoutes(place: ToolPlace, clock: Clock): readonly Route[] {
       query: z.object({ tool: z.string().max(1024).exactOptional() }),
       answer: z.object({ changes: z.array(toolChangesAnswer) }),
       handle: ({ params: { server }, query }) => ({ changes: toolChanges(place, server, query.tool) }),
+    }),
+    route({
+      method: "GET",
+      // A tool may have any name, that of another route, too.
+      path: "/servers/{server}/tools/definition",
+      summary: "One tool: what was pinned, what the server says now, and what became of it.",
+      tag,
+      role: "viewer",
+      params,
+      query: z.object({ tool: z.string().max(1024) }),
+      answer: toolDefinitionAnswer,
+      handle: ({ params: { server }, query: { tool } }) => toolAsDeclared(place, server, tool),
     }),
     route({
       method: "GET",

@@ -53,8 +53,14 @@ export const linkCommands = [
   {
     name: "status",
     arguments: "",
-    summary: "Say whether the gateway runs, where, and the link to its page.",
+    summary: "Say whether the gateway runs, and where.",
     load: async () => (await import("../status.ts")).status,
+  },
+  {
+    name: "login",
+    arguments: "",
+    summary: "Print a link that logs a browser into the running gateway's control room, once.",
+    load: async () => (await import("../login.ts")).login,
   },
   {
     name: "doctor",

@@ -77,6 +77,20 @@ export function writeToolDiff(
   return `${[`--- ${headings.from}`, `+++ ${headings.to}`, ...parts].join("\n")}\n`;
 }
 
+/**
+ * A declaration as text, member by member in a fixed order, so that two of them can be laid side by side; hidden text
+ * is shown as what it is.
+ * @param declaration JSON text as `readToolList` gives it
+ */
+export function writeDeclaration(declaration: string): string {
+  const members = membersOf(declaration);
+  const parts = changedMembers(new Map(), members).flatMap((member) => {
+    const lines = readable(members.get(member));
+    return [`${revealed(member)}:`, ...lines.map((line) => `  ${line}`)];
+  });
+  return parts.join("\n");
+}
+
 const signs = { same: " ", removed: "-", added: "+" } as const;
 
 function writtenLine(line: DiffLine): string {

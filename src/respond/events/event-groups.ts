@@ -56,6 +56,8 @@ const groupOf: Readonly<Record<EntryEvent, EventGroup>> = {
   "tools.change": "changes",
   "policy.change": "changes",
   "policy.refuse": "changes",
+  "control.login": "identities",
+  "control.action": "changes",
   "approval.request": "decisions",
   "approval.decision": "changes",
   "approval.use": "decisions",

@@ -8,6 +8,7 @@ export interface Standing {
   readonly status: Status | undefined;
   /** Undefined until they are known. */
   readonly incidents: number | undefined;
+  /** Held calls, and what playbooks propose. */
   readonly approvals: number | undefined;
 }
 
@@ -22,7 +23,12 @@ export function useStanding(isViewer: boolean): Standing {
     ["incidents"],
   );
   const approvals = useLoaded("/approvals?limit=100", (answer) => items(answer).length, ["approvals"]);
-  return { status: status.data, incidents: incidents.data, approvals: approvals.data };
+  const proposals = useLoaded("/proposals?limit=100", (answer) => items(answer).length, ["approvals"]);
+  return {
+    status: status.data,
+    incidents: incidents.data,
+    approvals: approvals.data === undefined ? undefined : approvals.data + (proposals.data ?? 0),
+  };
 }
 
 export function gatewayState(status: Status | undefined): GatewayState {

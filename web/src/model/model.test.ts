@@ -5,6 +5,7 @@ import { isAllowed, readProblem, readSession } from "./api-answers.ts";
 import { isOpen, readApproval, readApprovals } from "./approvals.ts";
 import { diffLines } from "./diff-lines.ts";
 import { keyMeans } from "./keys.ts";
+import { added, newest, noCounts, readBatch } from "./live-calls.ts";
 import { readResponses } from "./responses.ts";
 import { placeAt, places, wayBack } from "./routes.ts";
 import { sorted } from "./sorting.ts";
@@ -193,7 +194,7 @@ test("what is in force, and what has stopped all calls, is read with care, and w
   for (const value of [null, 1, {}, { items: "none" }]) assert.deepEqual(readResponses(value), []);
   const scope = { caller: "spiffe://a.test/agent/x\u200b", tool: 7 };
   const [read] = readResponses({ items: [{ id: "1", action: "cut", scope, because: 3 }] });
-  assert.equal(read?.what, "cut: caller spiffe://a.test/agent/x⟨U+200B zero width space⟩, tool ");
+  assert.equal(read?.what, "Cut its links: agent/x⟨U+200B zero width space⟩");
   assert.equal(read?.because, "");
   const stopped = [{ source: "cli", because: "Smoke.", by: "operator:x" }, null];
   const status = readStatus({ version: "1", servers: [], stopped });
@@ -228,4 +229,32 @@ test("traffic is read with care: nothing where nothing is known", () => {
   ]);
   const [change] = readChanges({ items: [{ index: 1, weight: "loud", says: "<b>" }] });
   assert.deepEqual([change?.weight, change?.says], ["info", "<b>"]);
+});
+
+test("what the stream tells is added to what was known, each call once", () => {
+  const batch = readBatch({
+    calls: [{ callId: "b", atUnixMs: 2, outcome: "answered" }],
+    counts: { calls: 7, denied: 1 },
+  });
+  assert.deepEqual(added({ ...noCounts, calls: 1, risky: 3 }, batch.counts), {
+    ...noCounts,
+    calls: 8,
+    denied: 1,
+    risky: 3,
+  });
+  const known = readCalls({
+    items: [
+      { callId: "b", atUnixMs: 2 },
+      { callId: "a", atUnixMs: 1 },
+    ],
+  });
+  const shown = newest(known, [...batch.calls, ...readCalls({ items: [{ callId: "c", atUnixMs: 3 }] })], 2);
+  assert.deepEqual(
+    shown.map(({ callId, outcome }) => [callId, outcome]),
+    [
+      ["c", null],
+      ["b", "answered"],
+    ],
+  );
+  assert.deepEqual(readBatch("x").counts, noCounts);
 });

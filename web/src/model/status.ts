@@ -92,7 +92,7 @@ function readCheckpoint(value: unknown): Checkpoint {
   return { size: number(size), root: text(root), atUnixMs: typeof atUnixMs === "number" ? atUnixMs : null };
 }
 
-function readCall(value: unknown): Call {
+export function readCall(value: unknown): Call {
   const call = fields(value);
   const verdict = call["verdict"];
   return {

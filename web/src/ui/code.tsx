@@ -55,7 +55,7 @@ export function Diff({
 }: DiffProps): JSX.Element {
   const rows = diffLines(before, after);
   return (
-    <div class="diff" role="region" aria-label={label} tabIndex={0}>
+    <div class="diff" role="group" aria-label={label} tabIndex={0}>
       <table>
         <thead>
           <tr>

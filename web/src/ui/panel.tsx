@@ -56,12 +56,12 @@ export function PageHead({
 export function Facts({
   facts,
 }: {
-  readonly facts: readonly (readonly [name: string, value: ComponentChildren])[];
+  readonly facts: readonly (readonly [name: ComponentChildren, value: ComponentChildren])[];
 }): JSX.Element {
   return (
     <dl class="facts">
-      {facts.map(([name, value]) => (
-        <div key={name}>
+      {facts.map(([name, value], at) => (
+        <div key={typeof name === "string" ? name : at}>
           <dt>{name}</dt>
           <dd>{value}</dd>
         </div>

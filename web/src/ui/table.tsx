@@ -41,7 +41,7 @@ export function Table<Row>(props: TableProps<Row>): JSX.Element {
     by === undefined || sorting.value === undefined ? rows : sorted(rows, by, sorting.value.isDown);
   if (rows.length === 0 && empty !== undefined) return <>{empty}</>;
   return (
-    <div class="table-scroll" role="region" aria-label={label} tabIndex={0}>
+    <div class="table-scroll" role="group" aria-label={label} tabIndex={0}>
       <table>
         <thead>
           <tr>

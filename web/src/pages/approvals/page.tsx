@@ -1,137 +1,138 @@
-/** Calls that wait for somebody: what they are, who asks, and the decision. Opening one decides nothing. */
-import { useSignal } from "@preact/signals";
+/** What waits for a yes or a no: held calls, and what playbooks propose. Opening one decides nothing. */
 import type { JSX } from "preact";
 
-import { change, may, segment } from "../../api.ts";
-import { type Approval, isOpen, readApproval, readApprovals } from "../../model/approvals.ts";
-import type { PageProps } from "../../router.ts";
-import { Badge } from "../../ui/badge.tsx";
-import { Button } from "../../ui/button.tsx";
-import { Confirm } from "../../ui/dialog.tsx";
-import { Facts, PageHead, Panel } from "../../ui/panel.tsx";
-import { Empty, Show } from "../../ui/states.tsx";
-import { type Column, Table } from "../../ui/table.tsx";
-import { Time } from "../../ui/time.tsx";
-import { toast } from "../../ui/toast.tsx";
+import "../../acting/acting.css";
+import { segment } from "../../api.ts";
+import {
+  type Approval,
+  isWaiting,
+  newestFirst,
+  type Proposal,
+  readApprovals,
+  readProposals,
+  timeLeft,
+} from "../../model/approvals.ts";
+import { type PageProps, setQuery } from "../../router.ts";
+import { PageHead, Panel } from "../../ui/panel.tsx";
+import { Empty, Failure, Show } from "../../ui/states.tsx";
+import { Tabs } from "../../ui/tabs.tsx";
+import { now, Time } from "../../ui/time.tsx";
 import { useLoaded } from "../../use-loaded.ts";
+import { OpenedCall } from "./opened-call.tsx";
+import { OpenedProposal } from "./opened-proposal.tsx";
+import { RequestState } from "./request-state.tsx";
 
-export default function Page({ rest: [id] }: PageProps): JSX.Element {
-  const loaded = useLoaded("/approvals?limit=100", readApprovals, ["approvals"]);
+export default function Page({ rest: [id, proposal], query }: PageProps): JSX.Element {
+  const isDecided = query.get("show") === "decided";
   return (
     <>
-      <PageHead title="Approvals" says="Calls that a rule holds until somebody says yes or no." />
-      <div class="split">
-        <Panel title="Waiting" isFlush>
-          <Show loaded={loaded}>
-            {(requests) => (
-              <Table
-                label="Calls that wait"
-                columns={columns}
-                rows={requests}
-                keyOf={(request) => request.id}
-                isCurrent={(request) => request.id === id}
-                empty={<Empty title="Nothing waits">A held call shows up here at once.</Empty>}
-              />
+      <PageHead
+        title="Approvals"
+        says="Calls that a rule holds, and what playbooks propose. Nothing is decided until you click."
+      />
+      <div class={id === undefined ? "split" : "split opened"}>
+        <div class="stack">
+          <Tabs
+            label="Which requests"
+            current={isDecided ? "decided" : "waiting"}
+            tabs={[
+              { name: "waiting", label: "Waiting" },
+              { name: "decided", label: "Decided" },
+            ]}
+            onChange={(name) => setQuery({ show: name === "waiting" ? undefined : name })}
+          >
+            <Listed key={String(isDecided)} isDecided={isDecided} current={proposal ?? id} />
+          </Tabs>
+        </div>
+        {id === undefined ? (
+          <Panel title="Nothing is opened">
+            <Empty title="Choose one from the list">
+              It shows who asks, on whose behalf, with which arguments, and which rules hold it.
+            </Empty>
+          </Panel>
+        ) : (
+          <div class="stack">
+            {id === "proposals" && proposal !== undefined ? (
+              <OpenedProposal key={proposal} id={proposal} />
+            ) : (
+              <OpenedCall key={id} id={id} />
             )}
-          </Show>
-        </Panel>
-        {id !== undefined && <One key={id} id={id} />}
+          </div>
+        )}
       </div>
     </>
   );
 }
 
-const columns: readonly Column<Approval>[] = [
-  {
-    name: "what",
-    head: "Call",
-    isMain: true,
-    isWide: true,
-    cell: ({ id, what }) => <a href={`/approvals/${encodeURIComponent(id)}`}>{what}</a>,
-  },
-  { name: "caller", head: "Caller", isExtra: true, cell: ({ caller }) => caller },
-  { name: "votes", head: "Votes", isNumber: true, cell: ({ have, need }) => `${have} of ${need}` },
-  { name: "expires", head: "Ends", cell: ({ expires }) => <Time at={expires} /> },
-];
-
-function One({ id }: { readonly id: string }): JSX.Element {
-  const loaded = useLoaded(`/approvals/${segment(id)}`, readApproval, ["approvals"]);
+function Listed({
+  isDecided,
+  current,
+}: {
+  readonly isDecided: boolean;
+  readonly current: string | undefined;
+}): JSX.Element {
+  const query = `?limit=200${isDecided ? "&all=true" : ""}`;
+  const calls = useLoaded(`/approvals${query}`, readApprovals, ["approvals"]);
+  const proposals = useLoaded(`/proposals${query}`, readProposals, ["approvals"]);
+  const all = newestFirst<Approval | Proposal>([...(calls.data ?? []), ...(proposals.data ?? [])]);
+  const shown = all.filter((each) => isWaiting(each, now.value) !== isDecided);
   return (
-    <Panel
-      title={loaded.data?.what ?? `Request ${id}`}
-      actions={loaded.data && <Badge>{loaded.data.state}</Badge>}
-    >
-      <Show loaded={loaded}>{(request) => <Request request={request} onDone={loaded.reload} />}</Show>
+    <Panel title={isDecided ? "Decided" : "Waiting"} isFlush>
+      {proposals.failure && <Failure says={proposals.failure.message} onRetry={proposals.reload} />}
+      <Show loaded={calls}>
+        {() =>
+          shown.length === 0 ? (
+            <Nothing isDecided={isDecided} />
+          ) : (
+            <ul class="stories">
+              {shown.map((each) => (
+                <li key={each.id}>
+                  <Line request={each} isCurrent={each.id === current} isDecided={isDecided} />
+                </li>
+              ))}
+            </ul>
+          )
+        }
+      </Show>
     </Panel>
   );
 }
 
-function Request({
-  request,
-  onDone,
-}: {
-  readonly request: Approval;
-  readonly onDone: () => void;
-}): JSX.Element {
-  const { caller, rules, have, need, expires, votes } = request;
-  return (
-    <article aria-label={`Request ${request.id}`} class="stack">
-      <Facts
-        facts={[
-          ["State", `${request.state}, ${have} of ${need} approvals`],
-          ["Ends", <Time key="ends" at={expires} />],
-          ["Caller", caller],
-          ...rules.map(({ rule, because }) => [`Rule ${rule}`, because] as const),
-          ...votes.map(
-            ({ by, what, reason }) =>
-              [what === "deny" ? "Denied" : "Approved", reason === "" ? by : `${by}: ${reason}`] as const,
-          ),
-        ]}
-      />
-      {request.arguments === undefined ? (
-        <p class="faint small">What it says isn't kept any more: it is over.</p>
-      ) : (
-        <Facts
-          facts={request.arguments.map(({ name, value, isCut }) => [
-            name,
-            <span key={name} class="said">
-              {value}
-              {isCut && <strong> [cut]</strong>}
-            </span>,
-          ])}
-        />
-      )}
-      {isOpen(request) && may("approver") && <Decision id={request.id} onDone={onDone} />}
-    </article>
+function Nothing({ isDecided }: { readonly isDecided: boolean }): JSX.Element {
+  return isDecided ? (
+    <Empty title="Nothing was decided yet">Requests stay listed after they are over.</Empty>
+  ) : (
+    <Empty title="Nothing waits" icon="check">
+      A call that a rule with the effect <code>hold</code> is about shows up here at once.
+    </Empty>
   );
 }
 
-function Decision({ id, onDone }: { readonly id: string; readonly onDone: () => void }): JSX.Element {
-  const asked = useSignal<"approve" | "deny" | undefined>(undefined);
-  const decide = async (what: "approve" | "deny", reason: string): Promise<void> => {
-    await change("POST", `/approvals/${segment(id)}/${what}`, reason === "" ? {} : { reason });
-    toast(what === "approve" ? "Approved." : "Denied.");
-    onDone();
-  };
+function Line({
+  request,
+  isCurrent,
+  isDecided,
+}: {
+  readonly request: Approval | Proposal;
+  readonly isCurrent: boolean;
+  readonly isDecided: boolean;
+}): JSX.Element {
+  const { id, kind, state, what, asked, expires, have, need } = request;
+  const left = timeLeft(expires, now.value);
+  const path = kind === "call" ? segment(id) : `proposals/${segment(id)}`;
   return (
-    <div class="row">
-      <Button kind="primary" icon="check" onClick={() => (asked.value = "approve")}>
-        Approve
-      </Button>
-      <Button kind="danger" icon="cross" onClick={() => (asked.value = "deny")}>
-        Deny
-      </Button>
-      {asked.value !== undefined && (
-        <Confirm
-          title={asked.value === "approve" ? "Let this call through?" : "Deny this call?"}
-          says={asked.value === "approve" ? "It goes through once." : "The caller is told the reason."}
-          verb={asked.value === "approve" ? "Approve" : "Deny"}
-          isDanger={asked.value === "deny"}
-          reason="welcome"
-          onConfirm={(reason) => decide(asked.value ?? "deny", reason)}
-          onClose={() => (asked.value = undefined)}
-        />
-      )}
-    </div>
+    <a
+      href={`/approvals/${path}${isDecided ? "?show=decided" : ""}`}
+      aria-current={isCurrent ? "page" : undefined}
+    >
+      <span class="story-mark small">
+        <RequestState state={state} />
+      </span>
+      <span class="story-title">{what}</span>
+      <span class="story-says">
+        {request.kind === "call" ? request.caller : `playbook ${request.playbook}`}, <Time at={asked} />
+        {state === "waiting" && left !== undefined && `, ${left}, ${have} of ${need} approvals`}
+      </span>
+    </a>
   );
 }

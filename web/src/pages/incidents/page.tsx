@@ -1,76 +1,139 @@
-/** What is wrong: each incident as a story, with what to do next. */
+/** What is wrong and what is done about it: incidents, the worst first; what is in force; the switch that stops everything. */
 import type { JSX } from "preact";
 
-import { type Incident, readIncidents } from "../../model/incidents.ts";
-import type { PageProps } from "../../router.ts";
-import { Badge } from "../../ui/badge.tsx";
-import { Code } from "../../ui/code.tsx";
-import { Facts, PageHead, Panel } from "../../ui/panel.tsx";
+import "../../acting/acting.css";
+import { KillSwitch } from "../../acting/kill-switch.tsx";
+import { Restrictions } from "../../acting/restrictions.tsx";
+import { segment } from "../../api.ts";
+import { type Incident, readIncidents, type Severity, severityOf } from "../../model/incidents.ts";
+import { readResponses } from "../../model/responses.ts";
+import { count } from "../../model/words.ts";
+import { type PageProps, setQuery } from "../../router.ts";
+import { Status, type Tone } from "../../ui/badge.tsx";
+import { PageHead, Panel } from "../../ui/panel.tsx";
 import { Empty, Show } from "../../ui/states.tsx";
+import { Tabs } from "../../ui/tabs.tsx";
 import { Time } from "../../ui/time.tsx";
 import { useLoaded } from "../../use-loaded.ts";
+import { Opened } from "./opened.tsx";
+import { Suppressions } from "./suppressions.tsx";
 
-export default function Page({ rest: [id] }: PageProps): JSX.Element {
-  const loaded = useLoaded("/incidents?limit=100", readIncidents, ["incidents"]);
+export default function Page({ rest: [id], query }: PageProps): JSX.Element {
+  const isAll = query.get("show") === "closed";
   return (
     <>
-      <PageHead title="Incidents" says="What the detectors found, put together by caller and tool." />
-      <Show loaded={loaded}>
-        {(incidents) =>
-          incidents.length === 0 ? (
-            <Empty title="Nothing is wrong" icon="check">
-              What the detectors find shows up here at once.
-            </Empty>
-          ) : (
-            incidents.map((incident) => (
-              <Story key={incident.id} incident={incident} isOpen={incident.id === id} />
-            ))
-          )
-        }
-      </Show>
+      <PageHead
+        title="Incidents"
+        says="What was found, put together by cause. The worst stands first; what is done can be undone."
+      />
+      <div class={id === undefined ? "split" : "split opened"}>
+        <div class="stack">
+          <Tabs
+            label="Which incidents"
+            current={isAll ? "closed" : "open"}
+            tabs={[
+              { name: "open", label: "Open" },
+              { name: "closed", label: "Closed" },
+            ]}
+            onChange={(name) => setQuery({ show: name === "open" ? undefined : name })}
+          >
+            <Listed key={String(isAll)} isAll={isAll} current={id} />
+          </Tabs>
+        </div>
+        <div class="stack">
+          {id !== undefined && <Opened key={id} id={id} />}
+          <InForce />
+          <KillSwitch />
+          <Suppressions />
+        </div>
+      </div>
     </>
   );
 }
 
-function Story({ incident, isOpen }: { readonly incident: Incident; readonly isOpen: boolean }): JSX.Element {
-  const { id, title, score, last, what, normal, done, next, timeline } = incident;
-  const facts = [
-    ["What", what],
-    ...(normal === "" ? [] : [["Normal", normal] as const]),
-    ["Done", done],
-  ] as const;
+function Listed({
+  isAll,
+  current,
+}: {
+  readonly isAll: boolean;
+  readonly current: string | undefined;
+}): JSX.Element {
+  const loaded = useLoaded(`/incidents?limit=200${isAll ? "&all=true" : ""}`, readIncidents, ["incidents"]);
   return (
-    <Panel
-      title={<a href={`/incidents/${encodeURIComponent(id)}`}>{title}</a>}
-      actions={<Badge tone="bad">score {score.toFixed(2)}</Badge>}
-      says={
-        <>
-          {id}, last <Time at={last} />
-        </>
-      }
-    >
-      <Facts facts={facts} />
-      <details open={isOpen}>
-        <summary>
-          What next, and {timeline.length} {timeline.length === 1 ? "finding" : "findings"}
-        </summary>
-        <div class="stack">
-          {next.map(({ says, command }) => (
-            <div key={command}>
-              <p class="small">{says}</p>
-              <Code label={says} text={command} canCopy />
-            </div>
-          ))}
-          <Facts
-            facts={timeline.map(({ at, kind, says }, index) => [
-              `${index + 1}. ${kind}`,
-              <span key={index}>
-                {says} <Time at={at} as="clock" />
-              </span>,
-            ])}
-          />
-        </div>
-      </details>
+    <Panel title={isAll ? "Closed" : "Open"} isFlush>
+      <Show loaded={loaded}>
+        {(all) => {
+          const incidents = all.filter(({ isOpen }) => isOpen !== isAll);
+          if (incidents.length === 0) return <Nothing isAll={isAll} />;
+          return (
+            <ul class="stories">
+              {incidents.map((incident) => (
+                <li key={incident.id}>
+                  <Line incident={incident} isCurrent={incident.id === current} />
+                </li>
+              ))}
+            </ul>
+          );
+        }}
+      </Show>
+    </Panel>
+  );
+}
+
+function Nothing({ isAll }: { readonly isAll: boolean }): JSX.Element {
+  return isAll ? (
+    <Empty title="None was closed yet">Close one when it is dealt with, and say what it was.</Empty>
+  ) : (
+    <Empty title="Nothing is wrong" icon="check">
+      What the detectors find shows up here at once.
+    </Empty>
+  );
+}
+
+const tones: Readonly<Record<Severity, Tone>> = { severe: "bad", high: "bad", medium: "warn", low: "info" };
+
+function Line({
+  incident: { id, title, score, findings, last, isOpen },
+  isCurrent,
+}: {
+  readonly incident: Incident;
+  readonly isCurrent: boolean;
+}): JSX.Element {
+  const severity = severityOf(score);
+  const query = isOpen ? "" : "?show=closed";
+  return (
+    <a href={`/incidents/${segment(id)}${query}`} aria-current={isCurrent ? "page" : undefined}>
+      <span class="story-mark small">
+        <Status
+          tone={isOpen ? tones[severity] : "plain"}
+          icon={isOpen ? (severity === "severe" ? "stop" : "warning") : "check"}
+        >
+          {isOpen ? severity : "closed"}
+        </Status>
+      </span>
+      <span class="story-title">{title}</span>
+      <span class="story-says">
+        {count(findings, "finding", "findings")}, last <Time at={last} />
+      </span>
+    </a>
+  );
+}
+
+function InForce(): JSX.Element {
+  const loaded = useLoaded("/responses?limit=200", readResponses, ["responses"]);
+  return (
+    <Panel title="In force" says="What refuses, holds or slows calls now. Each ends by itself at its time.">
+      <Show loaded={loaded} rows={2}>
+        {(responses) =>
+          responses.length === 0 ? (
+            <Empty title="Nobody is restricted">
+              Open an incident, a tool or a node of the map to restrict it for a while.
+            </Empty>
+          ) : (
+            <Restrictions responses={responses} onDone={loaded.reload} />
+          )
+        }
+      </Show>
     </Panel>
   );
 }

@@ -1,5 +1,4 @@
 /** What is different since yesterday. */
-import { useMemo } from "preact/hooks";
 import type { JSX } from "preact";
 
 import { type Change, readChanges } from "../../model/traffic.ts";
@@ -9,14 +8,12 @@ import { Empty, Show } from "../../ui/states.tsx";
 import { Time } from "../../ui/time.tsx";
 import { useLoaded } from "../../use-loaded.ts";
 
-const dayMs = 86_400_000;
 const shown = 12;
 
 const tones: Readonly<Record<Change["weight"], Tone>> = { info: "plain", notice: "info", warning: "warn" };
 
 export function Changes(): JSX.Element {
-  const since = useMemo(() => Date.now() - dayMs, []);
-  const loaded = useLoaded(`/changes?since=${since}&limit=${shown}`, readChanges, [
+  const loaded = useLoaded(`/changes?limit=${shown}`, readChanges, [
     "approvals",
     "crypto",
     "incidents",

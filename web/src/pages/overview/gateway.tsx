@@ -1,6 +1,7 @@
 /** The gateway itself, what stands behind it, and what was just decided. */
 import type { JSX } from "preact";
 
+import { newest } from "../../model/live-calls.ts";
 import { type Call, readCalls, type Status } from "../../model/status.ts";
 import { callerName, compact, count } from "../../model/words.ts";
 import { Verdict } from "../../ui/badge.tsx";
@@ -9,6 +10,7 @@ import { Empty, Show } from "../../ui/states.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Time } from "../../ui/time.tsx";
 import { useLoaded } from "../../use-loaded.ts";
+import { useTold } from "../../use-told.ts";
 
 export function Gateway({ status }: { readonly status: Status }): JSX.Element {
   const { listener, log } = status;
@@ -98,7 +100,8 @@ export function Servers({ status }: { readonly status: Status }): JSX.Element {
 const shownCalls = 8;
 
 export function LastCalls({ trustDomain }: { readonly trustDomain: string }): JSX.Element {
-  const loaded = useLoaded(`/calls?limit=${shownCalls}`, readCalls, ["calls"]);
+  const loaded = useLoaded(`/calls?limit=${shownCalls}`, readCalls);
+  const told = useTold<readonly Call[]>([], (calls, batch) => newest(calls, batch.calls, shownCalls));
   const columns: readonly Column<Call>[] = [
     { name: "at", head: "Time", cell: ({ atUnixMs }) => <Time at={atUnixMs} as="clock" /> },
     {
@@ -120,7 +123,7 @@ export function LastCalls({ trustDomain }: { readonly trustDomain: string }): JS
           <Table
             label="Last calls"
             columns={columns}
-            rows={calls}
+            rows={newest(calls, told, shownCalls)}
             keyOf={({ callId }) => callId}
             empty={
               <Empty title="Nobody has called since the gateway started">

@@ -30,7 +30,7 @@ export function Incidents(): JSX.Element {
                   <a href={`/incidents/${encodeURIComponent(id)}`}>{title}</a>
                   <Badge tone={score >= 0.5 ? "bad" : "warn"}>score {score.toFixed(2)}</Badge>
                   <p class="faint small">
-                    {done} Last <Time at={last} />.
+                    <Time at={last} /> · done: {done}
                   </p>
                 </li>
               ))}
