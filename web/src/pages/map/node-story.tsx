@@ -124,7 +124,7 @@ function Past({ id }: { readonly id: string }): JSX.Element | null {
   return (
     <>
       <h3>What changed</h3>
-      <ol class="past">
+      <ol class="past" aria-label="What changed" tabIndex={0}>
         {data.changes.slice(0, maxChanges).map(({ at, says, by }, index) => (
           <li key={index} class="small">
             {says} <span class="faint">{by !== "" && `By ${by}, `}</span>
