@@ -119,8 +119,13 @@ function Node({
             </Badge>
           )}
           {incidents.length > 0 && (
-            <Badge tone="warn" icon="warning">
-              {count(incidents.length, "incident", "incidents")}
+            <Badge
+              tone="warn"
+              icon="warning"
+              title={count(incidents.length, "open incident", "open incidents")}
+            >
+              {incidents.length}
+              <span class="hidden"> {incidents.length === 1 ? "open incident" : "open incidents"}</span>
             </Badge>
           )}
         </span>
