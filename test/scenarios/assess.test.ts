@@ -9,7 +9,7 @@ import { checkReport, reportFingerprint, signReport } from "../../src/app/compli
 import { statePaths } from "../../src/app/state-folder.ts";
 import { brokenRefusals, type Report, type ReportedControl } from "../../src/compliance/report.ts";
 import { openLogReader } from "../../src/host/store/log-reader.ts";
-import { controlOf } from "../support/control.ts";
+import { controlOf, loggedIn } from "../support/control.ts";
 import { clientOf, enrol, openPolicy, testGateway, type TestGateway, toolCall } from "../support/gateway.ts";
 
 const server = fileURLToPath(new URL("../support/listing-stdio-server.ts", import.meta.url));
@@ -91,15 +91,15 @@ test("a gateway that was called and tested: what is met names entries that the l
   await t.test("the control API answers the same, and hands out the signed files", async () => {
     const yaml = `state: ./state\nlisten: ${gateway.address}\n${servers}\n${openPolicy}`;
     await writeFile(gateway.config.file, yaml);
-    const { ask, origin, token } = controlOf(gateway);
+    const { ask } = controlOf(gateway);
     const { status, body } = await ask("GET /compliance?framework=soc2");
     assert.equal(status, 200);
     const [soc2] = (body as unknown as Report).frameworks;
     assert.equal(soc2?.controls.find(({ id }) => id === "CC6.1")?.verdict, "met");
     assert.equal((await ask("GET /compliance?framework=soc3")).status, 400);
-    const headers = { authorization: `Bearer ${token}` };
-    const file = await fetch(new URL("/api/v1/compliance/export.html", origin), { headers });
-    assert.equal(checkReport(Buffer.from(await file.arrayBuffer())).kind, "signed");
+    const browser = await loggedIn(gateway);
+    const file = await browser.ask("GET /compliance/export.json");
+    assert.equal(checkReport(Buffer.from(JSON.stringify(file.body))).kind, "signed");
     const run = await ask("POST /compliance/tests", {});
     assert.equal(run.status, 200, JSON.stringify(run.body));
     assert.equal((run.body as unknown as Report).tested.now, true);
