@@ -10,9 +10,11 @@ import { Agent, request } from "undici";
 
 import { seeTraffic } from "../src/app/control/seen-traffic.ts";
 import { apiRoot } from "../src/control/api.ts";
+import { eventStream } from "../src/control/event-stream.ts";
+import { liveCalls } from "../src/control/live-calls.ts";
 import { systemClock, systemLog } from "../src/host/system.ts";
 import { median } from "../src/kernel/statistics.ts";
-import { callEntries } from "../test/support/logged-calls.ts";
+import { callEntries, loggedCall } from "../test/support/logged-calls.ts";
 import { type Contestant, gateway, type Setting } from "./contestants.ts";
 import type { Measured, Order } from "./load.ts";
 import { cpuMs } from "./machine.ts";
@@ -42,6 +44,8 @@ export interface ControlResult {
   /** Of one call, its two entries; microseconds. */
   readonly seenUs: number;
   readonly watchedUs: number;
+  /** A batch of the stream of a hundred calls, made and written as text; microseconds. */
+  readonly batchUs: number;
   readonly samples: readonly ControlSample[];
 }
 
@@ -66,7 +70,7 @@ export async function measureControl(
   }
   await socket.close();
   await running.stop();
-  return { seenUs: seen(false), watchedUs: seen(true), samples };
+  return { seenUs: seen(false), watchedUs: seen(true), batchUs: batch(), samples };
 }
 
 async function sample(
@@ -136,7 +140,36 @@ function seen(isWatched: boolean): number {
   return median(took);
 }
 
-export function printControl({ seenUs, watchedUs, samples }: ControlResult): void {
+const batched = 100;
+
+/** The median of many. */
+function batch(): number {
+  let flush = (): void => undefined;
+  let bytes = 0;
+  const stream = eventStream("x");
+  stream.subscribe(
+    undefined,
+    ({ id, event, data }) => void (bytes += id.length + event.length + data.length),
+  );
+  const live = liveCalls({
+    isWatched: () => true,
+    send: (what) => stream.publish("calls", what),
+    later: (act) => void (flush = act),
+    chance: Math.random,
+    nowUnixMs: systemClock.nowUnixMs,
+  });
+  const all = Array.from({ length: batched }, (_, i) => loggedCall({ callId: `c${i}`, risk: 0.2 }));
+  const took = Array.from({ length: 2000 }, () => {
+    for (const call of all) live.see(call);
+    const began = performance.now();
+    flush();
+    return (performance.now() - began) * 1000;
+  });
+  if (bytes === 0) throw new Error("nothing was sent");
+  return median(took);
+}
+
+export function printControl({ seenUs, watchedUs, batchUs, samples }: ControlResult): void {
   console.log(
     `\nThe control room, at ${pace.perSecond} calls a second: CPU of the gateway for a call, and how long it took; medians.\n`,
   );
@@ -152,7 +185,7 @@ export function printControl({ seenUs, watchedUs, samples }: ControlResult): voi
     );
   }
   console.log(
-    `\nTo see a call's two entries: ${seenUs.toFixed(2)} µs; with somebody who watches ${watchedUs.toFixed(2)} µs.`,
+    `\nTo see a call's two entries: ${seenUs.toFixed(2)} µs; with somebody who watches ${watchedUs.toFixed(2)} µs. A batch of ${batched} calls for the stream: ${batchUs.toFixed(0)} µs more.`,
   );
 }
 

@@ -156,6 +156,10 @@ test("traffic is kept over restarts by time, as a map, and as what changed; of w
   });
   const raw = await readFile(statePaths(place.state).traffic);
   assert.ok(!raw.includes("agent/test"), "no name stands in the file");
+  await eventually("the erasure is among the changes", async () => {
+    const { items } = await read(control, "/changes?limit=1", changesAnswer);
+    return items[0]?.event === "subject.erase";
+  });
 });
 
 test("who watches live is sent calls in batches, and goes on where it left off", async (t) => {
