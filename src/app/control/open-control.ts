@@ -140,7 +140,7 @@ function controlRoutes(config: Config, needs: ControlNeeds): readonly Route[] {
     ...callsRoutes({ config, named, origin: audit.origin, ...needs }),
     ...trafficRoutes({ config, named, ...needs }),
     ...toolRoutes(config, clock),
-    ...toolMarkRoutes(config, needs),
+    ...toolMarkRoutes(config, { recent: needs.seen.recent, clock }),
     ...approvalRoutes({ state, clock, people, key }),
     ...proposalRoutes({ state, clock, people }),
     ...responseRoutes({ config, clock }),

@@ -1,14 +1,22 @@
 /** What tools may do, alone and together, in the control API. */
-import type { RecentCalls } from "../../control/recent-calls.ts";
 import { type Route, route } from "../../control/route.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Config } from "../config.ts";
 import { toolMarksAnswer } from "./tool-answers.ts";
 import { combinationsOf, type Contexts, markedServers } from "./tool-marks.ts";
 
+/** The calls of late, newest first. */
+interface Lately {
+  readonly list: (limit: number) => readonly {
+    readonly caller: string;
+    readonly what: string;
+    readonly verdict: string;
+  }[];
+}
+
 export function toolMarkRoutes(
   config: Config,
-  { recent, clock }: { readonly recent: Pick<RecentCalls, "list">; readonly clock: Clock },
+  { recent, clock }: { readonly recent: Lately; readonly clock: Clock },
 ): readonly Route[] {
   const marked = markedServers(config, clock.nowUnixMs);
   const virtual = new Map(
@@ -48,10 +56,7 @@ export function toolMarkRoutes(
 const maxLooked = 500;
 
 /** By caller, the servers it was let through to. */
-function lately(
-  recent: Pick<RecentCalls, "list">,
-  { servers, virtual_servers: virtual }: Config,
-): Contexts["callers"] {
+function lately(recent: Lately, { servers, virtual_servers: virtual }: Config): Contexts["callers"] {
   const callers = new Map<string, Set<string>>();
   for (const { caller, what, verdict } of recent.list(maxLooked)) {
     // `server/tool`, or the server and a method.
