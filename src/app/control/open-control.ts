@@ -33,6 +33,7 @@ import { followChanges } from "./live-changes.ts";
 import type { SeenTraffic } from "./seen-traffic.ts";
 import { loginLink, sessionRoutes } from "./session-routes.ts";
 import { type Shown, statusRoutes } from "./status-routes.ts";
+import { toldMap } from "./told-traffic.ts";
 import { trafficRoutes } from "./traffic-routes.ts";
 
 export interface ControlNeeds extends Shown {
@@ -129,18 +130,23 @@ function asLocalhost(address: string): string {
   return address.replace(/^127\.0\.0\.1:/, "localhost:");
 }
 
+/** Whoever called something so lately has it within reach. */
+const reachedMs = 7 * 86_400_000;
+
 /** What each part of the gateway answers and lets be changed. */
 function controlRoutes(config: Config, needs: ControlNeeds): readonly Route[] {
   const { clock, sealing: key, audit } = needs;
   const { named } = audit.names;
   const { state } = config;
   const { people } = config.approvals;
+  const traffic = { config, named, ...needs };
+  const reached = () => toldMap(traffic, { sinceUnixMs: clock.nowUnixMs() - reachedMs }).routes;
   return [
     ...statusRoutes(config, needs),
     ...callsRoutes({ config, named, origin: audit.origin, ...needs }),
-    ...trafficRoutes({ config, named, ...needs }),
+    ...trafficRoutes(traffic),
     ...toolRoutes(config, clock),
-    ...toolMarkRoutes(config, { recent: needs.seen.recent, clock }),
+    ...toolMarkRoutes(config, { clock, reached }),
     ...approvalRoutes({ state, clock, people, key }),
     ...proposalRoutes({ state, clock, people }),
     ...responseRoutes({ config, clock }),
