@@ -1,6 +1,7 @@
 /** Traffic as the API has it: over time, and what is different since a moment. */
 import { revealed } from "../../../src/wire/hidden-text.ts";
 import { fields, items, list, number, text } from "./fields.ts";
+import { shown } from "./names.ts";
 
 export interface Counted {
   readonly calls: number;
@@ -101,8 +102,8 @@ export function readChanges(value: unknown): readonly Change[] {
       event: text(change["event"]),
       area: text(change["area"]),
       weight: weight === "notice" || weight === "warning" ? weight : "info",
-      says: revealed(text(change["says"])),
-      by: revealed(text(change["by"])),
+      says: shown(text(change["says"])),
+      by: shown(text(change["by"])),
     };
   });
 }

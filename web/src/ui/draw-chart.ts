@@ -73,10 +73,11 @@ function optionsFor(
     ],
     series: [
       {},
-      ...series.map(({ tone }) => ({
+      ...series.map(({ tone, values }) => ({
         stroke: colour(tokenOf(tone)),
         width: isStacked ? 1 : 1.75,
-        points: { show: false },
+        // A line of one value would not be seen.
+        points: { show: values.filter((value) => value !== null).length < 3, size: 5 },
         ...(isStacked && { fill: () => thinned(resolved(place, tokenOf(tone))) }),
       })),
     ],
