@@ -17,7 +17,7 @@ import { fromUtf8, utf8 } from "../../src/kernel/bytes.ts";
 import { readLogKey, verifyReceipt } from "../../src/public/verify.ts";
 import { type SseEvent, sseReader } from "../../src/wire/sse.ts";
 import { atEnd, type Cleanup } from "../support/cleanup.ts";
-import { type ControlClient, controlOf } from "../support/control.ts";
+import { type ControlClient, controlOf, loggedIn } from "../support/control.ts";
 import {
   clientOf,
   enrol,
@@ -158,13 +158,14 @@ test("traffic is kept over restarts by time, as a map, and as what changed; of w
 
 test("who watches live is sent calls in batches, and goes on where it left off", async (t) => {
   const { gateway, call } = await scene(t);
-  const { origin, token } = controlOf(gateway);
+  const { origin } = controlOf(gateway);
+  const { cookie } = await loggedIn(gateway);
   const watching = async (lastId?: string): Promise<() => Promise<SseEvent | undefined>> => {
     const over = new AbortController();
     atEnd(t, () => over.abort());
     const { body } = await fetch(`${origin}/api/v1/stream`, {
       signal: over.signal,
-      headers: { authorization: `Bearer ${token}`, ...(lastId !== undefined && { "last-event-id": lastId }) },
+      headers: { cookie, "user-agent": "undici", ...(lastId !== undefined && { "last-event-id": lastId }) },
     });
     const reader = sseReader(1024 * 1024);
     const waiting: SseEvent[] = [];
