@@ -14,6 +14,7 @@ import { Refusal } from "../../kernel/refusal.ts";
 import { approvalRoutes } from "../approvals/approval-routes.ts";
 import { complianceRoutes } from "../compliance/compliance-routes.ts";
 import type { Config } from "../config.ts";
+import { cryptoRoutes } from "../crypto/crypto-routes.ts";
 import { pageFolder } from "../page-folder.ts";
 import { incidentRoutes } from "../respond/incident-routes.ts";
 import type { Rule } from "../../policy/rules.ts";
@@ -147,5 +148,6 @@ function controlRoutes(config: Config, needs: ControlNeeds): readonly Route[] {
     ...incidentRoutes({ state, clock }),
     ...killRoutes(config, clock),
     ...complianceRoutes(config),
+    ...cryptoRoutes({ config, clock, live: needs.crypto }),
   ];
 }
