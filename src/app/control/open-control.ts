@@ -17,7 +17,8 @@ import type { Config } from "../config.ts";
 import { cryptoRoutes } from "../crypto/crypto-routes.ts";
 import { pageFolder } from "../page-folder.ts";
 import { incidentRoutes } from "../respond/incident-routes.ts";
-import type { Rule } from "../../policy/rules.ts";
+import type { PolicyDocument, Rule } from "../../policy/rules.ts";
+import { policyRoutes } from "../policy/policy-routes.ts";
 import { killRoutes } from "../respond/kill-routes.ts";
 import { proposalRoutes } from "../respond/proposal-routes.ts";
 import { responseRoutes } from "../respond/response-routes.ts";
@@ -47,6 +48,8 @@ export interface ControlNeeds extends Shown {
   readonly kept: KeptTraffic;
   /** Rules in force. */
   readonly rules: () => readonly Rule[];
+  /** The same as they are written. */
+  readonly inForce: () => { readonly rules: readonly PolicyDocument[]; readonly worldDigest: string };
 }
 
 export interface ControlRoom {
@@ -148,6 +151,7 @@ function controlRoutes(config: Config, needs: ControlNeeds): readonly Route[] {
     ...incidentRoutes({ state, clock }),
     ...killRoutes(config, clock),
     ...complianceRoutes(config),
+    ...policyRoutes({ config, clock, inForce: needs.inForce }),
     ...cryptoRoutes({ config, clock, live: needs.crypto }),
   ];
 }
