@@ -41,13 +41,14 @@ function refuseErrors(text: string): void {
   throw new Refusal("bad_config", `Line ${line}, column ${column}: ${wrong} ${mend}`);
 }
 
-parentPort?.on("message", ({ kind, order }: DraftMessage) => {
+parentPort?.on("message", (message: DraftMessage) => void reply(message));
+
+async function reply({ kind, order }: DraftMessage): Promise<void> {
   const work = works[kind] as (order: unknown) => DraftWork[DraftKind][1] | Promise<DraftWork[DraftKind][1]>;
-  void answered(async () => await work(order)).then((answer) => {
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-    parentPort?.postMessage(answer);
-  });
-});
+  const answer = await answered(async () => await work(order));
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+  parentPort?.postMessage(answer);
+}
 
 async function answered(work: () => Promise<DraftWork[DraftKind][1]>): Promise<DraftAnswer> {
   try {
