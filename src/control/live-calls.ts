@@ -13,7 +13,7 @@ interface CallCounts {
   readonly postQuantum: number;
 }
 
-interface LiveBatch {
+export interface LiveBatch {
   /** Oldest first. */
   readonly calls: readonly ListedCall[];
   readonly counts: CallCounts;

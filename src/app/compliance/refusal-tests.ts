@@ -1,4 +1,5 @@
 /** What a running gateway must refuse, tried at its own doors. Nothing here calls a tool that exists. */
+import { stat } from "node:fs/promises";
 import http from "node:http";
 
 import { generateKeyPair, signingKey } from "../../crypto/keys.ts";
@@ -145,20 +146,24 @@ export const refusalTests = {
     return denial === "signature_refused" ? passed(message) : failed(`status ${status}: ${message}`);
   },
   "replayed-call": replayedCall,
-  "page-without-login": async ({ run }) => {
-    if (run.dashboard === undefined) return noPage;
-    const { dashboard } = run;
-    const answers = await Promise.all(pagePaths.map((path) => askPage(dashboard, path, {})));
-    return mustAll(answers, [401, 403]);
+  "page-without-login": async (scene) => {
+    const page = pageOf(scene);
+    if (page === undefined) return await socketOnly(scene);
+    return refusedAll([await askPage(page, {}), await askPage(page, {}, "POST")], 401);
   },
-  "page-from-elsewhere": async ({ run }) => {
-    if (run.dashboard === undefined) return noPage;
-    const { dashboard } = run;
-    const tries = [{ host: "evil.example" }, { origin: "https://evil.example" }];
-    const answers = await Promise.all(
-      tries.flatMap((headers) => pagePaths.map((path) => askPage(dashboard, path, headers))),
+  "page-from-elsewhere": async (scene) => {
+    const page = pageOf(scene);
+    if (page === undefined) return await socketOnly(scene);
+    const from = { "sec-fetch-site": "cross-site", origin: "https://evil.example" };
+    return refusedAll(
+      [
+        await askPage(page, { host: "evil.example" }),
+        await askPage(page, { origin: "https://evil.example" }),
+        await askPage(page, from, "POST"),
+        await askPage(page, { "sec-fetch-site": "cross-site" }, "POST"),
+      ],
+      403,
     );
-    return mustAll(answers, [403, 421]);
   },
   "tampered-log": ({ config }) => tamperedLog(config.state),
   "revoked-identity": async ({ config, clock, identity: { tls }, run }) => {
@@ -172,10 +177,6 @@ export const refusalTests = {
     return (await within(isOut)) ? passed("its new links are refused") : failed("it was let in");
   },
 } as const satisfies Readonly<Record<string, Try>>;
-
-/** The API as it was, and as it is. */
-const pagePaths = ["/api/status", "/api/v1/status"];
-const noPage = skipped("no page is served");
 
 async function refusedBody(scene: TestScene, body: string): Promise<TestOutcome> {
   const server = someServer(scene.config);
@@ -219,30 +220,49 @@ async function foreignCredentials(
   return credentialsOf(key, (await issueSvid(authority, named, nowUnixMs, root)).certificate);
 }
 
+interface Page {
+  readonly host: string;
+  readonly port: string;
+}
+
+/** Undefined where the config wants none. */
+function pageOf({ config, run }: TestScene): Page | undefined {
+  const link = URL.parse(run.dashboard ?? "");
+  if (config.dashboard === "off" || link === null) return undefined;
+  return { host: hostAndPort(config.dashboard).host, port: link.port };
+}
+
+/** What isn't on the network can't be asked from there. */
+async function socketOnly({ run }: TestScene): Promise<TestOutcome> {
+  if (run.control === undefined) return skipped("the gateway doesn't say where it can be asked");
+  const { mode } = await stat(run.control);
+  return (mode & 0o077) === 0
+    ? passed("there is no page, and the API's socket is its owner's alone")
+    : failed("the API's socket is open to others");
+}
+
 /** Its status; undefined where nobody answers. */
 function askPage(
-  page: string,
-  path: string,
+  page: Page,
   headers: Readonly<Record<string, string>>,
+  method: "GET" | "POST" = "GET",
 ): Promise<number | undefined> {
-  const url = URL.parse(path, page);
-  if (url === null) return Promise.resolve(undefined);
+  const path = method === "GET" ? "/api/v1/status" : "/api/v1/kill";
+  const host = `localhost:${page.port}`;
   return new Promise((resolve) => {
-    const request = http.get(url, { headers, timeout: 5000 }, (response) => {
+    const options = { ...page, path, method, headers: { host, ...headers }, timeout: 5000 };
+    const request = http.request(options, (response) => {
       response.resume();
       resolve(response.statusCode);
     });
     request.once("timeout", () => request.destroy());
     request.once("error", () => resolve(undefined));
+    request.end();
   });
 }
 
-/** What isn't there gives nothing away either; one has to be. */
-function mustAll(statuses: readonly (number | undefined)[], good: readonly number[]): TestOutcome {
-  const told = statuses.map((status) => status ?? "no answer").join(", ");
-  const wrong = statuses.filter((status) => status !== undefined && status !== 404 && !good.includes(status));
-  if (wrong.length > 0) return failed(`status ${told}`);
-  return statuses.some((status) => status !== undefined && good.includes(status))
-    ? passed(`status ${told}`)
-    : skipped(`nobody answers there: ${told}`);
+function refusedAll(statuses: readonly (number | undefined)[], expected: number): TestOutcome {
+  if (statuses.includes(undefined)) return skipped("the page doesn't answer");
+  const told = `status ${statuses.join(", ")}`;
+  return statuses.every((status) => status === expected) ? passed(told) : failed(told);
 }

@@ -13,6 +13,7 @@ import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { approvalRoutes } from "../approvals/approval-routes.ts";
 import { complianceRoutes } from "../compliance/compliance-routes.ts";
+import { approvingPeople } from "../approvals/approvers.ts";
 import type { Config } from "../config.ts";
 import { cryptoRoutes } from "../crypto/crypto-routes.ts";
 import { pageFolder } from "../page-folder.ts";
@@ -35,6 +36,7 @@ import { followChanges } from "./live-changes.ts";
 import type { SeenTraffic } from "./seen-traffic.ts";
 import { loginLink, sessionRoutes } from "./session-routes.ts";
 import { type Shown, statusRoutes } from "./status-routes.ts";
+import { toldMap } from "./told-traffic.ts";
 import { trafficRoutes } from "./traffic-routes.ts";
 
 export interface ControlNeeds extends Shown {
@@ -73,7 +75,7 @@ export async function openControl(config: Config, needs: ControlNeeds): Promise<
   const { idle: idleMs, lifetime: lifetimeMs } = config.control.sessions;
   const open = sessions({ idleMs, lifetimeMs }, random);
   const codes = oneTimeCodes(random);
-  const { people } = config.approvals;
+  const people = approvingPeople(config);
   let origin: string | undefined;
   const sessionNeeds = { sessions: open, codes, settings: config.control, people, clock };
   needs.seen.showOn(stream);
@@ -133,18 +135,23 @@ function asLocalhost(address: string): string {
   return address.replace(/^127\.0\.0\.1:/, "localhost:");
 }
 
+/** Whoever called something so lately has it within reach. */
+const reachedMs = 7 * 86_400_000;
+
 /** What each part of the gateway answers and lets be changed. */
 function controlRoutes(config: Config, needs: ControlNeeds): readonly Route[] {
   const { clock, sealing: key, audit } = needs;
   const { named } = audit.names;
   const { state } = config;
-  const { people } = config.approvals;
+  const people = approvingPeople(config);
+  const traffic = { config, named, ...needs };
+  const reached = () => toldMap(traffic, { sinceUnixMs: clock.nowUnixMs() - reachedMs }).routes;
   return [
     ...statusRoutes(config, needs),
     ...callsRoutes({ config, named, origin: audit.origin, ...needs }),
-    ...trafficRoutes({ config, named, ...needs }),
+    ...trafficRoutes(traffic),
     ...toolRoutes(config, clock),
-    ...toolMarkRoutes(config, { recent: needs.seen.recent, clock }),
+    ...toolMarkRoutes(config, { clock, reached }),
     ...approvalRoutes({ state, clock, people, key }),
     ...proposalRoutes({ state, clock, people }),
     ...responseRoutes({ config, clock }),

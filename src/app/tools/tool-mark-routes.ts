@@ -5,19 +5,20 @@ import type { Config } from "../config.ts";
 import { toolMarksAnswer } from "./tool-answers.ts";
 import { combinationsOf, type Contexts, markedServers } from "./tool-marks.ts";
 
-/** The calls of late, newest first. */
-interface Lately {
-  readonly list: (limit: number) => readonly {
-    readonly caller: string;
-    readonly what: string;
-    readonly verdict: string;
-  }[];
+interface Reached {
+  readonly caller: string;
+  readonly server: string;
+  /** Calls that were let through. */
+  readonly allowed: number;
 }
 
-export function toolMarkRoutes(
-  config: Config,
-  { recent, clock }: { readonly recent: Lately; readonly clock: Clock },
-): readonly Route[] {
+interface Needs {
+  readonly clock: Clock;
+  /** Who called what lately, the busiest first. */
+  readonly reached: () => readonly Reached[];
+}
+
+export function toolMarkRoutes(config: Config, { reached, clock }: Needs): readonly Route[] {
   const marked = markedServers(config, clock.nowUnixMs);
   const virtual = new Map(
     Object.entries(config.virtual_servers).map(([name, { servers }]) => [name, servers]),
@@ -33,7 +34,7 @@ export function toolMarkRoutes(
       answer: toolMarksAnswer,
       handle: () => {
         const { tools, left } = marked();
-        const contexts: Contexts = { virtual, callers: lately(recent, config) };
+        const contexts: Contexts = { virtual, callers: byCaller(reached(), config) };
         return {
           tools: tools.map(({ server, name, may, traits, findings }) => ({
             server,
@@ -53,15 +54,14 @@ export function toolMarkRoutes(
   ];
 }
 
-const maxLooked = 500;
-
-/** By caller, the servers it was let through to. */
-function lately(recent: Lately, { servers, virtual_servers: virtual }: Config): Contexts["callers"] {
+/** By caller, the servers it was let through to; those of a virtual server are the ones behind it. */
+function byCaller(
+  reached: readonly Reached[],
+  { servers, virtual_servers: virtual }: Config,
+): Contexts["callers"] {
   const callers = new Map<string, Set<string>>();
-  for (const { caller, what, verdict } of recent.list(maxLooked)) {
-    // `server/tool`, or the server and a method.
-    const [server = ""] = what.split(/[/ ]/, 1);
-    if (verdict === "denied") continue;
+  for (const { caller, server, allowed } of reached) {
+    if (allowed === 0) continue;
     const behind = virtual[server]?.servers ?? (Object.hasOwn(servers, server) ? [server] : []);
     const own = callers.get(caller) ?? new Set();
     for (const each of behind) own.add(each);

@@ -86,21 +86,11 @@ test("tools that let a stranger's text carry data away together are named, for w
       "virtual_servers: { desk: { servers: [office] } }\n",
     "/etc/latticegate.yaml",
   );
-  const recent = {
-    list: () => [
-      {
-        callId: "1",
-        atUnixMs: 1,
-        caller: "spiffe://a.test/agent/x",
-        what: "office/read_file",
-        verdict: "allowed" as const,
-        rule: null,
-        outcome: null,
-        ms: null,
-      },
-    ],
-  };
-  const answer = (await askRoute(toolMarkRoutes(config, { recent, clock }), "GET /tools/marks")) as {
+  const reached = () => [
+    { caller: "spiffe://a.test/agent/x", server: "desk", allowed: 1 },
+    { caller: "spiffe://a.test/agent/refused", server: "office", allowed: 0 },
+  ];
+  const answer = (await askRoute(toolMarkRoutes(config, { reached, clock }), "GET /tools/marks")) as {
     readonly tools: readonly { readonly tool: string; readonly may: readonly string[] }[];
     readonly combinations: readonly { readonly who: string; readonly kind: string }[];
   };

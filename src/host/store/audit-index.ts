@@ -1,6 +1,6 @@
 /**
  * An index of an audit log on node:sqlite, for questions over a million entries. It holds what entries hold, is made
- * from the log alone, and can be thrown away at any time. INVARIANT: nothing but counts is answered from it: its rows only say
+ * from the log alone, and can be thrown away at any time. INVARIANT: nothing is answered from it: its rows only say
  * where in the log to look. Processes that bring it up to date take turns, a part of the log each.
  */
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
@@ -49,8 +49,6 @@ export interface AuditIndex {
   /** Entries that couldn't be read when they were indexed. */
   readonly unreadable: () => number;
   readonly find: (question: IndexQuestion) => Iterable<IndexedCall>;
-  /** How many there are of an event; of calls, how many decisions. */
-  readonly count: (event: string) => number;
   readonly close: () => void;
 }
 
@@ -89,10 +87,6 @@ export function openAuditIndex(file: string, log: LogBundles): AuditIndex {
     },
     unreadable: () => Number(read(db, "unreadable") ?? 0),
     find: (question) => find(db, question),
-    count: (event) => {
-      const text = `select count(*) as total from calls where event = (select id from words where word = ?)`;
-      return Number(db.prepare(text + (isOfCalls(event) ? "" : onlyEvents)).get(event)?.["total"] ?? 0);
-    },
     close: () => db.close(),
   };
 }
@@ -177,9 +171,6 @@ function rowWriter(db: DatabaseSync): RowWriter {
   };
 }
 
-/** What isn't a call has one entry; there is an index of these alone. */
-const onlyEvents = " and last = first";
-
 function isOfCalls(event: string): boolean {
   return event === decisionEvent || event === outcomeEvent;
 }
@@ -210,6 +201,7 @@ function* find(db: DatabaseSync, question: IndexQuestion): Generator<IndexedCall
   if (event === outcomeEvent)
     where("last is not null and event in (select id from words where word in (?, ?))", decisionEvent, event);
   else isWord("event", event);
+  // What isn't a call has one entry, and there is an index of these alone.
   if (event !== undefined && !isOfCalls(event)) where("last = first");
   if (call !== undefined) where("call = ?", call);
   if (sinceUnixMs !== undefined) where("at >= ?", sinceUnixMs);

@@ -133,9 +133,10 @@ test("a tool and its marks are read with care", () => {
         parts: [{ mark: "destructive", tools: ["a#b#c"] }],
         isAcrossServers: true,
       },
+      { who: "desk", kind: "sabotage", parts: [{ mark: "destructive", tools: ["a#b#c"] }] },
     ],
   });
   assert.deepEqual(tools.get('["a","t"]')?.may, ["read"]);
   assert.deepEqual(combinations[0]?.parts[0]?.tools, ["a/b#c"]);
-  assert.equal(combinations[0].who, "whoever may call every server");
+  assert.deepEqual(combinations[0].who, ["whoever may call every server", "desk"]);
 });

@@ -121,6 +121,26 @@ function postureOf(value: unknown): Posture {
   return postures.find((each) => each === value) ?? "unknown";
 }
 
+/** What is known of one node besides. */
+export interface NodePast {
+  readonly firstSeen: number | undefined;
+  /** The newest first. */
+  readonly changes: readonly { readonly at: number; readonly says: string; readonly by: string }[];
+}
+
+export function readNodePast(value: unknown): NodePast {
+  const story = fields(value);
+  const first = story["firstSeenUnixMs"];
+  return {
+    firstSeen: typeof first === "number" ? first : undefined,
+    changes: list(story["changes"]).map((change) => ({
+      at: number(change["atUnixMs"]),
+      says: shown(text(change["says"])),
+      by: shown(text(change["by"])),
+    })),
+  };
+}
+
 /** Whether somebody should look at it. */
 export function isTroubled({
   restrictions,

@@ -3,7 +3,7 @@ import { revealed } from "../../../src/wire/hidden-text.ts";
 import { maySuppress } from "../../../src/respond/incidents/suppression.ts";
 import { fields, items, list, number, text, texts } from "./fields.ts";
 import { shown } from "./names.ts";
-import { type Scope, type Target, targetsOf, toolScope } from "./orders.ts";
+import { type Scope, type Target, sentence, targetsOf, toolScope } from "./orders.ts";
 
 export interface IncidentMoment {
   readonly at: number;
@@ -80,9 +80,9 @@ export function readIncident(value: unknown): Incident {
           }
         : undefined,
     findings: number(incident["findings"]),
-    what: shown(text(story["what"])),
-    normal: shown(text(story["normal"])),
-    done: shown(text(story["done"])),
+    what: sentence(text(story["what"])),
+    normal: sentence(text(story["normal"])),
+    done: sentence(text(story["done"])),
     next: list(story["next"]).map((step) => ({
       says: revealed(text(step["says"])),
       command: revealed(`latticegate ${text(step["command"])}`),
@@ -100,7 +100,7 @@ function momentOf(moment: Readonly<Record<string, unknown>>): IncidentMoment {
   return {
     at: number(moment["atUnixMs"]),
     kind: revealed(text(moment["kind"])),
-    says: shown(text(moment["says"])),
+    says: sentence(text(moment["says"])),
     callId: text(moment["callId"]),
     response: text(moment["response"]) || undefined,
     caller: shown(text(moment["caller"])),

@@ -43,6 +43,18 @@ export function actionSays(name: string): string {
   return Object.hasOwn(actions, name) ? actions[name as ActionName].does : "";
 }
 
+/** A sentence of the gateway's: times as people say them here, actions by their titles. */
+export function sentence(words: string): string {
+  const plain = words
+    .replaceAll(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z\b/g, (time) =>
+      new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }),
+    )
+    .replaceAll(/\b[a-z]+_[a-z]+\b/g, (name) =>
+      Object.hasOwn(titles, name) ? actionTitle(name).toLowerCase() : name,
+    );
+  return shown(plain);
+}
+
 /** Those that can be about that, the usual ones first. */
 export function actionsFor(scope: Scope): readonly ActionName[] {
   const usual: readonly ActionName[] = ["quarantine", "read_only", "hold", "limit"];

@@ -105,7 +105,8 @@ export interface ToolMarks {
 }
 
 export interface Combination {
-  readonly who: string;
+  /** In whose hands these tools meet. */
+  readonly who: readonly string[];
   readonly kind: string;
   readonly parts: readonly { readonly mark: string; readonly tools: readonly string[] }[];
   readonly isAcrossServers: boolean;
@@ -142,18 +143,28 @@ export function readMarks(value: unknown): Marks {
         },
       ]),
     ),
-    combinations: list(marks["combinations"]).map((each) => ({
-      who: whoseContext(text(each["who"])),
-      kind: text(each["kind"]),
-      parts: list(each["parts"]).map((part) => ({
-        mark: text(part["mark"]),
-        // `server#tool`; a server's name has no #.
-        tools: texts(part["tools"]).map((name) => revealed(name.replace("#", "/"))),
+    combinations: sameTogether(
+      list(marks["combinations"]).map((each) => ({
+        who: [whoseContext(text(each["who"]))],
+        kind: text(each["kind"]),
+        parts: list(each["parts"]).map((part) => ({
+          mark: text(part["mark"]),
+          // `server#tool`; a server's name has no #.
+          tools: texts(part["tools"]).map((name) => revealed(name.replace("#", "/"))),
+        })),
+        isAcrossServers: each["isAcrossServers"] === true,
+        says: revealed(text(each["says"])),
       })),
-      isAcrossServers: each["isAcrossServers"] === true,
-      says: revealed(text(each["says"])),
-    })),
+    ),
   };
+}
+
+/** The same tools in other hands are the same combination. */
+function sameTogether(all: readonly Combination[]): readonly Combination[] {
+  const groups = Map.groupBy(all, ({ kind, parts }) => JSON.stringify([kind, parts]));
+  return [...groups.values()].flatMap(([first, ...others]) =>
+    first === undefined ? [] : [{ ...first, who: [first, ...others].flatMap(({ who }) => who) }],
+  );
 }
 
 function whoseContext(who: string): string {

@@ -12,11 +12,14 @@ import { toast } from "../../ui/toast.tsx";
 export function Decision({
   path,
   what,
+  isApproved = false,
   onDone,
 }: {
   /** Below /api/v1, of the request. */
   readonly path: string;
   readonly what: string;
+  /** It has its approvals, and hasn't been used: it can still be denied. */
+  readonly isApproved?: boolean;
   readonly onDone: () => void;
 }): JSX.Element {
   const asked = useSignal<"approve" | "deny" | undefined>(undefined);
@@ -28,11 +31,13 @@ export function Decision({
   };
   return (
     <div class="decision">
-      <Button kind="primary" icon="check" onClick={() => (asked.value = "approve")}>
-        Approve
-      </Button>
+      {!isApproved && (
+        <Button kind="primary" icon="check" onClick={() => (asked.value = "approve")}>
+          Approve
+        </Button>
+      )}
       <Button kind="danger" icon="cross" onClick={() => (asked.value = "deny")}>
-        Deny
+        {isApproved ? "Take the approval back" : "Deny"}
       </Button>
       {asked.value !== undefined && (
         <Confirm

@@ -54,7 +54,12 @@ function Request({
       <Arguments request={request} />
       <Votes votes={votes} />
       {isOpen(request) && may("approver") && (
-        <Decision path={`/approvals/${segment(id)}`} what={request.what} onDone={onDone} />
+        <Decision
+          path={`/approvals/${segment(id)}`}
+          what={request.what}
+          isApproved={request.state === "approved"}
+          onDone={onDone}
+        />
       )}
       {isOpen(request) && !may("approver") && (
         <Notice>You can look at it; deciding takes the role approver.</Notice>

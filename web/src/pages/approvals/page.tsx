@@ -13,9 +13,9 @@ import {
   timeLeft,
 } from "../../model/approvals.ts";
 import { type PageProps, setQuery } from "../../router.ts";
+import { Button } from "../../ui/button.tsx";
 import { PageHead, Panel } from "../../ui/panel.tsx";
 import { Empty, Failure, Show } from "../../ui/states.tsx";
-import { Tabs } from "../../ui/tabs.tsx";
 import { now, Time } from "../../ui/time.tsx";
 import { useLoaded } from "../../use-loaded.ts";
 import { OpenedCall } from "./opened-call.tsx";
@@ -31,19 +31,7 @@ export default function Page({ rest: [id, proposal], query }: PageProps): JSX.El
         says="Calls that a rule holds, and what playbooks propose. Nothing is decided until you click."
       />
       <div class={id === undefined ? "split" : "split opened"}>
-        <div class="stack">
-          <Tabs
-            label="Which requests"
-            current={isDecided ? "decided" : "waiting"}
-            tabs={[
-              { name: "waiting", label: "Waiting" },
-              { name: "decided", label: "Decided" },
-            ]}
-            onChange={(name) => setQuery({ show: name === "waiting" ? undefined : name })}
-          >
-            <Listed key={String(isDecided)} isDecided={isDecided} current={proposal ?? id} />
-          </Tabs>
-        </div>
+        <Listed key={String(isDecided)} isDecided={isDecided} current={proposal ?? id} />
         {id === undefined ? (
           <Panel title="Nothing is opened">
             <Empty title="Choose one from the list">
@@ -77,7 +65,15 @@ function Listed({
   const all = newestFirst<Approval | Proposal>([...(calls.data ?? []), ...(proposals.data ?? [])]);
   const shown = all.filter((each) => isWaiting(each, now.value) !== isDecided);
   return (
-    <Panel title={isDecided ? "Decided" : "Waiting"} isFlush>
+    <Panel
+      title={isDecided ? "Decided" : "Waiting"}
+      isFlush
+      actions={
+        <Button kind="quiet" onClick={() => setQuery({ show: isDecided ? undefined : "decided" })}>
+          {isDecided ? "Show waiting" : "Show decided"}
+        </Button>
+      }
+    >
       {proposals.failure && <Failure says={proposals.failure.message} onRetry={proposals.reload} />}
       <Show loaded={calls}>
         {() =>

@@ -10,9 +10,9 @@ import { readResponses } from "../../model/responses.ts";
 import { count } from "../../model/words.ts";
 import { type PageProps, setQuery } from "../../router.ts";
 import { Status, type Tone } from "../../ui/badge.tsx";
+import { Button } from "../../ui/button.tsx";
 import { PageHead, Panel } from "../../ui/panel.tsx";
 import { Empty, Show } from "../../ui/states.tsx";
-import { Tabs } from "../../ui/tabs.tsx";
 import { Time } from "../../ui/time.tsx";
 import { useLoaded } from "../../use-loaded.ts";
 import { Opened } from "./opened.tsx";
@@ -27,19 +27,7 @@ export default function Page({ rest: [id], query }: PageProps): JSX.Element {
         says="What was found, put together by cause. The worst stands first; what is done can be undone."
       />
       <div class={id === undefined ? "split" : "split opened"}>
-        <div class="stack">
-          <Tabs
-            label="Which incidents"
-            current={isAll ? "closed" : "open"}
-            tabs={[
-              { name: "open", label: "Open" },
-              { name: "closed", label: "Closed" },
-            ]}
-            onChange={(name) => setQuery({ show: name === "open" ? undefined : name })}
-          >
-            <Listed key={String(isAll)} isAll={isAll} current={id} />
-          </Tabs>
-        </div>
+        <Listed key={String(isAll)} isAll={isAll} current={id} />
         <div class="stack">
           {id !== undefined && <Opened key={id} id={id} />}
           <InForce />
@@ -60,7 +48,15 @@ function Listed({
 }): JSX.Element {
   const loaded = useLoaded(`/incidents?limit=200${isAll ? "&all=true" : ""}`, readIncidents, ["incidents"]);
   return (
-    <Panel title={isAll ? "Closed" : "Open"} isFlush>
+    <Panel
+      title={isAll ? "Closed" : "Open"}
+      isFlush
+      actions={
+        <Button kind="quiet" onClick={() => setQuery({ show: isAll ? undefined : "closed" })}>
+          {isAll ? "Show open" : "Show closed"}
+        </Button>
+      }
+    >
       <Show loaded={loaded}>
         {(all) => {
           const incidents = all.filter(({ isOpen }) => isOpen !== isAll);

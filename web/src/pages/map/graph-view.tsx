@@ -108,7 +108,7 @@ function Node({
       <span class="node-name">{label}</span>
       <span class="node-says">
         {compact(calls)} {calls === 1 ? "call" : "calls"}
-        {denied > 0 && `, ${compact(denied)} refused`}
+        {kind === "gateway" && denied > 0 && `, ${compact(denied)} refused`}
         {kind !== "gateway" && <span class={`node-posture ${posture}`}>{postureWords[posture]}</span>}
       </span>
       {(restriction !== undefined || incidents.length > 0) && (

@@ -5,7 +5,7 @@ import type { JSX } from "preact";
 import { Restrict } from "../../acting/restrict.tsx";
 import { Restrictions } from "../../acting/restrictions.tsx";
 import { may, segment } from "../../api.ts";
-import { type Graph, type GraphNode, postureWords } from "../../model/graph.ts";
+import { type Graph, type GraphNode, postureWords, readNodePast } from "../../model/graph.ts";
 import { labelOf, type Scope } from "../../model/orders.ts";
 import { readResponses } from "../../model/responses.ts";
 import { count } from "../../model/words.ts";
@@ -25,7 +25,7 @@ export function NodeStory({ graph, node, onClose }: NodeStoryProps): JSX.Element
   const isAsked = useSignal(false);
   const { kind, label, what, members } = node;
   const scope: Scope | undefined =
-    members !== undefined || kind === "gateway"
+    members !== undefined || kind === "gateway" || node.name.startsWith("(")
       ? undefined
       : kind === "caller"
         ? { caller: node.name }
@@ -58,6 +58,7 @@ export function NodeStory({ graph, node, onClose }: NodeStoryProps): JSX.Element
       )}
       <Restricted node={node} />
       <Peers graph={graph} node={node} />
+      {scope !== undefined && <Past id={node.id} />}
       <div class="row">
         {kind === "server" && members === undefined && <a href={`/tools/${segment(node.name)}`}>Its tools</a>}
         {kind === "caller" && members === undefined && (
@@ -110,6 +111,29 @@ function Restricted({ node: { restrictions } }: Pick<NodeStoryProps, "node">): J
     <>
       <h3>In force</h3>
       <Restrictions responses={own} onDone={loaded.reload} />
+    </>
+  );
+}
+
+/** More is in the audit log. */
+const maxChanges = 8;
+
+function Past({ id }: { readonly id: string }): JSX.Element | null {
+  const { data } = useLoaded(`/map/${segment(id)}`, readNodePast, ["responses", "incidents", "tools"]);
+  if (data === undefined || data.changes.length === 0) return null;
+  return (
+    <>
+      <h3>What changed</h3>
+      <ol class="past">
+        {data.changes.slice(0, maxChanges).map(({ at, says, by }, index) => (
+          <li key={index} class="small">
+            {says} <span class="faint">{by !== "" && `By ${by}, `}</span>
+            <span class="faint">
+              <Time at={at} />
+            </span>
+          </li>
+        ))}
+      </ol>
     </>
   );
 }

@@ -9,22 +9,28 @@ import { type PageProps, setQuery } from "../../router.ts";
 import { Select } from "../../ui/field.tsx";
 import { PageHead, Panel } from "../../ui/panel.tsx";
 import { Empty, Notice, Show } from "../../ui/states.tsx";
+import { now } from "../../ui/time.tsx";
 import { useLoaded } from "../../use-loaded.ts";
 import { GraphView } from "./graph-view.tsx";
 import { Legend } from "./legend.tsx";
 import { LinkTable } from "./link-table.tsx";
 import { NodeStory } from "./node-story.tsx";
 
+const hourMs = 3_600_000;
 const spans = [
-  { value: "1h", label: "the last hour" },
-  { value: "24h", label: "the last day" },
-  { value: "7d", label: "the last 7 days" },
-  { value: "30d", label: "the last 30 days" },
+  { value: "1h", label: "the last hour", ms: hourMs },
+  { value: "24h", label: "the last day", ms: 24 * hourMs },
+  { value: "7d", label: "the last 7 days", ms: 7 * 24 * hourMs },
+  { value: "30d", label: "the last 30 days", ms: 30 * 24 * hourMs },
 ] as const;
+const minuteMs = 60_000;
 
 export default function Page({ query }: PageProps): JSX.Element {
-  const span = spans.find(({ value }) => value === query.get("span"))?.value ?? "24h";
-  const loaded = useLoaded(`/map?span=${span}`, readGraph, ["responses", "incidents", "status"]);
+  const asked = query.get("span") ?? "24h";
+  const { value: span, ms } = spans.find(({ value }) => value === asked) ?? spans[1];
+  // Asked again each minute, since nobody tells of calls here.
+  const since = Math.floor(now.value / minuteMs) * minuteMs - ms;
+  const loaded = useLoaded(`/map?since=${since}`, readGraph, ["responses", "incidents", "status"]);
   return (
     <>
       <PageHead

@@ -24,9 +24,9 @@ export function Combinations({
     >
       <div class="stack">
         {combinations.map((each, at) => (
-          <details key={`${each.who} ${each.kind}`} open={at === 0 && combinations.length < 3}>
+          <details key={`${each.kind} ${at}`} open={at === 0 && combinations.length < 3}>
             <summary>
-              {titles[each.kind] ?? each.kind}: {each.who}
+              {titles[each.kind] ?? each.kind}: {whoseWords(each.who)}
             </summary>
             <One combination={each} />
           </details>
@@ -34,6 +34,13 @@ export function Combinations({
       </div>
     </Panel>
   );
+}
+
+const maxNamed = 4;
+
+function whoseWords(who: readonly string[]): string {
+  const more = who.length - maxNamed;
+  return `${who.slice(0, maxNamed).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 function One({

@@ -3,7 +3,15 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 
 import { change, may, segment } from "../../api.ts";
-import { type Marks, readTools, readVersions, type Tool, type Version, waits } from "../../model/tools.ts";
+import {
+  byServer,
+  type Marks,
+  readTools,
+  readVersions,
+  type Tool,
+  type Version,
+  waits,
+} from "../../model/tools.ts";
 import { count } from "../../model/words.ts";
 import { Badge } from "../../ui/badge.tsx";
 import { Button } from "../../ui/button.tsx";
@@ -47,7 +55,9 @@ export function OpenedServer({
         }
       >
         <Show loaded={tools} rows={6}>
-          {(all) => <ToolTable label={`Tools of ${server}`} tools={all} marks={marks} />}
+          {(all) => (
+            <ToolTable label={`Tools of ${server}`} tools={byServer(all, "")[0]?.tools ?? []} marks={marks} />
+          )}
         </Show>
       </Panel>
       <Panel
