@@ -6,7 +6,10 @@ import { toBase64url, utf8 } from "../../kernel/bytes.ts";
 import type { WebListener } from "../config/listen.ts";
 import { failed, passed, skipped, someServer, type TestOutcome, type TestScene } from "./test-scene.ts";
 
-export async function foreignToken({ config, clock }: TestScene): Promise<TestOutcome> {
+export async function foreignToken({
+  config,
+  clock,
+}: Pick<TestScene, "config" | "clock">): Promise<TestOutcome> {
   const { webListeners, issuers } = config;
   const server = someServer(config);
   if (webListeners.length === 0 || server === undefined) return skipped("no listener takes access tokens");
