@@ -24,16 +24,18 @@ import { profilesIn, proveLinkCryptography } from "./cryptography.ts";
 import { type Base, type DataPlane, type Environment, openDataPlane } from "./data-plane.ts";
 import { identityRecords } from "./identity-records.ts";
 import { recordEvents } from "./root-watch.ts";
+import type { RulesInForce } from "./followed-policies.ts";
 import { openJudging } from "./judging.ts";
 import { openOutlets, type RunningOutlets } from "./outlets/open-outlets.ts";
-import { openControl } from "./control/open-control.ts";
+import { type ControlNeeds, openControl } from "./control/open-control.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { comebackTerms, followConfig, inForceOf, mustBeAllowed } from "./profile-in-force.ts";
 import { type IncidentDesk, openIncidentDesk } from "./respond/incident-desk.ts";
 import type { KillSwitch } from "./respond/kill-switch.ts";
 import { type Telemetry, telemetryOf } from "./metrics/telemetry.ts";
 import { issuersOf } from "./roots.ts";
-import { observed, type OnWritten, openLog } from "./running-log.ts";
+import { observed, type OnWritten } from "./observed-journal.ts";
+import { openLog } from "./running-log.ts";
 import { scheduledRotation } from "./scheduled-rotation.ts";
 import { observedPins } from "./signatures/observed-pins.ts";
 import { openConfigKeys } from "./signer/gateway-signer.ts";
@@ -97,7 +99,7 @@ async function show(
   { base, plane, outlets, telemetry, environment }: Showing,
   opening: AsyncDisposableStack,
 ): Promise<Pick<Gateway, "controlSocket" | "dashboard" | "metrics">> {
-  const { audit, kept, seen, gatewayId, kill, own, world } = base;
+  const { audit, kept, seen, gatewayId, kill, own, world, policies } = base;
   const { address, counts, live } = plane;
   const { nowUnixMs } = environment.clock;
   const startedAtUnixMs = nowUnixMs();
@@ -106,12 +108,17 @@ async function show(
   const sealing = await own.keys.secret(approvalsKey);
   const kills = kill.standing;
   const rules = (): World["rules"] => world.current().rules;
+  const inForce = (): ReturnType<ControlNeeds["inForce"]> => ({
+    rules: policies().rules,
+    worldDigest: world.current().digest,
+  });
   const shown = {
     audit,
     seen,
     kept,
     gatewayId,
     rules,
+    inForce,
     counts,
     address,
     crypto,
@@ -142,6 +149,8 @@ async function show(
 }
 
 interface OpenBase extends Base {
+  /** The rules in force, as they are written. */
+  readonly policies: () => RulesInForce;
   readonly audit: AuditLog;
   readonly seen: SeenTraffic;
   readonly kept: KeptTraffic;
@@ -192,14 +201,15 @@ async function openBase(
   opening.defer(state.close);
   const forgetting = new Set<(ids: readonly string[]) => void>([seen.forget, telemetry.forget]);
   const onErased = (ids: readonly string[]): void => forgetting.forEach((forget) => forget(ids));
-  const { audit, followLog } = await openLog(config, { ...environment, keys, inForce, onErased }, opening);
+  const looks = { onErased, onWritten: seen.see };
+  const { audit, followLog } = await openLog(config, { ...environment, keys, inForce, ...looks }, opening);
   // Ours while we hold the log; it says where we are asked.
   opening.defer(() => rm(statePaths(config.state).run, { force: true }));
   const gatewayId = gatewayIdOf(config.trust_domain);
   const kept = keepTraffic(config, { seen, audit, gatewayId, ...environment }, opening);
   const incidents = openIncidents(config, { gatewayId, ...environment }, opening);
   forgetting.add(incidents.forget);
-  const written = new Set<OnWritten>([seen.see, incidents.see, telemetry.written]);
+  const written = new Set<OnWritten>([incidents.see, telemetry.written]);
   const journal = observed(audit.journal, written);
   incidents.recordIn(journal);
   const issuers = () => issuersOf(roots.roots());

@@ -33,6 +33,9 @@ const sources = new URL("../../web/src/pages/", import.meta.url);
 /** Each page there is; `login` is another test's. */
 const pages = (await readdir(sources)).filter((name) => name !== "login");
 
+/** A secret that calls carry, and no page shows. */
+const key = ["ghp", "16C7e42F292c6912E7710c838347Ae178B4a"].join("_");
+
 const looks = [
   { look: "wide", ...desktop },
   { look: "wide-dark", ...desktop, scheme: "dark" },
@@ -64,7 +67,8 @@ connection: { name: api, protocol: mcp-pqc, security_level: quantum_hardened }`,
     const sidecar = await loopbackSidecar(t, gateway, "fixture", "browser");
     client = new Client({ name: "browser-test", version: "1" });
     await client.connect(new StreamableHTTPClientTransport(new URL(sidecar.url)));
-    await client.callTool({ name: "test_simple_text", arguments: {} });
+    await client.listTools();
+    await client.callTool({ name: "test_simple_text", arguments: { note: `the token is ${key}` } });
     await client.callTool({ name: "test_error_handling", arguments: {} });
     t.after(() => client.close());
     browser = await openBrowser(t);
@@ -180,9 +184,7 @@ connection: { name: api, protocol: mcp-pqc, security_level: quantum_hardened }`,
   });
 
   test("what was found is an incident that the menu counts, told as a story without the secret", async () => {
-    const key = ["ghp", "16C7e42F292c6912E7710c838347Ae178B4a"].join("_");
     const { page, problems } = await openAsOperator(browser, gateway);
-    await client.callTool({ name: "test_simple_text", arguments: { note: `the token is ${key}` } });
     await page.getByRole("link", { name: "Incidents 1 open" }).click();
     await page
       .getByText("agent/browser sent a key, token or password (fixture/test_simple_text)")
