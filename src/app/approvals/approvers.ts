@@ -5,14 +5,35 @@
  */
 import { randomBytes } from "node:crypto";
 
-import type { Login } from "../../control/login.ts";
+import type { Login, Role } from "../../control/login.ts";
 import { sha256Base64url } from "../../crypto/hash.ts";
 import type { Approver } from "../../host/store/approval-rows.ts";
 import { isSameSecret } from "../../host/net/loopback.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import type { ApprovalSettings } from "../config/approvals.ts";
 
-export type People = ApprovalSettings["people"];
+export type People = Readonly<
+  Record<string, { readonly token_hash?: string; readonly is: readonly string[] }>
+>;
+
+export interface ConfiguredPeople {
+  readonly approvals: { readonly people: People };
+  readonly control: {
+    readonly people: Readonly<
+      Record<string, { readonly roles: readonly Role[]; readonly is: readonly string[] }>
+    >;
+  };
+}
+
+/** Those with tokens, and those who log in and may approve; whoever is both is one. */
+export function approvingPeople({ approvals, control }: ConfiguredPeople): People {
+  const people: Record<string, People[string]> = { ...approvals.people };
+  for (const [name, { roles, is }] of Object.entries(control.people)) {
+    if (!roles.includes("approver") && !roles.includes("admin")) continue;
+    const known = people[name];
+    people[name] = { ...known, is: [...new Set([...(known?.is ?? []), ...is])] };
+  }
+  return people;
+}
 
 const operator = "operator";
 const prefix = "person:";
@@ -25,7 +46,9 @@ export function operatorBy(login: string): Approver {
 /** Whose token that is. */
 export function personOf(token: string, people: People): string | undefined {
   const hash = sha256Base64url(token);
-  const found = Object.entries(people).find(([, { token_hash: expected }]) => isSameSecret(hash, expected));
+  const found = Object.entries(people).find(
+    ([, { token_hash: expected }]) => expected !== undefined && isSameSecret(hash, expected),
+  );
   return found && prefix + found[0];
 }
 

@@ -36,6 +36,14 @@ const callerName = z
     "expected a caller's own name, a SPIFFE ID or oauth:ISSUER/user/SUBJECT, without *",
   );
 
+export const ownNames = z
+  .array(callerName)
+  .max(100)
+  .default([])
+  .describe(
+    "Names under which this person, or what belongs to it, calls (SPIFFE IDs, `oauth:ISSUER/user/SUBJECT`): rules' `from` may name those, and of those calls it approves none.",
+  );
+
 export const approvalsSchema = z
   .strictObject({
     people: z
@@ -48,13 +56,7 @@ export const approvalsSchema = z
             .describe(
               "SHA-256 of the person's token, base64url, as `latticegate approvals token` prints it.",
             ),
-          is: z
-            .array(callerName)
-            .max(100)
-            .default([])
-            .describe(
-              "Names under which this person, or what belongs to it, calls (SPIFFE IDs, `oauth:ISSUER/user/SUBJECT`): rules' `from` may name those, and of those calls it approves none.",
-            ),
+          is: ownNames,
         }),
       )
       .refine(

@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 import { roles } from "../../control/login.ts";
-import { personName } from "./approvals.ts";
+import { ownNames, personName } from "./approvals.ts";
 import { durationMs } from "./values.ts";
 
 const person = z.strictObject({
@@ -12,6 +12,7 @@ const person = z.strictObject({
     .describe(
       "What that one may do: `viewer` reads, `operator` acts, `approver` decides held calls and proposals, `admin` has all of it and people and sessions, too.",
     ),
+  is: ownNames,
 });
 
 export const controlSchema = z

@@ -13,6 +13,7 @@ import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { approvalRoutes } from "../approvals/approval-routes.ts";
 import { complianceRoutes } from "../compliance/compliance-routes.ts";
+import { approvingPeople } from "../approvals/approvers.ts";
 import type { Config } from "../config.ts";
 import { pageFolder } from "../page-folder.ts";
 import { incidentRoutes } from "../respond/incident-routes.ts";
@@ -70,7 +71,7 @@ export async function openControl(config: Config, needs: ControlNeeds): Promise<
   const { idle: idleMs, lifetime: lifetimeMs } = config.control.sessions;
   const open = sessions({ idleMs, lifetimeMs }, random);
   const codes = oneTimeCodes(random);
-  const { people } = config.approvals;
+  const people = approvingPeople(config);
   let origin: string | undefined;
   const sessionNeeds = { sessions: open, codes, settings: config.control, people, clock };
   needs.seen.showOn(stream);
@@ -138,7 +139,7 @@ function controlRoutes(config: Config, needs: ControlNeeds): readonly Route[] {
   const { clock, sealing: key, audit } = needs;
   const { named } = audit.names;
   const { state } = config;
-  const { people } = config.approvals;
+  const people = approvingPeople(config);
   const traffic = { config, named, ...needs };
   const reached = () => toldMap(traffic, { sinceUnixMs: clock.nowUnixMs() - reachedMs }).routes;
   return [

@@ -74,7 +74,10 @@ function waysIn({ sessions, codes, settings, people, clock, loggedIn }: SessionN
       tag,
       role: "public",
       answer: z.object({ link: z.boolean(), token: z.boolean() }),
-      handle: () => ({ link: true, token: Object.keys(people).length > 0 }),
+      handle: () => ({
+        link: true,
+        token: Object.values(people).some(({ token_hash: hash }) => hash !== undefined),
+      }),
     }),
     route({
       method: "POST",

@@ -1,5 +1,6 @@
 /** Rules with a mistake that shows without knowing a tool don't load: what they do isn't what they say. */
 import { Refusal } from "../../kernel/refusal.ts";
+import { type ConfiguredPeople, approvingPeople } from "../approvals/approvers.ts";
 import { errorsOf, type Known } from "../../policy/check/check-rules.ts";
 import type { PolicyDocument } from "../../policy/rules.ts";
 
@@ -15,19 +16,19 @@ export function refuseWrongRules(rules: readonly PolicyDocument[], config: Names
 }
 
 /** What of a config has names that rules can say. */
-export interface NamesOfConfig extends Readonly<
-  Record<"virtual_servers" | "issuers" | "groups" | "networks", Readonly<Record<string, unknown>>>
-> {
+export interface NamesOfConfig
+  extends
+    Readonly<
+      Record<"virtual_servers" | "issuers" | "groups" | "networks", Readonly<Record<string, unknown>>>
+    >,
+    ConfiguredPeople {
   readonly trust_domain: string;
   readonly servers: Readonly<Record<string, { readonly labels: Readonly<Record<string, unknown>> }>>;
   readonly data: readonly { readonly name: string }[];
-  readonly approvals: {
-    readonly people: Readonly<Record<string, { readonly is: readonly string[] }>>;
-  };
 }
 
 export function namesInConfig(config: NamesOfConfig): Omit<Known, "tools"> {
-  const people = Object.entries(config.approvals.people).map(([name, { is }]) => [`person:${name}`, ...is]);
+  const people = Object.entries(approvingPeople(config)).map(([name, { is }]) => [`person:${name}`, ...is]);
   return {
     trustDomain: config.trust_domain,
     servers: Object.keys(config.servers),

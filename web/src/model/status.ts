@@ -43,6 +43,19 @@ export interface Call {
   readonly rule: string | null;
   readonly outcome: string | null;
   readonly ms: number | null;
+  /** 0 to 1; null where nothing watches calls. */
+  readonly risk: number | null;
+  readonly findings: readonly string[];
+  readonly link: CallLink;
+  readonly isUnderWay: boolean;
+}
+
+/** The link a call came on. */
+export interface CallLink {
+  readonly keyExchange: string;
+  readonly group: string;
+  readonly level: number | null;
+  readonly certificate: string;
 }
 
 /** @throws TypeError if the answer isn't a status */
@@ -104,5 +117,19 @@ export function readCall(value: unknown): Call {
     rule: typeof call["rule"] === "string" ? call["rule"] : null,
     outcome: typeof call["outcome"] === "string" ? call["outcome"] : null,
     ms: typeof call["ms"] === "number" ? call["ms"] : null,
+    risk: typeof call["risk"] === "number" ? call["risk"] : null,
+    findings: texts(call["findings"]),
+    link: readLink(call["link"]),
+    isUnderWay: call["isUnderWay"] === true,
+  };
+}
+
+export function readLink(value: unknown): CallLink {
+  const link = fields(value);
+  return {
+    keyExchange: text(link["keyExchange"]),
+    group: text(link["group"]),
+    level: typeof link["level"] === "number" ? link["level"] : null,
+    certificate: text(link["certificate"]),
   };
 }

@@ -1,0 +1,86 @@
+/** Whether a call's receipt holds, by the code that `latticegate audit verify-receipt` runs. */
+import { verifyReceipt } from "../../../src/audit/receipt.ts";
+import { keysHash, readLogKey } from "../../../src/crypto/log-key.ts";
+import { fromBase64, utf8 } from "../../../src/kernel/bytes.ts";
+
+export interface GivenReceipt {
+  readonly receipt: string;
+  /** As the gateway says its log's public keys. */
+  readonly logKey: string;
+  /** In base64. */
+  readonly crossings: readonly { readonly generation: number; readonly file: string }[];
+  /** Fingerprint of the keys that this browser took for the log's before. */
+  readonly pinned: string | undefined;
+}
+
+export interface ReceiptJudgement {
+  readonly holds: boolean;
+  /** The newest keys the gateway says. */
+  readonly fingerprint: string;
+  /** These aren't the keys that were pinned, nor do they follow from them. */
+  readonly isOtherLog: boolean;
+  /** In order, each with what was found. */
+  readonly steps: readonly {
+    readonly name: string;
+    readonly holds: boolean | undefined;
+    readonly says: string;
+  }[];
+}
+
+const algorithms: Readonly<Record<string, string>> = {
+  ed25519: "Ed25519",
+  "ml-dsa-44": "ML-DSA-44",
+  "ml-dsa-65": "ML-DSA-65",
+  "ml-dsa-87": "ML-DSA-87",
+  "slh-dsa-sha2-128s": "SLH-DSA-SHA2-128s",
+};
+
+/** @throws Refusal if the gateway's keys can't be read */
+export function judgeReceipt({ receipt, logKey, crossings, pinned }: GivenReceipt): ReceiptJudgement {
+  const generations = readLogKey(logKey);
+  const newest = generations.at(-1);
+  if (newest === undefined) throw new Error("the gateway says no keys of its log");
+  const fingerprint = keysHash(newest.keys);
+  const trusted = generations.find(({ keys }) => keysHash(keys) === (pinned ?? fingerprint));
+  const keyStep = {
+    name: "Keys",
+    holds: trusted !== undefined,
+    says:
+      pinned === undefined
+        ? "taken for the log's from now on: compare the fingerprint with what `latticegate audit keys` prints"
+        : trusted === undefined
+          ? "not the keys that this browser knows of the log"
+          : "the keys that this browser knows of the log",
+  };
+  if (trusted === undefined)
+    return { holds: false, fingerprint, isOtherLog: true, steps: [keyStep, ...untried()] };
+  const files = new Map(
+    crossings.map(({ generation, file }) => [generation, fromBase64(file) ?? new Uint8Array()]),
+  );
+  const verdict = verifyReceipt(utf8(receipt), { logKey: [trusted], crossings: files });
+  if (verdict.kind === "bad") {
+    const broken = { name: "Proof", holds: false, says: verdict.why };
+    return { holds: false, fingerprint, isOtherLog: false, steps: [keyStep, broken] };
+  }
+  const { index, head } = verdict;
+  const signedBy = head.signedBy.map((kind) => algorithms[kind] ?? kind).join(", ");
+  const steps = [
+    keyStep,
+    { name: "Head", holds: true, says: `${head.size} entries of ${head.origin}, signed with ${signedBy}` },
+    {
+      name: "Place",
+      holds: true,
+      says: `entry ${index} is under that head: its path of hashes leads to the root`,
+    },
+    {
+      name: "Entry",
+      holds: true,
+      says: `${verdict.entry.event}, ${verdict.entry.outcome}: unchanged since it was written`,
+    },
+  ];
+  return { holds: true, fingerprint, isOtherLog: false, steps };
+}
+
+function untried(): ReceiptJudgement["steps"] {
+  return ["Head", "Place", "Entry"].map((name) => ({ name, holds: undefined, says: "not looked at" }));
+}

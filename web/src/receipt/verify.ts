@@ -1,0 +1,42 @@
+/** Receipts verified in this browser: fetched, judged beside the page, against the keys this browser knows of the log. */
+import { get, segment } from "../api.ts";
+import { fields, list, number, text } from "../model/fields.ts";
+import type { GivenReceipt, ReceiptJudgement } from "./judge-receipt.ts";
+import type { Judged } from "./worker.ts";
+
+const pinPrefix = "latticegate-log-key ";
+
+/** @throws Failed if the gateway doesn't give one, Error if it can't be judged */
+export async function verifyCall(callId: string, event: string): Promise<ReceiptJudgement> {
+  const given = await get(`/calls/${segment(callId)}/receipt?event=${segment(event)}`, readGiven);
+  const key = pinPrefix + given.origin;
+  const pinned = localStorage.getItem(key) ?? undefined;
+  const judgement = await judgedBeside({ ...given, pinned });
+  if (judgement.holds && pinned === undefined) localStorage.setItem(key, judgement.fingerprint);
+  return judgement;
+}
+
+function readGiven(value: unknown): Omit<GivenReceipt, "pinned"> & { readonly origin: string } {
+  const { receipt, logKey, crossings, origin } = fields(value);
+  return {
+    receipt: text(receipt),
+    logKey: text(logKey),
+    origin: text(origin),
+    crossings: list(crossings).map((each) => ({
+      generation: number(each["generation"]),
+      file: text(each["file"]),
+    })),
+  };
+}
+
+function judgedBeside(given: GivenReceipt): Promise<ReceiptJudgement> {
+  const worker = new Worker(new URL("worker.ts", import.meta.url), { type: "module" });
+  return new Promise<ReceiptJudgement>((resolve, reject) => {
+    worker.addEventListener("message", ({ data }: MessageEvent<Judged>) => {
+      if ("judgement" in data) resolve(data.judgement);
+      else reject(new Error(`The receipt can't be judged: ${data.why}.`));
+    });
+    worker.addEventListener("error", () => reject(new Error("The receipt can't be judged here.")));
+    worker.postMessage(given);
+  }).finally(() => worker.terminate());
+}
