@@ -80,6 +80,12 @@ test("a call is listed, opened with its stages, rules and entries, and its recei
     callsAnswer,
   );
   const callId = items[0]?.callId ?? "";
+  const first = await read(control, "/calls?limit=1", callsAnswer);
+  const second = await read(control, `/calls?limit=1&cursor=${first.next}`, callsAnswer);
+  assert.deepEqual(
+    [first.items[0]?.tool, second.items[0]?.tool, second.next],
+    ["stub/forbidden", "stub/ping", null],
+  );
   const detail = await read(control, `/calls/${callId}`, callDetail);
   assert.deepEqual(
     detail.stages.map(({ stage }) => stage),
