@@ -13,7 +13,8 @@ import type { Config } from "../config.ts";
 import { listLogKeys } from "../log-key-list.ts";
 import { statePaths } from "../state-folder.ts";
 import type { Naming } from "../subject-names.ts";
-import { askThread, oneAtATime } from "../thread.ts";
+import { oneAtATime } from "../one-at-a-time.ts";
+import { askThread } from "../thread.ts";
 import { listWitnesses } from "../witness-list.ts";
 import { reportedIncidents } from "../witness-records.ts";
 import {
