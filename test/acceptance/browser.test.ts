@@ -1,6 +1,6 @@
 /** The control room in a real browser, against a running gateway with real calls. */
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -29,26 +29,18 @@ const screenshots = fileURLToPath(new URL("../../out/screenshots/", import.meta.
 const fixture = fileURLToPath(new URL("../fixture/server.ts", import.meta.url));
 const missing = installed("chromium", "chromium");
 
-/** Each page, and a heading or name that it shows once it is there. */
-const pages = [
-  "/",
-  "/map",
-  "/live",
-  "/incidents",
-  "/approvals",
-  "/tools",
-  "/policy",
-  "/crypto",
-  "/audit",
-  "/compliance",
-  "/account",
-] as const;
+const sources = new URL("../../web/src/pages/", import.meta.url);
+/** Each page there is; `login` is another test's. */
+const pages = (await readdir(sources)).filter((name) => name !== "login");
+
+/** A secret that calls carry, and no page shows. */
+const key = ["ghp", "16C7e42F292c6912E7710c838347Ae178B4a"].join("_");
 
 const looks = [
-  { name: "wide", ...desktop },
-  { name: "wide-dark", ...desktop, scheme: "dark" },
-  { name: "phone", ...phone },
-  { name: "phone-light", ...phone, scheme: "light" },
+  { look: "wide", ...desktop },
+  { look: "wide-dark", ...desktop, scheme: "dark" },
+  { look: "phone", ...phone },
+  { look: "phone-light", ...phone, scheme: "light" },
 ] as const;
 
 describe("the page", { skip: missing ?? false }, () => {
@@ -75,7 +67,8 @@ connection: { name: api, protocol: mcp-pqc, security_level: quantum_hardened }`,
     const sidecar = await loopbackSidecar(t, gateway, "fixture", "browser");
     client = new Client({ name: "browser-test", version: "1" });
     await client.connect(new StreamableHTTPClientTransport(new URL(sidecar.url)));
-    await client.callTool({ name: "test_simple_text", arguments: {} });
+    await client.listTools();
+    await client.callTool({ name: "test_simple_text", arguments: { note: `the token is ${key}` } });
     await client.callTool({ name: "test_error_handling", arguments: {} });
     t.after(() => client.close());
     browser = await openBrowser(t);
@@ -103,12 +96,14 @@ connection: { name: api, protocol: mcp-pqc, security_level: quantum_hardened }`,
     assert.deepEqual(problems, [], "nothing is blocked, missing or thrown");
   });
 
-  for (const { name, ...look } of looks) {
-    test(`each page on ${name} scrolls down only, and axe finds nothing serious`, async () => {
-      const { page, problems } = await openAsOperator(browser, gateway, look);
-      for (const place of pages) {
+  for (const { look, ...size } of looks) {
+    test(`each page on ${look} scrolls down only, and axe finds nothing serious`, async () => {
+      const { page, problems } = await openAsOperator(browser, gateway, size);
+      for (const name of pages) {
+        const place = name === "overview" ? "/" : `/${name}`;
         await page.goto(new URL(place, page.url()).href);
         await page.getByRole("heading", { level: 1 }).waitFor();
+        assert.equal(await page.getByText("There is no such page").count(), 0, place);
         await page.waitForLoadState("load");
         await page
           .locator("[role=status] .waiting-row, [aria-busy=true]")
@@ -116,8 +111,7 @@ connection: { name: api, protocol: mcp-pqc, security_level: quantum_hardened }`,
           .waitFor({ state: "detached" });
         assert.ok((await sideways(page)) <= 0, `${place} stands out on the right`);
         assert.deepEqual(await seriousFindings(page), [], place);
-        const file = `${place === "/" ? "overview" : place.slice(1)}-${name}.png`;
-        await page.screenshot({ path: path.join(screenshots, file) });
+        await page.screenshot({ path: path.join(screenshots, `${name}-${look}.png`) });
       }
       assert.deepEqual(problems, []);
     });
@@ -142,6 +136,67 @@ connection: { name: api, protocol: mcp-pqc, security_level: quantum_hardened }`,
     await page.getByRole("heading", { name: "Log in to Latticegate" }).waitFor();
     await page.goto(new URL("/tools", link).href);
     await page.getByRole("heading", { name: "Log in to Latticegate" }).waitFor();
+  });
+
+  test("a link to a held call shows nothing without a login, decides nothing by being opened, and somebody who may approves it", async () => {
+    const call = { name: "test_image_content", arguments: { "for\u200b": "<b>bob</b>" } };
+    const held = async (): Promise<string> => JSON.stringify(await client.callTool(call));
+    const id = /"request":"([0-9a-f]{16})"/.exec(await held())?.[1] ?? "";
+    const { page } = await openAt(browser, new URL(`/approvals/${id}`, await loginLink(gateway)).href);
+    await page.getByRole("heading", { name: "Log in to Latticegate" }).waitFor();
+    assert.equal(await page.getByText("test_image_content").count(), 0);
+    await page.getByText("I approve calls and have a token").click();
+    await page.getByLabel("Approval token").fill(alice.token);
+    await page.getByRole("button", { name: "Log in with the token" }).click();
+    const request = page.getByRole("article", { name: `Request ${id}` });
+    for (const text of ["Images are looked at.", "⟨U+200B", "<b>bob</b>"])
+      await request.getByText(text).first().waitFor();
+    assert.equal(
+      await page.getByRole("link", { name: "Overview" }).count(),
+      0,
+      "whoever approves sees that alone",
+    );
+    assert.match(await held(), /"state":"waiting"/, "opening it decided nothing");
+    await request.getByRole("button", { name: "Approve" }).click();
+    const dialog = page.getByRole("dialog", { name: "Approve it?" });
+    await dialog.getByLabel("Why").fill("It is Bob's own.");
+    await dialog.getByRole("button", { name: "Approve" }).click();
+    await request.getByText("It is Bob's own.").waitFor();
+    assert.match(await held(), /"type":"image"/);
+    assert.match(await held(), /"state":"waiting"/, "one approval lets one call through");
+  });
+
+  test("a quarantine shows up by itself, and is lifted with a reason", async () => {
+    const { page, problems } = await openAsOperator(browser, gateway);
+    const force = page.getByRole("region", { name: "In force" });
+    await force.getByText("Nothing is restricted").waitFor();
+    await run("respond", "quarantine", "--caller", "agent/other", "--because", "It isn't itself.");
+    await force.getByText("Quarantine: agent/other").waitFor();
+    await force.getByRole("button", { name: "Lift" }).click();
+    const dialog = page.getByRole("dialog", { name: "Lift this restriction?" });
+    await dialog.getByRole("button", { name: "Lift" }).click();
+    await dialog.getByText("Say why: the log keeps it.").waitFor();
+    await dialog.getByLabel("Why it is lifted").fill("It is.");
+    await dialog.getByRole("button", { name: "Lift" }).click();
+    await force.getByText("Nothing is restricted").waitFor();
+    assert.match(await run("response", "list"), /nothing is in force/);
+    assert.deepEqual(problems, []);
+  });
+
+  test("what was found is an incident that the menu counts, told as a story without the secret", async () => {
+    const { page, problems } = await openAsOperator(browser, gateway);
+    await page.getByRole("link", { name: "Incidents 1 open" }).click();
+    await page
+      .getByText("agent/browser sent a key, token or password (fixture/test_simple_text)")
+      .first()
+      .click();
+    await page
+      .getByText(/latticegate incidents close \S+ --because/)
+      .or(page.getByRole("button", { name: /Close/ }))
+      .first()
+      .waitFor();
+    assert.equal(await page.getByText(key).count(), 0);
+    assert.deepEqual(problems, []);
   });
 
   test("a first visit loads less than 150 kB", async () => {
@@ -189,7 +244,12 @@ connection: { name: api, protocol: mcp-pqc, security_level: quantum_hardened }`,
   });
 
   async function killing(what: "on" | "off", because: string): Promise<void> {
-    const { code, stderr } = await cli(["kill", what, "--because", because, "--config", gateway.configFile]);
+    await run("kill", what, "--because", because);
+  }
+
+  async function run(...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await cli([...args, "--config", gateway.configFile]);
     assert.equal(code, 0, stderr);
+    return stdout;
   }
 });

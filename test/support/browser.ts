@@ -79,12 +79,20 @@ export async function loginLink(gateway: GatewayProcess): Promise<string> {
 export async function seriousFindings(page: Page): Promise<readonly string[]> {
   const source = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
   await page.evaluate(source);
+  // What a phone's menu covers until it is scrolled to isn't too small.
+  const size = page.viewportSize();
+  if (size !== null) await page.setViewportSize({ ...size, height: await wholeHeight(page) });
   const found = await page.evaluate<readonly AxeFinding[]>(
     `axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }).then(({ violations }) => violations)`,
   );
+  if (size !== null) await page.setViewportSize(size);
   return found
     .filter(({ impact }) => impact === "serious" || impact === "critical")
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`);
+}
+
+async function wholeHeight(page: Page): Promise<number> {
+  return Number(await page.evaluate("document.documentElement.scrollHeight"));
 }
 
 interface AxeFinding {
