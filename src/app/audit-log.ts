@@ -29,6 +29,7 @@ import {
   sameSuites,
   suiteIdsOf,
 } from "./log-keys.ts";
+import { observed, type OnWritten } from "./observed-journal.ts";
 import { recordErasures } from "./subject-records.ts";
 import { type LogNames, namesIn } from "./subject-names.ts";
 import { liveSubjects, pseudonymous, subjectsSecret } from "./subjects.ts";
@@ -91,6 +92,8 @@ interface AuditLogOptions {
   readonly owner?: string;
   /** Told when a command has destroyed keys, with the ids as far as they were seen here. */
   readonly onErased?: (ids: readonly string[]) => void;
+  /** Told of each entry, those about the log itself, too; of rotations alone it isn't. */
+  readonly onWritten?: OnWritten;
   /** Of the keys that a new log begins with. */
   readonly suites: LogSuites;
   /** `process` if absent. */
@@ -162,8 +165,9 @@ function withSubjects(
   stopTurns: () => Promise<void>,
 ): Pick<AuditLog, "journal" | "digests" | "subjectOf"> {
   const subjects = liveSubjects(store, options);
-  const named = pseudonymous(files, subjects);
-  const { owner = gatewayIdOf(options.trustDomain), clock, log } = options;
+  const { owner = gatewayIdOf(options.trustDomain), onWritten, clock, log } = options;
+  const veiled = pseudonymous(files, subjects);
+  const named = { ...veiled, ...observed(veiled, onWritten ? [onWritten] : []) };
   const stop = recordErasures({ journal: named, subjects, store, owner, clock, log });
   const close = async (): Promise<void> => {
     // INVARIANT: nothing is written into the folder once the lock is gone.

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 
 import { assess } from "../../src/app/compliance/assess.ts";
 import { checkReport, reportFingerprint, signReport } from "../../src/app/compliance/signed-report.ts";
+import { listIncidents } from "../../src/app/respond/incident-operations.ts";
 import { statePaths } from "../../src/app/state-folder.ts";
 import { brokenRefusals, type Report, type ReportedControl } from "../../src/compliance/report.ts";
 import { openLogReader } from "../../src/host/store/log-reader.ts";
@@ -52,6 +53,9 @@ test("a gateway that was called and tested: what is met names entries that the l
     assert.equal(verdict, "met", `${id}: ${because.join("; ")}`);
   }
   assert.equal(controlIn(report, "NSA-2").verdict, "not met");
+  const { config, clock } = gateway;
+  assert.deepEqual(listIncidents({ state: config.state, clock }, { all: false }), []);
+  assert.notDeepEqual(listIncidents({ state: config.state, clock }, { all: true }), []);
   const [cosai] = report.frameworks;
   assert.equal(cosai?.levels?.length, 8);
 
