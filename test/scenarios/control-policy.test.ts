@@ -5,7 +5,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, test, type TestContext } from "node:test";
 
-import { controlOf, loggedIn } from "../support/control.ts";
+import { loggedIn } from "../support/control.ts";
 import {
   clientOf,
   enrol,
