@@ -109,24 +109,13 @@ function Change({
       says="First what it would change and whom it would break; that changes nothing."
     >
       <div class="filters">
-        <Select
-          label="Profile"
-          value={profile}
-          options={others.map(({ name, forbidden }) => ({
-            value: name,
-            label: forbidden.length === 0 ? name : `${name} (forbidden today)`,
-          }))}
-          onChange={(value) => {
-            chosen.value = value;
-            forget();
-          }}
-        />
-        <Select
-          label="The old one is taken for"
-          value={overlap.value}
-          options={overlaps}
-          onChange={(value) => {
-            overlap.value = value;
+        <Wishes
+          others={others}
+          profile={profile}
+          overlap={overlap.value}
+          onChange={(wish) => {
+            chosen.value = wish.profile;
+            overlap.value = wish.overlap;
             forget();
           }}
         />
@@ -145,6 +134,35 @@ function Change({
         />
       )}
     </Panel>
+  );
+}
+
+interface WishesProps {
+  readonly others: Profiles["profiles"];
+  readonly profile: string;
+  readonly overlap: string;
+  readonly onChange: (wish: Shown["wish"]) => void;
+}
+
+function Wishes({ others, profile, overlap, onChange }: WishesProps): JSX.Element {
+  return (
+    <>
+      <Select
+        label="Profile"
+        value={profile}
+        options={others.map(({ name, forbidden }) => ({
+          value: name,
+          label: forbidden.length === 0 ? name : `${name} (forbidden today)`,
+        }))}
+        onChange={(value) => onChange({ profile: value, overlap })}
+      />
+      <Select
+        label="The old one is taken for"
+        value={overlap}
+        options={overlaps}
+        onChange={(value) => onChange({ profile, overlap: value })}
+      />
+    </>
   );
 }
 
