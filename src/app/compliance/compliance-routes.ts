@@ -3,8 +3,8 @@ import { z } from "zod";
 
 import { download, type Route, route } from "../../control/route.ts";
 import { frameworkNames, type Report, reportSchema } from "../../compliance/report.ts";
-import { Refusal } from "../../kernel/refusal.ts";
 import type { Config } from "../config.ts";
+import { oneAtATime } from "../one-at-a-time.ts";
 import { assessApart, type AssessOrder } from "./assess-apart.ts";
 import type { ReportForm } from "./signed-report.ts";
 
@@ -21,7 +21,7 @@ const forms = [
 }[];
 
 export function complianceRoutes({ file }: Pick<Config, "file">): readonly Route[] {
-  const atOnce = oneAtATime();
+  const atOnce = oneAtATime("Others are being assessed already; ask again in a moment.");
   const report = async (order: Omit<AssessOrder, "file">): Promise<Report> => {
     const answer = await atOnce(() => assessApart({ file, ...order }));
     if (answer.kind !== "report") throw new Error("a report was asked for");
@@ -68,20 +68,4 @@ export function complianceRoutes({ file }: Pick<Config, "file">): readonly Route
       }),
     ),
   ];
-}
-
-/** A few wait; nobody keeps the machine busy by asking again and again. */
-const mostWaiting = 4;
-
-function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
-  return async (work) => {
-    if (waiting >= mostWaiting)
-      throw new Refusal("busy", "Others are being assessed already; ask again in a moment.");
-    waiting += 1;
-    const mine = last.then(work);
-    last = mine.catch(() => undefined);
-    return await mine.finally(() => (waiting -= 1));
-  };
 }

@@ -150,15 +150,20 @@ export async function toldReceipt(
     if (entries.length === 0) throw noCall(callId);
     throw new Refusal("bad_state", `The log has no ${event} of ${callId.slice(0, 64)} yet.`);
   }
-  const { log, logKey } = statePaths(place.config.state);
+  return { callId, event, index, ...(await provenEntry(place, index)) };
+}
+
+/** All that a browser needs to verify an entry. */
+export async function provenEntry(
+  { config, origin }: { readonly config: Pick<Config, "state">; readonly origin: string },
+  index: number,
+): Promise<Pick<ReceiptAnswer, "receipt" | "origin" | "logKey" | "crossings">> {
+  const { log, logKey } = statePaths(config.state);
   const key = await readIfThere(logKey);
   if (key === undefined) throw new Refusal("bad_state", "The log's public keys aren't in the state folder.");
   return {
-    callId,
-    event,
-    index,
     receipt: Buffer.from(await receiptAt(log, index)).toString("utf8"),
-    origin: place.origin,
+    origin,
     logKey: key,
     crossings: [...(await readCrossings(log))].map(([generation, file]) => ({
       generation,
