@@ -4,7 +4,14 @@ import type { JSX } from "preact";
 
 import "./tools.css";
 import { segment } from "../../api.ts";
-import { byServer, type Marks, readMarks, readTools, type ServerTools, toolKey } from "../../model/tools.ts";
+import {
+  byServer,
+  type Marks,
+  readMarks,
+  readToolPage,
+  type ServerTools,
+  toolKey,
+} from "../../model/tools.ts";
 import { count } from "../../model/words.ts";
 import type { PageProps } from "../../router.ts";
 import { Badge } from "../../ui/badge.tsx";
