@@ -24,9 +24,10 @@ import { profilesIn, proveLinkCryptography } from "./cryptography.ts";
 import { type Base, type DataPlane, type Environment, openDataPlane } from "./data-plane.ts";
 import { identityRecords } from "./identity-records.ts";
 import { recordEvents } from "./root-watch.ts";
+import type { RulesInForce } from "./followed-policies.ts";
 import { openJudging } from "./judging.ts";
 import { openOutlets, type RunningOutlets } from "./outlets/open-outlets.ts";
-import { openControl } from "./control/open-control.ts";
+import { type ControlNeeds, openControl } from "./control/open-control.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { comebackTerms, followConfig, inForceOf, mustBeAllowed } from "./profile-in-force.ts";
 import { type IncidentDesk, openIncidentDesk } from "./respond/incident-desk.ts";
@@ -98,7 +99,7 @@ async function show(
   { base, plane, outlets, telemetry, environment }: Showing,
   opening: AsyncDisposableStack,
 ): Promise<Pick<Gateway, "controlSocket" | "dashboard" | "metrics">> {
-  const { audit, kept, seen, gatewayId, kill, own, world } = base;
+  const { audit, kept, seen, gatewayId, kill, own, world, policies } = base;
   const { address, counts, live } = plane;
   const { nowUnixMs } = environment.clock;
   const startedAtUnixMs = nowUnixMs();
@@ -107,12 +108,17 @@ async function show(
   const sealing = await own.keys.secret(approvalsKey);
   const kills = kill.standing;
   const rules = (): World["rules"] => world.current().rules;
+  const inForce = (): ReturnType<ControlNeeds["inForce"]> => ({
+    rules: policies().rules,
+    worldDigest: world.current().digest,
+  });
   const shown = {
     audit,
     seen,
     kept,
     gatewayId,
     rules,
+    inForce,
     counts,
     address,
     crypto,
@@ -143,6 +149,8 @@ async function show(
 }
 
 interface OpenBase extends Base {
+  /** The rules in force, as they are written. */
+  readonly policies: () => RulesInForce;
   readonly audit: AuditLog;
   readonly seen: SeenTraffic;
   readonly kept: KeptTraffic;

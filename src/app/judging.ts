@@ -34,6 +34,8 @@ export interface Judging extends Environment {
 export interface Judges {
   readonly tools: ReturnType<typeof openServerTools>;
   readonly world: WatchedWorld;
+  /** The rules in force, as they are written. */
+  readonly policies: FollowedPolicies["current"];
   readonly history: HistoryDesk;
   readonly callWatch: CallWatch;
   readonly responses: ResponseDesk;
@@ -87,7 +89,8 @@ export async function openJudging(
     history.forget(callers);
     calls.forget(callers);
   };
-  return { tools, world, history, callWatch, model, responses, playbooks, kill, forget };
+  const current = policies.current;
+  return { tools, world, policies: current, history, callWatch, model, responses, playbooks, kill, forget };
 }
 
 /** What rules ask of calls before; read from the log when it resolves. */

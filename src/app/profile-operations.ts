@@ -24,6 +24,8 @@ interface Applying {
   /** How long what only the old profile has is taken. */
   readonly overlapMs: number;
   readonly clock: Clock;
+  /** Who, and why; kept in the log's entry. */
+  readonly told?: { readonly by: string; readonly because: string };
 }
 
 /** The profile of that name, as the config has it now. @throws Refusal `bad_config` */
@@ -85,7 +87,7 @@ async function change(
   config: Config,
   what: "apply" | "rollback",
   wished: (changes: readonly ProfileChange[]) => Profile,
-  { overlapMs, clock }: Applying,
+  { overlapMs, clock, told }: Applying,
 ): Promise<AppliedProfile> {
   const open = await openStore(config, clock);
   try {
@@ -94,7 +96,15 @@ async function change(
     await proveLinkCryptography([profile]);
     await makeRoots(config, profile, open);
     return withProfiles(config.state, (store) =>
-      applied(store, { what, wished, made: profile, configured: wishIn(config), overlapMs, clock }),
+      applied(store, {
+        what,
+        wished,
+        made: profile,
+        configured: wishIn(config),
+        overlapMs,
+        clock,
+        ...(told && { told }),
+      }),
     );
   } finally {
     open.close();
@@ -111,7 +121,7 @@ function applied(
     readonly configured: ProfileWish;
   },
 ): AppliedProfile {
-  const { made: profile, overlapMs, clock } = wish;
+  const { made: profile, overlapMs, clock, told } = wish;
   const atUnixMs = clock.nowUnixMs();
   const outgoingUntilUnixMs = atUnixMs + overlapMs;
   let before: ProfileDocument | undefined;
@@ -133,7 +143,8 @@ function applied(
       configured: wish.configured,
       outgoingUntilUnixMs,
     };
-    return { change: next, event: changeEvent(wish.what, before, next) };
+    const event = changeEvent(wish.what, before, next);
+    return { change: next, event: { ...event, facts: { ...event.facts, ...told } } };
   });
   return { before: before?.name ?? "", after: profile.name, outgoingUntilUnixMs };
 }

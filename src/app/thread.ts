@@ -45,18 +45,3 @@ async function answered<T>(work: () => Promise<T>): Promise<Answer<T>> {
     throw error;
   }
 }
-
-/** One after the other; a few wait, so that nobody keeps the machine busy by asking again and again. */
-export function oneAtATime(tooMany: string): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
-  return async (work) => {
-    if (waiting >= mostWaiting) throw new Refusal("busy", tooMany);
-    waiting += 1;
-    const mine = last.then(work);
-    last = mine.catch(() => undefined);
-    return await mine.finally(() => (waiting -= 1));
-  };
-}
-
-const mostWaiting = 4;

@@ -1,7 +1,6 @@
 /** `--overlap` and `--danger-now`: how long what only the old profile has is taken. */
-import { overlapMs as defaultOverlapMs } from "../identity/authority.ts";
+import { overlapOf } from "../app/crypto/overlap.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { parseDurationMs } from "../kernel/units.ts";
 import type { CommandCall } from "./command.ts";
 
 export const overlapOptions = {
@@ -16,9 +15,6 @@ export const overlapOptions = {
   },
 } as const;
 
-/** Whoever was away that long has to join again anyway. */
-const longestMs = 30 * 24 * 3_600_000;
-
 /** @throws Refusal `bad_config` */
 export function overlapIn(call: CommandCall): number {
   const text = call.text("overlap");
@@ -26,10 +22,5 @@ export function overlapIn(call: CommandCall): number {
   if (isNow && text !== undefined)
     throw new Refusal("bad_config", "Take --overlap or --danger-now, not both.");
   if (isNow) return 0;
-  const overlap = text === undefined ? defaultOverlapMs : parseDurationMs(text);
-  if (overlap !== undefined && overlap >= 1000 && overlap <= longestMs) return overlap;
-  throw new Refusal(
-    "bad_config",
-    `Expected a duration between a second and thirty days such as "10m", found "${text}".`,
-  );
+  return overlapOf(text);
 }

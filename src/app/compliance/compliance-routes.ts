@@ -4,8 +4,8 @@ import { z } from "zod";
 import { download, type Route, route } from "../../control/route.ts";
 import { frameworkNames, type Report, reportSchema } from "../../compliance/report.ts";
 import type { Config } from "../config.ts";
+import { oneAtATime } from "../one-at-a-time.ts";
 import { assessApart, type AssessOrder } from "./assess-apart.ts";
-import { oneAtATime } from "../thread.ts";
 import type { ReportForm } from "./signed-report.ts";
 
 const tag = "compliance";

@@ -15,9 +15,11 @@ import { approvalRoutes } from "../approvals/approval-routes.ts";
 import { complianceRoutes } from "../compliance/compliance-routes.ts";
 import { approvingPeople } from "../approvals/approvers.ts";
 import type { Config } from "../config.ts";
+import { cryptoRoutes } from "../crypto/crypto-routes.ts";
 import { pageFolder } from "../page-folder.ts";
 import { incidentRoutes } from "../respond/incident-routes.ts";
-import type { Rule } from "../../policy/rules.ts";
+import type { PolicyDocument, Rule } from "../../policy/rules.ts";
+import { policyRoutes } from "../policy/policy-routes.ts";
 import { killRoutes } from "../respond/kill-routes.ts";
 import { proposalRoutes } from "../respond/proposal-routes.ts";
 import { responseRoutes } from "../respond/response-routes.ts";
@@ -49,6 +51,8 @@ export interface ControlNeeds extends Shown {
   readonly kept: KeptTraffic;
   /** Rules in force. */
   readonly rules: () => readonly Rule[];
+  /** The same as they are written. */
+  readonly inForce: () => { readonly rules: readonly PolicyDocument[]; readonly worldDigest: string };
 }
 
 export interface ControlRoom {
@@ -156,5 +160,7 @@ function controlRoutes(config: Config, needs: ControlNeeds): readonly Route[] {
     ...incidentRoutes({ state, clock }),
     ...killRoutes(config, clock),
     ...complianceRoutes(config),
+    ...policyRoutes({ config, clock, inForce: needs.inForce }),
+    ...cryptoRoutes({ config, clock, live: needs.crypto }),
   ];
 }

@@ -19,10 +19,13 @@ export interface CryptoFacts {
   readonly stored: StoredFacts;
 }
 
-/** @throws Refusal `bad_state` before the first start */
-export async function cryptoFacts(config: Config, clock: Clock): Promise<CryptoFacts> {
+/**
+ * @param live what the gateway says of itself, where that is the one who asks
+ * @throws Refusal `bad_state` before the first start
+ */
+export async function cryptoFacts(config: Config, clock: Clock, live?: LiveDocument): Promise<CryptoFacts> {
   const stored = await storedFacts(config, clock);
-  const gateway = await askGateway(config);
+  const gateway: Answered = live === undefined ? await askGateway(config) : { kind: "answered", live };
   return {
     nowUnixMs: clock.nowUnixMs(),
     configured: config.profile.name,

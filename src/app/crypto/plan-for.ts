@@ -3,7 +3,15 @@ import type { Profile } from "../../crypto/suites/profiles.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Config } from "../config.ts";
 import { cryptoFacts } from "./crypto-facts.ts";
+import type { LiveDocument } from "./live-document.ts";
 import { type Plan, planChange } from "./plan.ts";
+
+interface Planning {
+  readonly overlapMs: number;
+  readonly clock: Clock;
+  /** What the gateway says of itself, where that is the one who asks. */
+  readonly live?: LiveDocument;
+}
 
 /**
  * @param how for how long what only the profile in force has is still taken
@@ -13,9 +21,9 @@ import { type Plan, planChange } from "./plan.ts";
 export async function planFor(
   config: Config,
   to: Profile,
-  { overlapMs, clock }: { readonly overlapMs: number; readonly clock: Clock },
+  { overlapMs, clock, live }: Planning,
 ): Promise<{ readonly plan: Plan; readonly isComplete: boolean }> {
-  const facts = await cryptoFacts(config, clock);
+  const facts = await cryptoFacts(config, clock, live);
   const plan = planChange(facts, facts.inForce.profile, to, overlapMs);
   return { plan, isComplete: facts.gateway.kind === "answered" };
 }

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 
+import type { Document } from "yaml";
 import { z } from "zod";
 
 import { Refusal } from "../../kernel/refusal.ts";
@@ -15,7 +16,7 @@ import {
   type TriedRules,
   triedRules,
 } from "../../policy/trial/cases.ts";
-import { readRuleFile, readYaml, withoutAliases } from "./rule-file.ts";
+import { readRuleFile, readYaml, type RuleFile, withoutAliases, yamlOf } from "./rule-file.ts";
 import { trialWorldOf, type WorldDocument, worldMembers } from "./world-file.ts";
 
 const ending = ".policy-test.yaml";
@@ -65,6 +66,20 @@ export function readCaseFile(file: string): CaseFile {
   };
 }
 
+/** Cases as somebody typed them; of the rules they name nothing is read. @throws Refusal `bad_config` */
+export function readCaseText(text: string): CasesInWorld {
+  const what = "The text of cases";
+  const { document } = yamlOf(text, what);
+  return inWorld(checked(caseFileSchema.omit({ rules: true }), withoutRules(what, document), what));
+}
+
+function withoutRules(what: string, document: Document): unknown {
+  const value = withoutAliases(what, (options) => document.toJS(options) as unknown);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const { rules: _, ...rest } = value as Readonly<Record<string, unknown>>;
+  return rest;
+}
+
 /** A file of cases as it was written, without the names of its rules: what goes into a bundle. */
 export function writtenCases(file: string): Readonly<Record<string, unknown>> {
   readCaseFile(file);
@@ -98,7 +113,14 @@ function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
 /** Each case, judged by the rules the file names. @throws Refusal `bad_config` for rules that don't load */
 export function runCaseFile(file: string): readonly (CaseResult | BadCase)[] {
   const cases = readCaseFile(file);
-  const tried = cases.rules.map(loadPolicies);
+  return runCasesBy(cases, cases.rules.map(loadPolicies));
+}
+
+/** Each case, judged by these rules, of one or several files. */
+export function runCasesBy(
+  cases: CasesInWorld,
+  tried: readonly TriedRules[],
+): readonly (CaseResult | BadCase)[] {
   const [calls, connection, link] = [
     tried.flatMap((each) => each.calls),
     tried.flatMap(({ links }) => links.connection),
@@ -114,7 +136,12 @@ export function loadPolicies(file: string): TriedRules {
 
 /** The same as they are written. @throws Refusal `bad_config` */
 export function readPolicies(file: string): readonly PolicyDocument[] {
-  const { documents, findings } = readRules(readRuleFile(file).rules);
+  return policiesOf(readRuleFile(file));
+}
+
+/** The same of rules that were read already. @throws Refusal `bad_config` */
+export function policiesOf({ file, rules }: Pick<RuleFile, "file" | "rules">): readonly PolicyDocument[] {
+  const { documents, findings } = readRules(rules);
   const [first] = findings;
   if (first !== undefined) {
     throw new Refusal("bad_config", `${file}: policy "${first.rule}": ${first.wrong} ${first.mend}`);

@@ -4,11 +4,11 @@ import { existsSync } from "node:fs";
 import { checkRules, type Finding, type Known, readRules } from "../../policy/check/check-rules.ts";
 import { readCaseFile } from "./case-file.ts";
 import { configWithoutRules, knownOfConfig } from "./known-config.ts";
-import { type Place, readRuleFile } from "./rule-file.ts";
+import { type Place, readRuleFile, type RuleFile } from "./rule-file.ts";
 import { knownOf } from "./world-file.ts";
 
 /** A finding and where it stands. */
-interface PlacedFinding extends Finding, Place {
+export interface PlacedFinding extends Finding, Place {
   readonly file: string;
 }
 
@@ -22,8 +22,11 @@ export interface CheckedFile {
 
 /** @throws Refusal `bad_config` for a file that can't be read at all */
 export function checkFile(file: string, config: string | undefined): CheckedFile {
-  const { rules, placeOf, file: actual } = readRuleFile(file);
-  const known = knownFor(file, config);
+  return checkRuleFile(readRuleFile(file), knownFor(file, config));
+}
+
+/** The same of rules that were read already. */
+export function checkRuleFile({ rules, placeOf, file: actual }: RuleFile, known: Known): CheckedFile {
   const read = readRules(rules);
   const checked = checkRules(
     read.documents.map(({ document }) => document),

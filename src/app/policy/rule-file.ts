@@ -33,15 +33,26 @@ export function readRuleFile(file: string): RuleFile {
       `The rules of ${file} come in a bundle: "latticegate policy bundle verify BUNDLE --config ${file}" checks one.`,
     );
   }
+  return rulesIn(file, { document, text, lines });
+}
+
+/** Rules that stand in no file yet. @param name what they are called in messages @throws Refusal `bad_config` */
+export function readRuleText(text: string, name: string): RuleFile {
+  return rulesIn(name, yamlOf(text, name));
+}
+
+function rulesIn(file: string, written: Written): RuleFile {
+  const { document } = written;
+  const list: unknown = document.get("policies", true);
   if (!isSeq(list)) throw new Refusal("bad_config", `${file} has no list of rules under \`policies\`.`);
   return {
     file,
     rules: withoutAliases(file, (options) => list.toJS(document, options) as readonly unknown[]),
-    placeOf: (finding) => placeOf(finding, { document, text, lines }),
+    placeOf: (finding) => placeOf(finding, written),
   };
 }
 
-interface Written {
+export interface Written {
   readonly document: Document;
   readonly text: string;
   readonly lines: LineCounter;
@@ -49,7 +60,11 @@ interface Written {
 
 /** @throws Refusal `bad_config` */
 export function readYaml(file: string): Written {
-  const text = readText(file);
+  return yamlOf(readText(file), file);
+}
+
+/** @throws Refusal `bad_config`, whose cause is what the parser says */
+export function yamlOf(text: string, file: string): Written {
   const lines = new LineCounter();
   const document: Document = parseDocument(text, {
     lineCounter: lines,
