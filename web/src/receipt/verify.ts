@@ -30,6 +30,6 @@ function judgedBeside(given: GivenReceipt): Promise<ReceiptJudgement> {
       else reject(new Error(`The receipt can't be judged: ${data.why}.`));
     });
     worker.addEventListener("error", () => reject(new Error("The receipt can't be judged here.")));
-    worker.postMessage(given);
+    worker.postMessage(given, []);
   }).finally(() => worker.terminate());
 }
