@@ -60,7 +60,7 @@ function optionsFor(
     width: Math.max(place.clientWidth, 1),
     height,
     legend: { show: false },
-    padding: [10, 8, 0, 0],
+    padding: [10, 20, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     scales: { y: { range: (_, __, max) => [0, Math.max(max, 1) * 1.05] } },
     axes: [
