@@ -62,8 +62,18 @@ function columnsWith(onAccept: (peer: Peer) => void): readonly Column<Peer>[] {
         </>
       ),
     },
-    { name: "best", head: "Best", isExtra: true, cell: ({ best }) => best },
-    { name: "last", head: "Last", isExtra: true, cell: ({ last }) => last },
+    {
+      name: "shown",
+      head: "Shown at its best, and last",
+      isWide: true,
+      isExtra: true,
+      cell: ({ best, last }) => (
+        <>
+          {best}
+          <p class="small faint">{last === best ? "the last link, too" : `last: ${last}`}</p>
+        </>
+      ),
+    },
     { name: "seen", head: "Seen", cell: ({ lastSeen }) => <Time at={lastSeen} /> },
     {
       name: "accept",

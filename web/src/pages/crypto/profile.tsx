@@ -18,7 +18,6 @@ import { Confirm } from "../../ui/dialog.tsx";
 import { Check, Field, Select } from "../../ui/field.tsx";
 import { Facts, Panel } from "../../ui/panel.tsx";
 import { Empty, Failure, Notice, Show } from "../../ui/states.tsx";
-import { type Column, Table } from "../../ui/table.tsx";
 import { Time } from "../../ui/time.tsx";
 import { toast } from "../../ui/toast.tsx";
 import { useLoaded } from "../../use-loaded.ts";
@@ -187,34 +186,24 @@ function Decision({ shown, onDone }: { readonly shown: Shown; readonly onDone: (
 
 const verdicts: Readonly<Record<string, Tone>> = { breaks: "bad", "may break": "warn", renews: "info" };
 
-const columns: readonly Column<PlanRow>[] = [
-  {
-    name: "verdict",
-    head: "What becomes of it",
-    cell: ({ verdict }) => <Status tone={verdicts[verdict] ?? "good"}>{verdict}</Status>,
-  },
-  {
-    name: "who",
-    head: "Who or what",
-    isMain: true,
-    cell: ({ what, who, count }) => (
-      <span class="plan-who">
-        {who} <span class="small faint">{count > 1 ? `${what}, ${count}` : what}</span>
-      </span>
-    ),
-  },
-  {
-    name: "because",
-    head: "Why, and what to do",
-    isWide: true,
-    cell: ({ because, remedy }) => (
-      <>
-        {because}
-        {remedy !== "" && <p class="small faint">→ {remedy}</p>}
-      </>
-    ),
-  },
-];
+/** Each thing that is there, and what would become of it. */
+function Rows({ rows }: { readonly rows: readonly PlanRow[] }): JSX.Element {
+  if (rows.length === 0) return <Empty title="Nothing there is would be otherwise" />;
+  return (
+    <ul class="plan-rows">
+      {rows.map(({ verdict, what, who, because, remedy, count }) => (
+        <li key={`${verdict} ${what} ${who} ${because}`}>
+          <Status tone={verdicts[verdict] ?? "good"}>{verdict}</Status>
+          <div>
+            <strong>{who}</strong> <span class="small faint">{count > 1 ? `${what}, ${count}` : what}</span>
+            <p>{because}</p>
+            {remedy !== "" && <p class="faint">→ {remedy}</p>}
+          </div>
+        </li>
+      ))}
+    </ul>
+  );
+}
 
 function ShownPlan({ plan }: { readonly plan: Plan }): JSX.Element {
   const { from, to, doesBreak, changes, conflicts, rows, more } = plan;
@@ -248,13 +237,7 @@ function ShownPlan({ plan }: { readonly plan: Plan }): JSX.Element {
           {conflicts.join(", ")}.
         </Notice>
       )}
-      <Table
-        label={`What ${to} would change`}
-        columns={columns}
-        rows={rows}
-        keyOf={({ verdict, what, who, because }) => `${verdict} ${what} ${who} ${because}`}
-        empty={<Empty title="Nothing there is would be otherwise" />}
-      />
+      <Rows rows={rows} />
       {more > 0 && <p class="small faint">and {more} more</p>}
     </>
   );

@@ -18,7 +18,6 @@ import { Button } from "../../ui/button.tsx";
 import { Select } from "../../ui/field.tsx";
 import { Panel } from "../../ui/panel.tsx";
 import { Empty, Failure, Notice } from "../../ui/states.tsx";
-import { type Column, Table } from "../../ui/table.tsx";
 import { Time } from "../../ui/time.tsx";
 
 export function Tests({ text }: { readonly text: string }): JSX.Element {
@@ -137,17 +136,18 @@ function Differences({ replayed }: { readonly replayed: Replayed }): JSX.Element
         {unknown} can't be told.
       </p>
       {isCut && <Notice tone="warn">There are more calls than were looked at; the newest were.</Notice>}
-      <Table
-        label="Calls that would be decided otherwise"
-        columns={columns}
-        rows={groups}
-        keyOf={(each) => `${each.callId} ${each.count}`}
-        empty={
-          <Empty
-            title={calls === 0 ? "The log has no calls of that time" : "No call would be decided otherwise"}
-          />
-        }
-      />
+      {groups.length === 0 && (
+        <Empty
+          title={calls === 0 ? "The log has no calls of that time" : "No call would be decided otherwise"}
+        />
+      )}
+      <ul class="replay-rows">
+        {groups.map((each) => (
+          <li key={`${each.callId} ${each.count}`}>
+            <Changed each={each} />
+          </li>
+        ))}
+      </ul>
     </>
   );
 }
@@ -158,49 +158,28 @@ const ways = {
   other: ["info", "info", "otherwise"],
 } as const;
 
-const columns: readonly Column<ChangedCalls>[] = [
-  {
-    name: "way",
-    head: "What changes",
-    isMain: true,
-    cell: (each) => {
-      if (!each.isKnown) return <Status tone="plain">can't be told</Status>;
-      const [tone, icon, words] = ways[wayOf(each)];
-      return (
-        <Status tone={tone} icon={icon}>
-          {words}
-        </Status>
-      );
-    },
-  },
-  { name: "count", head: "Calls", isNumber: true, cell: (each) => each.count },
-  {
-    name: "who",
-    head: "Whose, and to what",
-    isWide: true,
-    cell: ({ caller, target, callId, atUnixMs }) => (
-      <>
-        <span class="said">{target}</span>
-        <p class="small faint">
+function Changed({ each }: { readonly each: ChangedCalls }): JSX.Element {
+  const { caller, target, callId, atUnixMs, before, after, because, reads, isKnown } = each;
+  const [tone, icon, words] = isKnown ? ways[wayOf(each)] : (["plain", "dot", "can't be told"] as const);
+  return (
+    <>
+      <Status tone={tone} icon={icon}>
+        {words}
+      </Status>
+      <div>
+        {count(each.count, "call", "calls")} to <span class="said">{target}</span>{" "}
+        <span class="small faint">
           by {caller}, such as <a href={`/policy?tab=explain&call=${encodeURIComponent(callId)}`}>one</a>{" "}
           <Time at={atUnixMs} />
+        </span>
+        <p>
+          {worded(before)} → {worded(after)} <span class="faint">{because}</span>
         </p>
-      </>
-    ),
-  },
-  {
-    name: "decided",
-    head: "Before, then",
-    isWide: true,
-    cell: ({ before, after, because, reads }) => (
-      <>
-        {worded(before)} → {worded(after)}
-        {because !== "" && <p class="small faint">{because}</p>}
         {reads.length > 0 && <p class="small faint">The log doesn't have {reads.join(", ")}.</p>}
-      </>
-    ),
-  },
-];
+      </div>
+    </>
+  );
+}
 
 function worded(decided: ChangedCalls["before"]): string {
   if (decided === undefined) return "?";
