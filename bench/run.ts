@@ -1,5 +1,5 @@
 /**
- * `npm run bench [calls] [handshakes] [profile] [signatures] [policy] [scoring] [response]`: what a call through the gateway costs, side by side with what
+ * `npm run bench [calls] [handshakes] [profile] [signatures] [policy] [scoring] [response] [control]`: what a call through the gateway costs, side by side with what
  * else people run. Rounds are interleaved, every contestant in each; figures are medians over rounds, and
  * comparisons are medians of the ratios within a round. Method and reading: docs/guide/bench.md.
  */
@@ -33,6 +33,7 @@ import { cpuMs, peakMiB } from "./machine.ts";
 import { measurePolicy, printPolicy } from "./policy.ts";
 import { measureResponse, printResponse } from "./response.ts";
 import { measureScoring, printScoring } from "./scoring.ts";
+import { measureControl, printControl } from "./control.ts";
 import { profile } from "./profile.ts";
 import { measureSignatureFloor } from "./signature-floor.ts";
 import { measureSignatures, printSignatures } from "./signatures.ts";
@@ -212,11 +213,14 @@ function printHandshakes(results: readonly HandshakeResult[]): void {
 
 const asked = process.argv.slice(2);
 const unknown = asked.find(
-  (part) => !["calls", "handshakes", "profile", "signatures", "policy", "scoring", "response"].includes(part),
+  (part) =>
+    !["calls", "handshakes", "profile", "signatures", "policy", "scoring", "response", "control"].includes(
+      part,
+    ),
 );
 if (unknown !== undefined) {
   console.error(
-    `There is no part ${unknown}; there are calls, handshakes, profile, signatures, policy, scoring and response.`,
+    `There is no part ${unknown}; there are calls, handshakes, profile, signatures, policy, scoring, response and control.`,
   );
   process.exit(2);
 }
@@ -248,6 +252,8 @@ try {
   if (scoring.length > 0) printScoring(scoring);
   const response = isAsked("response") ? await measureResponse(setting) : [];
   if (response.length > 0) printResponse(response);
+  const control = isAsked("control") ? await measureControl(setting, rounds, startLoad) : undefined;
+  if (control !== undefined) printControl(control);
   await mkdir(out, { recursive: true });
   const file = path.join(out, `${new Date().toISOString().replaceAll(":", "-")}.json`);
   const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
@@ -270,6 +276,7 @@ try {
     policy,
     scoring,
     response,
+    control,
   };
   await writeFile(file, JSON.stringify(all, null, 2));
   console.log(`\nAll samples: ${path.relative(process.cwd(), file)}`);

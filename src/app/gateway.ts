@@ -34,7 +34,8 @@ import { type IncidentDesk, openIncidentDesk } from "./respond/incident-desk.ts"
 import type { KillSwitch } from "./respond/kill-switch.ts";
 import { type Telemetry, telemetryOf } from "./metrics/telemetry.ts";
 import { issuersOf } from "./roots.ts";
-import { observed, type OnWritten, openLog } from "./running-log.ts";
+import { observed, type OnWritten } from "./observed-journal.ts";
+import { openLog } from "./running-log.ts";
 import { scheduledRotation } from "./scheduled-rotation.ts";
 import { observedPins } from "./signatures/observed-pins.ts";
 import { openConfigKeys } from "./signer/gateway-signer.ts";
@@ -200,14 +201,15 @@ async function openBase(
   opening.defer(state.close);
   const forgetting = new Set<(ids: readonly string[]) => void>([seen.forget, telemetry.forget]);
   const onErased = (ids: readonly string[]): void => forgetting.forEach((forget) => forget(ids));
-  const { audit, followLog } = await openLog(config, { ...environment, keys, inForce, onErased }, opening);
+  const looks = { onErased, onWritten: seen.see };
+  const { audit, followLog } = await openLog(config, { ...environment, keys, inForce, ...looks }, opening);
   // Ours while we hold the log; it says where we are asked.
   opening.defer(() => rm(statePaths(config.state).run, { force: true }));
   const gatewayId = gatewayIdOf(config.trust_domain);
   const kept = keepTraffic(config, { seen, audit, gatewayId, ...environment }, opening);
   const incidents = openIncidents(config, { gatewayId, ...environment }, opening);
   forgetting.add(incidents.forget);
-  const written = new Set<OnWritten>([seen.see, incidents.see, telemetry.written]);
+  const written = new Set<OnWritten>([incidents.see, telemetry.written]);
   const journal = observed(audit.journal, written);
   incidents.recordIn(journal);
   const issuers = () => issuersOf(roots.roots());

@@ -1,17 +1,16 @@
 /** The audit log of a running gateway: whose keys rotate, whose beginning is removed in time, and which others look at. */
 import type { InForce } from "../crypto/suites/in-force.ts";
 import type { LogSuites } from "../crypto/suites/signatures.ts";
-import type { Journal } from "../gate/ports.ts";
 import type { KeyFolder } from "../host/store/key-folder.ts";
 import { openRenewalRequests } from "../host/store/state-log-renewals.ts";
 import { openRotationRequests } from "../host/store/state-log-rotations.ts";
 import { gatewayIdOf } from "../identity/spiffe-id.ts";
-import type { EntryDraft } from "../model/entry.ts";
 import { type AuditLog, followingLog, openAuditLog } from "./audit-log.ts";
 import type { Config } from "./config.ts";
 import type { Base, Environment } from "./data-plane.ts";
 import { followRenewalRequests } from "./log-renewal.ts";
 import { keepRetention } from "./log-retention.ts";
+import type { OnWritten } from "./observed-journal.ts";
 import { followRotationRequests } from "./log-rotation.ts";
 import { statePaths } from "./state-folder.ts";
 
@@ -19,12 +18,13 @@ interface LogNeeds extends Environment {
   readonly keys: KeyFolder;
   readonly inForce: () => InForce;
   readonly onErased: (ids: readonly string[]) => void;
+  readonly onWritten: OnWritten;
 }
 
 /** The audit log, whose keys rotate when somebody asks for that and with the profile. */
 export async function openLog(
   config: Config,
-  { keys, inForce, onErased, clock, log }: LogNeeds,
+  { keys, inForce, onErased, onWritten, clock, log }: LogNeeds,
   opening: AsyncDisposableStack,
 ): Promise<{ readonly audit: AuditLog; readonly followLog: Base["followLog"] }> {
   const requests = openRotationRequests(statePaths(config.state).database);
@@ -35,7 +35,7 @@ export async function openLog(
   const { trust_domain: trustDomain } = config;
   const suites = (): LogSuites => inForce().profile.log;
   const { durability } = config.audit;
-  const options = { trustDomain, suites: suites(), durability, onErased, clock, log };
+  const options = { trustDomain, suites: suites(), durability, onErased, onWritten, clock, log };
   const audit = await openAuditLog(config.state, keys, options);
   opening.defer(audit.journal.close);
   const principal = gatewayIdOf(trustDomain);
@@ -52,23 +52,4 @@ export async function openLog(
   // All at once: each may be waiting for another.
   opening.defer(() => Promise.all(working.map(({ stop }) => stop())).then(() => undefined));
   return { audit, followLog: following.follow };
-}
-
-/** Told of an entry that was written, and of its index where that is known already. */
-export type OnWritten = (entry: EntryDraft, index?: number) => void;
-
-/** Each entry is shown to those who look, once it is written. */
-export function observed(journal: Journal, written: ReadonlySet<OnWritten>): Journal {
-  const show: OnWritten = (draft, index) => written.forEach((see) => see(draft, index));
-  return {
-    append: async (draft) => {
-      const receipt = await journal.append(draft);
-      show(draft, receipt.index);
-      return receipt;
-    },
-    owe: (draft) => {
-      journal.owe(draft);
-      show(draft);
-    },
-  };
 }

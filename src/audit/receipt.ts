@@ -4,6 +4,7 @@
  */
 import { sha256 } from "../crypto/hash.ts";
 import type { LogKey } from "../crypto/log-key.ts";
+import { utf8 } from "../kernel/bytes.ts";
 import { leafHash } from "../merkle/hashing.ts";
 import { verifyInclusion } from "../merkle/proofs.ts";
 import { maxNoteBytes } from "./checkpoint.ts";
@@ -45,6 +46,13 @@ export const maxReceiptBytes = maxNoteBytes + 16 * 1024;
 
 export function receiptBytes({ entry, ...rest }: ReceiptParts): Uint8Array {
   return tlogProofBytes({ ...rest, extra: entry });
+}
+
+/** What a receipt's entry says, unverified; undefined for what is none. */
+export function receiptBytesEntry(receipt: string): Entry | undefined {
+  const parts = partsOf(utf8(receipt));
+  const reading = parts && readEntry(parts.extra);
+  return reading?.kind === "entry" ? reading.entry : undefined;
 }
 
 /** Whether a receipt holds, and what it then says. Never throws. */

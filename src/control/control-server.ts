@@ -9,6 +9,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import { type ApiAnswer, apiRoot, type ControlApi, problemAnswer } from "./api.ts";
 import type { EventStream, LiveEvent } from "./event-stream.ts";
 import { type From, type Login, may } from "./login.ts";
+import type { Area } from "./route.ts";
 
 /** Who asks, and from where. */
 interface Admitted {
@@ -125,7 +126,8 @@ function follow(
   response: http.ServerResponse,
   { stream, login }: ControlServerOptions & { readonly login: Login | undefined },
 ): ApiAnswer {
-  if (login === undefined || !may(login, "viewer")) throw new Refusal("no_identity", "Log in first.");
+  const isShown = shownTo(login);
+  if (isShown === undefined) throw new Refusal("no_identity", "Log in first.");
   if (stream.listeners() >= maxStreams) throw new Refusal("busy", "Too many pages are open.");
   response.writeHead(200, {
     ...securityHeaders,
@@ -134,7 +136,9 @@ function follow(
   });
   response.write("retry: 2000\n\n");
   const after = request.headers["last-event-id"];
-  const send = ({ id, event, data }: LiveEvent): void => {
+  const send = (sent: LiveEvent): void => {
+    const { id, event, data } = sent;
+    if (!isShown(sent)) return;
     if (response.writableLength > maxUnreadBytes) response.destroy();
     else response.write(`id: ${id}\nevent: ${event}\ndata: ${data}\n\n`);
   };
@@ -142,6 +146,16 @@ function follow(
   response.on("close", end);
   return streaming;
 }
+
+/** Who only approves is told that there is something to approve, and nothing of calls. */
+function shownTo(login: Login | undefined): ((event: LiveEvent) => boolean) | undefined {
+  if (login === undefined) return undefined;
+  if (may(login, "viewer")) return () => true;
+  if (!may(login, "approver")) return undefined;
+  return ({ event, data }) => event === "reset" || (event === "changed" && data === approvalsChanged);
+}
+
+const approvalsChanged = JSON.stringify({ what: "approvals" satisfies Area });
 
 /** What the build makes; all else are places within the page, whose last part may be a name with a dot. */
 const builtFile = /^\/(?:assets\/)?[^/]+\.\w+$/;

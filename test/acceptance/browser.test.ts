@@ -1,37 +1,53 @@
-/** The page in a real browser: Debian's Chromium, driven from outside. */
+/** The control room in a real browser, against a running gateway with real calls. */
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 
 import { freshToken } from "../../src/app/approvals/approvers.ts";
+import {
+  desktop,
+  loginLink,
+  openAsOperator,
+  openAt,
+  openBrowser,
+  phone,
+  seriousFindings,
+  sideways,
+  weigh,
+} from "../support/browser.ts";
 import { cli } from "../support/cli.ts";
 import { installed } from "../support/debian.ts";
 import { stubServer } from "../support/gateway.ts";
 import { type GatewayProcess, gatewayProcess, loopbackSidecar } from "../support/gateway-process.ts";
 
 const screenshots = fileURLToPath(new URL("../../out/screenshots/", import.meta.url));
-/** Without a sandbox, since tests run as root; without services of its own, since there is no network. */
-const flags = [
-  "--no-sandbox",
-  "--disable-quic",
-  "--disable-background-networking",
-  "--disable-component-update",
-];
 const fixture = fileURLToPath(new URL("../fixture/server.ts", import.meta.url));
-
 const missing = installed("chromium", "chromium");
+
+const sources = new URL("../../web/src/pages/", import.meta.url);
+/** Each page there is; `login` is another test's. */
+const pages = (await readdir(sources)).filter((name) => name !== "login");
+
+/** A secret that calls carry, and no page shows. */
+const key = ["ghp", "16C7e42F292c6912E7710c838347Ae178B4a"].join("_");
+
+const looks = [
+  { look: "wide", ...desktop },
+  { look: "wide-dark", ...desktop, scheme: "dark" },
+  { look: "phone", ...phone },
+  { look: "phone-light", ...phone, scheme: "light" },
+] as const;
 
 describe("the page", { skip: missing ?? false }, () => {
   const undo: (() => unknown)[] = [];
   const t = { after: (step: () => unknown) => void undo.push(step) };
   let browser: Browser;
   let gateway: GatewayProcess;
-  let link: string;
   let client: Client;
   const alice = freshToken();
 
@@ -48,147 +64,194 @@ approvals: { people: { alice: { token_hash: "${alice.hash}" } } }
 connection: { name: api, protocol: mcp-pqc, security_level: quantum_hardened }`,
       `  - { name: images-wait, callers: ["*"], tools: ["fixture/test_image_content"], effect: hold, because: Images are looked at., approval: { from: ["person:alice"] } }\n`,
     );
-    const status = await cli(["status", "--config", gateway.configFile]);
-    link = /http:\/\/\S+#token=\S+/.exec(status.stdout)?.[0] ?? "";
-    assert.notEqual(link, "", status.stdout + status.stderr);
     const sidecar = await loopbackSidecar(t, gateway, "fixture", "browser");
     client = new Client({ name: "browser-test", version: "1" });
     await client.connect(new StreamableHTTPClientTransport(new URL(sidecar.url)));
-    await client.callTool({ name: "test_simple_text", arguments: {} });
+    await client.listTools();
+    await client.callTool({ name: "test_simple_text", arguments: { note: `the token is ${key}` } });
     await client.callTool({ name: "test_error_handling", arguments: {} });
     t.after(() => client.close());
-    browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: flags });
-    t.after(() => browser.close());
+    browser = await openBrowser(t);
+    await mkdir(screenshots, { recursive: true });
   });
   after(async () => {
     for (const step of undo.reverse()) await step();
   });
 
-  test("it shows the link's crypto, the servers, and the calls just made", async () => {
-    const { page, problems } = await open(browser, link);
-    await page.getByRole("status").getByText("serving").waitFor();
+  test("the overview shows the link's crypto, the servers, the calls, and counts the next one by itself", async () => {
+    const { page, problems } = await openAsOperator(browser, gateway);
     for (const text of [gateway.address, "X25519MLKEM768", "ML-DSA-65"])
       await page.getByText(text).first().waitFor();
     for (const name of ["fixture", "stub"])
       await page.getByRole("rowheader", { name, exact: true }).waitFor();
-    await page.getByRole("rowheader", { name: "fixture/test_simple_text" }).waitFor();
+    await page.getByRole("rowheader", { name: "fixture/test_simple_text" }).first().waitFor();
     await page.getByText("it names no schema_source").waitFor();
-    assert.equal(new URL(page.url()).hash, "", "the token doesn't stay in the address");
+    const figure = page.getByRole("link", { name: /^Calls, 24 hours/ });
+    const value = figure.locator(".figure-value");
+    const before = Number(await value.innerText());
+    assert.ok(before >= 2, String(before));
+    await client.callTool({ name: "test_simple_text", arguments: {} });
+    await value.getByText(String(before + 1), { exact: true }).waitFor();
+    assert.equal(new URL(page.url()).hash, "", "the code doesn't stay in the address");
     assert.deepEqual(problems, [], "nothing is blocked, missing or thrown");
-    await mkdir(screenshots, { recursive: true });
-    await page.screenshot({ path: path.join(screenshots, "page.png"), fullPage: true });
   });
 
-  test("on a narrow screen it scrolls down only, its tables within themselves", async () => {
-    const { page } = await open(browser, link, { width: 390, height: 844 });
-    await page.getByRole("rowheader", { name: "fixture/test_simple_text" }).waitFor();
-    const overflow = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth");
-    assert.ok(Number(overflow) <= 0, "nothing stands out on the right");
-    await page.screenshot({ path: path.join(screenshots, "page-narrow.png"), fullPage: true });
-  });
+  for (const { look, ...size } of looks) {
+    test(`each page on ${look} scrolls down only, and axe finds nothing serious`, async () => {
+      const { page, problems } = await openAsOperator(browser, gateway, size);
+      for (const name of pages) {
+        const place = name === "overview" ? "/" : `/${name}`;
+        await page.goto(new URL(place, page.url()).href);
+        await page.getByRole("heading", { level: 1 }).waitFor();
+        assert.equal(await page.getByText("There is no such page").count(), 0, place);
+        await page.waitForLoadState("load");
+        await page
+          .locator("[role=status] .waiting-row, [aria-busy=true]")
+          .first()
+          .waitFor({ state: "detached" });
+        assert.ok((await sideways(page)) <= 0, `${place} stands out on the right`);
+        assert.deepEqual(await seriousFindings(page), [], place);
+        await page.screenshot({ path: path.join(screenshots, `${name}-${look}.png`) });
+      }
+      assert.deepEqual(problems, []);
+    });
+  }
 
-  test("with another token it says that the link has expired, and shows nothing", async () => {
-    const { page } = await open(browser, link.replace(/token=.*/, "token=wrong"));
-    await page.getByRole("heading", { name: "This link has expired" }).waitFor();
+  test("a stranger sees the login page, is told why, and comes back to where it wanted to go", async () => {
+    const link = await loginLink(gateway);
+    const { page } = await openAt(browser, new URL("/tools", link).href);
+    await page.getByRole("heading", { name: "Log in to Latticegate" }).waitFor();
+    assert.equal(new URL(page.url()).search, "?back=%2Ftools");
     assert.equal(await page.getByText(gateway.address).count(), 0);
+    assert.deepEqual(await seriousFindings(page), []);
+    await page.getByLabel("One-time code").fill("wrong");
+    await page.getByRole("button", { name: "Log in", exact: true }).click();
+    await page.getByRole("alert").waitFor();
+    await page
+      .getByLabel("One-time code")
+      .fill(new URLSearchParams(new URL(link).hash.slice(1)).get("code") ?? "");
+    await page.getByRole("button", { name: "Log in", exact: true }).click();
+    await page.getByRole("heading", { name: "Tools", level: 1 }).waitFor();
+    await page.getByRole("button", { name: "Log out" }).click();
+    await page.getByRole("heading", { name: "Log in to Latticegate" }).waitFor();
+    await page.goto(new URL("/tools", link).href);
+    await page.getByRole("heading", { name: "Log in to Latticegate" }).waitFor();
   });
 
   test("a link to a held call shows nothing without a login, decides nothing by being opened, and somebody who may approves it", async () => {
-    const call = { name: "test_image_content", arguments: { "for\u200b": "bob" } };
+    const call = { name: "test_image_content", arguments: { "for\u200b": "<b>bob</b>" } };
     const held = async (): Promise<string> => JSON.stringify(await client.callTool(call));
     const id = /"request":"([0-9a-f]{16})"/.exec(await held())?.[1] ?? "";
-    const place = `${new URL(link).origin}/#approval=${id}`;
-    const { page, problems } = await open(browser, place);
-    await page.getByRole("heading", { name: "This link has expired" }).waitFor();
+    const { page } = await openAt(browser, new URL(`/approvals/${id}`, await loginLink(gateway)).href);
+    await page.getByRole("heading", { name: "Log in to Latticegate" }).waitFor();
     assert.equal(await page.getByText("test_image_content").count(), 0);
-    await page.getByLabel("Token").fill(alice.token);
-    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByText("I approve calls and have a token").click();
+    await page.getByLabel("Approval token").fill(alice.token);
+    await page.getByRole("button", { name: "Log in with the token" }).click();
     const request = page.getByRole("article", { name: `Request ${id}` });
-    for (const text of ["Images are looked at.", "waiting, 0 of 1 approvals", "⟨U+200B", '"bob"'])
+    for (const text of ["Images are looked at.", "⟨U+200B", "<b>bob</b>"])
       await request.getByText(text).first().waitFor();
-    assert.equal(await page.getByText(gateway.address).count(), 0, "a person sees requests and nothing else");
+    assert.equal(
+      await page.getByRole("link", { name: "Overview" }).count(),
+      0,
+      "whoever approves sees that alone",
+    );
     assert.match(await held(), /"state":"waiting"/, "opening it decided nothing");
-    await page.screenshot({ path: path.join(screenshots, "approval.png"), fullPage: true });
-    await page.getByLabel("Reason").fill("It is Bob's own.");
-    await page.getByRole("button", { name: "Approve" }).click();
-    await request.getByText("approved, 1 of 1 approvals").waitFor();
+    await page.screenshot({ path: path.join(screenshots, "approval.png") });
+    await request.getByRole("button", { name: "Approve" }).click();
+    const dialog = page.getByRole("dialog", { name: "Approve it?" });
+    await dialog.getByLabel("Why").fill("It is Bob's own.");
+    await dialog.getByRole("button", { name: "Approve" }).click();
+    await request.getByText("It is Bob's own.").waitFor();
     assert.match(await held(), /"type":"image"/);
     assert.match(await held(), /"state":"waiting"/, "one approval lets one call through");
-    assert.deepEqual(
-      problems.filter((problem) => !/status of 40[13]/.test(problem)),
-      [],
-    );
   });
 
-  test("the operator, who may not approve this one, is told so", async () => {
-    const { page } = await open(browser, link);
-    await page.getByRole("link", { name: "tools/call fixture/test_image_content" }).first().click();
-    await page.getByRole("button", { name: "Approve" }).click();
-    await page.getByRole("alert").waitFor();
-    await page.screenshot({ path: path.join(screenshots, "approvals.png"), fullPage: true });
-  });
-
-  test("what was found is an incident that is read in ten seconds, with what to do next", async () => {
-    const key = ["ghp", "16C7e42F292c6912E7710c838347Ae178B4a"].join("_");
-    await client.callTool({ name: "test_simple_text", arguments: { note: `the token is ${key}` } });
-    const { page, problems } = await open(browser, link);
-    const story = page.getByRole("article", { name: /^Incident/ });
-    await story.getByText("agent/browser sent a key, token or password (fixture/test_simple_text)").waitFor();
-    await story.getByText("1 finding since").waitFor();
-    await story.getByText("What next, and").click();
-    await story.getByText(/^latticegate incidents close \S+ --because/).waitFor();
-    assert.equal(await page.getByText(key).count(), 0);
-    assert.deepEqual(problems, []);
-    await mkdir(screenshots, { recursive: true });
-    await story.screenshot({ path: path.join(screenshots, "incident.png") });
-  });
-
-  test("what is in force is shown to the operator, who lifts it there with a reason; that all calls are stopped nobody overlooks", async () => {
-    const run = async (...args: readonly string[]): Promise<string> => {
-      const { code, stdout, stderr } = await cli([...args, "--config", gateway.configFile]);
-      assert.equal(code, 0, stderr);
-      return stdout;
-    };
+  test("a quarantine shows up by itself, and is lifted with a reason", async () => {
+    const { page, problems } = await openAsOperator(browser, gateway);
+    const force = page.getByRole("region", { name: "In force" });
+    await force.getByText("Nothing is restricted").waitFor();
     await run("respond", "quarantine", "--caller", "agent/other", "--because", "It isn't itself.");
-    const { page, problems } = await open(browser, link);
-    const section = page.getByRole("region", { name: "In force" });
-    await section.getByText("quarantine: caller spiffe://latticegate.local/agent/other").waitFor();
-    await section.getByRole("button", { name: "Lift" }).click();
-    await page.getByText("Say why it is lifted.").waitFor();
-    await section.getByLabel("Why it is lifted").fill("It is.");
-    await page.screenshot({ path: path.join(screenshots, "in-force.png"), fullPage: true });
-    await section.getByRole("button", { name: "Lift" }).click();
-    await section.getByText("Nothing is restricted.").waitFor();
+    await force.getByText("Quarantine: agent/other").waitFor();
+    await force.getByRole("button", { name: "Lift" }).click();
+    const dialog = page.getByRole("dialog", { name: "Lift this restriction?" });
+    await dialog.getByRole("button", { name: "Lift" }).click();
+    await dialog.getByText("Say why: the log keeps it.").waitFor();
+    await dialog.getByLabel("Why it is lifted").fill("It is.");
+    await dialog.getByRole("button", { name: "Lift" }).click();
+    await force.getByText("Nothing is restricted").waitFor();
     assert.match(await run("response", "list"), /nothing is in force/);
-    await run("kill", "on", "--because", "Smoke.");
-    await page.getByRole("alert").getByText("Smoke.").waitFor();
-    await page.getByRole("status").getByText("STOPPED").waitFor();
-    await page.screenshot({ path: path.join(screenshots, "stopped.png"), fullPage: true });
-    await run("kill", "off", "--because", "Only toast.");
-    await page.getByRole("status").getByText("serving").waitFor();
     assert.deepEqual(problems, []);
   });
 
-  test("when the gateway is gone, it says so", async () => {
-    const { page } = await open(browser, link);
-    await page.getByRole("status").getByText("serving").waitFor();
-    await gateway.stop();
-    await page.getByRole("status").getByText("gateway unreachable").waitFor({ timeout: 15_000 });
+  test("what was found is an incident that the menu counts, told as a story without the secret", async () => {
+    const { page, problems } = await openAsOperator(browser, gateway);
+    await page.getByRole("link", { name: "Incidents 1 open" }).click();
+    await page
+      .getByText("agent/browser sent a key, token or password (fixture/test_simple_text)")
+      .first()
+      .click();
+    await page
+      .getByText(/latticegate incidents close \S+ --because/)
+      .or(page.getByRole("button", { name: /Close/ }))
+      .first()
+      .waitFor();
+    assert.equal(await page.getByText(key).count(), 0);
+    await page.screenshot({ path: path.join(screenshots, "incident.png") });
+    assert.deepEqual(problems, []);
   });
-});
 
-async function open(
-  browser: Browser,
-  url: string,
-  viewport = { width: 1280, height: 800 },
-): Promise<{ readonly page: Page; readonly problems: readonly string[] }> {
-  const context = await browser.newContext({ viewport });
-  const page = await context.newPage();
-  const problems: string[] = [];
-  page.on("pageerror", (error) => problems.push(error.message));
-  page.on("console", (message) => {
-    if (message.type() === "error") problems.push(message.text());
+  test("a first visit loads less than 150 kB", async () => {
+    const link = await loginLink(gateway);
+    const { page } = await openAt(browser, "about:blank");
+    const weight = weigh(page);
+    await page.goto(link);
+    await page.getByRole("rowheader", { name: "fixture", exact: true }).waitFor();
+    const bytes = await weight();
+    assert.ok(bytes > 10_000 && bytes < 150_000, `${bytes} bytes`);
   });
-  await page.goto(url);
-  return { page, problems };
-}
+
+  test("the keyboard leads to the content, to each page, and says how", async () => {
+    const { page } = await openAsOperator(browser, gateway);
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    assert.equal(await page.evaluate("document.activeElement.id"), "main");
+    await page.keyboard.press("g");
+    await page.keyboard.press("i");
+    await page.getByRole("heading", { name: "Incidents", level: 1 }).waitFor();
+    assert.equal(await page.evaluate("document.activeElement.textContent"), "Incidents");
+    assert.equal(await page.title(), "Incidents · Latticegate");
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "Keys" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await page.goBack();
+    await page.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
+  });
+
+  test("all that is stopped nobody overlooks, on whatever page", async () => {
+    const { page } = await openAsOperator(browser, gateway);
+    await page.goto(new URL("/crypto", page.url()).href);
+    await killing("on", "Smoke.");
+    await page.getByRole("alert").getByText("Smoke.").waitFor();
+    await page.getByRole("status", { name: "Gateway" }).getByText("STOPPED").waitFor();
+    await killing("off", "Only toast.");
+    await page.getByRole("status", { name: "Gateway" }).getByText("live").waitFor();
+  });
+
+  test("when the gateway is gone, the page says so", async () => {
+    const { page } = await openAsOperator(browser, gateway);
+    await gateway.stop();
+    await page.getByRole("status", { name: "Gateway" }).getByText("gateway unreachable").waitFor();
+  });
+
+  async function killing(what: "on" | "off", because: string): Promise<void> {
+    await run("kill", what, "--because", because);
+  }
+
+  async function run(...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await cli([...args, "--config", gateway.configFile]);
+    assert.equal(code, 0, stderr);
+    return stdout;
+  }
+});

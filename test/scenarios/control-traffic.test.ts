@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
+import { Agent, request } from "undici";
+
 import { callDetail, callsAnswer, liveBatch, receiptAnswer } from "../../src/app/control/calls-answers.ts";
 import {
   changesAnswer,
@@ -12,12 +14,13 @@ import {
 } from "../../src/app/control/traffic-answers.ts";
 import { statePaths } from "../../src/app/state-folder.ts";
 import { eraseSubject, planErasure } from "../../src/app/subject-operations.ts";
+import { resolveProfile } from "../../src/crypto/suites/profiles.ts";
 import { systemClock } from "../../src/host/system.ts";
 import { fromUtf8, utf8 } from "../../src/kernel/bytes.ts";
 import { readLogKey, verifyReceipt } from "../../src/public/verify.ts";
 import { type SseEvent, sseReader } from "../../src/wire/sse.ts";
 import { atEnd, type Cleanup } from "../support/cleanup.ts";
-import { type ControlClient, controlOf, loggedIn } from "../support/control.ts";
+import { type ControlClient, controlOf } from "../support/control.ts";
 import {
   clientOf,
   enrol,
@@ -77,6 +80,12 @@ test("a call is listed, opened with its stages, rules and entries, and its recei
     callsAnswer,
   );
   const callId = items[0]?.callId ?? "";
+  const first = await read(control, "/calls?limit=1", callsAnswer);
+  const second = await read(control, `/calls?limit=1&cursor=${first.next}`, callsAnswer);
+  assert.deepEqual(
+    [first.items[0]?.tool, second.items[0]?.tool, second.next],
+    ["stub/forbidden", "stub/ping", null],
+  );
   const detail = await read(control, `/calls/${callId}`, callDetail);
   assert.deepEqual(
     detail.stages.map(({ stage }) => stage),
@@ -154,25 +163,28 @@ test("traffic is kept over restarts by time, as a map, and as what changed; of w
   });
   const raw = await readFile(statePaths(place.state).traffic);
   assert.ok(!raw.includes("agent/test"), "no name stands in the file");
+  await eventually("the erasure is among the changes", async () => {
+    const { items } = await read(control, "/changes?limit=1", changesAnswer);
+    return items[0]?.event === "subject.erase";
+  });
+  await next.audit.rotate({ suites: resolveProfile("hybrid").log, principal: "gw", by: "a test" });
+  const [rotated] = (await read(control, "/changes?limit=1", changesAnswer)).items;
+  assert.match(rotated?.says ?? "", /^The log's keys rotated: generation 2 signs/);
 });
 
 test("who watches live is sent calls in batches, and goes on where it left off", async (t) => {
   const { gateway, call } = await scene(t);
-  const { origin } = controlOf(gateway);
-  const { cookie } = await loggedIn(gateway);
+  const dispatcher = new Agent({ connect: { socketPath: gateway.controlSocket } });
+  atEnd(t, () => dispatcher.destroy());
   const watching = async (lastId?: string): Promise<() => Promise<SseEvent | undefined>> => {
-    const over = new AbortController();
-    atEnd(t, () => over.abort());
-    const { body } = await fetch(`${origin}/api/v1/stream`, {
-      signal: over.signal,
-      headers: { cookie, "user-agent": "undici", ...(lastId !== undefined && { "last-event-id": lastId }) },
-    });
+    const headers = lastId === undefined ? {} : { "last-event-id": lastId };
+    const { body } = await request("http://localhost/api/v1/stream", { dispatcher, headers });
     const reader = sseReader(1024 * 1024);
     const waiting: SseEvent[] = [];
-    const chunks = body?.[Symbol.asyncIterator]();
+    const chunks = body[Symbol.asyncIterator]();
     return async () => {
       while (waiting.length === 0) {
-        const { value, done } = (await chunks?.next()) ?? { done: true, value: undefined };
+        const { value, done } = await chunks.next();
         if (done === true) return undefined;
         waiting.push(...reader.push(value as Uint8Array).filter(({ event }) => event === "calls"));
       }

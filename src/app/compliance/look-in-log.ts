@@ -13,7 +13,7 @@ export interface LogLook {
   /** The log, and its index. */
   readonly folder: string;
   readonly index: string;
-  /** Whose entries count for nothing: the tests' own calls, as the log may name who made them. */
+  /** Whose entries, and those about whom, count for nothing: whoever makes the tests' calls, as the log may name them. */
   readonly besides: ReadonlySet<string>;
 }
 
@@ -60,7 +60,9 @@ function lookOf(log: LogBundles, index: AuditIndex, besides: ReadonlySet<string>
     newest,
     found: (name) => {
       const { event, since, holds } = evidenceRow(name);
-      const own = newest(event).filter(({ entry }) => !besides.has(entry.principal));
+      const own = newest(event).filter(
+        ({ entry }) => !besides.has(entry.principal) && !besides.has(entry.facts["caller"] ?? ""),
+      );
       const late = since === "start" ? own.filter(({ index: at }) => at >= startedAt) : own;
       const showing = late.filter(({ entry }) => holds?.(entry) ?? true);
       return {

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 
 import { testEvent, type TestName, tests } from "../../compliance/tests.ts";
+import { spiffeId } from "../../identity/spiffe-id.ts";
 import { printable } from "../../kernel/printable.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
@@ -9,7 +10,8 @@ import { openLogReader } from "../../host/store/log-reader.ts";
 import { readEntry } from "../../audit/entry.ts";
 import { runningGateway } from "../certificate-authority.ts";
 import type { Config } from "../config.ts";
-import { assessPath } from "../doctor-rule.ts";
+import { assessPath, passingPaths } from "../doctor-rule.ts";
+import { closeIncident, listIncidents } from "../respond/incident-operations.ts";
 import { operatorIdentity, tunnelOf } from "../operator-tunnel.ts";
 import { statePaths, withRoots } from "../state-folder.ts";
 import { refusalTests } from "./refusal-tests.ts";
@@ -37,6 +39,7 @@ export async function* runTests({ config, by, clock }: TestRunning): AsyncGenera
   const tunnel = tunnelOf(identity, run.listen);
   const scene = { config, run, clock, identity, tunnel };
   const id = randomUUID();
+  const sinceUnixMs = clock.nowUnixMs();
   const size = await openLogReader(statePaths(config.state).log).size();
   let told = 0;
   try {
@@ -55,6 +58,19 @@ export async function* runTests({ config, by, clock }: TestRunning): AsyncGenera
       "bad_state",
       "The gateway didn't write the results into its log; look at what it says.",
     );
+  }
+  closeOwnIncidents({ config, by, clock }, sinceUnixMs);
+}
+
+/** What was found of the tests alone: nobody has to look at it. An incident with anybody else in it stays open. */
+function closeOwnIncidents({ config, by, clock }: TestRunning, sinceUnixMs: number): void {
+  const own = new Set(passingPaths.map((path) => spiffeId(config.trust_domain, path)));
+  const place = { state: config.state, clock };
+  for (const { incident } of listIncidents(place, { all: false })) {
+    const { id, openedUnixMs, callers } = incident;
+    const isOwn =
+      openedUnixMs >= sinceUnixMs && callers.length > 0 && callers.every((caller) => own.has(caller));
+    if (isOwn) closeIncident(place, id, { by, because: "`latticegate assess` tried what must be refused." });
   }
 }
 

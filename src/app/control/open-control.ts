@@ -28,6 +28,7 @@ import { toolRoutes } from "../tools/tool-routes.ts";
 import { statePaths } from "../state-folder.ts";
 import { version } from "../version.ts";
 import { sessionAdmission, socketAdmission } from "./admission.ts";
+import { auditRoutes } from "./audit-routes.ts";
 import { callsRoutes } from "./calls-routes.ts";
 import { controlRecords } from "./control-records.ts";
 import { health } from "./health.ts";
@@ -150,6 +151,7 @@ function controlRoutes(config: Config, needs: ControlNeeds): readonly Route[] {
     ...statusRoutes(config, needs),
     ...callsRoutes({ config, named, origin: audit.origin, ...needs }),
     ...trafficRoutes(traffic),
+    ...auditRoutes({ config, audit, named }),
     ...toolRoutes(config, clock),
     ...toolMarkRoutes(config, { clock, reached }),
     ...approvalRoutes({ state, clock, people, key }),

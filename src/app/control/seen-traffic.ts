@@ -10,7 +10,7 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Config } from "../config.ts";
 import type { OnEnded } from "../metrics/followed-calls.ts";
-import type { OnWritten } from "../running-log.ts";
+import type { OnWritten } from "../observed-journal.ts";
 
 export interface SeenTraffic {
   readonly recent: RecentCalls;

@@ -1,6 +1,7 @@
 /** What the control room tells of one call: its way, why it was decided so, and its entries in the log. */
 import { callInFull } from "../../control/call-detail.ts";
 import type { ListedCall, LoggedCall } from "../../control/logged-call.ts";
+import type { PageAsked } from "../../control/paging.ts";
 import { findCall } from "../../host/store/find-call.ts";
 import { readIfThere } from "../../host/store/files.ts";
 import { Refusal } from "../../kernel/refusal.ts";
@@ -33,9 +34,23 @@ export interface CallsWanted {
   readonly sinceUnixMs?: number | undefined;
 }
 
-/** Of the last ones, newest first. */
+/**
+ * Of the last ones, newest first. Ids of calls are in the order of their times, so that a page goes on behind its cursor
+ * though that call isn't among the last ones any more.
+ */
 export function listedCalls(
   { seen }: Pick<CallsPlace, "seen">,
+  { limit, cursor, ...wanted }: CallsWanted & PageAsked,
+): { readonly items: readonly ListedCall[]; readonly next: string | null } {
+  const calls = wantedCalls(seen, wanted)
+    .filter(({ callId }) => cursor === undefined || callId < cursor)
+    .toSorted((a, b) => (a.callId < b.callId ? 1 : -1));
+  const items = calls.slice(0, limit);
+  return { items, next: calls.length > limit ? (items.at(-1)?.callId ?? null) : null };
+}
+
+function wantedCalls(
+  seen: SeenTraffic,
   { caller, tool, verdict, sinceUnixMs = 0 }: CallsWanted,
 ): readonly ListedCall[] {
   return seen.recent
@@ -135,15 +150,20 @@ export async function toldReceipt(
     if (entries.length === 0) throw noCall(callId);
     throw new Refusal("bad_state", `The log has no ${event} of ${callId.slice(0, 64)} yet.`);
   }
-  const { log, logKey } = statePaths(place.config.state);
+  return { callId, event, index, ...(await provenEntry(place, index)) };
+}
+
+/** All that a browser needs to verify an entry. */
+export async function provenEntry(
+  { config, origin }: { readonly config: Pick<Config, "state">; readonly origin: string },
+  index: number,
+): Promise<Pick<ReceiptAnswer, "receipt" | "origin" | "logKey" | "crossings">> {
+  const { log, logKey } = statePaths(config.state);
   const key = await readIfThere(logKey);
   if (key === undefined) throw new Refusal("bad_state", "The log's public keys aren't in the state folder.");
   return {
-    callId,
-    event,
-    index,
     receipt: Buffer.from(await receiptAt(log, index)).toString("utf8"),
-    origin: place.origin,
+    origin,
     logKey: key,
     crossings: [...(await readCrossings(log))].map(([generation, file]) => ({
       generation,

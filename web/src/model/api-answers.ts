@@ -33,15 +33,18 @@ export interface LoginMethods {
   readonly link: boolean;
   readonly oidc: { readonly name: string } | undefined;
   readonly passkeys: boolean;
+  /** For people who approve and nothing else. */
+  readonly token: boolean;
 }
 
 export function readLoginMethods(value: unknown): LoginMethods {
-  const { link, oidc, passkeys } = fields(value);
+  const { link, oidc, passkeys, token } = fields(value);
   const name = text(fields(oidc)["name"]);
   return {
     link: link === true,
     oidc: typeof oidc === "object" && oidc !== null ? { name: name || "your organisation" } : undefined,
     passkeys: passkeys === true,
+    token: token === true,
   };
 }
 

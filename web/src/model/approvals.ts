@@ -77,8 +77,9 @@ export function readApproval(value: unknown): Approval {
       from: texts(rule["from"]).map(revealed),
     })),
     ...(Array.isArray(said) && {
+      // The gateway has said already what hides in them.
       arguments: list(said).map((argument) => ({
-        name: revealed(text(argument["name"])),
+        name: text(argument["name"]),
         value: text(argument["value"]),
         isCut: argument["isCut"] === true,
       })),

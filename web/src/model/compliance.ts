@@ -10,7 +10,7 @@ export interface Example {
   readonly at: string;
 }
 
-export interface TestResult {
+interface TestResult {
   readonly test: string;
   readonly result: string;
   readonly says: string;

@@ -2,6 +2,7 @@
 import { revealed } from "../../../src/wire/hidden-text.ts";
 import { fields, list, number, text, texts } from "./fields.ts";
 import { shown } from "./names.ts";
+import { sentence } from "./orders.ts";
 
 /** How a link is protected, the best first; `local`: within this machine. */
 export const postures = ["hybrid", "classical", "plain", "local", "unknown"] as const;
@@ -135,7 +136,7 @@ export function readNodePast(value: unknown): NodePast {
     firstSeen: typeof first === "number" ? first : undefined,
     changes: list(story["changes"]).map((change) => ({
       at: number(change["atUnixMs"]),
-      says: shown(text(change["says"])),
+      says: sentence(text(change["says"])),
       by: shown(text(change["by"])),
     })),
   };

@@ -44,7 +44,7 @@ export interface Incident {
 }
 
 /** As the gateway is asked for it. */
-export interface Suppressed {
+interface Suppressed {
   readonly kind: string;
   readonly source?: string;
   readonly caller?: string;

@@ -16,7 +16,7 @@ export interface Tool {
   readonly findings: readonly string[];
 }
 
-export interface Definition {
+interface Definition {
   readonly hash: string;
   readonly text: string;
 }

@@ -1,6 +1,7 @@
 /** Traffic as the API has it: over time, and what is different since a moment. */
 import { revealed } from "../../../src/wire/hidden-text.ts";
 import { fields, items, list, number, text } from "./fields.ts";
+import { shown } from "./names.ts";
 
 export interface Counted {
   readonly calls: number;
@@ -15,7 +16,7 @@ export interface Counted {
   readonly risky: number;
 }
 
-export interface Quantiles {
+interface Quantiles {
   readonly p50: number;
   readonly p90: number;
   readonly p99: number;
@@ -101,8 +102,8 @@ export function readChanges(value: unknown): readonly Change[] {
       event: text(change["event"]),
       area: text(change["area"]),
       weight: weight === "notice" || weight === "warning" ? weight : "info",
-      says: revealed(text(change["says"])),
-      by: revealed(text(change["by"])),
+      says: shown(text(change["says"])),
+      by: shown(text(change["by"])),
     };
   });
 }

@@ -47,7 +47,7 @@ export function judgeReceipt({ receipt, logKey, crossings, pinned }: GivenReceip
     holds: trusted !== undefined,
     says:
       pinned === undefined
-        ? "taken for the log's from now on: compare the fingerprint with what `latticegate audit keys` prints"
+        ? "taken for the log's from now on: compare the fingerprint below with the one that latticegate audit keys prints"
         : trusted === undefined
           ? "not the keys that this browser knows of the log"
           : "the keys that this browser knows of the log",

@@ -1,6 +1,6 @@
 /** Receipts verified in this browser: fetched, judged beside the page, against the keys this browser knows of the log. */
 import { get, segment } from "../api.ts";
-import { fields, list, number, text } from "../model/fields.ts";
+import { readReceipt, type ShownEntry } from "../model/audit.ts";
 import type { GivenReceipt, ReceiptJudgement } from "./judge-receipt.ts";
 import type { Judged } from "./worker.ts";
 
@@ -8,25 +8,18 @@ const pinPrefix = "latticegate-log-key ";
 
 /** @throws Failed if the gateway doesn't give one, Error if it can't be judged */
 export async function verifyCall(callId: string, event: string): Promise<ReceiptJudgement> {
-  const given = await get(`/calls/${segment(callId)}/receipt?event=${segment(event)}`, readGiven);
-  const key = pinPrefix + given.origin;
+  return await verifyGiven(
+    await get(`/calls/${segment(callId)}/receipt?event=${segment(event)}`, readReceipt),
+  );
+}
+
+/** @throws Error if it can't be judged */
+export async function verifyGiven({ origin, ...given }: ShownEntry["receipt"]): Promise<ReceiptJudgement> {
+  const key = pinPrefix + origin;
   const pinned = localStorage.getItem(key) ?? undefined;
   const judgement = await judgedBeside({ ...given, pinned });
   if (judgement.holds && pinned === undefined) localStorage.setItem(key, judgement.fingerprint);
   return judgement;
-}
-
-function readGiven(value: unknown): Omit<GivenReceipt, "pinned"> & { readonly origin: string } {
-  const { receipt, logKey, crossings, origin } = fields(value);
-  return {
-    receipt: text(receipt),
-    logKey: text(logKey),
-    origin: text(origin),
-    crossings: list(crossings).map((each) => ({
-      generation: number(each["generation"]),
-      file: text(each["file"]),
-    })),
-  };
 }
 
 function judgedBeside(given: GivenReceipt): Promise<ReceiptJudgement> {
@@ -37,6 +30,7 @@ function judgedBeside(given: GivenReceipt): Promise<ReceiptJudgement> {
       else reject(new Error(`The receipt can't be judged: ${data.why}.`));
     });
     worker.addEventListener("error", () => reject(new Error("The receipt can't be judged here.")));
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker has no origin
     worker.postMessage(given);
   }).finally(() => worker.terminate());
 }

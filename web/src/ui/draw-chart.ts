@@ -73,10 +73,12 @@ function optionsFor(
     ],
     series: [
       {},
-      ...series.map(({ tone }) => ({
+      ...series.map(({ tone, values }) => ({
         stroke: colour(tokenOf(tone)),
-        width: isStacked ? 1 : 1.75,
-        points: { show: false },
+        // A part that is nothing has no line above the others.
+        width: isStacked ? 0 : 1.75,
+        // A line of one value would not be seen.
+        points: { show: values.filter((value) => value !== null).length < 3, size: 5 },
         ...(isStacked && { fill: () => thinned(resolved(place, tokenOf(tone))) }),
       })),
     ],
@@ -102,7 +104,7 @@ function tickWords(unixSeconds: number): string {
 
 /** `rgb(1, 2, 3)` as an area's ground. */
 function thinned(colour: string): string {
-  return colour.replace(/^rgb\((.*)\)$/, "rgba($1, 0.4)");
+  return colour.replace(/^rgb\((.*)\)$/, "rgba($1, 0.6)");
 }
 
 /** A token as the canvas needs it: `light-dark()` and all made one colour. */

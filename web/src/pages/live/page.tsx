@@ -144,7 +144,7 @@ const columns: readonly Column<Call>[] = [
       </>
     ),
   },
-  { name: "ms", head: "ms", isNumber: true, cell: ({ ms }) => (ms === null ? "…" : ms) },
+  { name: "ms", head: "ms", isNumber: true, isExtra: true, cell: ({ ms }) => (ms === null ? "…" : ms) },
 ];
 
 function Calls({

@@ -54,17 +54,19 @@ export default function Page({ query }: PageProps): JSX.Element {
         isBusy={action.isBusy}
         onEnter={(code) => void enter("/session/link", { code })}
       />
-      <details>
-        <summary>I approve calls and have a token</summary>
-        <Secret
-          label="Approval token"
-          help="You see what waits for you, and nothing else."
-          verb="Log in with the token"
-          isPassword
-          isBusy={action.isBusy}
-          onEnter={(token) => void enter("/session/token", { token })}
-        />
-      </details>
+      {methods?.token === true && (
+        <details>
+          <summary>I approve calls and have a token</summary>
+          <Secret
+            label="Approval token"
+            help="You see what waits for you, and nothing else."
+            verb="Log in with the token"
+            isPassword
+            isBusy={action.isBusy}
+            onEnter={(token) => void enter("/session/token", { token })}
+          />
+        </details>
+      )}
     </section>
   );
 }

@@ -24,7 +24,7 @@ export function GraphView({ graph, layout, chosen, onChoose }: GraphViewProps): 
       <h3>{name === "callers" ? "Callers" : "Servers"}</h3>
       <ul aria-label={name === "callers" ? "Callers" : "Servers"}>
         {nodes.map((node) => (
-          <li key={node.id} class={lit?.has(node.id) === false ? "dim" : ""}>
+          <li key={node.id} class={lit === undefined ? "" : lit.has(node.id) ? "lit" : "unlit"}>
             <Node node={node} isChosen={node.id === chosen} onChoose={onChoose} />
           </li>
         ))}
@@ -119,8 +119,13 @@ function Node({
             </Badge>
           )}
           {incidents.length > 0 && (
-            <Badge tone="warn" icon="warning">
-              {count(incidents.length, "incident", "incidents")}
+            <Badge
+              tone="warn"
+              icon="warning"
+              title={count(incidents.length, "open incident", "open incidents")}
+            >
+              {incidents.length}
+              <span class="hidden"> {incidents.length === 1 ? "open incident" : "open incidents"}</span>
             </Badge>
           )}
         </span>

@@ -6,6 +6,7 @@ import { Restrict } from "../../acting/restrict.tsx";
 import { Restrictions } from "../../acting/restrictions.tsx";
 import { may, segment } from "../../api.ts";
 import { type Graph, type GraphNode, postureWords, readNodePast } from "../../model/graph.ts";
+import { readIncidents } from "../../model/incidents.ts";
 import { labelOf, type Scope } from "../../model/orders.ts";
 import { readResponses } from "../../model/responses.ts";
 import { count } from "../../model/words.ts";
@@ -24,12 +25,7 @@ interface NodeStoryProps {
 export function NodeStory({ graph, node, onClose }: NodeStoryProps): JSX.Element {
   const isAsked = useSignal(false);
   const { kind, label, what, members } = node;
-  const scope: Scope | undefined =
-    members !== undefined || kind === "gateway" || node.name.startsWith("(")
-      ? undefined
-      : kind === "caller"
-        ? { caller: node.name }
-        : { server: node.name };
+  const scope = scopeOf(node);
   return (
     <Panel
       class="node-story"
@@ -42,20 +38,7 @@ export function NodeStory({ graph, node, onClose }: NodeStoryProps): JSX.Element
       }
     >
       <Figures graph={graph} node={node} />
-      {node.incidents.length > 0 && (
-        <>
-          <h3>Open incidents</h3>
-          <ul class="plain-list">
-            {node.incidents.map((id) => (
-              <li key={id}>
-                <a href={`/incidents/${segment(id)}`}>
-                  <Icon name="warning" size={15} /> {id}
-                </a>
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
+      {node.incidents.length > 0 && <Incidents ids={node.incidents} />}
       <Restricted node={node} />
       <Peers graph={graph} node={node} />
       {scope !== undefined && <Past id={node.id} />}
@@ -74,6 +57,29 @@ export function NodeStory({ graph, node, onClose }: NodeStoryProps): JSX.Element
         <Restrict targets={[{ scope, label: labelOf(scope) }]} onClose={() => (isAsked.value = false)} />
       )}
     </Panel>
+  );
+}
+
+/** What can be restricted: neither groups, nor the gateway, nor callers that aren't told apart. */
+function scopeOf({ kind, name, members }: GraphNode): Scope | undefined {
+  if (members !== undefined || kind === "gateway" || name.startsWith("(")) return undefined;
+  return kind === "caller" ? { caller: name } : { server: name };
+}
+
+function Incidents({ ids }: { readonly ids: readonly string[] }): JSX.Element {
+  const { data } = useLoaded("/incidents?limit=500", readIncidents, ["incidents"]);
+  const titles = new Map((data ?? []).map(({ id, title }) => [id, title]));
+  return (
+    <>
+      <h3>Open incidents</h3>
+      <ul class="plain-list">
+        {ids.map((id) => (
+          <li key={id} class="small">
+            <Icon name="warning" size={15} /> <a href={`/incidents/${segment(id)}`}>{titles.get(id) ?? id}</a>
+          </li>
+        ))}
+      </ul>
+    </>
   );
 }
 
@@ -124,7 +130,7 @@ function Past({ id }: { readonly id: string }): JSX.Element | null {
   return (
     <>
       <h3>What changed</h3>
-      <ol class="past">
+      <ol class="past" aria-label="What changed" tabIndex={0}>
         {data.changes.slice(0, maxChanges).map(({ at, says, by }, index) => (
           <li key={index} class="small">
             {says} <span class="faint">{by !== "" && `By ${by}, `}</span>

@@ -8,7 +8,7 @@ import { Empty, Show } from "../../ui/states.tsx";
 import { Time } from "../../ui/time.tsx";
 import { useLoaded } from "../../use-loaded.ts";
 
-const shown = 12;
+const shown = 8;
 
 const tones: Readonly<Record<Change["weight"], Tone>> = { info: "plain", notice: "info", warning: "warn" };
 
