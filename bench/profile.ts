@@ -38,6 +38,7 @@ const owners: readonly (readonly [RegExp, string])[] = [
   [/\/src\/(audit|merkle)\/|\/src\/host\/store\//, "audit/, merkle/, host/store/: the log"],
   [/\/src\/identity\//, "identity/: who calls"],
   [/\/src\/host\/net\//, "host/net/: our side of HTTP"],
+  [/\/src\/(app\/)?control\//, "control/: calls counted for the control room"],
   [/\/src\//, "the rest of src/"],
   [/undici|\/wasm\//, "undici: HTTP to the server"],
   [/node:_http|node:internal\/http/, "node:http: HTTP from the client"],

@@ -185,7 +185,11 @@ const parts = {
   },
   browser: {
     what: "the page in Chromium",
-    args: test("test/acceptance/browser.test.ts", "test/acceptance/browser-compliance.test.ts"),
+    args: test(
+      "test/acceptance/browser.test.ts",
+      "test/acceptance/browser-acting.test.ts",
+      "test/acceptance/browser-compliance.test.ts",
+    ),
   },
 };
 

@@ -9,6 +9,7 @@ import { formatLogKey, type LogGeneration } from "../crypto/log-key.ts";
 import type { Profile } from "../crypto/suites/profiles.ts";
 import type { LogSuites } from "../crypto/suites/signatures.ts";
 import type { RenewalHash } from "../crypto/suites/symmetric.ts";
+import { findCall } from "../host/store/find-call.ts";
 import { syncFolders, writePrivateFile } from "../host/store/files.ts";
 import { type FileJournal, openJournal } from "../host/store/journal-files.ts";
 import type { Durability } from "../host/store/journal-options.ts";
@@ -92,7 +93,7 @@ interface AuditLogOptions {
   readonly owner?: string;
   /** Told when a command has destroyed keys, with the ids as far as they were seen here. */
   readonly onErased?: (ids: readonly string[]) => void;
-  /** Told of each entry, those about the log itself, too; of rotations alone it isn't. */
+  /** Told of each entry, those about the log itself, too. */
   readonly onWritten?: OnWritten;
   /** Of the keys that a new log begins with. */
   readonly suites: LogSuites;
@@ -134,7 +135,10 @@ export async function openAuditLog(
   await settleKeys(state, keys, journal, log);
   await endOpenCalls(journal, clock, log);
   const writing = { journal, make, clock, turns };
-  const rotate = rotation(writing, log, () => settleKeys(state, keys, journal, log));
+  const rotate = rotation(writing, log, async (callId) => {
+    await settleKeys(state, keys, journal, log);
+    await showRotation(paths.log, callId, options.onWritten);
+  });
   const renew = renewal({ ...writing, folder: paths.log, origin });
   const prune: AuditLog["prune"] = (what) =>
     turns.untilStopped("a removal of old entries", (over) => {
@@ -241,7 +245,7 @@ interface Writing {
 function rotation(
   { journal, make, clock, turns }: Writing,
   log: Log,
-  settle: () => Promise<void>,
+  settle: (callId: string) => Promise<void>,
 ): AuditLog["rotate"] {
   return ({ suites, principal, by }) => {
     const ahead = turns.underWay();
@@ -250,10 +254,17 @@ function rotation(
       const next = await make(journal.generation().number + 1, suiteIdsOf(suites));
       const cause = { atUnixMs: clock.nowUnixMs(), callId: randomUUIDv7(), principal, by };
       await journal.rotate(next, cause);
-      await settle();
+      await settle(cause.callId);
       return journal.generation();
     });
   };
+}
+
+/** The files write the entry of a rotation themselves, under the keys that end with it. */
+async function showRotation(folder: string, callId: string, show: OnWritten | undefined): Promise<void> {
+  if (show === undefined) return;
+  for (const { index, reading } of await findCall(folder, callId))
+    if (reading.kind === "entry") show({ ...reading.entry, event: "log.rotate" }, index);
 }
 
 function renewal(log: Writing & { readonly folder: string; readonly origin: string }): AuditLog["renew"] {

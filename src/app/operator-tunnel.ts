@@ -20,6 +20,8 @@ import { doctorPath } from "./doctor-rule.ts";
 
 export interface OperatorTunnel {
   readonly to: (server: string) => (request: Omit<HttpRequest, "path">) => Promise<CollectedAnswer>;
+  /** By the path of the request itself. */
+  readonly send: (request: HttpRequest) => Promise<CollectedAnswer>;
   /** TLS group of its link, once something was sent. */
   readonly group: () => string | undefined;
   readonly close: () => Promise<void>;
@@ -93,6 +95,7 @@ export function tunnelOf({ link }: OperatorIdentity, address: string): OperatorT
   );
   return {
     to: (server) => async (request) => collected(await send({ ...request, path: mcpPath + server })),
+    send: async (request) => collected(await send(request)),
     group: pool.group,
     close: pool.close,
   };

@@ -83,8 +83,7 @@ const lists: Readonly<Record<string, readonly [command: string, member: string]>
   "playbooks NAME": ["playbooks list", "name"],
   "playbooks ID": ["playbooks waiting", "id"],
   "outlets NAME": ["outlets", "name"],
-  "crypto PROFILE": ["crypto profiles", "id"],
-  SERVER: ["tools list", "server"],
+  "crypto PROFILE": ["crypto profiles", "name"],
   TOOL: ["tools list", "tool"],
 };
 
@@ -97,11 +96,24 @@ async function valuesOf(
   const words = place.split("|");
   if (words.length > 1 && words.every((word) => /^[a-z0-9_-]+$/.test(word)))
     return words.map((word) => ({ word, says: "" }));
+  if (words.includes("SERVER")) return await configuredServers(rest);
   const [group = ""] = command.name.split(" ");
   const list = words
     .map((word) => lists[`${group} ${word}`] ?? lists[word])
     .find((each) => each !== undefined);
   return list === undefined ? [] : await named(list, command, rest);
+}
+
+/** Those of the config; nothing where it can't be read. */
+async function configuredServers(rest: readonly string[]): Promise<readonly Completion[]> {
+  const at = rest.indexOf("--config");
+  const file = (at === -1 ? undefined : rest[at + 1]) ?? "latticegate.yaml";
+  const { loadConfig } = await import("../app/config.ts");
+  try {
+    return Object.keys(loadConfig(file).servers).map((word) => ({ word, says: "" }));
+  } catch {
+    return [];
+  }
 }
 
 /** Nothing where the list can't be had: no gateway, no config, no right to read it. */

@@ -131,7 +131,6 @@ export const evidence = {
   "tool-approved": done("tools.change", "tools approved by an operator", is("what", "approve", "label")),
   "tool-back": done("tools.change", "tools rolled back", is("what", "roll-back")),
   manifest: done("tools.change", "signed manifests taken up", is("what", "manifest")),
-  "policy-changed": done("policy.change", "rules changed while running"),
   "policy-bundle": done("policy.change", "rules from a signed bundle", has("bundle")),
   approved: done("approval.decision", "decisions of people on held calls", is("decision", "approve", "deny")),
   "approved-by-two": done(

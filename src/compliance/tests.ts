@@ -53,6 +53,16 @@ export const tests = {
     kind: "refusal",
     until: rules,
   },
+  "wide-delegation": {
+    shows: "a delegation that is deeper or longer than may be is refused",
+    kind: "refusal",
+    until: restart,
+  },
+  "foreign-token": {
+    shows: "an access token that isn't from an issuer that counts, for this server, is refused",
+    kind: "refusal",
+    until: restart,
+  },
   "malformed-json": { shows: "a body that isn't JSON is refused", kind: "refusal", until: restart },
   "deep-json": { shows: "JSON nested beyond bounds is refused", kind: "refusal", until: restart },
   "long-request": {

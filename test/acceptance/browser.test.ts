@@ -157,6 +157,7 @@ connection: { name: api, protocol: mcp-pqc, security_level: quantum_hardened }`,
       "whoever approves sees that alone",
     );
     assert.match(await held(), /"state":"waiting"/, "opening it decided nothing");
+    await page.screenshot({ path: path.join(screenshots, "approval.png") });
     await request.getByRole("button", { name: "Approve" }).click();
     const dialog = page.getByRole("dialog", { name: "Approve it?" });
     await dialog.getByLabel("Why").fill("It is Bob's own.");
@@ -196,6 +197,7 @@ connection: { name: api, protocol: mcp-pqc, security_level: quantum_hardened }`,
       .first()
       .waitFor();
     assert.equal(await page.getByText(key).count(), 0);
+    await page.screenshot({ path: path.join(screenshots, "incident.png") });
     assert.deepEqual(problems, []);
   });
 

@@ -1,6 +1,8 @@
 /** Every command of the table: help, --json, completion, and what mistakes are answered with. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -10,6 +12,7 @@ import { completionsOf } from "../../src/cli/completions-of.ts";
 import { longWork, progress } from "../../src/cli/progress.ts";
 import { withoutJson } from "../../src/cli/without-json.ts";
 import { cli } from "../support/cli.ts";
+import { temporaryFolder } from "../support/gateway.ts";
 
 test("every command has a summary, help for each option, and --json or a reason why not", async () => {
   for (const row of commands) {
@@ -46,6 +49,17 @@ test("completion offers each word of each command, and each of its options", asy
       [...Object.keys(options), "help"].map((name) => `--${name}`),
     );
   }
+});
+
+test("completion offers the servers of the config, profiles and playbooks", async (t) => {
+  const file = path.join(await temporaryFolder(t), "latticegate.yaml");
+  await writeFile(file, 'listen: 127.0.0.1:0\nservers: { files: { url: "https://files.test/mcp" } }\n');
+  const words = async (...line: string[]): Promise<readonly string[]> =>
+    (await completionsOf(line)).map(({ word }) => word);
+  assert.deepEqual(await words("tools", "diff", "--config", file, ""), ["files"]);
+  assert.deepEqual(await words("tools", "diff", "--config", file, "x"), []);
+  assert.deepEqual(await words("crypto", "plan", "--config", file, "tr"), ["transition"]);
+  assert.deepEqual(await words("playbooks", "show", "--config", file, "rug"), ["rug-pull"]);
 });
 
 test("completion offers the words of an argument, names of files, and nothing it can't know", async () => {

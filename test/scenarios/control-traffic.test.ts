@@ -14,6 +14,7 @@ import {
 } from "../../src/app/control/traffic-answers.ts";
 import { statePaths } from "../../src/app/state-folder.ts";
 import { eraseSubject, planErasure } from "../../src/app/subject-operations.ts";
+import { resolveProfile } from "../../src/crypto/suites/profiles.ts";
 import { systemClock } from "../../src/host/system.ts";
 import { fromUtf8, utf8 } from "../../src/kernel/bytes.ts";
 import { readLogKey, verifyReceipt } from "../../src/public/verify.ts";
@@ -79,6 +80,12 @@ test("a call is listed, opened with its stages, rules and entries, and its recei
     callsAnswer,
   );
   const callId = items[0]?.callId ?? "";
+  const first = await read(control, "/calls?limit=1", callsAnswer);
+  const second = await read(control, `/calls?limit=1&cursor=${first.next}`, callsAnswer);
+  assert.deepEqual(
+    [first.items[0]?.tool, second.items[0]?.tool, second.next],
+    ["stub/forbidden", "stub/ping", null],
+  );
   const detail = await read(control, `/calls/${callId}`, callDetail);
   assert.deepEqual(
     detail.stages.map(({ stage }) => stage),
@@ -160,6 +167,9 @@ test("traffic is kept over restarts by time, as a map, and as what changed; of w
     const { items } = await read(control, "/changes?limit=1", changesAnswer);
     return items[0]?.event === "subject.erase";
   });
+  await next.audit.rotate({ suites: resolveProfile("hybrid").log, principal: "gw", by: "a test" });
+  const [rotated] = (await read(control, "/changes?limit=1", changesAnswer)).items;
+  assert.match(rotated?.says ?? "", /^The log's keys rotated: generation 2 signs/);
 });
 
 test("who watches live is sent calls in batches, and goes on where it left off", async (t) => {

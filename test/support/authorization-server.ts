@@ -39,6 +39,8 @@ export const redirectUri = "http://127.0.0.1:3000/callback";
 /** A client that its metadata document registers (CIMD), and one that was registered before. */
 export const documentedClient = "https://client.acme.test/client.json";
 export const registeredClient = "registered-app";
+/** Logs people in at the control room, on any port of localhost. */
+export const pageClient = { id: "control-room", secret: "only-for-tests" } as const;
 
 export interface AuthorizationServer {
   readonly url: string;
@@ -72,12 +74,26 @@ export async function authorizationServer(
   const { privateKey } = await generateKeyPair("ES256", { extractable: true });
   const provider = new (OidcProvider as new (issuer: string, configuration: object) => Provider)(url, {
     jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: "ES256", use: "sig", kid: "1" }] },
-    clients: [{ client_id: registeredClient, ...metadata }],
+    clients: [
+      { client_id: registeredClient, ...metadata },
+      {
+        ...metadata,
+        client_id: pageClient.id,
+        client_secret: pageClient.secret,
+        redirect_uris: ["http://localhost/login"],
+        token_endpoint_auth_method: "client_secret_basic",
+      },
+    ],
+    claims: { openid: ["sub"], email: ["email", "email_verified"] },
+    conformIdTokenClaims: false,
     clientDefaults: { id_token_signed_response_alg: "ES256" },
     cookies: { keys: ["only for tests"] },
-    scopes: scopes.split(" "),
+    scopes: ["openid", "email", ...scopes.split(" ")],
     interactions: { url: (_context: unknown, { uid }: { uid: string }) => `/interaction/${uid}` },
-    findAccount: (_context: unknown, id: string) => ({ accountId: id, claims: () => ({ sub: id }) }),
+    findAccount: (_context: unknown, id: string) => ({
+      accountId: id,
+      claims: () => ({ sub: id, email: `${id}@acme.test`, email_verified: true }),
+    }),
     fetch: (asked: URL | string) =>
       Promise.resolve(
         String(asked) === documentedClient
@@ -130,6 +146,7 @@ async function agree(
 
 async function browse(start: URL): Promise<URLSearchParams> {
   const cookies = new Map<string, string>();
+  const end = start.searchParams.get("redirect_uri") ?? redirectUri;
   let url = start;
   for (let hops = 0; hops < 10; hops++) {
     const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join("; ");
@@ -142,7 +159,7 @@ async function browse(start: URL): Promise<URLSearchParams> {
     const next = answer.headers.get("location");
     if (next === null) throw new Error(`no way on from ${url.pathname}: ${await answer.text()}`);
     url = new URL(next, url);
-    if (url.href.startsWith(redirectUri)) return url.searchParams;
+    if (url.href.startsWith(end)) return url.searchParams;
   }
   throw new Error("too many redirects");
 }

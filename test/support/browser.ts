@@ -1,8 +1,7 @@
 /** The control room in a real browser: Debian's Chromium, driven from outside. */
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { gzipSync } from "node:zlib";
 
+import axe from "axe-core";
 import { type Browser, chromium, type Page } from "playwright-core";
 
 import { atEnd, type Cleanup } from "./cleanup.ts";
@@ -77,8 +76,7 @@ export async function loginLink(gateway: GatewayProcess): Promise<string> {
 
 /** @returns what axe finds serious or critical, each as one line */
 export async function seriousFindings(page: Page): Promise<readonly string[]> {
-  const source = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-  await page.evaluate(source);
+  await page.evaluate(axe.source);
   // What a phone's menu covers until it is scrolled to isn't too small.
   const size = page.viewportSize();
   if (size !== null) await page.setViewportSize({ ...size, height: await wholeHeight(page) });

@@ -26,6 +26,8 @@ export interface ControlScene {
   readonly link: (person?: string) => Promise<string>;
   /** One call of a tool. @returns its answer as it came */
   readonly call: (agent: Agent, tool: string, args?: object) => Promise<string>;
+  /** Asks for a server's tools. */
+  readonly list: (agent: Agent, server: string) => Promise<string>;
   /** Calls of all kinds, one after the other, until it is ended. */
   readonly traffic: (perSecond: number) => () => Promise<void>;
 }
@@ -79,16 +81,21 @@ detect: { calls: true }`,
     }
   }
   let id = 0;
-  const call: ControlScene["call"] = async (agent, tool, args = {}) => {
-    const [server = "", name = ""] = tool.split("/");
+  const ask = async (agent: Agent, server: string, method: string, params: object, name?: string) => {
     const to = pools.get(`${agent} ${server}`);
     if (to === undefined) throw new Error(`${agent} doesn't reach ${server}`);
-    const params = { name, arguments: args, _meta: modernMeta };
-    const body = JSON.stringify({ jsonrpc: "2.0", id: (id += 1), method: "tools/call", params });
-    const headers = { ...json, ...modernHeaders("tools/call", name) };
+    const said = { ...params, _meta: modernMeta };
+    const body = JSON.stringify({ jsonrpc: "2.0", id: (id += 1), method, params: said });
+    const headers = { ...json, ...modernHeaders(method, name) };
     const answer = await to.pool.request({ path: to.path, method: "POST", headers, body });
     return await answer.body.text();
   };
+  const call: ControlScene["call"] = (agent, tool, args = {}) => {
+    const [server = "", name = ""] = tool.split("/");
+    return ask(agent, server, "tools/call", { name, arguments: args }, name);
+  };
+  const list: ControlScene["list"] = (agent, server) => ask(agent, server, "tools/list", {});
+  for (const agent of agents) for (const server of targets[agent]) await list(agent, server);
   return {
     gateway,
     bank: ledger,
@@ -98,6 +105,7 @@ detect: { calls: true }`,
       return (JSON.parse(said) as { readonly link: string }).link;
     },
     call,
+    list,
     traffic: (perSecond) => begin(call, perSecond),
   };
 }

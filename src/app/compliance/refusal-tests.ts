@@ -14,8 +14,10 @@ import { classicalVerdict } from "../classical-probe.ts";
 import { credentialsOf } from "../credentials.ts";
 import { assessPath } from "../doctor-rule.ts";
 import { openOperatorTunnel } from "../operator-tunnel.ts";
+import { foreignToken } from "./foreign-token.ts";
 import { replayedCall } from "./replayed-call.ts";
 import { tamperedLog } from "./tampered-log.ts";
+import { wideDelegation } from "./wide-delegation.ts";
 import {
   ask,
   type Asked,
@@ -89,6 +91,8 @@ export const refusalTests = {
     const isDenied = status === 200 && denial === "insufficient_authorization";
     return isDenied ? passed(message) : failed(`status ${status}: ${message}`);
   },
+  "wide-delegation": wideDelegation,
+  "foreign-token": foreignToken,
   "malformed-json": async (scene) => await refusedBody(scene, '{"jsonrpc":"2.0","id":1,'),
   "deep-json": async (scene) => {
     const depths = `${"[".repeat(deepest)}${"]".repeat(deepest)}`;

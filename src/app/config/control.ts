@@ -3,7 +3,7 @@ import { z } from "zod";
 
 import { roles } from "../../control/login.ts";
 import { ownNames, personName } from "./approvals.ts";
-import { durationMs } from "./values.ts";
+import { durationMs, secretSource, secureUrl } from "./values.ts";
 
 const person = z.strictObject({
   roles: z
@@ -13,7 +13,34 @@ const person = z.strictObject({
       "What that one may do: `viewer` reads, `operator` acts, `approver` decides held calls and proposals, `admin` has all of it and people and sessions, too.",
     ),
   is: ownNames,
+  oidc: z
+    .strictObject({
+      sub: z.string().min(1).max(255).optional().describe("Its `sub` at the provider, which never changes."),
+      email: z
+        .string()
+        .min(3)
+        .max(254)
+        .optional()
+        .describe("Its address, where the ID token has it and says `email_verified`."),
+    })
+    .refine(({ sub, email }) => (sub === undefined) !== (email === undefined), "expected `sub` or `email`")
+    .optional()
+    .describe("Who that is at `control.oidc`."),
 });
+
+const oidc = z
+  .strictObject({
+    issuer: secureUrl.describe("The OpenID provider; what it needs to know is found by discovery."),
+    client_id: z.string().min(1).max(512).describe("The gateway's name there."),
+    client_secret: secretSource
+      .optional()
+      .describe("Its secret; without one it is a public client, which PKCE protects alone."),
+    name: z.string().min(1).max(64).default("your organisation").describe("What the login page calls it."),
+  })
+  .optional()
+  .describe(
+    "Login at an OpenID provider, for the people who are named by `oidc`. Its redirect URI is the page's address with `/login`.",
+  );
 
 export const controlSchema = z
   .strictObject({
@@ -23,6 +50,7 @@ export const controlSchema = z
       .describe(
         "People who may log in, by name; `latticegate login --person NAME` prints a link for one. Whoever may open the state folder is admin without being named.",
       ),
+    oidc,
     sessions: z
       .strictObject({
         idle: durationMs.prefault("15m").describe("After how long without a request a session ends."),
@@ -31,7 +59,21 @@ export const controlSchema = z
       .prefault({})
       .describe("How long a login lasts."),
   })
+  .refine(
+    ({ people, oidc: provider }) =>
+      provider !== undefined || Object.values(people).every((each) => each.oidc === undefined),
+    "people are named by `oidc`, and `control.oidc` names no provider",
+  )
+  .refine(
+    ({ people }) => areDistinct(Object.values(people).map(({ oidc: at }) => at && JSON.stringify(at))),
+    "two people are the same at the provider",
+  )
   .prefault({})
   .describe("The control room: its people and their sessions.");
 
 export type ControlSettings = z.output<typeof controlSchema>;
+
+function areDistinct(values: readonly (string | undefined)[]): boolean {
+  const known = values.filter((value) => value !== undefined);
+  return new Set(known).size === known.length;
+}

@@ -49,7 +49,8 @@ export function auditRoutes({ config, audit, named }: AuditPlace): readonly Rout
   const program = new URL(`audit-worker${path.extname(import.meta.filename)}`, import.meta.url);
   const ask = oneAtATime("Others ask the audit log already; ask again in a moment.");
   const work = <T>(order: AuditOrder): Promise<T> => ask(() => askThread<T>(program, order, longest));
-  return [...reading({ config, audit, named }), ...searching(file, work)];
+  const place = { config, audit, named };
+  return [entryRoute(place), ...standing(place), ...searching(file, work)];
 }
 
 function searching(file: string, work: <T>(order: AuditOrder) => Promise<T>): readonly Route[] {
@@ -119,30 +120,34 @@ function toolOf(text: string): { readonly text: string; readonly isPrefix: boole
   return { text: isPrefix ? text.slice(0, -1) : text, isPrefix };
 }
 
-function reading({ config, audit, named }: AuditPlace): readonly Route[] {
+function entryRoute({ config, audit, named }: AuditPlace): Route {
+  const { log } = statePaths(config.state);
+  return route({
+    method: "GET",
+    path: "/audit/entries/{index}",
+    summary: "One entry, and what proves that it is in the log.",
+    tag,
+    role: "viewer",
+    params: z.object({ index: z.coerce.number().int().min(0) }),
+    answer: entryAnswer,
+    handle: async ({ params: { index } }) => {
+      if (index >= (await openLogReader(log).size()))
+        throw new Refusal("bad_state", `The log has no entry ${index} yet.`);
+      const receipt = await provenEntry({ config, origin: audit.origin }, index);
+      const entry = receiptBytesEntry(receipt.receipt);
+      if (entry === undefined) throw new Refusal("bad_log", `Entry ${index} can't be read.`);
+      const { event, atUnixMs, callId, principal, tool, outcome, facts } = named(entry);
+      return {
+        entry: { index, event, atUnixMs, callId, principal, tool, outcome, facts: { ...facts } },
+        receipt,
+      };
+    },
+  });
+}
+
+function standing({ config, audit }: AuditPlace): readonly Route[] {
   const { log, logKey } = statePaths(config.state);
   return [
-    route({
-      method: "GET",
-      path: "/audit/entries/{index}",
-      summary: "One entry, and what proves that it is in the log.",
-      tag,
-      role: "viewer",
-      params: z.object({ index: z.coerce.number().int().min(0) }),
-      answer: entryAnswer,
-      handle: async ({ params: { index } }) => {
-        if (index >= (await openLogReader(log).size()))
-          throw new Refusal("bad_state", `The log has no entry ${index} yet.`);
-        const receipt = await provenEntry({ config, origin: audit.origin }, index);
-        const entry = receiptBytesEntry(receipt.receipt);
-        if (entry === undefined) throw new Refusal("bad_log", `Entry ${index} can't be read.`);
-        const { event, atUnixMs, callId, principal, tool, outcome, facts } = named(entry);
-        return {
-          entry: { index, event, atUnixMs, callId, principal, tool, outcome, facts: { ...facts } },
-          receipt,
-        };
-      },
-    }),
     route({
       method: "GET",
       path: "/audit/heads",

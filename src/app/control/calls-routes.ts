@@ -1,7 +1,7 @@
 /** Calls in the control API: the last ones, one in full, and its receipt. */
 import { z } from "zod";
 
-import { page, pageQuery } from "../../control/paging.ts";
+import { pageQuery } from "../../control/paging.ts";
 import { type Route, route } from "../../control/route.ts";
 import { callDetail, callsAnswer, receiptAnswer } from "./calls-answers.ts";
 import { sinceQuery } from "./moments.ts";
@@ -28,8 +28,7 @@ export function callsRoutes(place: CallsPlace): readonly Route[] {
         since: sinceQuery.exactOptional(),
       }),
       answer: callsAnswer,
-      handle: ({ query: { since: sinceUnixMs, ...query } }) =>
-        page(listedCalls(place, { ...query, sinceUnixMs }), query, ({ callId }) => callId),
+      handle: ({ query: { since: sinceUnixMs, ...query } }) => listedCalls(place, { ...query, sinceUnixMs }),
     }),
     route({
       method: "GET",

@@ -35,6 +35,7 @@ import { health } from "./health.ts";
 import type { KeptTraffic } from "./kept-traffic.ts";
 import { followChanges } from "./live-changes.ts";
 import type { SeenTraffic } from "./seen-traffic.ts";
+import { oidcOf } from "./oidc-of.ts";
 import { loginLink, sessionRoutes } from "./session-routes.ts";
 import { type Shown, statusRoutes } from "./status-routes.ts";
 import { toldMap } from "./told-traffic.ts";
@@ -78,7 +79,8 @@ export async function openControl(config: Config, needs: ControlNeeds): Promise<
   const codes = oneTimeCodes(random);
   const people = approvingPeople(config);
   let origin: string | undefined;
-  const sessionNeeds = { sessions: open, codes, settings: config.control, people, clock };
+  const provider = oidcOf(config, clock);
+  const sessionNeeds = { sessions: open, codes, settings: config.control, people, clock, oidc: provider };
   needs.seen.showOn(stream);
   const api = controlApi({
     routes: [
@@ -93,6 +95,7 @@ export async function openControl(config: Config, needs: ControlNeeds): Promise<
   const well = health(config, { ...needs, isStopped: () => needs.kills().length > 0 });
   await using opening = new AsyncDisposableStack();
   opening.defer(well.close);
+  if (provider !== undefined) opening.defer(provider.close);
   const { database } = statePaths(config.state);
   const changes = followChanges({ database, kills: needs.kills, stream, log });
   opening.defer(changes.stop);

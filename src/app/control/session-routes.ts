@@ -2,10 +2,11 @@
 import { z } from "zod";
 
 import { attempts } from "../../control/attempts.ts";
-import { type Login, roles } from "../../control/login.ts";
+import { type From, type Login, roles } from "../../control/login.ts";
 import { Reply, type Route, route } from "../../control/route.ts";
 import type { OneTimeCodes, Sessions } from "../../control/sessions.ts";
 import type { Clock } from "../../kernel/clock.ts";
+import type { OidcIdentity, OidcLogin } from "../../host/oauth/oidc-login.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { type People, personOf } from "../approvals/approvers.ts";
 import type { ControlSettings } from "../config/control.ts";
@@ -20,6 +21,8 @@ export interface SessionNeeds {
   readonly clock: Clock;
   /** Of the page; undefined: there is none. */
   readonly origin: () => string | undefined;
+  /** Undefined: the config names no provider. */
+  readonly oidc: { readonly name: string; readonly login: OidcLogin } | undefined;
   /** Somebody came in, or tried to. */
   readonly loggedIn: (login: Login | undefined, way: string) => void;
 }
@@ -45,37 +48,55 @@ export function sessionRoutes(needs: SessionNeeds): readonly Route[] {
   return [...waysIn(needs), ...own(needs), ...all(needs), linkRoute(needs)];
 }
 
-function waysIn({ sessions, codes, settings, people, clock, loggedIn }: SessionNeeds): readonly Route[] {
-  const take = attempts(...loginPace);
-  /** @param of who that is; undefined: nobody */
-  const enter = (
-    way: string,
-    of: () => Login | undefined,
-    { address, agent }: { address: string; agent: string },
-  ) => {
-    const nowUnixMs = clock.nowUnixMs();
-    take(address, nowUnixMs);
-    const login = of();
-    loggedIn(login, way);
+type Session = z.output<typeof sessionAnswer>;
+/** @param of who that is; undefined: nobody */
+type Enter = (
+  way: string,
+  of: () => Login | undefined | Promise<Login | undefined>,
+  from: From,
+) => Promise<Reply<Session>>;
+
+function entrance({ sessions, clock, loggedIn }: SessionNeeds, take: (from: From) => void): Enter {
+  return async (way, of, from) => {
+    take(from);
+    let login: Login | undefined;
+    try {
+      login = await of();
+    } finally {
+      loggedIn(login, way);
+    }
     if (login === undefined)
       throw new Refusal(
         "no_identity",
         `That ${way} isn't good (any more); "latticegate login" prints a link.`,
       );
-    const from = { address, agent };
+    const nowUnixMs = clock.nowUnixMs();
     const secret = sessions.begin(login, from, nowUnixMs);
     return new Reply(said(login, sessions.of(secret, from, nowUnixMs)), { "set-cookie": cookie(secret) });
   };
+}
+
+function waysIn(needs: SessionNeeds): readonly Route[] {
+  const { codes, settings, people, clock, oidc } = needs;
+  const tries = attempts(...loginPace);
+  const take = ({ address }: From): void => tries(address, clock.nowUnixMs());
+  const enter = entrance(needs, take);
   return [
+    ...(oidc === undefined ? [] : oidcRoutes(needs, oidc.login, { take, enter })),
     route({
       method: "GET",
       path: "/login-methods",
       summary: "The ways in.",
       tag,
       role: "public",
-      answer: z.object({ link: z.boolean(), token: z.boolean() }),
+      answer: z.object({
+        link: z.boolean(),
+        token: z.boolean(),
+        oidc: z.object({ name: z.string() }).nullable(),
+      }),
       handle: () => ({
         link: true,
+        oidc: oidc === undefined ? null : { name: oidc.name },
         token: Object.values(people).some(({ token_hash: hash }) => hash !== undefined),
       }),
     }),
@@ -102,6 +123,56 @@ function waysIn({ sessions, codes, settings, people, clock, loggedIn }: SessionN
         enter("token", () => personWithToken(personOf(token, people)), from),
     }),
   ];
+}
+
+/** The browser comes back to the page, which hands in what it was given: a GET changes nothing. */
+function oidcRoutes(
+  { settings, origin }: SessionNeeds,
+  login: OidcLogin,
+  { take, enter }: { readonly take: (from: From) => void; readonly enter: Enter },
+): readonly Route[] {
+  return [
+    route({
+      method: "POST",
+      path: "/session/oidc/start",
+      summary: "Begins a login at the organisation's provider: where to go, and what to keep until then.",
+      tag,
+      role: "public",
+      answer: z.object({ url: z.string(), flow: z.string() }),
+      handle: async ({ from }) => {
+        take(from);
+        return await login.begin(`${pageOf(origin)}/login`);
+      },
+    }),
+    route({
+      method: "POST",
+      path: "/session/oidc",
+      summary: "Ends a login at the organisation's provider, with the query that came back from there.",
+      tag,
+      role: "public",
+      body: z.strictObject({ flow: z.string().max(128), query: z.string().max(8192) }),
+      answer: sessionAnswer,
+      handle: ({ body: { flow, query }, from }) =>
+        enter(
+          "oidc",
+          async () => personOfOidc(await login.finish(flow, new URLSearchParams(query)), settings),
+          from,
+        ),
+    }),
+  ];
+}
+
+/** @throws Refusal `denied` for whom the config doesn't name */
+function personOfOidc({ sub, email }: OidcIdentity, { people }: ControlSettings): Login {
+  const found = Object.entries(people).find(
+    ([, { oidc }]) =>
+      oidc !== undefined &&
+      (oidc.sub === undefined ? email !== undefined && oidc.email === email : oidc.sub === sub),
+  );
+  if (found === undefined)
+    throw new Refusal("denied", "The provider knows you; `control.people` in the config doesn't.");
+  const [name, { roles: has }] = found;
+  return { name: `person:${name}`, roles: new Set(has), by: "oidc" };
 }
 
 /** @param name of whom the code was issued for; null: the local operator; undefined: it is no code */
@@ -203,15 +274,20 @@ function linkRoute({ codes, settings, clock, origin }: SessionNeeds): Route {
     body: z.strictObject({ person: z.string().max(64).exactOptional() }),
     answer: z.object({ link: z.string(), expiresAtUnixMs: z.number() }),
     handle: ({ body: { person } }) => {
-      const page = origin();
-      if (page === undefined)
-        throw new Refusal("bad_state", "This gateway serves no page; set `dashboard` in its config.");
+      const page = pageOf(origin);
       if (person !== undefined && !Object.hasOwn(settings.people, person))
         throw new Refusal("bad_state", `There is no "${person}" among \`control.people\` in the config.`);
       const { code, expiresAtUnixMs } = codes.issue(person ?? null, clock.nowUnixMs());
       return { link: loginLink(page, code), expiresAtUnixMs };
     },
   });
+}
+
+/** @throws Refusal `bad_state` */
+function pageOf(origin: SessionNeeds["origin"]): string {
+  const page = origin();
+  if (page !== undefined) return page;
+  throw new Refusal("bad_state", "This gateway serves no page; set `dashboard` in its config.");
 }
 
 /** @param origin of the page */

@@ -1,6 +1,7 @@
 /** What the control room tells of one call: its way, why it was decided so, and its entries in the log. */
 import { callInFull } from "../../control/call-detail.ts";
 import type { ListedCall, LoggedCall } from "../../control/logged-call.ts";
+import type { PageAsked } from "../../control/paging.ts";
 import { findCall } from "../../host/store/find-call.ts";
 import { readIfThere } from "../../host/store/files.ts";
 import { Refusal } from "../../kernel/refusal.ts";
@@ -33,9 +34,23 @@ export interface CallsWanted {
   readonly sinceUnixMs?: number | undefined;
 }
 
-/** Of the last ones, newest first. */
+/**
+ * Of the last ones, newest first. Ids of calls are in the order of their times, so that a page goes on behind its cursor
+ * though that call isn't among the last ones any more.
+ */
 export function listedCalls(
   { seen }: Pick<CallsPlace, "seen">,
+  { limit, cursor, ...wanted }: CallsWanted & PageAsked,
+): { readonly items: readonly ListedCall[]; readonly next: string | null } {
+  const calls = wantedCalls(seen, wanted)
+    .filter(({ callId }) => cursor === undefined || callId < cursor)
+    .toSorted((a, b) => (a.callId < b.callId ? 1 : -1));
+  const items = calls.slice(0, limit);
+  return { items, next: calls.length > limit ? (items.at(-1)?.callId ?? null) : null };
+}
+
+function wantedCalls(
+  seen: SeenTraffic,
   { caller, tool, verdict, sinceUnixMs = 0 }: CallsWanted,
 ): readonly ListedCall[] {
   return seen.recent

@@ -100,7 +100,7 @@ export interface DiffOrder {
 }
 
 /** Calls that become the same of the same by the same rules, of one caller and target. */
-export interface ReplayGroup {
+interface ReplayGroup {
   readonly example: ReplayedCall;
   readonly count: number;
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 
 const names = z.array(z.string());
 
-export const ruleAnswer = z.object({
+const ruleAnswer = z.object({
   name: z.string(),
   on: z.enum(["call", "connection", "link"]),
   effect: z.string(),

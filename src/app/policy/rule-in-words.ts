@@ -15,8 +15,8 @@ const verbs: Readonly<Record<RuleDocument["effect"], (rule: RuleDocument) => str
   cut: () => "Denies and ends the link on",
   hold: ({ approval }) =>
     approval === undefined || approval.approvers === 1
-      ? "Waits until somebody approves"
-      : `Waits until ${approval.approvers} people approve`,
+      ? "Holds, until somebody approves,"
+      : `Holds, until ${approval.approvers} people approve,`,
   read_only: () => "Lets pass only what reads, of",
   redact: ({ redact }) => `Takes ${takenOut(redact)} out of`,
   step_up: () => "Lets pass only with a better signature or link",

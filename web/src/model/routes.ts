@@ -27,7 +27,7 @@ export const places = [
   { name: "login", path: "/login", title: "Log in", key: "", isForAll: true },
 ] as const satisfies readonly Place[];
 
-export type PageName = (typeof places)[number]["name"];
+type PageName = (typeof places)[number]["name"];
 
 export interface Found {
   readonly place: Place & { readonly name: PageName };

@@ -47,6 +47,14 @@ export function readTools(value: unknown): readonly Tool[] {
   return items(value).map(toolOf);
 }
 
+export function readToolPage(value: unknown): {
+  readonly tools: readonly Tool[];
+  /** Cursor of the next part, if there is one. */
+  readonly next: string | undefined;
+} {
+  return { tools: readTools(value), next: text(fields(value)["next"]) || undefined };
+}
+
 function toolOf(row: Readonly<Record<string, unknown>>): Tool {
   return {
     server: text(row["server"]),

@@ -16,7 +16,7 @@ export interface Counted {
   readonly risky: number;
 }
 
-export interface Quantiles {
+interface Quantiles {
   readonly p50: number;
   readonly p90: number;
   readonly p99: number;

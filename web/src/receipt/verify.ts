@@ -30,6 +30,7 @@ function judgedBeside(given: GivenReceipt): Promise<ReceiptJudgement> {
       else reject(new Error(`The receipt can't be judged: ${data.why}.`));
     });
     worker.addEventListener("error", () => reject(new Error("The receipt can't be judged here.")));
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker has no origin
     worker.postMessage(given);
   }).finally(() => worker.terminate());
 }

@@ -3,7 +3,7 @@ import type { ComponentChildren, JSX } from "preact";
 
 import { Icon, type IconName } from "./icon.tsx";
 
-export type ButtonKind = "plain" | "primary" | "danger" | "quiet";
+type ButtonKind = "plain" | "primary" | "danger" | "quiet";
 
 interface ButtonProps {
   readonly kind?: ButtonKind | undefined;

@@ -23,7 +23,7 @@ export function Code({ text, label, canCopy = false }: CodeProps): JSX.Element {
   );
 }
 
-export function CopyButton({ text }: { readonly text: string }): JSX.Element {
+function CopyButton({ text }: { readonly text: string }): JSX.Element {
   const isCopied = useSignal(false);
   const copy = async (): Promise<void> => {
     await navigator.clipboard.writeText(text);

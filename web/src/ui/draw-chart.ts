@@ -60,7 +60,7 @@ function optionsFor(
     width: Math.max(place.clientWidth, 1),
     height,
     legend: { show: false },
-    padding: [10, 8, 0, 0],
+    padding: [10, 20, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     scales: { y: { range: (_, __, max) => [0, Math.max(max, 1) * 1.05] } },
     axes: [
@@ -75,7 +75,8 @@ function optionsFor(
       {},
       ...series.map(({ tone, values }) => ({
         stroke: colour(tokenOf(tone)),
-        width: isStacked ? 1 : 1.75,
+        // A part that is nothing has no line above the others.
+        width: isStacked ? 0 : 1.75,
         // A line of one value would not be seen.
         points: { show: values.filter((value) => value !== null).length < 3, size: 5 },
         ...(isStacked && { fill: () => thinned(resolved(place, tokenOf(tone))) }),
@@ -103,7 +104,7 @@ function tickWords(unixSeconds: number): string {
 
 /** `rgb(1, 2, 3)` as an area's ground. */
 function thinned(colour: string): string {
-  return colour.replace(/^rgb\((.*)\)$/, "rgba($1, 0.4)");
+  return colour.replace(/^rgb\((.*)\)$/, "rgba($1, 0.6)");
 }
 
 /** A token as the canvas needs it: `light-dark()` and all made one colour. */

@@ -43,7 +43,7 @@ export function Figures({ children }: { readonly children: ComponentChildren }):
 }
 
 /** A small line without axes; what it shows stands in words beside it. */
-export function Spark({
+function Spark({
   values,
   tone = "accent",
 }: {

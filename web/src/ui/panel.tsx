@@ -23,7 +23,7 @@ export function Panel(props: PanelProps): JSX.Element {
     <section class={`panel ${tone} ${isFlush ? "flush" : ""} ${more}`} aria-labelledby={id}>
       <header class="panel-head">
         <h2 id={id}>{title}</h2>
-        {actions !== undefined && <div class="panel-actions">{actions}</div>}
+        {actions !== undefined && actions !== false && <div class="panel-actions">{actions}</div>}
         {says !== undefined && <p class="panel-says">{says}</p>}
       </header>
       <div class="panel-body">{children}</div>

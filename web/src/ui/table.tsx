@@ -1,6 +1,7 @@
 /** A table that scrolls within itself and sorts by the columns that say how. */
 import { useSignal } from "@preact/signals";
-import type { ComponentChildren, JSX } from "preact";
+import { Component, type ComponentChildren, type JSX } from "preact";
+import { useRef } from "preact/hooks";
 
 import { sorted, type Sorting } from "../model/sorting.ts";
 import { Icon } from "./icon.tsx";
@@ -39,6 +40,9 @@ export function Table<Row>(props: TableProps<Row>): JSX.Element {
   const by = columns.find(({ name }) => name === sorting.value?.by)?.sortBy;
   const shown =
     by === undefined || sorting.value === undefined ? rows : sorted(rows, by, sorting.value.isDown);
+  const latest = useRef(props);
+  latest.current = props;
+  const open = (row: Row): void => latest.current.onOpen?.(row);
   if (rows.length === 0 && empty !== undefined) return <>{empty}</>;
   return (
     <div class="table-scroll" role="group" aria-label={label} tabIndex={0}>
@@ -57,7 +61,14 @@ export function Table<Row>(props: TableProps<Row>): JSX.Element {
         </thead>
         <tbody>
           {shown.map((row) => (
-            <Row key={props.keyOf(row)} row={row} table={props} />
+            <Line
+              key={props.keyOf(row)}
+              row={row}
+              columns={columns}
+              isCurrent={props.isCurrent?.(row) === true}
+              opens={props.onOpen !== undefined}
+              onOpen={open}
+            />
           ))}
         </tbody>
       </table>
@@ -97,32 +108,51 @@ function Head<Row>({
   );
 }
 
-function Row<Row>({ row, table }: { readonly row: Row; readonly table: TableProps<Row> }): JSX.Element {
-  const { columns, onOpen, isCurrent } = table;
-  const open =
-    onOpen &&
-    ((event: MouseEvent): void => {
+interface LineProps<Row> {
+  readonly row: Row;
+  readonly columns: readonly Column<Row>[];
+  readonly isCurrent: boolean;
+  readonly opens: boolean;
+  readonly onOpen: (row: Row) => void;
+}
+
+/** Drawn anew when its row is another object, or what its cells read of signals is: lists of calls move all the time. */
+class Line<Row> extends Component<LineProps<Row>> {
+  override shouldComponentUpdate(next: LineProps<Row>, state: unknown): boolean {
+    const { row, columns, isCurrent, opens } = this.props;
+    return (
+      state !== this.state ||
+      next.row !== row ||
+      next.columns !== columns ||
+      next.isCurrent !== isCurrent ||
+      next.opens !== opens
+    );
+  }
+
+  override render({ row, columns, isCurrent, opens, onOpen }: LineProps<Row>): JSX.Element {
+    const open = (event: MouseEvent): void => {
       if ((event.target as Element).closest("a, button, input, select, label") === null) onOpen(row);
-    });
-  return (
-    <tr
-      class={onOpen ? "opens" : undefined}
-      aria-current={isCurrent?.(row) === true ? "true" : undefined}
-      onClick={open}
-    >
-      {columns.map((column) =>
-        column.isMain === true ? (
-          <th key={column.name} scope="row" class={classes(column)}>
-            {column.cell(row)}
-          </th>
-        ) : (
-          <td key={column.name} class={classes(column)}>
-            {column.cell(row)}
-          </td>
-        ),
-      )}
-    </tr>
-  );
+    };
+    return (
+      <tr
+        class={opens ? "opens" : undefined}
+        aria-current={isCurrent ? "true" : undefined}
+        onClick={opens ? open : undefined}
+      >
+        {columns.map((column) =>
+          column.isMain === true ? (
+            <th key={column.name} scope="row" class={classes(column)}>
+              {column.cell(row)}
+            </th>
+          ) : (
+            <td key={column.name} class={classes(column)}>
+              {column.cell(row)}
+            </td>
+          ),
+        )}
+      </tr>
+    );
+  }
 }
 
 function classes<Row>({ isNumber, isWide, isExtra }: Column<Row>): string {

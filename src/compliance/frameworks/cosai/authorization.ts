@@ -29,7 +29,7 @@ export const authorization: readonly Control[] = [
     2: should("What a caller may is said for each server.", { events: ["call"], against: ["observing"] }),
     3: must("Tokens carry the least scopes, and more are asked for when they are needed.", {
       events: ["token"],
-      tests: ["tool-without-rule"],
+      tests: ["tool-without-rule", "foreign-token"],
     }),
     4: must(
       "Sensitive calls carry structured intent (RFC 9396).",
@@ -37,11 +37,17 @@ export const authorization: readonly Control[] = [
     ),
   }),
   ...row("AD-depth", "Delegations are bounded", {
-    2: should("There is a depth that no chain exceeds.", { events: ["delegated"] }),
-    3: must("Depth, time and audience are bounded.", { events: ["delegated", "chain"] }),
+    2: should("There is a depth that no chain exceeds.", {
+      events: ["delegated"],
+      tests: ["wide-delegation"],
+    }),
+    3: must("Depth, time and audience are bounded.", {
+      events: ["delegated", "chain"],
+      tests: ["wide-delegation"],
+    }),
     4: must("They are, over links that are bound to keys at every hop.", {
       events: ["delegated", "chain", "mutual"],
-      tests: ["no-certificate"],
+      tests: ["no-certificate", "wide-delegation"],
       against: ["bearer-token"],
     }),
   }),
@@ -57,14 +63,26 @@ export const authorization: readonly Control[] = [
     ),
   }),
   ...row("AD-narrowing", "Delegations only narrow", {
-    2: should("Each hop may less than the one before.", { events: ["delegated"] }),
-    3: must("No hop may more than who delegated.", { events: ["delegated", "chain"] }),
-    4: must("Each narrowing is signed into the chain.", { events: ["delegated", "chain"] }),
+    2: should("Each hop may less than the one before.", {
+      events: ["delegated"],
+      tests: ["wide-delegation"],
+    }),
+    3: must("No hop may more than who delegated.", {
+      events: ["delegated", "chain"],
+      tests: ["wide-delegation"],
+    }),
+    4: must("Each narrowing is signed into the chain.", {
+      events: ["delegated", "chain"],
+      tests: ["wide-delegation"],
+    }),
   }),
   ...row("AD-audience", "Tokens are for one audience", {
-    2: should("A token for somebody else isn't taken.", { events: ["token"] }),
-    3: must("Tokens name this server (RFC 8707).", { events: ["token"] }),
-    4: must("They do everywhere, and the metadata of RFC 9728 says so.", { events: ["token"] }),
+    2: should("A token for somebody else isn't taken.", { events: ["token"], tests: ["foreign-token"] }),
+    3: must("Tokens name this server (RFC 8707).", { events: ["token"], tests: ["foreign-token"] }),
+    4: must("They do everywhere, and the metadata of RFC 9728 says so.", {
+      events: ["token"],
+      tests: ["foreign-token"],
+    }),
   }),
   ...row("AD-passthrough", "Tokens aren't passed on", {
     2: must("A caller's token is never sent to a server.", {

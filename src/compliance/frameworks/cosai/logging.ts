@@ -11,6 +11,7 @@ export const logging: readonly Control[] = [
     }),
     3: must("Refusals and faults as well, and what was asked as a digest only.", {
       events: ["call", "outcome", "digests", "world"],
+      tests: ["tool-without-rule", "malformed-json"],
     }),
     4: must("The log can't be changed without being found out.", {
       events: ["call", "outcome"],

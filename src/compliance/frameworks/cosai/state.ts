@@ -20,9 +20,12 @@ export const state: readonly Control[] = [
     }),
   }),
   ...row("SD-discovery", "Discovery is open to checks", {
-    2: should("`server/discover` and the metadata of RFC 9728.", { events: ["token"] }),
-    3: must("Both, and scopes can be raised step by step.", { events: ["token"] }),
-    4: must("With OIDC Discovery, under one set of rules.", { events: ["token"] }),
+    2: should("`server/discover` and the metadata of RFC 9728.", {
+      events: ["token"],
+      tests: ["foreign-token"],
+    }),
+    3: must("Both, and scopes can be raised step by step.", { events: ["token"], tests: ["foreign-token"] }),
+    4: must("With OIDC Discovery, under one set of rules.", { events: ["token"], tests: ["foreign-token"] }),
   }),
   ...row("SD-elicitation", "Servers' questions aren't trusted", {
     2: should("What servers ask of clients is for rules to allow.", { events: ["request-denied"] }),

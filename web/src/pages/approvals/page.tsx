@@ -59,7 +59,7 @@ function Listed({
   readonly isDecided: boolean;
   readonly current: string | undefined;
 }): JSX.Element {
-  const query = `?limit=200${isDecided ? "&all=true" : ""}`;
+  const query = `?limit=500${isDecided ? "&all=true" : ""}`;
   const calls = useLoaded(`/approvals${query}`, readApprovals, ["approvals"]);
   const proposals = useLoaded(`/proposals${query}`, readProposals, ["approvals"]);
   const all = newestFirst<Approval | Proposal>([...(calls.data ?? []), ...(proposals.data ?? [])]);

@@ -220,7 +220,7 @@ function Suppress({
 
 /** What was done, each that still lasts with its undo. */
 function Acts({ incident: { acts }, onDone }: StoryProps): JSX.Element | null {
-  const loaded = useLoaded("/responses?limit=200", readResponses, ["responses"]);
+  const loaded = useLoaded("/responses?limit=500", readResponses, ["responses"]);
   if (acts.length === 0) return null;
   const shownUndo = new Set<string>();
   const undoOf = (id: string | undefined): ComponentChildren => {

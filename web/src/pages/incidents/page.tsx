@@ -46,7 +46,7 @@ function Listed({
   readonly isAll: boolean;
   readonly current: string | undefined;
 }): JSX.Element {
-  const loaded = useLoaded(`/incidents?limit=200${isAll ? "&all=true" : ""}`, readIncidents, ["incidents"]);
+  const loaded = useLoaded(`/incidents?limit=500${isAll ? "&all=true" : ""}`, readIncidents, ["incidents"]);
   return (
     <Panel
       title={isAll ? "Closed" : "Open"}
@@ -116,7 +116,7 @@ function Line({
 }
 
 function InForce(): JSX.Element {
-  const loaded = useLoaded("/responses?limit=200", readResponses, ["responses"]);
+  const loaded = useLoaded("/responses?limit=500", readResponses, ["responses"]);
   return (
     <Panel title="In force" says="What refuses, holds or slows calls now. Each ends by itself at its time.">
       <Show loaded={loaded} rows={2}>

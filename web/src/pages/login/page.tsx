@@ -3,11 +3,11 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 
-import { apiHref, change, loadSession } from "../../api.ts";
+import { change, loadSession } from "../../api.ts";
 import { readLoginMethods } from "../../model/api-answers.ts";
 import { wayBack } from "../../model/routes.ts";
 import { goTo, type PageProps } from "../../router.ts";
-import { Button, LinkButton } from "../../ui/button.tsx";
+import { Button } from "../../ui/button.tsx";
 import { Field } from "../../ui/field.tsx";
 import { Failure } from "../../ui/states.tsx";
 import { useAction } from "../../use-action.ts";
@@ -18,16 +18,18 @@ export default function Page({ query }: PageProps): JSX.Element {
   const methods = useLoaded("/login-methods", readLoginMethods).data;
   const back = wayBack(query.get("back"));
   const action = useAction();
-  const enter = async (path: string, body: unknown): Promise<void> => {
+  const enter = async (path: string, body: unknown, then = back): Promise<void> => {
     const isIn = await action.run(async () => {
       await change("POST", path, body);
       await loadSession();
     });
-    if (isIn) goTo(back, { replace: true });
+    if (isIn) goTo(then, { replace: true });
   };
   useEffect(() => {
     const code = takenCode();
     if (code !== undefined) void enter("/session/link", { code });
+    const answer = takenAnswer();
+    if (answer !== undefined) void enter("/session/oidc", answer.body, wayBack(answer.back));
   }, []);
   return (
     <section class="login">
@@ -35,13 +37,14 @@ export default function Page({ query }: PageProps): JSX.Element {
       <h1 tabIndex={-1}>Log in to Latticegate</h1>
       {action.failure !== undefined && <Failure says={action.failure} />}
       {methods?.oidc && (
-        <LinkButton
+        <Button
           kind="primary"
           icon="login"
-          href={apiHref(`/session/oidc?back=${encodeURIComponent(back)}`)}
+          isBusy={action.isBusy}
+          onClick={() => void action.run(() => leaveForProvider(back))}
         >
           Log in with {methods.oidc.name}
-        </LinkButton>
+        </Button>
       )}
       <Secret
         label="One-time code"
@@ -77,6 +80,29 @@ function takenCode(): string | undefined {
   if (code === null) return undefined;
   history.replaceState(null, "", location.pathname + location.search);
   return code;
+}
+
+const flowKey = "latticegate-oidc";
+
+/** What proves that this browser began the login stays in it until it is back. */
+async function leaveForProvider(back: string): Promise<void> {
+  const { url, flow } = await change("POST", "/session/oidc/start", {}, (answer) => {
+    const said = answer as { readonly url?: unknown; readonly flow?: unknown };
+    return { url: String(said.url), flow: String(said.flow) };
+  });
+  sessionStorage.setItem(flowKey, JSON.stringify([flow, back]));
+  location.assign(url);
+}
+
+/** What the provider sent back with the browser; taken out of the address. */
+function takenAnswer(): { readonly body: unknown; readonly back: string } | undefined {
+  const query = new URLSearchParams(location.search);
+  if (!query.has("state") || !(query.has("code") || query.has("error"))) return undefined;
+  history.replaceState(null, "", location.pathname);
+  const kept: unknown = JSON.parse(sessionStorage.getItem(flowKey) ?? "[]");
+  sessionStorage.removeItem(flowKey);
+  const [flow = "", back = "/"] = Array.isArray(kept) ? kept.map(String) : [];
+  return { body: { flow, query: query.toString() }, back };
 }
 
 interface SecretProps {

@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 
 import { milliseconds, type Point, shareOf, type Traffic } from "../../model/traffic.ts";
 import { callerName, compact, count, percent } from "../../model/words.ts";
+import { hasPage } from "../../pages.ts";
 import { Chart, type Series } from "../../ui/chart.tsx";
 import { Figure, Figures, Meter } from "../../ui/figure.tsx";
 import { Panel } from "../../ui/panel.tsx";
@@ -66,7 +67,7 @@ function Strength({
         says={calls === 0 ? "no calls yet" : `${compact(calls - postQuantum)} calls without`}
         tone={calls === 0 ? "plain" : quantum === 1 ? "good" : "warn"}
         spark={spark((point) => shareOf(point.postQuantum, point.calls))}
-        href="/crypto"
+        href={hasPage("crypto") ? "/crypto" : undefined}
       />
       <Figure
         label="Risky"
@@ -140,7 +141,7 @@ export function RiskChart({ traffic: { points, totals }, span }: TrafficProps): 
 export function Coverage({ traffic: { totals } }: TrafficProps): JSX.Element {
   const { calls, postQuantum, suites } = totals;
   return (
-    <Panel title="Post-quantum coverage" actions={<a href="/crypto">Crypto</a>}>
+    <Panel title="Post-quantum coverage" actions={hasPage("crypto") && <a href="/crypto">Crypto</a>}>
       {calls === 0 ? (
         <Empty title="No calls yet">Each link's key exchange is counted with its calls.</Empty>
       ) : (

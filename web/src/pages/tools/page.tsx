@@ -4,10 +4,18 @@ import type { JSX } from "preact";
 
 import "./tools.css";
 import { segment } from "../../api.ts";
-import { byServer, type Marks, readMarks, readTools, type ServerTools, toolKey } from "../../model/tools.ts";
+import {
+  byServer,
+  type Marks,
+  readMarks,
+  readToolPage,
+  type ServerTools,
+  toolKey,
+} from "../../model/tools.ts";
 import { count } from "../../model/words.ts";
 import type { PageProps } from "../../router.ts";
 import { Badge } from "../../ui/badge.tsx";
+import { Button } from "../../ui/button.tsx";
 import { Field } from "../../ui/field.tsx";
 import { PageHead, Panel } from "../../ui/panel.tsx";
 import { Empty, Show } from "../../ui/states.tsx";
@@ -38,7 +46,6 @@ export default function Page({ rest: [server], query }: PageProps): JSX.Element 
 }
 
 function All({ marks }: { readonly marks: Loaded<Marks> }): JSX.Element {
-  const loaded = useLoaded("/tools?limit=500", readTools, ["tools"]);
   const filter = useSignal("");
   return (
     <>
@@ -53,14 +60,42 @@ function All({ marks }: { readonly marks: Loaded<Marks> }): JSX.Element {
           onInput={(value) => (filter.value = value)}
         />
       </div>
-      <Show loaded={loaded} rows={8}>
-        {(tools) => {
-          const servers = byServer(tools, filter.value);
-          if (servers.length === 0) return <Nothing isFiltered={tools.length > 0} />;
-          return servers.map((each) => <Server key={each.server} tools={each} marks={marks.data} />);
-        }}
-      </Show>
+      <Listed cursor="" filter={filter.value} marks={marks.data} />
     </>
+  );
+}
+
+interface ListedProps {
+  /** Of the part before; "" for the first. */
+  readonly cursor: string;
+  readonly filter: string;
+  readonly marks: Marks | undefined;
+}
+
+function Listed({ cursor, filter, marks }: ListedProps): JSX.Element {
+  const from = cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+  const loaded = useLoaded(`/tools?limit=500${from}`, readToolPage, ["tools"]);
+  const isMore = useSignal(false);
+  return (
+    <Show loaded={loaded} rows={8}>
+      {({ tools, next }) => {
+        const servers = byServer(tools, filter);
+        return (
+          <>
+            {servers.length === 0 && next === undefined && cursor === "" && (
+              <Nothing isFiltered={tools.length > 0} />
+            )}
+            {servers.map((each) => (
+              <Server key={each.server} tools={each} marks={marks} />
+            ))}
+            {next !== undefined && !isMore.value && (
+              <Button onClick={() => (isMore.value = true)}>Show more tools</Button>
+            )}
+            {next !== undefined && isMore.value && <Listed cursor={next} filter={filter} marks={marks} />}
+          </>
+        );
+      }}
+    </Show>
   );
 }
 
