@@ -5,6 +5,7 @@ export const withoutJson: Readonly<Record<string, string>> = {
   expose: "runs until it is stopped; its log is JSON when stderr is no terminal",
   signer: "runs until it is stopped",
   "audit witness": "runs until it is stopped",
+  grant: "shows an address to open while it waits",
   adopt: "asks the person who runs it",
   completion: "prints a shell script",
   "completion words": "answers a shell",
