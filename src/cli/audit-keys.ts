@@ -4,10 +4,12 @@ import { listLogKeys, type LogKeyReport } from "../app/log-key-list.ts";
 import { statePaths } from "../app/state-folder.ts";
 import { type Command, configFile, configOption } from "./command.ts";
 import { logOption } from "./log-place.ts";
+import { jsonText } from "./tools-text.ts";
 
 export const auditKeys = {
   options: {
     ...configOption,
+    json: { type: "boolean", help: "Print JSON." },
     ...logOption,
     key: {
       type: "string",
@@ -21,11 +23,27 @@ export const auditKeys = {
       folder: call.text("log") ?? statePaths(config()).log,
       key: call.text("key") ?? statePaths(config()).logKey,
     });
-    for (const generation of report.generations) call.out(line(generation));
-    for (const { what, text } of report.faults) call.out(`${what}: ${text}`);
+    if (call.flag("json"))
+      call.out(jsonText({ generations: report.generations.map(jsonOf), faults: report.faults }));
+    else {
+      for (const generation of report.generations) call.out(line(generation));
+      for (const { what, text } of report.faults) call.out(`${what}: ${text}`);
+    }
     return report.faults.length === 0 ? 0 : 1;
   },
 } as const satisfies Command;
+
+function jsonOf({ number, state, algorithms, fingerprint, ...span }: LogKeyReport): object {
+  return {
+    number,
+    state,
+    algorithms,
+    fingerprint,
+    from_size: span.fromSize ?? null,
+    to_size: span.toSize ?? null,
+    since: span.sinceUnixMs === undefined ? null : new Date(span.sinceUnixMs).toISOString(),
+  };
+}
 
 function line({ number, state, algorithms, fingerprint, ...span }: LogKeyReport): string {
   const heads = `heads from ${span.fromSize ?? "?"}${span.toSize === undefined ? " on" : ` to ${span.toSize}`}`;

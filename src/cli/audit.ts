@@ -12,6 +12,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import { brokenOption, renewalLine, verifyWithout } from "./audit-broken.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
 import { logFolder, namingOptions, placeOptions, withNamesFor } from "./log-place.ts";
+import { jsonText } from "./tools-text.ts";
 
 const logOption = {
   log: {
@@ -56,7 +57,12 @@ async function tail(
 }
 
 export const auditShow = {
-  options: { ...placeOptions, ...logOption, ...namingOptions },
+  options: {
+    ...placeOptions,
+    ...logOption,
+    ...namingOptions,
+    json: { type: "boolean", help: "Print JSON." },
+  },
   run: async (call) => {
     const [callId] = call.positionals;
     if (callId === undefined)
@@ -64,10 +70,15 @@ export const auditShow = {
     const reader = openLogReader(logFolder(call));
     const entries = await reader.find(callId);
     await withNamesFor(call, ({ named }) => {
-      for (const entry of entries) call.out(`entry ${entry.index}\n${recordText(entry, named)}`);
+      const records = entries.map((entry) => ({ index: entry.index, text: recordText(entry, named) }));
+      if (call.flag("json"))
+        call.out(
+          jsonText(records.map(({ index, text }) => ({ index, record: JSON.parse(text) as unknown }))),
+        );
+      else for (const { index, text } of records) call.out(`entry ${index}\n${text}`);
       return Promise.resolve();
     });
-    if (entries.length === 0) {
+    if (entries.length === 0 && !call.flag("json")) {
       call.out(`The log says nothing about ${callId}.`);
       await tellRemoved(reader, 0, call);
     }

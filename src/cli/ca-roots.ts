@@ -11,6 +11,7 @@ import { systemClock } from "../host/system.ts";
 import { type Purpose, purposes } from "../identity/authority.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
+import { jsonText } from "./tools-text.ts";
 
 export const forOption = {
   for: {
@@ -23,11 +24,13 @@ export const forOption = {
 export const caRoots = {
   options: {
     ...configOption,
+    json: { type: "boolean", help: "Print JSON." },
     outside: { type: "boolean", help: "Print what outside authorities signed for our keys instead, as PEM." },
   },
   run: async (call) => {
     const roots = await listRoots(loadConfig(configFile(call)), systemClock);
-    if (call.flag("outside")) for (const { outside } of roots) call.out((outside ?? "").trimEnd());
+    if (call.flag("json")) call.out(jsonText(roots.map(rootJson)));
+    else if (call.flag("outside")) for (const { outside } of roots) call.out((outside ?? "").trimEnd());
     else for (const root of roots) call.out(rootLine(root));
     return 0;
   },
@@ -109,6 +112,22 @@ function whatToDo(purpose: Purpose, holders: readonly string[]): readonly string
     ...holders.map((id) => `  ${id}`),
     'See docs/guide/authority.md, "A root is compromised".',
   ];
+}
+
+function rootJson(root: RootReport): object {
+  const { purpose, generation, state, suite, fingerprint, outside } = root;
+  const until = root.endedUnixMs ?? root.notAfterUnixMs;
+  return {
+    purpose,
+    generation,
+    state,
+    suite,
+    fingerprint: fingerprint ?? null,
+    created: iso(root.createdUnixMs),
+    issues_from: iso(root.issuesFromUnixMs),
+    until: until === undefined ? null : iso(until),
+    outside: outside ?? null,
+  };
 }
 
 export function rootLine(root: RootReport): string {

@@ -10,6 +10,7 @@ import { loadConfig } from "../app/config.ts";
 import { systemClock } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Command, configFile, configOption } from "./command.ts";
+import { jsonText } from "./tools-text.ts";
 
 export const caToken = {
   options: {
@@ -52,9 +53,24 @@ export const caAnchor = {
 } as const satisfies Command;
 
 export const caList = {
-  options: configOption,
+  options: { ...configOption, json: { type: "boolean", help: "Print JSON." } },
   run: (call) => {
-    for (const certificate of listCertificates(loadConfig(configFile(call)), systemClock)) {
+    const certificates = [...listCertificates(loadConfig(configFile(call)), systemClock)];
+    if (call.flag("json")) {
+      call.out(
+        jsonText(
+          certificates.map(({ serial, purpose, state, spiffeId, notAfterUnixMs }) => ({
+            serial,
+            spiffe_id: spiffeId,
+            purpose,
+            state,
+            not_after: new Date(notAfterUnixMs).toISOString(),
+          })),
+        ),
+      );
+      return Promise.resolve(0);
+    }
+    for (const certificate of certificates) {
       const until = new Date(certificate.notAfterUnixMs).toISOString();
       const { serial, purpose, state, spiffeId } = certificate;
       call.out(`${serial}  ${until}  ${purpose.padEnd(16)}  ${state.padEnd(10)}  ${spiffeId}`);

@@ -8,7 +8,9 @@
  */
 import { parseArgs } from "node:util";
 
+import { nearest } from "../kernel/nearest.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import { withoutJson } from "./without-json.ts";
 
 export interface Option {
   readonly type: "string" | "boolean";
@@ -43,7 +45,20 @@ export type LoadedCommand = Command & Omit<CommandRow, "load">;
 export async function loaded(row: CommandRow): Promise<LoadedCommand> {
   const { name, arguments: what, summary } = row;
   const { options, run } = await row.load();
-  return { name, arguments: what, summary, options, run };
+  const command = { name, arguments: what, summary, options, run };
+  return "json" in options || name in withoutJson ? command : withJson(command);
+}
+
+/** A command that answers in sentences has them in JSON, too: `{ command, exit_code, says }`. */
+function withJson(command: LoadedCommand): LoadedCommand {
+  const run = async (call: CommandCall): Promise<number> => {
+    if (!call.flag("json")) return await command.run(call);
+    const says: string[] = [];
+    const code = await command.run({ ...call, out: (text) => void says.push(...text.split("\n")) });
+    call.out(JSON.stringify({ command: command.name, exit_code: code, says }, null, 2));
+    return code;
+  };
+  return { ...command, options: { ...command.options, json: { type: "boolean", help: "Print JSON." } }, run };
 }
 
 export interface CommandCall {
@@ -57,15 +72,14 @@ export interface CommandCall {
   readonly out: (line: string) => void;
 }
 
-/** @throws Refusal `bad_config` that shows the command's usage */
+/** @throws WrongCall */
 export function parseCall(
   command: LoadedCommand,
   args: readonly string[],
   out: (line: string) => void,
 ): CommandCall {
   const dashes = args.indexOf("--");
-  const own = dashes === -1 ? args : args.slice(0, dashes);
-  const { values, positionals } = parsed(command, own);
+  const { values, positionals } = parsed(command, own(args));
   const texts = (option: string): readonly string[] => {
     const value = values[option];
     if (value === undefined || typeof value === "boolean") return [];
@@ -79,6 +93,12 @@ export function parseCall(
     rest: dashes === -1 ? [] : args.slice(dashes + 1),
     out,
   };
+}
+
+/** What stands before `--`. */
+export function own(args: readonly string[]): readonly string[] {
+  const dashes = args.indexOf("--");
+  return dashes === -1 ? args : args.slice(0, dashes);
 }
 
 export function usage(command: LoadedCommand): string {
@@ -105,9 +125,34 @@ function parsed(command: LoadedCommand, args: readonly string[]): ReturnType<typ
   try {
     return parseArgs({ args: dashedLast(args), options, allowPositionals: true, strict: true });
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : "";
-    throw new Refusal("bad_config", `${why}\n\n${usage(command)}`, { cause });
+    throw new WrongCall(command, `${whyNot(cause)}${meant(command, own(args))}`, { cause });
   }
+}
+
+/** Called with options that the command doesn't take, or takes otherwise. */
+export class WrongCall extends Refusal {
+  readonly usage: string;
+  constructor(command: LoadedCommand, text: string, options: { readonly cause: unknown }) {
+    super("bad_config", text, options);
+    this.usage = usage(command);
+  }
+}
+
+/** The first sentence; the rest of Node's text is about its own parser. */
+function whyNot(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : "";
+  return `${text.split(/\. |\n/, 1)[0] ?? ""}.`.replace(/\.\.$/, ".");
+}
+
+function meant(command: LoadedCommand, args: readonly string[]): string {
+  const known = Object.keys(command.options);
+  for (const arg of args) {
+    const name = /^--([^=]+)/.exec(arg)?.[1];
+    if (name === undefined || known.includes(name)) continue;
+    const near = nearest(name, known);
+    if (near !== undefined) return ` Did you mean --${near}?`;
+  }
+  return "";
 }
 
 /** A fingerprint, base64url of 32 bytes, may begin with a dash, and is no option then: it is the last argument. */

@@ -1,4 +1,5 @@
 /** The table of all commands, in the order of help. */
+import { nearest } from "../kernel/nearest.ts";
 import type { CommandRow } from "./command.ts";
 import { auditCommands } from "./commands/audit.ts";
 import { detectionCommands } from "./commands/detection.ts";
@@ -7,6 +8,7 @@ import { keyCommands } from "./commands/keys.ts";
 import { linkCommands } from "./commands/links.ts";
 import { responseCommands } from "./commands/response.ts";
 import { ruleCommands } from "./commands/rules.ts";
+import { shellCommands } from "./commands/shell.ts";
 import { watchCommands } from "./commands/watches.ts";
 
 export const commands: readonly CommandRow[] = [
@@ -18,6 +20,7 @@ export const commands: readonly CommandRow[] = [
   ...auditCommands,
   ...ruleCommands,
   ...detectionCommands,
+  ...shellCommands,
 ];
 
 /** The command that those words begin with, and what comes after its name. */
@@ -31,17 +34,56 @@ export function find(
   return undefined;
 }
 
+/** The commands whose names begin with those words, as "audit" does. */
+export function groupOf(words: readonly string[]): readonly CommandRow[] {
+  return commands.filter(({ name }) => name.startsWith(`${words.join(" ")} `));
+}
+
+/** What to type instead of words that begin no command. */
+export function unknownCommand(args: readonly string[]): string {
+  const words = args.slice(
+    0,
+    Math.max(
+      1,
+      args.findIndex((arg) => arg.startsWith("-")),
+    ),
+  );
+  const said = `there is no command "${args.join(" ")}"`;
+  const near = nearestCommand(args.filter((arg) => !arg.startsWith("-")));
+  const hint = near === undefined ? "" : `; did you mean "latticegate ${near}"?`;
+  const group = groupOf(words.slice(0, 1));
+  const next =
+    group.length > 0 ? `Those of "${words[0]}":\n${list(group)}` : '"latticegate --help" lists all.';
+  return `${said}${hint}\n${next}`;
+}
+
+function nearestCommand(words: readonly string[]): string | undefined {
+  for (const count of [3, 2, 1]) {
+    if (words.length < count) continue;
+    const near = nearest(
+      words.slice(0, count).join(" "),
+      commands.map(({ name }) => name),
+    );
+    if (near !== undefined) return near;
+  }
+  return nearest(words[0] ?? "", new Set(commands.map(({ name }) => name.split(" ")[0] ?? "")));
+}
+
 /** The help about all of them. */
 export function overview(): string {
-  const lines = commands.map(({ name, arguments: what, summary }) => {
-    const left = `  ${name} ${what}`.trimEnd();
-    return left.length < 40 ? `${left.padEnd(40)} ${summary}` : `${left}\n${" ".repeat(41)}${summary}`;
-  });
   return [
     "latticegate: post-quantum, zero-trust gateway and sidecar for the Model Context Protocol",
     "",
-    ...lines,
+    list(commands),
     "",
     "latticegate COMMAND --help tells a command's options; latticegate --version the version.",
   ].join("\n");
+}
+
+export function list(rows: readonly CommandRow[]): string {
+  const lines = rows.map(({ name, arguments: what, summary }) => {
+    const left = `  ${name} ${what}`.trimEnd();
+    return left.length < 40 ? `${left.padEnd(40)} ${summary}` : `${left}\n${" ".repeat(41)}${summary}`;
+  });
+  return lines.join("\n");
 }

@@ -3,12 +3,19 @@ import { loadConfig } from "../app/config.ts";
 import { examine } from "../app/doctor.ts";
 import { systemClock } from "../host/system.ts";
 import { type Command, configFile, configOption } from "./command.ts";
+import { jsonText } from "./tools-text.ts";
 
 export const doctor = {
-  options: configOption,
+  options: { ...configOption, json: { type: "boolean", help: "Print JSON." } },
   run: async (call) => {
+    const findings = examine({ config: loadConfig(configFile(call)), clock: systemClock });
+    if (call.flag("json")) {
+      const found = await Array.fromAsync(findings);
+      call.out(jsonText({ findings: found }));
+      return found.some(({ level }) => level === "wrong") ? 1 : 0;
+    }
     let wrong = 0;
-    for await (const finding of examine({ config: loadConfig(configFile(call)), clock: systemClock })) {
+    for await (const finding of findings) {
       if (finding.level === "wrong") wrong += 1;
       call.out(
         `${finding.level.padEnd(7)} ${finding.what.padEnd(16)} ${finding.text}${finding.remedy === undefined ? "" : `\n${" ".repeat(25)}→ ${finding.remedy}`}`,

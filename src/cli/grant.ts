@@ -9,6 +9,7 @@ import { systemClock, systemLog } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Command, CommandCall } from "./command.ts";
 import { sidecarStateOption } from "./sidecar-options.ts";
+import { jsonText } from "./tools-text.ts";
 
 /** Where the operator's own view is asked for. */
 const operatorOption = {
@@ -44,16 +45,31 @@ export const grant = {
 } as const satisfies Command;
 
 export const grants = {
-  options: { ...sidecarStateOption, ...operatorOption },
+  options: { ...sidecarStateOption, ...operatorOption, json: { type: "boolean", help: "Print JSON." } },
   run: async (call) => {
     const config = call.text("config");
     if (config === undefined) {
-      for (const { granted_at: at, server, issuer, scope } of await ownGrants(sidecar(call)))
-        call.out(`${at}  ${server}  ${issuer}  ${scope}`);
+      const own = await ownGrants(sidecar(call));
+      if (call.flag("json"))
+        call.out(
+          jsonText(
+            own.map(({ granted_at, server, issuer, scope }) => ({ granted_at, server, issuer, scope })),
+          ),
+        );
+      else
+        for (const { granted_at: at, server, issuer, scope } of own)
+          call.out(`${at}  ${server}  ${issuer}  ${scope}`);
       return 0;
     }
-    for (const { grantedUnixMs, server, holder, issuer, scope } of await listGrants(loadConfig(config)))
-      call.out(`${new Date(grantedUnixMs).toISOString()}  ${server}  ${holder}  ${issuer}  ${scope}`);
+    const rows = (await listGrants(loadConfig(config))).map(
+      ({ grantedUnixMs, server, holder, issuer, scope }) => {
+        return { granted_at: new Date(grantedUnixMs).toISOString(), server, holder, issuer, scope };
+      },
+    );
+    if (call.flag("json")) call.out(jsonText(rows));
+    else
+      for (const { granted_at: at, server, holder, issuer, scope } of rows)
+        call.out(`${at}  ${server}  ${holder}  ${issuer}  ${scope}`);
     return 0;
   },
 } as const satisfies Command;

@@ -3,7 +3,7 @@ import { type Code, type Run, strictly } from "./code.ts";
 import { type Prepared, type Row, rows } from "./functions.ts";
 import { compileLoop, isLoop, loopNames } from "./loops.ts";
 import { Wrong } from "./mistake.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../kernel/nearest.ts";
 import { compileRecall, isAboutHistory } from "./recall.ts";
 import { noted, type Scope } from "./scope.ts";
 import { compileIndex, compileSelect, type Selected } from "./select.ts";

@@ -1,7 +1,7 @@
 /** What a comparison of two types is a mistake, and what its author probably meant. */
 import type { Code } from "./code.ts";
 import { Wrong } from "./mistake.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../kernel/nearest.ts";
 import { canEqual, canOrder, type Arithmetic, type Order } from "./operators.ts";
 import type { Scope } from "./scope.ts";
 import { type Node, sourceOf } from "./syntax.ts";

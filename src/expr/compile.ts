@@ -4,7 +4,7 @@ import { type Code, type Run, strictly } from "./code.ts";
 import { kindOf, type TypeSpec, typeInWords } from "./type-spec.ts";
 import { compileBool, compileLogic, compileNot, compileTernary } from "./logic.ts";
 import { Wrong } from "./mistake.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../kernel/nearest.ts";
 import { checkEqual, checkMember, checkOrder, differingTypes } from "./comparisons.ts";
 import {
   type Arithmetic,

@@ -5,7 +5,7 @@
 import { type Budget, spend } from "./budget.ts";
 import type { Code } from "./code.ts";
 import { Wrong } from "./mistake.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../kernel/nearest.ts";
 import { noted, type Scope } from "./scope.ts";
 import { type Node, parse, sourceOf } from "./syntax.ts";
 import { parseDuration } from "./time.ts";

@@ -1,7 +1,7 @@
 /** Members and elements: `args.amount`, `args["x-y"]`, `args.items[0]`. */
 import { type Code, strictly } from "./code.ts";
 import { Wrong } from "./mistake.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../kernel/nearest.ts";
 import type { Scope } from "./scope.ts";
 import { type Node, sourceOf } from "./syntax.ts";
 import { elementOf, kindOf, type ObjectSpec, type TypeSpec, typeInWords } from "./type-spec.ts";

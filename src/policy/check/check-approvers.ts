@@ -1,5 +1,5 @@
 /** Who may approve what a rule holds: names that nobody has, and fewer people than it takes. */
-import { nearest } from "../../expr/nearest.ts";
+import { nearest } from "../../kernel/nearest.ts";
 import { matcher } from "../patterns.ts";
 import type { CheckedRule } from "./checked-rule.ts";
 import { listed, type Remark } from "./finding.ts";

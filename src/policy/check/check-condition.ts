@@ -1,5 +1,5 @@
 /** Conditions: what isn't one, what can't be true, and names that nothing has. */
-import { nearest } from "../../expr/nearest.ts";
+import { nearest } from "../../kernel/nearest.ts";
 import type { Node } from "../../expr/syntax.ts";
 import { possibleFacts } from "./possible-facts.ts";
 import type { CheckedRule } from "./checked-rule.ts";

@@ -1,5 +1,5 @@
 /** Whom and what a rule names: servers and tools that aren't there, callers that can't be. */
-import { nearest } from "../../expr/nearest.ts";
+import { nearest } from "../../kernel/nearest.ts";
 import { isDenying } from "../rule-index.ts";
 import { namePattern, serverPattern, targetMatcher } from "../patterns.ts";
 import { targetKindNames } from "../rules.ts";
