@@ -189,6 +189,7 @@ const parts = {
       "test/acceptance/browser.test.ts",
       "test/acceptance/browser-acting.test.ts",
       "test/acceptance/browser-compliance.test.ts",
+      "test/acceptance/control-room.test.ts",
     ),
   },
 };

@@ -32,11 +32,11 @@ export interface ControlScene {
   readonly traffic: (perSecond: number) => () => Promise<void>;
 }
 
-export const agents = ["invoices", "pharmacist", "research"] as const;
-export type Agent = (typeof agents)[number];
+const agents = ["invoices", "pharmacist", "research"] as const;
+type Agent = (typeof agents)[number];
 
 /** What somebody would send who takes pages for browsers' to run. */
-export const scriptName = '<img src=x onerror="document.title=1">';
+const scriptName = '<img src=x onerror="document.title=1">';
 
 const office = fileURLToPath(new URL("office-server.ts", import.meta.url));
 
@@ -81,18 +81,23 @@ detect: { calls: true }`,
     }
   }
   let id = 0;
-  const ask = async (agent: Agent, server: string, method: string, params: object, name?: string) => {
+  const ask = async (
+    agent: Agent,
+    server: string,
+    method: string,
+    params: { readonly name?: string; readonly arguments?: object },
+  ): Promise<string> => {
     const to = pools.get(`${agent} ${server}`);
     if (to === undefined) throw new Error(`${agent} doesn't reach ${server}`);
     const said = { ...params, _meta: modernMeta };
     const body = JSON.stringify({ jsonrpc: "2.0", id: (id += 1), method, params: said });
-    const headers = { ...json, ...modernHeaders(method, name) };
+    const headers = { ...json, ...modernHeaders(method, params.name) };
     const answer = await to.pool.request({ path: to.path, method: "POST", headers, body });
     return await answer.body.text();
   };
   const call: ControlScene["call"] = (agent, tool, args = {}) => {
     const [server = "", name = ""] = tool.split("/");
-    return ask(agent, server, "tools/call", { name, arguments: args }, name);
+    return ask(agent, server, "tools/call", { name, arguments: args });
   };
   const list: ControlScene["list"] = (agent, server) => ask(agent, server, "tools/list", {});
   for (const agent of agents) for (const server of targets[agent]) await list(agent, server);
