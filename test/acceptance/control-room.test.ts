@@ -60,7 +60,11 @@ describe("the control room at work", { skip: missing ?? false }, () => {
     await picture(page, "live");
     await page.getByLabel("Verdict").selectOption("denied");
     await page.getByRole("link", { name: "office/send_mail" }).first().click();
-    await page.getByRole("article", { name: /^Call / }).getByText("no-mail-out").first().waitFor();
+    await page
+      .getByRole("article", { name: /^Call / })
+      .getByText("no-mail-out")
+      .first()
+      .waitFor();
     await page.getByRole("heading", { name: "Its way through the gateway" }).waitFor();
     await page.getByRole("button", { name: "Verify here" }).click();
     await page.getByText("It holds: the log has this entry, as it is shown.").waitFor();
@@ -98,10 +102,8 @@ describe("the control room at work", { skip: missing ?? false }, () => {
     );
     const { page } = await open("/incidents");
     const force = page.getByRole("region", { name: "In force" });
-    await force
-      .getByText(/Quarantine/)
-      .first()
-      .waitFor();
+    const ours = force.getByRole("listitem").filter({ hasText: "Its text changed." });
+    await ours.waitFor();
     assert.match(await said(), /Its text changed/);
     await picture(page, "incidents");
     await ours.getByRole("button", { name: "Lift" }).click();
@@ -140,8 +142,11 @@ describe("the control room at work", { skip: missing ?? false }, () => {
   });
 
   test("what others call themselves is text, on every page", async () => {
-    const { page, problems } = await open("/tools/odd");
-    await page.getByText(/<img src=x onerror=/).first().waitFor();
+    const { page, problems } = await open("/tools/odd?tool=lookup");
+    await page
+      .getByText(/<img src=x onerror=/)
+      .first()
+      .waitFor();
     for (const at of ["/", "/map", "/live", "/tools", "/audit", "/incidents"]) {
       await page.goto(new URL(at, page.url()).href);
       await page.getByRole("heading", { level: 1 }).waitFor();
