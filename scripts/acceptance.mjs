@@ -183,8 +183,12 @@ const parts = {
     what: "the control API's document by a validator, and by a client generated from it",
     args: test("test/acceptance/control-api.test.ts"),
   },
+  assess: {
+    what: "a deployment held against frameworks: levels, evidence that opens, reports that hold, attempts at its own doors",
+    args: test("test/acceptance/assess.test.ts"),
+  },
   browser: {
-    what: "the page in Chromium",
+    what: "the control room in Chromium: each page in four looks, acting, evidence, a day's work under traffic",
     args: test(
       "test/acceptance/browser.test.ts",
       "test/acceptance/browser-acting.test.ts",
