@@ -102,7 +102,7 @@ function searching(file: string, work: <T>(order: AuditOrder) => Promise<T>): re
     download({
       method: "GET",
       path: "/audit/export",
-      summary: "A run of entries as one file that anybody verifies offline (docs/formats/audit-bundle.md).",
+      summary: "A run of entries as one file that anybody verifies offline (docs/formats/bundle.md).",
       tag,
       role: "operator",
       query: z.object({ from: z.coerce.number().int().min(0), to: z.coerce.number().int().min(0) }),
