@@ -47,7 +47,7 @@ test("the packed package installs into an empty folder and does there what it do
       path.join(folder, "latticegate.yaml"),
       `listen: 127.0.0.1:0\ndashboard: 127.0.0.1:0\nservers: { stub: { url: "${stub.url}" } }\n${openPolicy}`,
     );
-    const up = await startProcess(inner, [program, "up"], /^Page\s+(http\S+)$/, { cwd: folder });
+    const up = await startProcess(inner, [program, "up"], /^Page\s+(http\S+)/, { cwd: folder });
     const page = await fetch(up.groups[0] ?? "");
     assert.equal(page.status, 200);
     assert.match(await page.text(), /<script type="module"/);
