@@ -23,10 +23,11 @@ import { eventually, stubServer } from "../support/gateway.ts";
 import { gatewayProcess, loopbackSidecar, sidecarArguments } from "../support/gateway-process.ts";
 
 const restarts = Number(process.env["LATTICEGATE_RESTARTS"] ?? 20);
-const callsPerSecond = 200;
+/** Each signed, and answered with a signature: two cores carry some 150. */
+const callsPerSecond = 100;
 const pauseBetweenMs = 1000;
-/** Of those, that many may still wait when it is restarted again: what comes in within 100 ms. */
-const maxWaiting = callsPerSecond / 10;
+/** Of those, that many may still wait when it is restarted again: what comes in within 200 ms. */
+const maxWaiting = callsPerSecond / 5;
 const statefulRestarts = 3;
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
