@@ -180,6 +180,34 @@ describe("the control room at work", { skip: missing ?? false }, () => {
     assert.deepEqual(problems, []);
   });
 
+  test("a rule is drafted: a mistake is refused in its place, a draft without one leaves as a patch", async () => {
+    const { page, problems } = await open("/policy?tab=draft");
+    const editor = page.getByRole("textbox", { name: "Rules, as YAML" });
+    await page.getByText(/Nothing is wrong with|^0 errors/).waitFor();
+    const written = await editor.inputValue();
+    const rule = (effect: string): string =>
+      `${written.trimEnd()}\n  - { name: no-payments, callers: ["*"], tools: ["bank/pay"], effect: ${effect}, because: Not today. }\n`;
+    await editor.fill(rule("alow"));
+    const patch = page.getByRole("button", { name: "Export the patch" });
+    await page.getByText(/^[1-9]\d* errors?, /).waitFor();
+    await page
+      .getByRole("button", { name: /^Line \d+:\d+/ })
+      .first()
+      .waitFor();
+    assert.equal(await patch.isDisabled(), true);
+    await picture(page, "draft");
+    await editor.fill(rule("deny"));
+    await page.getByText(/Nothing is wrong with|^0 errors/).waitFor();
+    const [download] = await Promise.all([page.waitForEvent("download"), patch.click()]);
+    assert.match(await readFile(await download.path(), "utf8"), /^\+ {2}- .*no-payments/m);
+    assert.match(
+      await scene.call("invoices", "bank/pay", { to: "x", amount: "1" }),
+      /paid 1/,
+      "nothing is published",
+    );
+    assert.deepEqual(problems, []);
+  });
+
   test("under a load that fills each batch of the stream the page stays awake", async () => {
     await rest();
     const { page } = await open("/live");
