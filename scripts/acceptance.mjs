@@ -90,6 +90,17 @@ const parts = {
       "test/acceptance/playbooks.test.ts",
     ),
   },
+  commands: {
+    what: "approvals, policies, retention, delegation and watching as operators type them",
+    args: test(
+      "test/acceptance/approvals-commands.test.ts",
+      "test/acceptance/policy-commands.test.ts",
+      "test/acceptance/policy-diff.test.ts",
+      "test/acceptance/log-retention.test.ts",
+      "test/acceptance/delegation-sidecar.test.ts",
+      "test/acceptance/detect-watch.test.ts",
+    ),
+  },
   replay: {
     what: "100,000 recorded calls judged again by other rules, against a judge who knows them",
     args: test("test/acceptance/replay.test.ts"),
