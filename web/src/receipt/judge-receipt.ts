@@ -9,8 +9,18 @@ export interface GivenReceipt {
   readonly logKey: string;
   /** In base64. */
   readonly crossings: readonly { readonly generation: number; readonly file: string }[];
+  /** The log it is said to be of. */
+  readonly origin: string;
   /** Fingerprint of the keys that this browser took for the log's before. */
   readonly pinned: string | undefined;
+  /** What is shown, and has to be what is proven. */
+  readonly shown: Shown;
+}
+
+export interface Shown {
+  readonly callId: string;
+  readonly event: string;
+  readonly index?: number;
 }
 
 export interface ReceiptJudgement {
@@ -36,7 +46,14 @@ const algorithms: Readonly<Record<string, string>> = {
 };
 
 /** @throws Refusal if the gateway's keys can't be read */
-export function judgeReceipt({ receipt, logKey, crossings, pinned }: GivenReceipt): ReceiptJudgement {
+export function judgeReceipt({
+  receipt,
+  logKey,
+  crossings,
+  origin,
+  pinned,
+  shown,
+}: GivenReceipt): ReceiptJudgement {
   const generations = readLogKey(logKey);
   const newest = generations.at(-1);
   if (newest === undefined) throw new Error("the gateway says no keys of its log");
@@ -62,7 +79,18 @@ export function judgeReceipt({ receipt, logKey, crossings, pinned }: GivenReceip
     const broken = { name: "Proof", holds: false, says: verdict.why };
     return { holds: false, fingerprint, isOtherLog: false, steps: [keyStep, broken] };
   }
-  const { index, head } = verdict;
+  const { index, head, entry } = verdict;
+  const other = otherThan(shown, { index, ...entry });
+  if (head.origin !== origin || other !== undefined) {
+    const says = other ?? `it is of the log ${head.origin}, and not of ${origin}`;
+    const name = other === undefined ? "Head" : "Entry";
+    return {
+      holds: false,
+      fingerprint,
+      isOtherLog: other === undefined,
+      steps: [keyStep, { name, holds: false, says }],
+    };
+  }
   const signedBy = head.signedBy.map((kind) => algorithms[kind] ?? kind).join(", ");
   const steps = [
     keyStep,
@@ -75,10 +103,21 @@ export function judgeReceipt({ receipt, logKey, crossings, pinned }: GivenReceip
     {
       name: "Entry",
       holds: true,
-      says: `${verdict.entry.event}, ${verdict.entry.outcome}: unchanged since it was written`,
+      says: `${entry.event}, ${entry.outcome}: unchanged since it was written`,
     },
   ];
   return { holds: true, fingerprint, isOtherLog: false, steps };
+}
+
+/** A genuine receipt of another entry proves nothing of the one that is shown. */
+function otherThan(shown: Shown, proven: Required<Shown>): string | undefined {
+  const isSame =
+    shown.callId === proven.callId &&
+    shown.event === proven.event &&
+    (shown.index ?? proven.index) === proven.index;
+  return isSame
+    ? undefined
+    : `it proves entry ${proven.index}, ${proven.event} of ${proven.callId}, which isn't the one that is shown`;
 }
 
 function untried(): ReceiptJudgement["steps"] {

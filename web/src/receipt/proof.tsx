@@ -8,6 +8,7 @@ import { Panel } from "../ui/panel.tsx";
 import { Failure, Notice } from "../ui/states.tsx";
 import { useAction } from "../use-action.ts";
 import type { ReceiptJudgement } from "./judge-receipt.ts";
+import { forgetLogKeys } from "./verify.ts";
 import "./proof.css";
 
 interface ProofProps {
@@ -42,6 +43,17 @@ export function Proof({ verify, href, file }: ProofProps): JSX.Element {
       <div aria-live="polite">
         {failure !== undefined && <Failure says={failure} />}
         {judgement.value && <Judgement judgement={judgement.value} />}
+        {judgement.value?.isOtherLog === true && (
+          <Button
+            kind="danger"
+            onClick={() => {
+              forgetLogKeys();
+              begin();
+            }}
+          >
+            The keys were changed on purpose: take these
+          </Button>
+        )}
       </div>
     </Panel>
   );

@@ -1,25 +1,34 @@
 /** Receipts verified in this browser: fetched, judged beside the page, against the keys this browser knows of the log. */
 import { get, segment } from "../api.ts";
 import { readReceipt, type ShownEntry } from "../model/audit.ts";
-import type { GivenReceipt, ReceiptJudgement } from "./judge-receipt.ts";
+import type { GivenReceipt, ReceiptJudgement, Shown } from "./judge-receipt.ts";
 import type { Judged } from "./worker.ts";
 
 const pinPrefix = "latticegate-log-key ";
 
 /** @throws Failed if the gateway doesn't give one, Error if it can't be judged */
 export async function verifyCall(callId: string, event: string): Promise<ReceiptJudgement> {
-  return await verifyGiven(
-    await get(`/calls/${segment(callId)}/receipt?event=${segment(event)}`, readReceipt),
-  );
+  const given = await get(`/calls/${segment(callId)}/receipt?event=${segment(event)}`, readReceipt);
+  return await verifyGiven(given, { callId, event });
 }
 
 /** @throws Error if it can't be judged */
-export async function verifyGiven({ origin, ...given }: ShownEntry["receipt"]): Promise<ReceiptJudgement> {
-  const key = pinPrefix + origin;
-  const pinned = localStorage.getItem(key) ?? undefined;
-  const judgement = await judgedBeside({ ...given, pinned });
+export async function verifyGiven(given: ShownEntry["receipt"], shown: Shown): Promise<ReceiptJudgement> {
+  const key = pinPrefix + given.origin;
+  // A gateway has one log: another name of it is no way around the keys that are known.
+  const pinned = localStorage.getItem(key) ?? pins().map((name) => localStorage.getItem(name) ?? "")[0];
+  const judgement = await judgedBeside({ ...given, pinned, shown });
   if (judgement.holds && pinned === undefined) localStorage.setItem(key, judgement.fingerprint);
   return judgement;
+}
+
+/** A person has looked into it: the keys that are shown next are taken for the log's. */
+export function forgetLogKeys(): void {
+  for (const name of pins()) localStorage.removeItem(name);
+}
+
+function pins(): readonly string[] {
+  return Object.keys(localStorage).filter((name) => name.startsWith(pinPrefix));
 }
 
 function judgedBeside(given: GivenReceipt): Promise<ReceiptJudgement> {

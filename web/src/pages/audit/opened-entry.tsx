@@ -50,7 +50,11 @@ export function OpenedEntry({ index }: { readonly index: string }): JSX.Element 
         </Show>
       </Panel>
       {data && (
-        <Proof verify={() => verifyGiven(data.receipt)} href={apiHref(path)} file={`entry-${index}.json`} />
+        <Proof
+          verify={() => verifyGiven(data.receipt, data.entry)}
+          href={apiHref(path)}
+          file={`entry-${index}.json`}
+        />
       )}
     </div>
   );

@@ -73,7 +73,7 @@ function Stream({ filter, current }: StreamProps): JSX.Element {
       <Filters filter={filter} />
       <Show loaded={loaded} rows={10}>
         {(known) => (
-          <Calls calls={newest(known.filter(fits(filter)), held.current.calls, 200)} current={current} />
+          <Calls calls={newest(known, held.current.calls, 200).filter(fits(filter))} current={current} />
         )}
       </Show>
     </Panel>
