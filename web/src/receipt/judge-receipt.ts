@@ -62,12 +62,7 @@ export function judgeReceipt({
   const keyStep = {
     name: "Keys",
     holds: trusted !== undefined,
-    says:
-      pinned === undefined
-        ? "taken for the log's from now on: compare the fingerprint below with the one that latticegate audit keys prints"
-        : trusted === undefined
-          ? "not the keys that this browser knows of the log"
-          : "the keys that this browser knows of the log",
+    says: keysSay(pinned, trusted !== undefined),
   };
   if (trusted === undefined)
     return { holds: false, fingerprint, isOtherLog: true, steps: [keyStep, ...untried()] };
@@ -107,6 +102,14 @@ export function judgeReceipt({
     },
   ];
   return { holds: true, fingerprint, isOtherLog: false, steps };
+}
+
+function keysSay(pinned: string | undefined, isTrusted: boolean): string {
+  if (pinned === undefined)
+    return "taken for the log's from now on: compare the fingerprint below with the one that latticegate audit keys prints";
+  return isTrusted
+    ? "the keys that this browser knows of the log"
+    : "not the keys that this browser knows of the log";
 }
 
 /** A genuine receipt of another entry proves nothing of the one that is shown. */
