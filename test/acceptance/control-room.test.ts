@@ -73,7 +73,7 @@ describe("the control room at work", { skip: missing ?? false }, () => {
     assert.deepEqual(problems, []);
   });
 
-  test("a receipt with one byte changed, or of another call, is red", async () => {
+  test("a receipt with one byte changed is red", async () => {
     const { page } = await open("/live");
     await page.route("**/receipt?*", async (route) => {
       const response = await route.fetch();
