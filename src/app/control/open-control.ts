@@ -149,7 +149,7 @@ function controlRoutes(config: Config, needs: ControlNeeds): readonly Route[] {
   const { state } = config;
   const people = approvingPeople(config);
   const traffic = { config, named, ...needs };
-  const reached = () => toldMap(traffic, { sinceUnixMs: clock.nowUnixMs() - reachedMs }).routes;
+  const reached = async () => (await toldMap(traffic, { sinceUnixMs: clock.nowUnixMs() - reachedMs })).routes;
   return [
     ...statusRoutes(config, needs),
     ...callsRoutes({ config, named, origin: audit.origin, ...needs }),
