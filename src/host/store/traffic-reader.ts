@@ -30,6 +30,7 @@ export interface TrafficReader {
   readonly overTime: (asked: TrafficAsked) => readonly StoredTraffic[];
   /** Summed over time, the busiest `maxRoutes`; callers of the others are nobody. `atUnixMs` is when each was last seen. */
   readonly byRoute: (asked: TrafficAsked) => readonly StoredTraffic[];
+  /** By step. */
   readonly spreads: (asked: TrafficAsked) => readonly StoredSpread[];
   /** When it was seen first, as far as is still known. */
   readonly firstSeen: (what: Pick<TrafficAsked, "caller" | "server">) => number | undefined;
@@ -106,10 +107,23 @@ function text(value: unknown): string {
 }
 
 function spreadsIn(db: DatabaseSync, asked: TrafficAsked): readonly StoredSpread[] {
-  return db
+  const { stepMs, fromUnixMs, toUnixMs } = asked;
+  const byStep = new Map<number, { readonly ms: number[]; readonly risk: number[] }>();
+  const rows = db
     .prepare("select at, ms, risk from spread where step = ? and at >= ? and at < ? order by at")
-    .all(keptStepMs(asked), asked.fromUnixMs, asked.toUnixMs)
-    .map(({ at, ms, risk }) => ({ atUnixMs: Number(at), ms: partsIn(ms), risk: partsIn(risk) }));
+    .all(keptStepMs(asked), fromUnixMs, toUnixMs);
+  for (const { at, ms, risk } of rows) {
+    const step = Number(at) - (Number(at) % stepMs);
+    const sum = byStep.get(step) ?? { ms: [], risk: [] };
+    byStep.set(step, sum);
+    addTo(sum.ms, partsIn(ms));
+    addTo(sum.risk, partsIn(risk));
+  }
+  return [...byStep].map(([atUnixMs, sum]) => ({ atUnixMs, ...sum }));
+}
+
+function addTo(sum: number[], parts: readonly number[]): void {
+  for (const [i, part] of parts.entries()) sum[i] = (sum[i] ?? 0) + part;
 }
 
 function firstSeen(db: DatabaseSync, what: Pick<TrafficAsked, "caller" | "server">): number | undefined {
