@@ -1,12 +1,12 @@
-/** A file of traffic with as much in it as it ever holds: sixty days, 200 kinds of calls in each stretch of time. */
+/** A file of traffic with as much in it as it ever holds: 200 kinds of calls in each stretch of time, for sixty days. */
 import { openTraffic, resolutions, type StoredMinute } from "../src/host/store/state-traffic.ts";
 
 const kinds = 200;
 const verdicts = ["allowed", "denied", "held", "error"] as const;
 const hybrid = "hybrid X25519MLKEM768 ML-DSA-65";
 
-/** @param file there is none yet */
-export function fillTraffic(file: string, nowUnixMs: number): void {
+/** @param sinceUnixMs sixty days ago if it isn't said */
+export function fillTraffic(file: string, nowUnixMs: number, sinceUnixMs = 0): void {
   const store = openTraffic(file);
   // From coarse to fine, each where no finer one is kept: a minute counts in all of its resolutions.
   const [minutes, tens, hours] = resolutions;
@@ -15,8 +15,11 @@ export function fillTraffic(file: string, nowUnixMs: number): void {
     { stepMs: tens.stepMs, from: nowUnixMs - tens.keptMs, to: nowUnixMs - minutes.keptMs },
     { stepMs: minutes.stepMs, from: nowUnixMs - minutes.keptMs, to: nowUnixMs - minutes.stepMs },
   ];
+  const first = Math.max(sinceUnixMs, nowUnixMs - hours.keptMs);
   const made = spans.flatMap(({ stepMs, from, to }) =>
-    Array.from({ length: Math.floor((to - from) / stepMs) }, (_, i) => minuteAt(from + i * stepMs)),
+    Array.from({ length: Math.floor((to - from) / stepMs) }, (_, i) => from + i * stepMs)
+      .filter((at) => at >= first)
+      .map(minuteAt),
   );
   store.add(made, nowUnixMs);
   store.close();

@@ -41,5 +41,5 @@ test("calls that fit a filter stay, however many come that don't", () => {
     shownOf(watched, [], filter).map(({ callId }) => callId),
     ["rare"],
   );
-  assert.equal(watched.recent.length, 200);
+  assert.equal(watched.recent.length, 100);
 });

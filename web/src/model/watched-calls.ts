@@ -22,8 +22,8 @@ export interface Watched {
 
 export const nothingWatched: Watched = { calls: [], recent: [], counts: noCounts, told: 0 };
 
-/** More rows nobody reads, and each costs the browser something. */
-const maxRows = 200;
+/** More rows nobody reads, and each costs the browser something: all of them are other ones with another filter. */
+const maxRows = 100;
 
 /** @param filter may be another one than before: what was counted stays counted */
 export function watch(watched: Watched, batch: Batch, filter: CallFilter): Watched {

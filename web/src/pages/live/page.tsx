@@ -148,18 +148,20 @@ function Calls({
   readonly current: string | undefined;
 }): JSX.Element {
   return (
-    <Table
-      label="Calls, newest first"
-      columns={columns}
-      rows={calls}
-      keyOf={({ callId }) => callId}
-      isCurrent={({ callId }) => callId === current}
-      onOpen={({ callId }) => goTo(callHref(callId) + location.search)}
-      empty={
-        <Empty title="No call fits">
-          Calls show up here as they come; `latticegate connect` gives a client its way in.
-        </Empty>
-      }
-    />
+    <div class="live-calls">
+      <Table
+        label="Calls, newest first"
+        columns={columns}
+        rows={calls}
+        keyOf={({ callId }) => callId}
+        isCurrent={({ callId }) => callId === current}
+        onOpen={({ callId }) => goTo(callHref(callId) + location.search)}
+        empty={
+          <Empty title="No call fits">
+            Calls show up here as they come; `latticegate connect` gives a client its way in.
+          </Empty>
+        }
+      />
+    </div>
   );
 }
