@@ -91,8 +91,9 @@ const parts = {
     ),
   },
   commands: {
-    what: "approvals, policies, retention, delegation and watching as operators type them",
+    what: "approvals, policies, retention, delegation and watching as operators type them; shells and terminals",
     args: test(
+      "test/acceptance/shells.test.ts",
       "test/acceptance/approvals-commands.test.ts",
       "test/acceptance/policy-commands.test.ts",
       "test/acceptance/policy-diff.test.ts",
