@@ -23,6 +23,8 @@ const loginPace = [
 export const sessionAnswer = z.object({
   name: z.string(),
   roles: z.array(z.enum(roles)),
+  /** How it came in. */
+  by: z.string(),
   /** For the header of changes; null without a cookie. */
   csrf: z.string().nullable(),
   /** Null: it doesn't end by itself. */
@@ -80,12 +82,13 @@ function cookie(secret: string): string {
 }
 
 export function saidOf(
-  { name, roles: has }: Login,
+  { name, roles: has, by }: Login,
   session: { readonly csrf: string; readonly expiresAtUnixMs: number } | undefined,
 ): SessionAnswer {
   return {
     name,
     roles: [...has],
+    by,
     csrf: session?.csrf ?? null,
     expiresAtUnixMs: session?.expiresAtUnixMs ?? null,
   };
