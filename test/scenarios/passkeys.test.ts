@@ -8,7 +8,7 @@ import { freshToken } from "../../src/app/approvals/approvers.ts";
 import { type Entry, readEntry } from "../../src/audit/entry.ts";
 import { statePaths } from "../../src/app/state-folder.ts";
 import { openLogReader } from "../../src/host/store/log-reader.ts";
-import { type Answered, type Browser, controlOf, loggedIn } from "../support/control.ts";
+import { type Answered, asked, type Browser, controlOf, loggedIn } from "../support/control.ts";
 import {
   openPolicy,
   stubServer,
@@ -269,9 +269,19 @@ test("only who has just logged in by a good way adds a passkey, for itself, at t
   const gateway = await gatewayOf(t, people, { clock });
   const { ask, origin } = controlOf(gateway);
   const device = passkeyDevice(origin);
-  const byToken = await ask("POST /passkeys/start", {}, olgaToken.token);
-  assert.deepEqual([byToken.status, byToken.body["code"]], [403, "denied"]);
-  assert.match(String(byToken.body["detail"]), /by a link/);
+  // Her token decides calls, and nothing else that the config gives her.
+  const session = await ask("POST /session/token", { token: olgaToken.token }, null);
+  const own = {
+    cookie: (session.headers.get("set-cookie") ?? "").split(";")[0] ?? "",
+    "x-latticegate-csrf": String(session.body["csrf"]),
+  };
+  for (const byToken of [
+    await ask("POST /passkeys/start", {}, olgaToken.token),
+    await asked(origin, "POST /passkeys/start", { body: {}, headers: own }),
+  ]) {
+    assert.deepEqual([byToken.status, byToken.body["code"]], [403, "denied"]);
+    assert.match(String(byToken.body["detail"]), /by a link/);
+  }
   assert.equal(
     (await ask("POST /passkeys/start", {})).status,
     403,
