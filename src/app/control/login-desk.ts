@@ -27,7 +27,7 @@ export interface LoginDeskNeeds {
   readonly gatewayId: string;
   /** 32 bytes of it. */
   readonly random: () => Uint8Array;
-  /** Under which the page is served, the first for links; none where there is no page. */
+  /** Under which the page is served, the first if it isn't asked for by any; none where there is no page. */
   readonly origins: () => readonly string[];
   readonly oidc: { readonly name: string; readonly login: OidcLogin } | undefined;
   /** Told of each login, done or refused. */
@@ -51,7 +51,6 @@ export function loginDesk(config: Config, needs: LoginDeskNeeds): LoginDesk {
     store,
     settings: config.control,
     entrance: entrance({ ...needs, tried }),
-    origin: () => origins()[0],
     place: trustDomainOf(gatewayId) ?? "gateway",
     hasPasskeys: (host: string): boolean => {
       const page = passkeyPage(host, origins());

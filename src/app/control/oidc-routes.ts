@@ -13,8 +13,8 @@ import { loginNamed, personNamed } from "./known-people.ts";
 export interface OidcNeeds extends Known {
   readonly login: OidcLogin;
   readonly entrance: Entrance;
-  /** Address of the page. @throws Refusal `bad_state` if there is none */
-  readonly page: () => string;
+  /** Address of the page, as somebody has opened it. @throws Refusal `bad_state` if there is none */
+  readonly page: (host: string) => string;
 }
 
 interface Known {
@@ -35,9 +35,9 @@ export function oidcRoutes({ login, entrance, page, ...known }: OidcNeeds): read
       tag,
       role: "public",
       answer: z.object({ url: z.string(), flow: z.string() }),
-      handle: async ({ from }) => {
+      handle: async ({ from, host }) => {
         entrance.take(from);
-        return await login.begin(`${page()}/login`);
+        return await login.begin(`${page(host)}/login`);
       },
     }),
     route({

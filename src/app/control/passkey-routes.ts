@@ -10,6 +10,7 @@ import {
   askForNewPasskey,
   challengeIn,
   checkedRegistration,
+  type NewPasskeyQuestion,
   notTaken,
   type PasskeyPage,
   type RegistrationAnswer,
@@ -58,7 +59,7 @@ function listRoute({ store }: PasskeyNeeds): Route {
 }
 
 function addRoutes(needs: PasskeyNeeds): readonly Route[] {
-  const { store, clock, random, origins, entrance, place } = needs;
+  const { store, clock, random, entrance } = needs;
   const asked = challenges<Begun>(random);
   return [
     route({
@@ -72,17 +73,9 @@ function addRoutes(needs: PasskeyNeeds): readonly Route[] {
       handle: async ({ login, session, from, host }) => {
         entrance.take(from);
         mustBeFresh(needs, login, needs.sessions.of(session, from, clock.nowUnixMs())?.beganUnixMs);
-        const page = mustBePasskeyPage(host, origins());
-        const own = store.passkeys(login.name);
-        if (own.length >= maxPasskeysEach)
-          throw new Refusal("bad_state", `You have ${maxPasskeysEach} passkeys; remove one first.`);
-        const known = own.filter((each) => each.host === page.host);
-        // One person, one handle: devices replace what they have of it, and list it once.
-        const handle = own[0]?.handle ?? Buffer.from(random()).toString("base64url");
-        const challenge = asked.ask({ person: login.name, handle, page }, from, clock.nowUnixMs());
-        const person = `${login.name.replace(/^person:/, "")} (${place})`;
-        const question = { challenge, page, person, handle, known, timeoutMs: challengeLifetimeMs };
-        return { options: { ...(await askForNewPasskey(question)) } };
+        const begun = begin(needs, login, host);
+        const challenge = asked.ask(begun, from, clock.nowUnixMs());
+        return { options: { ...(await askForNewPasskey(questionOf(needs, begun, challenge))) } };
       },
     }),
     route({
@@ -103,6 +96,27 @@ function addRoutes(needs: PasskeyNeeds): readonly Route[] {
       },
     }),
   ];
+}
+
+/** @throws Refusal `bad_state` where there are as many as there may be, or no page for them */
+function begin({ store, random, origins }: PasskeyNeeds, { name }: Login, host: string): Begun {
+  const page = mustBePasskeyPage(host, origins());
+  const own = store.passkeys(name);
+  if (own.length >= maxPasskeysEach)
+    throw new Refusal("bad_state", `You have ${maxPasskeysEach} passkeys; remove one first.`);
+  // One person, one handle: devices replace what they have of it, and list it once.
+  const handle = own[0]?.handle ?? Buffer.from(random()).toString("base64url");
+  return { person: name, handle, page };
+}
+
+function questionOf(
+  { store, place }: PasskeyNeeds,
+  { person, handle, page }: Begun,
+  challenge: string,
+): NewPasskeyQuestion {
+  const known = store.passkeys(person).filter(({ host }) => host === page.host);
+  const shown = `${person.replace(/^person:/, "")} (${place})`;
+  return { challenge, page, person: shown, handle, known, timeoutMs: challengeLifetimeMs };
 }
 
 /** @throws Refusal `denied` */

@@ -23,8 +23,8 @@ export interface SessionNeeds {
   /** With tokens. */
   readonly people: People;
   readonly clock: Clock;
-  /** Of the page; undefined: there is none. */
-  readonly origin: () => string | undefined;
+  /** Under which the page is served, the first if it isn't asked for by any; none where there is no page. */
+  readonly origins: () => readonly string[];
   /** Undefined: the config names no provider. */
   readonly oidc: { readonly name: string; readonly login: OidcLogin } | undefined;
   readonly entrance: Entrance;
@@ -40,10 +40,10 @@ export function sessionRoutes(needs: SessionNeeds): readonly Route[] {
 }
 
 function waysIn(needs: SessionNeeds): readonly Route[] {
-  const { codes, settings, people, clock, origin, oidc, entrance, hasPasskeys } = needs;
+  const { codes, settings, people, clock, origins, oidc, entrance, hasPasskeys } = needs;
   const { enter } = entrance;
   const isTaken = (name: string): boolean => rowOf(people, name) !== undefined;
-  const page = () => pageOf(origin);
+  const page = (host: string): string => pageOf(host, origins());
   return [
     ...(oidc === undefined ? [] : oidcRoutes({ login: oidc.login, entrance, page, settings, isTaken })),
     route({
@@ -123,7 +123,7 @@ function own({ sessions, clock }: SessionNeeds): readonly Route[] {
   ];
 }
 
-function linkRoute({ codes, settings, clock, origin }: SessionNeeds): Route {
+function linkRoute({ codes, settings, clock, origins }: SessionNeeds): Route {
   return route({
     method: "POST",
     path: "/session/codes",
@@ -132,8 +132,8 @@ function linkRoute({ codes, settings, clock, origin }: SessionNeeds): Route {
     role: "admin",
     body: z.strictObject({ person: z.string().max(64).exactOptional() }),
     answer: z.object({ link: z.string(), expiresAtUnixMs: z.number() }),
-    handle: ({ body: { person } }) => {
-      const page = pageOf(origin);
+    handle: ({ body: { person }, host }) => {
+      const page = pageOf(host, origins());
       if (person !== undefined && !Object.hasOwn(settings.people, person))
         throw new Refusal("bad_state", `There is no "${person}" among \`control.people\` in the config.`);
       const { code, expiresAtUnixMs } = codes.issue(person ?? null, clock.nowUnixMs());
@@ -142,9 +142,9 @@ function linkRoute({ codes, settings, clock, origin }: SessionNeeds): Route {
   });
 }
 
-/** @throws Refusal `bad_state` */
-function pageOf(origin: SessionNeeds["origin"]): string {
-  const page = origin();
+/** @returns the address by which somebody has opened it. @throws Refusal `bad_state` */
+function pageOf(host: string, origins: readonly string[]): string {
+  const page = origins.find((origin) => new URL(origin).host === host) ?? origins[0];
   if (page !== undefined) return page;
   throw new Refusal("bad_state", "This gateway serves no page; set `dashboard` in its config.");
 }
