@@ -1,4 +1,5 @@
 /** The data plane, put together: front door, HTTP, the path of a call. `up` and `expose` share it. */
+import type net from "node:net";
 import type { TLSSocket } from "node:tls";
 
 import { handle } from "../gate/handle.ts";
@@ -6,7 +7,7 @@ import { answerIdentity } from "../gate/identity-requests.ts";
 import type { Ports } from "../gate/ports.ts";
 import type { World } from "../gate/world.ts";
 import { enrolHttp, type Registrar } from "../host/net/enrol-http.ts";
-import { type Door, frontDoor } from "../host/net/front-door.ts";
+import { type Door, type FrontDoor, frontDoor, type NameOf } from "../host/net/front-door.ts";
 import type { LinkNow } from "../host/net/links-now.ts";
 import type { GrantsHttp } from "../host/net/grants-http.ts";
 import type { LogHttp } from "../host/net/log-http.ts";
@@ -55,6 +56,18 @@ export interface ServeOptions {
   readonly peers?: Pick<PeerWatch, "incoming" | "suspect">;
   /** What rules say of connections and links; absent where there are none. */
   readonly links?: LinkPolicy;
+  /** Peers who were introduced; absent where none are. */
+  readonly introduced?: IntroducedPeers;
+}
+
+/** Peers whose streams aren't accepted at the listener: they are punched through NATs, or relayed. */
+export interface IntroducedPeers {
+  /** What such a connection is called while it lasts. */
+  readonly nameOf: NameOf;
+  /** @returns the link's facts and its path. @throws Refusal `link_denied` for whom nobody introduced */
+  readonly admit: (link: TLSSocket, channel: Channel) => Channel;
+  /** Says what stands before HTTP/2 on a link. */
+  readonly greet: (link: TLSSocket) => Promise<void>;
 }
 
 export interface Serving {
@@ -73,6 +86,8 @@ export interface Serving {
   /** TLS groups it takes, in order of preference: for calls, and those on which only newcomers and latecomers are let in. */
   readonly groups: () => Readonly<Record<"calls" | "newcomersAlone", readonly string[]>>;
   readonly links: () => Readonly<Record<"calls" | "revocations", readonly LinkNow[]>>;
+  /** Takes a connection on which an introduced peer will shake hands. */
+  readonly takeStream: (socket: net.Socket) => void;
 }
 
 /** A link outlives its certificate by no more than this. */
@@ -80,7 +95,7 @@ const reviewMs = 500;
 
 /** @throws Refusal `bad_config` if the address can't be had */
 export async function serve(options: ServeOptions): Promise<Serving> {
-  const { ports, registrar } = options;
+  const { ports, registrar, introduced } = options;
   const { log, clock } = ports;
   let { side } = options;
   const classical = (): ClassicalCredentials | undefined => side.credentials[0]?.classical;
@@ -102,6 +117,17 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     },
     ...(enrol && { onEnrol: enrol }),
     ...(options.onRefused && { onRefused: options.onRefused }),
+    ...(introduced && {
+      nameOf: introduced.nameOf,
+      onPeer: (link, proven) => {
+        peerDoor.proven(proven.remote);
+        const channel = admitted(introduced.admit(link, peerDoor.arrived(proven)), options);
+        introduced.greet(link).then(
+          () => http.serve(link, channel),
+          () => link.destroy(),
+        );
+      },
+    }),
     ...(feed && {
       onServer: (link, channel) => {
         door.proven(channel.remote);
@@ -114,6 +140,13 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const { suspect } = options.peers ?? {};
   const denies = options.links?.connection;
   const door = frontDoor({ doors, log, ...(suspect && { suspect }), ...(denies && { denies }) });
+  const peerDoor: FrontDoor = frontDoor({
+    doors: () => doors().map(forPeers),
+    log,
+    ...(suspect && { suspect }),
+    ...(denies && { denies }),
+    nameOf: introduced?.nameOf,
+  });
   const address = await listen(door.server, options.listen, options.segmentBytes);
   // Certificates end without anything having changed.
   const timer = setInterval(reviewLinks, reviewMs).unref();
@@ -137,7 +170,13 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     },
     groups: () => groupsOf(doors()),
     links: () => ({ calls: http.links(), revocations: feed?.links() ?? [] }),
+    takeStream: (socket) => void peerDoor.server.emit("connection", socket),
   };
+}
+
+/** Behind the door of introduced peers nothing else is served. */
+function forPeers({ group, signatures, peers }: Door): Door {
+  return { group, ...(signatures && { signatures }), ...(peers && { admitted: peers }) };
 }
 
 /** @throws Refusal `link_regressed`, `link_denied` */

@@ -1,7 +1,7 @@
 /** Logging in and out of the control room. */
 import { z } from "zod";
 
-import { attempts } from "../../control/attempts.ts";
+import { attempts } from "../../kernel/attempts.ts";
 import { type From, type Login, roles } from "../../control/login.ts";
 import { Reply, type Route, route } from "../../control/route.ts";
 import type { OneTimeCodes, Sessions } from "../../control/sessions.ts";

@@ -41,6 +41,8 @@ export interface LinkOptions {
   readonly seen?: OnLink | undefined;
   /** Shown each link that is used: what was asked for, and judged. */
   readonly onLink?: (link: tls.TLSSocket) => void;
+  /** Opens a link on which HTTP/2 is spoken, to whom it should be; by default the origin's address is dialled. */
+  readonly connect?: () => Promise<tls.TLSSocket>;
   /** The numeric address of a host; throws for one that isn't to be connected to. By default whatever it has. */
   readonly resolve?: ((host: string) => Promise<string>) | undefined;
 }
@@ -175,7 +177,7 @@ export function makePool(
     const named = targetOf(target);
     const { resolve } = options;
     const host = resolve === undefined ? named.host : await resolve(named.host);
-    const link = await connect({ ...named, host }).catch(async (reason: unknown) => {
+    const link = await (options.connect?.() ?? connect({ ...named, host })).catch(async (reason: unknown) => {
       throw (await options.explain?.(reason)) ?? reason;
     });
     try {
