@@ -1,4 +1,5 @@
 /** `latticegate expose`: an existing MCP server behind a post-quantum endpoint. The gateway's data plane with one upstream. */
+import type { Ports } from "../gate/ports.ts";
 import { makeWorld, type World } from "../gate/world.ts";
 import { clientSessions } from "../host/client-sessions.ts";
 import { mcpPath } from "../wire/protected-resource.ts";
@@ -86,7 +87,7 @@ export interface Exposed {
 
 /** @throws Refusal that says what keeps it from starting; nothing is left open then */
 export async function startExpose(options: ExposeOptions): Promise<Exposed> {
-  const { server: exposing, clock, log } = options;
+  const { server: exposing, log } = options;
   if ("command" in exposing && exposing.sandbox !== undefined) await checkSandbox(exposing.sandbox);
   await using opening = new AsyncDisposableStack();
   opening.defer(await keepPathFacts(options.state, log));
@@ -110,18 +111,7 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
     ...(options.authentication === "hybrid-mtls" && { demands: options.authentication }),
     side: sideOf(identity),
     world: judging.world,
-    ports: {
-      journal: audit.journal,
-      signatures: judging.desk.signatures,
-      digests: audit.digests,
-      tools: judging.tools,
-      upstreams: withManifest(connected.upstreams, statePaths(options.state).manifest),
-      virtual: namedVirtualServers(new Map()),
-      clock,
-      log,
-      sessionKey: await identity.keys.secret("sessions"),
-      clientSessions: clientSessions(await identity.keys.secret("client-sessions"), clock.nowUnixMs()),
-    },
+    ports: await portsOf(options, { identity, audit, judging, connected }),
     maxBodyBytes: limits.request,
   });
   opening.defer(() => serving.drain(limits.drain));
@@ -148,6 +138,31 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
     spiffeId,
     fingerprint,
     stop: () => opened.disposeAsync(),
+  };
+}
+
+/** What the path of a call uses. */
+async function portsOf(
+  { state, clock, log }: ExposeOptions,
+  parts: {
+    readonly identity: SidecarIdentity;
+    readonly audit: AuditLog;
+    readonly judging: Judging;
+    readonly connected: ConnectedServers;
+  },
+): Promise<Ports> {
+  const { identity, audit, judging, connected } = parts;
+  return {
+    journal: audit.journal,
+    signatures: judging.desk.signatures,
+    digests: audit.digests,
+    tools: judging.tools,
+    upstreams: withManifest(connected.upstreams, statePaths(state).manifest),
+    virtual: namedVirtualServers(new Map()),
+    clock,
+    log,
+    sessionKey: await identity.keys.secret("sessions"),
+    clientSessions: clientSessions(await identity.keys.secret("client-sessions"), clock.nowUnixMs()),
   };
 }
 

@@ -7,7 +7,13 @@ import { answerIdentity } from "../gate/identity-requests.ts";
 import type { Ports } from "../gate/ports.ts";
 import type { World } from "../gate/world.ts";
 import { enrolHttp, type Registrar } from "../host/net/enrol-http.ts";
-import { type Door, type FrontDoor, frontDoor, type NameOf } from "../host/net/front-door.ts";
+import {
+  type Door,
+  type FrontDoor,
+  frontDoor,
+  type FrontDoorOptions,
+  type NameOf,
+} from "../host/net/front-door.ts";
 import type { LinkNow } from "../host/net/links-now.ts";
 import type { GrantsHttp } from "../host/net/grants-http.ts";
 import type { LogHttp } from "../host/net/log-http.ts";
@@ -15,7 +21,7 @@ import { listen } from "../host/net/listen.ts";
 import { type McpHttp, mcpHttp, type McpHttpOptions } from "../host/net/mcp-http.ts";
 import { answerProof, type ClassicalCredentials, proofForNewcomer } from "../host/net/link-proof.ts";
 import { type RevocationFeed, revocationFeed } from "../host/net/revocation-feed.ts";
-import { openDoors, type ServerSide } from "../host/net/tls.ts";
+import { type DoorsOptions, openDoors, type ServerSide } from "../host/net/tls.ts";
 import type { RevokedCertificate } from "../host/store/certificate-records.ts";
 import { whyEnded } from "../identity/admission.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -95,7 +101,7 @@ const reviewMs = 500;
 
 /** @throws Refusal `bad_config` if the address can't be had */
 export async function serve(options: ServeOptions): Promise<Serving> {
-  const { ports, registrar, introduced } = options;
+  const { ports, registrar } = options;
   const { log, clock } = ports;
   let { side } = options;
   const classical = (): ClassicalCredentials | undefined => side.credentials[0]?.classical;
@@ -117,17 +123,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     },
     ...(enrol && { onEnrol: enrol }),
     ...(options.onRefused && { onRefused: options.onRefused }),
-    ...(introduced && {
-      nameOf: introduced.nameOf,
-      onPeer: (link, proven) => {
-        peerDoor.proven(proven.remote);
-        const channel = admitted(introduced.admit(link, peerDoor.arrived(proven)), options);
-        introduced.greet(link).then(
-          () => http.serve(link, channel),
-          () => link.destroy(),
-        );
-      },
-    }),
+    ...introducing(options, () => peerDoor, http),
     ...(feed && {
       onServer: (link, channel) => {
         door.proven(channel.remote);
@@ -137,16 +133,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       },
     }),
   });
-  const { suspect } = options.peers ?? {};
-  const denies = options.links?.connection;
-  const door = frontDoor({ doors, log, ...(suspect && { suspect }), ...(denies && { denies }) });
-  const peerDoor: FrontDoor = frontDoor({
-    doors: () => doors().map(forPeers),
-    log,
-    ...(suspect && { suspect }),
-    ...(denies && { denies }),
-    nameOf: introduced?.nameOf,
-  });
+  const door = frontDoor({ doors, ...guardsOf(options) });
+  const peerDoor = peerDoorOf(options, doors);
   const address = await listen(door.server, options.listen, options.segmentBytes);
   // Certificates end without anything having changed.
   const timer = setInterval(reviewLinks, reviewMs).unref();
@@ -172,6 +160,54 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     links: () => ({ calls: http.links(), revocations: feed?.links() ?? [] }),
     takeStream: (socket) => void peerDoor.server.emit("connection", socket),
   };
+}
+
+/** Whom a client that is refused may be, and what the operator says of connections. */
+function guardsOf({
+  peers,
+  links,
+  ports: { log },
+}: ServeOptions): Pick<FrontDoorOptions, "suspect" | "denies" | "log"> {
+  const { suspect } = peers ?? {};
+  const denies = links?.connection;
+  return { log, ...(suspect && { suspect }), ...(denies && { denies }) };
+}
+
+/** How links of introduced peers are taken. */
+function introducing(
+  options: ServeOptions,
+  door: () => FrontDoor,
+  http: McpHttp,
+): Pick<DoorsOptions, "nameOf" | "onPeer"> {
+  const { introduced } = options;
+  if (introduced === undefined) return {};
+  return {
+    nameOf: introduced.nameOf,
+    onPeer: (link, proven) => {
+      door().proven(proven.remote);
+      const channel = admitted(introduced.admit(link, door().arrived(proven)), options);
+      void greeted(link, introduced, () => http.serve(link, channel));
+    },
+  };
+}
+
+/** Says first who answers here. */
+async function greeted(link: TLSSocket, { greet }: IntroducedPeers, serveOn: () => void): Promise<void> {
+  try {
+    await greet(link);
+    serveOn();
+  } catch {
+    link.destroy();
+  }
+}
+
+function peerDoorOf(options: ServeOptions, doors: () => readonly Door[]): FrontDoor {
+  const { introduced } = options;
+  return frontDoor({
+    doors: () => doors().map(forPeers),
+    ...guardsOf(options),
+    nameOf: introduced?.nameOf,
+  });
 }
 
 /** Behind the door of introduced peers nothing else is served. */

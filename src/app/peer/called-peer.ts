@@ -3,21 +3,20 @@ import type net from "node:net";
 import type tls from "node:tls";
 
 import { certificateHash } from "../../crypto/certificate.ts";
-import { type Attendant, attend } from "../../host/peer/attendant.ts";
+import { type Attendant, type AttendantOptions, attend } from "../../host/peer/attendant.ts";
 import { advertise } from "../../host/peer/local-network.ts";
 import { kindTo, ownAddresses } from "../../host/peer/own-networks.ts";
-import { greeter } from "../../host/peer/peer-handshake.ts";
+import { type Greeter, greeter } from "../../host/peer/peer-handshake.ts";
 import { openPeerPort } from "../../host/peer/peer-port.ts";
 import { openRendezvousLink, type RendezvousPlace } from "../../host/peer/rendezvous-link.ts";
 import { clientTlsOptions } from "../../host/net/tls.ts";
 import { remoteOf } from "../../host/net/front-door.ts";
-import { introductionLifetimeMs, type Introduction } from "../../identity/introduction.ts";
+import { type Introduction, introductionLifetimeMs } from "../../identity/introduction.ts";
 import { peerKeySuite } from "../../identity/peer-certification.ts";
 import { peerIdOf } from "../../identity/peer-name.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import type { Channel } from "../../model/channel.ts";
 import type { PeerPath } from "../../model/peer-path.ts";
 import { matcher } from "../../policy/patterns.ts";
 import type { IntroducedPeers } from "../serve.ts";
@@ -70,76 +69,95 @@ const welcomeMs = 2 * introductionLifetimeMs;
 const maxWelcome = 4096;
 
 export async function openCalledPeer(options: CalledPeerOptions): Promise<CalledPeer> {
-  const { settings, identity, allow, clock, log } = options;
+  const { settings, identity, clock } = options;
   const key = await peerKeyOf(identity.keys);
   const peerId = peerIdOf(key.publicKey);
   const vouching = greeter(key);
-  const isAllowed = matcher(allow);
-  const welcome = new Map<string, { readonly untilUnixMs: number; readonly by: string }>();
   const streams = knownStreams();
-  const onIntroduction = ({ caller, certificate, rendezvous }: Introduction): void => {
-    const [oldest] = welcome.size >= maxWelcome ? welcome.keys() : [];
-    if (oldest !== undefined) welcome.delete(oldest);
-    const who = `${caller} ${certificate}`;
-    welcome.delete(who);
-    welcome.set(who, { untilUnixMs: clock.nowUnixMs() + welcomeMs, by: rendezvous });
-    log.info("peer.introduced", { caller, rendezvous });
-  };
-  const admit = (link: tls.TLSSocket, channel: Channel): Channel => {
-    const certificate = link.getPeerX509Certificate();
-    const path = streams.pathOf(channel.remote);
-    const caller = channel.peer.kind === "svid" ? channel.peer.spiffeId : "";
-    const invited = welcome.get(`${caller} ${certificate === undefined ? "" : certificateHash(certificate)}`);
-    const isInvited = invited !== undefined && invited.untilUnixMs > clock.nowUnixMs();
-    const isNeighbour = settings.isLocal && path.kind === "local";
-    if (isAllowed(caller) && (isInvited || isNeighbour)) {
-      return { ...channel, path: { ...path, ...(isInvited && { rendezvous: invited.by }) } };
-    }
-    throw new Refusal("link_denied", "Nobody introduced this caller.", {
-      facts: { caller, path: path.kind },
-    });
-  };
+  const guests = invitedGuests(options, streams);
   const ending: (() => void | Promise<void>)[] = [];
   let attendants: readonly Attendant[] = [];
+  const again = (): void => attendants.forEach((each) => each.again());
   return {
     peerId,
-    introduced: { nameOf: streams.nameOf, admit, greet: vouching.greet },
+    introduced: { nameOf: streams.nameOf, admit: guests.admit, greet: vouching.greet },
     begin: async (takeStream) => {
-      const take = (socket: net.Socket, path: PeerPath): void => {
+      const take: OnStream = (socket, path) => {
         streams.add(socket, path);
         takeStream(socket);
       };
-      const { port: at, segmentBytes } = settings;
-      const port = await openPeerPort({ port: at, segmentBytes }, (socket) => {
-        const remote = remoteOf(socket);
-        take(socket, { kind: kindTo(socket.remoteAddress ?? ""), remote });
-      });
-      ending.push(port.close);
-      attendants = settings.rendezvous.map((place) =>
-        attend({
-          peerId,
-          open: (signal) =>
-            openRendezvousLink({ at: place, port, ...sideFor(identity, place.spiffeId), signal }),
-          registration: async ({ certificate }) => ({
-            ...(await vouching.certification(certificate)),
-            servers: [...options.servers],
-            allow: [...allow],
-            places: ownAddresses().map((host) => ({ host, port: port.port })),
-          }),
-          port,
-          onIntroduction,
-          onStream: take,
-          clock,
-          log,
-        }),
+      const port = await openPeerPort(settings, (socket) =>
+        take(socket, { kind: kindTo(socket.remoteAddress ?? ""), remote: remoteOf(socket) }),
       );
+      ending.push(port.close);
+      const common = { peerId, port, onIntroduction: guests.invite, onStream: take };
+      attendants = settings.rendezvous.map((place) => attend(standing(place, common, vouching, options)));
       ending.push(...attendants.map(({ stop }) => stop));
       if (settings.isLocal) ending.push(advertise({ peerId, port: port.port }, clock));
-      ending.push(onMoves(clock, () => attendants.forEach(({ again }) => again())));
+      ending.push(onMoves(clock, again));
     },
-    renewed: () => attendants.forEach(({ again }) => again()),
+    renewed: again,
     stop: async () => {
-      await Promise.all(ending.map((end) => end()));
+      await Promise.all(ending.map(async (end) => end()));
+    },
+  };
+}
+
+type OnStream = AttendantOptions["onStream"];
+
+/** How a peer stands with one rendezvous. */
+function standing(
+  place: RendezvousPlace,
+  common: Pick<AttendantOptions, "peerId" | "port" | "onIntroduction" | "onStream">,
+  vouching: Greeter,
+  { identity, servers, allow, clock, log }: CalledPeerOptions,
+): AttendantOptions {
+  const { port } = common;
+  return {
+    ...common,
+    open: (signal) => openRendezvousLink({ at: place, port, ...sideFor(identity, place.spiffeId), signal }),
+    registration: async ({ certificate }) => ({
+      ...(await vouching.certification(certificate)),
+      servers: [...servers],
+      allow: [...allow],
+      places: ownAddresses().map((host) => ({ host, port: port.port })),
+    }),
+    clock,
+    log,
+  };
+}
+
+interface Guests {
+  readonly invite: (introduction: Introduction) => void;
+  readonly admit: IntroducedPeers["admit"];
+}
+
+/** Who was introduced lately, and who may come without it. */
+function invitedGuests({ settings, allow, clock, log }: CalledPeerOptions, { pathOf }: KnownStreams): Guests {
+  const isAllowed = matcher(allow);
+  const welcome = new Map<string, { readonly untilUnixMs: number; readonly by: string }>();
+  return {
+    invite: ({ caller, certificate, rendezvous }) => {
+      const [oldest] = welcome.size >= maxWelcome ? welcome.keys() : [];
+      if (oldest !== undefined) welcome.delete(oldest);
+      const who = `${caller} ${certificate}`;
+      welcome.delete(who);
+      welcome.set(who, { untilUnixMs: clock.nowUnixMs() + welcomeMs, by: rendezvous });
+      log.info("peer.introduced", { caller, rendezvous });
+    },
+    admit: (link, channel) => {
+      const certificate = link.getPeerX509Certificate();
+      const path = pathOf(channel.remote);
+      const caller = channel.peer.kind === "svid" ? channel.peer.spiffeId : "";
+      const hash = certificate === undefined ? "" : certificateHash(certificate);
+      const invited = welcome.get(`${caller} ${hash}`);
+      const isInvited = invited !== undefined && invited.untilUnixMs > clock.nowUnixMs();
+      const isNeighbour = settings.isLocal && path.kind === "local";
+      if (isAllowed(caller) && (isInvited || isNeighbour))
+        return { ...channel, path: { ...path, ...(isInvited && { rendezvous: invited.by }) } };
+      throw new Refusal("link_denied", "Nobody introduced this caller.", {
+        facts: { caller, path: path.kind },
+      });
     },
   };
 }

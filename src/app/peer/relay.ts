@@ -4,10 +4,10 @@ import net from "node:net";
 import { parseCertificate, certificateFacts } from "../../crypto/certificate.ts";
 import { type SigningKey, signingKeyOf } from "../../crypto/keys.ts";
 import { isSignatureSuiteId, signatureSuite } from "../../crypto/suites/signatures.ts";
-import { openRendezvous, type RegisteredPeer } from "../../host/peer/rendezvous.ts";
+import { openRendezvous, type RegisteredPeer, type Rendezvous } from "../../host/peer/rendezvous.ts";
 import { openSplices, type OnPassed, type Spliced, type SpliceLimits } from "../../host/peer/splices.ts";
 import { relayPort } from "../../host/peer/relay-port.ts";
-import { frontDoor } from "../../host/net/front-door.ts";
+import { type Door, frontDoor } from "../../host/net/front-door.ts";
 import { hostAndPort, listen } from "../../host/net/listen.ts";
 import { type Credentials, openDoors, type ServerSide } from "../../host/net/tls.ts";
 import { type Trust, whyEnded } from "../../identity/admission.ts";
@@ -56,7 +56,6 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const name = nameOf(identity.spiffeId);
   const revocations = await followRevocations({ identity, state, clock, log });
   opening.defer(revocations.stop);
-  const trust = (): Trust => trustOf(identity, revocations.serials());
   let decide = decideMeetings(options.segments());
   const splices = openSplices({ clock, log, ...pick(options) });
   let probePort: number | undefined;
@@ -70,33 +69,12 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     log,
   });
   opening.defer(rendezvous.close);
-  const { doors, renew } = openDoors({
-    side: sideOf(identity),
-    trust,
-    log,
-    clock,
-    onLink: (link) => link.destroy(), // Nothing is called here.
-    onRendezvous: (link, channel) => {
-      door.proven(channel.remote);
-      rendezvous.serve(link, channel);
-    },
-  });
-  const door = frontDoor({
-    doors: () =>
-      doors().map(({ group, signatures, rendezvous: admitted }) => ({
-        group,
-        ...(signatures && { signatures }),
-        ...(admitted && { admitted }),
-      })),
-    log,
-  });
-  const server = relayPort({
-    onTls: (socket) => void door.server.emit("connection", socket),
-    onSplice: splices.take,
-  });
+  const trust = (): Trust => trustOf(identity, revocations.serials());
+  const gate = openGate({ identity, trust, clock, log }, rendezvous.serve);
+  const server = relayPort({ onTls: gate.take, onSplice: splices.take });
   opening.defer(() => void server.close());
   const address = await listen(server, options.listen);
-  const probe = net.createServer((socket) => tellAddress(socket));
+  const probe = net.createServer(tellAddress);
   opening.defer(() => void probe.close());
   probePort = await listenBeside(probe, address, log);
   const review = (): void => {
@@ -105,7 +83,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   };
   const timer = setInterval(review, reviewMs).unref();
   opening.defer(() => clearInterval(timer));
-  identity.onRenewed(() => renew(sideOf(identity)));
+  identity.onRenewed(gate.renew);
   revocations.onChange(review);
   const opened = opening.move();
   return {
@@ -116,9 +94,44 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     streams: splices.list,
     refresh: () => {
       decide = decideMeetings(options.segments());
-      splices.cut(({ caller, peer, server: of }) => !decide({ caller, peer, server: of }).isAllowed);
+      splices.cut((ends) => !decide(ends).isAllowed);
     },
     stop: () => opened.disposeAsync(),
+  };
+}
+
+interface GateOptions {
+  readonly identity: SidecarIdentity;
+  readonly trust: () => Trust;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Lets peers in who prove who they are, and nobody else. */
+function openGate(
+  { identity, trust, clock, log }: GateOptions,
+  serve: Rendezvous["serve"],
+): { readonly take: (socket: net.Socket) => void; readonly renew: () => void } {
+  const { doors, renew } = openDoors({
+    side: sideOf(identity),
+    trust,
+    log,
+    clock,
+    onLink: (link) => link.destroy(), // Nothing is called here.
+    onRendezvous: (link, channel) => {
+      door.proven(channel.remote);
+      serve(link, channel);
+    },
+  });
+  const forPeers = ({ group, signatures, rendezvous }: Door): Door => ({
+    group,
+    ...(signatures && { signatures }),
+    ...(rendezvous && { admitted: rendezvous }),
+  });
+  const door = frontDoor({ doors: () => doors().map(forPeers), log });
+  return {
+    take: (socket) => void door.server.emit("connection", socket),
+    renew: () => renew(sideOf(identity)),
   };
 }
 

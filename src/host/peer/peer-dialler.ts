@@ -63,13 +63,11 @@ const lookMs = 1500;
 const defaultProbeEachMs = 180_000;
 
 export async function openPeerDialler(options: PeerDiallerOptions): Promise<PeerDialler> {
-  const { log, peer } = options;
   const over = new AbortController();
   const expected = new Map<string, (socket: net.Socket) => void>();
   const port = await openPeerPort({ port: 0, segmentBytes: options.segmentBytes }, (socket) => {
     socket.on("error", () => socket.destroy());
-    const place = { host: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 };
-    const take = expected.get(shown(place));
+    const take = expected.get(shown({ host: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 }));
     // Nobody else has anything to say here.
     if (take === undefined) socket.destroy();
     else take(socket);
@@ -77,55 +75,73 @@ export async function openPeerDialler(options: PeerDiallerOptions): Promise<Peer
   const links = keptLinks(options, (at) =>
     openRendezvousLink({ at, port, ...options.rendezvousSide(at), signal: over.signal }),
   );
-  let current: Met | undefined;
-  let better: Met | undefined;
-  let tell: () => void = () => {};
-  const use = (met: Met): tls.TLSSocket => {
-    current = met;
-    log.info("peer.reached", { peer: peer.peerId, server: peer.server, ...met.path });
-    met.link.once("close", () => {
-      if (current === met) current = undefined;
-    });
-    return met.link;
-  };
-  const offer = (met: Met): void => {
-    if (current === undefined || !isBetterPath(met.path, current.path) || better !== undefined) {
-      met.link.destroy();
-      return;
-    }
-    better = met;
-    met.link.once("close", () => {
-      if (better === met) better = undefined;
-    });
-    tell();
-  };
+  const best = bestLink(options);
   const meet = (isRelayed: boolean): Promise<Met> =>
-    meeting({ ...options, port, links, expected, isRelayed, signal: over.signal }, offer);
+    meeting({ ...options, port, links, expected, isRelayed, signal: over.signal }, best.offer);
   const probe = async (): Promise<void> => {
-    if (current?.path.kind !== "relayed" || better !== undefined) return;
-    offer(await meet(false));
+    if (best.wantsBetter()) best.offer(await meet(false));
   };
   const probing = setInterval(
     () => void probe().catch(() => undefined),
     options.probeEachMs ?? defaultProbeEachMs,
   ).unref();
   let opening: Promise<tls.TLSSocket> | undefined;
-  const open = async (): Promise<tls.TLSSocket> => {
-    const found = better ?? (await meet(true));
-    better = undefined;
-    return use(found);
-  };
+  const open = async (): Promise<tls.TLSSocket> => best.use(best.takeBetter() ?? (await meet(true)));
   return {
     connect: async () => await (opening ??= open().finally(() => (opening = undefined))),
-    onBetter: (act) => (tell = act),
-    path: () => current?.path,
+    onBetter: best.onBetter,
+    path: best.path,
     stop: () => {
       over.abort();
       clearInterval(probing);
       port.close();
       links.close();
-      better?.link.destroy();
+      best.takeBetter()?.link.destroy();
     },
+  };
+}
+
+interface BestLink extends Pick<PeerDialler, "onBetter" | "path"> {
+  readonly use: (met: Met) => tls.TLSSocket;
+  /** One that came beside the one in use: kept if it is better. */
+  readonly offer: (met: Met) => void;
+  readonly takeBetter: () => Met | undefined;
+  readonly wantsBetter: () => boolean;
+}
+
+/** The link in use, and a better one that waits to be. */
+function bestLink({ log, peer }: Pick<PeerDiallerOptions, "log" | "peer">): BestLink {
+  let current: Met | undefined;
+  let better: Met | undefined;
+  let tell: () => void = () => {};
+  return {
+    use: (met) => {
+      current = met;
+      log.info("peer.reached", { peer: peer.peerId, server: peer.server, ...met.path });
+      met.link.once("close", () => {
+        if (current === met) current = undefined;
+      });
+      return met.link;
+    },
+    offer: (met) => {
+      if (current === undefined || !isBetterPath(met.path, current.path) || better !== undefined) {
+        met.link.destroy();
+        return;
+      }
+      better = met;
+      met.link.once("close", () => {
+        if (better === met) better = undefined;
+      });
+      tell();
+    },
+    takeBetter: () => {
+      const found = better;
+      better = undefined;
+      return found;
+    },
+    wantsBetter: () => current?.path.kind === "relayed" && better === undefined,
+    onBetter: (act) => (tell = act),
+    path: () => current?.path,
   };
 }
 
@@ -174,11 +190,12 @@ async function meeting(with_: Meeting, offer: (met: Met) => void): Promise<Met> 
     onStream: (socket, path) => void handshakes.push(greet(socket, path)),
     signal,
   });
-  const ended = dialling.then(async (failures) => {
+  const endWithout = async (): Promise<void> => {
+    const failures = await dialling;
     await Promise.all(handshakes);
     first.reject(unreachable(peer, [...failures, ...reasons]));
-  });
-  ended.catch((error: unknown) => first.reject(error));
+  };
+  endWithout().catch((error: unknown) => first.reject(error));
   return await first.promise;
 }
 

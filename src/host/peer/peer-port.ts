@@ -43,7 +43,7 @@ export async function openPeerPort(
     const why = cause instanceof Error ? cause.message : "unknown";
     throw new Refusal("bad_config", `Port ${at.port} can't be had for peers: ${why}.`, { cause });
   });
-  const { port } = addressOf(first);
+  const { port } = first.address();
   const server = net.createServer(
     { noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs },
     onStream,
@@ -67,13 +67,6 @@ const maxConnections = 1024;
 async function bound(port: number, segmentBytes: number | undefined): Promise<net.BoundSocket> {
   const place = { host: "0.0.0.0", port, reusePort: true };
   return segmentBytes === undefined ? new net.BoundSocket(place) : await boundSocket(place, segmentBytes);
-}
-
-function addressOf(socket: net.BoundSocket): { readonly port: number } {
-  const address = socket.address();
-  if (typeof address === "object" && address !== null && "port" in address)
-    return { port: Number(address.port) };
-  throw new Error("a bound socket has an address");
 }
 
 /** @throws what it failed with, once it has ended */

@@ -101,7 +101,7 @@ export async function openRendezvousLink(options: RendezvousLinkOptions): Promis
   const say = (word: PeerWord): void => void (link.destroyed || link.write(asWord(word)));
   const pinging = setInterval(() => say({ say: "ping" }), pingMs).unref();
   link.setTimeout(silenceMs, () => link.destroy());
-  void over.then(() => {
+  link.once("close", () => {
     clearInterval(pinging);
     stop();
   });
@@ -195,10 +195,11 @@ function wordsOf(link: tls.TLSSocket): Words {
   const kept: RendezvousWord[] = [];
   let hear: ((word: RendezvousWord) => void) | undefined;
   const deliver = (): void => {
-    for (let next = kept[0]; hear !== undefined && next !== undefined; next = kept[0]) {
-      kept.shift();
-      hear(next);
-    }
+    if (hear === undefined) return;
+    const [next] = kept.splice(0, 1);
+    if (next === undefined) return;
+    hear(next);
+    deliver(); // Whoever heard it may not want the next one.
   };
   link.on("data", (chunk: Buffer) => {
     try {

@@ -106,7 +106,10 @@ export function openRendezvous(options: RendezvousOptions): Rendezvous {
   };
   return {
     serve: (link, channel) => {
-      if (links.size >= maxLinks || channel.peer.kind !== "svid") return void link.destroy();
+      if (links.size >= maxLinks || channel.peer.kind !== "svid") {
+        link.destroy();
+        return;
+      }
       links.set(link, channel);
       const say = (word: RendezvousWord): void => {
         if (link.writableLength > maxUnsentBytes) link.destroy();
@@ -135,17 +138,13 @@ export function openRendezvous(options: RendezvousOptions): Rendezvous {
     review: (why) => {
       for (const [link, channel] of links) if (why(channel) !== undefined) link.destroy();
     },
-    peers: () =>
-      [...peers.values()].map(({ peerId, spiffeId, servers, seen, mapping, sinceUnixMs }) => ({
-        peerId,
-        spiffeId,
-        servers,
-        seen,
-        mapping,
-        sinceUnixMs,
-      })),
+    peers: () => [...peers.values()].map(factsOf),
     close: () => links.forEach((_channel, link) => link.destroy()),
   };
+}
+
+function factsOf({ peerId, spiffeId, servers, seen, mapping, sinceUnixMs }: Registered): RegisteredPeer {
+  return { peerId, spiffeId, servers, seen, mapping, sinceUnixMs };
 }
 
 /** What is wrong with what a peer says is told to it; what isn't one of its words ends the link. */

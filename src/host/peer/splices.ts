@@ -75,40 +75,60 @@ interface Running {
 const offeredMs = 10_000;
 const tickMs = 100;
 
-export function openSplices(options: {
+interface SplicesOptions {
   readonly limits?: Partial<SpliceLimits>;
   readonly clock: Clock;
   readonly log: Log;
   readonly onPassed?: OnPassed;
-}): Splices {
+}
+
+export function openSplices(options: SplicesOptions): Splices {
   const limits = { ...defaultSpliceLimits, ...options.limits };
-  const { clock, log } = options;
+  const running = new Map<string, Running>();
+  const offers = openOffers();
+  return {
+    offer: (ends) => {
+      checkRoom(ends, [...offers.all(), ...running.values()], limits);
+      return offers.make(ends);
+    },
+    take: (socket, token) => {
+      const met = offers.take(socket, token);
+      if (met !== undefined) begin(met, { ...options, limits, running });
+    },
+    list: () => [...running].map(([id, { ends, facts }]) => ({ id, ...ends, ...facts })),
+    cut: (which) => {
+      for (const { ends, end } of running.values()) if (which(ends)) end();
+    },
+  };
+}
+
+/** Both ends of a stream, there at last. */
+interface BothEnds {
+  readonly id: string;
+  readonly ends: SpliceEnds;
+  readonly caller: net.Socket;
+  readonly peer: net.Socket;
+}
+
+interface Offers {
+  readonly make: Splices["offer"];
+  /** @returns both ends if the other one is there already */
+  readonly take: (socket: net.Socket, token: string) => BothEnds | undefined;
+  readonly all: () => Iterable<{ readonly ends: SpliceEnds }>;
+}
+
+/** Streams whose ends haven't both come. */
+function openOffers(): Offers {
   const tokens = new Map<string, { readonly offered: Offered; readonly side: Side }>();
   const offers = new Set<Offered>();
-  const running = new Map<string, Running>();
   const withdraw = (offered: Offered): void => {
     clearTimeout(offered.timer);
     offers.delete(offered);
     for (const [token, of] of tokens) if (of.offered === offered) tokens.delete(token);
   };
-  const begin = ({ id, ends }: Offered, caller: net.Socket, peer: net.Socket): void => {
-    const facts = { beganUnixMs: clock.nowUnixMs(), bytesToPeer: 0, bytesToCaller: 0 };
-    const end = join(caller, peer, limits, {
-      passed: (direction, bytes) => {
-        facts[direction === "to-peer" ? "bytesToPeer" : "bytesToCaller"] += bytes;
-        options.onPassed?.(id, direction, bytes);
-      },
-      over: (why) => {
-        running.delete(id);
-        log.info("relay.ended", { stream: id, ...ends, ...facts, reason: why });
-      },
-    });
-    running.set(id, { ends, facts, end });
-    log.info("relay.began", { stream: id, ...ends });
-  };
   return {
-    offer: (ends) => {
-      checkRoom(ends, [...offers, ...running.values()], limits);
+    all: () => offers,
+    make: (ends) => {
       const id = randomBytes(9).toString("base64url");
       const timer = setTimeout(() => {
         withdraw(offered);
@@ -128,21 +148,38 @@ export function openSplices(options: {
       tokens.delete(token);
       if (found === undefined) {
         socket.destroy();
-        return;
+        return undefined;
       }
       const { offered, side } = found;
       offered.waiting[side] = socket;
       const { caller, peer } = offered.waiting;
-      if (caller === undefined || peer === undefined) return;
+      if (caller === undefined || peer === undefined) return undefined;
       withdraw(offered);
-      if (caller.destroyed || peer.destroyed) [caller, peer].forEach((each) => each.destroy());
-      else begin(offered, caller, peer);
-    },
-    list: () => [...running].map(([id, { ends, facts }]) => ({ id, ...ends, ...facts })),
-    cut: (which) => {
-      for (const { ends, end } of [...running.values()]) if (which(ends)) end();
+      if (!caller.destroyed && !peer.destroyed) return { id: offered.id, ends: offered.ends, caller, peer };
+      for (const each of [caller, peer]) each.destroy();
+      return undefined;
     },
   };
+}
+
+function begin(
+  { id, ends, caller, peer }: BothEnds,
+  about: SplicesOptions & { readonly limits: SpliceLimits; readonly running: Map<string, Running> },
+): void {
+  const { limits, running, clock, log, onPassed } = about;
+  const facts = { beganUnixMs: clock.nowUnixMs(), bytesToPeer: 0, bytesToCaller: 0 };
+  const end = join(caller, peer, limits, {
+    passed: (direction, bytes) => {
+      facts[direction === "to-peer" ? "bytesToPeer" : "bytesToCaller"] += bytes;
+      onPassed?.(id, direction, bytes);
+    },
+    over: (why) => {
+      running.delete(id);
+      log.info("relay.ended", { stream: id, ...ends, ...facts, reason: why });
+    },
+  });
+  running.set(id, { ends, facts, end });
+  log.info("relay.began", { stream: id, ...ends });
 }
 
 /** @throws Refusal `busy` */
