@@ -19,8 +19,7 @@ import { type LinkOptions, renewablePool } from "../host/net/renewable-pool.ts";
 import { clientTlsOptions } from "../host/net/tls.ts";
 import { MessageFront } from "../host/message-front.ts";
 import type { PeerDialler } from "../host/peer/peer-dialler.ts";
-import { type PeerName, readPeerName } from "../identity/peer-name.ts";
-import { spiffeId } from "../identity/spiffe-id.ts";
+import { type PeerName, readPeerName, serverIdOf } from "../identity/peer-name.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -30,7 +29,7 @@ import { readRenewalWish } from "../wire/renewal-wish.ts";
 import type { Bootstrap } from "./bootstrap.ts";
 import type { LinkAuthentication } from "./config/link.ts";
 import { defaultSignatures, type SignatureSettings } from "./config/signatures.ts";
-import { openPeerLink } from "./peer/peer-link.ts";
+import { openPeerLink, peerUrl } from "./peer/peer-link.ts";
 import { type AskedPeers, peerSettings } from "./peer/peer-places.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { sidecarCalling } from "./signatures/sidecar-calling.ts";
@@ -288,9 +287,8 @@ function targetOf({ target, peer: expected }: ConnectOptions, identity: SidecarI
   const { gateway, trustDomain } = identity;
   const peer = readPeerName(target);
   if (peer !== undefined) {
-    const { peerId, server } = peer;
-    const url = new URL(`https://${peerId}${mcpPath}${server}`);
-    return { url, peer, peerSpiffeId: expected ?? spiffeId(trustDomain, `server/${server}`) };
+    const url = peerUrl(peer);
+    return { url, peer, peerSpiffeId: expected ?? serverIdOf(peer, trustDomain) };
   }
   const peerSpiffeId = expected ?? gateway.spiffeId;
   if (!target.includes("://"))

@@ -1,5 +1,6 @@
 /** The options of commands that meet peers, the same wherever they stand. */
 import type { AskedPeers } from "../app/peer/peer-places.ts";
+import { peerNameOf } from "../identity/peer-name.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { CommandCall, Option } from "./command.ts";
 
@@ -29,6 +30,11 @@ export function askedPeers(call: CommandCall): AskedPeers {
   const given = call.texts("via");
   const fromEnvironment = (process.env["LATTICEGATE_VIA"] ?? "").split(",").filter((each) => each !== "");
   return { via: given.length > 0 ? given : fromEnvironment, isLocal: call.flag("lan"), ...peerPort(call) };
+}
+
+/** How peers call a gateway's servers. */
+export function peerLine(peerId: string): string {
+  return `Peers     ${peerNameOf({ peerId, server: "SERVER" })}`;
 }
 
 function peerPort(call: CommandCall): { readonly port?: number } {

@@ -4,7 +4,13 @@ import { openPeerDialler, type PeerDialler } from "../../host/peer/peer-dialler.
 import type { PeerName } from "../../identity/peer-name.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
+import { mcpPath } from "../../wire/protected-resource.ts";
 import { type PeerIdentity, type PeerSettings, sideFor } from "./called-peer.ts";
+
+/** What a peer's server is called in HTTP: the peer id stands for the host, which nobody looks up. */
+export function peerUrl({ peerId, server }: PeerName): URL {
+  return new URL(`https://${peerId}${mcpPath}${server}`);
+}
 
 interface PeerLinkOptions {
   readonly peer: PeerName;
