@@ -121,7 +121,7 @@ function doorsFor(options: Judging): readonly Door[] {
       group,
       signatures: terms.identities,
       ...((isHybrid(terms) || group.kind === "classical") && {
-        admitted: provingServer(options, group, ["http/1.1"], {
+        admitted: provingServer(options, group, ["h2", "http/1.1"], {
           prove: (peer, socket) => provenClient(peer, socket, options),
           onLink: (socket, channel) => options.onLink(socket, { ...channel, ...(demands && { demands }) }),
         }),
