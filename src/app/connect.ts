@@ -44,6 +44,8 @@ export interface ConnectOptions {
   /** `hybrid-mtls` demands a classical identity of the other end even if it isn't the gateway. */
   readonly authentication?: LinkAuthentication;
   readonly bootstrap?: Bootstrap;
+  /** How links there are opened, and whether calls share them; by default to the target's address, and they don't. */
+  readonly links?: Pick<LinkOptions, "http" | "open" | "pings"> | undefined;
   /** How long the other end may be away; 30 seconds by default. */
   readonly patienceMs?: number;
   /** Names a part of the client's session. */
@@ -96,6 +98,7 @@ export async function openTunnel(
     const { serverRoots } = identity;
     const [credentials, terms] = [identity.credentials(), identity.terms()];
     return {
+      ...options.links,
       terms,
       tls: clientTlsOptions({ profile: terms, serverRoots, peerSpiffeId, credentials }),
       proof: proofOffer(credentials[0]?.classical, peerSpiffeId === identity.gateway.spiffeId, options),
