@@ -7,6 +7,7 @@ import { connectHttp, type ConnectOptions } from "../../src/app/connect.ts";
 import type { Log } from "../../src/kernel/log.ts";
 import { peerNameOf, readPeerName } from "../../src/identity/peer-name.ts";
 import { toBase32 } from "../../src/kernel/base32.ts";
+import { ownAddresses } from "../../src/host/peer/own-networks.ts";
 import type { Segments } from "../../src/policy/segments.ts";
 import { atEnd, type Cleanup } from "../support/cleanup.ts";
 import { eventually, openPolicy } from "../support/gateway.ts";
@@ -119,4 +120,15 @@ test("rules that are taken back end the streams they allowed", async (t) => {
   segments = [];
   scene.relay.refresh();
   assert.deepEqual(scene.relay.streams(), []);
+});
+
+test("peers on one network find each other with nothing but a join token each", async (t) => {
+  if (ownAddresses().length === 0) {
+    t.skip("this machine is on no network");
+    return;
+  }
+  const alone = { via: [], isLocal: true };
+  const scene = await peersScene(t, { expose: { peers: alone } });
+  const url = await connected(t, { ...(await scene.caller()), peers: alone });
+  assert.equal((await postCall(url)).status, 200);
 });
