@@ -62,7 +62,7 @@ function passing(
   peer.on("data", (chunk: Buffer) => {
     for (const each of change(chunk, (number += 1))) caller.write(each);
   });
-  const end = (): void => void [caller, peer].forEach((each) => each.destroy());
+  const end = (): void => [caller, peer].forEach((each) => each.destroy());
   caller.once("close", end);
   peer.once("close", end);
 }

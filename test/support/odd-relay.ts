@@ -1,5 +1,5 @@
 /** A relay of the house's own authority that says, or does with streams, what it shouldn't. */
-import net from "node:net";
+import type net from "node:net";
 import type tls from "node:tls";
 
 import { makeJoinToken } from "../../src/app/certificate-authority.ts";
@@ -105,10 +105,10 @@ function opened(text: string): string {
 /** The same link, but for what is said on it. */
 function saying(link: tls.TLSSocket, change: (word: RendezvousWord) => RendezvousWord): tls.TLSSocket {
   const write = link.write.bind(link);
-  link.write = ((bytes: Uint8Array) => {
+  link.write = (bytes: Uint8Array) => {
     const word = change(readRendezvousWord(bytes.subarray(0, -1)));
     return write(`${JSON.stringify(word)}\n`);
-  }) as typeof link.write;
+  };
   return link;
 }
 
