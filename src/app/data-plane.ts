@@ -1,6 +1,6 @@
 /** The gateway's data plane: the servers behind it, the doors in front, and its own certificates. */
 
-import { type InForce, termsAt, writtenInForce } from "../crypto/suites/in-force.ts";
+import type { InForce } from "../crypto/suites/in-force.ts";
 import type { CallWatch } from "../detect/session-watch.ts";
 import { isOf } from "../host/net/tls.ts";
 import type { DoorTerms } from "../host/net/web-tls.ts";
@@ -9,14 +9,10 @@ import { handle } from "../gate/handle.ts";
 import type { Digests, Ports, Receipts } from "../gate/ports.ts";
 import { taskRegister } from "../gate/task-register.ts";
 import { clientSessions } from "../host/client-sessions.ts";
-import type { EnrolmentProfile } from "../host/net/enrol-http.ts";
-import { grantsHttp } from "../host/net/grants-http.ts";
-import { type LogHttp, logHttp } from "../host/net/log-http.ts";
 import type { NamedUpstreams } from "../host/net/upstreams.ts";
 import { openGrants, type GrantStore } from "../host/store/state-grants.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
-import { svidLifetimeMs, trustedRoots } from "../identity/authority.ts";
-import { rootsDigest } from "../identity/roots-digest.ts";
+import { svidLifetimeMs } from "../identity/authority.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Channel } from "../model/channel.ts";
@@ -27,22 +23,17 @@ import { type ApprovalDesk, openApprovalDesk } from "./approvals/approval-desk.t
 import type { AuditLog } from "./audit-log.ts";
 import { openCapture } from "./capture/open-capture.ts";
 import { callerAssertions, publishAssertionKeys } from "./caller-assertions.ts";
-import type { OpenClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
 import type { LiveParts } from "./crypto/live-facts.ts";
 import { renewing } from "./credentials.ts";
 import type { FollowedCalls } from "./metrics/followed-calls.ts";
 import { measuredPorts } from "./metrics/measured-ports.ts";
-import { grantsDesk } from "./grants.ts";
 import type { IdentityRecords } from "./identity-records.ts";
-import { logDesk } from "./log-desk.ts";
 import { type OwnIdentity, ownStanding, type Standing } from "./own-identity.ts";
 import { type LinkPolicy, linkPolicy } from "./link-policy.ts";
 import { watchPeers } from "./peer-watch.ts";
-import { withClassical } from "./profile-in-force.ts";
-import { type RootWatch, watchRoots } from "./root-watch.ts";
+import { watchRoots } from "./root-watch.ts";
 import { enforceChanges } from "./enforced-changes.ts";
-import { registrar } from "./registrar.ts";
 import type { PlaybookDesk } from "./respond/playbook-desk.ts";
 import type { ResponseDesk } from "./respond/response-desk.ts";
 import { loadAuthority } from "./roots.ts";
@@ -55,6 +46,9 @@ import { statePaths } from "./state-folder.ts";
 import type { GrantsOptions } from "./upstream-auth.ts";
 import { manifestSigning } from "./openapi/live-manifest.ts";
 import { type ConnectedServers, connectServers, type UpstreamOptions } from "./upstreams.ts";
+import type { CalledPeer } from "./peer/called-peer.ts";
+import { identityDesks } from "./identity-desks.ts";
+import { findingOf, openGatewayPeer } from "./peer/gateway-peer.ts";
 import { joinServers } from "./virtual-servers.ts";
 import { sessionsFlow } from "./session-memories.ts";
 import type { WatchedWorld } from "./watched-world.ts";
@@ -107,6 +101,10 @@ export interface DataPlane {
   /** Of those for clients with access tokens, by the origin they are known by. */
   readonly webAddresses: ReadonlyMap<string, string>;
   readonly counts: NamedUpstreams["counts"];
+  /** Under which peers call its servers; absent where they can't. */
+  readonly peerId?: string;
+  /** How the servers that are named as peers are reached now. */
+  readonly paths: ConnectedServers["paths"];
   /** What can be asked of its cryptography. */
   readonly live: LiveParts;
   readonly approvals: ApprovalDesk;
@@ -134,6 +132,7 @@ export async function openDataPlane(
   const watch = watchRoots(own, { standing, records: roots }, (next, why) => {
     shown = next;
     serving.renew(next.server);
+    called?.renewed();
     connected.renew(next.client, why === "compromised" ? "cut" : "finish");
     if (why === "renewed") return;
     renewBefore = environment.clock.nowUnixMs();
@@ -146,11 +145,10 @@ export async function openDataPlane(
   const shouldRenewBefore = (): number =>
     Math.min(Math.max(renewBefore, base.freshKeysSince()), environment.clock.nowUnixMs());
   opening.defer(watch.stop);
+  const called = await openGatewayPeer(config, { ...own, client: () => shown.client }, opening);
   const serving: Serving = await serve({
-    listen: config.listen,
-    segmentBytes: config.paths.segment,
-    ...(config.linkAuthentication === "hybrid-mtls" && { demands: config.linkAuthentication }),
-    allowsClassical: config.classicalServers !== undefined,
+    ...listening(config),
+    ...(called && { introduced: called.introduced }),
     side: standing.server,
     renewalWish: ({ peer }) => {
       const keyAlgorithm = shown.inForce.profile.identity.id;
@@ -159,11 +157,11 @@ export async function openDataPlane(
     renewBefore: shouldRenewBefore,
     world: world.current,
     ports,
-    maxBodyBytes: config.limits.request,
     ...judges,
     ...identityDesks({ ...base, watch, ...behind, state: config.state }),
   });
   opening.defer(() => serving.drain(config.limits.drain));
+  await called?.begin(serving.takeStream);
   const web = await openWebListeners(
     config,
     { ports, world: world.current, ...judges, terms: doorTerms(shown) },
@@ -174,7 +172,24 @@ export async function openDataPlane(
   opening.defer(renewal.stop);
   const parts = { watch, renewal, reviewed: [serving, web, connected], doors: [serving, web] };
   enforceChanges(base, { ...parts, ...judges, ...behind });
-  return planeOf({ ...behind, serving, web }, () => shown);
+  return planeOf({ ...behind, serving, web, called }, () => shown);
+}
+
+/** What the config says of the gateway's own listener. */
+function listening({
+  listen,
+  paths,
+  linkAuthentication: demands,
+  classicalServers,
+  limits,
+}: Config): Pick<ServeOptions, "listen" | "segmentBytes" | "demands" | "allowsClassical" | "maxBodyBytes"> {
+  return {
+    listen,
+    segmentBytes: paths.segment,
+    ...(demands === "hybrid-mtls" && { demands }),
+    allowsClassical: classicalServers !== undefined,
+    maxBodyBytes: limits.request,
+  };
 }
 
 /** What each link is judged by: what its peer was seen with, what rules say of it, what passes on it. */
@@ -211,11 +226,18 @@ function planeOf(
     connected,
     workloads,
     approvals,
-  }: Behind & { readonly serving: Serving; readonly web: OpenWebListeners },
+    called,
+  }: Behind & {
+    readonly serving: Serving;
+    readonly web: OpenWebListeners;
+    readonly called: CalledPeer | undefined;
+  },
   standing: () => Standing,
 ): DataPlane {
   return {
     address: serving.address,
+    ...(called && { peerId: called.peerId }),
+    paths: connected.paths,
     webAddresses: web.addresses,
     counts: connected.upstreams.counts,
     live: {
@@ -229,7 +251,7 @@ function planeOf(
   };
 }
 
-interface Behind {
+export interface Behind {
   readonly workloads: WorkloadEnrolment;
   readonly connected: ConnectedServers;
   readonly store: GrantStore;
@@ -260,6 +282,7 @@ async function openServers(
     ...connecting(config),
     terms: doorTerms(standing),
     client: standing.client,
+    ...findingOf(config, keys),
     seen: peers.outgoing,
     stateKey: await keys.secret("request-states"),
     signDeclarations: manifestSigning(config, keys, environment.clock),
@@ -364,63 +387,6 @@ function openSignatures(
   });
   opening.defer(desk.stop);
   return desk;
-}
-
-/** Where sidecars ask for heads of the log. */
-function witnessDesk(state: string, { own, world, environment }: Base): LogHttp {
-  const { trustDomain, journal } = own;
-  const desk = logDesk({ state, trustDomain, journal, world: world.current, ...environment });
-  return logHttp(desk, environment.log);
-}
-
-/** Where identities and grants are asked for, and what is told of those who were refused one. */
-function identityDesks(
-  parts: Base & Behind & { readonly watch: RootWatch; readonly state: string },
-): Pick<ServeOptions, "grants" | "registrar" | "revoked" | "onRefused" | "witnesses"> {
-  const { own, world, records, environment, gatewayId, connected, store, watch, workloads } = parts;
-  const { journal, classical } = own;
-  const { revokedSerials } = own.state;
-  const desk = {
-    grants: connected.grants,
-    store,
-    world: world.current,
-    revokedSerials,
-    journal,
-    ...environment,
-  };
-  return {
-    grants: grantsHttp(grantsDesk(desk), environment.log),
-    witnesses: witnessDesk(parts.state, parts),
-    registrar: registrar({
-      ...own,
-      authority: watch.authority,
-      suites: () => termsAt(watch.inForce(), environment.clock.nowUnixMs()).identities,
-      profile: () => enrolmentProfile(watch, { ...classical, ...parts }),
-      classicalAuthority: classical.authority,
-      classicalSuite: classical.suite,
-      gatewayId,
-      trust: () => world.current().trust,
-      workloads,
-      onRefused: records.refused,
-    }),
-    revoked: () => own.state.revokedCertificates(environment.clock.nowUnixMs()),
-    onRefused: (refusal, remote) => records.refused("link", refusal, remote),
-  };
-}
-
-/** What sidecars are told of the profile: the classical identity's algorithm is the one this authority certifies. */
-function enrolmentProfile(
-  watch: Pick<RootWatch, "inForce" | "authority">,
-  { suite, freshKeysSince }: OpenClassicalAuthority & Pick<Base, "freshKeysSince">,
-): EnrolmentProfile {
-  const since = freshKeysSince();
-  const [inForce, authority] = [watch.inForce(), watch.authority()];
-  const roots = { server: trustedRoots(authority, "server"), client: trustedRoots(authority, "client") };
-  return {
-    ...writtenInForce({ ...inForce, profile: withClassical(inForce.profile, suite) }),
-    ...(since > 0 && { fresh_keys_since: new Date(since).toISOString() }),
-    roots: rootsDigest(roots),
-  };
 }
 
 /** As certificates say their times: one that was made just after that moment doesn't look older. */

@@ -2,7 +2,7 @@
 import type http from "node:http";
 
 import type { Admission } from "../../control/control-server.ts";
-import { attempts } from "../../control/attempts.ts";
+import { attempts } from "../../kernel/attempts.ts";
 import type { From, Login } from "../../control/login.ts";
 import type { Sessions } from "../../control/sessions.ts";
 import { checkLoopbackRequest, isSameSecret } from "../../host/net/loopback.ts";

@@ -1,7 +1,7 @@
 /** What people do in the control room, as entries of the audit log: who came in, who was refused, who changed what. */
 import { randomUUIDv7 } from "node:crypto";
 
-import { attempts } from "../../control/attempts.ts";
+import { attempts } from "../../kernel/attempts.ts";
 import type { Action } from "../../control/api.ts";
 import type { Login } from "../../control/login.ts";
 import type { Journal } from "../../gate/ports.ts";

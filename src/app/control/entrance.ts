@@ -1,7 +1,7 @@
 /** The one way from a proof of who somebody is to a session, whatever was proven: paced, and told to the audit log. */
 import { z } from "zod";
 
-import { attempts } from "../../control/attempts.ts";
+import { attempts } from "../../kernel/attempts.ts";
 import { type From, type Login, roles, type WayIn } from "../../control/login.ts";
 import { Reply } from "../../control/route.ts";
 import type { Sessions } from "../../control/sessions.ts";

@@ -1,0 +1,35 @@
+/** The calling side of a peer's name, for a sidecar or a gateway. */
+
+import { openPeerDialler, type PeerDialler } from "../../host/peer/peer-dialler.ts";
+import type { PeerName } from "../../identity/peer-name.ts";
+import type { Clock } from "../../kernel/clock.ts";
+import type { Log } from "../../kernel/log.ts";
+import { mcpPath } from "../../wire/protected-resource.ts";
+import { type PeerIdentity, type PeerSettings, sideFor } from "./called-peer.ts";
+
+/** What a peer's server is called in HTTP: the peer id stands for the host, which nobody looks up. */
+export function peerUrl({ peerId, server }: PeerName): URL {
+  return new URL(`https://${peerId}${mcpPath}${server}`);
+}
+
+interface PeerLinkOptions {
+  readonly peer: PeerName;
+  /** SPIFFE ID of who answers there. */
+  readonly spiffeId: string;
+  readonly settings: PeerSettings;
+  readonly identity: PeerIdentity;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export async function openPeerLink(options: PeerLinkOptions): Promise<PeerDialler> {
+  const { peer, spiffeId, settings, identity, clock, log } = options;
+  return await openPeerDialler({
+    peer,
+    ...settings,
+    peerSide: () => sideFor(identity, spiffeId),
+    rendezvousSide: ({ spiffeId: of }) => sideFor(identity, of),
+    clock,
+    log,
+  });
+}
