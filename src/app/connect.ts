@@ -15,7 +15,8 @@ import { patientSend, type Send } from "../host/net/patient-send.ts";
 import { sseFront } from "../host/net/sse-front.ts";
 import { renewHeader, valueOf } from "../host/net/headers.ts";
 import type { ClassicalCredentials, ProofOffer } from "../host/net/link-proof.ts";
-import { type LinkOptions, renewablePool } from "../host/net/renewable-pool.ts";
+import type { LinkOptions } from "../host/net/proven-links.ts";
+import { renewablePool } from "../host/net/renewable-pool.ts";
 import { clientTlsOptions } from "../host/net/tls.ts";
 import { MessageFront } from "../host/message-front.ts";
 import type { PeerDialler } from "../host/peer/peer-dialler.ts";
@@ -102,9 +103,9 @@ export async function openTunnel(
     const { serverRoots } = identity;
     const [credentials, terms] = [identity.credentials(), identity.terms()];
     const tls = clientTlsOptions({ profile: terms, serverRoots, peerSpiffeId, credentials });
-    if (dialler !== undefined) return { terms, tls, connect: dialler.connect };
     const isGateway = peerSpiffeId === identity.gateway.spiffeId;
-    return { terms, tls, proof: proofOffer(credentials[0]?.classical, isGateway, options) };
+    const proof = proofOffer(credentials[0]?.classical, isGateway, options);
+    return { terms, tls, proof, ...(dialler && { http: "h2", connect: dialler.connect }) };
   };
   const { patienceMs = defaultPatienceMs } = options;
   const pool = renewablePool(url.origin, link(), { patienceMs });
@@ -307,9 +308,7 @@ async function openPath(
   peerSpiffeId: string,
   { options, identity }: { readonly options: ConnectOptions; readonly identity: SidecarIdentity },
 ): Promise<PeerDialler> {
-  const { peers = { via: [], isLocal: false }, authentication, clock, log } = options;
-  if (authentication === "hybrid-mtls")
-    throw new Refusal("bad_config", "hybrid-mtls isn't spoken on links between peers yet; leave it out.");
+  const { peers = { via: [], isLocal: false }, clock, log } = options;
   const settings = peerSettings(peers, identity.trustDomain);
   return await openPeerLink({ peer, spiffeId: peerSpiffeId, settings, identity, clock, log });
 }

@@ -8,7 +8,8 @@ import type { CallingEnd } from "../host/calling/calling-end.ts";
 import { exchange, type ExchangeLimits } from "../host/net/http-exchange.ts";
 import { httpUpstream } from "../host/net/http-upstream.ts";
 import { plainLink } from "../host/net/link-facts.ts";
-import { type LinkOptions, type RenewablePool, renewablePool } from "../host/net/renewable-pool.ts";
+import type { LinkOptions } from "../host/net/proven-links.ts";
+import { type RenewablePool, renewablePool } from "../host/net/renewable-pool.ts";
 import { openSseLink, type SseLinkSpec } from "../host/net/sse-link.ts";
 import type { ProofOffer } from "../host/net/link-proof.ts";
 import { clientTlsOptions, type Credentials } from "../host/net/tls.ts";
@@ -121,7 +122,7 @@ interface PooledPeer {
   readonly name: string;
   readonly pool: RenewablePool;
   readonly server: ServerAtPeer;
-  readonly own: Pick<LinkOptions, "onLink" | "connect">;
+  readonly own: Pick<LinkOptions, "onLink" | "connect" | "http">;
   readonly upstream: Upstream;
   /** Of a server that is named as a peer. */
   readonly path?: PeerWay["path"] | undefined;

@@ -148,6 +148,13 @@ export interface Client {
   ) => ReturnType<Client["request"]>;
 }
 
+let spoken: "http/1.1" | "h2" = "http/1.1";
+
+/** The version of HTTP that clients of this process speak from now on. */
+export function speak(http: "http/1.1" | "h2"): void {
+  spoken = http;
+}
+
 /** A client with that identity, and TLS otherwise than sidecars have it; its connections end with the test. */
 export function clientOf(
   t: Cleanup,
@@ -164,6 +171,7 @@ export function clientOf(
         peerSpiffeId: enrolment.identity.gateway,
         credentials: enrolment.credentials,
       }),
+      ALPNProtocols: [spoken],
       ...otherwise,
     } as object,
   });

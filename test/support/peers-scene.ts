@@ -8,6 +8,7 @@ import { systemClock, systemLog } from "../../src/host/system.ts";
 import type { Log } from "../../src/kernel/log.ts";
 import { atEnd, type Cleanup } from "./cleanup.ts";
 import {
+  eventually,
   freshState,
   openPolicy,
   stubServer,
@@ -79,4 +80,9 @@ export async function peersScene(t: Cleanup, options: SceneOptions = {}): Promis
       ...common,
     }),
   };
+}
+
+/** Resolves once the relay knows the exposed server. */
+export async function registered({ relay }: PeersScene): Promise<void> {
+  await eventually("the server is registered", () => relay.peers().length === 1);
 }

@@ -118,10 +118,6 @@ export const httpServerSchema = z
         "expected no `auth` and no other transport: a peer is shown the gateway's own identity over HTTP/2",
     },
   )
-  .refine(({ url, link }) => !isPeerNameText(url) || link.authentication !== "hybrid-mtls", {
-    path: ["link"],
-    error: "expected no hybrid-mtls: links between peers don't speak it yet",
-  })
   .refine(({ peer, transport }) => peer === undefined || transport === "streamable-http", {
     path: ["transport"],
     error:

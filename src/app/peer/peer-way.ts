@@ -4,7 +4,7 @@ import type { PeerName } from "../../identity/peer-name.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import type { LinkOptions } from "../../host/net/renewable-pool.ts";
+import type { LinkOptions } from "../../host/net/proven-links.ts";
 import type { ClientSide, PeerFinding } from "../upstreams.ts";
 import { openPeerLink } from "./peer-link.ts";
 
@@ -17,7 +17,7 @@ interface WayOptions {
 }
 
 export interface PeerWay extends Pick<PeerDialler, "onBetter" | "path"> {
-  readonly link: Required<Pick<LinkOptions, "connect">>;
+  readonly link: Required<Pick<LinkOptions, "connect" | "http">>;
   readonly stop: () => Promise<void>;
 }
 
@@ -49,7 +49,7 @@ export function wayTo(peer: PeerName, spiffeId: string, { client, peers, clock, 
     return dialler;
   };
   return {
-    link: { connect: async () => (await (opening ??= open())).connect() },
+    link: { http: "h2", connect: async () => (await (opening ??= open())).connect() },
     onBetter: (act) => (better = act),
     path: () => dialler?.path(),
     stop: async () => (await opening)?.stop(),

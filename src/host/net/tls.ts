@@ -128,15 +128,16 @@ function doorsFor(options: Judging): readonly Door[] {
   const { demands, onEnrol, onServer, onPeer, onRendezvous, side } = options;
   const { terms, newcomers = { terms, shown: [] } } = side;
   const classical = options.allowsClassical === true ? terms.classicalGroups : [];
+  const demanding = (channel: Channel): Channel => ({ ...channel, ...(demands && { demands }) });
   return [...joined(terms, newcomers.terms).groups, ...classical].map((group): Door => {
     const isHybrid = ({ groups }: LinkTerms): boolean => groups.some(({ id }) => id === group.id);
     return {
       group,
       signatures: terms.identities,
       ...((isHybrid(terms) || group.kind === "classical") && {
-        admitted: provingServer(options, group, ["http/1.1"], {
+        admitted: provingServer(options, group, ["h2", "http/1.1"], {
           prove: (peer, socket) => provenClient(peer, socket, options),
-          onLink: (socket, channel) => options.onLink(socket, { ...channel, ...(demands && { demands }) }),
+          onLink: (socket, channel) => options.onLink(socket, demanding(channel)),
         }),
       }),
       ...(onEnrol !== undefined &&
@@ -152,7 +153,7 @@ function doorsFor(options: Judging): readonly Door[] {
         isHybrid(terms) && {
           peers: provingServer(options, group, ["h2"], {
             prove: (peer, socket) => provenClient(peer, socket, options),
-            onLink: onPeer,
+            onLink: (socket, channel) => onPeer(socket, demanding(channel)),
           }),
         }),
       ...(onRendezvous !== undefined &&

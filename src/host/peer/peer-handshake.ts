@@ -3,7 +3,7 @@
  * says which long-lived key vouches for the certificate it has just shown; all after that is HTTP/2.
  */
 import type net from "node:net";
-import tls from "node:tls";
+import type tls from "node:tls";
 
 import type { ParsedCertificate } from "../../crypto/certificate.ts";
 import type { KeyPair } from "../../crypto/keys.ts";
@@ -18,6 +18,7 @@ import {
 import { fromUtf8, utf8 } from "../../kernel/bytes.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import { streamOpener } from "../net/link-on-stream.ts";
 import { negotiatedGroup } from "../net/tls.ts";
 import { within } from "../within.ts";
 import { readExactly } from "./relayed-stream.ts";
@@ -36,27 +37,17 @@ export interface PeerExpected {
 
 /** @throws Refusal `bad_certificate` if the other end isn't that peer; what the connection failed with */
 export async function meetPeer(stream: net.Socket, expected: PeerExpected): Promise<tls.TLSSocket> {
-  const link = tls.connect({ ...expected.tls, ALPNProtocols: ["h2"], host: expected.peerId, socket: stream });
-  link.on("error", () => link.destroy());
-  stream.on("error", () => link.destroy());
+  const { peerId, tls: options, terms } = expected;
+  const open = streamOpener({ ...options, ALPNProtocols: ["h2"] }, () => Promise.resolve(stream));
+  const link = await open({ host: peerId, port: 0, servername: undefined }, { timeoutMs: stepMs });
   try {
-    await handshaken(link);
-    negotiatedGroup(link, expected.terms);
+    negotiatedGroup(link, terms);
     await checkGreeting(link, expected);
     return link;
   } catch (error) {
     link.destroy();
     throw error;
   }
-}
-
-async function handshaken(link: tls.TLSSocket): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const closed = (): void => reject(new Error("The other end closed the stream during the handshake."));
-  link.once("secureConnect", resolve).once("error", reject).once("close", closed);
-  const isInTime = await within(promise, stepMs);
-  link.off("error", reject).off("close", closed);
-  if (!isInTime) throw new Error("The handshake wasn't done in time.");
 }
 
 async function checkGreeting(link: tls.TLSSocket, { peerId, clock }: PeerExpected): Promise<void> {
@@ -120,7 +111,11 @@ export function greeter(key: KeyPair): Greeter {
       const body = utf8(JSON.stringify(await certification(own)));
       const head = Buffer.alloc(lengthBytes);
       head.writeUInt16BE(body.length);
-      link.write(Buffer.concat([head, body]));
+      // INVARIANT: HTTP/2 writes to the link itself, past this one's queue, and not before that is empty.
+      const written = new Promise<void>((resolve, reject) =>
+        link.write(Buffer.concat([head, body]), (error) => (error ? reject(error) : resolve())),
+      );
+      if (!(await within(written, stepMs))) throw new Error("The other end doesn't read the greeting.");
     },
   };
 }
