@@ -203,13 +203,16 @@ function later(lane: Lane, conduct: WireConduct, bytes: number, arrive: () => vo
 function wake(lane: Lane): void {
   const [next] = lane.waiting;
   if (next === undefined) return;
-  setTimeout(() => {
-    const untilMs = performance.now() + timerMs;
-    const kept = lane.waiting.findIndex(({ dueMs }) => dueMs > untilMs);
-    const arrived = lane.waiting.splice(0, kept === -1 ? lane.waiting.length : kept);
-    for (const { arrive } of arrived) arrive();
-    wake(lane);
-  }, next.dueMs - performance.now());
+  setTimeout(
+    () => {
+      const untilMs = performance.now() + timerMs;
+      const kept = lane.waiting.findIndex(({ dueMs }) => dueMs > untilMs);
+      const arrived = lane.waiting.splice(0, kept === -1 ? lane.waiting.length : kept);
+      for (const { arrive } of arrived) arrive();
+      wake(lane);
+    },
+    Math.max(next.dueMs - performance.now(), 0),
+  );
 }
 
 /** A box that looks at the first bytes of a connection, and at nothing after that. */
