@@ -140,6 +140,10 @@ const parts = {
     what: "the audit log's keys rotated, with its process dying at every step",
     args: test("test/acceptance/log-rotation.test.ts"),
   },
+  "peers-deceits": {
+    what: "what a relay, a rendezvous or an authority may try between two peers",
+    args: test("test/acceptance/peers-deceits.test.ts"),
+  },
   outlets: {
     what: "a SIEM that is down for an hour and killed in the middle: rsyslog over TLS misses nothing of 10,000 events",
     args: test("test/acceptance/outlets.test.ts"),

@@ -52,6 +52,8 @@ export interface ConnectOptions {
   /** `hybrid-mtls` demands a classical identity of the other end even if it isn't the gateway. */
   readonly authentication?: LinkAuthentication;
   readonly bootstrap?: Bootstrap;
+  /** Whether calls share links, and how these are kept alive; by default they do with a peer alone. */
+  readonly links?: Pick<LinkOptions, "http" | "pings"> | undefined;
   /** How long the other end may be away; 30 seconds by default. */
   readonly patienceMs?: number;
   /** Names a part of the client's session. */
@@ -107,7 +109,7 @@ export async function openTunnel(
     const tls = clientTlsOptions({ profile: terms, serverRoots, peerSpiffeId, credentials });
     const isGateway = peerSpiffeId === identity.gateway.spiffeId;
     const proof = proofOffer(credentials[0]?.classical, isGateway, options);
-    return { terms, tls, proof, ...(dialler && { http: "h2", connect: dialler.connect }) };
+    return { ...options.links, terms, tls, proof, ...(dialler && { http: "h2", connect: dialler.connect }) };
   };
   const { patienceMs = defaultPatienceMs } = options;
   const pool = renewablePool(url.origin, link(), { patienceMs });

@@ -26,7 +26,7 @@ export const segmentsSchema = z.strictObject({
 
 export type Segments = z.output<typeof segmentsSchema>["segments"];
 
-export interface Meeting {
+interface Meeting {
   /** SPIFFE IDs. */
   readonly caller: string;
   readonly peer: string;

@@ -3,3 +3,4 @@ import "../support/speaking-h2.ts";
 import "./calls.test.ts";
 import "./revocation.test.ts";
 import "./resume.test.ts";
+import "./hybrid-authentication.test.ts";

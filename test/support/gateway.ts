@@ -148,11 +148,16 @@ export interface Client {
   ) => ReturnType<Client["request"]>;
 }
 
-let spoken: "http/1.1" | "h2" = "http/1.1";
+type Http = "http/1.1" | "h2";
+let http1Or2: Http = "http/1.1";
 
 /** The version of HTTP that clients of this process speak from now on. */
-export function speak(http: "http/1.1" | "h2"): void {
-  spoken = http;
+export function speak(version: Http): void {
+  http1Or2 = version;
+}
+
+export function spoken(): Http {
+  return http1Or2;
 }
 
 /** A client with that identity, and TLS otherwise than sidecars have it; its connections end with the test. */
@@ -171,7 +176,7 @@ export function clientOf(
         peerSpiffeId: enrolment.identity.gateway,
         credentials: enrolment.credentials,
       }),
-      ALPNProtocols: [spoken],
+      ALPNProtocols: [http1Or2],
       ...otherwise,
     } as object,
   });

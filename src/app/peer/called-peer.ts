@@ -60,7 +60,7 @@ export interface CalledPeer {
 }
 
 /** The key that is a peer's name; it lives as long as the state folder does. */
-export async function peerKeyOf(keys: PeerIdentity["keys"]): ReturnType<PeerIdentity["keys"]["key"]> {
+async function peerKeyOf(keys: PeerIdentity["keys"]): ReturnType<PeerIdentity["keys"]["key"]> {
   return await keys.key("peer", peerKeySuite.id);
 }
 

@@ -108,7 +108,7 @@ interface GateOptions {
 }
 
 /** Lets peers in who prove who they are, and nobody else. */
-function openGate(
+export function openGate(
   { identity, trust, clock, log }: GateOptions,
   serve: Rendezvous["serve"],
 ): { readonly take: (socket: net.Socket) => void; readonly renew: () => void } {
@@ -167,7 +167,7 @@ function sideOf(identity: SidecarIdentity): ServerSide {
   };
 }
 
-function trustOf(identity: SidecarIdentity, revokedSerials: ReadonlySet<string>): Trust {
+export function trustOf(identity: SidecarIdentity, revokedSerials: ReadonlySet<string>): Trust {
   const { groups, identities } = identity.terms();
   return {
     domain: identity.trustDomain,
@@ -179,7 +179,7 @@ function trustOf(identity: SidecarIdentity, revokedSerials: ReadonlySet<string>)
 }
 
 /** The key of the certificate that handshakes show first. */
-function signerOf([shown]: readonly Credentials[]): SigningKey {
+export function signerOf([shown]: readonly Credentials[]): SigningKey {
   const certificate = shown && parseCertificate(shown.certificate);
   if (shown === undefined || certificate === undefined) throw new Error("an identity has a certificate");
   const { keyAlgorithm } = certificateFacts(certificate);

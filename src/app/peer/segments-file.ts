@@ -11,7 +11,7 @@ export const everybody: Segments = [
 ];
 
 /** @throws Refusal `bad_config` with what is wrong, and where */
-export function readSegments(file: string): Segments {
+function readSegments(file: string): Segments {
   const { document } = readYaml(file);
   const written = withoutAliases(file, (options) => document.toJS(options) as unknown);
   const read = segmentsSchema.safeParse(written);

@@ -13,8 +13,8 @@ import { setLink } from "./server-links.ts";
 /** Opens a link; `signal` ends the waiting for somebody to be there. */
 export type OpenH2 = (signal: AbortSignal) => Promise<H2Link>;
 
-/** How long a request waits for room before another link is opened. */
-const patienceMs = 1000;
+/** Another link is opened when a request waits, and none was over for that long. */
+const patienceMs = 2000;
 const maxLinks = 32;
 
 interface Waiting {
@@ -31,6 +31,7 @@ export class H2Links extends Dispatcher {
   /** The dialling that is under way. */
   #opening: AbortController | undefined;
   #look: NodeJS.Timeout | undefined;
+  #roomMs = 0;
   #isClosed = false;
 
   constructor(open: OpenH2) {
@@ -90,7 +91,8 @@ export class H2Links extends Dispatcher {
     clearTimeout(this.#look);
     const [first] = this.#waiting;
     if (first === undefined || this.#opening !== undefined || this.#links.size >= maxLinks) return;
-    const waitMs = this.#links.size === 0 ? 0 : first.sinceMs + patienceMs - performance.now();
+    const idleMs = performance.now() - Math.max(first.sinceMs, this.#roomMs);
+    const waitMs = this.#links.size === 0 ? 0 : patienceMs - idleMs;
     if (waitMs <= 0) void this.#openAnother();
     else this.#look = setTimeout(() => this.#considerAnother(), waitMs).unref();
   }
@@ -112,6 +114,7 @@ export class H2Links extends Dispatcher {
     this.#links.add(link);
     link.listen({
       onRoom: () => {
+        this.#roomMs = performance.now();
         if (this.#waiting.size > 0) this.#handOut();
         else if (link.isIdle && this.#links.size > 1 && this.#links.delete(link)) link.close();
       },

@@ -20,7 +20,7 @@ const maxInterfaces = 8;
 const queryEachMs = 250;
 
 /** What a peer is called on its network at that time. */
-export function blindedName(peerId: string, nowUnixMs: number): string {
+function blindedName(peerId: string, nowUnixMs: number): string {
   const epoch = Math.floor(nowUnixMs / epochMs);
   const blinded = toBase32(sha256(utf8(`latticegate local peer\n${peerId}\n${epoch}`)));
   return `${blinded.slice(0, 26)}.${service}`;

@@ -56,6 +56,9 @@ interface Met {
   readonly path: PeerPath;
 }
 
+/** In facts: there is no way to the peer now, and there may be one soon. */
+export const noPath = "no_path";
+
 /** How long a direct way may take to overtake a relayed one before that is used. */
 const overtakeMs = 300;
 const lookMs = 1500;
@@ -230,7 +233,7 @@ function unreachable({ peerId, server }: PeerName, reasons: readonly string[]): 
   return new Refusal(
     "upstream_failed",
     `The peer ${peerId} with ${server} can't be reached: ${what === "" ? "nobody answered for it" : what}.`,
-    { facts: { sent: false, cause: "no_path" } },
+    { facts: { sent: false, cause: noPath } },
   );
 }
 

@@ -62,8 +62,8 @@ export interface RendezvousLink {
   readonly close: () => void;
 }
 
-export type PeerCall = Omit<PeerWord & { say: "dial" }, "say" | "id" | "mapping">;
-export type Introduced = RendezvousWord & { say: "introduced" };
+type PeerCall = Omit<PeerWord & { say: "dial" }, "say" | "id" | "mapping">;
+type Introduced = RendezvousWord & { say: "introduced" };
 
 interface RendezvousLinkOptions {
   readonly at: RendezvousPlace;

@@ -11,7 +11,7 @@ import { Refusal } from "../../kernel/refusal.ts";
 import { spliceReady } from "../../wire/rendezvous.ts";
 
 /** Whom a relayed stream joins. */
-export interface SpliceEnds {
+interface SpliceEnds {
   /** SPIFFE IDs. */
   readonly caller: string;
   readonly peer: string;
@@ -31,7 +31,7 @@ export interface SpliceLimits {
   readonly idleMs: number;
 }
 
-export const defaultSpliceLimits: SpliceLimits = {
+const defaultSpliceLimits: SpliceLimits = {
   streams: 1024,
   streamsEach: 16,
   bytesPerSecond: 64 * 1024 * 1024,
