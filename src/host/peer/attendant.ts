@@ -115,7 +115,7 @@ async function meetCaller(
   const introduction = readIntroduction(word.introduction, link.signer, { peerId, nowUnixMs });
   onIntroduction(introduction);
   const rendezvous = link.of.spiffeId;
-  const relayed = openRelayedStream(link.address, word.token, signal).then((socket) =>
+  const relayed = openRelayedStream(link.address, word.token, { port, signal }).then((socket) =>
     onStream(socket, { kind: "relayed", remote: shown(link.address), rendezvous }),
   );
   const direct = word.places.map(async (place) => {

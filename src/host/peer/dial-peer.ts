@@ -62,7 +62,7 @@ async function throughRendezvous(link: RendezvousLink, dialling: Dialling): Prom
   const rendezvous = link.of.spiffeId;
   const why = whyRelayed(link.mapping, introduced.mapping);
   const relayed = isRelayed
-    ? openRelayedStream(link.address, introduced.token, signal).then((socket) =>
+    ? openRelayedStream(link.address, introduced.token, { port, signal }).then((socket) =>
         onStream(socket, { kind: "relayed", remote: shown(link.address), rendezvous, why }),
       )
     : Promise.resolve();
