@@ -207,11 +207,12 @@ const parts = {
     args: test("test/acceptance/assess.test.ts"),
   },
   browser: {
-    what: "the control room in Chromium: each page in four looks, acting, evidence, a day's work under traffic",
+    what: "the control room in Chromium: each page in four looks, acting, evidence, passkeys, a day's work under traffic",
     args: test(
       "test/acceptance/browser.test.ts",
       "test/acceptance/browser-acting.test.ts",
       "test/acceptance/browser-compliance.test.ts",
+      "test/acceptance/browser-passkeys.test.ts",
       "test/acceptance/control-room.test.ts",
     ),
   },

@@ -99,6 +99,7 @@ async function asked(request: http.IncomingMessage, admitted: Admitted, api: Con
     ...admitted,
     method: request.method ?? "GET",
     url: request.url ?? "/",
+    host: request.headers.host,
     ifNoneMatch: request.headers["if-none-match"],
     body: () => said(request),
   });

@@ -188,7 +188,7 @@ const introductions: readonly (readonly [string, (introduction: string) => strin
 ];
 
 for (const [what, change] of introductions) {
-  test(`an introduction ${what} lets nobody in`, async (t) => {
+  test(`an introduction ${what} is heeded by no peer`, async (t) => {
     const scene = await behind(t, {
       says: (word) =>
         word.say === "introduction" ? { ...word, introduction: change(word.introduction) } : word,

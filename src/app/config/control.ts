@@ -1,7 +1,7 @@
 /** `control` in the config: who may use the control room, as what, and for how long a login lasts. */
 import { z } from "zod";
 
-import { roles } from "../../control/login.ts";
+import { type Role, roles } from "../../control/login.ts";
 import { ownNames, personName } from "./approvals.ts";
 import { durationMs, secretSource, secureUrl } from "./values.ts";
 
@@ -28,6 +28,35 @@ const person = z.strictObject({
     .describe("Who that is at `control.oidc`."),
 });
 
+/** No `approver`: of a group's member nobody knows which calls are its own, and of those it may decide none. */
+const groupRoles = ["viewer", "operator", "admin"] as const satisfies readonly Role[];
+/** A role for each of hundreds of groups nobody looks through. */
+const maxGroupsWithRoles = 64;
+
+const groups = z
+  .strictObject({
+    claim: z.string().min(1).max(255).default("groups").describe("Where the ID token lists them."),
+    scope: z
+      .string()
+      .max(128)
+      .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, "expected one scope")
+      .optional()
+      .describe("Asked for beside `openid email`, where the provider tells groups for that alone."),
+    roles: z
+      .record(z.string().min(1).max(256), z.array(z.enum(groupRoles)).min(1))
+      .refine((roles) => {
+        const count = Object.keys(roles).length;
+        return count > 0 && count <= maxGroupsWithRoles;
+      }, `expected 1 to ${maxGroupsWithRoles} groups`)
+      .describe(
+        "What members of a group may do, by its name at the provider: `viewer`, `operator`, `admin`. Held calls are decided by those alone who are named in `people`.",
+      ),
+  })
+  .optional()
+  .describe(
+    "People who aren't named one by one, by their groups. Who is named has the roles that stand there, whatever its groups are.",
+  );
+
 const oidc = z
   .strictObject({
     issuer: secureUrl.describe("The OpenID provider; what it needs to know is found by discovery."),
@@ -36,10 +65,11 @@ const oidc = z
       .optional()
       .describe("Its secret; without one it is a public client, which PKCE protects alone."),
     name: z.string().min(1).max(64).default("your organisation").describe("What the login page calls it."),
+    groups,
   })
   .optional()
   .describe(
-    "Login at an OpenID provider, for the people who are named by `oidc`. Its redirect URI is the page's address with `/login`.",
+    "Login at an OpenID provider, for the people who are named by `oidc`, and for groups. Its redirect URI is the page's address with `/login`.",
   );
 
 export const controlSchema = z

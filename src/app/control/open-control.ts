@@ -35,8 +35,9 @@ import { health } from "./health.ts";
 import type { KeptTraffic } from "./kept-traffic.ts";
 import { followChanges } from "./live-changes.ts";
 import type { SeenTraffic } from "./seen-traffic.ts";
+import { loginDesk } from "./login-desk.ts";
 import { oidcOf } from "./oidc-of.ts";
-import { loginLink, sessionRoutes } from "./session-routes.ts";
+import { loginLink } from "./session-routes.ts";
 import { type Shown, statusRoutes } from "./status-routes.ts";
 import { toldMap } from "./told-traffic.ts";
 import { trafficRoutes } from "./traffic-routes.ts";
@@ -80,13 +81,22 @@ export async function openControl(config: Config, needs: ControlNeeds): Promise<
   const people = approvingPeople(config);
   let origin: string | undefined;
   const provider = oidcOf(config, clock);
-  const sessionNeeds = { sessions: open, codes, settings: config.control, people, clock, oidc: provider };
+  const desk = loginDesk(config, {
+    ...needs,
+    sessions: open,
+    codes,
+    people,
+    random,
+    oidc: provider,
+    origins: () => (origin === undefined ? [] : [origin]),
+    tried: (what) => {
+      records.tried(what);
+      stream.changed("people");
+    },
+  });
   needs.seen.showOn(stream);
   const api = controlApi({
-    routes: [
-      ...controlRoutes(config, needs),
-      ...sessionRoutes({ ...sessionNeeds, origin: () => origin, loggedIn: records.loggedIn }),
-    ],
+    routes: [...controlRoutes(config, needs), ...desk.routes],
     version,
     log,
     changed: stream.changed,
@@ -94,6 +104,7 @@ export async function openControl(config: Config, needs: ControlNeeds): Promise<
   });
   const well = health(config, { ...needs, isStopped: () => needs.kills().length > 0 });
   await using opening = new AsyncDisposableStack();
+  opening.defer(desk.close);
   opening.defer(well.close);
   if (provider !== undefined) opening.defer(provider.close);
   const { database } = statePaths(config.state);
