@@ -172,6 +172,10 @@ const parts = {
     what: "loss, black holes and boxes that break hybrid hellos, between namespaces (needs root)",
     args: test("test/acceptance/paths.test.ts"),
   },
+  peers: {
+    what: "peers behind NATs of five kinds, and their relay, between namespaces (needs root)",
+    args: test("test/acceptance/peer-nats.test.ts"),
+  },
   sandbox: {
     what: "a server in its sandbox: what it reaches, what it doesn't, and a burst that is cut (needs bubblewrap)",
     args: test("test/acceptance/sandbox.test.ts"),

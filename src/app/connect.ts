@@ -45,6 +45,8 @@ export interface ConnectOptions {
   readonly peer?: string;
   /** How peers are found; absent where the target is no peer's name. */
   readonly peers?: AskedPeers;
+  /** How often a direct way to a peer is looked for while there is a relayed one. */
+  readonly probeEachMs?: number;
   readonly state: string;
   readonly joinToken?: string;
   /** `hybrid-mtls` demands a classical identity of the other end even if it isn't the gateway. */
@@ -313,9 +315,10 @@ async function openPath(
   peerSpiffeId: string,
   { options, identity }: { readonly options: ConnectOptions; readonly identity: SidecarIdentity },
 ): Promise<PeerDialler> {
-  const { peers = { via: [], isLocal: false }, clock, log } = options;
+  const { peers = { via: [], isLocal: false }, probeEachMs, clock, log } = options;
   const settings = peerSettings(peers, identity.trustDomain);
-  return await openPeerLink({ peer, spiffeId: peerSpiffeId, settings, identity, clock, log });
+  const probing = probeEachMs === undefined ? {} : { probeEachMs };
+  return await openPeerLink({ peer, spiffeId: peerSpiffeId, settings, identity, clock, log, ...probing });
 }
 
 /** The end of a link that wasn't used may come before the alert that says why. */

@@ -1,9 +1,7 @@
 /** The calling side of a peer's name, for a sidecar or a gateway. */
 
-import { openPeerDialler, type PeerDialler } from "../../host/peer/peer-dialler.ts";
+import { openPeerDialler, type PeerDialler, type PeerDiallerOptions } from "../../host/peer/peer-dialler.ts";
 import type { PeerName } from "../../identity/peer-name.ts";
-import type { Clock } from "../../kernel/clock.ts";
-import type { Log } from "../../kernel/log.ts";
 import { mcpPath } from "../../wire/protected-resource.ts";
 import { type PeerIdentity, type PeerSettings, sideFor } from "./called-peer.ts";
 
@@ -12,24 +10,19 @@ export function peerUrl({ peerId, server }: PeerName): URL {
   return new URL(`https://${peerId}${mcpPath}${server}`);
 }
 
-interface PeerLinkOptions {
-  readonly peer: PeerName;
+interface PeerLinkOptions extends Pick<PeerDiallerOptions, "peer" | "clock" | "log" | "probeEachMs"> {
   /** SPIFFE ID of who answers there. */
   readonly spiffeId: string;
   readonly settings: PeerSettings;
   readonly identity: PeerIdentity;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 export async function openPeerLink(options: PeerLinkOptions): Promise<PeerDialler> {
-  const { peer, spiffeId, settings, identity, clock, log } = options;
+  const { spiffeId, settings, identity } = options;
   return await openPeerDialler({
-    peer,
+    ...options,
     ...settings,
     peerSide: () => sideFor(identity, spiffeId),
     rendezvousSide: ({ spiffeId: of }) => sideFor(identity, of),
-    clock,
-    log,
   });
 }

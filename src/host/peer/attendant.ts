@@ -116,7 +116,7 @@ async function meetCaller(
   const introduction = readIntroduction(word.introduction, link.signer, { peerId, nowUnixMs });
   onIntroduction(introduction);
   const rendezvous = link.of.spiffeId;
-  const relayed = openRelayedStream(link.address, word.token, signal).then((socket) =>
+  const relayed = openRelayedStream(link.address, word.token, { port, signal }).then((socket) =>
     onStream(socket, { kind: "relayed", remote: shown(link.address), rendezvous }),
   );
   const direct = placesSaidBy(link.address, word.places).map(async (place) => {

@@ -3,6 +3,7 @@ import type net from "node:net";
 
 import type { PeerName } from "../../identity/peer-name.ts";
 import type { Mapping, Place } from "../../wire/rendezvous.ts";
+import { remoteOf } from "../net/front-door.ts";
 import { punchMs, shown } from "./attendant.ts";
 import type { PeerPath } from "../../model/peer-path.ts";
 import type { PeerPort } from "./peer-port.ts";
@@ -22,8 +23,12 @@ export interface Dialling {
   readonly local: Promise<readonly Place[]>;
   /** Whether a relay is asked for, too. */
   readonly isRelayed: boolean;
-  /** Connections that came in on our own port from such a place are its. */
-  readonly expecting: (place: Place, take: (socket: net.Socket) => void, signal: AbortSignal) => void;
+  /** Connections that come in on our own port from such a place are its, whatever their port if it has none it keeps. */
+  readonly expecting: (
+    from: Place & { readonly hasThatPort: boolean },
+    take: (socket: net.Socket) => void,
+    signal: AbortSignal,
+  ) => void;
   readonly onStream: (socket: net.Socket, path: PeerPath) => void;
   readonly signal: AbortSignal;
 }
@@ -58,16 +63,19 @@ async function throughRendezvous(link: RendezvousLink, dialling: Dialling): Prom
   const rendezvous = link.of.spiffeId;
   const why = whyRelayed(link.mapping, introduced.mapping);
   const relayed = isRelayed
-    ? openRelayedStream(link.address, introduced.token, signal).then((socket) =>
+    ? openRelayedStream(link.address, introduced.token, { port, signal }).then((socket) =>
         onStream(socket, { kind: "relayed", remote: shown(link.address), rendezvous, why }),
       )
     : Promise.resolve();
   const direct = placesSaidBy(link.address, introduced.places).map(async (place) => {
-    const path = { kind: kindTo(place.host), remote: shown(place), rendezvous };
+    const take = (socket: net.Socket): void =>
+      onStream(socket, { kind: kindTo(place.host), remote: remoteOf(socket), rendezvous });
     const done = new AbortController();
-    expecting(place, (socket) => onStream(socket, path), AbortSignal.any([signal, done.signal]));
+    // A NAT that shows us another port than the rendezvous: we can't call it, but it can call us.
+    const from = { ...place, hasThatPort: introduced.mapping === "same" };
+    expecting(from, take, AbortSignal.any([signal, done.signal]));
     try {
-      onStream(await port.punch(place, { timeoutMs: punchMs, signal }), path);
+      take(await port.punch(place, { timeoutMs: punchMs, signal }));
     } finally {
       done.abort();
     }

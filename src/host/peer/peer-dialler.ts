@@ -11,10 +11,9 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { isBetterPath, type PeerPath } from "../../model/peer-path.ts";
-import type { Place } from "../../wire/rendezvous.ts";
 import { within } from "../within.ts";
-import { shown } from "./attendant.ts";
 import { dialPeer } from "./dial-peer.ts";
+import { type ExpectedCallers, expectedCallers } from "./expected-callers.ts";
 import { findLocally } from "./local-network.ts";
 import { ownAddresses } from "./own-networks.ts";
 import { meetPeer } from "./peer-handshake.ts";
@@ -69,20 +68,14 @@ const defaultProbeEachMs = 180_000;
 
 export async function openPeerDialler(options: PeerDiallerOptions): Promise<PeerDialler> {
   const over = new AbortController();
-  const expected = new Map<string, (socket: net.Socket) => void>();
-  const port = await openPeerPort({ port: 0, segmentBytes: options.segmentBytes }, (socket) => {
-    socket.on("error", () => socket.destroy());
-    const take = expected.get(shown({ host: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 }));
-    // Nobody else has anything to say here.
-    if (take === undefined) socket.destroy();
-    else take(socket);
-  });
+  const callers = expectedCallers();
+  const port = await openPeerPort({ port: 0, segmentBytes: options.segmentBytes }, callers.meet);
   const links = keptLinks(options, (at) =>
     openRendezvousLink({ at, port, ...options.rendezvousSide(at), signal: over.signal }),
   );
   const best = bestLink(options);
   const meet = (isRelayed: boolean): Promise<Met> =>
-    meeting({ ...options, port, links, expected, isRelayed, signal: over.signal }, best.offer);
+    meeting({ ...options, port, links, callers, isRelayed, signal: over.signal }, best.offer);
   const probe = async (): Promise<void> => {
     if (best.wantsBetter()) best.offer(await meet(false));
   };
@@ -154,14 +147,14 @@ function bestLink({ log, peer }: Pick<PeerDiallerOptions, "log" | "peer">): Best
 interface Meeting extends PeerDiallerOptions {
   readonly port: Awaited<ReturnType<typeof openPeerPort>>;
   readonly links: KeptLinks;
-  readonly expected: Map<string, (socket: net.Socket) => void>;
+  readonly callers: ExpectedCallers;
   readonly isRelayed: boolean;
   readonly signal: AbortSignal;
 }
 
 /** @param offer takes what came too late to be the first */
 async function meeting(with_: Meeting, offer: (met: Met) => void): Promise<Met> {
-  const { peer, port, links, expected, clock, isRelayed } = with_;
+  const { peer, port, links, callers, clock, isRelayed } = with_;
   const done = new AbortController();
   const signal = AbortSignal.any([with_.signal, done.signal]);
   const first = Promise.withResolvers<Met>();
@@ -192,7 +185,7 @@ async function meeting(with_: Meeting, offer: (met: Met) => void): Promise<Met> 
       ? findLocally(peer.peerId, { clock, timeoutMs: lookMs, signal })
       : Promise.resolve([]),
     isRelayed,
-    expecting: (place, take, until) => expect(expected, place, take, until),
+    expecting: callers.expect,
     onStream: (socket, path) => void handshakes.push(greet(socket, path)),
     signal,
   });
@@ -203,17 +196,6 @@ async function meeting(with_: Meeting, offer: (met: Met) => void): Promise<Met> 
   };
   endWithout().catch((error: unknown) => first.reject(error));
   return await first.promise;
-}
-
-function expect(
-  expected: Map<string, (socket: net.Socket) => void>,
-  place: Place,
-  take: (socket: net.Socket) => void,
-  until: AbortSignal,
-): void {
-  const key = shown(place);
-  expected.set(key, take);
-  until.addEventListener("abort", () => expected.get(key) === take && expected.delete(key), { once: true });
 }
 
 interface KeptLinks {

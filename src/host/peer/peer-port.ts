@@ -8,13 +8,15 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import type { Place } from "../../wire/rendezvous.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import { boundSocket } from "../net/segment-size.ts";
+import { boundSocket, whySegmentsAreFixed } from "../net/segment-size.ts";
 import { onAbort } from "../on-abort.ts";
 
 export interface PeerPort {
   readonly port: number;
   /** @throws what the connection failed with */
   readonly dial: (to: Place, limits: DialLimits) => Promise<net.Socket>;
+  /** From a port of its own: there can be several to one place. @throws what the connection failed with */
+  readonly dialBeside: (to: Place, limits: DialLimits) => Promise<net.Socket>;
   /** Dials again and again: the other end does so too. @throws if nothing came of it */
   readonly punch: (to: Place, limits: DialLimits) => Promise<net.Socket>;
   readonly close: () => void;
@@ -31,14 +33,23 @@ const punchPauseMs = 25;
 const keepAliveMs = 15_000;
 
 /**
+ * What gets through a path of 1280 bytes, with room for a tunnel. Between homes there are such paths, on which long
+ * packets are lost without a word, and a post-quantum hello is one.
+ */
+const narrowSegmentBytes = 1180;
+
+/**
  * @param onStream a connection came in
- * @param segmentBytes longest TCP segment of all connections; the system's choice if absent
+ * @param segmentBytes longest TCP segment of all connections; if absent, one that fits most paths, where the system
+ * lets it be chosen
  */
 export async function openPeerPort(
   at: { readonly port: number; readonly segmentBytes?: number | undefined },
   onStream: (socket: net.Socket) => void,
 ): Promise<PeerPort> {
-  const own = (port: number): Promise<net.BoundSocket> => bound(port, at.segmentBytes);
+  const lowered = (await whySegmentsAreFixed()) === undefined ? narrowSegmentBytes : undefined;
+  const { segmentBytes = lowered } = at;
+  const own = (port: number): Promise<net.BoundSocket> => bound({ port, reusePort: true }, segmentBytes);
   const first = await own(at.port).catch((cause: unknown) => {
     const why = cause instanceof Error ? cause.message : "unknown";
     throw new Refusal("bad_config", `Port ${at.port} can't be had for peers: ${why}.`, { cause });
@@ -50,13 +61,11 @@ export async function openPeerPort(
   );
   server.maxConnections = maxConnections;
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(first, resolve));
-  const dial: PeerPort["dial"] = async (to, limits) => {
-    limits.signal.throwIfAborted();
-    return await connected(new net.Socket({ handle: await own(port) }), to, limits);
-  };
+  const dial: PeerPort["dial"] = async (to, limits) => await connected(await own(port), to, limits);
   return {
     port,
     dial,
+    dialBeside: async (to, limits) => await connected(await bound({ port: 0 }, segmentBytes), to, limits),
     punch: (to, limits) => punch((each) => dial(to, each), limits),
     close: () => void server.close(),
   };
@@ -64,18 +73,26 @@ export async function openPeerPort(
 
 const maxConnections = 1024;
 
-async function bound(port: number, segmentBytes: number | undefined): Promise<net.BoundSocket> {
-  const place = { host: "0.0.0.0", port, reusePort: true };
+async function bound(
+  at: { readonly port: number; readonly reusePort?: true },
+  segmentBytes: number | undefined,
+): Promise<net.BoundSocket> {
+  const place = { host: "0.0.0.0", ...at };
   return segmentBytes === undefined ? new net.BoundSocket(place) : await boundSocket(place, segmentBytes);
 }
 
 /** @throws what it failed with, once it has ended */
-export function connected(
-  socket: net.Socket,
+async function connected(
+  handle: net.BoundSocket,
   { host, port }: Place,
   { timeoutMs, signal }: DialLimits,
 ): Promise<net.Socket> {
-  return new Promise((resolve, reject) => {
+  if (signal.aborted) {
+    handle.close();
+    throw new Error("given up");
+  }
+  const socket = new net.Socket({ handle });
+  return await new Promise((resolve, reject) => {
     const settle = (act: () => void): void => {
       clearTimeout(timer);
       stop();

@@ -1,9 +1,10 @@
 /** A peer's end of a relayed stream: one connection to the relay, which becomes the other peer's. */
-import net from "node:net";
+import type net from "node:net";
 
 import { type Place, spliceReady, splicePreface } from "../../wire/rendezvous.ts";
 import { within } from "../within.ts";
-import { connected } from "./peer-port.ts";
+import { onAbort } from "../on-abort.ts";
+import type { PeerPort } from "./peer-port.ts";
 
 /** The other end has as long to come; a token doesn't live longer. */
 const readyMs = 10_000;
@@ -12,13 +13,16 @@ const readyMs = 10_000;
 export async function openRelayedStream(
   relay: Place,
   token: string,
-  signal: AbortSignal,
+  { port, signal }: { readonly port: PeerPort; readonly signal: AbortSignal },
 ): Promise<net.Socket> {
-  const socket = await connected(new net.Socket(), relay, { timeoutMs: readyMs, signal });
+  const socket = await port.dialBeside(relay, { timeoutMs: readyMs, signal });
+  const stop = onAbort(signal, () => socket.destroy());
   socket.write(splicePreface(token));
   const ready = readExactly(socket, spliceReady.length);
-  if ((await within(ready, readyMs)) && Buffer.from(spliceReady).equals((await ready) ?? Buffer.alloc(0)))
-    return socket;
+  const isReady =
+    (await within(ready, readyMs)) && Buffer.from(spliceReady).equals((await ready) ?? Buffer.alloc(0));
+  stop();
+  if (isReady && !socket.destroyed) return socket;
   socket.destroy();
   throw new Error("The other end didn't come to the relay in time.");
 }
