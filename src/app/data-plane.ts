@@ -105,6 +105,8 @@ export interface DataPlane {
   readonly peerId?: string;
   /** How the servers that are named as peers are reached now. */
   readonly paths: ConnectedServers["paths"];
+  /** Has `act` told whenever the gateway shows other certificates, or takes other groups. */
+  readonly onStanding: (act: (next: Standing) => void) => void;
   /** What can be asked of its cryptography. */
   readonly live: LiveParts;
   readonly approvals: ApprovalDesk;
@@ -120,17 +122,17 @@ export async function openDataPlane(
   const roots = own.roots.roots();
   const standing = await ownStanding(own, await loadAuthority(own.trustDomain, own.keys, roots), roots);
   let shown = standing;
+  const toldOf: ((next: Standing) => void)[] = [];
   // Who has an older certificate is told to renew it.
-  let renewBefore = inWholeSeconds(
-    Math.max(own.inForce().sinceUnixMs, ...roots.map(({ createdUnixMs }) => createdUnixMs)),
-  );
+  let renewBefore = newestOf(own.inForce(), roots);
   // As the doors have it: what a peer shows is judged by what it was asked for.
   const judges = openLinkJudges(config, base, () => shown.inForce, opening);
-  const current = { standing, ...judges, delegations: () => shown.delegations };
-  const behind = await openServers(config, { ...base, ...current }, opening);
+  const delegations = (): Standing["delegations"] => shown.delegations;
+  const behind = await openServers(config, { ...base, standing, ...judges, delegations }, opening);
   const { connected, ports } = behind;
   const watch = watchRoots(own, { standing, records: roots }, (next, why) => {
     shown = next;
+    for (const tell of toldOf) tell(next);
     serving.renew(next.server);
     called?.renewed();
     connected.renew(next.client, why === "compromised" ? "cut" : "finish");
@@ -172,7 +174,8 @@ export async function openDataPlane(
   opening.defer(renewal.stop);
   const parts = { watch, renewal, reviewed: [serving, web, connected], doors: [serving, web] };
   enforceChanges(base, { ...parts, ...judges, ...behind });
-  return planeOf({ ...behind, serving, web, called }, () => shown);
+  const plane = planeOf({ ...behind, serving, web, called }, () => shown);
+  return { ...plane, onStanding: (act) => void toldOf.push(act) };
 }
 
 /** What the config says of the gateway's own listener. */
@@ -233,7 +236,7 @@ function planeOf(
     readonly called: CalledPeer | undefined;
   },
   standing: () => Standing,
-): DataPlane {
+): Omit<DataPlane, "onStanding"> {
   return {
     address: serving.address,
     ...(called && { peerId: called.peerId }),
@@ -387,6 +390,11 @@ function openSignatures(
   });
   opening.defer(desk.stop);
   return desk;
+}
+
+/** When the profile in force or one of the roots came. */
+function newestOf({ sinceUnixMs }: InForce, roots: readonly { readonly createdUnixMs: number }[]): number {
+  return inWholeSeconds(Math.max(sinceUnixMs, ...roots.map(({ createdUnixMs }) => createdUnixMs)));
 }
 
 /** As certificates say their times: one that was made just after that moment doesn't look older. */

@@ -98,9 +98,16 @@ export async function openCalled(
   const state = await prepared(house.folder, name);
   const found = more.includes("--lan") ? [] : ["--via", house.via];
   const asked = [
-    ...["--p2p", ...found, ...more],
-    ...["--allow", "spiffe://*/agent/*", "--state", state, "--verbose"],
-    ...["--join", await house.joinToken(`server/${name}`)],
+    "--p2p",
+    ...found,
+    ...more,
+    "--allow",
+    "spiffe://*/agent/*",
+    "--state",
+    state,
+    "--verbose",
+    "--join",
+    await house.joinToken(`server/${name}`),
   ];
   const server = fileURLToPath(new URL("./scripted-server.ts", import.meta.url));
   const args = ["expose", ...asked, "--", process.execPath, server];
