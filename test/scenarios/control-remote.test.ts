@@ -169,7 +169,7 @@ test("another host's name, another site's page and weak cryptography are refused
     cert: undefined,
     key: undefined,
   };
-  await assert.rejects(ask(t, room, nobody as tls.ConnectionOptions, status));
+  await assert.rejects(ask(t, room, nobody, status));
 });
 
 test("a certificate that is replaced is shown to the next browser", async (t) => {

@@ -104,8 +104,10 @@ async function obey(order: CallerOrder): Promise<unknown> {
     case "told":
       return told.splice(0);
     case "close":
-      return await tunnel?.close();
+      break;
   }
+  await tunnel?.close();
+  return undefined;
 }
 
 async function meet({ target, times }: CallerOrder & { do: "meet" }): Promise<readonly MetOutcome[]> {
