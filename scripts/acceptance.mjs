@@ -140,6 +140,10 @@ const parts = {
     what: "the audit log's keys rotated, with its process dying at every step",
     args: test("test/acceptance/log-rotation.test.ts"),
   },
+  h2: {
+    what: "what is promised of calls, sessions, links and revocation, by clients that speak HTTP/2",
+    args: test("test/acceptance/over-h2.test.ts"),
+  },
   "peers-deceits": {
     what: "what a relay, a rendezvous or an authority may try between two peers",
     args: test("test/acceptance/peers-deceits.test.ts"),
