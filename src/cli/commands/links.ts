@@ -10,7 +10,7 @@ export const linkCommands = [
   },
   {
     name: "connect",
-    arguments: "SERVER|URL",
+    arguments: "SERVER|URL|PEER",
     summary: "Sidecar for a client: stdio or loopback HTTP in front, the post-quantum tunnel behind.",
     load: async () => (await import("../connect.ts")).connect,
   },
@@ -25,6 +25,13 @@ export const linkCommands = [
     arguments: "(URL | -- COMMAND ...)",
     summary: "Sidecar for a server: puts a stdio or HTTP MCP server behind a post-quantum endpoint.",
     load: async () => (await import("../expose.ts")).expose,
+  },
+  {
+    name: "relay",
+    arguments: "",
+    summary:
+      "Introduce peers behind NATs to each other as rules say, and carry, unread, what can't go directly.",
+    load: async () => (await import("../relay.ts")).relay,
   },
   {
     name: "client-config",
