@@ -8,6 +8,10 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   connect: [
     ["connect files --join TOKEN", "As the command of an MCP client: stdio in front; the token counts once."],
     ["connect files --http 7001", "Loopback HTTP for clients that take a URL."],
+    [
+      "connect mcp-pqc://PEER/files --via relay@relay.example:8445",
+      "A peer behind a NAT, by the name that its expose --p2p prints.",
+    ],
   ],
   expose: [
     [
@@ -15,7 +19,12 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
       "Put a server that speaks stdio behind a post-quantum endpoint.",
     ],
     ["expose http://127.0.0.1:3000/mcp --join TOKEN", "The same for one that speaks HTTP."],
+    [
+      "expose --p2p --via relay@relay.example:8445 --join TOKEN -- npx -y @modelcontextprotocol/server-filesystem .",
+      "From behind a NAT: prints a name that connect takes anywhere.",
+    ],
   ],
+  relay: [["relay --join TOKEN --segments segments.yaml", "Introduce those whom the rules let meet."]],
   scan: [
     ["scan", "This machine: clients' configurations, processes, ports."],
     ["scan 10.0.0.0/24 --network-only --keep", "A network of your own, kept in the inventory."],

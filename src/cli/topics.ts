@@ -24,6 +24,7 @@ export const topics: readonly Topic[] = [
       up: "Run the gateway.",
       connect: "Sidecar for a client: stdio or loopback HTTP in front, the post-quantum tunnel behind.",
       expose: "Sidecar for a server: puts a stdio or HTTP server behind a post-quantum endpoint.",
+      relay: "Where peers behind NATs meet, and through which they talk where they must.",
       status: "Whether the gateway runs, and where.",
       login: "A link to the control room, for once.",
       doctor: "Check everything, and say what to do.",
