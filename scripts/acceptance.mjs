@@ -91,8 +91,9 @@ const parts = {
     ),
   },
   commands: {
-    what: "approvals, policies, retention, delegation and watching as operators type them",
+    what: "approvals, policies, retention, delegation and watching as operators type them; shells and terminals",
     args: test(
+      "test/acceptance/shells.test.ts",
       "test/acceptance/approvals-commands.test.ts",
       "test/acceptance/policy-commands.test.ts",
       "test/acceptance/policy-diff.test.ts",
@@ -140,6 +141,14 @@ const parts = {
     what: "the audit log's keys rotated, with its process dying at every step",
     args: test("test/acceptance/log-rotation.test.ts"),
   },
+  h2: {
+    what: "what is promised of calls, sessions, links and revocation, by clients that speak HTTP/2",
+    args: test("test/acceptance/over-h2.test.ts"),
+  },
+  "peers-deceits": {
+    what: "what a relay, a rendezvous or an authority may try between two peers",
+    args: test("test/acceptance/peers-deceits.test.ts"),
+  },
   outlets: {
     what: "a SIEM that is down for an hour and killed in the middle: rsyslog over TLS misses nothing of 10,000 events",
     args: test("test/acceptance/outlets.test.ts"),
@@ -167,6 +176,10 @@ const parts = {
   paths: {
     what: "loss, black holes and boxes that break hybrid hellos, between namespaces (needs root)",
     args: test("test/acceptance/paths.test.ts"),
+  },
+  peers: {
+    what: "peers behind NATs of five kinds, and their relay, between namespaces (needs root)",
+    args: test("test/acceptance/peer-nats.test.ts"),
   },
   sandbox: {
     what: "a server in its sandbox: what it reaches, what it doesn't, and a burst that is cut (needs bubblewrap)",
@@ -200,10 +213,12 @@ const parts = {
   },
   browser: {
     what: "the control room in Chromium: each page in four looks, acting, evidence, a day's work, a thousand calls a second",
+    what: "the control room in Chromium: each page in four looks, acting, evidence, passkeys, a day's work under traffic",
     args: test(
       "test/acceptance/browser.test.ts",
       "test/acceptance/browser-acting.test.ts",
       "test/acceptance/browser-compliance.test.ts",
+      "test/acceptance/browser-passkeys.test.ts",
       "test/acceptance/control-room.test.ts",
       "test/acceptance/control-load.test.ts",
     ),

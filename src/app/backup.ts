@@ -13,6 +13,7 @@ import {
 import { ensurePrivateFolder, readIfThere, writePrivateFile } from "../host/store/files.ts";
 import { readSecretSource, type SecretSource } from "../host/store/secret-source.ts";
 import { openApprovals } from "../host/store/state-approvals.ts";
+import { openPeople } from "../host/store/state-people.ts";
 import { copyState, openRoots, type RootEvent } from "../host/store/state-roots.ts";
 import { utf8 } from "../kernel/bytes.ts";
 import type { Clock } from "../kernel/clock.ts";
@@ -166,6 +167,7 @@ async function unpack(
   if (options.log !== undefined && !options.hasSigner) await mustHaveKeys(options.log, folder);
   if (continues) await repeatErasures(folder);
   endApprovals(statePaths(folder).database, options.clock);
+  endPasskeys(statePaths(folder).database);
   noteRestore(statePaths(folder).database, backup, options);
   return oldLog;
 }
@@ -215,6 +217,13 @@ function endApprovals(database: string, clock: Clock): void {
   const approvals = openApprovals(database);
   approvals.expireAll(clock.nowUnixMs());
   approvals.close();
+}
+
+/** One that was removed since, because its device was lost, may not come back; people add theirs again within a minute. */
+function endPasskeys(database: string): void {
+  const people = openPeople(database);
+  people.removePasskeys();
+  people.close();
 }
 
 /** In what the next start of the gateway writes into its log. */

@@ -29,6 +29,7 @@ const runSchema = z.object({
   listen: z.string(),
   startedAtUnixMs: z.number(),
   dashboard: z.string().optional(),
+  peer: z.string().optional(),
   /** The socket by which commands ask it; absent of one from before they did. */
   control: z.string().optional(),
   version: z.string().optional(),

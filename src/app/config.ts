@@ -8,6 +8,7 @@ import { z } from "zod";
 import type { Profile } from "../crypto/suites/profiles.ts";
 import { isTrustDomain } from "../identity/spiffe-id.ts";
 import { memberName } from "../virtual/names.ts";
+import { readPeerName, serverIdOf } from "../identity/peer-name.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { compileRules, type PolicyDocument, policySchema } from "../policy/rules.ts";
 import { approvalsSchema } from "./config/approvals.ts";
@@ -21,10 +22,11 @@ import { checkServerLinks } from "./config/server-links.ts";
 import { delegationSchema } from "./config/delegation.ts";
 import { detectSchema } from "./config/detect.ts";
 import { gateSchema } from "./config/gate.ts";
-import { type Listeners, listenSchema, readListeners } from "./config/listen.ts";
+import { type Listeners, listenSchema, readListeners, withFilesIn } from "./config/listen.ts";
 import { openapiServerSchema } from "./config/openapi.ts";
 import { outletsSchema } from "./config/outlets.ts";
 import { metricsSchema } from "./config/metrics.ts";
+import { checkPeers, peersSchema } from "./config/peers.ts";
 import { pathsSchema } from "./config/paths.ts";
 import { type BundleSettings, bundleSettings, policiesSchema } from "./config/policies.ts";
 import { responseSchema } from "./config/response.ts";
@@ -138,6 +140,7 @@ export const configSchema = z.strictObject({
     .describe("Which versions of MCP may be spoken."),
   approvals: approvalsSchema,
   control: controlSchema,
+  peers: peersSchema,
   delegation: delegationSchema,
   signatures: signaturesSchema,
   caller_claims: z
@@ -234,7 +237,9 @@ export function loadConfig(file: string): Config {
 export function parseConfig(text: string, file: string): Config {
   const folder = path.dirname(file);
   const written = validated(configSchema, parseYaml(text, file), file);
-  const document = { ...written, servers: serversWithConnection(written.servers, written.connection) };
+  const servers = serversWithConnection(written.servers, written.connection);
+  const document = { ...written, servers: withPeerIds(servers, written.trust_domain) };
+  checkPeers(document.peers, document.servers);
   checkVirtualServers(document);
   loadPlaybooks(document.response.playbooks, folder); // What is wrong is told now, not when the gateway starts.
   const { signer } = document;
@@ -258,11 +263,26 @@ export function parseConfig(text: string, file: string): Config {
       virtualServers: Object.keys(document.virtual_servers),
       ...tolerating,
     }),
+    control: controlIn(document.control, folder),
     ...(signer && { signer: { ...signer, socket: path.resolve(folder, signer.socket) } }),
     profile,
     policies,
     notYet: notYetParts(document),
   };
+}
+
+/** Whom links to peers have to lead to, where the file leaves it to the name. */
+function withPeerIds(servers: ConfigDocument["servers"], trustDomain: string): ConfigDocument["servers"] {
+  const named = Object.entries(servers).map(([name, server]) => {
+    const peer = "url" in server && server.peer === undefined ? readPeerName(server.url) : undefined;
+    return [name, peer === undefined ? server : { ...server, peer: serverIdOf(peer, trustDomain) }] as const;
+  });
+  return Object.fromEntries(named);
+}
+
+function controlIn(control: ConfigDocument["control"], folder: string): ConfigDocument["control"] {
+  const { remote } = control;
+  return remote === undefined ? control : { ...control, remote: withFilesIn(folder, remote) };
 }
 
 function checkVirtualServers({ servers, virtual_servers: virtual }: ConfigDocument): void {

@@ -15,9 +15,12 @@ import { patientSend, type Send } from "../host/net/patient-send.ts";
 import { sseFront } from "../host/net/sse-front.ts";
 import { renewHeader, valueOf } from "../host/net/headers.ts";
 import type { ClassicalCredentials, ProofOffer } from "../host/net/link-proof.ts";
-import { type LinkOptions, renewablePool } from "../host/net/renewable-pool.ts";
+import type { LinkOptions } from "../host/net/proven-links.ts";
+import { type RenewablePool, renewablePool } from "../host/net/renewable-pool.ts";
 import { clientTlsOptions } from "../host/net/tls.ts";
 import { MessageFront } from "../host/message-front.ts";
+import type { PeerDialler } from "../host/peer/peer-dialler.ts";
+import { type PeerName, readPeerName, serverIdOf } from "../identity/peer-name.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -27,6 +30,8 @@ import { readRenewalWish } from "../wire/renewal-wish.ts";
 import type { Bootstrap } from "./bootstrap.ts";
 import type { LinkAuthentication } from "./config/link.ts";
 import { defaultSignatures, type SignatureSettings } from "./config/signatures.ts";
+import { openPeerLink, peerUrl } from "./peer/peer-link.ts";
+import { type AskedPeers, peerSettings } from "./peer/peer-places.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { sidecarCalling } from "./signatures/sidecar-calling.ts";
 import { openSidecarIdentity, type SidecarIdentity } from "./sidecar-identity.ts";
@@ -34,15 +39,21 @@ import { standing, type StandingOptions } from "./sidecar-standing.ts";
 import { type OnLogIncident, refuseOnIncident, startWitness, type Witness } from "./witnessing.ts";
 
 export interface ConnectOptions {
-  /** Name of a server behind the gateway, or the https URL of an exposed one. */
+  /** Name of a server behind the gateway, the https URL of an exposed one, or a peer's name (`mcp-pqc://…`). */
   readonly target: string;
-  /** SPIFFE ID expected of the other end; by default the gateway's. */
+  /** SPIFFE ID expected of the other end; by default the gateway's, or that of the exposed server of a peer's name. */
   readonly peer?: string;
+  /** How peers are found; absent where the target is no peer's name. */
+  readonly peers?: AskedPeers;
+  /** How often a direct way to a peer is looked for while there is a relayed one. */
+  readonly probeEachMs?: number;
   readonly state: string;
   readonly joinToken?: string;
   /** `hybrid-mtls` demands a classical identity of the other end even if it isn't the gateway. */
   readonly authentication?: LinkAuthentication;
   readonly bootstrap?: Bootstrap;
+  /** Whether calls share links, and how these are kept alive; by default they do with a peer alone. */
+  readonly links?: Pick<LinkOptions, "http" | "pings"> | undefined;
   /** How long the other end may be away; 30 seconds by default. */
   readonly patienceMs?: number;
   /** Names a part of the client's session. */
@@ -89,21 +100,10 @@ export async function openTunnel(
   opening.defer(await keepPathFacts(options.state, options.log));
   const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken });
   opening.defer(identity.stop);
-  const url = targetUrl(options.target, identity);
-  const peerSpiffeId = options.peer ?? identity.gateway.spiffeId;
-  const link = (): LinkOptions => {
-    const { serverRoots } = identity;
-    const [credentials, terms] = [identity.credentials(), identity.terms()];
-    return {
-      terms,
-      tls: clientTlsOptions({ profile: terms, serverRoots, peerSpiffeId, credentials }),
-      proof: proofOffer(credentials[0]?.classical, peerSpiffeId === identity.gateway.spiffeId, options),
-    };
-  };
+  const target = targetOf(options, identity);
+  const { url, peerSpiffeId } = target;
   const { patienceMs = defaultPatienceMs } = options;
-  const pool = renewablePool(url.origin, link(), { patienceMs });
-  opening.defer(() => pool.close());
-  identity.onRenewed(() => pool.renew(link()));
+  const pool = await openPool(target, { ...options, patienceMs }, identity, opening);
   const path = url.pathname + url.search;
   const once = asking(() => pool.dispatcher(), identity);
   const calling = await sidecarCalling(once, {
@@ -137,6 +137,33 @@ export async function openTunnel(
     },
     close: () => opened.disposeAsync(),
   };
+}
+
+/** Links to the target, with what this identity shows; to a peer, by the best way there is. */
+async function openPool(
+  { url, peerSpiffeId, peer }: Target,
+  options: ConnectOptions & { readonly patienceMs: number },
+  identity: SidecarIdentity,
+  opening: AsyncDisposableStack,
+): Promise<RenewablePool> {
+  const dialler = peer && (await openPath(peer, peerSpiffeId, { options, identity }));
+  if (dialler !== undefined) opening.defer(dialler.stop);
+  const link = (): LinkOptions => {
+    const { serverRoots } = identity;
+    const [credentials, terms] = [identity.credentials(), identity.terms()];
+    const tls = clientTlsOptions({ profile: terms, serverRoots, peerSpiffeId, credentials });
+    const isGateway = peerSpiffeId === identity.gateway.spiffeId;
+    const proof = proofOffer(credentials[0]?.classical, isGateway, options);
+    return { ...options.links, terms, tls, proof, ...(dialler && { http: "h2", connect: dialler.connect }) };
+  };
+  const pool = renewablePool(url.origin, link(), options);
+  opening.defer(() => pool.close());
+  identity.onRenewed(() => {
+    dialler?.renewed();
+    pool.renew(link());
+  });
+  dialler?.onBetter(() => pool.renew(link()));
+  return pool;
 }
 
 /** Sends a request once, and heeds what the other end says of the identity it was made with. */
@@ -268,13 +295,42 @@ async function listenOnLoopback(
   };
 }
 
-function targetUrl(target: string, identity: SidecarIdentity): URL {
-  if (!target.includes("://")) return new URL(`https://${identity.gateway.address}${mcpPath}${target}`);
-  const url = URL.parse(target);
-  if (url?.protocol !== "https:") {
-    throw new Refusal("bad_config", `Expected a server's name or an https URL, found "${target}".`);
+interface Target {
+  readonly url: URL;
+  /** SPIFFE ID of the other end. */
+  readonly peerSpiffeId: string;
+  /** Where the target is a peer's name. */
+  readonly peer?: PeerName;
+}
+
+function targetOf({ target, peer: expected }: ConnectOptions, identity: SidecarIdentity): Target {
+  const { gateway, trustDomain } = identity;
+  const peer = readPeerName(target);
+  if (peer !== undefined) {
+    const url = peerUrl(peer);
+    return { url, peer, peerSpiffeId: expected ?? serverIdOf(peer, trustDomain) };
   }
-  return url;
+  const peerSpiffeId = expected ?? gateway.spiffeId;
+  if (!target.includes("://"))
+    return { url: new URL(`https://${gateway.address}${mcpPath}${target}`), peerSpiffeId };
+  const url = URL.parse(target);
+  if (url?.protocol === "https:") return { url, peerSpiffeId };
+  throw new Refusal(
+    "bad_config",
+    `Expected a server's name, an https URL or a peer's name (mcp-pqc://…), found "${target}".`,
+  );
+}
+
+/** The ways to a peer. @throws Refusal `bad_config` if nobody could lead there */
+async function openPath(
+  peer: PeerName,
+  peerSpiffeId: string,
+  { options, identity }: { readonly options: ConnectOptions; readonly identity: SidecarIdentity },
+): Promise<PeerDialler> {
+  const { peers = { via: [], isLocal: false }, probeEachMs, clock, log } = options;
+  const settings = peerSettings(peers, identity.trustDomain);
+  const probing = probeEachMs === undefined ? {} : { probeEachMs };
+  return await openPeerLink({ peer, spiffeId: peerSpiffeId, settings, identity, clock, log, ...probing });
 }
 
 /** The end of a link that wasn't used may come before the alert that says why. */

@@ -1,6 +1,6 @@
 /** The gateway's data plane: the servers behind it, the doors in front, and its own certificates. */
 
-import { type InForce, termsAt, writtenInForce } from "../crypto/suites/in-force.ts";
+import type { InForce } from "../crypto/suites/in-force.ts";
 import type { CallWatch } from "../detect/session-watch.ts";
 import { isOf } from "../host/net/tls.ts";
 import type { DoorTerms } from "../host/net/web-tls.ts";
@@ -9,40 +9,29 @@ import { handle } from "../gate/handle.ts";
 import type { Digests, Ports, Receipts } from "../gate/ports.ts";
 import { taskRegister } from "../gate/task-register.ts";
 import { clientSessions } from "../host/client-sessions.ts";
-import type { EnrolmentProfile } from "../host/net/enrol-http.ts";
-import { grantsHttp } from "../host/net/grants-http.ts";
-import { type LogHttp, logHttp } from "../host/net/log-http.ts";
 import type { NamedUpstreams } from "../host/net/upstreams.ts";
 import { openGrants, type GrantStore } from "../host/store/state-grants.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
-import { svidLifetimeMs, trustedRoots } from "../identity/authority.ts";
-import { rootsDigest } from "../identity/roots-digest.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
-import type { Channel } from "../model/channel.ts";
 import type { PastCalls } from "../policy/history/past-calls.ts";
-import type { RenewalWish } from "../wire/renewal-wish.ts";
 import { approvalsKey } from "./approvals/approval-operations.ts";
 import { type ApprovalDesk, openApprovalDesk } from "./approvals/approval-desk.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { openCapture } from "./capture/open-capture.ts";
 import { callerAssertions, publishAssertionKeys } from "./caller-assertions.ts";
-import type { OpenClassicalAuthority } from "./classical-authority.ts";
 import type { Config } from "./config.ts";
 import type { LiveParts } from "./crypto/live-facts.ts";
 import { renewing } from "./credentials.ts";
+import { renewalsDue } from "./renewals-due.ts";
 import type { FollowedCalls } from "./metrics/followed-calls.ts";
 import { measuredPorts } from "./metrics/measured-ports.ts";
-import { grantsDesk } from "./grants.ts";
 import type { IdentityRecords } from "./identity-records.ts";
-import { logDesk } from "./log-desk.ts";
 import { type OwnIdentity, ownStanding, type Standing } from "./own-identity.ts";
 import { type LinkPolicy, linkPolicy } from "./link-policy.ts";
 import { watchPeers } from "./peer-watch.ts";
-import { withClassical } from "./profile-in-force.ts";
-import { type RootWatch, watchRoots } from "./root-watch.ts";
+import { watchRoots } from "./root-watch.ts";
 import { enforceChanges } from "./enforced-changes.ts";
-import { registrar } from "./registrar.ts";
 import type { PlaybookDesk } from "./respond/playbook-desk.ts";
 import type { ResponseDesk } from "./respond/response-desk.ts";
 import { loadAuthority } from "./roots.ts";
@@ -55,6 +44,9 @@ import { statePaths } from "./state-folder.ts";
 import type { GrantsOptions } from "./upstream-auth.ts";
 import { manifestSigning } from "./openapi/live-manifest.ts";
 import { type ConnectedServers, connectServers, type UpstreamOptions } from "./upstreams.ts";
+import type { CalledPeer } from "./peer/called-peer.ts";
+import { identityDesks } from "./identity-desks.ts";
+import { findingOf, openGatewayPeer } from "./peer/gateway-peer.ts";
 import { joinServers } from "./virtual-servers.ts";
 import { sessionsFlow } from "./session-memories.ts";
 import type { WatchedWorld } from "./watched-world.ts";
@@ -107,6 +99,12 @@ export interface DataPlane {
   /** Of those for clients with access tokens, by the origin they are known by. */
   readonly webAddresses: ReadonlyMap<string, string>;
   readonly counts: NamedUpstreams["counts"];
+  /** Under which peers call its servers; absent where they can't. */
+  readonly peerId?: string;
+  /** How the servers that are named as peers are reached now. */
+  readonly paths: ConnectedServers["paths"];
+  /** Has `act` told whenever the gateway shows other certificates, or takes other groups. */
+  readonly onStanding: (act: (next: Standing) => void) => void;
   /** What can be asked of its cryptography. */
   readonly live: LiveParts;
   readonly approvals: ApprovalDesk;
@@ -122,48 +120,41 @@ export async function openDataPlane(
   const roots = own.roots.roots();
   const standing = await ownStanding(own, await loadAuthority(own.trustDomain, own.keys, roots), roots);
   let shown = standing;
-  // Who has an older certificate is told to renew it.
-  let renewBefore = inWholeSeconds(
-    Math.max(own.inForce().sinceUnixMs, ...roots.map(({ createdUnixMs }) => createdUnixMs)),
-  );
+  const toldOf: ((next: Standing) => void)[] = [];
+  const due = renewalsDue(base, roots, () => shown);
   // As the doors have it: what a peer shows is judged by what it was asked for.
   const judges = openLinkJudges(config, base, () => shown.inForce, opening);
-  const current = { standing, ...judges, delegations: () => shown.delegations };
-  const behind = await openServers(config, { ...base, ...current }, opening);
+  const delegations = (): Standing["delegations"] => shown.delegations;
+  const behind = await openServers(config, { ...base, standing, ...judges, delegations }, opening);
   const { connected, ports } = behind;
   const watch = watchRoots(own, { standing, records: roots }, (next, why) => {
     shown = next;
+    for (const tell of toldOf) tell(next);
     serving.renew(next.server);
+    called?.renewed();
     connected.renew(next.client, why === "compromised" ? "cut" : "finish");
     if (why === "renewed") return;
-    renewBefore = environment.clock.nowUnixMs();
+    due.now();
     takeUpWebTerms(doorTerms(next), { web, connected });
     base.followLog(next.inForce.profile);
     serving.retire((channel) => !isOf(next.inForce.profile, channel));
     serving.review(); // Exposed servers are told.
   });
-  // A clock that was set back would have everybody told for ever.
-  const shouldRenewBefore = (): number =>
-    Math.min(Math.max(renewBefore, base.freshKeysSince()), environment.clock.nowUnixMs());
   opening.defer(watch.stop);
+  const called = await openGatewayPeer(config, { ...own, client: () => shown.client }, opening);
   const serving: Serving = await serve({
-    listen: config.listen,
-    segmentBytes: config.paths.segment,
-    ...(config.linkAuthentication === "hybrid-mtls" && { demands: config.linkAuthentication }),
-    allowsClassical: config.classicalServers !== undefined,
+    ...listening(config),
+    ...(called && { introduced: called.introduced }),
     side: standing.server,
-    renewalWish: ({ peer }) => {
-      const keyAlgorithm = shown.inForce.profile.identity.id;
-      return wishOf(peer, { beforeUnixMs: shouldRenewBefore(), keyAlgorithm });
-    },
-    renewBefore: shouldRenewBefore,
+    renewalWish: due.wish,
+    renewBefore: due.beforeUnixMs,
     world: world.current,
     ports,
-    maxBodyBytes: config.limits.request,
     ...judges,
     ...identityDesks({ ...base, watch, ...behind, state: config.state }),
   });
   opening.defer(() => serving.drain(config.limits.drain));
+  await called?.begin(serving.takeStream);
   const web = await openWebListeners(
     config,
     { ports, world: world.current, ...judges, terms: doorTerms(shown) },
@@ -174,7 +165,27 @@ export async function openDataPlane(
   opening.defer(renewal.stop);
   const parts = { watch, renewal, reviewed: [serving, web, connected], doors: [serving, web] };
   enforceChanges(base, { ...parts, ...judges, ...behind });
-  return planeOf({ ...behind, serving, web }, () => shown);
+  return planeOf(
+    { ...behind, serving, web, called, onStanding: (act) => void toldOf.push(act) },
+    () => shown,
+  );
+}
+
+/** What the config says of the gateway's own listener. */
+function listening({
+  listen,
+  paths,
+  linkAuthentication: demands,
+  classicalServers,
+  limits,
+}: Config): Pick<ServeOptions, "listen" | "segmentBytes" | "demands" | "allowsClassical" | "maxBodyBytes"> {
+  return {
+    listen,
+    segmentBytes: paths.segment,
+    ...(demands === "hybrid-mtls" && { demands }),
+    allowsClassical: classicalServers !== undefined,
+    maxBodyBytes: limits.request,
+  };
 }
 
 /** What each link is judged by: what its peer was seen with, what rules say of it, what passes on it. */
@@ -197,13 +208,6 @@ function doorTerms({ inForce, server }: Standing): DoorTerms {
   return { ...server.terms, name: inForce.profile.name };
 }
 
-/** The wish, if a peer's certificate was made before its moment, or of another algorithm than those made now. */
-function wishOf(peer: Channel["peer"], wish: RenewalWish): RenewalWish | undefined {
-  if (peer.kind !== "svid") return undefined;
-  const isOlder = peer.notAfterUnixMs - svidLifetimeMs < wish.beforeUnixMs;
-  return isOlder || peer.keyAlgorithm !== wish.keyAlgorithm ? wish : undefined;
-}
-
 function planeOf(
   {
     serving,
@@ -211,11 +215,21 @@ function planeOf(
     connected,
     workloads,
     approvals,
-  }: Behind & { readonly serving: Serving; readonly web: OpenWebListeners },
+    called,
+    onStanding,
+  }: Behind & {
+    readonly onStanding: DataPlane["onStanding"];
+    readonly serving: Serving;
+    readonly web: OpenWebListeners;
+    readonly called: CalledPeer | undefined;
+  },
   standing: () => Standing,
 ): DataPlane {
   return {
+    onStanding,
     address: serving.address,
+    ...(called && { peerId: called.peerId }),
+    paths: connected.paths,
     webAddresses: web.addresses,
     counts: connected.upstreams.counts,
     live: {
@@ -229,7 +243,7 @@ function planeOf(
   };
 }
 
-interface Behind {
+export interface Behind {
   readonly workloads: WorkloadEnrolment;
   readonly connected: ConnectedServers;
   readonly store: GrantStore;
@@ -260,6 +274,7 @@ async function openServers(
     ...connecting(config),
     terms: doorTerms(standing),
     client: standing.client,
+    ...findingOf(config, keys),
     seen: peers.outgoing,
     stateKey: await keys.secret("request-states"),
     signDeclarations: manifestSigning(config, keys, environment.clock),
@@ -364,66 +379,4 @@ function openSignatures(
   });
   opening.defer(desk.stop);
   return desk;
-}
-
-/** Where sidecars ask for heads of the log. */
-function witnessDesk(state: string, { own, world, environment }: Base): LogHttp {
-  const { trustDomain, journal } = own;
-  const desk = logDesk({ state, trustDomain, journal, world: world.current, ...environment });
-  return logHttp(desk, environment.log);
-}
-
-/** Where identities and grants are asked for, and what is told of those who were refused one. */
-function identityDesks(
-  parts: Base & Behind & { readonly watch: RootWatch; readonly state: string },
-): Pick<ServeOptions, "grants" | "registrar" | "revoked" | "onRefused" | "witnesses"> {
-  const { own, world, records, environment, gatewayId, connected, store, watch, workloads } = parts;
-  const { journal, classical } = own;
-  const { revokedSerials } = own.state;
-  const desk = {
-    grants: connected.grants,
-    store,
-    world: world.current,
-    revokedSerials,
-    journal,
-    ...environment,
-  };
-  return {
-    grants: grantsHttp(grantsDesk(desk), environment.log),
-    witnesses: witnessDesk(parts.state, parts),
-    registrar: registrar({
-      ...own,
-      authority: watch.authority,
-      suites: () => termsAt(watch.inForce(), environment.clock.nowUnixMs()).identities,
-      profile: () => enrolmentProfile(watch, { ...classical, ...parts }),
-      classicalAuthority: classical.authority,
-      classicalSuite: classical.suite,
-      gatewayId,
-      trust: () => world.current().trust,
-      workloads,
-      onRefused: records.refused,
-    }),
-    revoked: () => own.state.revokedCertificates(environment.clock.nowUnixMs()),
-    onRefused: (refusal, remote) => records.refused("link", refusal, remote),
-  };
-}
-
-/** What sidecars are told of the profile: the classical identity's algorithm is the one this authority certifies. */
-function enrolmentProfile(
-  watch: Pick<RootWatch, "inForce" | "authority">,
-  { suite, freshKeysSince }: OpenClassicalAuthority & Pick<Base, "freshKeysSince">,
-): EnrolmentProfile {
-  const since = freshKeysSince();
-  const [inForce, authority] = [watch.inForce(), watch.authority()];
-  const roots = { server: trustedRoots(authority, "server"), client: trustedRoots(authority, "client") };
-  return {
-    ...writtenInForce({ ...inForce, profile: withClassical(inForce.profile, suite) }),
-    ...(since > 0 && { fresh_keys_since: new Date(since).toISOString() }),
-    roots: rootsDigest(roots),
-  };
-}
-
-/** As certificates say their times: one that was made just after that moment doesn't look older. */
-function inWholeSeconds(unixMs: number): number {
-  return Math.floor(unixMs / 1000) * 1000;
 }

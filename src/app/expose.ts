@@ -1,4 +1,5 @@
 /** `latticegate expose`: an existing MCP server behind a post-quantum endpoint. The gateway's data plane with one upstream. */
+import type { Ports } from "../gate/ports.ts";
 import { makeWorld, type World } from "../gate/world.ts";
 import { clientSessions } from "../host/client-sessions.ts";
 import { mcpPath } from "../wire/protected-resource.ts";
@@ -8,6 +9,7 @@ import { isOf, type ServerSide } from "../host/net/tls.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import { peerNameOf } from "../identity/peer-name.ts";
 import type { RuleDocument } from "../policy/rules.ts";
 import { type AuditLog, followingLog, openAuditLog } from "./audit-log.ts";
 import type { Bootstrap } from "./bootstrap.ts";
@@ -18,6 +20,8 @@ import { checkServerLinks } from "./config/server-links.ts";
 import type { ToolPinning } from "./config/tools.ts";
 import { type FollowedRevocations, followRevocations } from "./follow-revocations.ts";
 import { keepPathFacts } from "./path-facts.ts";
+import { type CalledPeer, openCalledPeer } from "./peer/called-peer.ts";
+import { type AskedPeers, peerSettings } from "./peer/peer-places.ts";
 import { serve, type Serving } from "./serve.ts";
 import { type ExposedDesk, openExposedDesk } from "./signatures/exposed-desk.ts";
 import { hashesOf } from "./roots.ts";
@@ -53,6 +57,8 @@ export interface ExposeOptions {
   readonly allow: readonly string[];
   /** What links have to prove before calls are taken on them; `ml-dsa-mtls` by default. */
   readonly authentication?: LinkAuthentication;
+  /** How peers reach it by name; absent where they don't. */
+  readonly peers?: AskedPeers;
   readonly state: string;
   readonly joinToken?: string;
   readonly bootstrap?: Bootstrap;
@@ -70,6 +76,8 @@ export interface ExposeOptions {
 
 export interface Exposed {
   readonly url: string;
+  /** Under which peers reach it, where they do: `mcp-pqc://…`. */
+  readonly peerName?: string;
   readonly name: string;
   readonly spiffeId: string;
   /** Of its message keys. */
@@ -79,7 +87,7 @@ export interface Exposed {
 
 /** @throws Refusal that says what keeps it from starting; nothing is left open then */
 export async function startExpose(options: ExposeOptions): Promise<Exposed> {
-  const { server: exposing, clock, log } = options;
+  const { server: exposing, log } = options;
   if ("command" in exposing && exposing.sandbox !== undefined) await checkSandbox(exposing.sandbox);
   await using opening = new AsyncDisposableStack();
   opening.defer(await keepPathFacts(options.state, log));
@@ -95,33 +103,26 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   const contain = await sandboxOf(options, { name, identity, audit }, opening);
   const connected = connectServers(servers, { ...connectingOf(options, identity), limits, contain });
   opening.defer(connected.upstreams.close);
+  const called = await openPeers(options, { name, identity }, opening);
   const serving = await serve({
     listen: options.listen,
+    ...(called && { introduced: called.introduced }),
     segmentBytes: options.segmentBytes,
     ...(options.authentication === "hybrid-mtls" && { demands: options.authentication }),
     side: sideOf(identity),
     world: judging.world,
-    ports: {
-      journal: audit.journal,
-      signatures: judging.desk.signatures,
-      digests: audit.digests,
-      tools: judging.tools,
-      upstreams: withManifest(connected.upstreams, statePaths(options.state).manifest),
-      virtual: namedVirtualServers(new Map()),
-      clock,
-      log,
-      sessionKey: await identity.keys.secret("sessions"),
-      clientSessions: clientSessions(await identity.keys.secret("client-sessions"), clock.nowUnixMs()),
-    },
+    ports: await portsOf(options, { identity, audit, judging, connected }),
     maxBodyBytes: limits.request,
   });
   opening.defer(() => serving.drain(limits.drain));
+  await called?.begin(serving.takeStream);
   const swap = (): void => {
     judging.refresh();
     serving.review();
   };
   identity.onRenewed(() => {
     goOver(identity, serving, connected);
+    called?.renewed();
     follow(identity.profile);
     swap();
   });
@@ -130,7 +131,70 @@ export async function startExpose(options: ExposeOptions): Promise<Exposed> {
   const opened = opening.move();
   const [url, { spiffeId }] = [`https://${serving.address}${mcpPath}${name}`, identity];
   const { fingerprint } = judging.desk;
-  return { url, name, spiffeId, fingerprint, stop: () => opened.disposeAsync() };
+  return {
+    url,
+    ...(called && { peerName: peerNameOf({ peerId: called.peerId, server: name }) }),
+    name,
+    spiffeId,
+    fingerprint,
+    stop: () => opened.disposeAsync(),
+  };
+}
+
+/** What the path of a call uses. */
+async function portsOf(
+  { state, clock, log }: ExposeOptions,
+  parts: {
+    readonly identity: SidecarIdentity;
+    readonly audit: AuditLog;
+    readonly judging: Judging;
+    readonly connected: ConnectedServers;
+  },
+): Promise<Ports> {
+  const { identity, audit, judging, connected } = parts;
+  return {
+    journal: audit.journal,
+    signatures: judging.desk.signatures,
+    digests: audit.digests,
+    tools: judging.tools,
+    upstreams: withManifest(connected.upstreams, statePaths(state).manifest),
+    virtual: namedVirtualServers(new Map()),
+    clock,
+    log,
+    sessionKey: await identity.keys.secret("sessions"),
+    clientSessions: clientSessions(await identity.keys.secret("client-sessions"), clock.nowUnixMs()),
+  };
+}
+
+/** Whom this server stands with, and who may come by their introduction. */
+async function openPeers(
+  { peers, allow, segmentBytes, clock, log }: ExposeOptions,
+  { name, identity }: { readonly name: string; readonly identity: SidecarIdentity },
+  opening: AsyncDisposableStack,
+): Promise<CalledPeer | undefined> {
+  if (peers === undefined) return undefined;
+  const settings = { ...peerSettings(peers, identity.trustDomain), segmentBytes };
+  const called = await openCalledPeer({
+    settings,
+    identity,
+    servers: [name],
+    allow: allowedCallers({ allow, identity }),
+    clock,
+    log,
+  });
+  opening.defer(called.stop);
+  return called;
+}
+
+/** By default the gateway alone. */
+function allowedCallers({
+  allow,
+  identity,
+}: {
+  readonly allow: readonly string[];
+  readonly identity: SidecarIdentity;
+}): readonly string[] {
+  return allow.length > 0 ? allow : [identity.gateway.spiffeId];
 }
 
 function connectingOf(
@@ -285,7 +349,7 @@ function worldOf(parts: {
   readonly tools: World["tools"];
 }): World {
   const { name, options, identity, revocations, witness, desk, tools } = parts;
-  const allow = options.allow.length > 0 ? options.allow : [identity.gateway.spiffeId];
+  const allow = allowedCallers({ ...options, identity });
   const closed = witness.whyClosed();
   const revokedSerials = revocations.serials();
   const { groups, identities } = identity.terms();

@@ -49,6 +49,8 @@ export interface Gateway {
   readonly webAddresses: ReadonlyMap<string, string>;
   /** Link that logs one browser into the control room, once; undefined if there is no page. */
   readonly dashboard: string | undefined;
+  /** Under which peers call its servers; undefined if they can't. */
+  readonly peerId: string | undefined;
   /** Where commands ask the control API. */
   readonly controlSocket: string;
   /** `host:port` of the metrics; undefined if there are none. */
@@ -80,9 +82,9 @@ export async function startGateway(config: Config, outside: Environment): Promis
   });
   const shown = await show(config, { base, plane, outlets, telemetry, environment }, opening);
   plane.approvals.shownAt(shown.dashboard && new URL(shown.dashboard).origin);
-  const { address, webAddresses } = plane;
+  const { address, webAddresses, peerId } = plane;
   const opened = opening.move();
-  return { address, webAddresses, ...shown, audit, stop: () => opened.disposeAsync() };
+  return { address, webAddresses, peerId, ...shown, audit, stop: () => opened.disposeAsync() };
 }
 
 interface Showing {
@@ -124,6 +126,9 @@ async function show(
     crypto,
     sealing,
     kills,
+    standing: live.standing,
+    onStanding: plane.onStanding,
+    trust: () => world.current().trust,
     ...environment,
   };
   const page = await openControl(config, shown);
@@ -141,6 +146,7 @@ async function show(
       ...(config.observes === true && { observes: true }),
       ...(environment.onKill && { hearsKillSignal: true }),
       control: page.socket,
+      ...(plane.peerId !== undefined && { peer: plane.peerId }),
       ...(page.origin !== undefined && { dashboard: page.origin }),
       ...(metrics !== undefined && { metrics: `http://${metrics}/metrics` }),
     }),

@@ -1,4 +1,5 @@
 /** The data plane, put together: front door, HTTP, the path of a call. `up` and `expose` share it. */
+import type net from "node:net";
 import type { TLSSocket } from "node:tls";
 
 import { handle } from "../gate/handle.ts";
@@ -6,7 +7,13 @@ import { answerIdentity } from "../gate/identity-requests.ts";
 import type { Ports } from "../gate/ports.ts";
 import type { World } from "../gate/world.ts";
 import { enrolHttp, type Registrar } from "../host/net/enrol-http.ts";
-import { type Door, frontDoor } from "../host/net/front-door.ts";
+import {
+  type Door,
+  type FrontDoor,
+  frontDoor,
+  type FrontDoorOptions,
+  type NameOf,
+} from "../host/net/front-door.ts";
 import type { LinkNow } from "../host/net/links-now.ts";
 import type { GrantsHttp } from "../host/net/grants-http.ts";
 import type { LogHttp } from "../host/net/log-http.ts";
@@ -14,7 +21,7 @@ import { listen } from "../host/net/listen.ts";
 import { type McpHttp, mcpHttp, type McpHttpOptions } from "../host/net/mcp-http.ts";
 import { answerProof, type ClassicalCredentials, proofForNewcomer } from "../host/net/link-proof.ts";
 import { type RevocationFeed, revocationFeed } from "../host/net/revocation-feed.ts";
-import { openDoors, type ServerSide } from "../host/net/tls.ts";
+import { type DoorsOptions, openDoors, type ServerSide } from "../host/net/tls.ts";
 import type { RevokedCertificate } from "../host/store/certificate-records.ts";
 import { whyEnded } from "../identity/admission.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -55,6 +62,18 @@ export interface ServeOptions {
   readonly peers?: Pick<PeerWatch, "incoming" | "suspect">;
   /** What rules say of connections and links; absent where there are none. */
   readonly links?: LinkPolicy;
+  /** Peers who were introduced; absent where none are. */
+  readonly introduced?: IntroducedPeers;
+}
+
+/** Peers whose streams aren't accepted at the listener: they are punched through NATs, or relayed. */
+export interface IntroducedPeers {
+  /** What such a connection is called while it lasts. */
+  readonly nameOf: NameOf;
+  /** @returns the link's facts and its path. @throws Refusal `link_denied` for whom nobody introduced */
+  readonly admit: (link: TLSSocket, channel: Channel) => Channel;
+  /** Says what stands before HTTP/2 on a link. */
+  readonly greet: (link: TLSSocket) => Promise<void>;
 }
 
 export interface Serving {
@@ -73,6 +92,8 @@ export interface Serving {
   /** TLS groups it takes, in order of preference: for calls, and those on which only newcomers and latecomers are let in. */
   readonly groups: () => Readonly<Record<"calls" | "newcomersAlone", readonly string[]>>;
   readonly links: () => Readonly<Record<"calls" | "revocations", readonly LinkNow[]>>;
+  /** Takes a connection on which an introduced peer will shake hands. */
+  readonly takeStream: (socket: net.Socket) => void;
 }
 
 /** A link outlives its certificate by no more than this. */
@@ -102,6 +123,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     },
     ...(enrol && { onEnrol: enrol }),
     ...(options.onRefused && { onRefused: options.onRefused }),
+    ...introducing(options, () => peerDoor, http),
     ...(feed && {
       onServer: (link, channel) => {
         door.proven(channel.remote);
@@ -111,9 +133,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       },
     }),
   });
-  const { suspect } = options.peers ?? {};
-  const denies = options.links?.connection;
-  const door = frontDoor({ doors, log, ...(suspect && { suspect }), ...(denies && { denies }) });
+  const door = frontDoor({ doors, ...guardsOf(options) });
+  const peerDoor = peerDoorOf(options, doors);
   const address = await listen(door.server, options.listen, options.segmentBytes);
   // Certificates end without anything having changed.
   const timer = setInterval(reviewLinks, reviewMs).unref();
@@ -137,7 +158,61 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     },
     groups: () => groupsOf(doors()),
     links: () => ({ calls: http.links(), revocations: feed?.links() ?? [] }),
+    takeStream: (socket) => void peerDoor.server.emit("connection", socket),
   };
+}
+
+/** Whom a client that is refused may be, and what the operator says of connections. */
+function guardsOf({
+  peers,
+  links,
+  ports: { log },
+}: ServeOptions): Pick<FrontDoorOptions, "suspect" | "denies" | "log"> {
+  const { suspect } = peers ?? {};
+  const denies = links?.connection;
+  return { log, ...(suspect && { suspect }), ...(denies && { denies }) };
+}
+
+/** How links of introduced peers are taken. */
+function introducing(
+  options: ServeOptions,
+  door: () => FrontDoor,
+  http: McpHttp,
+): Pick<DoorsOptions, "nameOf" | "onPeer"> {
+  const { introduced } = options;
+  if (introduced === undefined) return {};
+  return {
+    nameOf: introduced.nameOf,
+    onPeer: (link, proven) => {
+      door().proven(proven.remote);
+      const channel = admitted(introduced.admit(link, door().arrived(proven)), options);
+      void greeted(link, introduced, () => http.serve(link, channel));
+    },
+  };
+}
+
+/** Says first who answers here. */
+async function greeted(link: TLSSocket, { greet }: IntroducedPeers, serveOn: () => void): Promise<void> {
+  try {
+    await greet(link);
+    serveOn();
+  } catch {
+    link.destroy();
+  }
+}
+
+function peerDoorOf(options: ServeOptions, doors: () => readonly Door[]): FrontDoor {
+  const { introduced } = options;
+  return frontDoor({
+    doors: () => doors().map(forPeers),
+    ...guardsOf(options),
+    nameOf: introduced?.nameOf,
+  });
+}
+
+/** Behind the door of introduced peers nothing else is served. */
+function forPeers({ group, signatures, peers }: Door): Door {
+  return { group, ...(signatures && { signatures }), ...(peers && { admitted: peers }) };
 }
 
 /** @throws Refusal `link_regressed`, `link_denied` */

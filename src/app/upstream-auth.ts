@@ -13,7 +13,7 @@ import {
 } from "../host/net/certified-connections.ts";
 import { pathConnector } from "../host/net/path-connector.ts";
 import type { UpstreamCredential } from "../host/net/upstream-credential.ts";
-import type { OnLink } from "../host/net/renewable-pool.ts";
+import type { OnLink } from "../host/net/proven-links.ts";
 import {
   type Connections,
   webConnections,

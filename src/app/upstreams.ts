@@ -8,7 +8,8 @@ import type { CallingEnd } from "../host/calling/calling-end.ts";
 import { exchange, type ExchangeLimits } from "../host/net/http-exchange.ts";
 import { httpUpstream } from "../host/net/http-upstream.ts";
 import { plainLink } from "../host/net/link-facts.ts";
-import { type LinkOptions, type RenewablePool, renewablePool } from "../host/net/renewable-pool.ts";
+import type { LinkOptions } from "../host/net/proven-links.ts";
+import { type RenewablePool, renewablePool } from "../host/net/renewable-pool.ts";
 import { openSseLink, type SseLinkSpec } from "../host/net/sse-link.ts";
 import type { ProofOffer } from "../host/net/link-proof.ts";
 import { clientTlsOptions, type Credentials } from "../host/net/tls.ts";
@@ -24,6 +25,11 @@ import { bridgedUpstream } from "../host/bridge/bridged-upstream.ts";
 import { legacyBehind } from "../host/bridge/legacy-server/legacy-behind.ts";
 import { modernBehind } from "../host/bridge/modern-server/modern-behind.ts";
 import { notedLink } from "../host/bridge/noted-link.ts";
+import { readPeerName } from "../identity/peer-name.ts";
+import type { PeerPath } from "../model/peer-path.ts";
+import type { PeerIdentity, PeerSettings } from "./peer/called-peer.ts";
+import { peerUrl } from "./peer/peer-link.ts";
+import { type PeerWay, wayTo } from "./peer/peer-way.ts";
 import { version } from "./version.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
@@ -61,6 +67,8 @@ export interface UpstreamOptions {
   readonly stateKey?: Uint8Array;
   /** Signs calls to servers behind `expose` for callers that don't; absent where nobody does. */
   readonly calling?: PeerCalling;
+  /** How servers that are named as peers are found; absent where none can be. */
+  readonly peers?: PeerFinding;
   /** Told of each link to a server; absent where nobody remembers them. */
   readonly seen?: SeenServers;
   /** Signs manifests of servers' own tools; absent where nobody does. */
@@ -80,6 +88,13 @@ export interface ClientSide {
   readonly revokedSerials: ProofOffer["revokedSerials"];
 }
 
+/** How peers are met; whom is shown to them is the client side's. */
+export interface PeerFinding {
+  readonly settings: PeerSettings;
+  readonly keys: PeerIdentity["keys"];
+  readonly trustDomain: string;
+}
+
 export interface ConnectedServers {
   readonly upstreams: NamedUpstreams;
   /** The servers for which each caller needs a grant of its own. */
@@ -94,10 +109,24 @@ export interface ConnectedServers {
   readonly endWebLinksBeyond: (terms: Pick<LinkTerms, "groups" | "classicalGroups">) => void;
   /** What the newest TLS link to each server negotiated, by its name; those that were reached. */
   readonly negotiated: ReadonlyMap<string, NotedLink>;
+  /** How the servers that are named as peers are reached now, by their names. */
+  readonly paths: () => ReadonlyMap<string, PeerPath>;
 }
 
 export interface NotedLink extends Negotiated {
   readonly atUnixMs: number;
+}
+
+/** Connections to a server behind `expose`, and what is its own of each link. */
+interface PooledPeer {
+  readonly name: string;
+  readonly pool: RenewablePool;
+  readonly server: ServerAtPeer;
+  readonly own: Pick<LinkOptions, "onLink" | "connect" | "http">;
+  readonly upstream: Upstream;
+  /** Of a server that is named as a peer. */
+  readonly path?: PeerWay["path"] | undefined;
+  readonly renewed?: PeerWay["renewed"] | undefined;
 }
 
 type Noted = Map<string, NotedLink>;
@@ -133,8 +162,8 @@ export function connectServers(
   const options = { ...given, webTerms: () => terms, webLinks: links };
   const grants = new Map<string, UserGrants>();
   const noted: Noted = new Map();
-  const pools: { readonly pool: RenewablePool; readonly server: ServerAtPeer; readonly onLink: OnLink }[] =
-    [];
+  const pools: PooledPeer[] = [];
+  let { client } = given;
   const adapter = (name: string, server: Exclude<ServerConfig, ForwardServer | ApiServer>): Upstream => {
     if ("command" in server) return stdioServer(name, server, options);
     if (server.auth !== undefined) {
@@ -149,16 +178,12 @@ export function connectServers(
     }
     const onLink = notedUnder(name, noted, options.clock);
     if (server.peer === undefined) return webServer(name, server, onLink, options);
-    const atPeer = { ...server, peer: server.peer };
-    const pool = peerPool(name, atPeer, onLink, options);
-    pools.push({ pool, server: atPeer, onLink });
-    const calling = options.calling?.({
-      name,
-      server: atPeer,
-      send: (request) => exchange(pool.dispatcher(), request, exchangeLimits(options)),
+    const pooled = peerServer(name, { ...server, peer: server.peer }, onLink, {
+      ...options,
+      client: () => client,
     });
-    const patience = { ms: peerPatienceMs, log: options.log };
-    return overHttp(name, server, { ...pool, patience, calling }, options);
+    pools.push(pooled);
+    return pooled.upstream;
   };
   const adapters = Object.entries(servers).map(([name, server]): [string, Upstream] => {
     if ("forward" in server) return [name, forwardUpstream(exchangeLimits(options))];
@@ -170,11 +195,14 @@ export function connectServers(
     upstreams: namedUpstreams(new Map([...adapters, ...(options.virtual ?? [])]), (name) =>
       regressionOf(name, servers[name], options),
     ),
-    renew: (client, old) => {
-      for (const { pool, server, onLink } of pools) {
-        pool.renew({ ...peerLink(server, client, options), onLink }, old);
+    renew: (next, old) => {
+      client = next;
+      for (const { pool, server, own, renewed } of pools) {
+        renewed?.();
+        pool.renew({ ...peerLink(server, next, options), ...own }, old);
       }
     },
+    paths: () => pathsOf(pools),
     review: () => {
       for (const { pool } of pools) pool.review();
     },
@@ -182,6 +210,41 @@ export function connectServers(
     endWebLinksBeyond: (next) => endLinksBeyond(links, next),
     negotiated: noted,
   };
+}
+
+/** A server behind `expose`: at its address, or by its name as a peer. */
+function peerServer(
+  name: string,
+  given: ServerAtPeer,
+  onLink: OnLink,
+  { client, ...options }: Omit<Connecting, "client"> & { readonly client: () => ClientSide | undefined },
+): PooledPeer {
+  const peer = readPeerName(given.url);
+  const server = { ...given, ...(peer && { url: peerUrl(peer).href }) };
+  const way = peer && wayTo(peer, server.peer, { ...options, client });
+  const own = { onLink, ...way?.link };
+  const pool = peerPool(name, server, own, { ...options, ...shownNow(client) });
+  way?.onBetter(() => {
+    const now = client();
+    if (now !== undefined) pool.renew({ ...peerLink(server, now, options), ...own });
+  });
+  const calling = options.calling?.({
+    name,
+    server,
+    send: (request) => exchange(pool.dispatcher(), request, exchangeLimits(options)),
+  });
+  const close = async (): Promise<void> => {
+    await pool.close();
+    await way?.stop();
+  };
+  const patience = { ms: peerPatienceMs, log: options.log };
+  const upstream = overHttp(name, server, { ...pool, close, patience, calling }, options);
+  return { name, pool, server, own, upstream, path: way?.path, renewed: way?.renewed };
+}
+
+function shownNow(client: () => ClientSide | undefined): Pick<UpstreamOptions, "client"> {
+  const now = client();
+  return now === undefined ? {} : { client: now };
 }
 
 /** One made of an OpenAPI document. */
@@ -198,6 +261,11 @@ function made(
   const { upstream, grants: own } = apiUpstreamOf(name, server, { ...options, onLink });
   if (own !== undefined) grants.set(name, own);
   return upstream;
+}
+
+function pathsOf(pools: readonly PooledPeer[]): ReadonlyMap<string, PeerPath> {
+  const found = pools.map(({ name, path }) => [name, path?.()] as const);
+  return new Map(found.flatMap(([name, path]) => (path === undefined ? [] : [[name, path] as const])));
 }
 
 /** A resumed session says nothing of the server's key: what was seen of it before stands. */
@@ -288,7 +356,7 @@ function webServer(name: string, server: ServerAtUrl, onLink: OnLink, options: C
 function peerPool(
   name: string,
   server: ServerAtPeer,
-  onLink: OnLink,
+  own: PooledPeer["own"],
   options: UpstreamOptions,
 ): RenewablePool {
   const { client } = options;
@@ -296,7 +364,7 @@ function peerPool(
   if (client === undefined || url.protocol !== "https:") {
     throw new Refusal("bad_config", `servers.${name}: a server with a \`peer\` is reached over https.`);
   }
-  const link = { ...peerLink(server, client, options), onLink };
+  const link = { ...peerLink(server, client, options), ...own };
   const isRevoked = (serial: string): boolean => client.revokedSerials().has(serial);
   return renewablePool(url.origin, link, { isRevoked, patienceMs: peerPatienceMs });
 }

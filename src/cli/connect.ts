@@ -4,6 +4,7 @@ import { PassThrough, type Readable } from "node:stream";
 import { connectForward, connectHttp, connectStdio, type LoopbackConnection } from "../app/connect.ts";
 import { sidecarState } from "../app/sidecar-state.ts";
 import { systemClock, systemLog } from "../host/system.ts";
+import { readPeerName } from "../identity/peer-name.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { sessionPartPattern } from "../wire/identity-headers.ts";
 import type { Intent } from "../wire/intent.ts";
@@ -21,6 +22,7 @@ import {
   signatureOptions,
   signatureSettings,
 } from "./sidecar-options.ts";
+import { askedPeers, peerOptions } from "./peer-options.ts";
 import { untilStopped } from "./signals.ts";
 
 export const connect = {
@@ -52,12 +54,16 @@ export const connect = {
     },
     ...onBehalfOfOption,
     ...signatureOptions,
+    ...peerOptions,
     verbose: { type: "boolean", help: "Log what happens to stderr." },
   },
   run: async (call) => {
     const [target, ...more] = call.positionals;
     if (target === undefined || more.length > 0) {
-      throw new Refusal("bad_config", "Expected one server: its name behind the gateway, or an https URL.");
+      throw new Refusal(
+        "bad_config",
+        "Expected one server: its name behind the gateway, an https URL, or a peer's name (mcp-pqc://…).",
+      );
     }
     const peer = call.text("peer");
     const options = {
@@ -73,6 +79,7 @@ export const connect = {
       ...intentOf(call),
       ...onBehalfOf(call),
       signatures: signatureSettings(call),
+      ...(readPeerName(target) !== undefined && { peers: askedPeers(call) }),
     };
     const [http, forward] = [portOf(call, "http"), portOf(call, "forward")];
     if (http !== undefined && forward !== undefined) {

@@ -19,6 +19,7 @@ import {
   signatureSettings,
 } from "./sidecar-options.ts";
 import { passedEnvironment, sandboxGiven, sandboxOptions } from "./expose-sandbox.ts";
+import { askedPeers, peerOptions, peerPortOption } from "./peer-options.ts";
 import { untilStopped } from "./signals.ts";
 
 export const expose = {
@@ -64,6 +65,12 @@ export const expose = {
       value: "HOW",
       help: "What the server's tools are held to: first-use, as by default, approve, or off; see `latticegate tools`.",
     },
+    p2p: {
+      type: "boolean",
+      help: "Print a name under which peers behind NATs reach it, too; with --via, --lan or both.",
+    },
+    ...peerOptions,
+    ...peerPortOption,
     ...sandboxOptions,
     verbose: { type: "boolean", help: "Log what happens to stderr." },
   },
@@ -83,8 +90,10 @@ export const expose = {
       signatures: signatureSettings(call),
       readOnly: call.texts("read-only"),
       ...pinTools(call),
+      ...(isCalledByPeers(call) && { peers: askedPeers(call) }),
     });
     call.out(`${exposed.name} is at ${exposed.url} as ${exposed.spiffeId}`);
+    if (exposed.peerName !== undefined) call.out(`Peers reach it as ${exposed.peerName}`);
     call.out(`Fingerprint of its message keys: ${exposed.fingerprint}`);
     call.out(
       `In the gateway's config:\n\nservers:\n  ${exposed.name}:\n    url: ${exposed.url}\n    peer: ${exposed.spiffeId}\n`,
@@ -94,6 +103,14 @@ export const expose = {
     return 0;
   },
 } as const satisfies Command;
+
+/** @throws Refusal `bad_config` for what is said of peers without --p2p */
+function isCalledByPeers(call: CommandCall): boolean {
+  if (call.flag("p2p")) return true;
+  const [said] = ["via", "lan", "p2p-port"].filter((each) => call.flag(each) || call.texts(each).length > 0);
+  if (said !== undefined) throw new Refusal("bad_config", `--${said} is about peers; say --p2p, too.`);
+  return false;
+}
 
 function exposedServer(call: CommandCall): ExposeOptions["server"] {
   const [url, ...more] = call.positionals;

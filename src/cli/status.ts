@@ -11,6 +11,7 @@ import { systemClock } from "../host/system.ts";
 import { stoppedLines } from "./kill.ts";
 import { observing } from "./up.ts";
 import { type Command, configFile, configOption } from "./command.ts";
+import { peerLine } from "./peer-options.ts";
 import { shown } from "./tools-text.ts";
 
 export const status = {
@@ -28,6 +29,7 @@ export const status = {
       `Latticegate runs at ${run.listen} since ${new Date(run.startedAtUnixMs).toISOString()} (process ${run.pid})`,
     );
     if (run.observes === true) call.out(observing);
+    if (run.peer !== undefined) call.out(peerLine(run.peer));
     if (run.dashboard !== undefined)
       call.out(`Page      ${run.dashboard}  ("latticegate login" prints a link that logs you in)`);
     for (const fact of await readPathFacts(config.state)) call.out(`Path      to ${pathFactText(fact)}`);

@@ -6,6 +6,7 @@ import { gateNotes } from "../app/server-gate.ts";
 import { selfCheck } from "../app/self-check.ts";
 import { systemClock, systemLog } from "../host/system.ts";
 import { type Command, configFile, configOption } from "./command.ts";
+import { peerLine } from "./peer-options.ts";
 import { onKillSignal, untilStopped } from "./signals.ts";
 
 /** Said wherever one asks how the gateway runs. */
@@ -40,6 +41,7 @@ export const up = {
       call.out(`Latticegate is up at ${gateway.address}`);
       if (config.observes === true) call.out(observing);
       for (const [url, address] of gateway.webAddresses) call.out(`Web       ${url} at ${address}`);
+      if (gateway.peerId !== undefined) call.out(peerLine(gateway.peerId));
       if (gateway.dashboard !== undefined)
         call.out(`Page      ${gateway.dashboard}  (works once; "latticegate login" prints another)`);
       await stopped;

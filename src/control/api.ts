@@ -20,6 +20,8 @@ interface ApiRequest {
   /** Undefined: nobody whom the gateway knows. */
   readonly login: Login | undefined;
   readonly from: From;
+  /** Whom it means to ask, by name and port. */
+  readonly host?: string | undefined;
   /** The secret of the session it asks in. */
   readonly session?: string | undefined;
   /** @throws Refusal `too_large`, `bad_media_type` */
@@ -39,6 +41,8 @@ export interface Action {
   readonly route: string;
   /** The code of the refusal; undefined: it was done. */
   readonly refused: string | undefined;
+  /** Which of several such things was changed, where the route says it. */
+  readonly about?: string | undefined;
 }
 
 export interface ApiOptions {
@@ -119,8 +123,8 @@ async function recorded(
   const { route: asked, login } = asking;
   const action = { login, route: `${asked.method} ${asked.path}` };
   try {
-    const done = await performed(request, asking);
-    acted({ ...action, refused: undefined });
+    const { about, ...done } = await performed(request, asking);
+    acted({ ...action, refused: undefined, about });
     if (asked.touches !== undefined) changed(asked.touches);
     return done;
   } catch (error) {
@@ -132,18 +136,18 @@ async function recorded(
 async function performed(
   request: ApiRequest,
   { route: asked, login, params, query }: Asking,
-): Promise<ApiAnswer> {
+): Promise<ApiAnswer & Pick<Action, "about">> {
   const { method, path, role } = asked;
   if (role !== "public" && !may(login, role)) {
     const needed = [role].flat().join(" or ");
     throw new Refusal("denied", `${method} ${path} needs the role ${needed}; ${login.name} hasn't got it.`);
   }
   const body = method === "GET" ? undefined : readJson(await request.body());
-  const { from, session, ifNoneMatch } = request;
-  const result = await asked.run({ params, query, body, login, from, session });
+  const { from, host = "", session, ifNoneMatch } = request;
+  const result = await asked.run({ params, query, body, login, from, host, session });
   if (!(result instanceof Reply)) return whole(asked, result, ifNoneMatch);
   const done = whole(asked, result.body, ifNoneMatch);
-  return { ...done, headers: { ...done.headers, ...result.headers } };
+  return { ...done, headers: { ...done.headers, ...result.headers }, about: result.about };
 }
 
 const stranger: Login = { name: "nobody", roles: new Set(), by: "link" };

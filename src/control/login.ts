@@ -6,18 +6,22 @@ export const roles = ["viewer", "operator", "approver", "admin"] as const;
 export type Role = (typeof roles)[number];
 
 /** How somebody came in. */
-type WayIn = "token" | "link" | "oidc" | "passkey" | "socket" | "identity";
+export type WayIn = "token" | "link" | "oidc" | "passkey" | "socket" | "identity";
 
 export interface Login {
   /** As the audit log names who acts: `operator:local`, `person:alice`. */
   readonly name: string;
   readonly roles: ReadonlySet<Role>;
   readonly by: WayIn;
+  /** Which of its passkeys it came in by. */
+  readonly passkey?: string;
 }
 
 /** Where a request comes from, as far as a session is bound to it. */
 export interface From {
   readonly address: string;
+  /** Whether it came over TLS to the name this room has for other machines. */
+  readonly isRemote?: boolean;
   /** The program that asks, as it says itself. */
   readonly agent: string;
 }

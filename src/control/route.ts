@@ -49,18 +49,23 @@ interface Asked<P, Q, B> extends Said<P, Q, B>, Asker {}
 interface Asker {
   readonly login: Login;
   readonly from: From;
+  /** Whom it means to ask, by name and port: `localhost:8080`. */
+  readonly host: string;
   /** The secret of the session it asks in. */
   readonly session: string | undefined;
 }
 
-/** An answer with headers of its own. */
+/** An answer with headers of its own, or with what the audit log is to say of the change. */
 export class Reply<T> {
   readonly body: T;
   readonly headers: Readonly<Record<string, string>>;
+  /** Which of several such things was changed: an id, or a name that stands in the log anyway. */
+  readonly about: string | undefined;
 
-  constructor(body: T, headers: Readonly<Record<string, string>>) {
+  constructor(body: T, headers: Readonly<Record<string, string>>, about?: string) {
     this.body = body;
     this.headers = headers;
+    this.about = about;
   }
 }
 

@@ -9,7 +9,7 @@ export interface SessionTerms {
   readonly lifetimeMs: number;
 }
 
-interface Session {
+export interface Session {
   /** Names it among others, and opens nothing. */
   readonly id: string;
   readonly login: Login;
@@ -26,6 +26,8 @@ export interface Sessions {
   /** @returns undefined if there is none with that secret, it is over, or somebody else shows it */
   readonly of: (secret: string | undefined, from: From, nowUnixMs: number) => Session | undefined;
   readonly end: (id: string) => boolean;
+  /** All for which that holds. */
+  readonly endAll: (isOver: (session: Pick<Session, "id" | "login">) => boolean) => void;
   /** Newest first. */
   readonly list: (nowUnixMs: number) => readonly Session[];
 }
@@ -85,6 +87,9 @@ export function sessions({ idleMs, lifetimeMs }: SessionTerms, random: () => Uin
     end: (id) => {
       const found = [...kept].find(([, { session }]) => session.id === id);
       return found !== undefined && kept.delete(found[0]);
+    },
+    endAll: (isOver) => {
+      for (const [key, { session }] of kept) if (isOver(session)) kept.delete(key);
     },
     list: (nowUnixMs) => {
       sweep(nowUnixMs);

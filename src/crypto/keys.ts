@@ -45,6 +45,12 @@ export function signingKey({ suite, publicKey, privateKey }: KeyPair): SigningKe
   };
 }
 
+/** The same with a key in PEM (PKCS #8). */
+export function signingKeyOf(suite: SignatureSuite, pem: string): SigningKey {
+  const privateKey = createPrivateKey(pem);
+  return signingKey({ suite, privateKey, publicKey: createPublicKey(privateKey) });
+}
+
 /** Signs at once, for what is signed seldom. */
 export function signWith({ suite, privateKey }: KeyPair, message: Uint8Array): Uint8Array {
   return sign(suite.digest, message, privateKey);

@@ -1,5 +1,6 @@
 /** What is known about the link a message came in on: negotiated facts, never claims. */
 import type { Offer } from "./offer.ts";
+import type { PeerPath } from "./peer-path.ts";
 
 export interface Channel {
   /** TLS group name as negotiated, e.g. `X25519MLKEM768`. */
@@ -21,6 +22,8 @@ export interface Channel {
   readonly offer?: Offer;
   /** In what it is less than its peer was seen to be capable of, in short, where it was let in all the same. */
   readonly regression?: string;
+  /** Of a peer who was introduced, or found on the same network: how its stream goes. */
+  readonly path?: PeerPath;
 }
 
 /** What the other end proved in the handshake. */

@@ -16,6 +16,7 @@ import { statePaths } from "../../src/app/state-folder.ts";
 import { eraseSubject, listSubjects, planErasure } from "../../src/app/subject-operations.ts";
 import { openBackup, sealBackup } from "../../src/crypto/backup-file.ts";
 import { openApprovals } from "../../src/host/store/state-approvals.ts";
+import { openPeople } from "../../src/host/store/state-people.ts";
 import { openLogReader } from "../../src/host/store/log-reader.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
@@ -30,6 +31,7 @@ import {
   type TestGateway,
   toolCall,
 } from "../support/gateway.ts";
+import { passkey } from "../support/passkey-device.ts";
 import { entriesOf } from "../support/records.ts";
 
 const silent = systemLog({ level: "error", form: "json", write: () => undefined });
@@ -95,6 +97,19 @@ function approvedRequest(state: string): string {
   return id;
 }
 
+function keepPasskey(state: string): void {
+  const people = openPeople(statePaths(state).database);
+  people.addPasskey(passkey("a-device", "operator:local"));
+  people.close();
+}
+
+function passkeysIn(state: string): readonly unknown[] {
+  const people = openPeople(statePaths(state).database);
+  const found = people.passkeys();
+  people.close();
+  return found;
+}
+
 test("restored on another machine, identities go on, revocations count, and a new log begins", async (t) => {
   const stub = await stubServer(t);
   const yaml = `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`;
@@ -102,6 +117,7 @@ test("restored on another machine, identities go on, revocations count, and a ne
   const [good, bad] = [await enrol(first, "agent/good"), await enrol(first, "agent/bad")];
   await rotateRoot(first.config, "client", systemClock);
   const approved = approvedRequest(first.config.state);
+  keepPasskey(first.config.state);
   revokeCertificates(first.config, bad.identity.spiffe_id, systemClock);
   const kept = await backedUp(t, first.config); // While it runs.
   const oldLog = await originOf(first);
@@ -112,6 +128,8 @@ test("restored on another machine, identities go on, revocations count, and a ne
   assert.equal(report.log, "new");
   const [request] = listRequests({ state: path.join(folder, "state"), clock: systemClock }, { all: true });
   assert.deepEqual([request?.id, request?.state], [approved, "expired"], "it may have been used since");
+  assert.deepEqual(passkeysIn(path.join(folder, "state")), [], "one may have been removed since");
+  assert.equal(passkeysIn(first.config.state).length, 1);
   const second = await testGateway(t, yaml, { folder });
   assert.equal((await clientOf(t, second, good).post("stub", toolCall("echo"))).status, 200);
   await assert.rejects(clientOf(t, second, bad).post("stub", toolCall("echo")));

@@ -12,6 +12,7 @@ export interface Mutant {
 }
 
 const mcpHttp = "src/host/net/mcp-http.ts";
+const replyTo = "src/host/net/reply-to.ts";
 const headers = "src/host/net/headers.ts";
 const exchange = "src/host/net/http-exchange.ts";
 const verbs = '  if (method !== "POST") return;\n';
@@ -45,7 +46,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "event ids are dropped",
-    file: mcpHttp,
+    file: replyTo,
     from: write,
     to: rewriting(`${asText}.replaceAll(/^id:.*\\r?\\n/gm, "")`),
     killedBy: "event-streams",
@@ -53,7 +54,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "events are framed anew",
-    file: mcpHttp,
+    file: replyTo,
     from: write,
     to: rewriting(
       `${asText}.split(/\\r?\\n/).filter((line) => line.startsWith("data")).join("\\n") + "\\n\\n"`,
@@ -63,7 +64,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "202 becomes 200",
-    file: mcpHttp,
+    file: replyTo,
     from: "response.writeHead(status, head(status, headers, body.length));",
     to: "response.writeHead(status === 202 ? 200 : status, head(status, headers, body.length));",
     killedBy: "server-initiated",

@@ -58,10 +58,17 @@ const metadata = {
   token_endpoint_auth_method: "none",
 } as const;
 
-/** @param scopes space-separated, of all resources */
+interface AuthorizationServerOptions {
+  readonly resource: string;
+  /** Space-separated, of all resources. */
+  readonly scopes: string;
+  /** What ID tokens say of alice otherwise; `groups` to whom asks for the scope of that name. */
+  readonly claims?: () => object;
+}
+
 export async function authorizationServer(
   t: Cleanup,
-  { resource, scopes }: { readonly resource: string; readonly scopes: string },
+  { resource, scopes, claims = () => ({}) }: AuthorizationServerOptions,
 ): Promise<AuthorizationServer> {
   const resources: string[] = [];
   const server = http.createServer();
@@ -84,15 +91,15 @@ export async function authorizationServer(
         token_endpoint_auth_method: "client_secret_basic",
       },
     ],
-    claims: { openid: ["sub"], email: ["email", "email_verified"] },
+    claims: { openid: ["sub"], email: ["email", "email_verified"], groups: ["groups"] },
     conformIdTokenClaims: false,
     clientDefaults: { id_token_signed_response_alg: "ES256" },
     cookies: { keys: ["only for tests"] },
-    scopes: ["openid", "email", ...scopes.split(" ")],
+    scopes: ["openid", "email", "groups", ...scopes.split(" ")],
     interactions: { url: (_context: unknown, { uid }: { uid: string }) => `/interaction/${uid}` },
     findAccount: (_context: unknown, id: string) => ({
       accountId: id,
-      claims: () => ({ sub: id, email: `${id}@acme.test`, email_verified: true }),
+      claims: () => ({ sub: id, email: `${id}@acme.test`, email_verified: true, ...claims() }),
     }),
     fetch: (asked: URL | string) =>
       Promise.resolve(

@@ -66,9 +66,10 @@ export async function openAsOperator(
   return opened;
 }
 
-/** A link that logs the operator in, once. */
-export async function loginLink(gateway: GatewayProcess): Promise<string> {
-  const { stdout, stderr } = await cli(["login", "--config", gateway.configFile]);
+/** A link that logs somebody in, once. @param person of `control.people`; by default the operator */
+export async function loginLink(gateway: GatewayProcess, person?: string): Promise<string> {
+  const whom = person === undefined ? [] : ["--person", person];
+  const { stdout, stderr } = await cli(["login", ...whom, "--config", gateway.configFile]);
   const link = /http:\/\/\S+#code=\S+/.exec(stdout)?.[0];
   if (link === undefined) throw new Error(`no link: ${stdout}${stderr}`);
   return link;

@@ -32,6 +32,7 @@ export async function askRoute(
     body,
     login,
     from,
+    host: "localhost",
     session: undefined,
   });
 }
@@ -105,7 +106,7 @@ export async function loggedIn(gateway: Running, person?: string): Promise<Brows
   };
 }
 
-async function asked(
+export async function asked(
   origin: string,
   name: string,
   {

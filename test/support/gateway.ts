@@ -148,6 +148,18 @@ export interface Client {
   ) => ReturnType<Client["request"]>;
 }
 
+type Http = "http/1.1" | "h2";
+let http1Or2: Http = "http/1.1";
+
+/** The version of HTTP that clients of this process speak from now on. */
+export function speak(version: Http): void {
+  http1Or2 = version;
+}
+
+export function spoken(): Http {
+  return http1Or2;
+}
+
 /** A client with that identity, and TLS otherwise than sidecars have it; its connections end with the test. */
 export function clientOf(
   t: Cleanup,
@@ -164,6 +176,7 @@ export function clientOf(
         peerSpiffeId: enrolment.identity.gateway,
         credentials: enrolment.credentials,
       }),
+      ALPNProtocols: [http1Or2],
       ...otherwise,
     } as object,
   });

@@ -9,7 +9,7 @@ import { collected } from "../../src/host/net/http-exchange.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
 import type { Clock } from "../../src/kernel/clock.ts";
 import { atEnd } from "./cleanup.ts";
-import { freshState, type TestGateway, toolCall } from "./gateway.ts";
+import { freshState, spoken, type TestGateway, toolCall } from "./gateway.ts";
 import { checkLog } from "./records.ts";
 
 const silent = systemLog({ level: "error", form: "json", write: () => undefined });
@@ -31,7 +31,7 @@ export async function sidecar(
 ): Promise<ConnectOptions> {
   const joinToken = await makeJoinToken(gateway.config, { path: name, address: gateway.address }, clock);
   const state = await freshState(t);
-  return { target, state, joinToken, clock, log: silent, patienceMs: 0 };
+  return { target, state, joinToken, clock, log: silent, patienceMs: 0, links: { http: spoken() } };
 }
 
 export async function tunnelOf(t: TestContext, options: ConnectOptions): Promise<Tunnel> {

@@ -29,6 +29,11 @@ export function readPacket(bytes: Buffer): Packet | undefined {
   };
 }
 
+/** Dotted. */
+export function destinationOf({ bytes }: Packet): string {
+  return bytes.subarray(16, 20).join(".");
+}
+
 /** ICMP's "fragmentation needed" (RFC 1191 §4), from a router in between. */
 export function packetTooBig({ bytes }: Packet, mtu: number): Buffer {
   const quoted = bytes.subarray(0, headerBytes(bytes) + 8);

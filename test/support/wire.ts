@@ -1,13 +1,14 @@
 /**
- * The path between the two namespaces of a lab, as a process: packets of two TUN devices are handed over with loss,
- * delay and an MTU, past a middlebox that reads hellos. Names of the devices are its arguments; each line on stdin is a
- * `WireConduct` in JSON, answered by one line with what was counted under the one before. It ends with its stdin.
+ * The network between the namespaces of a lab, as a process: what the TUN device of one sends goes to the device that
+ * has its destination, over the wires of both, each with loss, delay, rate and MTU, past a middlebox that reads hellos.
+ * Each line on stdin is a `WireOrder` in JSON, answered by one line with what was counted since the one before. It ends
+ * with its stdin.
  */
 import ffi from "node:ffi";
 import fs from "node:fs";
 import { createInterface } from "node:readline";
 
-import { checksummed, type Packet, packetTooBig, readPacket, resetOf } from "./packets.ts";
+import { checksummed, destinationOf, type Packet, packetTooBig, readPacket, resetOf } from "./packets.ts";
 
 export interface WireConduct {
   /** Longest packet that is passed on. */
@@ -18,10 +19,17 @@ export interface WireConduct {
   readonly lossPermille: number;
   /** One way. */
   readonly delayMs: number;
+  /** In each direction; 0 is as fast as it goes. */
+  readonly kbitPerSecond: number;
   /** What is done with connections whose ClientHello is longer than `boxBytes`, or doesn't fit in one segment. */
   readonly box: "none" | "drops-big" | "drops-split" | "resets-big";
   readonly boxBytes: number;
 }
+
+/** `plug` makes a device, or gives one other addresses; `conduct` is by device, those left out are as good as new. */
+export type WireOrder =
+  | { readonly plug: string; readonly addresses: readonly string[] }
+  | { readonly conduct: Readonly<Record<string, WireConduct>> };
 
 export interface WireCounts {
   packets: number;
@@ -33,39 +41,73 @@ export interface WireCounts {
   passed: number;
 }
 
+/** One direction of a wire: what is on its way, in order. */
+interface Lane {
+  readonly waiting: { readonly dueMs: number; readonly arrive: () => void }[];
+  busyUntilMs: number;
+}
+
+interface Wire {
+  readonly descriptor: number;
+  readonly up: Lane;
+  readonly down: Lane;
+  addresses: readonly string[];
+  conduct: WireConduct;
+}
+
 const [tun, noPacketInfo, setInterface] = [0x0001, 0x1000, 0x400454ca];
 const longestPacket = 65_536;
+/** What waits longer for a slow wire is dropped, as a router's queue does. */
+const longestQueueMs = 200;
+/** Timers are of whole milliseconds. */
+const timerMs = 0.5;
+
+const goodWire: WireConduct = {
+  mtu: 1500,
+  tellsSenders: true,
+  lossPermille: 0,
+  delayMs: 0,
+  kbitPerSecond: 0,
+  box: "none",
+  boxBytes: 1200,
+};
 
 const { functions } = ffi.dlopen(null, {
   ioctl: { return: "i32", arguments: ["i32", "u64", "buffer"] },
 });
 
-let conduct: WireConduct = {
-  mtu: 1500,
-  tellsSenders: true,
-  lossPermille: 0,
-  delayMs: 0,
-  box: "none",
-  boxBytes: 1200,
-};
+const wires = new Map<string, Wire>();
 let counts = fresh();
 /** Connections the box looks at: waiting for their first bytes, or caught. */
 const flows = new Map<string, "opened" | "caught">();
-const [one = "", other = ""] = process.argv.slice(2);
-const [near, far] = [openDevice(one), openDevice(other)];
 
-void carry(near, far);
-void carry(far, near);
-process.stdout.write("up\n");
 createInterface({ input: process.stdin })
   .on("line", (line) => {
+    obey(JSON.parse(line) as WireOrder);
     process.stdout.write(`${JSON.stringify(counts)}\n`);
     counts = fresh();
-    flows.clear();
-    conduct = JSON.parse(line) as WireConduct;
   })
   // Reads of a device don't end, and an orderly exit would wait for them.
   .on("close", () => process.kill(process.pid, "SIGKILL"));
+
+function obey(order: WireOrder): void {
+  if ("conduct" in order) {
+    flows.clear();
+    for (const [device, wire] of wires) wire.conduct = order.conduct[device] ?? goodWire;
+    return;
+  }
+  const { plug, addresses } = order;
+  const known = wires.get(plug);
+  if (known !== undefined) {
+    known.addresses = addresses;
+    return;
+  }
+  const lane = (): Lane => ({ waiting: [], busyUntilMs: 0 });
+  const descriptor = openDevice(plug);
+  const wire = { descriptor, up: lane(), down: lane(), addresses, conduct: goodWire };
+  wires.set(plug, wire);
+  void carry(wire);
+}
 
 function fresh(): WireCounts {
   return { packets: 0, bytes: 0, lost: 0, tooBig: 0, caught: 0, passed: 0 };
@@ -82,21 +124,44 @@ function openDevice(name: string): number {
   return descriptor;
 }
 
-async function carry(from: number, to: number): Promise<void> {
+/** Until the device is gone, with its namespace. */
+async function carry(wire: Wire): Promise<void> {
   const buffer = Buffer.alloc(longestPacket);
   for (;;) {
     const length = await new Promise<number>((resolve) => {
-      fs.read(from, buffer, 0, buffer.length, null, (error, bytes) => resolve(error === null ? bytes : 0));
+      fs.read(wire.descriptor, buffer, 0, buffer.length, null, (error, bytes) =>
+        resolve(error === null ? bytes : 0),
+      );
     });
+    if (length === 0) return;
     const packet = readPacket(Buffer.from(buffer.subarray(0, length)));
-    if (packet !== undefined) pass(packet, from, to);
+    if (packet !== undefined) pass(packet, wire);
   }
 }
 
-function pass(packet: Packet, from: number, to: number): void {
-  const { bytes } = packet;
+/** Up the sender's wire, and down the receiver's. What nobody has the address of is dropped. */
+function pass(packet: Packet, from: Wire): void {
   counts.packets += 1;
-  counts.bytes += bytes.length;
+  counts.bytes += packet.bytes.length;
+  const destination = destinationOf(packet);
+  const to = [...wires.values()].find(({ addresses }) => addresses.includes(destination));
+  if (to === undefined) return;
+  const ends = { from: from.descriptor, to: to.descriptor };
+  along(from.up, from.conduct, { packet, ...ends }, () =>
+    along(to.down, to.conduct, { packet, ...ends }, () => write(to.descriptor, packet.bytes)),
+  );
+}
+
+interface Passing {
+  readonly packet: Packet;
+  /** Descriptors of both devices. */
+  readonly from: number;
+  readonly to: number;
+}
+
+function along(lane: Lane, conduct: WireConduct, passing: Passing, arrive: () => void): void {
+  const { packet, from, to } = passing;
+  const { bytes } = packet;
   if (Math.random() * 1000 < conduct.lossPermille) {
     counts.lost += 1;
     return;
@@ -106,7 +171,7 @@ function pass(packet: Packet, from: number, to: number): void {
     if (conduct.tellsSenders) write(from, packetTooBig(packet, conduct.mtu));
     return;
   }
-  if (conduct.box !== "none" && isCaught(packet)) {
+  if (conduct.box !== "none" && isCaught(packet, conduct)) {
     if (conduct.box === "resets-big") {
       const { toSender, toReceiver } = resetOf(packet);
       write(from, toSender);
@@ -114,11 +179,44 @@ function pass(packet: Packet, from: number, to: number): void {
     }
     return;
   }
-  setTimeout(() => write(to, bytes), conduct.delayMs);
+  later(lane, conduct, bytes.length, arrive);
+}
+
+function later(lane: Lane, conduct: WireConduct, bytes: number, arrive: () => void): void {
+  const nowMs = performance.now();
+  const { delayMs, kbitPerSecond } = conduct;
+  const beginsMs = Math.max(lane.busyUntilMs, nowMs);
+  if (beginsMs - nowMs > longestQueueMs) {
+    counts.lost += 1;
+    return;
+  }
+  lane.busyUntilMs = beginsMs + (kbitPerSecond === 0 ? 0 : (bytes * 8) / kbitPerSecond);
+  const dueMs = lane.busyUntilMs + delayMs;
+  if (dueMs <= nowMs && lane.waiting.length === 0) {
+    arrive();
+    return;
+  }
+  lane.waiting.push({ dueMs, arrive });
+  if (lane.waiting.length === 1) wake(lane);
+}
+
+function wake(lane: Lane): void {
+  const [next] = lane.waiting;
+  if (next === undefined) return;
+  setTimeout(
+    () => {
+      const untilMs = performance.now() + timerMs;
+      const kept = lane.waiting.findIndex(({ dueMs }) => dueMs > untilMs);
+      const arrived = lane.waiting.splice(0, kept === -1 ? lane.waiting.length : kept);
+      for (const { arrive } of arrived) arrive();
+      wake(lane);
+    },
+    Math.max(next.dueMs - performance.now(), 0),
+  );
 }
 
 /** A box that looks at the first bytes of a connection, and at nothing after that. */
-function isCaught({ flow, isOpening, payload }: Packet): boolean {
+function isCaught({ flow, isOpening, payload }: Packet, { box, boxBytes }: WireConduct): boolean {
   if (isOpening) {
     flows.set(flow, "opened");
     return false;
@@ -127,7 +225,7 @@ function isCaught({ flow, isOpening, payload }: Packet): boolean {
   if (state === "caught") return payload.length > 0;
   if (state === undefined || payload.length < 5) return false;
   const helloBytes = payload.readUInt16BE(3) + 5;
-  const isBad = conduct.box === "drops-split" ? helloBytes > payload.length : helloBytes > conduct.boxBytes;
+  const isBad = box === "drops-split" ? helloBytes > payload.length : helloBytes > boxBytes;
   counts[isBad ? "caught" : "passed"] += 1;
   if (isBad) flows.set(flow, "caught");
   else flows.delete(flow);

@@ -62,9 +62,20 @@ export function approverOf(name: string, { people, login }: { people: People; lo
   return { name, also: known.is, login };
 }
 
-/** The same of who came in by the control API. */
-export function approverOfLogin({ name, by }: Login, people: People): Approver {
-  return name.startsWith(prefix) ? approverOf(name, { people, login: by }) : operatorBy(by);
+/** The same of who came in by the control API; undefined for who decides nothing: viewers, and members of groups. */
+export function knownApprover({ name, by }: Login, people: People): Approver | undefined {
+  if (!name.startsWith(prefix)) return operatorBy(by);
+  return Object.hasOwn(people, name.slice(prefix.length))
+    ? approverOf(name, { people, login: by })
+    : undefined;
+}
+
+/** @throws Refusal `denied` */
+export function approverOfLogin(login: Login, people: People): Approver {
+  const known = knownApprover(login, people);
+  if (known !== undefined) return known;
+  // INVARIANT: nobody approves its own call, and of whom the config doesn't name nobody knows which those are.
+  throw new Refusal("denied", `${login.name} decides nothing here: the config names those who do.`);
 }
 
 /** Whoever holds the state folder has all requests anyway; people are shown what they may decide. */

@@ -1,9 +1,10 @@
 /** `control` in the config: who may use the control room, as what, and for how long a login lasts. */
 import { z } from "zod";
 
-import { roles } from "../../control/login.ts";
+import { type Role, roles } from "../../control/login.ts";
 import { ownNames, personName } from "./approvals.ts";
-import { durationMs, secretSource, secureUrl } from "./values.ts";
+import { httpsOrigin, webCertificates } from "./listen.ts";
+import { address, durationMs, secretSource, secureUrl } from "./values.ts";
 
 const person = z.strictObject({
   roles: z
@@ -28,6 +29,35 @@ const person = z.strictObject({
     .describe("Who that is at `control.oidc`."),
 });
 
+/** No `approver`: of a group's member nobody knows which calls are its own, and of those it may decide none. */
+const groupRoles = ["viewer", "operator", "admin"] as const satisfies readonly Role[];
+/** A role for each of hundreds of groups nobody looks through. */
+const maxGroupsWithRoles = 64;
+
+const groups = z
+  .strictObject({
+    claim: z.string().min(1).max(255).default("groups").describe("Where the ID token lists them."),
+    scope: z
+      .string()
+      .max(128)
+      .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, "expected one scope")
+      .optional()
+      .describe("Asked for beside `openid email`, where the provider tells groups for that alone."),
+    roles: z
+      .record(z.string().min(1).max(256), z.array(z.enum(groupRoles)).min(1))
+      .refine((roles) => {
+        const count = Object.keys(roles).length;
+        return count > 0 && count <= maxGroupsWithRoles;
+      }, `expected 1 to ${maxGroupsWithRoles} groups`)
+      .describe(
+        "What members of a group may do, by its name at the provider: `viewer`, `operator`, `admin`. Held calls are decided by those alone who are named in `people`.",
+      ),
+  })
+  .optional()
+  .describe(
+    "People who aren't named one by one, by their groups. Who is named has the roles that stand there, whatever its groups are.",
+  );
+
 const oidc = z
   .strictObject({
     issuer: secureUrl.describe("The OpenID provider; what it needs to know is found by discovery."),
@@ -36,10 +66,11 @@ const oidc = z
       .optional()
       .describe("Its secret; without one it is a public client, which PKCE protects alone."),
     name: z.string().min(1).max(64).default("your organisation").describe("What the login page calls it."),
+    groups,
   })
   .optional()
   .describe(
-    "Login at an OpenID provider, for the people who are named by `oidc`. Its redirect URI is the page's address with `/login`.",
+    "Login at an OpenID provider, for the people who are named by `oidc`, and for groups. Its redirect URI is the page's address with `/login`.",
   );
 
 export const controlSchema = z
@@ -51,6 +82,16 @@ export const controlSchema = z
         "People who may log in, by name; `latticegate login --person NAME` prints a link for one. Whoever may open the state folder is admin without being named.",
       ),
     oidc,
+    remote: z
+      .strictObject({
+        address: address.describe("Host and port; port 0 takes a free one."),
+        url: httpsOrigin.describe("Origin under which browsers and commands know it."),
+        certificates: webCertificates,
+      })
+      .optional()
+      .describe(
+        "The control room for other machines: browsers, by a web certificate, and commands, by identities made `--for person/NAME`. TLS 1.3 with ML-KEM, or nothing. By default it is on loopback and on a socket alone.",
+      ),
     sessions: z
       .strictObject({
         idle: durationMs.prefault("15m").describe("After how long without a request a session ends."),

@@ -1,6 +1,7 @@
 /** `servers` in the config: what stands behind the gateway, and how it is reached. */
 import { z } from "zod";
 
+import { isPeerName, isPeerNameText } from "../../identity/peer-name.ts";
 import { isOriginPattern } from "../../policy/origins.ts";
 import { protocolVersions } from "../../wire/protocol-version.ts";
 import { gateExemption, serverOwner } from "./gate.ts";
@@ -70,12 +71,15 @@ export const stdioServerSchema = z.strictObject({
 export const httpServerSchema = z
   .strictObject({
     url: z
-      .url({ protocol: /^https?$/ })
+      .url({ protocol: /^(https?|mcp-pqc)$/ })
+      .refine((text) => !isPeerNameText(text) || isPeerName(text), "expected mcp-pqc://PEER-ID/SERVER")
       .refine(
         (text) => hasNoUserinfo(text),
         "expected no user or password in the URL; use headers with a file or env",
       )
-      .describe("The server's MCP endpoint; of one that speaks HTTP+SSE, where its stream is opened."),
+      .describe(
+        "The server's MCP endpoint; of one that speaks HTTP+SSE, where its stream is opened; of a peer behind a NAT, its name (`mcp-pqc://PEER-ID/SERVER`, see `peers`).",
+      ),
     transport: z
       .enum(["streamable-http", "http+sse"])
       .default("streamable-http")
@@ -84,7 +88,7 @@ export const httpServerSchema = z
       .string()
       .optional()
       .describe(
-        "SPIFFE ID of a server that runs behind `latticegate expose`; the link is then post-quantum and mutual.",
+        "SPIFFE ID of a server that runs behind `latticegate expose`; the link is then post-quantum and mutual. Of a peer's name, that of the exposed server by default.",
       ),
     headers: z
       .record(z.string(), secretSource)
@@ -105,6 +109,15 @@ export const httpServerSchema = z
     declassify: declassifyingTools,
     probe: probeSchema.optional(),
   })
+  .refine(
+    ({ url, auth, transport }) =>
+      !isPeerNameText(url) || (auth === undefined && transport === "streamable-http"),
+    {
+      path: ["url"],
+      error:
+        "expected no `auth` and no other transport: a peer is shown the gateway's own identity over HTTP/2",
+    },
+  )
   .refine(({ peer, transport }) => peer === undefined || transport === "streamable-http", {
     path: ["transport"],
     error:

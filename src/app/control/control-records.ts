@@ -1,17 +1,19 @@
 /** What people do in the control room, as entries of the audit log: who came in, who was refused, who changed what. */
 import { randomUUIDv7 } from "node:crypto";
 
-import { attempts } from "../../control/attempts.ts";
+import { attempts } from "../../kernel/attempts.ts";
 import type { Action } from "../../control/api.ts";
 import type { Login } from "../../control/login.ts";
 import type { Journal } from "../../gate/ports.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
+import { Refusal } from "../../kernel/refusal.ts";
 import type { EntryDraft } from "../../model/entry.ts";
+import type { Tried } from "./entrance.ts";
 
 export interface ControlRecords {
   readonly acted: (action: Action) => void;
-  readonly loggedIn: (login: Login | undefined, way: string) => void;
+  readonly tried: (what: Tried) => void;
 }
 
 /** What is refused is recorded at this pace: who tries in vain doesn't fill the log. */
@@ -42,14 +44,37 @@ export function controlRecords(needs: {
       .catch((error: unknown) => log.error("control.unrecorded", { why: String(error), event }));
   };
   return {
-    acted: ({ login, route, refused }) =>
+    acted: ({ login, route, refused, about }) =>
       append("control.action", refused === undefined, {
         by: login.name,
         login: login.by,
         route,
+        ...(about !== undefined && { about }),
         ...(refused !== undefined && { reason: refused }),
       }),
-    loggedIn: (login, way) =>
-      append("control.login", login !== undefined, { by: login?.name ?? "nobody", login: way }),
+    tried: (what) =>
+      "login" in what
+        ? append("control.login", true, { by: what.login.name, login: what.way, ...passkeyOf(what.login) })
+        : append("control.login", false, { by: "nobody", login: what.way, ...whyNot(what.refused) }),
+  };
+}
+
+function passkeyOf({ passkey }: Login): EntryDraft["facts"] {
+  return passkey === undefined ? {} : { passkey: shortId(passkey) };
+}
+
+/** Of a credential's id, as much as tells it from others. */
+export function shortId(passkey: string): string {
+  return passkey.slice(0, 16);
+}
+
+/** The refusal's code, and of passkeys what was wrong with whose. */
+function whyNot(refused: unknown): EntryDraft["facts"] {
+  if (!(refused instanceof Refusal)) return { reason: "fault" };
+  const { why, whose } = refused.facts;
+  return {
+    reason: refused.code,
+    ...(typeof why === "string" && { why }),
+    ...(typeof whose === "string" && { whose }),
   };
 }

@@ -21,7 +21,7 @@ const askTimeoutMs = 10_000;
 export function oidcOf({ control, folder }: Config, clock: Clock): Provider | undefined {
   const settings = control.oidc;
   if (settings === undefined) return undefined;
-  const { issuer, client_id: clientId, client_secret: source, name } = settings;
+  const { issuer, client_id: clientId, client_secret: source, name, groups } = settings;
   const secret = source && secretFrom(source, "control.oidc.client_secret", folder);
   const agent = new Agent({ connect: pathConnector() });
   const fetch = boundedFetch({
@@ -43,5 +43,5 @@ export function oidcOf({ control, folder }: Config, clock: Clock): Provider | un
     showsCertificate: false,
     clock,
   };
-  return { name, login: oidcLogin({ issuer, own, clock }), close: () => agent.destroy() };
+  return { name, login: oidcLogin({ issuer, own, clock, groups }), close: () => agent.destroy() };
 }

@@ -1,16 +1,20 @@
 /** Logging in and out of the control room. */
 import { z } from "zod";
 
-import { attempts } from "../../control/attempts.ts";
-import { type From, type Login, roles } from "../../control/login.ts";
+import { type Login, roles } from "../../control/login.ts";
 import { Reply, type Route, route } from "../../control/route.ts";
 import type { OneTimeCodes, Sessions } from "../../control/sessions.ts";
 import type { Clock } from "../../kernel/clock.ts";
-import type { OidcIdentity, OidcLogin } from "../../host/oauth/oidc-login.ts";
+import type { OidcLogin } from "../../host/oauth/oidc-login.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import { rowOf } from "../../kernel/row-of.ts";
 import { type People, personOf } from "../approvals/approvers.ts";
 import type { ControlSettings } from "../config/control.ts";
 import { personWithToken } from "./admission.ts";
+import { cookieOfNobody, type Entrance, saidOf, sessionAnswer } from "./entrance.ts";
+import { loginNamed, operatorName, personNamed } from "./known-people.ts";
+import { oidcRoutes } from "./oidc-routes.ts";
+import { openSessionRoutes } from "./open-session-routes.ts";
 
 export interface SessionNeeds {
   readonly sessions: Sessions;
@@ -19,70 +23,29 @@ export interface SessionNeeds {
   /** With tokens. */
   readonly people: People;
   readonly clock: Clock;
-  /** Of the page; undefined: there is none. */
-  readonly origin: () => string | undefined;
+  /** Under which the page is served, the first if it isn't asked for by any; none where there is no page. */
+  readonly origins: () => readonly string[];
   /** Undefined: the config names no provider. */
   readonly oidc: { readonly name: string; readonly login: OidcLogin } | undefined;
-  /** Somebody came in, or tried to. */
-  readonly loggedIn: (login: Login | undefined, way: string) => void;
+  readonly entrance: Entrance;
+  /** Whether somebody has a passkey for the page of that name and port. */
+  readonly hasPasskeys: (host: string) => boolean;
 }
 
 const tag = "session";
 const everybody = roles;
-/** A code can't be guessed; what is tried is kept from costing anything. */
-const loginPace = [
-  { burst: 10, perMinute: 10 },
-  { burst: 60, perMinute: 60 },
-] as const;
-
-const sessionAnswer = z.object({
-  name: z.string(),
-  roles: z.array(z.enum(roles)),
-  /** For the header of changes; null without a cookie. */
-  csrf: z.string().nullable(),
-  /** Null: it doesn't end by itself. */
-  expiresAtUnixMs: z.number().nullable(),
-});
 
 export function sessionRoutes(needs: SessionNeeds): readonly Route[] {
-  return [...waysIn(needs), ...own(needs), ...all(needs), linkRoute(needs)];
-}
-
-type Session = z.output<typeof sessionAnswer>;
-/** @param of who that is; undefined: nobody */
-type Enter = (
-  way: string,
-  of: () => Login | undefined | Promise<Login | undefined>,
-  from: From,
-) => Promise<Reply<Session>>;
-
-function entrance({ sessions, clock, loggedIn }: SessionNeeds, take: (from: From) => void): Enter {
-  return async (way, of, from) => {
-    take(from);
-    let login: Login | undefined;
-    try {
-      login = await of();
-    } finally {
-      loggedIn(login, way);
-    }
-    if (login === undefined)
-      throw new Refusal(
-        "no_identity",
-        `That ${way} isn't good (any more); "latticegate login" prints a link.`,
-      );
-    const nowUnixMs = clock.nowUnixMs();
-    const secret = sessions.begin(login, from, nowUnixMs);
-    return new Reply(said(login, sessions.of(secret, from, nowUnixMs)), { "set-cookie": cookie(secret) });
-  };
+  return [...waysIn(needs), ...own(needs), ...openSessionRoutes(needs), linkRoute(needs)];
 }
 
 function waysIn(needs: SessionNeeds): readonly Route[] {
-  const { codes, settings, people, clock, oidc } = needs;
-  const tries = attempts(...loginPace);
-  const take = ({ address }: From): void => tries(address, clock.nowUnixMs());
-  const enter = entrance(needs, take);
+  const { codes, settings, people, clock, origins, oidc, entrance, hasPasskeys } = needs;
+  const { enter } = entrance;
+  const isTaken = (name: string): boolean => rowOf(people, name) !== undefined;
+  const page = (host: string): string => pageOf(host, origins());
   return [
-    ...(oidc === undefined ? [] : oidcRoutes(needs, oidc.login, { take, enter })),
+    ...(oidc === undefined ? [] : oidcRoutes({ login: oidc.login, entrance, page, settings, isTaken })),
     route({
       method: "GET",
       path: "/login-methods",
@@ -93,9 +56,11 @@ function waysIn(needs: SessionNeeds): readonly Route[] {
         link: z.boolean(),
         token: z.boolean(),
         oidc: z.object({ name: z.string() }).nullable(),
+        passkeys: z.boolean(),
       }),
-      handle: () => ({
+      handle: ({ host }) => ({
         link: true,
+        passkeys: hasPasskeys(host),
         oidc: oidc === undefined ? null : { name: oidc.name },
         token: Object.values(people).some(({ token_hash: hash }) => hash !== undefined),
       }),
@@ -125,62 +90,10 @@ function waysIn(needs: SessionNeeds): readonly Route[] {
   ];
 }
 
-/** The browser comes back to the page, which hands in what it was given: a GET changes nothing. */
-function oidcRoutes(
-  { settings, origin }: SessionNeeds,
-  login: OidcLogin,
-  { take, enter }: { readonly take: (from: From) => void; readonly enter: Enter },
-): readonly Route[] {
-  return [
-    route({
-      method: "POST",
-      path: "/session/oidc/start",
-      summary: "Begins a login at the organisation's provider: where to go, and what to keep until then.",
-      tag,
-      role: "public",
-      answer: z.object({ url: z.string(), flow: z.string() }),
-      handle: async ({ from }) => {
-        take(from);
-        return await login.begin(`${pageOf(origin)}/login`);
-      },
-    }),
-    route({
-      method: "POST",
-      path: "/session/oidc",
-      summary: "Ends a login at the organisation's provider, with the query that came back from there.",
-      tag,
-      role: "public",
-      body: z.strictObject({ flow: z.string().max(128), query: z.string().max(8192) }),
-      answer: sessionAnswer,
-      handle: ({ body: { flow, query }, from }) =>
-        enter(
-          "oidc",
-          async () => personOfOidc(await login.finish(flow, new URLSearchParams(query)), settings),
-          from,
-        ),
-    }),
-  ];
-}
-
-/** @throws Refusal `denied` for whom the config doesn't name */
-function personOfOidc({ sub, email }: OidcIdentity, { people }: ControlSettings): Login {
-  const found = Object.entries(people).find(
-    ([, { oidc }]) =>
-      oidc !== undefined &&
-      (oidc.sub === undefined ? email !== undefined && oidc.email === email : oidc.sub === sub),
-  );
-  if (found === undefined)
-    throw new Refusal("denied", "The provider knows you; `control.people` in the config doesn't.");
-  const [name, { roles: has }] = found;
-  return { name: `person:${name}`, roles: new Set(has), by: "oidc" };
-}
-
 /** @param name of whom the code was issued for; null: the local operator; undefined: it is no code */
-function personOfLink(name: string | null | undefined, { people }: ControlSettings): Login | undefined {
+function personOfLink(name: string | null | undefined, settings: ControlSettings): Login | undefined {
   if (name === undefined) return undefined;
-  if (name === null) return { name: "operator:local", roles: new Set(["admin"]), by: "link" };
-  const person = Object.hasOwn(people, name) ? people[name] : undefined;
-  return person && { name: `person:${name}`, roles: new Set(person.roles), by: "link" };
+  return loginNamed(name === null ? operatorName : personNamed(name), "link", settings);
 }
 
 function own({ sessions, clock }: SessionNeeds): readonly Route[] {
@@ -192,7 +105,7 @@ function own({ sessions, clock }: SessionNeeds): readonly Route[] {
       tag,
       role: everybody,
       answer: sessionAnswer,
-      handle: ({ login, session, from }) => said(login, sessions.of(session, from, clock.nowUnixMs())),
+      handle: ({ login, session, from }) => saidOf(login, sessions.of(session, from, clock.nowUnixMs())),
     }),
     route({
       method: "DELETE",
@@ -204,67 +117,13 @@ function own({ sessions, clock }: SessionNeeds): readonly Route[] {
       handle: ({ session, from }) => {
         const found = sessions.of(session, from, clock.nowUnixMs());
         const ended = found !== undefined && sessions.end(found.id);
-        return new Reply(
-          { ended },
-          { "set-cookie": `${cookieName}=; Max-Age=0; Path=/; HttpOnly; SameSite=Strict` },
-        );
+        return new Reply({ ended }, { "set-cookie": cookieOfNobody(from) });
       },
     }),
   ];
 }
 
-function all({ sessions, clock }: SessionNeeds): readonly Route[] {
-  return [
-    route({
-      method: "GET",
-      path: "/sessions",
-      summary: "All sessions, newest first.",
-      tag,
-      role: "admin",
-      answer: z.object({
-        sessions: z.array(
-          z.object({
-            id: z.string(),
-            name: z.string(),
-            by: z.string(),
-            address: z.string(),
-            agent: z.string(),
-            beganUnixMs: z.number(),
-            expiresAtUnixMs: z.number(),
-          }),
-        ),
-      }),
-      handle: () => ({
-        sessions: sessions
-          .list(clock.nowUnixMs())
-          .map(({ id, login: { name, by }, from, beganUnixMs, expiresAtUnixMs }) => ({
-            id,
-            name,
-            by,
-            ...from,
-            beganUnixMs,
-            expiresAtUnixMs,
-          })),
-      }),
-    }),
-    route({
-      method: "DELETE",
-      path: "/sessions/{id}",
-      summary: "Ends a session.",
-      tag,
-      role: "admin",
-      params: z.object({ id: z.string().max(64) }),
-      answer: z.object({ ended: z.string() }),
-      touches: "people",
-      handle: ({ params: { id } }) => {
-        if (sessions.end(id)) return { ended: id };
-        throw new Refusal("bad_state", `There is no session "${id}" (any more).`);
-      },
-    }),
-  ];
-}
-
-function linkRoute({ codes, settings, clock, origin }: SessionNeeds): Route {
+function linkRoute({ codes, settings, clock, origins }: SessionNeeds): Route {
   return route({
     method: "POST",
     path: "/session/codes",
@@ -273,8 +132,8 @@ function linkRoute({ codes, settings, clock, origin }: SessionNeeds): Route {
     role: "admin",
     body: z.strictObject({ person: z.string().max(64).exactOptional() }),
     answer: z.object({ link: z.string(), expiresAtUnixMs: z.number() }),
-    handle: ({ body: { person } }) => {
-      const page = pageOf(origin);
+    handle: ({ body: { person }, host }) => {
+      const page = pageOf(host, origins());
       if (person !== undefined && !Object.hasOwn(settings.people, person))
         throw new Refusal("bad_state", `There is no "${person}" among \`control.people\` in the config.`);
       const { code, expiresAtUnixMs } = codes.issue(person ?? null, clock.nowUnixMs());
@@ -283,9 +142,9 @@ function linkRoute({ codes, settings, clock, origin }: SessionNeeds): Route {
   });
 }
 
-/** @throws Refusal `bad_state` */
-function pageOf(origin: SessionNeeds["origin"]): string {
-  const page = origin();
+/** @returns the address by which somebody has opened it. @throws Refusal `bad_state` */
+function pageOf(host: string, origins: readonly string[]): string {
+  const page = origins.find((origin) => new URL(origin).host === host) ?? origins[0];
   if (page !== undefined) return page;
   throw new Refusal("bad_state", "This gateway serves no page; set `dashboard` in its config.");
 }
@@ -294,22 +153,4 @@ function pageOf(origin: SessionNeeds["origin"]): string {
 export function loginLink(origin: string, code: string): string {
   // After the #, which is never sent: it stands in no server's log.
   return `${origin}/login#code=${code}`;
-}
-
-const cookieName = "latticegate-session";
-
-function cookie(secret: string): string {
-  return `${cookieName}=${secret}; Path=/; HttpOnly; SameSite=Strict`;
-}
-
-function said(
-  { name, roles: has }: Login,
-  session: { readonly csrf: string; readonly expiresAtUnixMs: number } | undefined,
-): z.output<typeof sessionAnswer> {
-  return {
-    name,
-    roles: [...has],
-    csrf: session?.csrf ?? null,
-    expiresAtUnixMs: session?.expiresAtUnixMs ?? null,
-  };
 }

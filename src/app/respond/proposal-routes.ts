@@ -5,7 +5,7 @@ import type { Login } from "../../control/login.ts";
 import { page, pageOf, pageQuery } from "../../control/paging.ts";
 import { type Route, route } from "../../control/route.ts";
 import { matcher } from "../../policy/patterns.ts";
-import { approverOfLogin, type People, seesAll } from "../approvals/approvers.ts";
+import { approverOfLogin, knownApprover, type People, seesAll } from "../approvals/approvers.ts";
 import {
   decideProposal,
   listProposals,
@@ -24,8 +24,8 @@ export function proposalRoutes({
 }: ProposalPlace & { readonly people: People }): readonly Route[] {
   const mayRead = ({ from }: ShownProposal, login: Login): boolean => {
     if (seesAll(login) || from === undefined) return true;
-    const { name, also } = approverOfLogin(login, people);
-    return [name, ...also].some(matcher(from));
+    const approver = knownApprover(login, people);
+    return approver !== undefined && [approver.name, ...approver.also].some(matcher(from));
   };
   const decide = (what: "approve" | "deny"): Route =>
     route({

@@ -10,7 +10,7 @@ export const linkCommands = [
   },
   {
     name: "connect",
-    arguments: "SERVER|URL",
+    arguments: "SERVER|URL|PEER",
     summary: "Sidecar for a client: stdio or loopback HTTP in front, the post-quantum tunnel behind.",
     load: async () => (await import("../connect.ts")).connect,
   },
@@ -27,6 +27,13 @@ export const linkCommands = [
     load: async () => (await import("../expose.ts")).expose,
   },
   {
+    name: "relay",
+    arguments: "",
+    summary:
+      "Introduce peers behind NATs to each other as rules say, and carry, unread, what can't go directly.",
+    load: async () => (await import("../relay.ts")).relay,
+  },
+  {
     name: "client-config",
     arguments: "",
     summary: "Give a client on this machine an identity and print what to paste into its configuration.",
@@ -39,13 +46,15 @@ export const linkCommands = [
     load: async () => (await import("../grant.ts")).grant,
   },
   {
-    name: "grants",
+    name: "grants list",
+    before: "grants",
     arguments: "",
     summary: "List what servers were granted to this sidecar's identity, or on the gateway to everybody.",
     load: async () => (await import("../grant.ts")).grants,
   },
   {
-    name: "grant revoke",
+    name: "grants revoke",
+    before: "grant revoke",
     arguments: "SERVER",
     summary: "Give back what a server granted; its authorization server is told where it listens to that.",
     load: async () => (await import("../grant.ts")).grantRevoke,

@@ -1,14 +1,18 @@
 /** Bodies: a request's, whole and bounded; a response's, no faster than its reader. */
-import type { IncomingMessage, ServerResponse } from "node:http";
-
 import { Refusal } from "../../kernel/refusal.ts";
 import { isMediaType, isUtf8Text } from "./headers.ts";
+import type { ServedRequest, ServedResponse } from "./served.ts";
+
+type Headed = Pick<ServedRequest, "headers">;
+
+/** Of whichever side of an exchange. */
+type Message = Omit<ServedRequest, "method" | "url" | "rawHeaders">;
 
 /**
  * A message is JSON in UTF-8 as it stands: what a reader would have to decode first, we haven't read.
  * @throws Refusal `bad_media_type`
  */
-export function checkContent(message: IncomingMessage): void {
+export function checkContent(message: Headed): void {
   if (!isMediaType(message.headers["content-type"], "application/json")) {
     throw new Refusal("bad_media_type", "Expected Content-Type application/json, in UTF-8.");
   }
@@ -16,7 +20,7 @@ export function checkContent(message: IncomingMessage): void {
 }
 
 /** @throws Refusal `bad_media_type` for text that isn't UTF-8 as it stands */
-export function checkEncoding({ headers }: IncomingMessage): void {
+export function checkEncoding({ headers }: Headed): void {
   if (!isUtf8Text(headers["content-type"] ?? "")) {
     throw new Refusal("bad_media_type", "Expected text in UTF-8.");
   }
@@ -29,7 +33,7 @@ export function checkEncoding({ headers }: IncomingMessage): void {
 /** What is left of a refused request is thrown away if it is no longer than this, and its connection goes on. */
 const maxDiscardedBytes = 64 * 1024;
 
-export function isBrief({ headers }: IncomingMessage): boolean {
+export function isBrief({ headers }: Headed): boolean {
   const declared = Number(headers["content-length"] ?? 0);
   return headers["transfer-encoding"] === undefined && declared <= maxDiscardedBytes;
 }
@@ -38,27 +42,31 @@ export function isBrief({ headers }: IncomingMessage): boolean {
  * Rejects with Refusal `too_large` as soon as it is known to be longer than `maxBytes`, and with
  * `bad_message` if the sender stops in the middle.
  */
-export function readBody(message: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+export function readBody(message: Message, maxBytes: number): Promise<Uint8Array> {
   const declared = Number(message.headers["content-length"] ?? 0);
   if (declared > maxBytes) return Promise.reject(tooLarge(maxBytes));
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
-    message.on("data", (chunk: Buffer) => {
+    const take = (chunk: Buffer): void => {
       bytes += chunk.length;
       if (bytes > maxBytes) {
-        message.removeAllListeners("data").resume();
+        message.off("data", take);
+        message.resume();
         reject(tooLarge(maxBytes));
         return;
       }
       chunks.push(chunk);
+    };
+    let isWhole = false;
+    message.on("data", take);
+    message.on("end", () => {
+      isWhole = true;
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
     });
-    message.on("end", () =>
-      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
-    );
     message.on("error", (cause) => reject(new Refusal("bad_message", "The request broke off.", { cause })));
     message.on("close", () => {
-      if (!message.complete) reject(new Refusal("bad_message", "The request broke off."));
+      if (!isWhole) reject(new Refusal("bad_message", "The request broke off."));
     });
   });
 }
@@ -70,7 +78,7 @@ const stallMs = 60_000;
 const sliceBytes = 64 * 1024;
 
 /** Resolves when more may be written, or when nobody reads any more; who takes nothing for a minute is cut off. */
-export function drained(response: ServerResponse, patienceMs = stallMs): Promise<void> {
+export function drained(response: ServedResponse, patienceMs = stallMs): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => response.destroy(), patienceMs);
     const done = (): void => {
@@ -84,7 +92,7 @@ export function drained(response: ServerResponse, patienceMs = stallMs): Promise
 
 /** Resolves when more may be written. @throws Refusal `upstream_failed` if nobody reads any more */
 export async function writeTo(
-  response: ServerResponse,
+  response: ServedResponse,
   bytes: Uint8Array,
   patienceMs = stallMs,
 ): Promise<void> {
@@ -95,12 +103,12 @@ export async function writeTo(
 }
 
 /** Gone, or ended from our side. (`writable` stays true either way.) */
-function isOver(response: ServerResponse): boolean {
+function isOver(response: ServedResponse): boolean {
   return response.destroyed || response.writableEnded;
 }
 
 /** Writes what is left, and ends; never throws. A reader that doesn't take it isn't waited for any longer than before. */
-export function endWith(response: ServerResponse, last?: Uint8Array, patienceMs = stallMs): void {
+export function endWith(response: ServedResponse, last?: Uint8Array, patienceMs = stallMs): void {
   if (last !== undefined && last.length > sliceBytes) {
     const end = last.length - sliceBytes;
     writeTo(response, last.subarray(0, end), patienceMs).then(

@@ -33,18 +33,22 @@ const headBytes = 300;
 /** Of names that are remembered: a caller may ask for any. */
 const longestName = 64;
 
-function onWire(bodyBytes: number): number {
+/** About what a message with that body comes to on a link. */
+export function onWire(bodyBytes: number): number {
   const plain = bodyBytes + headBytes;
   return plain + recordOverhead * Math.ceil(plain / recordBytes);
 }
 
-interface Carried {
+interface Counted {
   read: number;
   written: number;
 }
 
+/** Bytes from a client and to it. */
+export type Carried = Pick<SeenExchange, "up" | "down">;
+
 /** What each link had carried when its newest exchange was over. */
-const carried = new WeakMap<Duplex, Carried>();
+const carried = new WeakMap<Duplex, Counted>();
 
 /** From here on what a link carries is counted: its handshake isn't. */
 export function beginMetering(link: Duplex): void {
@@ -52,7 +56,7 @@ export function beginMetering(link: Duplex): void {
 }
 
 /** What a link carried since its last exchange; undefined for what isn't metered. */
-export function carriedSince(link: Duplex): Pick<SeenExchange, "up" | "down"> | undefined {
+export function carriedSince(link: Duplex): Carried | undefined {
   const before = carried.get(link);
   if (before === undefined || !(link instanceof Socket)) return undefined;
   const [up, down] = [link.bytesRead - before.read, link.bytesWritten - before.written];

@@ -1,9 +1,8 @@
 /** What of an HTTP request crosses a forward server: everything end to end, except what isn't for the target. */
-import type http from "node:http";
-
 import type { HeaderList } from "../../gate/call.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { endToEnd, filtered } from "./headers.ts";
+import type { ServedRequest } from "./served.ts";
 
 /** `Host` follows from the target, the session id is bound to its caller, and answers are asked for as they are. */
 const replacedNames: ReadonlySet<string> = new Set(["host", "mcp-session-id", "accept-encoding", "expect"]);
@@ -22,7 +21,7 @@ export function forwardedHeaders(raw: HeaderList): string[] {
 }
 
 /** @throws Refusal `bad_media_type`: only what a POST carries is read, so nothing else may carry anything */
-export function checkNoBody({ headers, method }: http.IncomingMessage): void {
+export function checkNoBody({ headers, method }: ServedRequest): void {
   if (method === "POST") return;
   const isEmpty = headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0;
   if (!isEmpty) throw new Refusal("bad_media_type", `${method ?? ""} has no body here.`);

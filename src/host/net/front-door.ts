@@ -18,6 +18,12 @@ import { type Arrivals, arrivals } from "./arrivals.ts";
 /** ALPN name of the enrolment protocol (docs/formats/enrolment.md). */
 export const enrolAlpn = "latticegate-enrol";
 
+/** ALPN name of what peers and their rendezvous say to each other (docs/formats/peer.md). */
+export const rendezvousAlpn = "latticegate-rendezvous";
+
+/** ALPN name of commands that ask the control room of another machine. */
+export const controlAlpn = "latticegate-control";
+
 /** ALPN name of the list of revoked certificates (docs/formats/revocations.md). */
 export const revocationsAlpn = "latticegate-revocations";
 
@@ -31,6 +37,12 @@ export interface Door {
   readonly enrol?: tls.Server;
   /** For servers that ask which certificates are revoked; absent where nobody knows. */
   readonly revocations?: tls.Server;
+  /** For people's commands; absent where the control room isn't served. */
+  readonly control?: tls.Server;
+  /** For peers who were introduced; absent where nobody is. */
+  readonly peers?: tls.Server;
+  /** For peers who ask to be introduced; absent where nobody introduces them. */
+  readonly rendezvous?: tls.Server;
 }
 
 export interface FrontDoorOptions {
@@ -42,7 +54,11 @@ export interface FrontDoorOptions {
   readonly suspect?: (address: string, offer: Offer) => string | undefined;
   /** Why a client that would be let on isn't, by what the operator says of connections; undefined where it is. */
   readonly denies?: (remote: string, offer: Offer) => string | undefined;
+  readonly nameOf?: NameOf | undefined;
 }
+
+/** What a connection is called while it lasts: no two at once the same; by default its remote address and port. */
+export type NameOf = (socket: net.Socket) => string;
 
 interface HelloLimits {
   readonly helloTimeoutMs: number;
@@ -86,9 +102,10 @@ export function frontDoor(options: FrontDoorOptions): FrontDoor {
   const coming = arrivals();
   // A silent stream says nothing for hours, and a peer whose network went away never says that it did.
   const kept = { keepAlive: true, keepAliveInitialDelay: keepAliveMs };
+  const { nameOf = remoteOf } = options;
   const server = net.createServer({ noDelay: true, ...kept }, (socket) => {
     const address = socket.remoteAddress ?? "unknown";
-    const remote = remoteOf(socket);
+    const remote = nameOf(socket);
     if (strangers.count >= limits.strangers || strangers.from(address) >= limits.strangersPerAddress) {
       options.log.warn("link.refused", {
         remote,
@@ -183,7 +200,7 @@ function awaitHello(socket: net.Socket, limits: HelloLimits, done: (verdict: Ver
 }
 
 function settle(socket: net.Socket, verdict: Verdict, options: FrontDoorOptions, coming: Arrivals): void {
-  const remote = remoteOf(socket);
+  const remote = (options.nameOf ?? remoteOf)(socket);
   const target = verdict.kind === "hello" ? choose(verdict.hello, options.doors()) : verdict;
   if ("reason" in target) {
     const suspicion =
@@ -207,7 +224,7 @@ function settle(socket: net.Socket, verdict: Verdict, options: FrontDoorOptions,
 }
 
 /** What a client comes for, by its ALPN. */
-type Errand = "admitted" | "enrol" | "revocations";
+type Errand = "admitted" | "control" | "enrol" | "revocations";
 
 const errands = [
   {
@@ -215,6 +232,12 @@ const errands = [
     errand: "enrol",
     what: "an identity",
     absent: "asked to enrol where no identities are given out",
+  },
+  {
+    alpn: controlAlpn,
+    errand: "control",
+    what: "the control room",
+    absent: "asked for the control room where it isn't",
   },
   {
     alpn: revocationsAlpn,

@@ -1,6 +1,4 @@
 /** What a caller asks of the gateway about its grants, on its own proven link: JSON over HTTP (docs/formats/grants.md). */
-import type http from "node:http";
-
 import { z } from "zod";
 
 import { fromUtf8 } from "../../kernel/bytes.ts";
@@ -12,9 +10,10 @@ import type { Consent } from "../oauth/consent.ts";
 import type { GrantFacts } from "../store/state-grants.ts";
 import { checkContent, readBody } from "./body.ts";
 import { checkHeaders } from "./headers.ts";
+import type { ServedRequest, ServedResponse } from "./served.ts";
 
 /** They are asked for beside the servers. */
-export function isAboutGrants({ url }: http.IncomingMessage): boolean {
+export function isAboutGrants({ url }: ServedRequest): boolean {
   return url === "/grants" || url?.startsWith("/grants/") === true;
 }
 
@@ -34,8 +33,8 @@ export interface GrantsDesk {
 }
 
 export type GrantsHttp = (
-  request: http.IncomingMessage,
-  response: http.ServerResponse,
+  request: ServedRequest,
+  response: ServedResponse,
   channel: Channel,
 ) => Promise<void>;
 
@@ -66,7 +65,7 @@ export function grantsHttp(desk: GrantsDesk, log: Log): GrantsHttp {
   };
 }
 
-async function answer(request: http.IncomingMessage, desk: GrantsDesk, asker: Asker): Promise<object> {
+async function answer(request: ServedRequest, desk: GrantsDesk, asker: Asker): Promise<object> {
   const what = `${String(request.method)} ${String(request.url)}`;
   switch (what) {
     case "GET /grants":
@@ -103,7 +102,7 @@ function described({ server, issuer, resource, scope, grantedUnixMs }: GrantFact
   return { server, issuer, resource, scope, granted_at: new Date(grantedUnixMs).toISOString() };
 }
 
-async function read<T>(request: http.IncomingMessage, schema: z.ZodType<T>): Promise<T> {
+async function read<T>(request: ServedRequest, schema: z.ZodType<T>): Promise<T> {
   checkContent(request);
   const text = fromUtf8(await readBody(request, maxBodyBytes));
   let value: unknown;

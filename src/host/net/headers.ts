@@ -27,17 +27,22 @@ export const goodbyeHeader = "latticegate-goodbye";
 /** The header of an answer that tells the peer of this link to renew its identity now (docs/formats/enrolment.md). */
 export const renewHeader = "latticegate-renew";
 
-/** RFC 9110 §7.6.1, and what the writer of the message sets by itself. */
-const hopNames: ReadonlySet<string> = new Set([
+/** What HTTP/1.1 says of a connection, and HTTP/2 has no place for (RFC 9113 §8.2.2). */
+export const connectionNames: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
   "proxy-connection",
-  "proxy-authenticate",
-  "proxy-authorization",
   "te",
-  "trailer",
   "transfer-encoding",
   "upgrade",
+]);
+
+/** RFC 9110 §7.6.1, and what the writer of the message sets by itself. */
+const hopNames: ReadonlySet<string> = new Set([
+  ...connectionNames,
+  "proxy-authenticate",
+  "proxy-authorization",
+  "trailer",
   "content-length",
   // INVARIANT: only the gateway itself says this; from a server it would have its call sent again.
   goodbyeHeader,

@@ -55,7 +55,7 @@ export type HttpAnswer =
  * reached the server), `upstream_timeout` or `answer_too_large`.
  */
 export function exchange(
-  dispatcher: Dispatcher,
+  dispatcher: Pick<Dispatcher, "dispatch">,
   request: AnyRequest,
   limits: ExchangeLimits,
 ): Promise<HttpAnswer> {

@@ -25,7 +25,7 @@ import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Channel, ClassicalIdentity } from "../../model/channel.ts";
 import { channelBinding } from "./channel-binding.ts";
-import { postOnLink } from "./post-on-link.ts";
+import type { LinkAnswer, LinkPost } from "./post-on-link.ts";
 
 export const linkProofPath = "/identity/link-proof";
 
@@ -78,24 +78,24 @@ export async function answerProof(
   return { channel: { ...asked.channel, peer: { ...peer, classical } }, answer };
 }
 
+/** A request on a link that carries nothing else yet, in whatever version of HTTP. */
+export type PostProof = (
+  post: Pick<LinkPost, "path" | "body" | "maxAnswerBytes">,
+) => Promise<Pick<LinkAnswer, "status" | "body">>;
+
 /**
  * The client's side, on a link that carries nothing else yet.
- * @returns what the other end proved; undefined if it offers no such proof, and will close the link
+ * @returns what the other end proved; undefined if it offers no such proof
  * @throws Refusal `upstream_failed` with the reason
  */
 export async function exchangeProofs(
   link: tls.TLSSocket,
   { own, revokedSerials, clock }: ProofOffer,
-  timeoutMs: number,
+  post: PostProof,
 ): Promise<ClassicalIdentity | undefined> {
   const binding = bindingOf(link, "client");
   const body = utf8(JSON.stringify(written(await proveLink(binding, "client", own))));
-  const answer = await postOnLink(link, {
-    path: linkProofPath,
-    body,
-    maxAnswerBytes: maxProofBytes,
-    timeoutMs,
-  });
+  const answer = await post({ path: linkProofPath, body, maxAnswerBytes: maxProofBytes });
   if (answer.status === 403 || answer.status === 404) return undefined;
   if (answer.status !== 200) throw failed(`it answered with status ${answer.status} (its log says why)`);
   const proof = readProof(answer.body);

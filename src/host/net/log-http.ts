@@ -1,6 +1,4 @@
 /** What witnesses ask of the gateway about its log, on their own proven links (docs/formats/witness.md). */
-import type http from "node:http";
-
 import { maxCosignatureBytes } from "../../audit/cosignature.ts";
 import { utf8 } from "../../kernel/bytes.ts";
 import type { Log } from "../../kernel/log.ts";
@@ -8,9 +6,10 @@ import { Refusal, refusalRow } from "../../kernel/refusal.ts";
 import type { Channel } from "../../model/channel.ts";
 import { readBody } from "./body.ts";
 import { checkHeaders } from "./headers.ts";
+import type { ServedRequest, ServedResponse } from "./served.ts";
 
 /** They are asked for beside the servers. */
-export function isAboutLog({ url }: Pick<http.IncomingMessage, "url">): boolean {
+export function isAboutLog({ url }: Pick<ServedRequest, "url">): boolean {
   return url?.startsWith("/log/") === true;
 }
 
@@ -32,11 +31,7 @@ export interface LogDesk {
   readonly report: (spiffeId: string, report: Uint8Array) => Promise<void>;
 }
 
-export type LogHttp = (
-  request: http.IncomingMessage,
-  response: http.ServerResponse,
-  channel: Channel,
-) => Promise<void>;
+export type LogHttp = (request: ServedRequest, response: ServedResponse, channel: Channel) => Promise<void>;
 
 const nothing = new Uint8Array();
 /** At once: each costs a few files and a few thousand hashes. */
@@ -105,7 +100,7 @@ const routes = [
   ],
 ] as const satisfies readonly (readonly [RegExp, Route])[];
 
-async function answer(request: http.IncomingMessage, desk: LogDesk, asked: Asked): ReturnType<Route> {
+async function answer(request: ServedRequest, desk: LogDesk, asked: Asked): ReturnType<Route> {
   const what = `${String(request.method)} ${String(request.url)}`;
   for (const [pattern, route] of routes) {
     const found = pattern.exec(what);
@@ -117,7 +112,7 @@ async function answer(request: http.IncomingMessage, desk: LogDesk, asked: Asked
   );
 }
 
-function write(response: http.ServerResponse, status: number, body: Uint8Array): void {
+function write(response: ServedResponse, status: number, body: Uint8Array): void {
   const type = body.length === 0 ? {} : { "content-type": "text/plain; charset=utf-8" };
   response.writeHead(status, { ...type, "content-length": body.length, "cache-control": "no-store" });
   response.end(body);

@@ -1,6 +1,5 @@
 /** The gateway's HTTP front: a request on a proven link becomes a call, its answer a response. */
 import { randomUUIDv7 } from "node:crypto";
-import http from "node:http";
 import type { Duplex } from "node:stream";
 
 import type { HeaderList, Received, Reply } from "../../gate/call.ts";
@@ -13,31 +12,34 @@ import type { Channel } from "../../model/channel.ts";
 import { readTargetUrl, targetHeader, type TargetUrl } from "../../wire/target-url.ts";
 import { formatRenewalWish, type RenewalWish } from "../../wire/renewal-wish.ts";
 import { mcpPath } from "../../wire/protected-resource.ts";
-import { checkContent, checkEncoding, endWith, isBrief, readBody, writeTo } from "./body.ts";
+import { checkContent, checkEncoding, isBrief, readBody } from "./body.ts";
 import { checkNoBody } from "./forward-request.ts";
 import {
   endCalls,
   endAllCalls,
   endLinks,
   type OpenCall,
-  type OpenLink,
   type WhyEnded,
   type WhyOver,
 } from "./ended-links.ts";
-import { beginMetering, carriedSince, type OnExchange } from "./flow-meter.ts";
+import type { OnExchange } from "./flow-meter.ts";
+import type { PingTimes } from "./h2-pings.ts";
+import { type Arrived, type HttpLink, httpLinks, type HttpLinksOptions } from "./http-links.ts";
 import { type LinkNow, linksNow } from "./links-now.ts";
-import { checkHeaders, filtered, goodbyeHeader, renewHeader, valueOf, withLength } from "./headers.ts";
+import { checkHeaders, filtered, renewHeader, valueOf } from "./headers.ts";
 import { type GrantsHttp, isAboutGrants } from "./grants-http.ts";
 import { isAboutLog, type LogHttp } from "./log-http.ts";
 import { linkProofPath } from "./link-proof.ts";
 import { type OnProof, takeProof } from "./link-proof-http.ts";
+import { type EndableReply, replyTo } from "./reply-to.ts";
+import type { ServedRequest, ServedResponse } from "./served.ts";
 
 /** What stands before a call on links that prove nobody. */
 export interface Admission {
   /** Answers what is no call; true if it did. */
-  readonly beside: (request: http.IncomingMessage, response: http.ServerResponse) => boolean;
+  readonly beside: (request: ServedRequest, response: ServedResponse) => boolean;
   /** The call with whom it was proven to come from, before its body is read. @throws Refusal */
-  readonly admit: (call: Received, request: http.IncomingMessage) => Promise<Received>;
+  readonly admit: (call: Received, request: ServedRequest) => Promise<Received>;
   /** Whether a header of an answer, by its lower-case name, is ours to say and no server's. */
   readonly hides: (lowerCaseName: string) => boolean;
 }
@@ -63,10 +65,9 @@ export interface McpHttpOptions {
   readonly renewalWish?: (channel: Channel) => RenewalWish | undefined;
   /** Told what each exchange of a proven peer came to, in bytes of its link; absent where nobody asks. */
   readonly onExchange?: OnExchange | undefined;
-  readonly timeouts?: Pick<
-    http.ServerOptions,
-    "headersTimeout" | "requestTimeout" | "connectionsCheckingInterval" | "keepAliveTimeout" | "maxHeaderSize"
-  >;
+  readonly timeouts?: HttpLinksOptions["timeouts"];
+  /** When the other end of a link over HTTP/2 is asked whether it is there. */
+  readonly pings?: PingTimes;
 }
 
 export interface McpHttp {
@@ -89,106 +90,78 @@ export interface McpHttp {
   readonly links: () => readonly LinkNow[];
 }
 
-const defaultTimeouts = {
-  keepAliveTimeout: 0,
-  requestTimeout: 60_000,
-  headersTimeout: 15_000,
-  connectionsCheckingInterval: 1000,
-} as const;
-
 export function mcpHttp(options: McpHttpOptions): McpHttp {
-  const links = new Map<Duplex, OpenLink>();
   /** Ends of the streams on which servers speak unasked: they have no end of their own. */
   const listening = new Set<() => void>();
   let underWay = 0;
   let draining = false;
   let onIdle: (() => void) | undefined;
-  const server = http.createServer({ ...defaultTimeouts, ...options.timeouts });
-  keepTime(server);
-  server.on("request", (request, response) => {
-    const link = links.get(request.socket);
-    if (link === undefined) {
-      request.socket.destroy(); // Not a link that was let in, or one that was said goodbye to.
-      return;
-    }
+  const onRequest = (arrived: Arrived): void => {
+    const { request, response, socket, link } = arrived;
     if (draining || link.isRetired) response.shouldKeepAlive = false;
     if (options.admission?.beside(request, response) === true) return;
-    if (options.onExchange !== undefined) tellOfExchange(request, response, link, options.onExchange);
+    if (options.onExchange !== undefined) tellOfExchange(arrived, options.onExchange);
     underWay += 1;
-    const closed = new Promise((resolve) => response.once("close", resolve));
-    const reply = replyTo(response, noticeFor(link.channel, options), options.admission);
+    const closed = new Promise<void>((resolve) => response.once("close", resolve));
+    const reply = replyFor(arrived, options);
     const open: OpenCall = { sendAway: reply.sendAway, cut: () => response.destroy() };
     link.calls.add(open);
     if (isListening(request)) listening.add(reply.over);
     // A call is over when its outcome is recorded, which may be after its caller left.
-    const settled = Promise.allSettled([closed, take(request, response, { link, open, reply }, options)]);
+    const settled = Promise.allSettled([closed, take(arrived, { open, reply }, options)]);
     void settled.finally(() => {
       listening.delete(reply.over);
       underWay -= 1;
       link.calls.delete(open);
       // The head of a stream may have left before the end began, without saying that the link will close.
       const isLast = (draining || link.isRetired) && link.calls.size === 0;
-      if (isLast && links.has(request.socket)) sayGoodbye(request.socket, links);
+      if (isLast && links.has(socket)) link.leave();
       if (underWay === 0) onIdle?.();
     });
+  };
+  const { log, timeouts, pings } = options;
+  const { open: links, ...http } = httpLinks({
+    onRequest,
+    log,
+    ...(timeouts && { timeouts }),
+    ...(pings && { pings }),
   });
   return {
-    serve: (link, channel) => {
-      if (draining) {
-        sayGoodbye(link, links);
-        return;
-      }
-      links.set(link, { channel, calls: new Set(), isRetired: false });
-      beginMetering(link);
-      link.once("close", () => links.delete(link));
-      server.emit("connection", link);
+    serve: (socket, channel) => {
+      http.serve(socket, channel);
+      if (draining) links.get(socket)?.leave();
     },
     drain: async (graceMs) => {
       draining = true;
-      for (const [link, { calls }] of links) if (calls.size === 0) sayGoodbye(link, links);
+      for (const link of links.values()) link.leave();
       for (const over of listening) over();
       if (underWay > 0) await settledWithin(graceMs, (settle) => (onIdle = settle));
-      for (const link of links.keys()) link.destroy();
-      server.close();
+      for (const [socket, { calls }] of links) if (calls.size > 0) socket.destroy();
+      await closedWithin(lingerMs, links.keys());
+      http.close();
     },
     retire: (which) => retireLinks(links, which),
-    review: (why) => endLinks(links, why, options.log),
-    reviewCalls: (why) => endCalls(links, why, options.log),
-    endAll: (why) => endAllCalls(links, why, options.log),
+    review: (why) => endLinks(links, why, log),
+    reviewCalls: (why) => endCalls(links, why, log),
+    endAll: (why) => endAllCalls(links, why, log),
     underWay: () => underWay,
     links: () => linksNow(links.values()),
   };
 }
 
-/**
- * Ends an idle link so that a request that is on its way at this very moment is answered too: nothing came of
- * it, and it may be sent again (RFC 9110 §15.5.9).
- */
-function sayGoodbye(link: Duplex, links: Map<Duplex, OpenLink>): void {
-  links.delete(link);
-  if (!link.writable) return; // The last answer said it.
-  link.end(
-    `HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n${goodbyeHeader}: 1\r\n\r\n`,
-  );
-}
-
-function retireLinks(links: Map<Duplex, OpenLink>, which: (channel: Channel) => boolean): void {
-  for (const [socket, link] of links) {
+function retireLinks(links: ReadonlyMap<Duplex, HttpLink>, which: (channel: Channel) => boolean): void {
+  for (const link of links.values()) {
     if (link.isRetired || !which(link.channel)) continue;
     link.isRetired = true;
-    if (link.calls.size === 0) sayGoodbye(socket, links);
+    link.leave();
   }
 }
 
-/** Node looks after the timeouts of requests only on servers that listen; ours is handed its connections. */
-function keepTime(server: http.Server): void {
-  server.emit("listening");
-}
-
-interface Origin {
-  readonly response: http.ServerResponse;
-  readonly channel: Channel;
-  readonly reply: Reply;
+function replyFor({ response, link, hangUp }: Arrived, options: McpHttpOptions): EndableReply {
+  const { admission } = options;
+  const ours = (headers: HeaderList): HeaderList =>
+    admission === undefined ? headers : filtered(headers, (name) => !admission.hides(name));
+  return replyTo(response, { notice: noticeFor(link.channel, options), ours, hangUp });
 }
 
 /** What the peer of a link is told with each answer. */
@@ -198,15 +171,10 @@ function noticeFor(channel: Channel, { renewalWish }: McpHttpOptions): HeaderLis
 }
 
 /** What it came to is known when the answer has left. */
-function tellOfExchange(
-  { socket }: http.IncomingMessage,
-  response: http.ServerResponse,
-  link: OpenLink,
-  onExchange: OnExchange,
-): void {
+function tellOfExchange({ response, link, carried }: Arrived, onExchange: OnExchange): void {
   const startMs = performance.now();
   response.once("close", () => {
-    const bytes = carriedSince(socket);
+    const bytes = carried();
     const { peer } = link.channel;
     const who = peer.kind === "svid" ? peer.spiffeId : link.lastCaller;
     if (bytes !== undefined && who !== undefined)
@@ -215,32 +183,32 @@ function tellOfExchange(
 }
 
 /** A call, or the proof that the calls behind it come under. */
-async function take(
-  request: http.IncomingMessage,
-  response: http.ServerResponse,
-  { link, open, reply }: { readonly link: OpenLink; readonly open: OpenCall; readonly reply: Reply },
-  options: McpHttpOptions,
-): Promise<void> {
-  const { onProof, log } = options;
-  const from: Origin = { response, channel: link.channel, reply };
-  if (options.grants !== undefined && isAboutGrants(request)) {
-    await options.grants(request, response, link.channel);
-  } else if (options.witnesses !== undefined && isAboutLog(request)) {
-    await options.witnesses(request, response, link.channel);
-  } else if (onProof !== undefined && request.url === linkProofPath) {
-    link.channel = await takeProof(request, response, { ...from, log, onProof });
-  } else await receive(request, { ...from, open, link }, options);
+async function take(arrived: Arrived, { open, reply }: Taken, options: McpHttpOptions): Promise<void> {
+  const { request, response, link } = arrived;
+  const { grants, witnesses, onProof, log } = options;
+  if (grants !== undefined && isAboutGrants(request)) await grants(request, response, link.channel);
+  else if (witnesses !== undefined && isAboutLog(request)) await witnesses(request, response, link.channel);
+  else if (onProof !== undefined && request.url === linkProofPath) {
+    const { channel } = link;
+    link.channel = await takeProof(arrived, { channel, reply, log, onProof });
+  } else await receive(arrived, { open, reply }, options);
+}
+
+interface Taken {
+  readonly open: OpenCall;
+  readonly reply: Reply;
 }
 
 async function receive(
-  request: http.IncomingMessage,
-  { response, open, link, ...from }: Origin & { readonly open: OpenCall; readonly link: OpenLink },
+  { request, response, link }: Arrived,
+  { open, reply }: Taken,
   options: McpHttpOptions,
 ): Promise<void> {
   const call: Received = {
     id: randomUUIDv7(),
     atUnixMs: options.clock.nowUnixMs(),
-    ...from,
+    channel: link.channel,
+    reply,
     server: serverName(request.url ?? ""),
     verb: request.method === "GET" || request.method === "DELETE" ? request.method : "POST",
     header: (name) => valueOf(request.rawHeaders, name),
@@ -271,23 +239,23 @@ async function receive(
 }
 
 /** Whose call it is, for when its token ends, and for the operator. */
-function notePresented({ presented }: Received, open: OpenCall, link: OpenLink): void {
+function notePresented({ presented }: Received, open: OpenCall, link: HttpLink): void {
   open.presented = presented;
   if (presented !== undefined) link.lastCaller = presented.id;
 }
 
-async function readIdentityRequest(request: http.IncomingMessage): Promise<Uint8Array> {
+async function readIdentityRequest(request: ServedRequest): Promise<Uint8Array> {
   if (request.method !== "POST") throw new Refusal("method_not_allowed", "This is asked for with POST.");
   checkContent(request);
   return await readBody(request, maxIdentityRequestBytes);
 }
 
-function pathOf({ url = "" }: http.IncomingMessage): string {
+function pathOf({ url = "" }: ServedRequest): string {
   return url.split("?", 1)[0] ?? "";
 }
 
 /** @throws Refusal for a request that can't be a call */
-function checkRequest(request: http.IncomingMessage): void {
+function checkRequest(request: ServedRequest): void {
   const { method } = request;
   if (method !== "POST" && method !== "GET" && method !== "DELETE") {
     throw new Refusal("method_not_allowed", `${String(method)} isn't part of MCP; use POST, GET or DELETE.`);
@@ -302,7 +270,7 @@ function checkRequest(request: http.IncomingMessage): void {
 }
 
 /** @throws Refusal `target_refused` */
-function targetOf({ headers }: http.IncomingMessage): TargetUrl | undefined {
+function targetOf({ headers }: ServedRequest): TargetUrl | undefined {
   const text = headers[targetHeader];
   return text === undefined ? undefined : readTargetUrl(String(text));
 }
@@ -317,62 +285,20 @@ function serverName(url: string): string {
  * A call that lasts as long as its client listens. A modern one says so in a header, which the gate compares with
  * its body. A GET with an event's id may carry the rest of an answer, which is waited for as any other.
  */
-function isListening({ method, rawHeaders }: http.IncomingMessage): boolean {
+function isListening({ method, rawHeaders }: ServedRequest): boolean {
   if (method !== "GET") return valueOf(rawHeaders, "mcp-method") === "subscriptions/listen";
   const takesEvents = valueOf(rawHeaders, "accept")?.includes("text/event-stream") === true;
   return takesEvents && valueOf(rawHeaders, "last-event-id") === undefined;
 }
 
-interface EndableReply extends Reply {
-  /** Ends a stream from our side: its client may open another, elsewhere. */
-  readonly over: () => void;
-  /** Nobody is to read it any more. */
-  readonly sendAway: (why: Refusal) => void;
-}
+/** How long the last answers may take to leave, of links that are shared and end by themselves behind them. */
+const lingerMs = 1000;
 
-function replyTo(
-  response: http.ServerResponse,
-  notice: HeaderList,
-  admission: Admission | undefined,
-): EndableReply {
-  const ours = (headers: HeaderList): HeaderList =>
-    admission === undefined ? headers : filtered(headers, (name) => !admission.hides(name));
-  const head = (status: number, headers: HeaderList, bodyBytes: number | undefined): string[] => [
-    ...withLength(status, ours(headers), bodyBytes),
-    ...notice,
-  ];
-  const gone = new AbortController();
-  response.once("close", () => {
-    if (!response.writableFinished) gone.abort();
-  });
-  return {
-    over: () => {
-      if (response.headersSent) response.end();
-      gone.abort();
-    },
-    sendAway: (why) => gone.abort(why),
-    whole: (status, headers, body) => {
-      if (response.headersSent || response.destroyed) return;
-      response.writeHead(status, head(status, headers, body.length));
-      endWith(response, body);
-    },
-    open: (status, headers, bodyBytes) => {
-      if (response.headersSent || response.destroyed) return;
-      response.writeHead(status, head(status, headers, bodyBytes));
-      response.flushHeaders();
-    },
-    write: (bytes) => writeTo(response, bytes),
-    close: (last) => endWith(response, last),
-    cut: () => {
-      if (!response.writableEnded) response.destroy();
-    },
-    hangUp: () => {
-      const { socket } = response;
-      if (response.writableFinished) socket?.destroySoon();
-      else response.once("finish", () => socket?.destroySoon());
-    },
-    gone: gone.signal,
-  };
+async function closedWithin(ms: number, sockets: Iterable<Duplex>): Promise<void> {
+  const left = [...sockets].filter(({ closed }) => !closed);
+  const timer = setTimeout(() => left.forEach((socket) => socket.destroy()), ms);
+  await Promise.all(left.map((socket) => new Promise((resolve) => socket.once("close", resolve))));
+  clearTimeout(timer);
 }
 
 function settledWithin(ms: number, start: (settle: () => void) => void): Promise<void> {

@@ -28,7 +28,11 @@ export function handingOver(
   return (target, callback) => void handOver(open(target), callback);
 }
 
-export function targetOf({ hostname, port, servername }: buildConnector.Options): LinkTarget {
+export function targetOf({
+  hostname,
+  port,
+  servername,
+}: Pick<buildConnector.Options, "hostname" | "port" | "servername">): LinkTarget {
   const host = hostname.replace(/^\[|\]$/g, "");
   return {
     host,

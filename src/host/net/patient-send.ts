@@ -8,6 +8,7 @@ import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { HttpAnswer, HttpRequest } from "./http-exchange.ts";
 import { goodbyeHeader, valueOf } from "./headers.ts";
+import { noPath } from "../peer/peer-dialler.ts";
 import { absences } from "./patient-dial.ts";
 
 export type Send = (request: HttpRequest) => Promise<HttpAnswer>;
@@ -19,6 +20,8 @@ const passing: ReadonlySet<string> = new Set([
   "EPIPE",
   "ETIMEDOUT",
   "UND_ERR_CONNECT_TIMEOUT",
+  "REFUSED_STREAM",
+  noPath,
 ]);
 
 /**

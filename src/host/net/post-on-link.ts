@@ -5,7 +5,7 @@ import { Refusal } from "../../kernel/refusal.ts";
 
 const maxHeadBytes = 4096;
 
-interface LinkPost {
+export interface LinkPost {
   readonly path: string;
   /** JSON. */
   readonly body: Uint8Array;
@@ -13,7 +13,7 @@ interface LinkPost {
   readonly timeoutMs: number;
 }
 
-interface LinkAnswer {
+export interface LinkAnswer {
   readonly status: number;
   readonly body: Uint8Array;
   /** The link is closed behind it. */

@@ -1,19 +1,19 @@
 /** Connections to one origin whose TLS credentials change while it is in use. */
 import type tls from "node:tls";
 
-import { type buildConnector, Client, type Dispatcher, Pool } from "undici";
+import type { Dispatcher, Pool } from "undici";
 
 import { certificateFacts } from "../../crypto/certificate.ts";
 import type { LinkTerms } from "../../crypto/suites/in-force.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { ServerLink } from "../../model/channel.ts";
 import { serverLink } from "./link-facts.ts";
-import { exchangeProofs, type ProofOffer } from "./link-proof.ts";
+import { H2Links } from "./h2-links.ts";
+import { h2Opener } from "./h2-pool.ts";
+import { type Dialling, makePool } from "./link-pool.ts";
 import { LinkTurns } from "./link-turns.ts";
-import { connectTimeoutMs, linkOpener } from "./open-link.ts";
 import { patientDial } from "./patient-dial.ts";
-import { handingOver, targetOf } from "./path-connector.ts";
-import { withLink } from "./server-links.ts";
+import type { LinkOptions } from "./proven-links.ts";
 import { negotiatedGroup } from "./tls.ts";
 
 export interface RenewablePool {
@@ -27,25 +27,6 @@ export interface RenewablePool {
   readonly group: () => string | undefined;
   readonly close: () => Promise<void>;
 }
-
-/** What each link of a pool begins with. */
-export interface LinkOptions {
-  readonly tls: tls.ConnectionOptions;
-  /** What it may negotiate. */
-  readonly terms: LinkTerms;
-  /** Both ends prove classical identities before the first request; absent where this end has none. */
-  readonly proof?: ProofOffer | undefined;
-  /** Puts into words why there is no link. */
-  readonly explain?: (reason: unknown) => Promise<unknown>;
-  /** Told of each link whose other end is proven, before anything is sent; throws for one that isn't to be used. */
-  readonly seen?: OnLink | undefined;
-  /** Shown each link that is used: what was asked for, and judged. */
-  readonly onLink?: (link: tls.TLSSocket) => void;
-  /** The numeric address of a host; throws for one that isn't to be connected to. By default whatever it has. */
-  readonly resolve?: ((host: string) => Promise<string>) | undefined;
-}
-
-export type OnLink = (link: tls.TLSSocket) => void;
 
 /** What is known of a link that is up. */
 interface PeerLink {
@@ -99,6 +80,16 @@ export interface PoolRules {
   readonly patienceMs?: number;
 }
 
+/** What requests go through, of one version of HTTP. */
+interface Lines {
+  readonly dispatcher: Dispatcher;
+  readonly renew: (options: Checked, old: "finish" | "cut") => void;
+  readonly end: () => Promise<void>;
+}
+
+/** With what a link is checked and noted. */
+type Checked = LinkOptions & { readonly check: (link: tls.TLSSocket) => ServerLink };
+
 export function renewablePool(
   origin: string,
   options: LinkOptions,
@@ -107,40 +98,58 @@ export function renewablePool(
   let group: string | undefined;
   let newest = options.terms;
   const links = new LinksInUse(isRevoked);
-  const noted = (link: tls.TLSSocket, { terms, onLink }: LinkOptions): void => {
-    group = negotiatedGroup(link, terms).id;
-    onLink?.(link);
+  const checked = (current: LinkOptions): Checked => ({
+    ...current,
+    check: (link) => links.take(link, current.terms),
+    onLink: (link) => {
+      group = negotiatedGroup(link, current.terms).id;
+      current.onLink?.(link);
+    },
+  });
+  const makeLines = options.http === "h2" ? sharedLines : ownLines;
+  const lines = makeLines(origin, checked(options), patienceMs);
+  let isClosed = false;
+  return {
+    dispatcher: () => lines.dispatcher,
+    renew: (next, fate = "finish") => {
+      if (isClosed) return; // The certificate came after the end.
+      lines.renew(checked(next), fate);
+      newest = next.terms;
+    },
+    review: () => links.review(newest),
+    group: () => group,
+    close: async () => {
+      isClosed = true;
+      await lines.end();
+    },
   };
+}
+
+/** A link for each request under way. */
+function ownLines(origin: string, first: Checked, patienceMs: number): Lines {
   const turns = new LinkTurns(() => pool);
   let waiting = new AbortController();
-  const make = (current: LinkOptions): Pool => {
+  const make = ({ check, ...options }: Checked): Pool => {
     const { signal } = waiting;
     const dialling: Dialling = {
       dial: (open) => turns.opening(() => patientDial(open, patienceMs, signal)),
       watched: (client) => turns.watched(client),
     };
-    const given = { ...current, dialling, onLink: (link: tls.TLSSocket) => noted(link, current) };
-    return makePool(origin, given, (link) => links.take(link, current.terms));
+    return makePool(origin, { ...options, dialling }, check);
   };
-  let pool = make(options);
-  let isClosed = false;
+  let pool = make(first);
   return {
-    dispatcher: () => turns,
-    renew: (next, fate = "finish") => {
-      if (isClosed) return; // The certificate came after the end.
+    dispatcher: turns,
+    renew: (next, fate) => {
       const old = pool;
       if (fate === "cut") {
         waiting.abort();
         waiting = new AbortController();
       }
       pool = make(next);
-      newest = next.terms;
       (fate === "cut" ? old.destroy() : old.close()).catch(() => undefined); // Its last requests failed, and their callers know.
     },
-    review: () => links.review(newest),
-    group: () => group,
-    close: async () => {
-      isClosed = true;
+    end: async () => {
       waiting.abort();
       const destroyed = pool.destroy();
       turns.end();
@@ -149,79 +158,13 @@ export function renewablePool(
   };
 }
 
-/** Who decides when a link is opened. */
-interface Dialling {
-  readonly dial: <Link>(open: () => Promise<Link>) => Promise<Link>;
-  readonly watched: (client: Client) => Client;
-}
-
-const atOnce: Dialling = { dial: (open) => open(), watched: (client) => client };
-
-type PoolOptions = Omit<LinkOptions, "terms"> & { readonly dialling?: Dialling };
-
-/**
- * @param check what was negotiated; throws for a link that isn't what was asked for: offering only hybrid groups is
- * what enforces them
- */
-export function makePool(
-  origin: string,
-  options: PoolOptions,
-  check: (link: tls.TLSSocket) => ServerLink,
-): Pool {
-  const { dialling = atOnce } = options;
-  const connect = linkOpener(options.tls);
-  let proof = options.proof;
-  const open = async (target: Target): Promise<Opened> => {
-    const named = targetOf(target);
-    const { resolve } = options;
-    const host = resolve === undefined ? named.host : await resolve(named.host);
-    const link = await connect({ ...named, host }).catch(async (reason: unknown) => {
-      throw (await options.explain?.(reason)) ?? reason;
-    });
-    try {
-      const opened = { link, facts: check(link) };
-      options.seen?.(link);
-      if (proof === undefined || (await exchangeProofs(link, proof, connectTimeoutMs)) !== undefined) {
-        options.onLink?.(link);
-        return opened;
-      }
-    } catch (reason) {
-      link.destroy();
-      throw reason;
-    }
-    link.destroy(); // The other end closes it after a request it doesn't know.
-    if (proof.isDemanded) throw unproven();
-    proof = undefined; // Until the next renewal.
-    return await open(target);
+/** One link for all of them, as far as it goes. */
+function sharedLines(origin: string, first: Checked, patienceMs: number): Lines {
+  const opener = ({ check, ...options }: Checked) => h2Opener(origin, options, { check, patienceMs });
+  const links = new H2Links(opener(first));
+  return {
+    dispatcher: links,
+    renew: (next, fate) => links.renew(opener(next), fate),
+    end: () => Promise.resolve(links.end()),
   };
-  return new Pool(origin, {
-    // Each stream holds a connection; a bound here would let streams starve the calls that end them.
-    connections: null,
-    pipelining: 1,
-    factory: (at, given) => {
-      let facts: ServerLink | undefined;
-      const dial = async (target: Target): Promise<tls.TLSSocket> => {
-        const opened = await dialling.dial(() => open(target));
-        ({ facts } = opened);
-        return opened.link;
-      };
-      const client = new Client(at, { ...given, connect: handingOver(dial) });
-      return withLink(dialling.watched(client), () => facts);
-    },
-  });
-}
-
-interface Opened {
-  readonly link: tls.TLSSocket;
-  readonly facts: ServerLink;
-}
-
-type Target = buildConnector.Options;
-
-function unproven(): Refusal {
-  return new Refusal(
-    "upstream_failed",
-    "The other end offers no proof of a classical identity, and this link demands one. If it runs an older version, update it; if it isn't the one you know, that is why nothing was sent.",
-    { facts: { sent: false, cause: "link_proof" } },
-  );
 }

@@ -38,7 +38,7 @@ export async function whySegmentsAreFixed(): Promise<string | undefined> {
  * @throws Refusal `bad_config` if it can't be lowered here
  */
 export async function boundSocket(
-  address: { readonly host: string; readonly port: number },
+  address: { readonly host: string; readonly port: number; readonly reusePort?: boolean },
   segmentBytes: number,
 ): Promise<net.BoundSocket> {
   const ability = await (known ??= findAbility());

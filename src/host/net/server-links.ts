@@ -21,3 +21,8 @@ export function withLink<Client extends Dispatcher>(client: Client, link: Lookup
   };
   return client;
 }
+
+/** The request with that handler goes out on that link. */
+export function setLink(handler: object, link: ServerLink): void {
+  links.set(handler, () => link);
+}

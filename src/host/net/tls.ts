@@ -12,12 +12,21 @@ import {
 import type { KeyExchangeSuite } from "../../crypto/suites/key-exchange.ts";
 import { joined, type LinkTerms } from "../../crypto/suites/in-force.ts";
 import { provenSpiffeId, type Trust } from "../../identity/admission.ts";
+import { isForServers } from "../../identity/authority.ts";
 import { provenServerId } from "../../identity/server-proof.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Channel } from "../../model/channel.ts";
-import { type Door, enrolAlpn, remoteOf, revocationsAlpn } from "./front-door.ts";
+import {
+  controlAlpn,
+  type Door,
+  enrolAlpn,
+  type NameOf,
+  remoteOf,
+  rendezvousAlpn,
+  revocationsAlpn,
+} from "./front-door.ts";
 import { linkFacts } from "./link-facts.ts";
 import type { ClassicalCredentials } from "./link-proof.ts";
 import { sessionGroupId } from "./session-group.ts";
@@ -70,6 +79,13 @@ export interface DoorsOptions {
   readonly onEnrol?: (socket: tls.TLSSocket) => void;
   /** A link of a server that asks which certificates are revoked; absent where nobody knows. */
   readonly onServer?: (socket: tls.TLSSocket, channel: Channel) => void;
+  /** A link of somebody's commands; absent where the control room isn't served. */
+  readonly onCommand?: (socket: tls.TLSSocket, channel: Channel) => void;
+  /** A link of a peer who came by an introduction; absent where nobody does. */
+  readonly onPeer?: (socket: tls.TLSSocket, channel: Channel) => void;
+  /** A link of a peer that asks to be introduced, a caller's or a server's; absent where nobody introduces them. */
+  readonly onRendezvous?: (socket: tls.TLSSocket, channel: Channel) => void;
+  readonly nameOf?: NameOf | undefined;
   /** Told of each certificate that is turned away. `spiffeId` stands in the facts if a root of ours issued it. */
   readonly onRefused?: (refusal: Refusal, remote: string) => void;
   readonly clock: Clock;
@@ -112,18 +128,19 @@ export function openDoors(given: DoorsOptions): Doors {
 
 /** One for each group that somebody may use; peers of each kind are led to those of their terms. */
 function doorsFor(options: Judging): readonly Door[] {
-  const { demands, onEnrol, onServer, side } = options;
+  const { demands, onEnrol, onServer, onCommand, onPeer, onRendezvous, side } = options;
   const { terms, newcomers = { terms, shown: [] } } = side;
   const classical = options.allowsClassical === true ? terms.classicalGroups : [];
+  const demanding = (channel: Channel): Channel => ({ ...channel, ...(demands && { demands }) });
   return [...joined(terms, newcomers.terms).groups, ...classical].map((group): Door => {
     const isHybrid = ({ groups }: LinkTerms): boolean => groups.some(({ id }) => id === group.id);
     return {
       group,
       signatures: terms.identities,
       ...((isHybrid(terms) || group.kind === "classical") && {
-        admitted: provingServer(options, group, ["http/1.1"], {
+        admitted: provingServer(options, group, ["h2", "http/1.1"], {
           prove: (peer, socket) => provenClient(peer, socket, options),
-          onLink: (socket, channel) => options.onLink(socket, { ...channel, ...(demands && { demands }) }),
+          onLink: (socket, channel) => options.onLink(socket, demanding(channel)),
         }),
       }),
       ...(onEnrol !== undefined &&
@@ -133,6 +150,27 @@ function doorsFor(options: Judging): readonly Door[] {
           revocations: provingServer(options, group, [revocationsAlpn], {
             prove: (peer) => provenServer(peer, options),
             onLink: onServer,
+          }),
+        }),
+      ...(onCommand !== undefined &&
+        isHybrid(terms) && {
+          control: provingServer(options, group, [controlAlpn], {
+            prove: (peer, socket) => provenClient(peer, socket, options),
+            onLink: onCommand,
+          }),
+        }),
+      ...(onPeer !== undefined &&
+        isHybrid(terms) && {
+          peers: provingServer(options, group, ["h2"], {
+            prove: (peer, socket) => provenClient(peer, socket, options),
+            onLink: (socket, channel) => onPeer(socket, demanding(channel)),
+          }),
+        }),
+      ...(onRendezvous !== undefined &&
+        isHybrid(terms) && {
+          rendezvous: provingServer(options, group, [rendezvousAlpn], {
+            prove: (peer, socket) => provenAnybody(peer, socket, options),
+            onLink: onRendezvous,
           }),
         }),
     };
@@ -303,9 +341,9 @@ function admit(
   { prove, onLink }: Admission,
   options: Judging,
 ): void {
-  const { log, onRefused } = options;
+  const { log, onRefused, nameOf = remoteOf } = options;
   socket.on("error", () => socket.destroy());
-  const remote = remoteOf(socket);
+  const remote = nameOf(socket);
   try {
     onLink(socket, provenChannel(socket, group, prove, options));
   } catch (error) {
@@ -320,7 +358,7 @@ function provenChannel(
   socket: tls.TLSSocket,
   group: KeyExchangeSuite,
   prove: Admission["prove"],
-  { side: { profile, terms } }: Judging,
+  { side: { profile, terms }, nameOf = remoteOf }: Judging,
 ): Channel {
   if (sessionGroupId(socket.getSession()) !== group.groupId) {
     throw new Refusal("bad_certificate", `The session doesn't say that it used ${group.id}.`);
@@ -335,8 +373,13 @@ function provenChannel(
   return {
     ...linkFacts(socket, group, profile),
     peer: { kind: "svid", ...proven },
-    remote: remoteOf(socket),
+    remote: nameOf(socket),
   };
+}
+
+/** Callers and servers both: each comes with the certificate it has. */
+function provenAnybody(peer: ParsedCertificate, socket: tls.TLSSocket, judging: Judging): ProvenPeer {
+  return isForServers(peer) ? provenServer(peer, judging) : provenClient(peer, socket, judging);
 }
 
 /** A client's chain is OpenSSL's to verify; its names are ours. */

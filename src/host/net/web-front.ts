@@ -2,8 +2,6 @@
  * What stands before a call on a listener for clients with tokens: whom the request is for, where it comes from, who
  * sends it. Strangers learn how to get a token (RFC 9728) and nothing else, and no body of theirs is read.
  */
-import type http from "node:http";
-
 import { proofAlgorithms } from "../../crypto/suites/jose.ts";
 import type { Received, TokenCaller } from "../../gate/call.ts";
 import { Refusal, type RefusalCode, refusalRow } from "../../kernel/refusal.ts";
@@ -20,6 +18,7 @@ import type { AccessTokens } from "../oauth/access-tokens.ts";
 import { isBrief } from "./body.ts";
 import { valueOf } from "./headers.ts";
 import type { Admission } from "./mcp-http.ts";
+import type { ServedRequest, ServedResponse } from "./served.ts";
 
 export interface WebFrontOptions {
   /** Public origin, e.g. `https://mcp.acme.test`. */
@@ -61,11 +60,7 @@ export function webFront(options: WebFrontOptions): Admission {
 }
 
 /** Metadata and preflights; everything that isn't for a server is nowhere. True if it was answered. */
-function answerBeside(
-  request: http.IncomingMessage,
-  response: http.ServerResponse,
-  options: WebFrontOptions,
-): boolean {
+function answerBeside(request: ServedRequest, response: ServedResponse, options: WebFrontOptions): boolean {
   const [path = ""] = (request.url ?? "").split("?", 1);
   if (!isForUs(request, options)) return end(request, response, 403);
   if (serverIn(path, mcpPath) === undefined) {
@@ -87,8 +82,8 @@ function answerBeside(
 }
 
 function answerMetadata(
-  request: http.IncomingMessage,
-  response: http.ServerResponse,
+  request: ServedRequest,
+  response: ServedResponse,
   metadata: object | undefined,
 ): true {
   const isAsked = request.method === "GET" || request.method === "OPTIONS";
@@ -100,7 +95,7 @@ function answerMetadata(
   return end(request, response, 200, JSON.stringify(metadata));
 }
 
-function preflight(request: http.IncomingMessage, response: http.ServerResponse): true {
+function preflight(request: ServedRequest, response: ServedResponse): true {
   const asked = (request.headers["access-control-request-headers"] ?? "")
     .split(",")
     .map((name) => name.trim().toLowerCase());
@@ -113,12 +108,7 @@ function preflight(request: http.IncomingMessage, response: http.ServerResponse)
   return end(request, response, 204);
 }
 
-function end(
-  request: http.IncomingMessage,
-  response: http.ServerResponse,
-  status: number,
-  body?: string,
-): true {
+function end(request: ServedRequest, response: ServedResponse, status: number, body?: string): true {
   if (!isBrief(request)) response.shouldKeepAlive = false;
   response.writeHead(status).end(body);
   return true;
@@ -149,17 +139,13 @@ function serverIn(path: string, prefix: string): string | undefined {
 }
 
 /** Who was brought to us under another name came by a trick (DNS rebinding). */
-function isForUs({ rawHeaders }: http.IncomingMessage, { origin }: WebFrontOptions): boolean {
+function isForUs({ rawHeaders }: ServedRequest, { origin }: WebFrontOptions): boolean {
   const hosts = valuesOf(rawHeaders, "host");
   return hosts.length === 1 && hosts[0]?.toLowerCase() === origin.slice("https://".length);
 }
 
 /** @throws Refusal with the challenge that says how to do better */
-async function admit(
-  call: Received,
-  request: http.IncomingMessage,
-  options: WebFrontOptions,
-): Promise<Received> {
+async function admit(call: Received, request: ServedRequest, options: WebFrontOptions): Promise<Received> {
   const { origin } = request.headers;
   if (origin !== undefined && !options.allowedOrigins.includes(origin)) {
     throw new Refusal("bad_origin", "Pages of this origin may not call here.");

@@ -11,7 +11,8 @@ import type { KeyExchangeSuite } from "../../crypto/suites/key-exchange.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { ServerLink } from "../../model/channel.ts";
 import { groupNameOf, serverLink } from "./link-facts.ts";
-import { makePool, type OnLink } from "./renewable-pool.ts";
+import { makePool } from "./link-pool.ts";
+import type { OnLink } from "./proven-links.ts";
 import { explainer } from "./why-no-link.ts";
 import type { DoorTerms } from "./web-tls.ts";
 

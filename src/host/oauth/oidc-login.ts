@@ -34,13 +34,23 @@ export interface OidcLoginOptions {
   /** How the gateway proves itself there. */
   readonly own: OauthClient;
   readonly clock: Clock;
+  /** Where the ID token lists groups, and the scope that is asked for to be told them. Absent: nobody wants to know. */
+  readonly groups?: { readonly claim: string; readonly scope?: string | undefined } | undefined;
 }
+
+/** What the ID token says of somebody's groups. */
+export type ToldGroups =
+  | { readonly kind: "told"; readonly names: readonly string[] }
+  | { readonly kind: "missing" }
+  /** More than anybody looks through, or no list of names. */
+  | { readonly kind: "unusable" };
 
 /** Who the provider says it is. */
 export interface OidcIdentity {
   readonly sub: string;
   /** Undefined unless the provider says that it is verified. */
   readonly email: string | undefined;
+  readonly groups: ToldGroups;
 }
 
 export interface OidcLogin {
@@ -69,6 +79,9 @@ interface Begun {
 const flowLifetimeMs = 10 * 60_000;
 /** More than the pace of logging in lets through in that time. */
 const maxFlows = 1024;
+/** Providers leave the claim out, or cut it, somewhere around 200. */
+const maxGroups = 500;
+const maxGroupChars = 256;
 
 export function oidcLogin(options: OidcLoginOptions): OidcLogin {
   const { clock } = options;
@@ -89,7 +102,7 @@ export function oidcLogin(options: OidcLoginOptions): OidcLogin {
       flows.set(sha256Base64url(flow), begun);
       const [oldest] = flows.keys();
       if (flows.size > maxFlows && oldest !== undefined) flows.delete(oldest);
-      return { url: await loginPage(begun, options.own.clientId), flow };
+      return { url: await loginPage(begun, options), flow };
     },
     finish: async (flow, parameters) => {
       const key = sha256Base64url(flow);
@@ -97,7 +110,7 @@ export function oidcLogin(options: OidcLoginOptions): OidcLogin {
       flows.delete(key);
       if (begun === undefined || clock.nowUnixMs() >= begun.expiresAtUnixMs)
         throw new Refusal("denied", "This login wasn't begun here, or too long ago; begin again.");
-      return await explained(() => redeem(begun, parameters, options.own));
+      return await explained(() => redeem(begun, parameters, options));
     },
   };
 }
@@ -108,15 +121,15 @@ async function provider({ issuer, own }: OidcLoginOptions): Promise<Authorizatio
   return await processDiscoveryResponse(expected, response);
 }
 
-async function loginPage(begun: Begun, clientId: string): Promise<string> {
+async function loginPage(begun: Begun, { own, groups }: OidcLoginOptions): Promise<string> {
   const endpoint = begun.as.authorization_endpoint ?? "";
   if (!isSecureUrl(endpoint)) throw failed("It names no login page that can be used.");
   const url = new URL(endpoint);
   const query: Readonly<Record<string, string>> = {
     response_type: "code",
-    client_id: clientId,
+    client_id: own.clientId,
     redirect_uri: begun.redirectUri,
-    scope: "openid email",
+    scope: ["openid", "email", ...(groups?.scope === undefined ? [] : [groups.scope])].join(" "),
     state: begun.state,
     nonce: begun.nonce,
     code_challenge: await calculatePKCECodeChallenge(begun.verifier),
@@ -126,7 +139,11 @@ async function loginPage(begun: Begun, clientId: string): Promise<string> {
   return url.href;
 }
 
-async function redeem(begun: Begun, parameters: URLSearchParams, own: OauthClient): Promise<OidcIdentity> {
+async function redeem(
+  begun: Begun,
+  parameters: URLSearchParams,
+  { own, groups }: OidcLoginOptions,
+): Promise<OidcIdentity> {
   const { as, state, redirectUri, verifier, nonce } = begun;
   const { client, auth, options } = partyOf(own);
   const answer = answered(() => validateAuthResponse(as, client, parameters, state));
@@ -145,7 +162,20 @@ async function redeem(begun: Begun, parameters: URLSearchParams, own: OauthClien
   const claims = getValidatedIdTokenClaims(tokens);
   if (claims === undefined) throw failed("It gave no ID token.");
   const { sub, email, email_verified: isVerified } = claims;
-  return { sub, email: typeof email === "string" && isVerified === true ? email : undefined };
+  return {
+    sub,
+    email: typeof email === "string" && isVerified === true ? email : undefined,
+    groups: groups === undefined ? { kind: "missing" } : toldGroups(claims[groups.claim]),
+  };
+}
+
+/** A list of names, or the one name of who is in one group. */
+function toldGroups(claim: unknown): ToldGroups {
+  if (claim === undefined || claim === null) return { kind: "missing" };
+  const names: readonly unknown[] = Array.isArray(claim) ? claim : [claim];
+  const isList = names.every((name) => typeof name === "string" && name.length <= maxGroupChars);
+  if (!isList || names.length > maxGroups) return { kind: "unusable" };
+  return { kind: "told", names: names.map(String) };
 }
 
 /** @throws Refusal `denied` for what isn't the provider's answer to what was asked here */

@@ -7,6 +7,8 @@ export interface Session {
   /** As the audit log names who acts. */
   readonly name: string;
   readonly roles: readonly string[];
+  /** How it came in: `link`, `oidc`, `passkey`, `token`. */
+  readonly by: string;
   /** Sent with each change. */
   readonly csrf: string;
   readonly expiresAtUnixMs: number | undefined;
@@ -18,6 +20,7 @@ export function readSession(value: unknown): Session {
   return {
     name: text(session["name"]),
     roles: texts(session["roles"]),
+    by: text(session["by"]),
     csrf: text(session["csrf"]),
     expiresAtUnixMs: typeof expires === "number" ? expires : undefined,
   };

@@ -1,10 +1,15 @@
-/** Who is logged in, with which roles, until when. */
+/** Who is logged in, with which roles, until when; its passkeys and sessions; for admins, everybody else. */
 import type { JSX } from "preact";
 
-import { session } from "../../api.ts";
+import { may, session } from "../../api.ts";
+import { wayInWords } from "../../model/people.ts";
 import { Badge } from "../../ui/badge.tsx";
 import { Facts, PageHead, Panel } from "../../ui/panel.tsx";
 import { Time } from "../../ui/time.tsx";
+import "./account.css";
+import { Passkeys } from "./passkeys.tsx";
+import { People } from "./people.tsx";
+import { Sessions } from "./sessions.tsx";
 
 export default function Page(): JSX.Element {
   const who = session.value;
@@ -23,6 +28,7 @@ export default function Page(): JSX.Element {
                 ))}
               </span>,
             ],
+            ["Logged in by", wayInWords(who?.by ?? "")],
             [
               "Ends",
               who?.expiresAtUnixMs === undefined ? "with this browser" : <Time at={who.expiresAtUnixMs} />,
@@ -30,6 +36,9 @@ export default function Page(): JSX.Element {
           ]}
         />
       </Panel>
+      <Passkeys />
+      <Sessions />
+      {may("admin") && <People />}
     </>
   );
 }

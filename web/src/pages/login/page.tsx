@@ -4,8 +4,9 @@ import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 
 import { change, loadSession } from "../../api.ts";
-import { readLoginMethods } from "../../model/api-answers.ts";
+import { type LoginMethods, readLoginMethods } from "../../model/api-answers.ts";
 import { wayBack } from "../../model/routes.ts";
+import { arePasskeysPossible, enterWithPasskey } from "../../passkeys.ts";
 import { goTo, type PageProps } from "../../router.ts";
 import { Button } from "../../ui/button.tsx";
 import { Field } from "../../ui/field.tsx";
@@ -18,13 +19,15 @@ export default function Page({ query }: PageProps): JSX.Element {
   const methods = useLoaded("/login-methods", readLoginMethods).data;
   const back = wayBack(query.get("back"));
   const action = useAction();
-  const enter = async (path: string, body: unknown, then = back): Promise<void> => {
+  const enterBy = async (prove: () => Promise<unknown>, then = back): Promise<void> => {
     const isIn = await action.run(async () => {
-      await change("POST", path, body);
+      await prove();
       await loadSession();
     });
     if (isIn) goTo(then, { replace: true });
   };
+  const enter = (path: string, body: unknown, then = back): Promise<void> =>
+    enterBy(() => change("POST", path, body), then);
   useEffect(() => {
     const code = takenCode();
     if (code !== undefined) void enter("/session/link", { code });
@@ -36,15 +39,13 @@ export default function Page({ query }: PageProps): JSX.Element {
       <img src="/icon.svg" alt="" width="44" height="44" />
       <h1 tabIndex={-1}>Log in to Latticegate</h1>
       {action.failure !== undefined && <Failure says={action.failure} />}
-      {methods?.oidc && (
-        <Button
-          kind="primary"
-          icon="login"
+      {methods !== undefined && (
+        <Without
+          methods={methods}
           isBusy={action.isBusy}
-          onClick={() => void action.run(() => leaveForProvider(back))}
-        >
-          Log in with {methods.oidc.name}
-        </Button>
+          onLeave={() => void action.run(() => leaveForProvider(back))}
+          onPasskey={() => void enterBy(enterWithPasskey)}
+        />
       )}
       <Secret
         label="One-time code"
@@ -71,6 +72,35 @@ export default function Page({ query }: PageProps): JSX.Element {
         </details>
       )}
     </section>
+  );
+}
+
+/** Ways in for which nothing is typed here. */
+function Without({
+  methods,
+  isBusy,
+  onLeave,
+  onPasskey,
+}: {
+  readonly methods: LoginMethods;
+  readonly isBusy: boolean;
+  readonly onLeave: () => void;
+  readonly onPasskey: () => void;
+}): JSX.Element {
+  const { oidc, passkeys } = methods;
+  return (
+    <>
+      {passkeys && arePasskeysPossible() && (
+        <Button kind="primary" icon="key" isBusy={isBusy} onClick={onPasskey}>
+          Log in with a passkey
+        </Button>
+      )}
+      {oidc && (
+        <Button kind={passkeys ? "plain" : "primary"} icon="login" isBusy={isBusy} onClick={onLeave}>
+          Log in with {oidc.name}
+        </Button>
+      )}
+    </>
   );
 }
 

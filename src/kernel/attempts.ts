@@ -1,5 +1,5 @@
 /** How often something may be tried: buckets that fill again with time, one for each address and one for all. */
-import { Refusal } from "../kernel/refusal.ts";
+import { Refusal } from "./refusal.ts";
 
 export interface Pace {
   /** At once. */
