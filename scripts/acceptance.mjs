@@ -212,8 +212,7 @@ const parts = {
     args: test("test/acceptance/assess.test.ts"),
   },
   browser: {
-    what: "the control room in Chromium: each page in four looks, acting, evidence, a day's work, a thousand calls a second",
-    what: "the control room in Chromium: each page in four looks, acting, evidence, passkeys, a day's work under traffic",
+    what: "the control room in Chromium: each page in four looks, acting, evidence, passkeys, a day's work, a thousand calls a second",
     args: test(
       "test/acceptance/browser.test.ts",
       "test/acceptance/browser-acting.test.ts",
