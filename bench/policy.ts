@@ -60,6 +60,7 @@ const facts: Omit<Facts, "caller"> = {
   link: {
     group: "X25519MLKEM768",
     level: 3,
+    path: "none",
     pq: true,
     certificate: "ML-DSA-65",
     profile: "hybrid",

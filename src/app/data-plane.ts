@@ -237,6 +237,8 @@ function planeOf(
       standing,
       web: web.facts,
       negotiated: connected.negotiated,
+      paths: connected.paths,
+      called,
       issuersSeen: () => [web.issuersSeen(), workloads.issuersSeen()],
     },
     approvals,

@@ -17,6 +17,7 @@ import { pathFactText, readPathFacts } from "./path-facts.ts";
 import { openOperatorTunnel } from "./operator-tunnel.ts";
 import { classicalVerdict } from "./classical-probe.ts";
 import { gateNotes } from "./server-gate.ts";
+import { peerFindings } from "./peer/doctor-peers.ts";
 import { bundleFindings } from "./policy/doctor-bundle.ts";
 import { signatureFindings } from "./signatures/doctor-signatures.ts";
 import { signerFindings } from "./signer/doctor-signer.ts";
@@ -60,6 +61,7 @@ export async function* examine(examination: Examination): AsyncGenerator<Finding
   if (running.observes === true) yield observed;
   yield* await attempt("listener", () => listener(running.listen));
   yield* servers(examination, running.listen);
+  yield* await attempt("peers", () => peerFindings(examination.config));
   yield* await attempt("paths", () => paths(examination.config));
   yield* await attempt("outlets", () => outletFindings(examination.config));
   for (const text of gateNotes(examination.config)) yield { level: "warn", what: "gate", text };

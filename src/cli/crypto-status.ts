@@ -1,4 +1,5 @@
 /** `latticegate crypto status` */
+import { pathInWords } from "../model/peer-path.ts";
 import { loadConfig } from "../app/config.ts";
 import { cryptoFacts } from "../app/crypto/crypto-facts.ts";
 import { type StatusDocument, statusDocument } from "../app/crypto/status-document.ts";
@@ -101,6 +102,14 @@ function liveText(status: StatusDocument, isVerbose: boolean): readonly (readonl
     ),
     section("Servers", servers.map(serverRow), "none"),
     section(
+      "Rendezvous",
+      (status.rendezvous ?? []).map(({ rendezvous, address, seen }) => [
+        rendezvous,
+        address,
+        seen === null ? "not there" : `sees us at ${seen}`,
+      ]),
+    ),
+    section(
       "Issuers",
       issuers.map(({ name, issuer, last_token: last }) => [
         name,
@@ -120,7 +129,7 @@ function linksText(links: Known<"links">, isVerbose: boolean): readonly string[]
       " + ",
     ),
     link.for,
-    `at ${link.listener}`,
+    `at ${link.listener}${link.path === null ? "" : `, ${link.path.kind}`}`,
   ];
   if (!isVerbose) return section("Links", counted(links.map(kind)), "none open");
   const rows = links.map((link) => [
@@ -131,7 +140,7 @@ function linksText(links: Known<"links">, isVerbose: boolean): readonly string[]
   return section("Links", rows, "none open");
 }
 
-function serverRow({ name, how, target, peer, negotiated }: Known<"servers">[number]): Row {
+function serverRow({ name, how, target, peer, negotiated, path }: Known<"servers">[number]): Row {
   if (how === "stdio") return [name, "stdio", `${target}, a process of this gateway`];
   if (how === "http" || how === "forward") return [name, `plain http, not encrypted`, target];
   const where = peer === null ? target : `${target}, ${peer}`;
@@ -141,7 +150,7 @@ function serverRow({ name, how, target, peer, negotiated }: Known<"servers">[num
     name,
     [version, group ?? "group not told", key ?? "key not told"].join(" "),
     where,
-    `last link at ${at}`,
+    `last link at ${at}${path === null ? "" : `, ${pathInWords(path)}`}`,
   ];
 }
 

@@ -34,6 +34,7 @@ export function capturedCall(call: Judged): WrittenCall | undefined {
       certificate: certificate as NonNullable<NonNullable<WrittenCall["link"]>["certificate"]>,
       profile: channel.profile,
       ja4: channel.offer?.fingerprint.ja4 ?? "",
+      ...(channel.path && { path: channel.path.kind }),
     },
     address: hostOf(channel.remote),
     session: call.clientSession,

@@ -138,7 +138,7 @@ function signatureFacts({ signature }: Judged): Record<string, string> {
 }
 
 function linkFacts({ channel, atUnixMs }: Judged, world: World): Record<string, string> {
-  const { group, keyExchange, level, version, profile, peer, regression } = channel;
+  const { group, keyExchange, level, version, profile, peer, regression, path } = channel;
   return {
     "link.group": group,
     "link.level": String(level),
@@ -147,6 +147,7 @@ function linkFacts({ channel, atUnixMs }: Judged, world: World): Record<string, 
     "link.version": version,
     ...(keyExchange === "classical" && { "link.kind": keyExchange }),
     ...(regression !== undefined && { "link.regression": regression }),
+    ...(path && { "link.path": path.kind }),
     ...(peer.kind === "svid" && {
       "peer.cert.alg": peer.keyAlgorithm,
       "link.auth": linkAuthentication(peer, world.trust, atUnixMs),

@@ -209,8 +209,9 @@ function callFacts({ server, frame, body }: Located, target: Target | undefined)
 
 export function linkFacts(channel: Located["channel"]): Facts["link"] {
   const { group, level, isPostQuantum: pq, certificate = "none" } = postureOf(channel);
-  const { profile, version, offer } = channel;
-  return { group, level, pq, certificate, profile, version, ja4: offer?.fingerprint.ja4 ?? "" };
+  const { profile, version, offer, path } = channel;
+  const ja4 = offer?.fingerprint.ja4 ?? "";
+  return { group, level, pq, certificate, profile, version, ja4, path: path?.kind ?? "none" };
 }
 
 /** @param party the caller, or one of those it asks on behalf of */

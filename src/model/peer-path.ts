@@ -1,7 +1,8 @@
 /** How a stream between two peers goes. */
 
 /** `local`: on one network, `direct`: between their NATs, `relayed`: through a relay, which sees ciphertext only. */
-export type PathKind = "local" | "direct" | "relayed";
+export const pathKinds = ["local", "direct", "relayed"] as const;
+export type PathKind = (typeof pathKinds)[number];
 
 export interface PeerPath {
   readonly kind: PathKind;
@@ -17,4 +18,16 @@ const ranks: Readonly<Record<PathKind, number>> = { local: 2, direct: 1, relayed
 
 export function isBetterPath(one: PeerPath, other: PeerPath): boolean {
   return ranks[one.kind] > ranks[other.kind];
+}
+
+interface SaidPath {
+  readonly kind: PathKind;
+  readonly why?: string | null;
+}
+
+/** Behind "reached". */
+export function pathInWords({ kind, why = null }: SaidPath): string {
+  if (kind === "local") return "on the local network";
+  if (kind === "direct") return "directly";
+  return `through a relay, which sees ciphertext only${why === null ? "" : `: ${why}`}`;
 }

@@ -31,6 +31,7 @@ const nothing: Facts = {
     profile: "",
     version: "",
     ja4: "",
+    path: "none",
   },
   place: { address: "", networks: [] },
   now: 0,

@@ -1,4 +1,5 @@
 /** What a rule's condition can see: each variable, its type and one sentence; and the values the gate builds for them. */
+import type { PathKind } from "../model/peer-path.ts";
 import type { Recalling } from "../expr/recall.ts";
 import type { TypeSpec } from "../expr/type-spec.ts";
 import type { Flow } from "../expr/values.ts";
@@ -84,6 +85,10 @@ export const factDeclarations: Readonly<Record<keyof Facts, VariableDeclaration>
       profile: { type: "string", says: "The cryptographic profile in force." },
       version: { type: "string", says: "The TLS version." },
       ja4: { type: "string", says: "The JA4 fingerprint of the client's first message." },
+      path: {
+        type: "string",
+        says: 'How the stream of a peer goes: "local", "direct" or "relayed"; "none" of all others.',
+      },
     },
   },
   place: {
@@ -249,6 +254,7 @@ export interface Facts {
     readonly profile: string;
     readonly version: string;
     readonly ja4: string;
+    readonly path: PathKind | "none";
   };
   readonly place: { readonly address: string; readonly networks: readonly string[] };
   readonly now: number;

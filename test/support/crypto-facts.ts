@@ -48,6 +48,7 @@ export const sidecarLink: LinkDocument = {
   key_exchange: "hybrid",
   certificate: "ML-DSA-65",
   classical: "Ed25519",
+  path: null,
 };
 
 export const webLink: LinkDocument = {
@@ -67,6 +68,7 @@ export const server: ServerDocument = {
   peer: null,
   offers: null,
   negotiated: null,
+  path: null,
 };
 
 export function overTls(
@@ -117,6 +119,8 @@ export function factsWith(
       live: {
         version: "0.1.0",
         listen: sidecars.address,
+        peer: null,
+        rendezvous: [],
         at,
         started: "2026-11-20T08:00:00.000Z",
         in_force: { profile: hybrid.document, since, outgoing: [] },

@@ -6,7 +6,6 @@ import {
   callerId,
   type MapServer,
   serverId,
-  type TrafficMap,
   trafficMap,
 } from "../../control/traffic-map.ts";
 import { minuteMs } from "../../control/traffic.ts";
@@ -16,7 +15,7 @@ import type { ChangesAsked, TrafficAsked } from "../../host/store/traffic-reader
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Config } from "../config.ts";
-import type { LiveDocument } from "../crypto/live-document.ts";
+import type { LiveDocument, PathDocument } from "../crypto/live-document.ts";
 import { listIncidents } from "../respond/incident-operations.ts";
 import { listResponses } from "../respond/response-operations.ts";
 import type { Naming } from "../subject-names.ts";
@@ -94,11 +93,12 @@ export async function toldMap(place: TrafficPlace, question: TrafficQuestion): P
 async function mapOf(
   { kept, config, clock, crypto, gatewayId }: TrafficPlace,
   asked: TrafficAsked,
-): Promise<TrafficMap> {
+): Promise<Pick<MapAnswer, "nodes" | "links" | "routes" | "left">> {
   const { state } = config;
-  return trafficMap({
+  const live = crypto();
+  const map = trafficMap({
     rows: await kept.byRoute(asked),
-    servers: serversOf(config, crypto()),
+    servers: serversOf(config, live),
     restrictions: listResponses({ config, clock }).map(({ id, action, because, until, scope }) => ({
       id,
       action,
@@ -114,6 +114,20 @@ async function mapOf(
     })),
     gateway: gatewayId,
   });
+  const paths = pathsIn(live);
+  return {
+    ...map,
+    links: map.links.map((each) => ({ ...each, path: paths.get(each.from) ?? paths.get(each.to) ?? null })),
+  };
+}
+
+/** How peers are reached, by the ids of nodes: servers that are named as peers, and callers who named this gateway. */
+function pathsIn({ links, servers }: LiveDocument): ReadonlyMap<string, PathDocument> {
+  const paths = new Map<string, PathDocument>();
+  for (const { name, path } of servers) if (path !== null) paths.set(serverId(name), path);
+  for (const { callers, path } of links)
+    if (path !== null) for (const caller of callers) paths.set(callerId(caller), path);
+  return paths;
 }
 
 function serversOf(config: Config, { servers }: LiveDocument): readonly MapServer[] {

@@ -1,6 +1,8 @@
 /** What the control API says of traffic: over time, as a map, and what is different since a moment. */
 import { z } from "zod";
 
+import { pathDocument } from "../crypto/live-document.ts";
+
 import type { Frozen } from "../../control/route.ts";
 
 const counted = {
@@ -81,6 +83,8 @@ const link = z.object({
   suites,
   /** Algorithms of the certificates the far end proved itself with. */
   certificates: z.array(z.string()),
+  /** Between peers: how the stream of the newest link that is open goes; null of all others. */
+  path: pathDocument,
   ...counted,
 });
 

@@ -23,6 +23,18 @@ const listenerDocument = z.object({
 });
 export type ListenerDocument = z.output<typeof listenerDocument>;
 
+/** How the stream between two peers goes; null where they aren't peers, or there is none. */
+export const pathDocument = z
+  .object({
+    kind: z.enum(["local", "direct", "relayed"]),
+    /** Why it is relayed. */
+    why: z.string().nullable(),
+    /** SPIFFE ID of the rendezvous that introduced the two. */
+    rendezvous: z.string().nullable(),
+  })
+  .nullable();
+export type PathDocument = NonNullable<z.output<typeof pathDocument>>;
+
 const linkDocument = z.object({
   listener: z.string(),
   for: z.enum(["calls", "revocations"]),
@@ -35,6 +47,7 @@ const linkDocument = z.object({
   certificate: z.string().nullable(),
   /** Algorithm of the classical identity it proved beside that. */
   classical: z.string().nullable(),
+  path: pathDocument,
 });
 export type LinkDocument = z.output<typeof linkDocument>;
 
@@ -67,6 +80,8 @@ const serverDocument = z.object({
   offers: z.enum(["profile", "profile and classical"]).nullable(),
   /** The newest link; null before there was one, and without TLS. */
   negotiated: negotiatedDocument.nullable(),
+  /** Of a server that is named as a peer, while there is a link to it. */
+  path: pathDocument,
 });
 export type ServerDocument = z.output<typeof serverDocument>;
 
@@ -87,6 +102,8 @@ export type IssuerDocument = z.output<typeof issuerDocument>;
 export const liveDocument = z.object({
   version: z.string(),
   listen: z.string(),
+  /** By which peers name it, where they may call it. */
+  peer: z.string().nullable(),
   at: when,
   started: when,
   in_force: inForceSchema,
@@ -94,6 +111,16 @@ export const liveDocument = z.object({
   links: z.array(linkDocument),
   own_certificates: z.array(ownCertificateDocument),
   servers: z.array(serverDocument),
+  /** Who introduces callers to it as a peer. */
+  rendezvous: z.array(
+    z.object({
+      /** SPIFFE ID. */
+      rendezvous: z.string(),
+      address: z.string(),
+      /** Where it sees this gateway; null while there is no link to it. */
+      seen: z.string().nullable(),
+    }),
+  ),
   issuers: z.array(issuerDocument),
 });
 export type LiveDocument = Readonly<z.output<typeof liveDocument>>;

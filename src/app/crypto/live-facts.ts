@@ -4,10 +4,13 @@ import { isIP } from "node:net";
 import { certificateFacts, parseCertificate } from "../../crypto/certificate.ts";
 import { describedKey } from "../../crypto/keys.ts";
 import { type InForce, writtenInForce } from "../../crypto/suites/in-force.ts";
+import { shown } from "../../host/peer/attendant.ts";
 import { isLoopbackHost } from "../../host/net/loopback.ts";
 import type { LinkNow } from "../../host/net/links-now.ts";
 import type { Credentials } from "../../host/net/tls.ts";
 import type { SeenToken } from "../../host/oauth/issuers.ts";
+import type { CalledPeer } from "../peer/called-peer.ts";
+import type { PeerPath } from "../../model/peer-path.ts";
 import type { Config, ServerConfig } from "../config.ts";
 import type { Standing } from "../own-identity.ts";
 import type { Serving } from "../serve.ts";
@@ -18,6 +21,7 @@ import type {
   LinkDocument,
   ListenerDocument,
   LiveDocument,
+  PathDocument,
   ServerDocument,
 } from "./live-document.ts";
 
@@ -28,6 +32,10 @@ export interface LiveParts {
   readonly standing: () => Standing;
   readonly web: () => readonly WebListenerFacts[];
   readonly negotiated: ReadonlyMap<string, NotedLink>;
+  /** Of servers that are named as peers: how they are reached now. */
+  readonly paths: () => ReadonlyMap<string, PeerPath>;
+  /** It itself, where peers may call it. */
+  readonly called: Pick<CalledPeer, "peerId" | "rendezvous"> | undefined;
   /** By the issuer's name; one that counts in several places has several. */
   readonly issuersSeen: () => readonly ReadonlyMap<string, SeenToken>[];
 }
@@ -46,9 +54,11 @@ export function liveFacts(config: Config, parts: LiveParts, moment: Moment): Liv
   const standing = parts.standing();
   const web = parts.web();
   const own = serving.links();
+  const paths = parts.paths();
   return {
     version: moment.version,
     listen: serving.address,
+    peer: parts.called?.peerId ?? null,
     at: iso(moment.nowUnixMs),
     started: iso(moment.startedAtUnixMs),
     in_force: writtenInForce(moment.inForce),
@@ -60,8 +70,13 @@ export function liveFacts(config: Config, parts: LiveParts, moment: Moment): Liv
     ],
     own_certificates: ownCertificates(standing),
     servers: Object.entries(config.servers).map(([name, server]) =>
-      serverOf(name, server, parts.negotiated.get(name)),
+      serverOf(name, server, { noted: parts.negotiated.get(name), path: paths.get(name) }),
     ),
+    rendezvous: (parts.called?.rendezvous() ?? []).map(({ at, seen = null }) => ({
+      rendezvous: at.spiffeId,
+      address: shown(at),
+      seen,
+    })),
     issuers: issuersOf(config, parts.issuersSeen()),
   };
 }
@@ -104,7 +119,7 @@ function webListener({
 }
 
 function linkOf({ channel, callers }: LinkNow, listener: string, purpose: LinkDocument["for"]): LinkDocument {
-  const { group, keyExchange, peer, remote } = channel;
+  const { group, keyExchange, peer, remote, path } = channel;
   return {
     listener,
     for: purpose,
@@ -114,7 +129,14 @@ function linkOf({ channel, callers }: LinkNow, listener: string, purpose: LinkDo
     key_exchange: keyExchange,
     certificate: peer.kind === "svid" ? peer.keyAlgorithm : null,
     classical: (peer.kind === "svid" ? peer.classical?.keyAlgorithm : undefined) ?? null,
+    path: pathOf(path),
   };
+}
+
+function pathOf(path: PeerPath | undefined): PathDocument | null {
+  if (path === undefined) return null;
+  const { kind, why = null, rendezvous = null } = path;
+  return { kind, why, rendezvous };
 }
 
 function ownCertificates({ server, client }: Standing): LiveDocument["own_certificates"] {
@@ -146,7 +168,11 @@ function certifiedBy({ certificate, classical }: Credentials): {
   };
 }
 
-function serverOf(name: string, server: ServerConfig, noted: NotedLink | undefined): ServerDocument {
+function serverOf(
+  name: string,
+  server: ServerConfig,
+  { noted, path }: { readonly noted: NotedLink | undefined; readonly path: PeerPath | undefined },
+): ServerDocument {
   const negotiated = noted && {
     version: noted.version,
     group: noted.group ?? null,
@@ -155,7 +181,8 @@ function serverOf(name: string, server: ServerConfig, noted: NotedLink | undefin
     at: iso(noted.atUnixMs),
   };
   const peer = ("peer" in server ? server.peer : undefined) ?? null;
-  return { name, ...reachedHow(server), peer, offers: offersTo(server), negotiated: negotiated ?? null };
+  const found = { negotiated: negotiated ?? null, path: pathOf(path) };
+  return { name, ...reachedHow(server), peer, offers: offersTo(server), ...found };
 }
 
 /** Arguments and paths may hold tokens: the program and the origin are named. */

@@ -44,9 +44,9 @@ export interface StatusDocument extends OfGateway {
 }
 
 type OfGateway = {
-  readonly [Part in "listeners" | "links" | "own_certificates" | "servers" | "issuers"]:
-    | LiveDocument[Part]
-    | null;
+  readonly [
+    Part in "listeners" | "links" | "own_certificates" | "servers" | "peer" | "rendezvous" | "issuers"
+  ]: LiveDocument[Part] | null;
 };
 
 interface RootStatus {
@@ -85,6 +85,8 @@ export function statusDocument(facts: CryptoFacts): StatusDocument {
     links: live?.links ?? null,
     own_certificates: live?.own_certificates ?? null,
     servers: live?.servers ?? null,
+    peer: live?.peer ?? null,
+    rendezvous: live?.rendezvous ?? null,
     issuers: live?.issuers ?? null,
     roots: stored.roots.map(({ purpose, generation, suite, state, notAfterUnixMs }) => ({
       purpose,

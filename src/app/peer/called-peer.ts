@@ -3,7 +3,7 @@ import type net from "node:net";
 import type tls from "node:tls";
 
 import { certificateHash } from "../../crypto/certificate.ts";
-import { type Attendant, type AttendantOptions, attend } from "../../host/peer/attendant.ts";
+import { type Attendant, type AttendantOptions, attend, shown } from "../../host/peer/attendant.ts";
 import { advertise } from "../../host/peer/local-network.ts";
 import { kindTo, ownAddresses } from "../../host/peer/own-networks.ts";
 import { type Greeter, greeter } from "../../host/peer/peer-handshake.ts";
@@ -56,7 +56,14 @@ export interface CalledPeer {
   readonly begin: (takeStream: (socket: net.Socket) => void) => Promise<void>;
   /** Shows its new certificate to its rendezvous. */
   readonly renewed: () => void;
+  readonly rendezvous: () => readonly StandingWith[];
   readonly stop: () => Promise<void>;
+}
+
+/** A rendezvous, and where it sees this peer; undefined while there is no link to it. */
+export interface StandingWith {
+  readonly at: RendezvousPlace;
+  readonly seen: string | undefined;
 }
 
 /** The key that is a peer's name; it lives as long as the state folder does. */
@@ -97,6 +104,11 @@ export async function openCalledPeer(options: CalledPeerOptions): Promise<Called
       ending.push(onMoves(clock, again));
     },
     renewed: again,
+    rendezvous: () =>
+      settings.rendezvous.map((at, i) => {
+        const seen = attendants[i]?.link()?.seen;
+        return { at, seen: seen && shown(seen) };
+      }),
     stop: async () => {
       await Promise.all(ending.map(async (end) => end()));
     },

@@ -43,6 +43,7 @@ export function recordedQuestion(
       group: facts["link.group"],
       certificate: facts["peer.cert.alg"] ?? "none",
       ...(facts["link.profile"] !== undefined && { profile: facts["link.profile"] }),
+      ...(facts["link.path"] !== undefined && { path: facts["link.path"] }),
     },
   });
   if (!described.success) return undefined;
@@ -69,7 +70,7 @@ export function recordedQuestionOf(
 
 /** What an entry says; what the config says of it is as it is now. */
 const recorded =
-  /^(?:caller\.(?:id|kind|chain|groups)|call\.(?:server|tool|kind|name|method|size)|link\.(?:group|level|pq|certificate|profile)|tool\.(?:read_only|labels)|now|time|resource|quantum)(?:[.[]|$)/;
+  /^(?:caller\.(?:id|kind|chain|groups)|call\.(?:server|tool|kind|name|method|size)|link\.(?:group|level|pq|certificate|profile|path)|tool\.(?:read_only|labels)|now|time|resource|quantum)(?:[.[]|$)/;
 
 const capturedPath = /^(?:args|place)(?:[.[]|$)/;
 

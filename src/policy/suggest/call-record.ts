@@ -60,7 +60,7 @@ const usual = describedCall.parse({ caller: "nobody", call: "a/b" });
 
 /** What conditions read of a call that is kept; of all else nobody knows what it was. */
 export const keptPath =
-  /^(?:args|now|time|resource|quantum|call|place|session|caller\.(?:id|kind|chain|groups|issuer)|link\.(?:group|level|pq|certificate|profile|ja4)|tool\.(?:read_only|labels))(?:[.[]|$)/;
+  /^(?:args|now|time|resource|quantum|call|place|session|caller\.(?:id|kind|chain|groups|issuer)|link\.(?:group|level|pq|certificate|profile|ja4|path)|tool\.(?:read_only|labels))(?:[.[]|$)/;
 
 function targetOf({ call }: CallRecord): readonly [string, string] {
   const slash = call.indexOf("/");

@@ -63,6 +63,7 @@ export const callMembers = {
       certificate: z.enum([...certificateIds, "none"]).optional(),
       profile: z.string().default("hybrid"),
       ja4: z.string().default(""),
+      path: z.enum(["none", "local", "direct", "relayed"]).default("none"),
     })
     .prefault({}),
   address: z
@@ -230,7 +231,7 @@ export function factsOf(call: DescribedCall, about: About): Facts {
   const { kind, name } = namedBy(call);
   const tool = kind === "tools" ? name : "";
   const { group, level, isPostQuantum: pq, certificate = "none" } = linkOf(call);
-  const { profile, ja4 } = call.link;
+  const { profile, ja4, path } = call.link;
   const { hour, minute, weekday } = surroundings.clock(call.at);
   const data = kind === "" ? undefined : surroundings.dataOf(kind, server, name);
   return {
@@ -251,7 +252,7 @@ export function factsOf(call: DescribedCall, about: About): Facts {
       read_only: kind === "tools" && isReadOnly(server, name),
       labels: kind === "tools" ? surroundings.labelsOf(server, name) : [],
     },
-    link: { group, level, pq, certificate, profile, version: "TLSv1.3", ja4 },
+    link: { group, level, pq, certificate, profile, version: "TLSv1.3", ja4, path },
     place: { address: call.address, networks: surroundings.networksOf(call.address) },
     now: call.at,
     time: { hour, minute, weekday },

@@ -1,4 +1,5 @@
 /** Cryptography as the API has it: what is in use, what ends when, a change of profile in two steps, peers, the migration. */
+import { pathText } from "./peer-path.ts";
 import { revealed } from "../../../src/wire/hidden-text.ts";
 import { fields, items, list, number, text, texts } from "./fields.ts";
 
@@ -10,6 +11,8 @@ export interface Link {
   readonly isHybrid: boolean;
   readonly certificate: string;
   readonly classical: string;
+  /** Of a peer: `local`, `direct` or `relayed`. */
+  readonly path: string;
 }
 
 export interface Server {
@@ -20,6 +23,8 @@ export interface Server {
   /** `TLSv1.3, X25519MLKEM768`; empty before the first link, and without TLS. */
   readonly negotiated: string;
   readonly group: string;
+  /** Of a peer, while there is a link: how it is reached, in words. */
+  readonly path: string;
 }
 
 export interface Live {
@@ -44,6 +49,7 @@ export function readLive(value: unknown): Live {
       isHybrid: link["key_exchange"] === "hybrid",
       certificate: text(link["certificate"]),
       classical: text(link["classical"]),
+      path: text(fields(link["path"])["kind"]),
     })),
     servers: list(servers).map((server) => {
       const { version, group, server_key: key } = fields(server["negotiated"]);
@@ -53,6 +59,7 @@ export function readLive(value: unknown): Live {
         target: revealed(text(server["target"])),
         isLocal: server["local"] === true,
         group: text(group),
+        path: pathText(server["path"]),
         negotiated: [version, group, key].map(text).filter(Boolean).join(", "),
       };
     }),
@@ -73,7 +80,7 @@ export interface LinkKind extends Link {
 export function linkKinds(links: readonly Link[]): readonly LinkKind[] {
   const kinds = new Map<string, LinkKind>();
   for (const link of links) {
-    const key = JSON.stringify([link.listener, link.group, link.certificate, link.classical]);
+    const key = JSON.stringify([link.listener, link.group, link.certificate, link.classical, link.path]);
     const known = kinds.get(key);
     const callers = [...new Set([...(known?.callers ?? []), ...link.callers])];
     kinds.set(key, { ...link, callers, count: (known?.count ?? 0) + 1 });

@@ -1,4 +1,5 @@
 /** Callers, the gateway and servers as the API has them: who talks to what, how strong each link is. */
+import { pathText } from "./peer-path.ts";
 import { revealed } from "../../../src/wire/hidden-text.ts";
 import { fields, list, number, text, texts } from "./fields.ts";
 import { shown } from "./names.ts";
@@ -46,6 +47,8 @@ export interface GraphLink extends Counted {
   /** TLS groups, the busiest first. */
   readonly suites: readonly string[];
   readonly certificates: readonly string[];
+  /** Between peers, in words: how it goes now. */
+  readonly path: string;
 }
 
 export interface Graph {
@@ -106,6 +109,7 @@ function linkOf(link: Readonly<Record<string, unknown>>): GraphLink {
       .toSorted((a, b) => number(suites[b]) - number(suites[a]))
       .map(revealed),
     certificates: texts(link["certificates"]).map(revealed),
+    path: pathText(link["path"]),
   };
 }
 

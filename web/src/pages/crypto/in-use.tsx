@@ -110,9 +110,10 @@ const linkColumns: readonly Column<LinkKind>[] = [
     name: "group",
     head: "Key exchange",
     isMain: true,
-    cell: ({ group, certificate, classical }) => (
+    cell: ({ group, certificate, classical, path }) => (
       <>
         {group}
+        {path !== "" && <span class="small"> · {path}</span>}
         <p class="small faint">
           {[certificate, classical].filter(Boolean).join(" + ") || "no certificate of ours"}
         </p>
@@ -145,7 +146,7 @@ export function Links({ links }: { readonly links: readonly Link[] }): JSX.Eleme
         label="Open links by how strong they are"
         columns={linkColumns}
         rows={linkKinds(links)}
-        keyOf={(link) => `${link.listener} ${link.group} ${link.certificate} ${link.classical}`}
+        keyOf={(link) => `${link.listener} ${link.group} ${link.certificate} ${link.classical} ${link.path}`}
         empty={<Empty title="No link is open">Callers open one with their first call.</Empty>}
       />
     </Panel>
@@ -189,7 +190,12 @@ const serverColumns: readonly Column<Server>[] = [
     head: "Last link",
     isWide: true,
     isExtra: true,
-    cell: ({ negotiated }) => negotiated || "–",
+    cell: ({ negotiated, path }) => (
+      <>
+        {negotiated || "–"}
+        {path !== "" && <p class="small faint">reached {path}</p>}
+      </>
+    ),
   },
 ];
 

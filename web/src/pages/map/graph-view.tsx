@@ -76,7 +76,11 @@ function Strands({
           stroke-width={width}
           class={`strand ${posture} ${lit?.has(node) === false ? "dim" : ""}`}
         >
-          <title>{`${count(link.calls, "call", "calls")}, ${postureWords[posture]}`}</title>
+          <title>
+            {[count(link.calls, "call", "calls"), postureWords[posture], link.path]
+              .filter(Boolean)
+              .join(", ")}
+          </title>
         </path>
       ))}
     </svg>

@@ -36,7 +36,12 @@ export function LinkTable({ graph }: { readonly graph: Graph }): JSX.Element {
       name: "posture",
       head: "Protected by",
       sortBy: ({ posture }) => posture,
-      cell: ({ posture }) => postureWords[posture],
+      cell: ({ posture, path }) => (
+        <>
+          {postureWords[posture]}
+          {path !== "" && <p class="small faint">{path}</p>}
+        </>
+      ),
     },
     { name: "suites", head: "Key exchange", isExtra: true, cell: ({ suites }) => suites.join(", ") },
     {

@@ -89,6 +89,7 @@ function Figures({ graph: { links }, node }: Pick<NodeStoryProps, "graph" | "nod
   const names = (of: (link: (typeof own)[number]) => readonly string[]): string =>
     [...new Set(own.flatMap(of))].join(", ");
   const [suites, certificates] = [names((link) => link.suites), names((link) => link.certificates)];
+  const paths = names(({ path }) => (path === "" ? [] : [path]));
   const counts = [
     count(calls, "call", "calls"),
     denied > 0 && `${denied.toLocaleString("en")} refused`,
@@ -100,6 +101,7 @@ function Figures({ graph: { links }, node }: Pick<NodeStoryProps, "graph" | "nod
       facts={[
         ["Traffic", counts.join(", ")],
         ["Weakest link", postureWords[posture]],
+        ...(paths === "" ? [] : [["Reached", paths] as const]),
         ...(suites === "" ? [] : [["Key exchange", suites] as const]),
         ...(certificates === "" ? [] : [["Proven by", certificates] as const]),
         ["Last call", lastSeen === undefined ? "none" : <Time key="last" at={lastSeen} />],
