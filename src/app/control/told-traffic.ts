@@ -2,12 +2,7 @@
 import type { Entry } from "../../audit/entry.ts";
 import { changeInWords, type ToldChange } from "../../control/changes-in-words.ts";
 import type { PageAsked } from "../../control/paging.ts";
-import {
-  callerId,
-  type MapServer,
-  serverId,
-  trafficMap,
-} from "../../control/traffic-map.ts";
+import { callerId, type MapServer, serverId, trafficMap } from "../../control/traffic-map.ts";
 import { minuteMs } from "../../control/traffic.ts";
 import { busiest, countedIn, type TrafficReport, trafficReport } from "../../control/traffic-report.ts";
 import { resolutions } from "../../host/store/state-traffic.ts";

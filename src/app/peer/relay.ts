@@ -16,6 +16,7 @@ import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { decideMeetings, type Segments } from "../../policy/segments.ts";
 import type { Bootstrap } from "../bootstrap.ts";
+import { type RelayWatch, watchRelayed } from "./relay-watch.ts";
 import { followRevocations } from "../follow-revocations.ts";
 import { hashesOf } from "../roots.ts";
 import { openSidecarIdentity, type SidecarIdentity } from "../sidecar-identity.ts";
@@ -40,6 +41,8 @@ export interface Relay {
   readonly spiffeId: string;
   readonly peers: () => readonly RegisteredPeer[];
   readonly streams: () => readonly Spliced[];
+  /** What passes, without a key. */
+  readonly watch: Pick<RelayWatch, "findings" | "totals">;
   /** Takes up rules that have changed: streams that they don't allow any more end. */
   readonly refresh: () => void;
   readonly stop: () => Promise<void>;
@@ -57,7 +60,16 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const revocations = await followRevocations({ identity, state, clock, log });
   opening.defer(revocations.stop);
   let decide = decideMeetings(options.segments());
-  const splices = openSplices({ clock, log, ...pick(options) });
+  const watch = watchRelayed({ clock, log });
+  const splices = openSplices({
+    clock,
+    log,
+    ...(options.limits && { limits: options.limits }),
+    onPassed: (...passed) => {
+      watch.passed(...passed);
+      options.onPassed?.(...passed);
+    },
+  });
   let probePort: number | undefined;
   const rendezvous = openRendezvous({
     spiffeId: identity.spiffeId,
@@ -92,6 +104,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     spiffeId: identity.spiffeId,
     peers: rendezvous.peers,
     streams: splices.list,
+    watch,
     refresh: () => {
       decide = decideMeetings(options.segments());
       splices.cut((ends) => !decide(ends).isAllowed);
@@ -133,10 +146,6 @@ export function openGate(
     take: (socket) => void door.server.emit("connection", socket),
     renew: () => renew(sideOf(identity)),
   };
-}
-
-function pick({ limits, onPassed }: RelayOptions): Pick<RelayOptions, "limits" | "onPassed"> {
-  return { ...(limits && { limits }), ...(onPassed && { onPassed }) };
 }
 
 /** One that can't be had costs peers no more than the reason why they are relayed. */

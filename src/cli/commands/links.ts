@@ -34,6 +34,12 @@ export const linkCommands = [
     load: async () => (await import("../relay.ts")).relay,
   },
   {
+    name: "relay status",
+    arguments: "",
+    summary: "Tell which peers stand with the relay that runs here, and what it carries for whom.",
+    load: async () => (await import("../relay.ts")).relayStatus,
+  },
+  {
     name: "remote join",
     arguments: "NAME URL",
     summary:

@@ -47,7 +47,7 @@ export interface Spliced extends SpliceEnds {
 }
 
 /** Told of what passes, as sizes and times: enough to watch it without keys. */
-export type OnPassed = (id: string, direction: "to-peer" | "to-caller", bytes: number) => void;
+export type OnPassed = (stream: Spliced, direction: "to-peer" | "to-caller", bytes: number) => void;
 
 export interface Splices {
   /** @returns one token for each end; each is good once, for ten seconds. @throws Refusal `busy` */
@@ -171,7 +171,7 @@ function begin(
   const end = join(caller, peer, limits, {
     passed: (direction, bytes) => {
       facts[direction === "to-peer" ? "bytesToPeer" : "bytesToCaller"] += bytes;
-      onPassed?.(id, direction, bytes);
+      onPassed?.({ id, ...ends, ...facts }, direction, bytes);
     },
     over: (why) => {
       running.delete(id);
