@@ -3,6 +3,7 @@ import { runningGateway } from "../app/certificate-authority.ts";
 import { loadConfig } from "../app/config.ts";
 import type { ControlRoom } from "../app/control/ask-control.ts";
 import { statusAnswer } from "../app/control/status-routes.ts";
+import { peerFindings } from "../app/peer/doctor-peers.ts";
 import { outletFindings } from "../app/outlets/doctor-outlets.ts";
 import { pathFactText, readPathFacts } from "../app/path-facts.ts";
 import { bundleFindings } from "../app/policy/doctor-bundle.ts";
@@ -36,6 +37,10 @@ export const status = {
     if (run.peer !== undefined) call.out(peerLine(run.peer));
     if (run.dashboard !== undefined)
       call.out(`Page      ${run.dashboard}  ("latticegate login" prints a link that logs you in)`);
+    for (const { what, text } of await peerFindings(config)) {
+      const [, name] = what.split(" ", 2);
+      call.out(`Peer      ${name === undefined ? text : `${name} is ${text}`}`);
+    }
     for (const fact of await readPathFacts(config.state)) call.out(`Path      to ${pathFactText(fact)}`);
     for (const { text } of bundleFindings({ config, clock: systemClock }))
       call.out(`Policies  ${shown(text)}`);

@@ -49,6 +49,22 @@ type OfGateway = {
   ]: LiveDocument[Part] | null;
 };
 
+function ofGateway(live: LiveDocument | undefined): OfGateway {
+  if (live !== undefined) {
+    const { listeners, links, own_certificates, servers, peer, rendezvous, issuers } = live;
+    return { listeners, links, own_certificates, servers, peer, rendezvous, issuers };
+  }
+  return {
+    listeners: null,
+    links: null,
+    own_certificates: null,
+    servers: null,
+    peer: null,
+    rendezvous: null,
+    issuers: null,
+  };
+}
+
 interface RootStatus {
   readonly purpose: "server" | "client";
   readonly kind: "main" | "classical";
@@ -70,7 +86,6 @@ interface CertificateStatus {
 
 export function statusDocument(facts: CryptoFacts): StatusDocument {
   const { stored, inForce, configured } = facts;
-  const live = liveIn(facts);
   return {
     format: 1,
     at: iso(facts.nowUnixMs),
@@ -81,13 +96,7 @@ export function statusDocument(facts: CryptoFacts): StatusDocument {
       since: inForce.sinceUnixMs === 0 ? null : iso(inForce.sinceUnixMs),
     },
     weak_spots: weakSpots(facts),
-    listeners: live?.listeners ?? null,
-    links: live?.links ?? null,
-    own_certificates: live?.own_certificates ?? null,
-    servers: live?.servers ?? null,
-    peer: live?.peer ?? null,
-    rendezvous: live?.rendezvous ?? null,
-    issuers: live?.issuers ?? null,
+    ...ofGateway(liveIn(facts)),
     roots: stored.roots.map(({ purpose, generation, suite, state, notAfterUnixMs }) => ({
       purpose,
       kind: generation === undefined ? "classical" : "main",

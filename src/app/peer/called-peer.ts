@@ -61,7 +61,7 @@ export interface CalledPeer {
 }
 
 /** A rendezvous, and where it sees this peer; undefined while there is no link to it. */
-export interface StandingWith {
+interface StandingWith {
   readonly at: RendezvousPlace;
   readonly seen: string | undefined;
 }

@@ -15,13 +15,13 @@ export interface RelayWatch {
   readonly totals: () => RelayTotals;
 }
 
-export interface RelayFinding extends Pick<FlowFinding, "kind" | "severity" | "says"> {
+interface RelayFinding extends Pick<FlowFinding, "kind" | "severity" | "says"> {
   readonly atUnixMs: number;
   /** SPIFFE ID of the caller, and the server it calls. */
   readonly flow: string;
 }
 
-export interface RelayTotals {
+interface RelayTotals {
   readonly streams: number;
   readonly bytesToPeer: number;
   readonly bytesToCaller: number;
@@ -52,7 +52,7 @@ export function watchRelayed({ clock, log }: { readonly clock: Clock; readonly l
   const open = new Map<string, Exchange>();
   const findings: RelayFinding[] = [];
   const totals = { streams: 0, bytesToPeer: 0, bytesToCaller: 0 };
-  const judge = ({ caller, server, peer }: Spliced, { lastUpMs: _, ...exchange }: Exchange): void => {
+  const judge = ({ caller, server, peer }: Spliced, exchange: Exchange): void => {
     const flow = `${caller} ${peer} ${server}`;
     for (const { kind, severity, says } of flows.see(
       { direction: "incoming", peer: flow },

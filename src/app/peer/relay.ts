@@ -5,7 +5,7 @@ import { parseCertificate, certificateFacts } from "../../crypto/certificate.ts"
 import { type SigningKey, signingKeyOf } from "../../crypto/keys.ts";
 import { isSignatureSuiteId, signatureSuite } from "../../crypto/suites/signatures.ts";
 import { openRendezvous, type RegisteredPeer, type Rendezvous } from "../../host/peer/rendezvous.ts";
-import { openSplices, type OnPassed, type Spliced, type SpliceLimits } from "../../host/peer/splices.ts";
+import { openSplices, type Spliced, type SpliceLimits } from "../../host/peer/splices.ts";
 import { relayPort } from "../../host/peer/relay-port.ts";
 import { type Door, frontDoor } from "../../host/net/front-door.ts";
 import { hostAndPort, listen } from "../../host/net/listen.ts";
@@ -26,7 +26,6 @@ export interface RelayOptions {
   readonly listen: string;
   readonly segments: () => Segments;
   readonly limits?: Partial<SpliceLimits>;
-  readonly onPassed?: OnPassed;
   readonly state: string;
   readonly joinToken?: string;
   readonly bootstrap?: Bootstrap;
@@ -61,15 +60,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   opening.defer(revocations.stop);
   let decide = decideMeetings(options.segments());
   const watch = watchRelayed({ clock, log });
-  const splices = openSplices({
-    clock,
-    log,
-    ...(options.limits && { limits: options.limits }),
-    onPassed: (...passed) => {
-      watch.passed(...passed);
-      options.onPassed?.(...passed);
-    },
-  });
+  const splices = openSplices({ clock, log, limits: options.limits ?? {}, onPassed: watch.passed });
   let probePort: number | undefined;
   const rendezvous = openRendezvous({
     spiffeId: identity.spiffeId,
