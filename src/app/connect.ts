@@ -114,7 +114,10 @@ export async function openTunnel(
   const { patienceMs = defaultPatienceMs } = options;
   const pool = renewablePool(url.origin, link(), { patienceMs });
   opening.defer(() => pool.close());
-  identity.onRenewed(() => pool.renew(link()));
+  identity.onRenewed(() => {
+    dialler?.renewed();
+    pool.renew(link());
+  });
   dialler?.onBetter(() => pool.renew(link()));
   const path = url.pathname + url.search;
   const once = asking(() => pool.dispatcher(), identity);

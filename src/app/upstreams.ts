@@ -126,6 +126,7 @@ interface PooledPeer {
   readonly upstream: Upstream;
   /** Of a server that is named as a peer. */
   readonly path?: PeerWay["path"] | undefined;
+  readonly renewed?: PeerWay["renewed"] | undefined;
 }
 
 type Noted = Map<string, NotedLink>;
@@ -196,7 +197,8 @@ export function connectServers(
     ),
     renew: (next, old) => {
       client = next;
-      for (const { pool, server, own } of pools) {
+      for (const { pool, server, own, renewed } of pools) {
+        renewed?.();
         pool.renew({ ...peerLink(server, next, options), ...own }, old);
       }
     },
@@ -237,7 +239,7 @@ function peerServer(
   };
   const patience = { ms: peerPatienceMs, log: options.log };
   const upstream = overHttp(name, server, { ...pool, close, patience, calling }, options);
-  return { name, pool, server, own, upstream, path: way?.path };
+  return { name, pool, server, own, upstream, path: way?.path, renewed: way?.renewed };
 }
 
 function shownNow(client: () => ClientSide | undefined): Pick<UpstreamOptions, "client"> {

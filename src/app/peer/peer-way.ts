@@ -18,6 +18,8 @@ interface WayOptions {
 
 export interface PeerWay extends Pick<PeerDialler, "onBetter" | "path"> {
   readonly link: Required<Pick<LinkOptions, "connect" | "http">>;
+  /** Another certificate is shown from now on. */
+  readonly renewed: () => void;
   readonly stop: () => Promise<void>;
 }
 
@@ -52,6 +54,7 @@ export function wayTo(peer: PeerName, spiffeId: string, { client, peers, clock, 
     link: { http: "h2", connect: async () => (await (opening ??= open())).connect() },
     onBetter: (act) => (better = act),
     path: () => dialler?.path(),
+    renewed: () => dialler?.renewed(),
     stop: async () => (await opening)?.stop(),
   };
 }

@@ -12,6 +12,7 @@ import type { PeerWord, Place, RendezvousWord } from "../../wire/rendezvous.ts";
 import type { PeerPath } from "../../model/peer-path.ts";
 import type { PeerPort } from "./peer-port.ts";
 import { kindTo } from "./own-networks.ts";
+import { placesSaidBy } from "./reachable-places.ts";
 import { openRelayedStream } from "./relayed-stream.ts";
 import type { RendezvousLink } from "./rendezvous-link.ts";
 
@@ -118,7 +119,7 @@ async function meetCaller(
   const relayed = openRelayedStream(link.address, word.token, { port, signal }).then((socket) =>
     onStream(socket, { kind: "relayed", remote: shown(link.address), rendezvous }),
   );
-  const direct = word.places.map(async (place) => {
+  const direct = placesSaidBy(link.address, word.places).map(async (place) => {
     const socket = await port.punch(place, { timeoutMs: punchMs, signal });
     onStream(socket, { kind: kindTo(place.host), remote: shown(place), rendezvous });
   });

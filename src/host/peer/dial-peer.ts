@@ -8,6 +8,7 @@ import { punchMs, shown } from "./attendant.ts";
 import type { PeerPath } from "../../model/peer-path.ts";
 import type { PeerPort } from "./peer-port.ts";
 import { kindTo } from "./own-networks.ts";
+import { placesSaidBy } from "./reachable-places.ts";
 import { openRelayedStream } from "./relayed-stream.ts";
 import type { RendezvousLink } from "./rendezvous-link.ts";
 
@@ -66,7 +67,7 @@ async function throughRendezvous(link: RendezvousLink, dialling: Dialling): Prom
         onStream(socket, { kind: "relayed", remote: shown(link.address), rendezvous, why }),
       )
     : Promise.resolve();
-  const direct = introduced.places.map(async (place) => {
+  const direct = placesSaidBy(link.address, introduced.places).map(async (place) => {
     const take = (socket: net.Socket): void =>
       onStream(socket, { kind: kindTo(place.host), remote: remoteOf(socket), rendezvous });
     const done = new AbortController();

@@ -48,6 +48,8 @@ export interface PeerDialler {
   readonly onBetter: (act: () => void) => void;
   /** Of the newest link; undefined before the first. */
   readonly path: () => PeerPath | undefined;
+  /** This end shows another certificate from now on: it is to be introduced with that one. */
+  readonly renewed: () => void;
   readonly stop: () => void;
 }
 
@@ -87,6 +89,7 @@ export async function openPeerDialler(options: PeerDiallerOptions): Promise<Peer
     connect: async () => await (opening ??= open().finally(() => (opening = undefined))),
     onBetter: best.onBetter,
     path: best.path,
+    renewed: links.close,
     stop: () => {
       over.abort();
       clearInterval(probing);
@@ -224,6 +227,7 @@ function keptLinks(
     all: () => rendezvous.map(one),
     close: () => {
       for (const link of kept.values()) void link.then((each) => each.close()).catch(() => undefined);
+      kept.clear();
     },
   };
 }

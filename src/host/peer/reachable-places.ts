@@ -13,8 +13,17 @@ for (const [address, prefix] of [
 ] as const)
   unfit.addSubnet(address, prefix, "ipv4");
 
+const here = new net.BlockList();
+here.addSubnet("127.0.0.0", 8, "ipv4");
+
 /** The ports of services that everybody has. */
 const firstPort = 1024;
+
+/** What a rendezvous says, which may lie: on this machine alone where it is itself on it. */
+export function placesSaidBy(rendezvous: Place, places: readonly Place[]): readonly Place[] {
+  const isHere = net.isIPv4(rendezvous.host) && here.check(rendezvous.host, "ipv4");
+  return isHere ? places.filter(({ port }) => port >= firstPort) : reachablePlaces(places);
+}
 
 /** @returns those that may be dialled, as they were said */
 export function reachablePlaces(places: readonly Place[]): readonly Place[] {
