@@ -3,6 +3,7 @@
 import { openPeerDialler, type PeerDialler, type PeerDiallerOptions } from "../../host/peer/peer-dialler.ts";
 import type { PeerName } from "../../identity/peer-name.ts";
 import { mcpPath } from "../../wire/protected-resource.ts";
+import { onMoves } from "./moves.ts";
 import { type PeerIdentity, type PeerSettings, sideFor } from "./called-peer.ts";
 
 /** What a peer's server is called in HTTP: the peer id stands for the host, which nobody looks up. */
@@ -18,11 +19,19 @@ interface PeerLinkOptions extends Pick<PeerDiallerOptions, "peer" | "clock" | "l
 }
 
 export async function openPeerLink(options: PeerLinkOptions): Promise<PeerDialler> {
-  const { spiffeId, settings, identity } = options;
-  return await openPeerDialler({
+  const { spiffeId, settings, identity, clock } = options;
+  const dialler = await openPeerDialler({
     ...options,
     ...settings,
     peerSide: () => sideFor(identity, spiffeId),
     rendezvousSide: ({ spiffeId: of }) => sideFor(identity, of),
   });
+  const stay = onMoves(clock, dialler.moved);
+  return {
+    ...dialler,
+    stop: () => {
+      stay();
+      dialler.stop();
+    },
+  };
 }
