@@ -10,6 +10,7 @@ export default {
     main: here("src/cli/main.ts"),
     "inside-sandbox": here("src/host/sandbox/inside-sandbox.ts"),
     "audit-worker": here("src/app/control/audit-worker.ts"),
+    "traffic-worker": here("src/app/control/traffic-worker.ts"),
     "assess-worker": here("src/app/compliance/assess-worker.ts"),
     "draft-worker": here("src/app/policy/draft-worker.ts"),
     "handshake-server": here("src/host/bench/handshake-server.ts"),

@@ -116,6 +116,8 @@ export async function gateway(
     readonly config?: object;
     readonly server?: object;
     readonly core?: readonly string[];
+    /** Told the state folder before the gateway starts. */
+    readonly prepare?: (state: string) => void;
   } = {},
 ): Promise<
   Contestant & { readonly configFile: string; readonly address: string; readonly stop: () => Promise<number> }
@@ -143,6 +145,11 @@ ${more.join("")}policies:
     because: The load may call the stub.
 `,
   );
+  if (options.prepare !== undefined) {
+    const state = path.join(folder, "state");
+    await mkdir(state, { mode: 0o700 });
+    options.prepare(state);
+  }
   const command = [node, ...(options.nodeFlags ?? []), ...latticegate(["up", "--config", configFile])];
   const core = options.core ?? onMeasuredCore;
   const started = await startPinned(t, core, command, /^Latticegate is up at (\S+)$/);

@@ -15,6 +15,10 @@ import { quantile } from "../src/kernel/statistics.ts";
 /** Where to, and with which TLS; without `tls` in the clear. */
 export interface Target {
   readonly url: string;
+  /** Called in turn. */
+  readonly tools?: readonly string[];
+  /** Some of them are refused, and that is as it should be. */
+  readonly mayBeRefused?: boolean;
   readonly tls?: {
     readonly ca: string;
     readonly group: string;
@@ -29,6 +33,8 @@ export type Order =
   | { readonly kind: "calls"; readonly count: number; readonly inFlight: number }
   /** Open loop: calls leave when they are due, however many are still out. */
   | { readonly kind: "paced"; readonly perSecond: number; readonly seconds: number }
+  /** The same with as little work for this process as can be: on few connections, answers counted and not read. */
+  | { readonly kind: "cheap"; readonly perSecond: number; readonly seconds: number }
   | { readonly kind: "handshakes"; readonly count: number };
 
 export interface Measured {
@@ -72,7 +78,8 @@ async function post(message: object): Promise<Record<string, unknown>> {
   const answer = await pool.request({ path: url.pathname, method: "POST", headers, body });
   const text = await answer.body.text();
   // A refused call would be a cheap one.
-  if (answer.statusCode >= 300 || text.includes('"error":') || text.includes('"isError":true'))
+  const isRefused = text.includes('"error":') || text.includes('"isError":true');
+  if (answer.statusCode >= 500 || (target.mayBeRefused !== true && (answer.statusCode >= 300 || isRefused)))
     throw new Error(`${answer.statusCode} ${text.slice(0, 200)}`);
   return answer.headers;
 }
@@ -86,8 +93,11 @@ async function initialize(): Promise<void> {
   await post({ method: "notifications/initialized" });
 }
 
+const { tools = ["stock"] } = target;
+
 async function call(): Promise<void> {
-  await post({ id: ++id, method: "tools/call", params: { name: "stock", arguments: { note: filler } } });
+  const name = tools[++id % tools.length];
+  await post({ id, method: "tools/call", params: { name, arguments: { note: filler } } });
 }
 
 async function calls(count: number, inFlight: number): Promise<readonly number[]> {
@@ -124,6 +134,69 @@ async function paced(perSecond: number, seconds: number): Promise<readonly numbe
   return took;
 }
 
+/** @returns what those took that were sent */
+async function cheap(perSecond: number, seconds: number): Promise<readonly number[]> {
+  const wires = await Promise.all(Array.from({ length: 4 }, wire));
+  const began = performance.now();
+  let sent = 0;
+  while (performance.now() - began < seconds * 1000) {
+    const due = Math.floor(((performance.now() - began) / 1000) * perSecond);
+    for (const each of wires) {
+      const room = mostOut / wires.length - each.out();
+      const now = Math.max(0, Math.min(room, Math.ceil((due - sent) / wires.length)));
+      sent += now;
+      each.send(now);
+    }
+    // What can't be sent now isn't sent later.
+    sent = Math.max(sent, due - mostOut);
+    await pause(5);
+  }
+  while (wires.some((each) => each.out() > 0)) await pause(5);
+  for (const each of wires) each.end();
+  return wires.flatMap((each) => each.took);
+}
+
+interface Wire {
+  readonly send: (count: number) => void;
+  /** Not answered yet. */
+  readonly out: () => number;
+  readonly took: readonly number[];
+  readonly end: () => void;
+}
+
+const answerHead = Buffer.from("HTTP/1.1 ");
+
+/** A connection on which calls follow one another, whether the ones before were answered or not. */
+async function wire(): Promise<Wire> {
+  const socket = tls.connect({ ...tlsOptions, host: url.hostname, port: Number(url.port) });
+  await once(socket, "secureConnect");
+  const sentAt: number[] = [];
+  const took: number[] = [];
+  socket.on("data", (bytes: Buffer) => {
+    for (let at = bytes.indexOf(answerHead); at >= 0; at = bytes.indexOf(answerHead, at + answerHead.length))
+      took.push((performance.now() - (sentAt[took.length] ?? 0)) * 1000);
+  });
+  return {
+    send: (count) => {
+      if (count === 0) return;
+      for (let i = 0; i < count; i++) sentAt.push(performance.now());
+      socket.write(Array.from({ length: count }, callBytes).join(""));
+    },
+    out: () => sentAt.length - took.length,
+    took,
+    end: () => socket.destroy(),
+  };
+}
+
+function callBytes(): string {
+  const name = tools[++id % tools.length];
+  const params = { name, arguments: { note: filler } };
+  const body = JSON.stringify({ jsonrpc: "2.0", id, method: "tools/call", params });
+  const lines = Object.entries({ ...headers, host: url.host, "content-length": String(body.length) });
+  const head = lines.map(([key, value]) => `${key}: ${value}\r\n`).join("");
+  return `POST ${url.pathname} HTTP/1.1\r\n${head}\r\n${body}`;
+}
+
 async function handshakes(count: number): Promise<readonly number[]> {
   const took: number[] = [];
   for (let i = 0; i < count; i++) {
@@ -138,6 +211,7 @@ async function handshakes(count: number): Promise<readonly number[]> {
 
 async function carryOut(order: Order): Promise<readonly number[]> {
   if (order.kind === "calls") return await calls(order.count, order.inFlight);
+  if (order.kind === "cheap") return await cheap(order.perSecond, order.seconds);
   if (order.kind === "paced") return await paced(order.perSecond, order.seconds);
   return await handshakes(order.count);
 }

@@ -10,11 +10,20 @@ export function cpuMs(pids: readonly number[]): number {
 function threadsOf(pid: number): readonly number[] {
   return readdirSync(`/proc/${pid}/task`).map((thread) => {
     try {
-      return Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]);
+      return nsOf(pid, thread);
     } catch {
       return 0; // It ended while we looked.
     }
   });
+}
+
+function nsOf(pid: number, thread: string): number {
+  return Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]);
+}
+
+/** The same of the thread that its JavaScript began on. */
+export function mainThreadMs(pid: number): number {
+  return nsOf(pid, String(pid)) / 1e6;
 }
 
 /** Largest resident sets of these processes, together, in MiB. */

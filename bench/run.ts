@@ -3,13 +3,9 @@
  * else people run. Rounds are interleaved, every contestant in each; figures are medians over rounds, and
  * comparisons are medians of the ratios within a round. Method and reading: docs/guide/bench.md.
  */
-import { spawn } from "node:child_process";
-import { randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import path from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 import { median } from "../src/kernel/statistics.ts";
@@ -28,7 +24,7 @@ import {
   startPinned,
   supergateway,
 } from "./contestants.ts";
-import type { Measured, Order } from "./load.ts";
+import { beginLoad, type Load } from "./begin-load.ts";
 import { cpuMs, peakMiB } from "./machine.ts";
 import { measurePolicy, printPolicy } from "./policy.ts";
 import { measureResponse, printResponse } from "./response.ts";
@@ -48,11 +44,6 @@ const handshakesPerRound = 200;
 
 const out = fileURLToPath(new URL("../out/bench/", import.meta.url));
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
-
-interface Load {
-  readonly order: (order: Order) => Promise<Measured>;
-  readonly pid: number;
-}
 
 interface Sample {
   readonly cpuUsPerCall: number;
@@ -144,27 +135,9 @@ async function measureHandshakes(setting: Setting): Promise<readonly HandshakeRe
   return runs;
 }
 
-/** Starts the load for one contestant, on the other core. */
-export async function startLoad({ t, folder }: Setting, { target }: Contestant): Promise<Load> {
-  const file = path.join(folder, `target-${randomUUID()}.json`);
-  await writeFile(file, JSON.stringify(target), { mode: 0o600 });
-  const [program, ...args] = [...onLoadCore, process.execPath, here("load.ts"), file];
-  const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
-  t.after(() => child.kill());
-  const lines = createInterface({ input: child.stdout });
-  const ended = once(child, "exit").then(([code]) => {
-    throw new Error(`the load ended with ${String(code)}`);
-  });
-  ended.catch(() => undefined); // It does end, when nobody waits for it any more.
-  return {
-    pid: child.pid ?? 0,
-    order: async (order) => {
-      const answer = once(lines, "line") as Promise<[string]>;
-      child.stdin.write(`${JSON.stringify(order)}\n`);
-      const [line] = await Promise.race([answer, ended]);
-      return JSON.parse(line) as Measured;
-    },
-  };
+/** On the other core. */
+async function startLoad({ t, folder }: Setting, { target }: Contestant): Promise<Load> {
+  return await beginLoad(t, { target, folder, core: onLoadCore });
 }
 
 function printCalls(results: readonly Result[]): void {

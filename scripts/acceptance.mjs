@@ -91,8 +91,9 @@ const parts = {
     ),
   },
   commands: {
-    what: "approvals, policies, retention, delegation and watching as operators type them",
+    what: "approvals, policies, retention, delegation and watching as operators type them; shells and terminals",
     args: test(
+      "test/acceptance/shells.test.ts",
       "test/acceptance/approvals-commands.test.ts",
       "test/acceptance/policy-commands.test.ts",
       "test/acceptance/policy-diff.test.ts",
@@ -139,6 +140,10 @@ const parts = {
   "log-keys": {
     what: "the audit log's keys rotated, with its process dying at every step",
     args: test("test/acceptance/log-rotation.test.ts"),
+  },
+  h2: {
+    what: "what is promised of calls, sessions, links and revocation, by clients that speak HTTP/2",
+    args: test("test/acceptance/over-h2.test.ts"),
   },
   "peers-deceits": {
     what: "what a relay, a rendezvous or an authority may try between two peers",
@@ -207,13 +212,14 @@ const parts = {
     args: test("test/acceptance/assess.test.ts"),
   },
   browser: {
-    what: "the control room in Chromium: each page in four looks, acting, evidence, passkeys, a day's work under traffic",
+    what: "the control room in Chromium: each page in four looks, acting, evidence, passkeys, a day's work, a thousand calls a second",
     args: test(
       "test/acceptance/browser.test.ts",
       "test/acceptance/browser-acting.test.ts",
       "test/acceptance/browser-compliance.test.ts",
       "test/acceptance/browser-passkeys.test.ts",
       "test/acceptance/control-room.test.ts",
+      "test/acceptance/control-load.test.ts",
     ),
   },
 };

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 
+import type { Entry } from "../audit/entry.ts";
 import { draft, newFolder, open } from "../../test/support/log-fixture.ts";
 import type { AuditQuestion, FoundCall } from "./audit-query.ts";
 import { searchLog } from "./audit-query.ts";
@@ -92,6 +93,43 @@ test("a decision whose outcome comes later, even much later, becomes one call", 
   await journal.append(draft(999, { event: "call.outcome", outcome: "denied" }));
   assert.deepEqual(ids(await ask({ verdict: "denied" })), ["call-999"]);
   await journal.close();
+});
+
+test("a text is looked for in all that an entry says, as people see it, in any case of letters", async () => {
+  const { folder, index, notes } = place();
+  const journal = await open(folder);
+  const known = "spiffe://example.org/agent/7";
+  for (const [at, more] of [
+    [0, { facts: { why: 'a "Quoted" <b>word</b> with Zürich' } }],
+    [1, { tool: "bank/pay" }],
+    [2, { principal: "p-0001" }],
+    [3, {}],
+  ] as const)
+    await journal.append(draft(at, more));
+  const names = {
+    ...asWritten,
+    named: <Of extends Pick<Entry, "principal" | "facts">>(entry: Of): Of =>
+      entry.principal === "p-0001" ? { ...entry, principal: known } : entry,
+    pseudonymsWith: (part: string) => (known.includes(part) ? ["p-0001"] : []),
+  };
+  const ask = async (text: string, limit = 100): Promise<readonly string[]> =>
+    ids(
+      await searchLog(
+        { folder, index, rebuild: false, names, note: (line) => void notes.push(line) },
+        { text, isOldestFirst: true, limit },
+      ),
+    );
+  assert.deepEqual(await ask('"quoted" <B>'), ["call-0"]);
+  assert.deepEqual(await ask("ZÜRICH"), ["call-0"]);
+  assert.deepEqual(await ask("BANK/"), ["call-1"]);
+  assert.deepEqual(await ask("agent/7"), ["call-2"]);
+  assert.deepEqual(await ask("call-"), ["call-0", "call-1", "call-2", "call-3"]);
+  assert.deepEqual(await ask("call-", 2), ["call-0", "call-1"]);
+  assert.deepEqual(await ask("nowhere"), []);
+  // What stands in the log for a name isn't what people see.
+  assert.deepEqual(await ask("p-0001"), []);
+  await journal.close();
+  assert.deepEqual(notes, []);
 });
 
 test("another log, a pruned one, and one that was rolled back have the index made anew", async () => {

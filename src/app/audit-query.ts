@@ -15,6 +15,7 @@ import {
 } from "../host/store/audit-index.ts";
 import { isDamage, removeIndexFile } from "../host/store/audit-index-file.ts";
 import { type LogBundles, openLogBundles } from "../host/store/log-bundles.ts";
+import { textSearch, type TextSearch } from "./audit-text.ts";
 import type { LogNames } from "./subject-names.ts";
 
 interface FoundEntry {
@@ -33,8 +34,13 @@ export interface FoundCall {
 export interface AuditQuestion extends Omit<IndexQuestion, "callers" | "sessions"> {
   readonly caller?: string;
   readonly session?: string;
+  /** Somewhere in the entries. No index knows it: they are read, `maxRead` calls and events at most. */
+  readonly text?: string;
   readonly limit: number;
 }
+
+/** Some seconds. */
+const maxRead = 200_000;
 
 export interface AuditSearch {
   /** The log, or a copy of it. */
@@ -43,7 +49,7 @@ export interface AuditSearch {
   readonly index: string | undefined;
   /** Makes the index anew. */
   readonly rebuild: boolean;
-  readonly names: Omit<LogNames, "named">;
+  readonly names: LogNames;
   /** Told what a person should know of the index. */
   readonly note: (line: string) => void;
 }
@@ -99,7 +105,7 @@ function asked(
         `audit query: entries from ${missingFrom} on aren't there and aren't searched; run latticegate audit verify`,
       );
     tellUnreadable(index, search);
-    const { caller, session, limit, ...rest } = question;
+    const { caller, session, text, limit, ...rest } = question;
     const where = {
       ...rest,
       ...(caller !== undefined && { callers: search.names.callersOf(caller) }),
@@ -107,18 +113,49 @@ function asked(
         sessions: search.names.sessionsOf(session, (text) => search.note(`audit query: ${text}`)),
       }),
     };
-    const found: FoundCall[] = [];
-    if (limit === 0) return found;
-    for (const row of index.find(where)) {
-      const call = callAt(log, row);
-      if (call !== undefined && fits(call, where)) found.push(call);
-      else if (!isFresh && !isChanged(log, row)) throw new WrongIndex();
-      if (found.length === limit) break;
-    }
-    return found;
+    return limit === 0 ? [] : [...found({ search, log, isFresh }, index.find(where), { where, text, limit })];
   } finally {
     index.close();
   }
+}
+
+function* found(
+  { search, log, isFresh }: Omit<Asking, "file">,
+  rows: Iterable<IndexedCall>,
+  {
+    where,
+    text,
+    limit,
+  }: { readonly where: IndexQuestion; readonly text: string | undefined; readonly limit: number },
+): Generator<FoundCall, void, void> {
+  const wanted = text === undefined ? undefined : textSearch(text, search.names);
+  let left = limit;
+  let read = 0;
+  for (const row of rows) {
+    if (wanted !== undefined && (read += 1) > maxRead) {
+      search.note(
+        `audit query: ${maxRead} calls and events were read for this text; others of them ask by time`,
+      );
+      return;
+    }
+    if (wanted !== undefined && !mayFit(log, row, wanted)) continue;
+    const call = callAt(log, row);
+    if (call === undefined || !fits(call, where)) {
+      if (isFresh !== true && !isChanged(log, row)) throw new WrongIndex();
+      continue;
+    }
+    if (wanted !== undefined && ![call.first, call.outcome].some((each) => each && wanted.fits(each.entry)))
+      continue;
+    yield call;
+    if ((left -= 1) === 0) return;
+  }
+}
+
+function mayFit(log: LogBundles, { first, last }: IndexedCall, wanted: TextSearch): boolean {
+  return [first, last ?? first].some((index) => {
+    const bytes = log.entry(index);
+    return bytes === undefined || wanted.mayFit(bytes);
+  });
 }
 
 /** Its rows speak of other entries than the log has. */

@@ -22,7 +22,7 @@ import { checkServerLinks } from "./config/server-links.ts";
 import { delegationSchema } from "./config/delegation.ts";
 import { detectSchema } from "./config/detect.ts";
 import { gateSchema } from "./config/gate.ts";
-import { type Listeners, listenSchema, readListeners } from "./config/listen.ts";
+import { type Listeners, listenSchema, readListeners, withFilesIn } from "./config/listen.ts";
 import { openapiServerSchema } from "./config/openapi.ts";
 import { outletsSchema } from "./config/outlets.ts";
 import { metricsSchema } from "./config/metrics.ts";
@@ -263,6 +263,7 @@ export function parseConfig(text: string, file: string): Config {
       virtualServers: Object.keys(document.virtual_servers),
       ...tolerating,
     }),
+    control: controlIn(document.control, folder),
     ...(signer && { signer: { ...signer, socket: path.resolve(folder, signer.socket) } }),
     profile,
     policies,
@@ -277,6 +278,11 @@ function withPeerIds(servers: ConfigDocument["servers"], trustDomain: string): C
     return [name, peer === undefined ? server : { ...server, peer: serverIdOf(peer, trustDomain) }] as const;
   });
   return Object.fromEntries(named);
+}
+
+function controlIn(control: ConfigDocument["control"], folder: string): ConfigDocument["control"] {
+  const { remote } = control;
+  return remote === undefined ? control : { ...control, remote: withFilesIn(folder, remote) };
 }
 
 function checkVirtualServers({ servers, virtual_servers: virtual }: ConfigDocument): void {

@@ -16,7 +16,7 @@ import { sseFront } from "../host/net/sse-front.ts";
 import { renewHeader, valueOf } from "../host/net/headers.ts";
 import type { ClassicalCredentials, ProofOffer } from "../host/net/link-proof.ts";
 import type { LinkOptions } from "../host/net/proven-links.ts";
-import { renewablePool } from "../host/net/renewable-pool.ts";
+import { type RenewablePool, renewablePool } from "../host/net/renewable-pool.ts";
 import { clientTlsOptions } from "../host/net/tls.ts";
 import { MessageFront } from "../host/message-front.ts";
 import type { PeerDialler } from "../host/peer/peer-dialler.ts";
@@ -100,25 +100,10 @@ export async function openTunnel(
   opening.defer(await keepPathFacts(options.state, options.log));
   const identity = await openSidecarIdentity({ ...options, joinToken: options.joinToken });
   opening.defer(identity.stop);
-  const { url, peerSpiffeId, peer } = targetOf(options, identity);
-  const dialler = peer && (await openPath(peer, peerSpiffeId, { options, identity }));
-  if (dialler !== undefined) opening.defer(dialler.stop);
-  const link = (): LinkOptions => {
-    const { serverRoots } = identity;
-    const [credentials, terms] = [identity.credentials(), identity.terms()];
-    const tls = clientTlsOptions({ profile: terms, serverRoots, peerSpiffeId, credentials });
-    const isGateway = peerSpiffeId === identity.gateway.spiffeId;
-    const proof = proofOffer(credentials[0]?.classical, isGateway, options);
-    return { ...options.links, terms, tls, proof, ...(dialler && { http: "h2", connect: dialler.connect }) };
-  };
+  const target = targetOf(options, identity);
+  const { url, peerSpiffeId } = target;
   const { patienceMs = defaultPatienceMs } = options;
-  const pool = renewablePool(url.origin, link(), { patienceMs });
-  opening.defer(() => pool.close());
-  identity.onRenewed(() => {
-    dialler?.renewed();
-    pool.renew(link());
-  });
-  dialler?.onBetter(() => pool.renew(link()));
+  const pool = await openPool(target, { ...options, patienceMs }, identity, opening);
   const path = url.pathname + url.search;
   const once = asking(() => pool.dispatcher(), identity);
   const calling = await sidecarCalling(once, {
@@ -152,6 +137,33 @@ export async function openTunnel(
     },
     close: () => opened.disposeAsync(),
   };
+}
+
+/** Links to the target, with what this identity shows; to a peer, by the best way there is. */
+async function openPool(
+  { url, peerSpiffeId, peer }: Target,
+  options: ConnectOptions & { readonly patienceMs: number },
+  identity: SidecarIdentity,
+  opening: AsyncDisposableStack,
+): Promise<RenewablePool> {
+  const dialler = peer && (await openPath(peer, peerSpiffeId, { options, identity }));
+  if (dialler !== undefined) opening.defer(dialler.stop);
+  const link = (): LinkOptions => {
+    const { serverRoots } = identity;
+    const [credentials, terms] = [identity.credentials(), identity.terms()];
+    const tls = clientTlsOptions({ profile: terms, serverRoots, peerSpiffeId, credentials });
+    const isGateway = peerSpiffeId === identity.gateway.spiffeId;
+    const proof = proofOffer(credentials[0]?.classical, isGateway, options);
+    return { ...options.links, terms, tls, proof, ...(dialler && { http: "h2", connect: dialler.connect }) };
+  };
+  const pool = renewablePool(url.origin, link(), options);
+  opening.defer(() => pool.close());
+  identity.onRenewed(() => {
+    dialler?.renewed();
+    pool.renew(link());
+  });
+  dialler?.onBetter(() => pool.renew(link()));
+  return pool;
 }
 
 /** Sends a request once, and heeds what the other end says of the identity it was made with. */

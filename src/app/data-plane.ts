@@ -12,12 +12,9 @@ import { clientSessions } from "../host/client-sessions.ts";
 import type { NamedUpstreams } from "../host/net/upstreams.ts";
 import { openGrants, type GrantStore } from "../host/store/state-grants.ts";
 import { namedVirtualServers } from "../host/virtual/virtual-server.ts";
-import { svidLifetimeMs } from "../identity/authority.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
-import type { Channel } from "../model/channel.ts";
 import type { PastCalls } from "../policy/history/past-calls.ts";
-import type { RenewalWish } from "../wire/renewal-wish.ts";
 import { approvalsKey } from "./approvals/approval-operations.ts";
 import { type ApprovalDesk, openApprovalDesk } from "./approvals/approval-desk.ts";
 import type { AuditLog } from "./audit-log.ts";
@@ -26,6 +23,7 @@ import { callerAssertions, publishAssertionKeys } from "./caller-assertions.ts";
 import type { Config } from "./config.ts";
 import type { LiveParts } from "./crypto/live-facts.ts";
 import { renewing } from "./credentials.ts";
+import { renewalsDue } from "./renewals-due.ts";
 import type { FollowedCalls } from "./metrics/followed-calls.ts";
 import { measuredPorts } from "./metrics/measured-ports.ts";
 import type { IdentityRecords } from "./identity-records.ts";
@@ -105,6 +103,8 @@ export interface DataPlane {
   readonly peerId?: string;
   /** How the servers that are named as peers are reached now. */
   readonly paths: ConnectedServers["paths"];
+  /** Has `act` told whenever the gateway shows other certificates, or takes other groups. */
+  readonly onStanding: (act: (next: Standing) => void) => void;
   /** What can be asked of its cryptography. */
   readonly live: LiveParts;
   readonly approvals: ApprovalDesk;
@@ -120,41 +120,34 @@ export async function openDataPlane(
   const roots = own.roots.roots();
   const standing = await ownStanding(own, await loadAuthority(own.trustDomain, own.keys, roots), roots);
   let shown = standing;
-  // Who has an older certificate is told to renew it.
-  let renewBefore = inWholeSeconds(
-    Math.max(own.inForce().sinceUnixMs, ...roots.map(({ createdUnixMs }) => createdUnixMs)),
-  );
+  const toldOf: ((next: Standing) => void)[] = [];
+  const due = renewalsDue(base, roots, () => shown);
   // As the doors have it: what a peer shows is judged by what it was asked for.
   const judges = openLinkJudges(config, base, () => shown.inForce, opening);
-  const current = { standing, ...judges, delegations: () => shown.delegations };
-  const behind = await openServers(config, { ...base, ...current }, opening);
+  const delegations = (): Standing["delegations"] => shown.delegations;
+  const behind = await openServers(config, { ...base, standing, ...judges, delegations }, opening);
   const { connected, ports } = behind;
   const watch = watchRoots(own, { standing, records: roots }, (next, why) => {
     shown = next;
+    for (const tell of toldOf) tell(next);
     serving.renew(next.server);
     called?.renewed();
     connected.renew(next.client, why === "compromised" ? "cut" : "finish");
     if (why === "renewed") return;
-    renewBefore = environment.clock.nowUnixMs();
+    due.now();
     takeUpWebTerms(doorTerms(next), { web, connected });
     base.followLog(next.inForce.profile);
     serving.retire((channel) => !isOf(next.inForce.profile, channel));
     serving.review(); // Exposed servers are told.
   });
-  // A clock that was set back would have everybody told for ever.
-  const shouldRenewBefore = (): number =>
-    Math.min(Math.max(renewBefore, base.freshKeysSince()), environment.clock.nowUnixMs());
   opening.defer(watch.stop);
   const called = await openGatewayPeer(config, { ...own, client: () => shown.client }, opening);
   const serving: Serving = await serve({
     ...listening(config),
     ...(called && { introduced: called.introduced }),
     side: standing.server,
-    renewalWish: ({ peer }) => {
-      const keyAlgorithm = shown.inForce.profile.identity.id;
-      return wishOf(peer, { beforeUnixMs: shouldRenewBefore(), keyAlgorithm });
-    },
-    renewBefore: shouldRenewBefore,
+    renewalWish: due.wish,
+    renewBefore: due.beforeUnixMs,
     world: world.current,
     ports,
     ...judges,
@@ -172,7 +165,10 @@ export async function openDataPlane(
   opening.defer(renewal.stop);
   const parts = { watch, renewal, reviewed: [serving, web, connected], doors: [serving, web] };
   enforceChanges(base, { ...parts, ...judges, ...behind });
-  return planeOf({ ...behind, serving, web, called }, () => shown);
+  return planeOf(
+    { ...behind, serving, web, called, onStanding: (act) => void toldOf.push(act) },
+    () => shown,
+  );
 }
 
 /** What the config says of the gateway's own listener. */
@@ -212,13 +208,6 @@ function doorTerms({ inForce, server }: Standing): DoorTerms {
   return { ...server.terms, name: inForce.profile.name };
 }
 
-/** The wish, if a peer's certificate was made before its moment, or of another algorithm than those made now. */
-function wishOf(peer: Channel["peer"], wish: RenewalWish): RenewalWish | undefined {
-  if (peer.kind !== "svid") return undefined;
-  const isOlder = peer.notAfterUnixMs - svidLifetimeMs < wish.beforeUnixMs;
-  return isOlder || peer.keyAlgorithm !== wish.keyAlgorithm ? wish : undefined;
-}
-
 function planeOf(
   {
     serving,
@@ -227,7 +216,9 @@ function planeOf(
     workloads,
     approvals,
     called,
+    onStanding,
   }: Behind & {
+    readonly onStanding: DataPlane["onStanding"];
     readonly serving: Serving;
     readonly web: OpenWebListeners;
     readonly called: CalledPeer | undefined;
@@ -235,6 +226,7 @@ function planeOf(
   standing: () => Standing,
 ): DataPlane {
   return {
+    onStanding,
     address: serving.address,
     ...(called && { peerId: called.peerId }),
     paths: connected.paths,
@@ -387,9 +379,4 @@ function openSignatures(
   });
   opening.defer(desk.stop);
   return desk;
-}
-
-/** As certificates say their times: one that was made just after that moment doesn't look older. */
-function inWholeSeconds(unixMs: number): number {
-  return Math.floor(unixMs / 1000) * 1000;
 }

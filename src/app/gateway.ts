@@ -126,6 +126,9 @@ async function show(
     crypto,
     sealing,
     kills,
+    standing: live.standing,
+    onStanding: plane.onStanding,
+    trust: () => world.current().trust,
     ...environment,
   };
   const page = await openControl(config, shown);

@@ -7,8 +7,9 @@ import { type StandingVerdict, verifyStanding } from "../audit/verify-standing.t
 import { type LogKey, readLogKey } from "../crypto/log-key.ts";
 import { checkpointFile } from "../host/store/log-folder.ts";
 import type { Fallen } from "../crypto/suites/fallen.ts";
-import { openLogReader } from "../host/store/log-reader.ts";
+import { type LogReader, openLogReader } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import { bundleFolder, tileWidth } from "../merkle/tiles.ts";
 
 export interface LogToVerify {
   /** The log, or a copy of it. */
@@ -17,6 +18,8 @@ export interface LogToVerify {
   readonly key: string;
   /** File with a checkpoint kept from earlier. */
   readonly seen?: string;
+  /** Told now and then how many entries have been looked at, and how many there are. */
+  readonly onEntries?: (done: number, all: number) => void;
 }
 
 export type LogVerdict =
@@ -40,7 +43,8 @@ export type LogVerdict =
 export async function verifyLogFolder(what: LogToVerify): Promise<LogVerdict> {
   const logKey = await readKeyFile(what.key);
   const seen = what.seen === undefined ? undefined : await readNamed(what.seen);
-  const { files } = openLogReader(what.folder);
+  const reader = openLogReader(what.folder);
+  const files = await counting(reader, what.onEntries);
   let head = await files(checkpointFile);
   let verdict = await verifyLog({ files, logKey, ...(seen && { seen }) });
   // What retention removed meanwhile only a newer head speaks of.
@@ -55,6 +59,21 @@ export async function verifyLogFolder(what: LogToVerify): Promise<LogVerdict> {
   const headAtUnixMs = headAtUnixS === undefined ? undefined : headAtUnixS * 1000;
   const headAt = headAtUnixMs === undefined ? "an unknown time" : new Date(headAtUnixMs).toISOString();
   return { kind: "intact", size, pruned, uncovered, headAt, headAtUnixMs, signedBy, generations, renewals };
+}
+
+/** The log's files, told of each bundle of entries that is read. */
+async function counting(reader: LogReader, onEntries: LogToVerify["onEntries"]): Promise<LogReader["files"]> {
+  // A log whose size can't be told is broken, which the verifier says better.
+  const all = onEntries && (await reader.size().catch(() => undefined));
+  if (onEntries === undefined || all === undefined) return reader.files;
+  const bundles = new Set<string>();
+  return async (path) => {
+    if (path.startsWith(bundleFolder)) {
+      bundles.add(path);
+      onEntries(Math.min(all, bundles.size * tileWidth), all);
+    }
+    return await reader.files(path);
+  };
 }
 
 /** A log that is tampered with while it is verified stays broken. */

@@ -2,10 +2,10 @@
 import { Refusal } from "../kernel/refusal.ts";
 
 /** Nobody keeps the machine busy by asking again and again. */
-const mostWaiting = 4;
+const fewWait = 4;
 
 /** @param busy what is said to whom there is no room for */
-export function oneAtATime(busy: string): <T>(work: () => Promise<T>) => Promise<T> {
+export function oneAtATime(busy: string, mostWaiting = fewWait): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   let waiting = 0;
   return async (work) => {

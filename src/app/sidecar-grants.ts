@@ -1,4 +1,4 @@
-/** `latticegate grant`, `grants`, `grant revoke`: a person's consent, asked for and taken back from its own machine. */
+/** `latticegate grant`, `grants list`, `grants revoke`: a person's consent, asked for and taken back from its own machine. */
 import { z } from "zod";
 
 import { consentPage } from "../host/net/consent-page.ts";

@@ -25,6 +25,12 @@ export interface LogNames {
   readonly named: Naming;
   /** All that a caller may be called in entries. */
   readonly callersOf: (name: string) => readonly string[];
+  /**
+   * Pseudonyms, in lower case, of those whose names have this in them.
+   * @param part in lower case
+   * @returns undefined if they're more than `most`
+   */
+  readonly pseudonymsWith: (part: string, most: number) => readonly string[] | undefined;
   /** All that a session may be called in entries. @param note told if there are too many callers to look for it with all */
   readonly sessionsOf: (id: string, note: (text: string) => void) => readonly string[];
 }
@@ -33,6 +39,7 @@ export interface LogNames {
 export const asWritten: LogNames = {
   named: (entry) => entry,
   callersOf: (name) => [name],
+  pseudonymsWith: () => [],
   sessionsOf: (id) => [id],
 };
 
@@ -73,6 +80,12 @@ export function namesIn(
   return {
     named: (entry) => unveiled(entry, find),
     callersOf: (name) => [name, veiledNames(name, (id) => pseudonymIn(id) ?? id)],
+    pseudonymsWith: (part, most) => {
+      const subjects = store.list(maxSearched + 1);
+      if (subjects.length > maxSearched) return undefined;
+      const found = subjects.filter(({ id }) => id.toLowerCase().includes(part));
+      return found.length > most ? undefined : found.map(({ pseudonym }) => pseudonym.toLowerCase());
+    },
     // It is sealed under the key of whoever it is of, and nothing says who that is.
     sessionsOf: (id, note) => {
       const subjects = store.list(maxSearched + 1);

@@ -10,7 +10,7 @@ import type { WebListener } from "./config/listen.ts";
 
 /** Files that change are taken over once they fit together. */
 export function watchCertificates(
-  listener: WebListener,
+  listener: Pick<WebListener, "url" | "certificates">,
   web: Pick<WebDoors, "renew">,
   { clock, log }: Pick<Ports, "clock" | "log">,
 ): ReturnType<typeof watchFiles> {
@@ -31,7 +31,7 @@ export function watchCertificates(
 
 /** @throws Refusal `bad_config` */
 export function readCredentials(
-  { url, certificates }: WebListener,
+  { url, certificates }: Pick<WebListener, "url" | "certificates">,
   nowUnixMs: number,
 ): readonly Credentials[] {
   return certificates.map((files) => {

@@ -15,7 +15,12 @@ const options = { ...configOption, json: { type: "boolean", help: "Print JSON." 
 
 export const deciding = {
   ...options,
-  reason: { type: "string", value: "TEXT", help: "Why; who denies says it to the caller." },
+  because: {
+    type: "string",
+    before: "reason",
+    value: "TEXT",
+    help: "Why; who denies says it to the caller.",
+  },
   "token-file": {
     type: "string",
     value: "FILE",
@@ -83,9 +88,9 @@ function decide(call: CommandCall, what: "approve" | "deny"): number {
 
 /** @throws Refusal `bad_config` */
 export function reasonOf(call: CommandCall): { readonly reason?: string } {
-  const reason = call.text("reason")?.trim();
+  const reason = call.text("because")?.trim();
   if (reason !== undefined && (reason === "" || reason.length > 500))
-    throw new Refusal("bad_config", "--reason takes up to 500 characters.");
+    throw new Refusal("bad_config", "--because takes up to 500 characters.");
   return reason === undefined ? {} : { reason };
 }
 

@@ -46,9 +46,7 @@ export const assessCommand = {
       by: operator(),
       frameworks: call.texts("framework"),
       hasTests: !call.flag("no-tests"),
-      onTest: ({ test, result, says }) => {
-        if (process.stderr.isTTY) process.stderr.write(`${result.padEnd(8)} ${test}: ${shown(says)}\n`);
-      },
+      onTest: ({ test, result }) => call.doing(`Testing, ${test}: ${result}`),
     });
     const lines = call.flag("json") ? [jsonText(report)] : reportLines(report);
     for (const line of lines) call.out(line);

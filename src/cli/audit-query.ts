@@ -31,6 +31,11 @@ export const auditQuery = {
     },
     session: { type: "string", value: "ID", help: "The session of the caller's client." },
     call: { type: "string", value: "ID", help: "One call." },
+    text: {
+      type: "string",
+      value: "TEXT",
+      help: "What stands anywhere in an entry, in capitals or not; the entries are read for it.",
+    },
     ...timeOptions,
     limit: { type: "string", value: "N", help: `At most so many; ${defaultLimit} by default.` },
     "oldest-first": { type: "boolean", help: "In the order of the log." },
@@ -77,10 +82,12 @@ function questionOf(call: CommandCall, nowUnixMs: number): AuditQuestion {
   const verdict = oneOf(call, "verdict", verdicts);
   const tool = call.text("tool");
   const { sinceUnixMs, untilUnixMs } = timesOf(call, nowUnixMs);
-  const texts = (["caller", "server", "rule", "event", "session", "call"] as const).flatMap((name) => {
-    const text = call.text(name);
-    return text === undefined ? [] : [[name, text] as const];
-  });
+  const texts = (["caller", "server", "rule", "event", "session", "call", "text"] as const).flatMap(
+    (name) => {
+      const text = call.text(name);
+      return text === undefined ? [] : [[name, text] as const];
+    },
+  );
   return {
     ...Object.fromEntries(texts),
     ...(verdict !== undefined && { verdict }),

@@ -107,7 +107,10 @@ export const auditVerify = {
     const seen = call.text("seen");
     const what = { folder: logFolder(call), key, ...(seen !== undefined && { seen }) };
     if (call.texts("broken").length > 0) return await verifyWithout(call, what);
-    const verdict = await verifyLogFolder(what);
+    const verdict = await verifyLogFolder({
+      ...what,
+      onEntries: (done, all) => call.doing(`Verifying the log: ${done} of ${all} entries`),
+    });
     if (verdict.kind === "broken") {
       for (const { what, text } of verdict.findings) call.out(`${what}: ${text}`);
       return 1;

@@ -49,14 +49,11 @@ export const benchHandshake = {
     const file = call.text("svg");
     const forSeconds = secondsOf(call.text("seconds"));
     if (file !== undefined) await checkFolder(file); // Before the measuring, not after it.
-    const isShown = process.stderr.isTTY;
     const costs = await measureHandshakeCosts({
       seconds: forSeconds,
       clock: systemClock,
       ...(only !== undefined && { only }),
-      ...(isShown && { onTurn: showTurn }),
-    }).finally(() => {
-      if (isShown) process.stderr.write(eraseLine);
+      onTurn: (turn) => call.doing(turnText(turn)),
     });
     if (file !== undefined) await write(file, costChart(costs));
     call.out(render(costs));
@@ -64,11 +61,9 @@ export const benchHandshake = {
   },
 } as const satisfies Command;
 
-const eraseLine = "\r\u001b[2K";
-
-function showTurn({ round, rounds, name }: Turn): void {
+function turnText({ round, rounds, name }: Turn): string {
   const where = round === 0 ? "warming up" : `round ${round} of ${rounds}`;
-  process.stderr.write(`${eraseLine}${where}: ${name}`);
+  return `Measuring, ${where}: ${name}`;
 }
 
 /** @throws Refusal `bad_config` if the option's value is another */

@@ -17,6 +17,8 @@ export interface Option {
   readonly multiple?: true;
   /** One letter that says the same. */
   readonly short?: string;
+  /** What it was called before: still taken, and shown nowhere. */
+  readonly before?: string;
   /** What stands for the value in help; none for switches. */
   readonly value?: string;
   readonly help: string;
@@ -28,6 +30,10 @@ export interface CommandRow {
   readonly name: string;
   readonly arguments: string;
   readonly summary: string;
+  /** What it was called before: still taken, and shown nowhere. */
+  readonly before?: string;
+  /** Typed by programs, not by people: no help lists it. */
+  readonly isPlumbing?: true;
   /** Loads what it takes, and what runs. */
   readonly load: () => Promise<Command>;
 }
@@ -40,7 +46,7 @@ export interface Command {
 }
 
 /** A command of the table whose file is loaded. */
-export type LoadedCommand = Command & Omit<CommandRow, "load">;
+export type LoadedCommand = Command & Pick<CommandRow, "name" | "arguments" | "summary">;
 
 export async function loaded(row: CommandRow): Promise<LoadedCommand> {
   const { name, arguments: what, summary } = row;
@@ -70,18 +76,24 @@ export interface CommandCall {
   readonly rest: readonly string[];
   /** Writes a line to stdout. */
   readonly out: (line: string) => void;
+  /** Says on terminals what goes on now. */
+  readonly doing: (what: string) => void;
 }
 
-/** @throws WrongCall */
+/** Where a command's words go. */
+export type CommandOutput = Pick<CommandCall, "out" | "doing">;
+
+/** @throws Refusal `bad_config` for options that the command doesn't take, or takes otherwise */
 export function parseCall(
   command: LoadedCommand,
   args: readonly string[],
-  out: (line: string) => void,
+  { out, doing = () => undefined }: Pick<CommandOutput, "out"> & Partial<CommandOutput>,
 ): CommandCall {
   const dashes = args.indexOf("--");
   const { values, positionals } = parsed(command, own(args));
   const texts = (option: string): readonly string[] => {
-    const value = values[option];
+    const before = command.options[option]?.before;
+    const value = values[option] ?? (before === undefined ? undefined : values[before]);
     if (value === undefined || typeof value === "boolean") return [];
     return (Array.isArray(value) ? value : [value]).map(String);
   };
@@ -92,6 +104,7 @@ export function parseCall(
     positionals,
     rest: dashes === -1 ? [] : args.slice(dashes + 1),
     out,
+    doing,
   };
 }
 
@@ -101,40 +114,17 @@ export function own(args: readonly string[]): readonly string[] {
   return dashes === -1 ? args : args.slice(0, dashes);
 }
 
-export function usage(command: LoadedCommand): string {
-  const options = Object.entries(command.options).map(([name, option]) => {
-    const short = option.short === undefined ? "" : `-${option.short}, `;
-    const left = `  ${short}--${name}${option.value === undefined ? "" : ` ${option.value}`}`;
-    return `${left.padEnd(26)} ${option.help}`;
-  });
-  return [
-    `latticegate ${command.name}${command.arguments === "" ? "" : ` ${command.arguments}`}`,
-    "",
-    command.summary,
-    ...(options.length === 0 ? [] : ["", ...options]),
-  ].join("\n");
-}
-
 function parsed(command: LoadedCommand, args: readonly string[]): ReturnType<typeof parseArgs> {
   const options = Object.fromEntries(
-    Object.entries(command.options).map(([name, { type, multiple, short }]) => [
-      name,
-      { type, multiple: multiple === true, ...(short !== undefined && { short }) },
+    Object.entries(command.options).flatMap(([name, { type, multiple = false, short, before }]) => [
+      [name, { type, multiple, ...(short !== undefined && { short }) }],
+      ...(before === undefined ? [] : [[before, { type, multiple }] as const]),
     ]),
   );
   try {
     return parseArgs({ args: dashedLast(args), options, allowPositionals: true, strict: true });
   } catch (cause) {
-    throw new WrongCall(command, `${whyNot(cause)}${meant(command, own(args))}`, { cause });
-  }
-}
-
-/** Called with options that the command doesn't take, or takes otherwise. */
-export class WrongCall extends Refusal {
-  readonly usage: string;
-  constructor(command: LoadedCommand, text: string, options: { readonly cause: unknown }) {
-    super("bad_config", text, options);
-    this.usage = usage(command);
+    throw new Refusal("bad_config", `${whyNot(cause)}${meant(command, own(args))}`, { cause });
   }
 }
 

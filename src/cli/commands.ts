@@ -23,15 +23,24 @@ export const commands: readonly CommandRow[] = [
   ...shellCommands,
 ];
 
-/** The command that those words begin with, and what comes after its name. */
+/** The command that those words begin with, by its name or the one it had before, and what comes after that. */
 export function find(
   args: readonly string[],
 ): { readonly row: CommandRow; readonly rest: readonly string[] } | undefined {
   for (const words of [3, 2, 1]) {
-    const row = commands.find(({ name }) => name === args.slice(0, words).join(" "));
-    if (row !== undefined) return { row, rest: args.slice(words) };
+    const typed = args.slice(0, words).join(" ");
+    const rest = args.slice(words);
+    const row = commands.find(({ name }) => name === typed) ?? renamed(typed, rest);
+    if (row !== undefined) return { row, rest };
   }
   return undefined;
+}
+
+/** "outlets" alone lists them, as it always did; "outlets tst" is a mistyped "outlets test". */
+function renamed(typed: string, rest: readonly string[]): CommandRow | undefined {
+  const row = commands.find(({ before }) => before === typed);
+  const isAlone = rest[0] === undefined || rest[0].startsWith("-");
+  return row?.arguments === "" && !isAlone ? undefined : row;
 }
 
 /** The commands whose names begin with those words, as "audit" does. */
@@ -53,7 +62,9 @@ export function unknownCommand(args: readonly string[]): string {
   const hint = near === undefined ? "" : `; did you mean "latticegate ${near}"?`;
   const group = groupOf(words.slice(0, 1));
   const next =
-    group.length > 0 ? `Those of "${words[0]}":\n${list(group)}` : '"latticegate --help" lists all.';
+    group.length > 0
+      ? `Those of "${words[0]}":\n${group.map(({ name }) => `  latticegate ${name}`).join("\n")}`
+      : '"latticegate --help" lists all.';
   return `${said}${hint}\n${next}`;
 }
 
@@ -67,23 +78,4 @@ function nearestCommand(words: readonly string[]): string | undefined {
     if (near !== undefined) return near;
   }
   return nearest(words[0] ?? "", new Set(commands.map(({ name }) => name.split(" ")[0] ?? "")));
-}
-
-/** The help about all of them. */
-export function overview(): string {
-  return [
-    "latticegate: post-quantum, zero-trust gateway and sidecar for the Model Context Protocol",
-    "",
-    list(commands),
-    "",
-    "latticegate COMMAND --help tells a command's options; latticegate --version the version.",
-  ].join("\n");
-}
-
-export function list(rows: readonly CommandRow[]): string {
-  const lines = rows.map(({ name, arguments: what, summary }) => {
-    const left = `  ${name} ${what}`.trimEnd();
-    return left.length < 40 ? `${left.padEnd(40)} ${summary}` : `${left}\n${" ".repeat(41)}${summary}`;
-  });
-  return lines.join("\n");
 }

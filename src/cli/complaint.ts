@@ -1,6 +1,6 @@
 /** What a command says of its own failure: for people, or for programs that gave --json. */
 import { Refusal } from "../kernel/refusal.ts";
-import { type LoadedCommand, WrongCall } from "./command.ts";
+import type { LoadedCommand } from "./command.ts";
 
 export interface Complaint {
   readonly text: string;
@@ -32,7 +32,6 @@ function read(error: unknown, isJson: boolean): { readonly code: string; readonl
 }
 
 function nextStep(command: LoadedCommand, error: unknown, message: string): string {
-  if (error instanceof WrongCall) return `\n\n${error.usage}`;
   const isOfTheCall = error instanceof Refusal && error.code === "bad_config";
   if (!isOfTheCall || message.includes("\n") || message.includes("latticegate ")) return "";
   return `\n"latticegate ${command.name} --help" tells what it takes.`;

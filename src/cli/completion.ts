@@ -7,13 +7,23 @@ import { completionsOf, filesInstead } from "./completions-of.ts";
 const scripts = {
   bash: `# latticegate: in ~/.bashrc: source <(latticegate completion bash)
 _latticegate() {
-  local word rest
+  local part word rest cut line=\${COMP_LINE:0:COMP_POINT} last=-1
+  local -a words=()
+  # Bash parts words at colons, which SPIFFE IDs have: they are put together again.
+  for part in "\${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
+    if [[ $last == -1 || $line == [[:blank:]]* ]]; then words[++last]=$part; else words[last]+=$part; fi
+    line=\${line#"\${line%%[![:blank:]]*}"}
+    line=\${line#"$part"}
+  done
+  part=\${COMP_WORDS[COMP_CWORD]}
+  [[ $part == [:=]* ]] && part=
+  cut=\${words[last]%"$part"}
   COMPREPLY=()
   while IFS=$'\\t' read -r word rest; do
     if [[ $word == ${filesInstead} ]]; then compopt -o default
-    elif [[ -n $word ]]; then COMPREPLY+=("$word")
+    elif [[ -n $word ]]; then COMPREPLY+=("\${word#"$cut"}")
     fi
-  done < <(latticegate completion words -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+  done < <(latticegate completion words -- "\${words[@]:1}" 2>/dev/null)
 }
 complete -F _latticegate latticegate
 `,

@@ -75,15 +75,22 @@ function positionals(command: LoadedCommand, rest: readonly string[]): readonly 
   });
 }
 
-/** Where names come from: what a command lists with --json, and the member of each that is the name. */
+/** Where names come from: what a command lists with --json, and the member of each that is the name. By command, then by its first word. */
 const lists: Readonly<Record<string, readonly [command: string, member: string]>> = {
   "approvals ID": ["approvals list", "id"],
-  "incidents ID": ["incidents list", "id"],
-  "response ID": ["response list", "id"],
-  "playbooks NAME": ["playbooks list", "name"],
-  "playbooks ID": ["playbooks waiting", "id"],
-  "outlets NAME": ["outlets", "name"],
+  "audit SUBJECT": ["audit subjects", "id"],
+  "ca SPIFFE-ID": ["ca list", "spiffe_id"],
+  "crypto PEER": ["crypto peers", "peer"],
   "crypto PROFILE": ["crypto profiles", "name"],
+  "incidents ID": ["incidents list", "id"],
+  "incidents lift-suppression ID": ["incidents suppressions", "id"],
+  "inventory SERVER": ["inventory list", "id"],
+  "outlets NAME": ["outlets list", "name"],
+  "pins SPIFFE-ID": ["pins list", "name"],
+  "playbooks ID": ["playbooks waiting", "id"],
+  "playbooks NAME": ["playbooks list", "name"],
+  "policy CALLER": ["ca list", "spiffe_id"],
+  "response ID": ["response list", "id"],
   TOOL: ["tools list", "tool"],
 };
 
@@ -96,12 +103,12 @@ async function valuesOf(
   const words = place.split("|");
   if (words.length > 1 && words.every((word) => /^[a-z0-9_-]+$/.test(word)))
     return words.map((word) => ({ word, says: "" }));
-  if (words.includes("SERVER")) return await configuredServers(rest);
   const [group = ""] = command.name.split(" ");
   const list = words
-    .map((word) => lists[`${group} ${word}`] ?? lists[word])
+    .map((word) => lists[`${command.name} ${word}`] ?? lists[`${group} ${word}`] ?? lists[word])
     .find((each) => each !== undefined);
-  return list === undefined ? [] : await named(list, command, rest);
+  if (list !== undefined) return await named(list, command, rest);
+  return words.includes("SERVER") ? await configuredServers(rest) : [];
 }
 
 /** Those of the config; nothing where it can't be read. */
@@ -129,7 +136,7 @@ async function named(
     const list = await loaded(found.row);
     const [server] = member === "tool" ? positionals(command, rest) : [];
     const args = ["--json", ...placeGiven(list, rest), ...(server === undefined ? [] : [server])];
-    await list.run(parseCall(list, args, (line) => lines.push(line)));
+    await list.run(parseCall(list, args, { out: (line) => lines.push(line) }));
     return membersOf(JSON.parse(lines.join("\n")), member).map((word) => ({ word, says: "" }));
   } catch {
     return [];

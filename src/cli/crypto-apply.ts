@@ -72,6 +72,6 @@ function tell(call: CommandCall, { before, after, outgoingUntilUnixMs }: Applied
   const until = new Date(outgoingUntilUnixMs).toISOString();
   call.out(`applied ${after}; what only ${before} had is taken until ${until}`);
   call.out(
-    `Sidecars follow with their next call, idle ones within half an hour. Write "profile: ${after}" into the config, so that it says what is in force; "latticegate crypto rollback" goes back.`,
+    `Sidecars follow with their next call, idle ones within half an hour. Write "profile: ${after}" into the config, so that it says what is in force; "latticegate crypto roll-back" goes back.`,
   );
 }

@@ -48,7 +48,7 @@ export const detectTrainCalls = {
     const files = await filesIn(folder);
     const sessions = await readSessions(files);
     const trainedOn = await digestsOf(folder, [...files.sessions, ...files.outputs]);
-    const model = trainCalls(sessions, (line) => console.error(line));
+    const model = trainCalls(sessions, (part) => call.doing(`Training ${part}`));
     call.out(`${out} ${await writeCallModel(out, model, trainedOn)}`);
     return 0;
   },

@@ -40,7 +40,7 @@ const outputs = [
 async function run(...args: readonly string[]): Promise<string> {
   const lines: string[] = [];
   const command = { name: "detect mutate calls", arguments: "", summary: "", ...detectMutateCalls };
-  await detectMutateCalls.run(parseCall(command, args, (line) => lines.push(line)));
+  await detectMutateCalls.run(parseCall(command, args, { out: (line) => lines.push(line) }));
   return lines.join("\n");
 }
 

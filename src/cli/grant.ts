@@ -1,4 +1,4 @@
-/** `latticegate grant SERVER`, `grant revoke`, `grants` */
+/** `latticegate grant SERVER`, `grants list`, `grants revoke` */
 import { spawn } from "node:child_process";
 
 import { loadConfig } from "../app/config.ts";
@@ -81,7 +81,7 @@ export const grantRevoke = {
     holder: {
       type: "string",
       value: "HOLDER",
-      help: "With --config: whose, as `latticegate grants` shows it.",
+      help: "With --config: whose, as `latticegate grants list` shows it.",
     },
   },
   run: async (call) => {

@@ -1,4 +1,4 @@
-/** `latticegate inventory`, `inventory show`, `label`, `forget`, `export`, `plan` */
+/** `latticegate inventory list`, `inventory show`, `label`, `forget`, `export`, `plan` */
 import { randomUUID } from "node:crypto";
 
 import {
@@ -165,7 +165,7 @@ function placeOf(call: CommandCall): Promise<InventoryPlace> {
 function oneServer(call: CommandCall): string {
   const [name, ...more] = call.positionals;
   if (name !== undefined && more.length === 0) return name;
-  throw new Refusal("bad_config", 'Name one server; "latticegate inventory" lists them.');
+  throw new Refusal("bad_config", 'Name one server; "latticegate inventory list" lists them.');
 }
 
 function labelsOf(call: CommandCall): Parameters<typeof labelServer>[2] {

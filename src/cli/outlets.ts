@@ -1,4 +1,4 @@
-/** `latticegate outlets`, `outlets test`, `outlets replay` */
+/** `latticegate outlets list`, `outlets test`, `outlets replay` */
 import { loadConfig } from "../app/config.ts";
 import {
   type ListedOutlet,
@@ -94,5 +94,5 @@ function placeOf(from: string): { readonly index: number } | { readonly sinceUni
 function oneName(call: CommandCall): string {
   const [name, ...more] = call.positionals;
   if (name !== undefined && more.length === 0) return name;
-  throw new Refusal("bad_config", 'Name one outlet; "latticegate outlets" lists them.');
+  throw new Refusal("bad_config", 'Name one outlet; "latticegate outlets list" lists them.');
 }

@@ -54,8 +54,9 @@ export const policyBundleMake = {
       value: "TIME",
       help: `How long it may be taken up; ${defaultLifetime} by default. One in force stays.`,
     },
-    output: {
+    out: {
       type: "string",
+      before: "output",
       short: "o",
       value: "FILE",
       help: "Where to write it; beside the policies by default, as NAME.bundle.json.",
@@ -91,7 +92,7 @@ function makingOf(call: CommandCall) {
     config,
     publisher,
     caseFiles: call.texts("cases"),
-    output: call.text("output") ?? file.replace(/(?:\.ya?ml)?$/, ".bundle.json"),
+    output: call.text("out") ?? file.replace(/(?:\.ya?ml)?$/, ".bundle.json"),
     sequence: sequenceOf(call),
     lifetimeMs: lifetimeOf(call),
   };

@@ -75,6 +75,7 @@ async function summed(calls: AsyncIterable<ReplayedCall>, call: CommandCall): Pr
   const sums: Sums = { stays: 0, changes: 0, unknown: 0, groups: new Map() };
   for await (const each of calls) {
     sums[each.becomes] += 1;
+    call.doing(`Replaying the log: ${sums.stays + sums.changes + sums.unknown} calls`);
     if (each.becomes === "stays") continue;
     if (call.flag("json")) {
       const { atUnixMs, ...told } = each;

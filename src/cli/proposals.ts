@@ -25,12 +25,12 @@ export const playbooksWaiting = {
 } as const satisfies Command;
 
 export const playbooksApprove = {
-  options: { ...deciding, reason: { ...deciding.reason, help: "Why; it goes on record." } },
+  options: { ...deciding, because: { ...deciding.because, help: "Why; it goes on record." } },
   run: (call) => Promise.resolve(decide(call, "approve")),
 } as const satisfies Command;
 
 export const playbooksDeny = {
-  options: { ...deciding, reason: { ...deciding.reason, help: "Why; it goes on record." } },
+  options: { ...deciding, because: { ...deciding.because, help: "Why; it goes on record." } },
   run: (call) => Promise.resolve(decide(call, "deny")),
 } as const satisfies Command;
 

@@ -21,7 +21,7 @@ import { parseDurationMs } from "../kernel/units.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
 import { scanText } from "./scan-text.ts";
 import { timesBetween } from "./time-option.ts";
-import { jsonText } from "./tools-text.ts";
+import { jsonText, shown } from "./tools-text.ts";
 
 export const scan = {
   options: {
@@ -83,7 +83,7 @@ export const scan = {
         asks: !call.flag("no-asking"),
         clock: systemClock,
         signal: over.signal,
-        onProgress: progress(),
+        onProgress: (what: string) => call.doing(`Looking at ${shown(what)}`),
       };
       return await Array.fromAsync(look(request));
     });
@@ -147,18 +147,6 @@ function networkOf(call: CommandCall): NonNullable<Parameters<typeof look>[0]["n
     pace: { ...defaultPace, perSecond },
     wholeTimeoutMs,
     seed: randomInt(2 ** 32 - 1),
-  };
-}
-
-/** On a terminal one line that changes, elsewhere one for each search. */
-function progress(): (what: string) => void {
-  const { isTTY } = process.stderr;
-  let search = "";
-  return (what) => {
-    const [name = what] = what.split(":");
-    if (isTTY) process.stderr.write(`${search === "" ? "" : "\r\u001b[K"}Looking at ${what} …`);
-    else if (name !== search) process.stderr.write(`Looking at ${name} …\n`);
-    search = name;
   };
 }
 

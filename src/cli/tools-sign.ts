@@ -32,8 +32,9 @@ export const toolsSign = {
       help: "For people: who the publisher is, such as an address.",
     },
     lifetime: { type: "string", value: "TIME", help: `How long it counts; ${defaultLifetime} by default.` },
-    output: {
+    out: {
       type: "string",
+      before: "output",
       short: "o",
       value: "FILE",
       help: "Where to write it; into the state folder by default, where expose answers with it.",
@@ -86,7 +87,7 @@ async function sign(call: CommandCall, signing: Signing): Promise<Signed> {
 
 /** @throws Refusal `bad_config` */
 function signingOf(call: CommandCall): Signing {
-  const [uri, file, publisher] = [call.text("for"), call.text("output"), call.text("publisher")];
+  const [uri, file, publisher] = [call.text("for"), call.text("out"), call.text("publisher")];
   const lifetime = call.text("lifetime") ?? defaultLifetime;
   const lifetimeMs = parseDurationMs(lifetime);
   if (lifetimeMs === undefined || lifetimeMs < 1000) {

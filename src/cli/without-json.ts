@@ -1,4 +1,4 @@
-/** The commands that take no --json, and why. */
+/** The commands that take no --json, and why; and those whose words another program reads. */
 export const withoutJson: Readonly<Record<string, string>> = {
   up: "runs until it is stopped; its log is JSON when stderr is no terminal",
   connect: "stdout belongs to the MCP client",
@@ -20,3 +20,27 @@ export const withoutJson: Readonly<Record<string, string>> = {
   "detect report": "writes an HTML page",
   "config docs": "writes the reference page",
 };
+
+/** What they print is a format, a token or a key: nothing is added to it, whatever a terminal shows. */
+const printsFormat: ReadonlySet<string> = new Set([
+  "audit export",
+  "audit receipt",
+  "audit renewed",
+  "ca anchor",
+  "ca request",
+  "ca token",
+  "client-config",
+  "completion",
+  "completion words",
+  "connect",
+  "delegate",
+  "identity export",
+  "inventory export",
+  "pins fingerprint",
+]);
+
+/** Whether a person reads what the command prints, called with those options. */
+export function isForPeople(command: string, args: readonly string[]): boolean {
+  if (printsFormat.has(command)) return false;
+  return !args.some((arg) => /^--(json|format|as|outside)(=|$)/.test(arg));
+}

@@ -34,6 +34,8 @@ export interface ControlServerOptions {
   readonly api: ControlApi;
   readonly stream: EventStream;
   readonly admission: Admission;
+  /** Further headers of every answer. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Whether a call of a tool works. */
   readonly isHealthy: () => Promise<boolean>;
   readonly log: Log;
@@ -69,7 +71,12 @@ export function controlServer(options: ControlServerOptions): http.Server {
       problemAnswer(error, options.log),
     );
     if (response.headersSent) return;
-    response.writeHead(status, { ...securityHeaders, "cache-control": "no-store", ...headers });
+    response.writeHead(status, {
+      ...securityHeaders,
+      ...options.headers,
+      "cache-control": "no-store",
+      ...headers,
+    });
     response.end(request.method === "HEAD" ? undefined : body);
   };
   return http.createServer({ requestTimeout: 10_000 }, (request, response) => void serve(request, response));
@@ -125,13 +132,14 @@ async function health({ isHealthy }: ControlServerOptions): Promise<ApiAnswer> {
 function follow(
   request: http.IncomingMessage,
   response: http.ServerResponse,
-  { stream, login }: ControlServerOptions & { readonly login: Login | undefined },
+  { stream, login, headers }: ControlServerOptions & { readonly login: Login | undefined },
 ): ApiAnswer {
   const isShown = shownTo(login);
   if (isShown === undefined) throw new Refusal("no_identity", "Log in first.");
   if (stream.listeners() >= maxStreams) throw new Refusal("busy", "Too many pages are open.");
   response.writeHead(200, {
     ...securityHeaders,
+    ...headers,
     "cache-control": "no-store",
     "content-type": "text/event-stream",
   });

@@ -20,6 +20,8 @@ export interface Login {
 /** Where a request comes from, as far as a session is bound to it. */
 export interface From {
   readonly address: string;
+  /** Whether it came over TLS to the name this room has for other machines. */
+  readonly isRemote?: boolean;
   /** The program that asks, as it says itself. */
   readonly agent: string;
 }

@@ -1,6 +1,7 @@
 /** The machine's clock, and its log on stderr: JSON lines, or readable ones on a terminal. */
 import type { Clock } from "../kernel/clock.ts";
 import type { Log, LogFields } from "../kernel/log.ts";
+import { coloured, type Style } from "./colour.ts";
 
 export const systemClock: Clock = { nowUnixMs: () => Date.now() };
 
@@ -23,9 +24,10 @@ export function systemLog(options: Partial<LogOptions> = {}): Log {
     (event: string, fields: LogFields = {}): void => {
       if (levels.indexOf(lineLevel) < levels.indexOf(level)) return;
       const time = new Date(clock.nowUnixMs()).toISOString();
-      write(
-        form === "json" ? jsonLine(time, lineLevel, event, fields) : textLine(time, lineLevel, event, fields),
-      );
+      if (form === "json") return write(jsonLine(time, lineLevel, event, fields));
+      const word = lineLevel.padEnd(5);
+      const shownLevel = options.write ? word : coloured(levelStyles[lineLevel], word, process.stderr);
+      write(textLine(time, shownLevel, event, fields));
     };
   return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
 }
@@ -34,9 +36,16 @@ function jsonLine(time: string, level: LogLevel, event: string, fields: LogField
   return `${JSON.stringify({ event, time, level, ...fields })}\n`;
 }
 
-function textLine(time: string, level: LogLevel, event: string, fields: LogFields): string {
+const levelStyles: Readonly<Record<LogLevel, Style>> = {
+  debug: "aside",
+  info: "good",
+  warn: "waits",
+  error: "bad",
+};
+
+function textLine(time: string, level: string, event: string, fields: LogFields): string {
   const rest = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${typeof value === "string" ? JSON.stringify(value) : String(value)}`);
-  return `${time.slice(11, 19)} ${level.padEnd(5)} ${event} ${rest.join(" ")}\n`;
+  return `${time.slice(11, 19)} ${level} ${event} ${rest.join(" ")}\n`;
 }

@@ -46,7 +46,7 @@ export function isGatewayId(id: string): boolean {
   return domain !== undefined && id === gatewayIdOf(domain);
 }
 
-/** Paths of what the gateway uses itself; nobody else gets one by proving who he is. */
+/** Paths of what the gateway uses itself, and of people; nobody gets one by proving who he is. */
 export function isReservedPath(path: string): boolean {
-  return /^(gateway|operator\/.*|agent\/local)$/.test(path);
+  return /^(gateway|operator\/.*|person\/.*|agent\/local)$/.test(path);
 }

@@ -20,9 +20,12 @@ export function tilePath(tile: TileId): string {
   return `tile/${tile.level}/${nth(tile.index)}${partial(tile.width)}`;
 }
 
+/** What the paths of all bundles of entries begin with. */
+export const bundleFolder = "tile/entries/";
+
 /** `tile/entries/<N>[.p/<W>]`. */
 export function bundlePath(index: number, width: number = tileWidth): string {
-  return `tile/entries/${nth(index)}${partial(width)}`;
+  return `${bundleFolder}${nth(index)}${partial(width)}`;
 }
 
 /** How many hashes of that level a tree of that size has. */

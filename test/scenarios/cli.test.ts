@@ -5,7 +5,8 @@ import { copyFile, cp, mkdir, readdir, readFile, rename, writeFile } from "node:
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { commands, find, overview } from "../../src/cli/commands.ts";
+import { commands, find } from "../../src/cli/commands.ts";
+import { list, overview } from "../../src/cli/help.ts";
 import { cli, type Ended, startCli } from "../support/cli.ts";
 import { eventually, stubServer, temporaryFolder } from "../support/gateway.ts";
 import {
@@ -17,11 +18,14 @@ import {
 import { mission } from "../support/mission.ts";
 import { swagger } from "../support/pharmacy.ts";
 
-test("--help names every command, and each command explains itself", async () => {
+test("help all names every command, --help what they are about, and each command explains itself", async () => {
   const help = await cli(["--help"]);
   assert.deepEqual([help.code, help.stdout], [0, `${overview()}\n`]);
+  const all = await cli(["help", "all"]);
+  assert.deepEqual([all.code, all.stdout], [0, `${list(commands)}\n`]);
   for (const command of commands) {
-    assert.ok(help.stdout.includes(`\n  ${command.name} `), command.name);
+    const isListed = `\n${all.stdout}`.includes(`\n  ${command.name} `);
+    assert.equal(isListed, command.isPlumbing !== true, command.name);
     const { row: same, rest } = find([...command.name.split(" "), "--help"]) ?? {};
     assert.deepEqual([same?.name, rest], [command.name, ["--help"]]);
   }

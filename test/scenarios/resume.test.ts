@@ -240,7 +240,7 @@ test("there is one stream for what is said unasked; a second is refused, and who
 });
 
 test("a failure in a call that has begun is told on its stream, and is on record as one", async (t) => {
-  const { gateway, client } = await setUp(t, "answer_timeout: 300ms");
+  const { gateway, client } = await setUp(t, "answer_timeout: 1500ms");
   const [late, dead] = [await open(client), await open(client)];
   const timedOut = await read((await late.call("silent", 1)).events);
   assert.equal(timedOut.messages[0]?.error?.code, -31504);
@@ -262,7 +262,7 @@ test("a failure in a call that has begun is told on its stream, and is on record
 });
 
 test("a call that nobody comes back for is given up in time, and the server is told", async (t) => {
-  const { session } = await setUp(t, "answer_timeout: 300ms");
+  const { session } = await setUp(t, "answer_timeout: 1500ms");
   const call = await session.call("hold", 7, { reports: 1 });
   const { lastId } = await read(call.events, 2);
   call.cut();

@@ -559,7 +559,7 @@ test("an authorization server that doesn't say that it knows PKCE is asked for n
   assert.match(begun.text, /PKCE/);
 });
 
-test("latticegate grant, grants and grant revoke, as a person types them", async (t) => {
+test("latticegate grant, grants and grants revoke, as a person types them", async (t) => {
   const { sidecar, as, upstream, house } = await scene(t);
   const opened = await openTunnel({ ...sidecar, target: "s" });
   await opened.close(); // Joins; the commands find the identity.

@@ -16,9 +16,12 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs `latticegate ARGS` to its end. */
-export async function cli(args: readonly string[], input = ""): Promise<Ended> {
-  const child = spawn(process.execPath, [main, ...args], { stdio: ["pipe", "pipe", "pipe"] });
+/** Runs `latticegate ARGS` to its end. @param env beside this process's own */
+export async function cli(args: readonly string[], input = "", env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  const child = spawn(process.execPath, [main, ...args], {
+    stdio: ["pipe", "pipe", "pipe"],
+    env: { ...withoutColour(process.env), ...env },
+  });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
@@ -51,7 +54,8 @@ export async function startProcess(
   } = {},
 ): Promise<Started> {
   const [program, ...args] = command;
-  const child = spawn(program, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  const env = withoutColour(options.env ?? process.env);
+  const child = spawn(program, args, { ...options, env, stdio: ["ignore", "pipe", "pipe"] });
   const exited = once(child, "exit") as Promise<[number | null]>;
   const stop = async (signal: NodeJS.Signals = "SIGTERM"): Promise<number> => {
     child.kill(signal);
@@ -70,6 +74,11 @@ export async function startProcess(
     );
   });
   return { process: child, groups, stderr: () => stderr, stop };
+}
+
+/** Node's test runner wants colours of all it starts when it runs on a terminal itself. */
+function withoutColour(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => name !== "FORCE_COLOR"));
 }
 
 /** What Node is given to run `latticegate ARGS`. */

@@ -66,24 +66,29 @@ export async function loopbackSidecar(
 
 /** A client with an identity of its own on a link to the gateway, no sidecar between. @returns its connections */
 export async function directLink(t: Cleanup, gateway: GatewayProcess, name: string): Promise<Pool> {
-  const printed = await cli(["ca", "token", "--config", gateway.configFile, "--for", `agent/${name}`]);
-  if (printed.code !== 0) throw new Error(printed.stderr);
-  const profile = resolveProfile("hybrid");
-  const key = generateKeyPair(signatureSuite("ML-DSA-65"));
-  const token = readJoinToken(printed.stdout.trim());
-  const identity = await join(token, createSigningRequest(key), profile);
+  const { identity, credentials } = await joined(gateway, name);
   const pool = new Pool(`https://${gateway.address}`, {
     connections: null,
     bodyTimeout: 0,
     connect: clientTlsOptions({
-      profile,
+      profile: resolveProfile("hybrid"),
       serverRoots: identity.server_roots,
       peerSpiffeId: identity.gateway,
-      credentials: credentialsOf(key, identity.certificate),
+      credentials,
     }) as object,
   });
   atEnd(t, () => pool.destroy());
   return pool;
+}
+
+/** An identity of its own, and the key to it. */
+export async function joined(gateway: GatewayProcess, name: string) {
+  const printed = await cli(["ca", "token", "--config", gateway.configFile, "--for", `agent/${name}`]);
+  if (printed.code !== 0) throw new Error(printed.stderr);
+  const key = generateKeyPair(signatureSuite("ML-DSA-65"));
+  const token = readJoinToken(printed.stdout.trim());
+  const identity = await join(token, createSigningRequest(key), resolveProfile("hybrid"));
+  return { identity, credentials: credentialsOf(key, identity.certificate) };
 }
 
 /** `latticegate connect SERVER --forward 0`. @returns the proxy's URL, with this start's password */

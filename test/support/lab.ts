@@ -164,7 +164,7 @@ export function inSpace({ name }: Space, ...args: readonly string[]): void {
   ip("-n", name, ...args);
 }
 
-export function ip(...args: readonly string[]): void {
+function ip(...args: readonly string[]): void {
   const done = spawnSync("ip", args, { encoding: "utf8" });
   if (done.status !== 0) throw new Error(`ip ${args.join(" ")}: ${done.stderr}`);
 }

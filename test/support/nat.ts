@@ -78,19 +78,6 @@ function openHomes(t: Cleanup, nat: Space, { label, homes = 1 }: SiteSpec): read
   });
 }
 
-/** Two spaces with a cable between them, which is as fast as the machine. */
-export function joinByCable(one: Space, other: Space, addresses: readonly [string, string]): void {
-  const [near, far] = addresses;
-  inSpace(one, "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", other.name);
-  for (const [space, address] of [
-    [one, near],
-    [other, far],
-  ] as const) {
-    inSpace(space, "addr", "add", `${address}/24`, "dev", "cable");
-    inSpace(space, "link", "set", "cable", "up");
-  }
-}
-
 function ruleset(kind: Exclude<NatKind, "none">): string {
   const unsolicited = kind === "resetting" ? "meta l4proto tcp reject with tcp reset" : "drop";
   const masquerade = kind === "symmetric" ? "masquerade fully-random" : "masquerade";

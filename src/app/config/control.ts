@@ -3,7 +3,8 @@ import { z } from "zod";
 
 import { type Role, roles } from "../../control/login.ts";
 import { ownNames, personName } from "./approvals.ts";
-import { durationMs, secretSource, secureUrl } from "./values.ts";
+import { httpsOrigin, webCertificates } from "./listen.ts";
+import { address, durationMs, secretSource, secureUrl } from "./values.ts";
 
 const person = z.strictObject({
   roles: z
@@ -81,6 +82,16 @@ export const controlSchema = z
         "People who may log in, by name; `latticegate login --person NAME` prints a link for one. Whoever may open the state folder is admin without being named.",
       ),
     oidc,
+    remote: z
+      .strictObject({
+        address: address.describe("Host and port; port 0 takes a free one."),
+        url: httpsOrigin.describe("Origin under which browsers and commands know it."),
+        certificates: webCertificates,
+      })
+      .optional()
+      .describe(
+        "The control room for other machines: browsers, by a web certificate, and commands, by identities made `--for person/NAME`. TLS 1.3 with ML-KEM, or nothing. By default it is on loopback and on a socket alone.",
+      ),
     sessions: z
       .strictObject({
         idle: durationMs.prefault("15m").describe("After how long without a request a session ends."),

@@ -13,7 +13,7 @@ import { address } from "./values.ts";
 const someServer = z.string().regex(serverName, serverNameHint);
 
 /** The origin of an https URL as browsers write it: no path, no default port. */
-const httpsOrigin = z
+export const httpsOrigin = z
   .string()
   .max(512)
   .refine(
@@ -55,6 +55,22 @@ const sidecarListener = z.strictObject({
   ),
 });
 
+export const webCertificates = z
+  .array(
+    z.strictObject({
+      certificate: z
+        .string()
+        .min(1)
+        .describe("File with the certificate and what stands between it and its root (PEM)."),
+      key: z.string().min(1).describe("File with its private key (PEM, not encrypted)."),
+    }),
+  )
+  .min(1)
+  .max(4)
+  .describe(
+    "Web certificates, one for each kind of key; who can verify ML-DSA is shown that one. Files that change are taken over at once.",
+  );
+
 const webListener = z.strictObject({
   address: address.describe("Host and port; port 0 takes a free one."),
   authentication: z
@@ -69,21 +85,7 @@ const webListener = z.strictObject({
   url: httpsOrigin.describe(
     "Origin under which clients know this listener; a server is found at `<url>/mcp/<name>`, which is the audience of its tokens.",
   ),
-  certificates: z
-    .array(
-      z.strictObject({
-        certificate: z
-          .string()
-          .min(1)
-          .describe("File with the certificate and what stands between it and its root (PEM)."),
-        key: z.string().min(1).describe("File with its private key (PEM, not encrypted)."),
-      }),
-    )
-    .min(1)
-    .max(4)
-    .describe(
-      "Web certificates, one for each kind of key; who can verify ML-DSA is shown that one. Files that change are taken over at once.",
-    ),
+  certificates: webCertificates,
   issuers: z
     .array(issuerName)
     .min(1)
@@ -215,10 +217,18 @@ function checked(
   if (virtual !== undefined) {
     throw wrong(at, `scopes name the virtual server "${virtual}"; they are about the servers it joins`);
   }
+  return withFilesIn(folder, listener);
+}
+
+/** The same, with its files absolute. */
+export function withFilesIn<Shown extends Pick<WebListener, "certificates">>(
+  folder: string,
+  shown: Shown,
+): Shown {
   const absolute = (file: string): string => path.resolve(folder, file);
   return {
-    ...listener,
-    certificates: listener.certificates.map(({ certificate, key }) => ({
+    ...shown,
+    certificates: shown.certificates.map(({ certificate, key }) => ({
       certificate: absolute(certificate),
       key: absolute(key),
     })),

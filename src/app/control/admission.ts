@@ -8,10 +8,18 @@ import type { Sessions } from "../../control/sessions.ts";
 import { checkLoopbackRequest, isSameSecret } from "../../host/net/loopback.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import { cookieName } from "./entrance.ts";
 import { type People, personOf } from "../approvals/approvers.ts";
 
 const csrfHeader = "x-latticegate-csrf";
-const cookiePattern = /(?:^|;\s*)latticegate-session=([\w-]{43})(?:;|$)/;
+
+/** The secret of the session a browser shows. */
+function sessionOf({ headers }: http.IncomingMessage, isRemote: boolean): string | undefined {
+  const name = cookieName(isRemote);
+  const shown = (headers.cookie ?? "").split(";").map((each) => each.trim());
+  const secret = shown.find((each) => each.startsWith(`${name}=`))?.slice(name.length + 1);
+  return secret !== undefined && /^[\w-]{43}$/.test(secret) ? secret : undefined;
+}
 
 /** Browsers, and programs with tokens: more than people do by hand, less than a flood. */
 const requestPace = { burst: 600, perMinute: 1800 };
@@ -23,20 +31,65 @@ export interface AdmissionNeeds {
 }
 
 /** Over HTTP on loopback. */
-export function sessionAdmission({ sessions, people, clock }: AdmissionNeeds): Admission {
-  const take = attempts(requestPace);
+export function sessionAdmission(needs: AdmissionNeeds): Admission {
+  const bySession = admissionBySession(needs, false);
   return (request, isChange) => {
     checkLoopbackRequest(request);
+    return bySession(request, isChange);
+  };
+}
+
+function admissionBySession({ sessions, people, clock }: AdmissionNeeds, isRemote: boolean): Admission {
+  const take = attempts(requestPace);
+  return (request, isChange) => {
     checkSite(request, isChange);
-    const from = fromOf(request);
+    const from = { ...fromOf(request), isRemote };
     const nowUnixMs = clock.nowUnixMs();
-    const session = cookiePattern.exec(request.headers.cookie ?? "")?.[1];
+    const session = sessionOf(request, isRemote);
     const found = sessions.of(session, from, nowUnixMs);
     const login = found?.login ?? tokenLogin(request, people);
     take(found === undefined ? `from ${from.address}` : `session ${found.id}`, nowUnixMs);
     if (isChange && found !== undefined) checkCsrf(request, found.csrf);
     return { login, from, session };
   };
+}
+
+export interface RemoteNeeds extends AdmissionNeeds {
+  /** Under which other machines know the control room. */
+  readonly origin: string;
+  /** Who a link proves, if it proves anybody: of a command. @throws Refusal `no_identity`, `denied` */
+  readonly person: (request: http.IncomingMessage) => Login | undefined;
+  /** Told of each request of somebody who is known. */
+  readonly known: (request: http.IncomingMessage) => void;
+}
+
+/** Over TLS, from other machines: browsers by sessions, commands by the identities of people. */
+export function remoteAdmission(needs: RemoteNeeds): Admission {
+  const take = attempts(requestPace);
+  const bySession = admissionBySession(needs, true);
+  return (request, isChange) => {
+    checkNamed(request, needs.origin);
+    const login = needs.person(request);
+    const admitted =
+      login === undefined
+        ? bySession(request, isChange)
+        : { login, from: { ...fromOf(request), isRemote: true } };
+    if (login !== undefined) take(login.name, needs.clock.nowUnixMs());
+    if (admitted.login !== undefined) needs.known(request);
+    return admitted;
+  };
+}
+
+/**
+ * DNS rebinding, and pages of other sites: neither has this host's name and origin.
+ * @throws Refusal `bad_origin`
+ */
+function checkNamed({ headers }: http.IncomingMessage, own: string): void {
+  const { host } = new URL(own);
+  if (headers.host?.toLowerCase() !== host)
+    throw new Refusal("bad_origin", `This is the control room at ${own}; the Host header names another.`);
+  if (headers.origin !== undefined && headers.origin !== own)
+    throw new Refusal("bad_origin", `This is the control room at ${own}; another site's page asks.`);
 }
 
 const local: Login = { name: "operator:local", roles: new Set(["admin"]), by: "socket" };

@@ -69,6 +69,8 @@ function searching(file: string, work: <T>(order: AuditOrder) => Promise<T>): re
         event: name,
         rule: name,
         call: name,
+        /** Somewhere in an entry: who, what, which rule, any fact. */
+        text: z.string().min(1).max(256).exactOptional(),
         verdict: z.enum(["allowed", "denied", "deferred", "error"]).exactOptional(),
         since: moment,
         until: moment,

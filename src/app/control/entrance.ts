@@ -59,7 +59,9 @@ export function entrance(needs: {
       const nowUnixMs = clock.nowUnixMs();
       const secret = sessions.begin(login, from, nowUnixMs);
       tried({ way, login });
-      return new Reply(saidOf(login, sessions.of(secret, from, nowUnixMs)), { "set-cookie": cookie(secret) });
+      return new Reply(saidOf(login, sessions.of(secret, from, nowUnixMs)), {
+        "set-cookie": cookie(secret, from),
+      });
     } catch (refused) {
       tried({ way, refused });
       throw refused;
@@ -74,11 +76,18 @@ function somebody(login: Login | undefined, way: WayIn): Login {
   throw new Refusal("no_identity", `That ${way} isn't good (any more); "latticegate login" prints a link.`);
 }
 
-const cookieName = "latticegate-session";
-export const cookieOfNobody = `${cookieName}=; Max-Age=0; Path=/; HttpOnly; SameSite=Strict`;
+/** Over TLS, browsers see to it that no other host and no plain page of this one has set it (RFC 6265bis §4.1.3.2). */
+export function cookieName(isRemote: boolean): string {
+  return isRemote ? "__Host-latticegate-session" : "latticegate-session";
+}
 
-function cookie(secret: string): string {
-  return `${cookieName}=${secret}; Path=/; HttpOnly; SameSite=Strict`;
+export function cookieOfNobody(from: From): string {
+  return `${cookie("", from)}; Max-Age=0`;
+}
+
+function cookie(secret: string, { isRemote = false }: From): string {
+  const secure = isRemote ? "; Secure" : "";
+  return `${cookieName(isRemote)}=${secret}; Path=/; HttpOnly; SameSite=Strict${secure}`;
 }
 
 export function saidOf(

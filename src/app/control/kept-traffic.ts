@@ -9,26 +9,30 @@ import {
   openTraffic,
   type StoredChange,
   type StoredMinute,
-  type TrafficAsked,
   type TrafficStore,
 } from "../../host/store/state-traffic.ts";
+import type { ChangesAsked, TrafficAsked } from "../../host/store/traffic-reader.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { AuditLog } from "../audit-log.ts";
 import type { Config } from "../config.ts";
 import { statePaths } from "../state-folder.ts";
+import { type AskedTraffic, askTraffic } from "./asked-traffic.ts";
 import type { SeenTraffic } from "./seen-traffic.ts";
+import type { ChangedEntry } from "./traffic-work.ts";
 
 export interface KeptTraffic {
   /** By time, verdict and link; what isn't written down yet is among it. */
-  readonly overTime: (asked: TrafficAsked) => readonly TrafficRow[];
+  readonly overTime: (asked: TrafficAsked) => Promise<readonly TrafficRow[]>;
   /** By caller, server, verdict and links. */
-  readonly byRoute: (asked: TrafficAsked) => readonly TrafficRow[];
-  readonly spreads: TrafficStore["spreads"];
-  readonly firstSeen: TrafficStore["firstSeen"];
+  readonly byRoute: (asked: TrafficAsked) => Promise<readonly TrafficRow[]>;
+  readonly spreads: (asked: TrafficAsked) => Promise<readonly Spread[]>;
+  readonly firstSeen: AskedTraffic["firstSeen"];
   /** Newest first. */
-  readonly changes: TrafficStore["changes"];
+  readonly changes: (asked: ChangesAsked) => Promise<readonly ChangedEntry[]>;
 }
+
+type Spread = Pick<TrafficMinute, "atUnixMs" | "ms" | "risk">;
 
 interface Needs {
   readonly seen: SeenTraffic;
@@ -44,10 +48,30 @@ export function keepTraffic(
   needs: Needs,
   opening: AsyncDisposableStack,
 ): KeptTraffic {
-  const store = opened(statePaths(config.state).traffic, needs.log);
+  const { traffic: file, log } = statePaths(config.state);
   const names = storedNames(needs, config.trust_domain);
-  if (store !== undefined) opening.defer(writeDown(store, names, needs));
-  return readTraffic(store, names, needs.seen);
+  const store = opened(file, needs.log);
+  if (store === undefined) return toldOf(undefined, { names, ...needs });
+  const asked = askTraffic({ file, log });
+  opening.defer(asked.close);
+  const written = writtenTo(store, asked.written);
+  opening.defer(writeDown(written, names, needs));
+  return toldOf({ asked, noteChanges: () => noteChanges(written, needs.seen) }, { names, ...needs });
+}
+
+/** @param heard told of each change */
+function writtenTo(store: TrafficStore, heard: () => void): TrafficStore {
+  return {
+    ...store,
+    add: (minutes, nowUnixMs) => {
+      store.add(minutes, nowUnixMs);
+      heard();
+    },
+    noteChanges: (changes) => {
+      store.noteChanges(changes);
+      heard();
+    },
+  };
 }
 
 /** @returns how to end it, with all that is seen written down */
@@ -70,30 +94,53 @@ function writeDown(store: TrafficStore, names: StoredNames, { seen, clock, log }
   };
 }
 
-function readTraffic(store: TrafficStore | undefined, names: StoredNames, seen: SeenTraffic): KeptTraffic {
-  const unwritten = (asked: TrafficAsked): readonly TrafficRow[] =>
+interface Written {
+  readonly asked: AskedTraffic;
+  readonly noteChanges: () => void;
+}
+
+/** What was written, and what is still to be. Without a file there is only the second. */
+function toldOf(
+  written: Written | undefined,
+  { names, seen }: { readonly names: StoredNames; readonly seen: SeenTraffic },
+): KeptTraffic {
+  const asked = written?.asked;
+  const unwritten = (question: TrafficAsked): readonly TrafficRow[] =>
     seen.traffic
       .current()
       .flatMap((minute) => minute.cells.map((cell) => rowOf(cell, minute)))
-      .filter((row) => isAsked(row, asked));
-  const stored = <T extends { readonly caller?: string }>(asked: T): T =>
-    asked.caller === undefined ? asked : { ...asked, caller: names.veil(asked.caller) };
+      .filter((row) => isAsked(row, question));
+  const stored = <T extends { readonly caller?: string }>(question: T): T =>
+    question.caller === undefined ? question : { ...question, caller: names.veil(question.caller) };
   return {
-    overTime: (asked) => [...(store?.overTime(stored(asked)) ?? []), ...unwritten(asked)],
-    byRoute: (asked) => [
-      ...(store?.byRoute(stored(asked)) ?? []).map((row) => ({ ...row, caller: names.unveil(row.caller) })),
-      ...unwritten(asked),
+    overTime: async (question) => [
+      ...((await asked?.rows("overTime", stored(question))) ?? []),
+      ...unwritten(question),
     ],
-    spreads: (asked) => [
-      ...(store?.spreads(asked) ?? []),
-      ...seen.traffic.current().filter(({ atUnixMs }) => isWithin(atUnixMs, asked)),
-    ],
-    firstSeen: (what) => store?.firstSeen(stored(what)),
-    changes: (asked) => {
-      if (store === undefined) return [];
-      noteChanges(store, seen);
-      return store.changes(asked);
+    byRoute: async (question) => {
+      const rows = (await asked?.rows("byRoute", stored(question))) ?? [];
+      const known = unveiled(names);
+      return [...rows.map((row) => ({ ...row, caller: known(row.caller) })), ...unwritten(question)];
     },
+    spreads: async (question) => [
+      ...((await asked?.spreads(question)) ?? []),
+      ...seen.traffic.current().filter(({ atUnixMs }) => isWithin(atUnixMs, question)),
+    ],
+    firstSeen: async (what) => await asked?.firstSeen(stored(what)),
+    changes: async (question) => {
+      written?.noteChanges();
+      return (await asked?.changes(question)) ?? [];
+    },
+  };
+}
+
+/** Each name looked up once: a caller has a row for each server and verdict. */
+function unveiled({ unveil }: StoredNames): (stored: string) => string {
+  const known = new Map<string, string>();
+  return (stored) => {
+    const found = known.get(stored) ?? unveil(stored);
+    known.set(stored, found);
+    return found;
   };
 }
 

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type http from "node:http";
 
 import { controlApi } from "../../control/api.ts";
-import { controlServer } from "../../control/control-server.ts";
+import { type ControlServerOptions, controlServer } from "../../control/control-server.ts";
 import { eventStream } from "../../control/event-stream.ts";
 import type { Route } from "../../control/route.ts";
 import { oneTimeCodes, sessions } from "../../control/sessions.ts";
@@ -35,6 +35,7 @@ import { health } from "./health.ts";
 import type { KeptTraffic } from "./kept-traffic.ts";
 import { followChanges } from "./live-changes.ts";
 import type { SeenTraffic } from "./seen-traffic.ts";
+import { openRemoteRoom, type Shows } from "./remote-room.ts";
 import { loginDesk } from "./login-desk.ts";
 import { oidcOf } from "./oidc-of.ts";
 import { loginLink } from "./session-routes.ts";
@@ -42,7 +43,7 @@ import { type Shown, statusRoutes } from "./status-routes.ts";
 import { toldMap } from "./told-traffic.ts";
 import { trafficRoutes } from "./traffic-routes.ts";
 
-export interface ControlNeeds extends Shown {
+export interface ControlNeeds extends Shown, Shows {
   readonly log: Log;
   readonly gatewayId: string;
   /** Key of what people are shown of held calls. */
@@ -60,6 +61,8 @@ export interface ControlNeeds extends Shown {
 export interface ControlRoom {
   /** Of the page; undefined if there is none. */
   readonly origin: string | undefined;
+  /** Of the page for other machines; undefined if there is none. */
+  readonly remote: string | undefined;
   /** Logs one browser in, once. */
   readonly link: string | undefined;
   /** Where commands ask. */
@@ -80,6 +83,7 @@ export async function openControl(config: Config, needs: ControlNeeds): Promise<
   const codes = oneTimeCodes(random);
   const people = approvingPeople(config);
   let origin: string | undefined;
+  let remote: string | undefined;
   const provider = oidcOf(config, clock);
   const desk = loginDesk(config, {
     ...needs,
@@ -88,7 +92,7 @@ export async function openControl(config: Config, needs: ControlNeeds): Promise<
     people,
     random,
     oidc: provider,
-    origins: () => (origin === undefined ? [] : [origin]),
+    origins: () => [origin, remote].filter((each) => each !== undefined),
     tried: (what) => {
       records.tried(what);
       stream.changed("people");
@@ -114,18 +118,29 @@ export async function openControl(config: Config, needs: ControlNeeds): Promise<
   const local = closing(controlServer({ ...common, admission: socketAdmission() }), opening);
   const socket = socketPath(config.state);
   await listenOnSocket(local, socket);
-  if (config.dashboard !== "off") {
-    const admission = sessionAdmission({ sessions: open, people, clock });
-    const page = closing(controlServer({ ...common, page: pageFolder, admission }), opening);
-    origin = `http://${asLocalhost(await listen(page, config.dashboard))}`;
-  }
+  const admitting = { sessions: open, people, clock };
+  origin = await openPage(config, { ...common, admission: sessionAdmission(admitting) }, opening);
+  remote = await openRemoteRoom(config, { ...needs, ...common, ...admitting }, opening);
   const opened = opening.move();
+  const page = origin ?? remote;
   return {
-    origin,
-    link: origin && loginLink(origin, codes.issue(null, clock.nowUnixMs()).code),
+    origin: page,
+    remote,
+    link: page && loginLink(page, codes.issue(null, clock.nowUnixMs()).code),
     socket,
     close: () => opened.disposeAsync(),
   };
+}
+
+/** On loopback. @returns its origin; undefined if the config wants no page */
+async function openPage(
+  { dashboard }: Config,
+  options: Omit<ControlServerOptions, "page">,
+  opening: AsyncDisposableStack,
+): Promise<string | undefined> {
+  if (dashboard === "off") return undefined;
+  const page = closing(controlServer({ ...options, page: pageFolder }), opening);
+  return `http://${asLocalhost(await listen(page, dashboard))}`;
 }
 
 function closing(server: http.Server, opening: AsyncDisposableStack): http.Server {
@@ -160,7 +175,7 @@ function controlRoutes(config: Config, needs: ControlNeeds): readonly Route[] {
   const { state } = config;
   const people = approvingPeople(config);
   const traffic = { config, named, ...needs };
-  const reached = () => toldMap(traffic, { sinceUnixMs: clock.nowUnixMs() - reachedMs }).routes;
+  const reached = async () => (await toldMap(traffic, { sinceUnixMs: clock.nowUnixMs() - reachedMs })).routes;
   return [
     ...statusRoutes(config, needs),
     ...callsRoutes({ config, named, origin: audit.origin, ...needs }),

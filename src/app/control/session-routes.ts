@@ -117,7 +117,7 @@ function own({ sessions, clock }: SessionNeeds): readonly Route[] {
       handle: ({ session, from }) => {
         const found = sessions.of(session, from, clock.nowUnixMs());
         const ended = found !== undefined && sessions.end(found.id);
-        return new Reply({ ended }, { "set-cookie": cookieOfNobody });
+        return new Reply({ ended }, { "set-cookie": cookieOfNobody(from) });
       },
     }),
   ];

@@ -1,5 +1,5 @@
 /** What the control room tells of traffic: over time, as a map, of one caller or server, and what changed. */
-import { type Entry, readEntry } from "../../audit/entry.ts";
+import type { Entry } from "../../audit/entry.ts";
 import { changeInWords, type ToldChange } from "../../control/changes-in-words.ts";
 import type { PageAsked } from "../../control/paging.ts";
 import {
@@ -9,16 +9,16 @@ import {
   type TrafficMap,
   trafficMap,
 } from "../../control/traffic-map.ts";
+import { minuteMs } from "../../control/traffic.ts";
 import { busiest, countedIn, type TrafficReport, trafficReport } from "../../control/traffic-report.ts";
-import { openLogBundles } from "../../host/store/log-bundles.ts";
-import { resolutions, type TrafficAsked } from "../../host/store/state-traffic.ts";
+import { resolutions } from "../../host/store/state-traffic.ts";
+import type { ChangesAsked, TrafficAsked } from "../../host/store/traffic-reader.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Config } from "../config.ts";
 import type { LiveDocument } from "../crypto/live-document.ts";
 import { listIncidents } from "../respond/incident-operations.ts";
 import { listResponses } from "../respond/response-operations.ts";
-import { statePaths } from "../state-folder.ts";
 import type { Naming } from "../subject-names.ts";
 import type { KeptTraffic } from "./kept-traffic.ts";
 import type { ChangesAnswer, MapAnswer, StoryAnswer } from "./traffic-answers.ts";
@@ -44,19 +44,22 @@ type Change = ToldChange & { readonly index: number };
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
-/** So many points are a line; more is a coarser step. */
+/** So many points are a line; more is a coarser step: whole hours at last. */
 const maxPoints = 300;
 
 /** @throws Refusal `bad_message` for times that aren't */
-export function toldTraffic({ kept, clock }: TrafficPlace, question: TrafficQuestion): TrafficReport {
+export async function toldTraffic(
+  { kept, clock }: TrafficPlace,
+  question: TrafficQuestion,
+): Promise<TrafficReport> {
   const asked = trafficAsked(question, clock.nowUnixMs());
   const isWhole = asked.caller === undefined && asked.server === undefined;
-  return trafficReport({
-    ...asked,
-    overTime: kept.overTime(asked),
-    byRoute: kept.byRoute(asked),
-    spreads: isWhole ? kept.spreads(asked) : [],
-  });
+  const [overTime, byRoute, spreads] = await Promise.all([
+    kept.overTime(asked),
+    kept.byRoute(asked),
+    isWhole ? kept.spreads(asked) : [],
+  ]);
+  return trafficReport({ ...asked, overTime, byRoute, spreads });
 }
 
 /** In whole steps of the finest resolution that reaches back so far and has few enough of them. */
@@ -71,7 +74,8 @@ function trafficAsked(
   const fine = resolutions.find(
     ({ stepMs, keptMs }) => since >= nowUnixMs - keptMs && (until - since) / stepMs <= maxPoints,
   );
-  const { stepMs } = fine ?? coarsest;
+  const hours = Math.ceil((until - since) / coarsest.stepMs / maxPoints);
+  const stepMs = fine?.stepMs ?? coarsest.stepMs * hours;
   return {
     stepMs,
     fromUnixMs: since - (since % stepMs),
@@ -81,16 +85,19 @@ function trafficAsked(
   };
 }
 
-export function toldMap(place: TrafficPlace, question: TrafficQuestion): MapAnswer {
+export async function toldMap(place: TrafficPlace, question: TrafficQuestion): Promise<MapAnswer> {
   const asked = trafficAsked(question, place.clock.nowUnixMs());
   const { fromUnixMs, toUnixMs } = asked;
-  return { fromUnixMs, toUnixMs, ...mapOf(place, asked) };
+  return { fromUnixMs, toUnixMs, ...(await mapOf(place, asked)) };
 }
 
-function mapOf({ kept, config, clock, crypto, gatewayId }: TrafficPlace, asked: TrafficAsked): TrafficMap {
+async function mapOf(
+  { kept, config, clock, crypto, gatewayId }: TrafficPlace,
+  asked: TrafficAsked,
+): Promise<TrafficMap> {
   const { state } = config;
   return trafficMap({
-    rows: kept.byRoute(asked),
+    rows: await kept.byRoute(asked),
     servers: serversOf(config, crypto()),
     restrictions: listResponses({ config, clock }).map(({ id, action, because, until, scope }) => ({
       id,
@@ -135,20 +142,26 @@ function serversOf(config: Config, { servers }: LiveDocument): readonly MapServe
 }
 
 /** @throws Refusal `bad_state` if nothing is known of it */
-export function toldStory(place: TrafficPlace, id: string, question: TrafficQuestion): StoryAnswer {
+export async function toldStory(
+  place: TrafficPlace,
+  id: string,
+  question: TrafficQuestion,
+): Promise<StoryAnswer> {
   const nowUnixMs = place.clock.nowUnixMs();
   const about = aboutNode(id);
   const asked = trafficAsked({ sinceUnixMs: nowUnixMs - dayMs, ...question, ...about }, nowUnixMs);
-  const map = mapOf(place, asked);
+  const map = await mapOf(place, asked);
   const node = map.nodes.find((each) => each.id === id);
-  if (node === undefined || (node.kind === "caller" && isUnknown(place, about)))
+  const firstSeenUnixMs = await place.kept.firstSeen(about);
+  const isUnknown = node?.kind === "caller" && firstSeenUnixMs === undefined && !(await isSeen(place, about));
+  if (node === undefined || isUnknown)
     throw new Refusal("bad_state", `Nothing is known of ${id.slice(0, 300)}.`);
   const peerOf = about.caller === undefined ? "caller" : "server";
-  const peers = busiest(place.kept.byRoute(asked), (row) => row[peerOf]);
+  const peers = busiest(await place.kept.byRoute(asked), (row) => row[peerOf]);
   return {
     node,
-    firstSeenUnixMs: place.kept.firstSeen(about) ?? null,
-    traffic: toldTraffic(place, { ...question, ...about, sinceUnixMs: asked.fromUnixMs }),
+    firstSeenUnixMs: firstSeenUnixMs ?? null,
+    traffic: await toldTraffic(place, { ...question, ...about, sinceUnixMs: asked.fromUnixMs }),
     links: map.links.filter(({ from, to }) => from === id || to === id),
     peers: peers
       .filter(([name]) => name !== "")
@@ -157,14 +170,15 @@ export function toldStory(place: TrafficPlace, id: string, question: TrafficQues
         name,
         ...counted,
       })),
-    changes: changesOf(place, about),
+    changes: await changesOf(place, about),
   };
 }
 
-function isUnknown({ kept, clock }: TrafficPlace, about: { readonly caller?: string }): boolean {
+/** Of what isn't written down yet. */
+async function isSeen({ kept, clock }: TrafficPlace, about: { readonly caller?: string }): Promise<boolean> {
   const [{ stepMs }] = resolutions;
-  const all = { stepMs, fromUnixMs: 0, toUnixMs: clock.nowUnixMs() + dayMs, ...about };
-  return kept.firstSeen(about) === undefined && countedIn(kept.byRoute(all)).calls === 0;
+  const lately = { stepMs, fromUnixMs: clock.nowUnixMs() - hourMs, toUnixMs: clock.nowUnixMs() + dayMs };
+  return countedIn(await kept.byRoute({ ...lately, ...about })).calls > 0;
 }
 
 function aboutNode(id: string): { readonly caller?: string; readonly server?: string } {
@@ -176,46 +190,45 @@ function aboutNode(id: string): { readonly caller?: string; readonly server?: st
 const storySearched = 500;
 const storyChanges = 50;
 
-function changesOf(
+async function changesOf(
   place: TrafficPlace,
   { caller, server }: { readonly caller?: string; readonly server?: string },
-): readonly Change[] {
+): Promise<readonly Change[]> {
   const isAbout = ({ principal, facts, tool }: Entry): boolean =>
     caller === undefined
       ? facts["server"] === server || tool?.split("/", 1)[0] === server
       : principal === caller || facts["caller"] === caller || facts["peer"] === caller;
   const asked = { sinceUnixMs: 0, before: Number.MAX_SAFE_INTEGER, limit: storySearched };
-  return readChanges(place, asked, isAbout).changes.slice(0, storyChanges);
+  return (await readChanges(place, asked, isAbout)).changes.slice(0, storyChanges);
 }
 
 /** @throws Refusal `bad_message` for a cursor that is none */
-export function toldChanges(
+export async function toldChanges(
   place: TrafficPlace,
-  {
-    sinceUnixMs = place.clock.nowUnixMs() - dayMs,
-    limit,
-    cursor,
-  }: PageAsked & { readonly sinceUnixMs?: number },
-): ChangesAnswer {
+  { sinceUnixMs = yesterday(place), limit, cursor }: PageAsked & { readonly sinceUnixMs?: number },
+): Promise<ChangesAnswer> {
   const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor);
   if (!Number.isSafeInteger(before)) throw new Refusal("bad_message", "query, cursor: expected one of ours.");
-  const { changes, last } = readChanges(place, { sinceUnixMs, before, limit });
+  const { changes, last } = await readChanges(place, { sinceUnixMs, before, limit });
   return { sinceUnixMs, items: changes, next: last === undefined ? null : String(last) };
 }
 
+/** In whole minutes: who asks again has the same answer. */
+function yesterday({ clock }: TrafficPlace): number {
+  const at = clock.nowUnixMs() - dayMs;
+  return at - (at % minuteMs);
+}
+
 /** @returns also the entry of the last one that was looked at, if there may be more */
-function readChanges(
-  { kept, config, named }: TrafficPlace,
-  asked: { readonly sinceUnixMs: number; readonly before: number; readonly limit: number },
+async function readChanges(
+  { kept, named }: TrafficPlace,
+  asked: ChangesAsked,
   isWanted: (entry: Entry) => boolean = () => true,
-): { readonly changes: readonly Change[]; readonly last: number | undefined } {
-  const noted = kept.changes(asked);
-  const log = openLogBundles(statePaths(config.state).log);
-  const changes = noted.flatMap(({ index }): readonly Change[] => {
-    const bytes = log.entry(index);
-    const reading = bytes === undefined ? undefined : readEntry(bytes);
-    if (reading?.kind !== "entry") return [];
-    const entry = named(reading.entry);
+): Promise<{ readonly changes: readonly Change[]; readonly last: number | undefined }> {
+  const noted = await kept.changes(asked);
+  const changes = noted.flatMap(({ index, entry: written }): readonly Change[] => {
+    if (written === undefined) return [];
+    const entry = named(written);
     const told = isWanted(entry) ? changeInWords(entry) : undefined;
     return told === undefined ? [] : [{ index, ...told }];
   });

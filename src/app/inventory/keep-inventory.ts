@@ -96,7 +96,7 @@ export function serverNamed({ servers }: Inventory, asked: string): InventorySer
   if (found === undefined)
     throw new Refusal(
       "unknown_name",
-      `The inventory has no server "${shown}"; "latticegate inventory" lists them.`,
+      `The inventory has no server "${shown}"; "latticegate inventory list" lists them.`,
     );
   if (others.length > 0)
     throw new Refusal(

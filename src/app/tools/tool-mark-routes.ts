@@ -15,7 +15,7 @@ interface Reached {
 interface Needs {
   readonly clock: Clock;
   /** Who called what lately, the busiest first. */
-  readonly reached: () => readonly Reached[];
+  readonly reached: () => Promise<readonly Reached[]>;
 }
 
 export function toolMarkRoutes(config: Config, { reached, clock }: Needs): readonly Route[] {
@@ -32,9 +32,9 @@ export function toolMarkRoutes(config: Config, { reached, clock }: Needs): reado
       tag: "tools",
       role: "viewer",
       answer: toolMarksAnswer,
-      handle: () => {
+      handle: async () => {
         const { tools, left } = marked();
-        const contexts: Contexts = { virtual, callers: byCaller(reached(), config) };
+        const contexts: Contexts = { virtual, callers: byCaller(await reached(), config) };
         return {
           tools: tools.map(({ server, name, may, traits, findings }) => ({
             server,

@@ -86,7 +86,7 @@ test("tools that let a stranger's text carry data away together are named, for w
       "virtual_servers: { desk: { servers: [office] } }\n",
     "/etc/latticegate.yaml",
   );
-  const reached = () => [
+  const reached = async () => [
     { caller: "spiffe://a.test/agent/x", server: "desk", allowed: 1 },
     { caller: "spiffe://a.test/agent/refused", server: "office", allowed: 0 },
   ];

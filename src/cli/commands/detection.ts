@@ -73,7 +73,8 @@ export const detectionCommands = [
     load: async () => (await import("../detect-calls.ts")).detectEvalCalls,
   },
   {
-    name: "detect mutate",
+    name: "detect mutate text",
+    before: "detect mutate",
     arguments: "FILE",
     summary:
       "Say how far the score of texts falls when the injections among them are encoded, split or disguised.",

@@ -10,7 +10,8 @@ export const discoveryCommands = [
     load: async () => (await import("../scan.ts")).scan,
   },
   {
-    name: "inventory",
+    name: "inventory list",
+    before: "inventory",
     arguments: "",
     summary:
       "List the servers that scans found (`scan --keep`): who answers for them, how they are reached, with what cryptography.",

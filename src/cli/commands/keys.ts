@@ -122,7 +122,8 @@ export const keyCommands = [
     load: async () => (await import("../crypto-apply.ts")).cryptoApply,
   },
   {
-    name: "crypto rollback",
+    name: "crypto roll-back",
+    before: "crypto rollback",
     arguments: "",
     summary: "Put the profile of before the last change in force again.",
     load: async () => (await import("../crypto-apply.ts")).cryptoRollback,

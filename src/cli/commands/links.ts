@@ -46,13 +46,15 @@ export const linkCommands = [
     load: async () => (await import("../grant.ts")).grant,
   },
   {
-    name: "grants",
+    name: "grants list",
+    before: "grants",
     arguments: "",
     summary: "List what servers were granted to this sidecar's identity, or on the gateway to everybody.",
     load: async () => (await import("../grant.ts")).grants,
   },
   {
-    name: "grant revoke",
+    name: "grants revoke",
+    before: "grant revoke",
     arguments: "SERVER",
     summary: "Give back what a server granted; its authorization server is told where it listens to that.",
     load: async () => (await import("../grant.ts")).grantRevoke,

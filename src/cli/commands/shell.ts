@@ -10,6 +10,7 @@ export const shellCommands = [
   },
   {
     name: "completion words",
+    isPlumbing: true,
     arguments: "-- WORD ...",
     summary: "List what may stand for the last of these words; the shells' scripts ask it.",
     load: async () => (await import("../completion.ts")).completionWords,

@@ -16,7 +16,8 @@ export const watchCommands = [
     load: async () => (await import("../egress.ts")).egressLift,
   },
   {
-    name: "outlets",
+    name: "outlets list",
+    before: "outlets",
     arguments: "",
     summary: "List who is told outside of the audit log: how far, how far behind, and what went wrong last.",
     load: async () => (await import("../outlets.ts")).outlets,

@@ -21,6 +21,9 @@ export const enrolAlpn = "latticegate-enrol";
 /** ALPN name of what peers and their rendezvous say to each other (docs/formats/peer.md). */
 export const rendezvousAlpn = "latticegate-rendezvous";
 
+/** ALPN name of commands that ask the control room of another machine. */
+export const controlAlpn = "latticegate-control";
+
 /** ALPN name of the list of revoked certificates (docs/formats/revocations.md). */
 export const revocationsAlpn = "latticegate-revocations";
 
@@ -34,6 +37,8 @@ export interface Door {
   readonly enrol?: tls.Server;
   /** For servers that ask which certificates are revoked; absent where nobody knows. */
   readonly revocations?: tls.Server;
+  /** For people's commands; absent where the control room isn't served. */
+  readonly control?: tls.Server;
   /** For peers who were introduced; absent where nobody is. */
   readonly peers?: tls.Server;
   /** For peers who ask to be introduced; absent where nobody introduces them. */
@@ -219,7 +224,7 @@ function settle(socket: net.Socket, verdict: Verdict, options: FrontDoorOptions,
 }
 
 /** What a client comes for, by its ALPN. */
-type Errand = "admitted" | "enrol" | "revocations";
+type Errand = "admitted" | "control" | "enrol" | "revocations";
 
 const errands = [
   {
@@ -227,6 +232,12 @@ const errands = [
     errand: "enrol",
     what: "an identity",
     absent: "asked to enrol where no identities are given out",
+  },
+  {
+    alpn: controlAlpn,
+    errand: "control",
+    what: "the control room",
+    absent: "asked for the control room where it isn't",
   },
   {
     alpn: revocationsAlpn,

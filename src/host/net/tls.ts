@@ -19,6 +19,7 @@ import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Channel } from "../../model/channel.ts";
 import {
+  controlAlpn,
   type Door,
   enrolAlpn,
   type NameOf,
@@ -78,6 +79,8 @@ export interface DoorsOptions {
   readonly onEnrol?: (socket: tls.TLSSocket) => void;
   /** A link of a server that asks which certificates are revoked; absent where nobody knows. */
   readonly onServer?: (socket: tls.TLSSocket, channel: Channel) => void;
+  /** A link of somebody's commands; absent where the control room isn't served. */
+  readonly onCommand?: (socket: tls.TLSSocket, channel: Channel) => void;
   /** A link of a peer who came by an introduction; absent where nobody does. */
   readonly onPeer?: (socket: tls.TLSSocket, channel: Channel) => void;
   /** A link of a peer that asks to be introduced, a caller's or a server's; absent where nobody introduces them. */
@@ -125,7 +128,7 @@ export function openDoors(given: DoorsOptions): Doors {
 
 /** One for each group that somebody may use; peers of each kind are led to those of their terms. */
 function doorsFor(options: Judging): readonly Door[] {
-  const { demands, onEnrol, onServer, onPeer, onRendezvous, side } = options;
+  const { demands, onEnrol, onServer, onCommand, onPeer, onRendezvous, side } = options;
   const { terms, newcomers = { terms, shown: [] } } = side;
   const classical = options.allowsClassical === true ? terms.classicalGroups : [];
   const demanding = (channel: Channel): Channel => ({ ...channel, ...(demands && { demands }) });
@@ -147,6 +150,13 @@ function doorsFor(options: Judging): readonly Door[] {
           revocations: provingServer(options, group, [revocationsAlpn], {
             prove: (peer) => provenServer(peer, options),
             onLink: onServer,
+          }),
+        }),
+      ...(onCommand !== undefined &&
+        isHybrid(terms) && {
+          control: provingServer(options, group, [controlAlpn], {
+            prove: (peer, socket) => provenClient(peer, socket, options),
+            onLink: onCommand,
           }),
         }),
       ...(onPeer !== undefined &&

@@ -344,6 +344,33 @@ test("a log that was just opened has its daily signature later, though nothing m
   assert.deepEqual(head.kind === "signed" && [head.head.size, head.head.signedBy.length], [1, 4]);
 });
 
+test("a log that is closed while the daily signature waits for another head has nothing written to it afterwards", async () => {
+  const [first = assert.fail(), ...others] = signers;
+  const { promise: isAllowed, resolve: allow } = Promise.withResolvers<void>();
+  let gate = Promise.resolve();
+  let daily = 0;
+  const slow: typeof first = { ...first, sign: async (body) => await gate.then(() => first.sign(body)) };
+  const dailySigner = {
+    ...noteSigner("slh-dsa-sha2-128s", origin, newSigningKey("slh-dsa-sha2-128s")),
+    sign: () => {
+      daily++;
+      return Promise.resolve(new Uint8Array());
+    },
+  };
+  const folder = newFolder();
+  const journal = await open(folder, { signers: [slow, ...others], dailySigner, dailyAfterMs: 200 });
+  gate = isAllowed;
+  await appendMany(journal, 0, 1);
+  const head = journal.checkpoint();
+  await pause(250);
+  const closing = journal.close();
+  allow();
+  await Promise.all([head, closing]);
+  const signed = daily;
+  await pause(50);
+  assert.equal(daily, signed);
+});
+
 test("signers that verifiers wouldn't accept don't open a log", async () => {
   await assert.rejects(open(newFolder(), { signers: signers.slice(0, 1) }), { code: "bad_config" });
   await assert.rejects(open(newFolder(), { origin: "log.example/other" }), { code: "bad_config" });

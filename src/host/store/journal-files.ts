@@ -414,7 +414,8 @@ class AppendOnlyLog implements FileJournal {
     return dailyTurn(dailyAfterMs, isMissing, () => {
       // After one that is under way, which was begun without it; a failure has been logged, and the next head brings it.
       const before = this.#publishing ?? Promise.resolve();
-      before.then(this.checkpoint, this.checkpoint).catch(() => undefined);
+      const sign = async (): Promise<void> => (this.#isClosed ? undefined : await this.checkpoint());
+      before.then(sign, sign).catch(() => undefined);
     });
   }
 

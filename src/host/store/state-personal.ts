@@ -54,7 +54,7 @@ const tables = [
     table: "upstream_grants",
     inForce: {
       where: "holder = :id or instr(holder, :quoted) > 0",
-      what: "grants at servers (grant revoke)",
+      what: "grants at servers (grants revoke)",
     },
   },
   {

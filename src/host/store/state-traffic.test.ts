@@ -5,6 +5,7 @@ import { test } from "node:test";
 
 import { temporaryFolder } from "../../../test/support/gateway.ts";
 import { openTraffic, resolutions, type StoredMinute, type TrafficStore } from "./state-traffic.ts";
+import { maxRoutes, readTraffic, type TrafficReader } from "./traffic-reader.ts";
 
 const minute = 60_000;
 const day = 86_400_000;
@@ -19,9 +20,12 @@ function minuteOf(atUnixMs: number, ...callers: readonly string[]): StoredMinute
 
 async function opened(
   t: Parameters<typeof temporaryFolder>[0],
-): Promise<{ store: TrafficStore; file: string }> {
+): Promise<{ store: TrafficStore; reader: TrafficReader; file: string }> {
   const file = path.join(await temporaryFolder(t), "traffic.sqlite");
-  return { store: openTraffic(file), file };
+  const store = openTraffic(file);
+  const reader = readTraffic(file);
+  t.after(reader.close);
+  return { store, reader, file };
 }
 
 function asked(step: 0 | 1 | 2, over: { readonly caller?: string } = {}) {
@@ -29,7 +33,7 @@ function asked(step: 0 | 1 | 2, over: { readonly caller?: string } = {}) {
 }
 
 test("minutes are summed into tens of minutes and hours, over restarts, too", async (t) => {
-  const { store, file } = await opened(t);
+  const { store, reader, file } = await opened(t);
   store.add([minuteOf(now, "a", "b"), minuteOf(now + minute, "a")], now + minute);
   store.close();
   const again = openTraffic(file);
@@ -37,57 +41,90 @@ test("minutes are summed into tens of minutes and hours, over restarts, too", as
   again.add([minuteOf(now + 11 * minute, "a")], now + 11 * minute);
   const steps = [0, 1, 2] as const;
   assert.deepEqual(
-    steps.map((step) => again.overTime(asked(step)).map(({ calls }) => calls)),
+    steps.map((step) => reader.overTime(asked(step)).map(({ calls }) => calls)),
     [[2, 1, 1], [3, 1], [4]],
   );
   assert.deepEqual(
-    again.byRoute(asked(2)).map(({ caller, calls, ms }) => [caller, calls, ms]),
+    reader.byRoute(asked(2)).map(({ caller, calls, ms }) => [caller, calls, ms]),
     [
       ["a", 3, 15],
       ["b", 1, 5],
     ],
   );
   assert.deepEqual(
-    again.overTime(asked(2, { caller: "b" })).map(({ calls }) => calls),
+    reader.overTime(asked(2, { caller: "b" })).map(({ calls }) => calls),
     [1],
   );
-  assert.deepEqual(again.spreads(asked(2)), [{ atUnixMs: now, ms: [4, 0], risk: [0, 3] }]);
-  assert.equal(again.firstSeen({ caller: "b" }), now);
-  assert.equal(again.firstSeen({ caller: "c" }), undefined);
+  assert.deepEqual(reader.spreads(asked(2)), [{ atUnixMs: now, ms: [4, 0], risk: [0, 3] }]);
+  assert.equal(reader.firstSeen({ caller: "b" }), now);
+  assert.equal(reader.firstSeen({ caller: "c" }), undefined);
 });
 
 test("what is older than its resolution is kept is gone", async (t) => {
-  const { store } = await opened(t);
+  const { store, reader } = await opened(t);
   t.after(store.close);
   store.add([minuteOf(now, "a")], now);
   store.add([minuteOf(now + day, "a")], now + day);
   assert.deepEqual(
-    ([0, 1, 2] as const).map((step) => store.overTime(asked(step)).length),
+    ([0, 1, 2] as const).map((step) => reader.overTime(asked(step)).length),
     [1, 2, 2],
   );
   store.add([], now + 61 * day);
   assert.deepEqual(
-    ([0, 1, 2] as const).map((step) => store.overTime(asked(step)).length),
+    ([0, 1, 2] as const).map((step) => reader.overTime(asked(step)).length),
     [0, 0, 1],
   );
 });
 
 test("callers without number are summed up as nobody's", async (t) => {
-  const { store } = await opened(t);
+  const { store, reader } = await opened(t);
   t.after(store.close);
   const names = (from: number) => Array.from({ length: 150 }, (_, i) => `caller-${from + i}`);
   for (const at of [0, 1, 2]) store.add([minuteOf(now + at * minute, ...names(at * 150))], now);
-  const rows = store.byRoute(asked(2));
+  const rows = reader.byRoute(asked(2));
   assert.equal(rows.length, 201);
   assert.equal(rows.find(({ caller }) => caller === "")?.calls, 250);
 });
 
 test("changes are noted once, newest first, in pages", async (t) => {
-  const { store } = await opened(t);
+  const { store, reader } = await opened(t);
   t.after(store.close);
   store.noteChanges([3, 9, 5].map((index) => ({ index, atUnixMs: index * 10 })));
   store.noteChanges([{ index: 9, atUnixMs: 90 }]);
   const pageBefore = (before: number) =>
-    store.changes({ sinceUnixMs: 40, before, limit: 1 }).map(({ index }) => index);
+    reader.changes({ sinceUnixMs: 40, before, limit: 1 }).map(({ index }) => index);
   assert.deepEqual([pageBefore(100), pageBefore(9), pageBefore(5)], [[9], [5], []]);
+});
+
+test("steps longer than an hour are summed up from hours", async (t) => {
+  const { store, reader } = await opened(t);
+  t.after(store.close);
+  for (const at of [0, 1, 5, 6]) store.add([minuteOf(now + at * 60 * minute, "a")], now + at * 60 * minute);
+  const sixHours = { ...asked(2), stepMs: 6 * 60 * minute };
+  assert.deepEqual(
+    reader.overTime(sixHours).map(({ atUnixMs, calls }) => [atUnixMs - now, calls]),
+    [
+      [0, 3],
+      [6 * 60 * minute, 1],
+    ],
+  );
+  assert.deepEqual(reader.spreads(sixHours), [
+    { atUnixMs: now, ms: [3, 0], risk: [0, 3] },
+    { atUnixMs: now + 6 * 60 * minute, ms: [1, 0], risk: [0, 1] },
+  ]);
+});
+
+test("of callers without number the busiest are told apart, and none is lost", async (t) => {
+  const { store, reader } = await opened(t);
+  t.after(store.close);
+  const hours = Array.from({ length: 12 }, (_, hour) => now + hour * 60 * minute);
+  for (const at of hours)
+    store.add([minuteOf(at, "busy", ...Array.from({ length: 190 }, (_, i) => `once-${at}-${i}`))], at);
+  const rows = reader.byRoute(asked(2));
+  assert.equal(rows.length, maxRoutes + 1);
+  assert.equal(rows.find(({ caller }) => caller === "busy")?.calls, 12);
+  assert.equal(
+    rows.reduce((sum, { calls }) => sum + calls, 0),
+    12 * 191,
+  );
 });

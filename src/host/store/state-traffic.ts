@@ -3,12 +3,12 @@
  * charts, nothing else. INVARIANT: callers stand in it as the audit log names them, so that whoever is erased there is
  * nobody's here.
  */
-import type { DatabaseSync, SQLInputValue } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 
 import { openDatabase, transaction } from "./database.ts";
 
 /** Calls that have all this in common; `caller` is empty for those that aren't told apart. */
-interface StoredTraffic {
+export interface StoredTraffic {
   readonly atUnixMs: number;
   readonly caller: string;
   readonly server: string;
@@ -23,7 +23,7 @@ interface StoredTraffic {
 }
 
 /** How many calls were how long, and how risky. */
-interface StoredSpread {
+export interface StoredSpread {
   readonly atUnixMs: number;
   readonly ms: readonly number[];
   readonly risk: readonly number[];
@@ -34,14 +34,6 @@ export interface StoredMinute {
   readonly spread: StoredSpread;
 }
 
-export interface TrafficAsked {
-  readonly stepMs: number;
-  readonly fromUnixMs: number;
-  readonly toUnixMs: number;
-  readonly caller?: string;
-  readonly server?: string;
-}
-
 /** An entry of the log that people want to be told of. */
 export interface StoredChange {
   readonly index: number;
@@ -50,20 +42,7 @@ export interface StoredChange {
 
 export interface TrafficStore {
   readonly add: (minutes: readonly StoredMinute[], nowUnixMs: number) => void;
-  /** Summed over callers and servers, oldest first. */
-  readonly overTime: (asked: TrafficAsked) => readonly StoredTraffic[];
-  /** Summed over time; `atUnixMs` is when each was last seen. */
-  readonly byRoute: (asked: TrafficAsked) => readonly StoredTraffic[];
-  readonly spreads: (asked: TrafficAsked) => readonly StoredSpread[];
-  /** When it was seen first, as far as is still known. */
-  readonly firstSeen: (what: { readonly caller?: string; readonly server?: string }) => number | undefined;
   readonly noteChanges: (changes: readonly StoredChange[]) => void;
-  /** Newest first, those before `before`. */
-  readonly changes: (asked: {
-    readonly sinceUnixMs: number;
-    readonly before: number;
-    readonly limit: number;
-  }) => readonly StoredChange[];
   readonly close: () => void;
 }
 
@@ -104,17 +83,6 @@ export function openTraffic(file: string): TrafficStore {
         for (const minute of minutes) for (const { stepMs } of resolutions) write(minute, stepMs);
         prune(db, nowUnixMs);
       }),
-    overTime: (asked) => summedRows(db, asked, ["at", "verdict", "link"]),
-    byRoute: (asked) => summedRows(db, asked, ["caller", "server", "verdict", "link", "server_link"]),
-    spreads: (asked) => spreadsIn(db, asked),
-    firstSeen: ({ caller, server }) => {
-      const { where, values } = conditions({
-        ...(caller !== undefined && { caller }),
-        ...(server !== undefined && { server }),
-      });
-      const row = db.prepare(`select min(at) at from traffic where ${where}`).get(...values);
-      return row?.["at"] === null || row === undefined ? undefined : Number(row["at"]);
-    },
     noteChanges: (changes) =>
       transaction(db, () => {
         const add = db.prepare("insert or replace into changes values (?, ?)");
@@ -123,11 +91,6 @@ export function openTraffic(file: string): TrafficStore {
           "delete from changes where entry <= (select entry from changes order by entry desc limit 1 offset ?)",
         ).run(maxChanges);
       }),
-    changes: ({ sinceUnixMs, before, limit }) =>
-      db
-        .prepare("select entry, at from changes where at >= ? and entry < ? order by entry desc limit ?")
-        .all(sinceUnixMs, before, limit)
-        .map(({ entry, at }) => ({ index: Number(entry), atUnixMs: Number(at) })),
     close: () => db.close(),
   };
 }
@@ -166,7 +129,7 @@ function added(parts: readonly number[], before: unknown): readonly number[] {
   return parts.map((part, i) => part + (had[i] ?? 0));
 }
 
-function partsIn(text: unknown): readonly number[] {
+export function partsIn(text: unknown): readonly number[] {
   return typeof text === "string" ? (JSON.parse(text) as number[]) : [];
 }
 
@@ -175,68 +138,4 @@ function prune(db: DatabaseSync, nowUnixMs: number): void {
     for (const table of ["traffic", "spread"])
       db.prepare(`delete from ${table} where step = ? and at < ?`).run(stepMs, nowUnixMs - keptMs);
   }
-}
-
-function conditions(equal: Readonly<Record<string, SQLInputValue>>): {
-  readonly where: string;
-  readonly values: readonly SQLInputValue[];
-} {
-  const names = Object.keys(equal);
-  return {
-    where: names.length === 0 ? "true" : names.map((name) => `${name} = ?`).join(" and "),
-    values: Object.values(equal),
-  };
-}
-
-function within({ stepMs, fromUnixMs, toUnixMs, caller, server }: TrafficAsked): {
-  readonly where: string;
-  readonly values: readonly SQLInputValue[];
-} {
-  const { where, values } = conditions({
-    step: stepMs,
-    ...(caller !== undefined && { caller }),
-    ...(server !== undefined && { server }),
-  });
-  return { where: `${where} and at >= ? and at < ?`, values: [...values, fromUnixMs, toUnixMs] };
-}
-
-type Column = "at" | "caller" | "link" | "server" | "server_link" | "verdict";
-
-function summedRows(
-  db: DatabaseSync,
-  asked: TrafficAsked,
-  columns: readonly Column[],
-): readonly StoredTraffic[] {
-  const { where, values } = within(asked);
-  const by = columns.join(", ");
-  const sql = `select ${by}, max(at) last, sum(calls) calls, sum(request_bytes) request_bytes,
-    sum(answer_bytes) answer_bytes, sum(ms) ms, sum(risky) risky
-    from traffic where ${where} group by ${by} order by ${columns[0] ?? "at"}`;
-  const text = (value: unknown): string => (typeof value === "string" ? value : "");
-  return db
-    .prepare(sql)
-    .all(...values)
-    .map((row) => ({
-      atUnixMs: Number(row["last"]),
-      caller: text(row["caller"]),
-      server: text(row["server"]),
-      verdict: text(row["verdict"]),
-      link: text(row["link"]),
-      serverLink: text(row["server_link"]),
-      calls: Number(row["calls"]),
-      requestBytes: Number(row["request_bytes"]),
-      answerBytes: Number(row["answer_bytes"]),
-      ms: Number(row["ms"]),
-      risky: Number(row["risky"]),
-    }));
-}
-
-function spreadsIn(
-  db: DatabaseSync,
-  { stepMs, fromUnixMs, toUnixMs }: TrafficAsked,
-): readonly StoredSpread[] {
-  return db
-    .prepare("select at, ms, risk from spread where step = ? and at >= ? and at < ? order by at")
-    .all(stepMs, fromUnixMs, toUnixMs)
-    .map(({ at, ms, risk }) => ({ atUnixMs: Number(at), ms: partsIn(ms), risk: partsIn(risk) }));
 }

@@ -143,7 +143,9 @@ export function readLogVerdict(value: unknown): LogVerdict {
 }
 
 /** Fields of the search, kept in the address. */
-export const searchFields = ["caller", "tool", "event", "rule", "call", "verdict"] as const;
+export const searchFields = ["text", "caller", "tool", "event", "rule", "call", "verdict"] as const;
+/** Local times as a browser's fields have them, such as 2026-11-21T08:30. */
+export const searchTimes = ["since", "until"] as const;
 
 /** The path that answers a search. @param cursor of the page; "" for the first */
 export function searchPath(query: URLSearchParams, cursor: string): string {
@@ -152,6 +154,20 @@ export function searchPath(query: URLSearchParams, cursor: string): string {
     const value = query.get(name)?.trim() ?? "";
     if (value !== "") asked.set(name, value);
   }
+  for (const name of searchTimes) {
+    const atUnixMs = Date.parse(query.get(name) ?? "");
+    if (!Number.isNaN(atUnixMs)) asked.set(name, String(atUnixMs));
+  }
   if (cursor !== "") asked.set("cursor", cursor);
   return `/audit/entries?${asked.toString()}`;
+}
+
+/** Who did what an entry tells: of what people did in the control room, the person rather than the gateway. */
+export function actorOf({
+  event,
+  principal,
+  facts,
+}: Pick<LogEntry, "event" | "principal" | "facts">): string {
+  const by = facts.find(([name]) => name === "by")?.[1];
+  return event.startsWith("control.") && by !== undefined ? by : principal;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { actorOf, searchPath } from "./audit.ts";
 import { isAllowed, readProblem, readSession } from "./api-answers.ts";
 import { isOpen, readApproval, readApprovals } from "./approvals.ts";
 import { diffLines } from "./diff-lines.ts";
@@ -257,4 +258,25 @@ test("what the stream tells is added to what was known, each call once", () => {
     ],
   );
   assert.deepEqual(readBatch("x").counts, noCounts);
+});
+
+test("a search of the audit log asks by local times, and leaves out what isn't said", () => {
+  const asked = searchPath(new URLSearchParams("text= pay &since=2026-11-21T08:30&until=soon&tool="), "50");
+  const query = new URLSearchParams(asked.slice(asked.indexOf("?")));
+  assert.deepEqual(
+    [...query],
+    [
+      ["limit", "50"],
+      ["text", "pay"],
+      ["since", String(new Date(2026, 10, 21, 8, 30).getTime())],
+      ["cursor", "50"],
+    ],
+  );
+});
+
+test("what a person did in the control room is told of the person, and a call of its caller", () => {
+  const facts = [["by", "person:anna"]] as const;
+  assert.equal(actorOf({ event: "control.action", principal: "gateway", facts }), "person:anna");
+  assert.equal(actorOf({ event: "control.action", principal: "gateway", facts: [] }), "gateway");
+  assert.equal(actorOf({ event: "call.decision", principal: "agent", facts }), "agent");
 });

@@ -10,27 +10,47 @@ export interface CallFilter {
 }
 
 export interface Watched {
+  /** The newest that fit. */
   readonly calls: readonly Call[];
+  /** The newest, whether they fit or not: another filter has them to begin with. */
+  readonly recent: readonly Call[];
   /** Since it is watched. */
   readonly counts: Counts;
   /** Of those, the ones that came to this reader, and fit or not. */
   readonly told: number;
 }
 
-export const nothingWatched: Watched = { calls: [], counts: noCounts, told: 0 };
+export const nothingWatched: Watched = { calls: [], recent: [], counts: noCounts, told: 0 };
 
-/** More rows nobody reads, and each costs the browser something. */
-const maxRows = 200;
+/** More rows nobody reads, and each costs the browser something: all of them are other ones with another filter. */
+const maxRows = 100;
 
+/** @param filter may be another one than before: what was counted stays counted */
 export function watch(watched: Watched, batch: Batch, filter: CallFilter): Watched {
+  const recent = newest(watched.recent, batch.calls, maxRows);
   return {
-    calls: newest(watched.calls, batch.calls.filter(fits(filter)), maxRows),
+    calls: fitting([watched.calls, recent], filter),
+    recent,
     counts: added(watched.counts, batch.counts),
     told: watched.told + batch.calls.length,
   };
 }
 
-export function fits({ text, verdict }: CallFilter): (call: Call) => boolean {
+/** @param known before it was watched */
+export function shownOf(
+  { calls, recent }: Watched,
+  known: readonly Call[],
+  filter: CallFilter,
+): readonly Call[] {
+  return fitting([known, recent, calls], filter);
+}
+
+function fitting(lists: readonly (readonly Call[])[], filter: CallFilter): readonly Call[] {
+  const wanted = fits(filter);
+  return lists.reduce((all, list) => newest(all, list.filter(wanted), maxRows), []);
+}
+
+function fits({ text, verdict }: CallFilter): (call: Call) => boolean {
   const wanted = text.trim().toLowerCase();
   return (call) => {
     if (verdict !== "" && call.verdict !== verdict) return false;

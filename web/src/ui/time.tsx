@@ -11,6 +11,10 @@ setInterval(() => {
 }, 10_000);
 document.addEventListener("visibilitychange", () => (now.value = Date.now()));
 
+/** Made once: a list of calls has hundreds of them. */
+const fullFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "medium" });
+const clockFormat = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+
 interface TimeProps {
   /** Unix ms, or as ISO 8601. */
   readonly at: number | string;
@@ -21,12 +25,12 @@ interface TimeProps {
 export function Time({ at, as = "relative" }: TimeProps): JSX.Element {
   const moment = new Date(at);
   if (Number.isNaN(moment.getTime())) return <span>{String(at)}</span>;
-  const full = moment.toLocaleString();
+  const full = fullFormat.format(moment);
   const words =
     as === "full"
       ? full
       : as === "clock"
-        ? moment.toLocaleTimeString()
+        ? clockFormat.format(moment)
         : relative(moment.getTime(), Math.max(now.value, Date.now() - 10_000));
   return (
     <time dateTime={moment.toISOString()} title={full}>

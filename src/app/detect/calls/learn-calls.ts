@@ -128,10 +128,13 @@ function trainPart(sessions: readonly RecordedSession[], part: CallModelPart): S
   };
 }
 
-/** @param tell what is being done */
-export function trainCalls(sessions: readonly RecordedSession[], tell: (line: string) => void): CallModel {
+/** @param onPart which part comes next */
+export function trainCalls(
+  sessions: readonly RecordedSession[],
+  onPart: (part: CallModelPart) => void,
+): CallModel {
   const train = (part: CallModelPart): ScoredTrees => {
-    tell(`training ${part}`);
+    onPart(part);
     return trainPart(sessions, part);
   };
   return {

@@ -2,7 +2,14 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 
-import { type LogEntry, readFound, searchFields, searchPath } from "../../model/audit.ts";
+import {
+  actorOf,
+  type LogEntry,
+  readFound,
+  searchFields,
+  searchPath,
+  searchTimes,
+} from "../../model/audit.ts";
 import { shown } from "../../model/names.ts";
 import { goTo, setQuery } from "../../router.ts";
 import { Verdict } from "../../ui/badge.tsx";
@@ -15,6 +22,7 @@ import { Time } from "../../ui/time.tsx";
 import { useLoaded } from "../../use-loaded.ts";
 
 const labels = {
+  text: "Text",
   caller: "Caller",
   tool: "Tool",
   event: "Event",
@@ -22,12 +30,15 @@ const labels = {
   call: "Call's id",
 } as const;
 const hints = {
+  text: "anywhere in an entry",
   caller: "spiffe://… in full",
   tool: "bank/pay or bank/*",
   event: "call.decision",
   rule: "a rule's name",
   call: "01a2…",
 } as const;
+const times = { since: "Since", until: "Until" } as const;
+const fields = [...searchFields, ...searchTimes];
 const names = searchFields.filter((name) => name !== "verdict");
 const verdicts = [
   { value: "", label: "All" },
@@ -38,7 +49,7 @@ const verdicts = [
 ] as const;
 
 export function Search({ query }: { readonly query: URLSearchParams }): JSX.Element {
-  const asked = searchFields.map((name) => query.get(name) ?? "");
+  const asked = fields.map((name) => query.get(name) ?? "");
   return (
     <div class="stack">
       <Form key={asked.join("\n")} query={query} />
@@ -48,7 +59,7 @@ export function Search({ query }: { readonly query: URLSearchParams }): JSX.Elem
 }
 
 function Form({ query }: { readonly query: URLSearchParams }): JSX.Element {
-  const typed = useSignal(Object.fromEntries(searchFields.map((name) => [name, query.get(name) ?? ""])));
+  const typed = useSignal(Object.fromEntries(fields.map((name) => [name, query.get(name) ?? ""])));
   const ask = (event: Event): void => {
     event.preventDefault();
     setQuery(typed.value);
@@ -61,7 +72,16 @@ function Form({ query }: { readonly query: URLSearchParams }): JSX.Element {
           label={labels[name]}
           value={typed.value[name] ?? ""}
           placeholder={hints[name]}
-          isFilter={name === "caller"}
+          isFilter={name === "text"}
+          onInput={(value) => (typed.value = { ...typed.value, [name]: value })}
+        />
+      ))}
+      {searchTimes.map((name) => (
+        <Field
+          key={name}
+          label={times[name]}
+          type="datetime-local"
+          value={typed.value[name] ?? ""}
           onInput={(value) => (typed.value = { ...typed.value, [name]: value })}
         />
       ))}
@@ -89,7 +109,7 @@ const columns: readonly Column<LogEntry>[] = [
   { name: "at", head: "At", cell: ({ atUnixMs }) => <Time at={atUnixMs} as="full" /> },
   { name: "event", head: "Event", cell: ({ event }) => event },
   { name: "outcome", head: "Outcome", cell: ({ outcome }) => <Verdict verdict={outcome} /> },
-  { name: "who", head: "Who", isExtra: true, cell: ({ principal }) => shown(principal) },
+  { name: "who", head: "Who", isExtra: true, cell: (entry) => shown(actorOf(entry)) },
   { name: "tool", head: "Tool", isExtra: true, cell: ({ tool }) => shown(tool) },
   {
     name: "rule",

@@ -3,10 +3,9 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
 
-import { newest } from "../../model/live-calls.ts";
 import { type Call, readCalls } from "../../model/status.ts";
 import { callHref, shown } from "../../model/names.ts";
-import { type CallFilter, fits, nothingWatched, watch, type Watched } from "../../model/watched-calls.ts";
+import { type CallFilter, nothingWatched, shownOf, watch, type Watched } from "../../model/watched-calls.ts";
 import { compact } from "../../model/words.ts";
 import { goTo, type PageProps, setQuery } from "../../router.ts";
 import { Badge, Verdict } from "../../ui/badge.tsx";
@@ -45,11 +44,7 @@ interface StreamProps {
 
 function Stream({ filter, current }: StreamProps): JSX.Element {
   const loaded = useLoaded("/calls?limit=100", readCalls);
-  const told = useTold<Watched>(
-    nothingWatched,
-    (watched, batch) => watch(watched, batch, filter),
-    JSON.stringify(filter),
-  );
+  const told = useTold<Watched>(nothingWatched, (watched, batch) => watch(watched, batch, filter));
   const isPaused = useSignal(false);
   const held = useRef(told);
   if (!isPaused.value) held.current = told;
@@ -72,9 +67,7 @@ function Stream({ filter, current }: StreamProps): JSX.Element {
     >
       <Filters filter={filter} />
       <Show loaded={loaded} rows={10}>
-        {(known) => (
-          <Calls calls={newest(known, held.current.calls, 200).filter(fits(filter))} current={current} />
-        )}
+        {(known) => <Calls calls={shownOf(held.current, known, filter)} current={current} />}
       </Show>
     </Panel>
   );
@@ -155,18 +148,20 @@ function Calls({
   readonly current: string | undefined;
 }): JSX.Element {
   return (
-    <Table
-      label="Calls, newest first"
-      columns={columns}
-      rows={calls}
-      keyOf={({ callId }) => callId}
-      isCurrent={({ callId }) => callId === current}
-      onOpen={({ callId }) => goTo(callHref(callId) + location.search)}
-      empty={
-        <Empty title="No call fits">
-          Calls show up here as they come; `latticegate connect` gives a client its way in.
-        </Empty>
-      }
-    />
+    <div class="live-calls">
+      <Table
+        label="Calls, newest first"
+        columns={columns}
+        rows={calls}
+        keyOf={({ callId }) => callId}
+        isCurrent={({ callId }) => callId === current}
+        onOpen={({ callId }) => goTo(callHref(callId) + location.search)}
+        empty={
+          <Empty title="No call fits">
+            Calls show up here as they come; `latticegate connect` gives a client its way in.
+          </Empty>
+        }
+      />
+    </div>
   );
 }
