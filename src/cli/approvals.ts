@@ -1,17 +1,24 @@
 /** `latticegate approvals list | show | approve | deny | token` */
 import { readFileSync } from "node:fs";
 
-import { decideRequest, listRequests, showStored } from "../app/approvals/approval-operations.ts";
+import { approvalAnswer } from "../app/approvals/approval-answers.ts";
+import {
+  decideRequest,
+  listRequests,
+  showStored,
+  type ShownRequest,
+} from "../app/approvals/approval-operations.ts";
 import { approverOf, freshToken, operatorBy, personOf } from "../app/approvals/approvers.ts";
-import { type Config, loadConfig } from "../app/config.ts";
+import type { Config } from "../app/config.ts";
 import type { Approver } from "../host/store/approval-rows.ts";
 import { systemClock } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { listedLines, shownLines, standing } from "./approvals-text.ts";
-import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
+import type { Command, CommandCall } from "./command.ts";
+import { ask, inPath, roomOptions } from "./room.ts";
 import { jsonText } from "./tools-text.ts";
 
-const options = { ...configOption, json: { type: "boolean", help: "Print JSON." } } as const;
+const options = roomOptions;
 
 export const deciding = {
   ...options,
@@ -30,20 +37,27 @@ export const deciding = {
 
 export const approvalsList = {
   options: { ...options, all: { type: "boolean", help: "Those that are over too, of the last 30 days." } },
-  run: (call) => {
+  run: async (call) => {
     if (call.positionals.length > 0) throw new Refusal("bad_config", "Expected no further argument.");
-    const { state } = loadConfig(configFile(call));
-    const requests = listRequests({ state, clock: systemClock }, { all: call.flag("all") });
+    const all = call.flag("all");
+    const requests = await ask<readonly ShownRequest[]>(call, {
+      asked: (room) => room.list("/approvals", approvalAnswer, { all: String(all) }),
+      here: ({ state }) => listRequests({ state, clock: systemClock }, { all }),
+    });
     if (call.flag("json")) call.out(jsonText(requests));
     else for (const line of listedLines(requests)) call.out(line);
-    return Promise.resolve(0);
+    return 0;
   },
 } as const satisfies Command;
 
 export const approvalsShow = {
   options,
   run: async (call) => {
-    const request = await showStored(loadConfig(configFile(call)), oneId(call), systemClock);
+    const id = oneId(call);
+    const request = await ask<ShownRequest>(call, {
+      asked: (room) => room.get(`/approvals/${inPath(id)}`, approvalAnswer),
+      here: (config) => showStored(config, id, systemClock),
+    });
     if (call.flag("json")) call.out(jsonText(request));
     else for (const line of shownLines(request)) call.out(line);
     return 0;
@@ -52,12 +66,12 @@ export const approvalsShow = {
 
 export const approvalsApprove = {
   options: deciding,
-  run: (call) => Promise.resolve(decide(call, "approve")),
+  run: (call) => decide(call, "approve"),
 } as const satisfies Command;
 
 export const approvalsDeny = {
   options: deciding,
-  run: (call) => Promise.resolve(decide(call, "deny")),
+  run: (call) => decide(call, "deny"),
 } as const satisfies Command;
 
 export const approvalsToken = {
@@ -76,12 +90,17 @@ export const approvalsToken = {
   },
 } as const satisfies Command;
 
-function decide(call: CommandCall, what: "approve" | "deny"): number {
+async function decide(call: CommandCall, what: "approve" | "deny"): Promise<number> {
   const id = oneId(call);
-  const config = loadConfig(configFile(call));
-  const by = whoDecides(call, config);
-  const place = { state: config.state, clock: systemClock };
-  const request = decideRequest(place, id, { by, what, ...reasonOf(call) });
+  const why = reasonOf(call);
+  const request = await ask<ShownRequest>(call, {
+    asked: (room) => room.post(`/approvals/${inPath(id)}/${what}`, why, approvalAnswer),
+    here: (config) => {
+      const by = whoDecides(call, config);
+      return decideRequest({ state: config.state, clock: systemClock }, id, { by, what, ...why });
+    },
+    prefersFiles: decidesByToken(call),
+  });
   call.out(call.flag("json") ? jsonText(request) : standing(request));
   return 0;
 }
@@ -92,6 +111,14 @@ export function reasonOf(call: CommandCall): { readonly reason?: string } {
   if (reason !== undefined && (reason === "" || reason.length > 500))
     throw new Refusal("bad_config", "--because takes up to 500 characters.");
   return reason === undefined ? {} : { reason };
+}
+
+/** @throws Refusal `bad_config`: on another machine a person is who its identity there says */
+export function decidesByToken(call: CommandCall): boolean {
+  const isByToken = call.text("token-file") !== undefined;
+  if (isByToken && call.text("remote") !== undefined)
+    throw new Refusal("bad_config", "Expected --token-file or --remote, not both.");
+  return isByToken;
 }
 
 /** INVARIANT: nobody says who they are; they are the user of this machine who may open the state, or hold a token. */

@@ -24,6 +24,20 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
       "From behind a NAT: prints a name that connect takes anywhere.",
     ],
   ],
+  "remote join": [
+    [
+      "remote join prod https://room.example.com:8444 --join TOKEN",
+      'Then "latticegate approvals list --remote prod", wherever you are.',
+    ],
+  ],
+  api: [
+    ["api GET /status", "Of the gateway that runs here."],
+    ["api GET '/calls?verdict=denied&limit=5' --remote prod", "Of another machine's."],
+    [
+      `api POST /kill '{"on":true,"because":"Keys leaked."}' --remote prod`,
+      "What changes something is a POST.",
+    ],
+  ],
   relay: [["relay --join TOKEN --segments segments.yaml", "Introduce those whom the rules let meet."]],
   scan: [
     ["scan", "This machine: clients' configurations, processes, ports."],

@@ -1,4 +1,6 @@
 /** `latticegate incidents list | show | close | suppress | suppressions | lift-suppression` */
+import { z } from "zod";
+
 import {
   closeIncident,
   heldBackIn,
@@ -9,18 +11,25 @@ import {
   suppressionsIn,
   suppressSignals,
 } from "../app/respond/incident-operations.ts";
-import { loadConfig } from "../app/config.ts";
+import {
+  heldBackAnswer,
+  incidentAnswer,
+  incidentSchema,
+  suppressionAnswer,
+} from "../app/respond/incident-answers.ts";
+import type { Config } from "../app/config.ts";
 import type { HeldBackRow } from "../host/store/state-incidents.ts";
 import { systemClock } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { parseDuration } from "../expr/time.ts";
 import type { Suppression } from "../respond/incidents/suppression.ts";
-import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
+import type { Command, CommandCall } from "./command.ts";
+import { ask, inPath, roomOptions, roomPlaceOptions } from "./room.ts";
 import { listedIncidents, shownIncident } from "./incidents-text.ts";
 import { jsonText, shown } from "./tools-text.ts";
 import { who } from "./who.ts";
 
-const options = { ...configOption, json: { type: "boolean", help: "Print JSON." } } as const;
+const options = roomOptions;
 const because = { type: "string", value: "TEXT", help: "Why; required, it goes on record." } as const;
 
 export const incidentsList = {
@@ -32,33 +41,44 @@ export const incidentsList = {
       help: "Instead, what models said and the budget (response.incidents) had no room for.",
     },
   },
-  run: (call) => {
+  run: async (call) => {
     if (call.positionals.length > 0) throw new Refusal("bad_config", "Expected no further argument.");
-    if (call.flag("held-back")) return Promise.resolve(listHeldBack(call));
-    const incidents = listIncidents(placeOf(call), { all: call.flag("all") });
+    if (call.flag("held-back")) return await listHeldBack(call);
+    const all = call.flag("all");
+    const incidents = await ask<ReturnType<typeof listIncidents>>(call, {
+      asked: (room) => room.list("/incidents", incidentAnswer, { all: String(all) }),
+      here: (config) => listIncidents(placeOf(config), { all }),
+    });
     if (call.flag("json")) call.out(jsonText(incidents));
     else for (const line of listedIncidents(incidents)) call.out(line);
-    return Promise.resolve(0);
+    return 0;
   },
 } as const satisfies Command;
 
 export const incidentsShow = {
   options,
-  run: (call) => {
-    const found = showIncident(placeOf(call), oneId(call));
+  run: async (call) => {
+    const id = oneId(call);
+    const found = await ask<ReturnType<typeof showIncident>>(call, {
+      asked: (room) => room.get(`/incidents/${inPath(id)}`, incidentAnswer),
+      here: (config) => showIncident(placeOf(config), id),
+    });
     if (call.flag("json")) call.out(jsonText(found));
     else for (const line of shownIncident(found)) call.out(line);
-    return Promise.resolve(0);
+    return 0;
   },
 } as const satisfies Command;
 
 export const incidentsClose = {
   options: { ...options, because },
-  run: (call) => {
-    const why = { by: operator(), because: reason(call) };
-    const closed = closeIncident(placeOf(call), oneId(call), why);
+  run: async (call) => {
+    const [id, why] = [oneId(call), reason(call)];
+    const closed = await ask<ReturnType<typeof closeIncident>>(call, {
+      asked: (room) => room.post(`/incidents/${inPath(id)}/close`, { because: why }, incidentSchema),
+      here: (config) => closeIncident(placeOf(config), id, { by: operator(), because: why }),
+    });
     call.out(call.flag("json") ? jsonText(closed) : `closed: ${closed.id}`);
-    return Promise.resolve(0);
+    return 0;
   },
 } as const satisfies Command;
 
@@ -71,49 +91,62 @@ export const incidentsSuppress = {
     for: { type: "string", value: "TIME", help: "How long, such as 12h or 30d; required, 90d at most." },
     because,
   },
-  run: (call) => {
+  run: async (call) => {
     const [kind, ...more] = call.positionals;
     if (kind === undefined || more.length > 0)
       throw new Refusal("bad_config", 'Name one kind of signal, as in "incidents show", in quotation marks.');
     const { caller, tool, source } = placesOf(call);
-    const suppression = suppressSignals(placeOf(call), {
+    const asked = {
       kind,
       ...(caller !== undefined && { caller }),
       ...(tool !== undefined && { tool }),
       ...(source !== undefined && { source }),
-      untilUnixMs: untilOf(call),
       because: reason(call),
-      by: operator(),
+    };
+    const untilUnixMs = untilOf(call);
+    const sent = { ...asked, for: call.text("for") };
+    const suppression = await ask<Suppression>(call, {
+      asked: (room) => room.post("/suppressions", sent, suppressionAnswer),
+      here: (config) => suppressSignals(placeOf(config), { ...asked, untilUnixMs, by: operator() }),
     });
     call.out(call.flag("json") ? jsonText(suppression) : suppressionLine(suppression));
-    return Promise.resolve(0);
+    return 0;
   },
 } as const satisfies Command;
 
 export const incidentsSuppressions = {
   options,
-  run: (call) => {
+  run: async (call) => {
     if (call.positionals.length > 0) throw new Refusal("bad_config", "Expected no further argument.");
-    const suppressions = suppressionsIn(placeOf(call));
+    const suppressions = await ask<readonly Suppression[]>(call, {
+      asked: (room) => room.list("/suppressions", suppressionAnswer),
+      here: (config) => suppressionsIn(placeOf(config)),
+    });
     if (call.flag("json")) call.out(jsonText(suppressions));
     else if (suppressions.length === 0) call.out("nothing is suppressed");
     else for (const each of suppressions) call.out(suppressionLine(each));
-    return Promise.resolve(0);
+    return 0;
   },
 } as const satisfies Command;
 
 export const incidentsLiftSuppression = {
-  options: { ...configOption, because },
-  run: (call) => {
-    const id = oneId(call);
-    liftSuppression(placeOf(call), id, { by: operator(), because: reason(call) });
+  options: { ...roomPlaceOptions, because },
+  run: async (call) => {
+    const [id, why] = [oneId(call), reason(call)];
+    await ask<unknown>(call, {
+      asked: (room) => room.post(`/suppressions/${inPath(id)}/lift`, { because: why }, z.unknown()),
+      here: (config) => liftSuppression(placeOf(config), id, { by: operator(), because: why }),
+    });
     call.out(`lifted: ${id}`);
-    return Promise.resolve(0);
+    return 0;
   },
 } as const satisfies Command;
 
-function listHeldBack(call: CommandCall): number {
-  const held = heldBackIn(placeOf(call));
+async function listHeldBack(call: CommandCall): Promise<number> {
+  const held = await ask<ReturnType<typeof heldBackIn>>(call, {
+    asked: (room) => room.get("/held-back", z.object({ rows: z.array(heldBackAnswer), total: z.int() })),
+    here: (config) => heldBackIn(placeOf(config)),
+  });
   if (call.flag("json")) {
     call.out(jsonText(held));
     return 0;
@@ -157,8 +190,8 @@ function placesOf(call: CommandCall) {
   return { caller: call.text("caller"), tool: call.text("tool"), source: call.text("source") };
 }
 
-function placeOf(call: CommandCall): IncidentPlace {
-  return { state: loadConfig(configFile(call)).state, clock: systemClock };
+function placeOf({ state }: Config): IncidentPlace {
+  return { state, clock: systemClock };
 }
 
 function untilOf(call: CommandCall): number {

@@ -1,5 +1,7 @@
 /** `latticegate kill on | off | status | drill` */
-import { loadConfig } from "../app/config.ts";
+import { type Config, loadConfig } from "../app/config.ts";
+import type { ControlRoom } from "../app/control/ask-control.ts";
+import { killAnswer } from "../app/respond/response-answers.ts";
 import { drillKill } from "../app/respond/kill-drill.ts";
 import { killFileOf, killOff, killOn, killsStanding } from "../app/respond/kill-operations.ts";
 import { type Kill, type KillSource, killSources } from "../host/store/state-responses.ts";
@@ -7,27 +9,30 @@ import { systemClock } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
 import { because, operator } from "./response.ts";
+import { ask, roomOptions } from "./room.ts";
 import { jsonText, shown } from "./tools-text.ts";
 
-const options = { ...configOption, json: { type: "boolean", help: "Print JSON." } } as const;
+const options = roomOptions;
 const becauseOption = {
   because: { type: "string", value: "TEXT", help: "Why; callers are told, and it goes on record." },
 } as const;
 
 export const killOnCommand = {
   options: { ...options, ...becauseOption },
-  run: (call) => {
+  run: async (call) => {
     nothingMore(call);
-    const config = loadConfig(configFile(call));
-    const kill = {
-      source: "cli",
-      by: operator(),
-      because: because(call),
-      sinceUnixMs: systemClock.nowUnixMs(),
-    } as const;
-    killOn(config, kill);
-    told(call, killsStanding(config, systemClock));
-    return Promise.resolve(0);
+    const why = because(call);
+    const standing = await ask<Told>(call, {
+      asked: (room) => orderedThere(room, { on: true, because: why }),
+      here: (config) => {
+        const sinceUnixMs = systemClock.nowUnixMs();
+        killOn(config, { source: "cli", by: operator(), because: why, sinceUnixMs });
+        return standingHere(config);
+      },
+      prefersFiles: true,
+    });
+    told(call, standing);
+    return 0;
   },
 } as const satisfies Command;
 
@@ -38,31 +43,42 @@ export const killOffCommand = {
     source: {
       type: "string",
       value: "SOURCE",
-      help: "cli, as by default, api or signal; a file is removed by hand.",
+      help: "cli, as by default, api or signal; a file is removed by hand. With --remote it is api.",
     },
   },
-  run: (call) => {
+  run: async (call) => {
     nothingMore(call);
-    const config = loadConfig(configFile(call));
-    const source = sourceNamed(call.text("source") ?? "cli");
-    if (source === "file")
-      throw new Refusal("bad_config", `Remove ${killFileOf(config)}; that withdraws it.`);
-    const why = { by: operator(), because: because(call), nowUnixMs: systemClock.nowUnixMs() };
-    const was = killOff(config, source, why);
+    const why = because(call);
+    const { was, source, ...standing } = await ask<
+      Told & { readonly was: boolean; readonly source: KillSource }
+    >(call, {
+      asked: async (room) => {
+        if ((call.text("source") ?? "api") !== "api")
+          throw new Refusal("bad_config", "From another machine, what was ordered by the API is withdrawn.");
+        const before = await thereStanding(room);
+        const after = await orderedThere(room, { on: false, because: why });
+        return { ...after, was: before.standing.some((each) => each.source === "api"), source: "api" };
+      },
+      here: (config) => ({ ...withdrawnHere(call, config, why), ...standingHere(config) }),
+      prefersFiles: true,
+    });
     if (!was && !call.flag("json")) call.out(`${source} wasn't on`);
-    const standing = killsStanding(config, systemClock);
     told(call, standing);
-    return Promise.resolve(standing.length > 0 || !was ? 1 : 0);
+    return standing.standing.length > 0 || !was ? 1 : 0;
   },
 } as const satisfies Command;
 
 export const killStatus = {
   options,
-  run: (call) => {
+  run: async (call) => {
     nothingMore(call);
-    const standing = killsStanding(loadConfig(configFile(call)), systemClock);
+    const standing = await ask<Told>(call, {
+      asked: thereStanding,
+      here: standingHere,
+      prefersFiles: true,
+    });
     told(call, standing);
-    return Promise.resolve(standing.length > 0 ? 1 : 0);
+    return standing.standing.length > 0 ? 1 : 0;
   },
 } as const satisfies Command;
 
@@ -93,6 +109,41 @@ export const killDrill = {
   },
 } as const satisfies Command;
 
+/** Who has stopped all calls, and the file that would. */
+interface Told {
+  readonly standing: readonly Kill[];
+  readonly file: string;
+}
+
+function standingHere(config: Config): Told {
+  return { standing: killsStanding(config, systemClock), file: killFileOf(config) };
+}
+
+/** Where that file is on another machine, nobody here can know. */
+const fileThere = "the gateway's kill file";
+
+async function thereStanding(room: ControlRoom): Promise<Told> {
+  return { standing: (await room.get("/kill", killAnswer)).stopped, file: fileThere };
+}
+
+async function orderedThere(
+  room: ControlRoom,
+  order: { readonly on: boolean; readonly because: string },
+): Promise<Told> {
+  return { standing: (await room.post("/kill", order, killAnswer)).stopped, file: fileThere };
+}
+
+function withdrawnHere(
+  call: CommandCall,
+  config: Config,
+  why: string,
+): { readonly was: boolean; readonly source: KillSource } {
+  const source = sourceNamed(call.text("source") ?? "cli");
+  if (source === "file") throw new Refusal("bad_config", `Remove ${killFileOf(config)}; that withdraws it.`);
+  const by = { by: operator(), because: why, nowUnixMs: systemClock.nowUnixMs() };
+  return { was: killOff(config, source, by), source };
+}
+
 /** Lines that nobody overlooks; none while calls are taken. */
 export function stoppedLines(standing: readonly Kill[], file: string): readonly string[] {
   return standing.map(({ source, by, because: why, sinceUnixMs }) => {
@@ -106,7 +157,7 @@ function undo(source: KillSource, file: string): string {
   return `ends with "latticegate kill off${source === "cli" ? "" : ` --source ${source}`} --because …"`;
 }
 
-function told(call: CommandCall, standing: readonly Kill[]): void {
+function told(call: CommandCall, { standing, file }: Told): void {
   if (call.flag("json")) {
     const dated = standing.map(({ sinceUnixMs, ...kill }) => ({
       ...kill,
@@ -115,7 +166,7 @@ function told(call: CommandCall, standing: readonly Kill[]): void {
     call.out(jsonText({ stopped: dated }));
     return;
   }
-  const lines = stoppedLines(standing, killFileOf(loadConfig(configFile(call))));
+  const lines = stoppedLines(standing, file);
   for (const line of lines.length > 0 ? lines : ["calls are taken"]) call.out(line);
 }
 

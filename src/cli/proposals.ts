@@ -1,47 +1,55 @@
 /** `latticegate playbooks waiting | approve | deny` */
-import { loadConfig } from "../app/config.ts";
 import { decideProposal, listProposals, type ShownProposal } from "../app/respond/proposal-operations.ts";
 import { systemClock } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { deciding, reasonOf, whoDecides } from "./approvals.ts";
-import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
+import { proposalAnswer } from "../app/respond/response-answers.ts";
+import { decidesByToken, deciding, reasonOf, whoDecides } from "./approvals.ts";
+import type { Command, CommandCall } from "./command.ts";
+import { ask, inPath, roomOptions } from "./room.ts";
 import { jsonText, shown } from "./tools-text.ts";
 
 export const playbooksWaiting = {
   options: {
-    ...configOption,
-    json: { type: "boolean", help: "Print JSON." },
+    ...roomOptions,
     all: { type: "boolean", help: "What is over too, of the last 30 days." },
   },
-  run: (call) => {
+  run: async (call) => {
     if (call.positionals.length > 0) throw new Refusal("bad_config", "Expected no further argument.");
-    const { state } = loadConfig(configFile(call));
-    const proposals = listProposals({ state, clock: systemClock }, { all: call.flag("all") });
+    const all = call.flag("all");
+    const proposals = await ask<readonly ShownProposal[]>(call, {
+      asked: (room) => room.list("/proposals", proposalAnswer, { all: String(all) }),
+      here: ({ state }) => listProposals({ state, clock: systemClock }, { all }),
+    });
     if (call.flag("json")) call.out(jsonText(proposals));
     else if (proposals.length === 0) call.out("nothing waits");
     else for (const line of proposals.flatMap(linesOf)) call.out(line);
-    return Promise.resolve(0);
+    return 0;
   },
 } as const satisfies Command;
 
 export const playbooksApprove = {
   options: { ...deciding, because: { ...deciding.because, help: "Why; it goes on record." } },
-  run: (call) => Promise.resolve(decide(call, "approve")),
+  run: (call) => decide(call, "approve"),
 } as const satisfies Command;
 
 export const playbooksDeny = {
   options: { ...deciding, because: { ...deciding.because, help: "Why; it goes on record." } },
-  run: (call) => Promise.resolve(decide(call, "deny")),
+  run: (call) => decide(call, "deny"),
 } as const satisfies Command;
 
-function decide(call: CommandCall, what: "approve" | "deny"): number {
+async function decide(call: CommandCall, what: "approve" | "deny"): Promise<number> {
   const [id, ...more] = call.positionals;
   if (id === undefined || more.length > 0)
     throw new Refusal("bad_config", 'Name one proposal; "latticegate playbooks waiting" has them.');
-  const config = loadConfig(configFile(call));
-  const by = whoDecides(call, config);
-  const place = { state: config.state, clock: systemClock };
-  const proposal = decideProposal(place, id, { by, what, ...reasonOf(call) });
+  const why = reasonOf(call);
+  const proposal = await ask<ShownProposal>(call, {
+    asked: (room) => room.post(`/proposals/${inPath(id)}/${what}`, why, proposalAnswer),
+    here: (config) => {
+      const by = whoDecides(call, config);
+      return decideProposal({ state: config.state, clock: systemClock }, id, { by, what, ...why });
+    },
+    prefersFiles: decidesByToken(call),
+  });
   if (call.flag("json")) call.out(jsonText(proposal));
   else call.out(standing(proposal));
   return 0;

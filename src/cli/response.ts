@@ -1,5 +1,8 @@
 /** `latticegate response list | show | lift | renew`, `latticegate respond ACTION` */
-import { loadConfig } from "../app/config.ts";
+import { z } from "zod";
+
+import type { Config } from "../app/config.ts";
+import { responseAnswer } from "../app/respond/response-answers.ts";
 import {
   actByHand,
   liftByHand,
@@ -16,12 +19,13 @@ import { Refusal } from "../kernel/refusal.ts";
 import { parseDurationMs } from "../kernel/units.ts";
 import { actionNames, isActionName, isRestriction } from "../respond/actions.ts";
 import type { Limit, Scope } from "../respond/restriction.ts";
-import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
+import type { Command, CommandCall } from "./command.ts";
+import { ask, inPath, roomOptions } from "./room.ts";
 import { table } from "./table.ts";
 import { jsonText, shown } from "./tools-text.ts";
 import { who } from "./who.ts";
 
-const options = { ...configOption, json: { type: "boolean", help: "Print JSON." } } as const;
+const options = roomOptions;
 
 const becauseOption = {
   because: { type: "string", value: "TEXT", help: "Why; it goes on record." },
@@ -29,33 +33,43 @@ const becauseOption = {
 
 export const responseList = {
   options,
-  run: (call) => {
+  run: async (call) => {
     if (call.positionals.length > 0) throw new Refusal("bad_config", "Expected no further argument.");
-    const responses = listResponses(placeOf(call));
+    const responses = await ask<readonly ShownResponse[]>(call, {
+      asked: (room) => room.list("/responses", responseAnswer),
+      here: (config) => listResponses(placeOf(config)),
+    });
     if (call.flag("json")) call.out(jsonText(responses));
     else if (responses.length === 0) call.out("nothing is in force");
     else for (const line of table(responses.map(rowOf), "")) call.out(line);
-    return Promise.resolve(0);
+    return 0;
   },
 } as const satisfies Command;
 
 export const responseShow = {
   options,
-  run: (call) => {
-    const response = showResponse(placeOf(call), oneId(call));
+  run: async (call) => {
+    const id = oneId(call);
+    const response = await ask<ShownResponse>(call, {
+      asked: async (room) => found(await room.list("/responses", responseAnswer), id),
+      here: (config) => showResponse(placeOf(config), id),
+    });
     if (call.flag("json")) call.out(jsonText(response));
     else for (const line of shownLines(response)) call.out(line);
-    return Promise.resolve(0);
+    return 0;
   },
 } as const satisfies Command;
 
 export const responseLift = {
   options: { ...options, ...becauseOption },
-  run: (call) => {
-    const why = { by: operator(), because: because(call) };
-    const lifted = liftByHand(placeOf(call), oneId(call), why);
+  run: async (call) => {
+    const [id, why] = [oneId(call), because(call)];
+    const lifted = await ask<ShownResponse>(call, {
+      asked: (room) => room.post(`/responses/${inPath(id)}/lift`, { because: why }, responseAnswer),
+      here: (config) => liftByHand(placeOf(config), id, { by: operator(), because: why }),
+    });
     call.out(call.flag("json") ? jsonText(lifted) : `lifted: ${lifted.id} ${aboutLine(lifted)}`);
-    return Promise.resolve(0);
+    return 0;
   },
 } as const satisfies Command;
 
@@ -65,12 +79,18 @@ export const responseRenew = {
     for: { type: "string", value: "TIME", help: "How long from now on, e.g. 4h; at most 30d." },
     because: { ...becauseOption.because, help: "Why; it goes on record. It is still needed, if absent." },
   },
-  run: (call) => {
-    const forMs = duration("for", call.text("for") ?? "");
+  run: async (call) => {
+    const time = call.text("for") ?? "";
+    const forMs = duration("for", time);
     const why = call.text("because") === undefined ? "It is still needed." : because(call);
-    const renewed = renewByHand(placeOf(call), oneId(call), { by: operator(), because: why, forMs });
+    const id = oneId(call);
+    const sent = { for: time, because: why };
+    const renewed = await ask<ShownResponse>(call, {
+      asked: (room) => room.post(`/responses/${inPath(id)}/renew`, sent, responseAnswer),
+      here: (config) => renewByHand(placeOf(config), id, { by: operator(), because: why, forMs }),
+    });
     call.out(call.flag("json") ? jsonText(renewed) : `until ${renewed.until}: ${aboutLine(renewed)}`);
-    return Promise.resolve(0);
+    return 0;
   },
 } as const satisfies Command;
 
@@ -96,15 +116,19 @@ export const respond = {
     per: { type: "string", value: "TIME", help: "Of limit: in which time, e.g. 1m." },
     ...becauseOption,
   },
-  run: (call) => {
-    const made = actByHand(placeOf(call), orderOf(call));
+  run: async (call) => {
+    const order = orderOf(call);
+    const made = await ask<ShownResponse | undefined>(call, {
+      asked: async (room) => (await room.post("/responses", asSent(order), madeAnswer)).response ?? undefined,
+      here: (config) => actByHand(placeOf(config), order),
+    });
     if (call.flag("json")) call.out(jsonText(made ?? null));
     else if (made === undefined) call.out("done, and on record");
     else {
       call.out(`${made.id}  ${aboutLine(made)} until ${made.until}`);
       call.out(`It ends by itself; sooner with "latticegate response lift ${made.id} --because …".`);
     }
-    return Promise.resolve(0);
+    return 0;
   },
 } as const satisfies Command;
 
@@ -123,6 +147,31 @@ function orderOf(call: CommandCall): Order {
     because: because(call),
     by: operator(),
   };
+}
+
+const madeAnswer = z.object({ response: responseAnswer.nullable() });
+
+/** As the control API takes it; who orders it, that knows itself. */
+function asSent({ action, scope, forMs, next, limit, because: why }: Order): object {
+  return {
+    action,
+    ...scope,
+    for: inSeconds(forMs),
+    next: next.map((each) => ({ action: each.action, for: inSeconds(each.forMs) })),
+    ...(limit && { limit: { calls: limit.calls, per: inSeconds(limit.perMs) } }),
+    because: why,
+  };
+}
+
+function inSeconds(ms: number): string {
+  return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
+}
+
+/** @throws Refusal `bad_state` for one that isn't in force */
+function found(responses: readonly ShownResponse[], id: string): ShownResponse {
+  const response = responses.find((each) => each.id === id);
+  if (response !== undefined) return response;
+  throw new Refusal("bad_state", `Nothing with the id ${id} is in force.`);
 }
 
 function scopeOf(call: CommandCall): Scope {
@@ -171,8 +220,8 @@ export function operator(): string {
   return `operator:${who()}`;
 }
 
-function placeOf(call: CommandCall): ResponsePlace {
-  return { config: loadConfig(configFile(call)), clock: systemClock };
+function placeOf(config: Config): ResponsePlace {
+  return { config, clock: systemClock };
 }
 
 function oneId(call: CommandCall): string {

@@ -1,6 +1,8 @@
 /** `latticegate status` */
 import { runningGateway } from "../app/certificate-authority.ts";
 import { loadConfig } from "../app/config.ts";
+import type { ControlRoom } from "../app/control/ask-control.ts";
+import { statusAnswer } from "../app/control/status-routes.ts";
 import { outletFindings } from "../app/outlets/doctor-outlets.ts";
 import { pathFactText, readPathFacts } from "../app/path-facts.ts";
 import { bundleFindings } from "../app/policy/doctor-bundle.ts";
@@ -10,13 +12,15 @@ import { reportedIncidents } from "../app/witness-records.ts";
 import { systemClock } from "../host/system.ts";
 import { stoppedLines } from "./kill.ts";
 import { observing } from "./up.ts";
-import { type Command, configFile, configOption } from "./command.ts";
+import { type Command, type CommandCall, configFile } from "./command.ts";
+import { ask, roomPlaceOptions } from "./room.ts";
 import { peerLine } from "./peer-options.ts";
 import { shown } from "./tools-text.ts";
 
 export const status = {
-  options: configOption,
+  options: roomPlaceOptions,
   run: async (call) => {
+    if (call.text("remote") !== undefined) return await ask(call, { asked: there(call), here: () => 1 });
     const config = loadConfig(configFile(call));
     const run = await runningGateway(config.state);
     const stopped = stoppedLines(killsStanding(config, systemClock), killFileOf(config));
@@ -50,3 +54,19 @@ export const status = {
     return 1;
   },
 } as const satisfies Command;
+
+/** What a control room on another machine says of its gateway. */
+function there(call: CommandCall): (room: ControlRoom) => Promise<number> {
+  return async (room) => {
+    const { stopped, listener, startedAtUnixMs, servers, log } = await room.get("/status", statusAnswer);
+    for (const line of stoppedLines(stopped, "the gateway's kill file")) call.out(line);
+    call.out(`Latticegate runs at ${listener.address} since ${new Date(startedAtUnixMs).toISOString()}`);
+    call.out(`Links     ${listener.profile}: ${listener.groups.join(", ")}, ${listener.authentication}`);
+    for (const { name, transport, target, calls, failures } of servers)
+      call.out(
+        `Server    ${shown(name)} (${transport} ${shown(target)}): ${calls} calls, ${failures} failed`,
+      );
+    call.out(`Log       ${log.size} entries, ${log.checkpoint?.size ?? 0} of them under its newest head`);
+    return 0;
+  };
+}

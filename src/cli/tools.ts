@@ -1,5 +1,7 @@
 /** `latticegate tools list | diff | history | approve | roll-back` */
-import { loadConfig } from "../app/config.ts";
+import { z } from "zod";
+
+import type { ControlRoom } from "../app/control/ask-control.ts";
 import { sidecarState } from "../app/sidecar-state.ts";
 import {
   approveTools,
@@ -9,9 +11,12 @@ import {
   type ToolPlace,
   toolRows,
 } from "../app/tools/tool-operations.ts";
+import { toolAnswer, toolChangesAnswer, toolVersionAnswer } from "../app/tools/tool-answers.ts";
+import type { ToolChanges, ToolRow, ToolVersion } from "../app/tools/tool-report.ts";
 import { systemClock } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
+import { type Command, type CommandCall, configOption } from "./command.ts";
+import { ask, inPath, roomOptions } from "./room.ts";
 import { diffLines, historyLines, jsonText, listLines, shown } from "./tools-text.ts";
 import { who } from "./who.ts";
 
@@ -24,10 +29,7 @@ export const toolPlaceOptions = {
   },
 } as const;
 
-const options = {
-  ...toolPlaceOptions,
-  json: { type: "boolean", help: "Print JSON." },
-} as const;
+const options = { ...roomOptions, ...toolPlaceOptions } as const;
 
 const deciding = {
   ...options,
@@ -36,34 +38,51 @@ const deciding = {
 
 export const toolsList = {
   options,
-  run: (call) => {
+  run: async (call) => {
     const [server, ...more] = call.positionals;
     if (more.length > 0) throw new Refusal("bad_config", "Expected one server, or none for all.");
-    const rows = toolRows(toolPlace(call), server);
+    const rows = await askTools<readonly ToolRow[]>(call, {
+      asked: (room) => room.list("/tools", toolAnswer, { server }),
+      here: (place) => toolRows(place, server),
+    });
     tell(call, rows, listLines(rows));
-    return Promise.resolve(0);
+    return 0;
   },
 } as const satisfies Command;
 
 export const toolsDiff = {
   options,
-  run: (call) => {
+  run: async (call) => {
     const [server, tool, ...more] = call.positionals;
     if (server === undefined || more.length > 0) {
       throw new Refusal("bad_config", "Expected a server, and a tool if only that one is meant.");
     }
-    const changes = toolChanges(toolPlace(call), server, tool);
+    const changes = await askTools<readonly ToolChanges[]>(call, {
+      asked: async (room) =>
+        (
+          await room.get(`${pathOf(server)}/diff`, z.object({ changes: z.array(toolChangesAnswer) }), {
+            tool,
+          })
+        ).changes,
+      here: (place) => toolChanges(place, server, tool),
+    });
     tell(call, changes, changes.length === 0 ? [`nothing differs: ${server}`] : diffLines(changes));
-    return Promise.resolve(changes.length === 0 ? 0 : 1);
+    return changes.length === 0 ? 0 : 1;
   },
 } as const satisfies Command;
 
 export const toolsHistory = {
   options,
-  run: (call) => {
-    const versions = toolHistory(toolPlace(call), oneServer(call));
+  run: async (call) => {
+    const server = oneServer(call);
+    const versions = await askTools<readonly ToolVersion[]>(call, {
+      asked: async (room) =>
+        (await room.get(`${pathOf(server)}/history`, z.object({ versions: z.array(toolVersionAnswer) })))
+          .versions,
+      here: (place) => toolHistory(place, server),
+    });
     tell(call, versions, historyLines(versions));
-    return Promise.resolve(0);
+    return 0;
   },
 } as const satisfies Command;
 
@@ -84,7 +103,7 @@ export const toolsApprove = {
       help: "Say that they only read: policy then asks less of calls (no direct signature).",
     },
   },
-  run: (call) => {
+  run: async (call) => {
     const [server, ...tools] = call.positionals;
     const offered = call.text("as");
     const isNamed = tools.length > 0 || offered !== undefined;
@@ -94,19 +113,25 @@ export const toolsApprove = {
     if (offered !== undefined && tools.length > 1) {
       throw new Refusal("bad_config", "--as goes with one tool.");
     }
-    const approved = approveTools(toolPlace(call), {
-      server,
+    const asked = {
       tools: call.flag("all") ? "all" : tools,
       ...(offered !== undefined && { contentHash: offered }),
-      isReadOnly: call.flag("read-only"),
       because: because(call),
-      who: who(),
-      clock: systemClock,
+    } as const;
+    const isReadOnly = call.flag("read-only");
+    const approved = await askTools<readonly string[]>(call, {
+      asked: async (room) => {
+        const sent = { ...asked, readOnly: isReadOnly };
+        return (
+          await room.post(`${pathOf(server)}/approve`, sent, z.object({ approved: z.array(z.string()) }))
+        ).approved;
+      },
+      here: (place) => approveTools(place, { ...asked, server, isReadOnly, who: who(), clock: systemClock }),
     });
     const label = call.flag("read-only") ? ", read-only" : "";
     const lines = approved.map((tool) => `approved ${server}/${shown(tool)}${label}`);
     tell(call, { approved }, lines.length === 0 ? [`nothing to approve: ${server}`] : lines);
-    return Promise.resolve(approved.length === 0 ? 1 : 0);
+    return approved.length === 0 ? 1 : 0;
   },
 } as const satisfies Command;
 
@@ -115,30 +140,38 @@ export const toolsRollBack = {
     ...deciding,
     to: { type: "string", value: "N", help: "Version, as `tools history` lists it." },
   },
-  run: (call) => {
+  run: async (call) => {
     const server = oneServer(call);
     const to = call.text("to") ?? "";
     if (!/^\d{1,9}$/.test(to)) throw new Refusal("bad_config", `--to takes a version, found "${to}".`);
-    const version = rollBackTools(toolPlace(call), {
-      server,
-      to: Number(to),
-      because: because(call),
-      who: who(),
-      clock: systemClock,
+    const asked = { to: Number(to), because: because(call) };
+    const version = await askTools<ToolVersion>(call, {
+      asked: (room) => room.post(`${pathOf(server)}/roll-back`, asked, toolVersionAnswer),
+      here: (place) => rollBackTools(place, { ...asked, server, who: who(), clock: systemClock }),
     });
     tell(call, version, [
       `rolled back ${server}: version ${version.version} has the ${version.tools} tools of ${to}`,
     ]);
-    return Promise.resolve(0);
+    return 0;
   },
 } as const satisfies Command;
 
-/** @throws Refusal `bad_config` if both are named */
-function toolPlace(call: CommandCall): ToolPlace {
+interface Ways<T> {
+  readonly asked: (room: ControlRoom) => Promise<T>;
+  readonly here: (place: ToolPlace) => T;
+}
+
+/** Of a gateway, or of an exposed server's own files. @throws Refusal `bad_config` if two places are named */
+async function askTools<T>(call: CommandCall, { asked, here }: Ways<T>): Promise<T> {
   const state = call.text("state");
-  if (state === undefined) return { state: loadConfig(configFile(call)).state };
-  if (call.text("config") === undefined) return { state: sidecarState(state) };
-  throw new Refusal("bad_config", "Expected --config or --state, not both.");
+  if (state === undefined) return await ask(call, { asked, here });
+  if (call.text("config") === undefined && call.text("remote") === undefined)
+    return here({ state: sidecarState(state) });
+  throw new Refusal("bad_config", "Expected one of --config, --remote and --state.");
+}
+
+function pathOf(server: string): string {
+  return `/servers/${inPath(server)}/tools`;
 }
 
 function oneServer(call: CommandCall): string {

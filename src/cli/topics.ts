@@ -28,6 +28,8 @@ export const topics: readonly Topic[] = [
       status: "Whether the gateway runs, and where.",
       login: "A link to the control room, for once.",
       doctor: "Check everything, and say what to do.",
+      remote: "Control rooms on other machines, for commands with --remote.",
+      api: "The control API, as programs have it.",
       config: "The config file.",
     },
   },

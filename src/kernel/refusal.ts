@@ -136,6 +136,10 @@ export class Refusal extends Error {
   }
 }
 
+export function isRefusalCode(text: string): text is RefusalCode {
+  return Object.hasOwn(refusals, text);
+}
+
 /** The JSON-RPC code and HTTP status of a refusal. */
 export function refusalRow(code: RefusalCode): RefusalRow {
   return refusals[code];

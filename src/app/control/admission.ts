@@ -92,11 +92,18 @@ function checkNamed({ headers }: http.IncomingMessage, own: string): void {
     throw new Refusal("bad_origin", `This is the control room at ${own}; another site's page asks.`);
 }
 
-const local: Login = { name: "operator:local", roles: new Set(["admin"]), by: "socket" };
+/** By which commands say whose they are: who may open the socket may write the state, and could say anything there. */
+export const operatorHeader = "latticegate-operator";
 
 /** Over the socket: the system has asked already who may open it. */
 export function socketAdmission(): Admission {
-  return (request) => ({ login: local, from: fromOf(request) });
+  return (request) => ({ login: localLogin(request), from: fromOf(request) });
+}
+
+function localLogin({ headers }: http.IncomingMessage): Login {
+  const said = headers[operatorHeader];
+  const name = typeof said === "string" && /^[\w.@+-]{1,64}$/.test(said) ? said : "local";
+  return { name: `operator:${name}`, roles: new Set(["admin"]), by: "socket" };
 }
 
 /**

@@ -31,7 +31,7 @@ const serverAnswer = z.object({
   failures: z.int(),
 });
 
-const statusAnswer = z.object({
+export const statusAnswer = z.object({
   version: z.string(),
   startedAtUnixMs: z.number(),
   state: z.enum(["serving", "stopped"]),

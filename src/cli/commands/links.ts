@@ -34,6 +34,32 @@ export const linkCommands = [
     load: async () => (await import("../relay.ts")).relay,
   },
   {
+    name: "remote join",
+    arguments: "NAME URL",
+    summary:
+      "Make the control room of another machine known, and get an identity there: commands with --remote NAME ask it.",
+    load: async () => (await import("../remote.ts")).remoteJoin,
+  },
+  {
+    name: "remote list",
+    arguments: "",
+    summary: "List the control rooms of other machines that are known, and whom you are there.",
+    load: async () => (await import("../remote.ts")).remoteList,
+  },
+  {
+    name: "remote forget",
+    arguments: "NAME",
+    summary: "Forget one, with the key for it.",
+    load: async () => (await import("../remote.ts")).remoteForget,
+  },
+  {
+    name: "api",
+    arguments: "METHOD PATH [JSON]",
+    summary:
+      "Ask the control API whatever it answers, as JSON: `api GET /status`. The document is at /openapi.json; for what no command has.",
+    load: async () => (await import("../api.ts")).api,
+  },
+  {
     name: "client-config",
     arguments: "",
     summary: "Give a client on this machine an identity and print what to paste into its configuration.",
