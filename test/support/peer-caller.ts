@@ -59,7 +59,7 @@ async function obey(order: CallerOrder): Promise<unknown> {
     case "meet":
       return await meet(order);
     case "open":
-      return await open(order.target);
+      return await open(order);
     case "call":
       return await call(order);
     case "load":
@@ -111,12 +111,15 @@ async function meetOnce(target: string, own: SidecarIdentity): Promise<MetOutcom
   }
 }
 
-async function open(target: string): Promise<void> {
+async function open({ target, whom }: CallerOrder & { do: "open" }): Promise<void> {
   const { state, joinToken, patienceMs } = settings;
   await tunnel?.close();
-  path = `/mcp/${readPeerName(target)?.server ?? target}`;
+  const named = readPeerName(target);
+  path = named === undefined ? new URL(target).pathname : `/mcp/${named.server}`;
+  const expected = whom === undefined ? {} : { peer: whom };
   const patience = patienceMs === undefined ? {} : { patienceMs };
-  const options = { target, peers, state, joinToken, clock: systemClock, log, ...probing, ...patience };
+  const about = { target, peers, ...expected, ...probing, ...patience };
+  const options = { ...about, state, joinToken, clock: systemClock, log };
   tunnel = await openTunnel(options, { clients: "many" });
 }
 

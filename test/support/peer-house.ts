@@ -51,7 +51,8 @@ export interface CalledHome {
 
 export interface CallingHome {
   readonly meet: (target: string, times: number) => Promise<readonly MetOutcome[]>;
-  readonly open: (target: string) => Promise<void>;
+  /** @param whom to expect there, a SPIFFE ID; for URLs */
+  readonly open: (target: string, whom?: string) => Promise<void>;
   readonly call: (
     calls: Omit<CallerOrder & { do: "call" }, "do" | "tool" | "first"> & {
       readonly tool?: string;
@@ -67,6 +68,7 @@ export interface CallingHome {
   readonly close: () => Promise<void>;
   /** SIGSTOP and SIGCONT. */
   readonly signal: (signal: NodeJS.Signals) => void;
+  readonly pid: number;
 }
 
 const townAddress = "203.0.113.1";
@@ -112,15 +114,20 @@ interface Peer {
   readonly isLocal?: boolean;
 }
 
+interface CalledSpec extends Peer {
+  /** Where it is reached as every exposed server is, beside its name; on its own machine alone by default. */
+  readonly listen?: string;
+}
+
 export async function openCalled(
   t: Cleanup,
   house: PeerHouse,
-  { name, home, via = house.relay.via, isLocal = false }: Peer,
+  { name, home, via = house.relay.via, isLocal = false, listen = "127.0.0.1:0" }: CalledSpec,
 ): Promise<CalledHome> {
   const state = await prepared(house.folder, name);
   const found = isLocal ? ["--lan"] : ["--via", via];
   const token = await house.joinToken(`server/${name}`);
-  const identity = ["--state", state, "--join", token];
+  const identity = ["--state", state, "--join", token, "--listen", listen];
   const server = ["--", process.execPath, fileURLToPath(new URL("./scripted-server.ts", import.meta.url))];
   const args = ["--p2p", ...found, "--allow", "spiffe://*/agent/*", "--verbose", ...identity, ...server];
   const started = await startIn(t, home, ["expose", ...args], /^Peers reach it as (\S+)$/);
@@ -137,10 +144,11 @@ export async function openCalling(
   const joinToken = await house.joinToken(`agent/${name}`);
   const state = await prepared(house.folder, name);
   const found = { via: isLocal ? [] : [via], isLocal };
-  const { ask, signal } = await startCaller(t, home, { ...found, state, joinToken, ...settings });
+  const { ask, signal, pid } = await startCaller(t, home, { ...found, state, joinToken, ...settings });
   return {
     meet: async (target, times) => (await ask({ do: "meet", target, times })) as readonly MetOutcome[],
-    open: async (target) => void (await ask({ do: "open", target })),
+    open: async (target, whom) =>
+      void (await ask({ do: "open", target, ...(whom !== undefined && { whom }) })),
     call: async (calls) => (await ask({ do: "call", tool: "echo", first: 1, ...calls })) as CallsOutcome,
     load: async (everyMs) => {
       await ask({ do: "load", everyMs });
@@ -150,6 +158,7 @@ export async function openCalling(
     told: async () => (await ask({ do: "told" })) as readonly Told[],
     close: async () => void (await ask({ do: "close" })),
     signal,
+    pid,
   };
 }
 
@@ -163,10 +172,7 @@ async function startCaller(
   t: Cleanup,
   home: Space,
   settings: CallerSettings,
-): Promise<{
-  readonly ask: (order: CallerOrder) => Promise<unknown>;
-  readonly signal: CallingHome["signal"];
-}> {
+): Promise<Pick<CallingHome, "signal" | "pid"> & { readonly ask: (order: CallerOrder) => Promise<unknown> }> {
   const [program, ...before] = home.on;
   const script = fileURLToPath(new URL("./peer-caller.ts", import.meta.url));
   const child = spawn(program, [...before, process.execPath, script, JSON.stringify(settings)], {
@@ -195,7 +201,7 @@ async function startCaller(
     child.stdin.write(`${JSON.stringify({ id, ...order })}\n`);
     return await answered.promise;
   };
-  return { ask, signal: (name) => void child.kill(name) };
+  return { ask, signal: (name) => void child.kill(name), pid: child.pid ?? 0 };
 }
 
 /** The only home of that site, or the first. */

@@ -11,14 +11,15 @@ export interface CallerSettings {
 }
 
 /**
- * `meet`: links to a peer, each with its own dialler, ended at once. `open`: takes that server for what follows.
+ * `meet`: links to a peer, each with its own dialler, ended at once. `open`: takes that server for what follows, a peer
+ * or an https URL with whom to expect there.
  * `call`: that many tool calls, each with its number among its arguments. `load`: one every so often, until `unload`,
  * which is answered with what became of all. `heard`: the numbers of the calls that its server was sent, in order.
  * `told`: what was logged since the last time.
  */
 export type CallerOrder =
   | { readonly do: "meet"; readonly target: string; readonly times: number }
-  | { readonly do: "open"; readonly target: string }
+  | { readonly do: "open"; readonly target: string; readonly whom?: string }
   | {
       readonly do: "call";
       readonly first: number;

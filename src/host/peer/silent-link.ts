@@ -5,15 +5,13 @@ import type net from "node:net";
 export function endIfSilent(link: net.Socket, silenceMs: number): void {
   let isHeard = false;
   const look = (): void => {
-    if (isHeard) listen();
-    else link.destroy();
+    if (!isHeard) link.destroy();
   };
-  // A process that didn't get to run reads first what came meanwhile.
-  const timer = setTimeout(() => setImmediate(look), silenceMs).unref();
-  const listen = (): void => {
+  const timer = setTimeout(() => {
     isHeard = false;
-    timer.refresh();
-  };
+    // A process that didn't get to run reads first what came meanwhile.
+    setImmediate(look);
+  }, silenceMs).unref();
   link.on("data", () => {
     isHeard = true;
     timer.refresh();
