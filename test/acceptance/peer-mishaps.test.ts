@@ -19,8 +19,9 @@ import {
   openPeerHouse,
   openRelay,
   type PeerHouse,
+  type PeerRelay,
 } from "../support/peer-house.ts";
-import type { LoadOutcome } from "../support/peer-orders.ts";
+import type { LoadOutcome, Told } from "../support/peer-orders.ts";
 
 const skip = whyNoNats() ?? false;
 const everyMs = 50;
@@ -37,6 +38,8 @@ interface Pair {
   readonly sites: { readonly calling: Site; readonly called: Site };
   /** How the newest link to the server goes. */
   readonly kind: () => Promise<unknown>;
+  /** SPIFFE ID of the relay that introduced the two for it. */
+  readonly rendezvous: () => Promise<unknown>;
 }
 
 let subnet = 10;
@@ -48,7 +51,7 @@ async function openPair(
     name,
     nats: [from, to],
     via,
-  }: { readonly name: string; readonly nats: readonly [NatKind, NatKind]; readonly via?: string },
+  }: { readonly name: string; readonly nats: readonly [NatKind, NatKind]; readonly via?: readonly string[] },
 ): Promise<Pair> {
   const site = async (kind: NatKind, label: string): Promise<Site> =>
     await openSite(t, house.network, { kind, label, address: `203.0.113.${(subnet += 1)}` });
@@ -64,15 +67,17 @@ async function openPair(
     ),
   ]);
   await calling.open(called.target);
-  let kind: unknown;
+  let newest: Told | undefined;
+  const reached = async (): Promise<Told | undefined> => {
+    newest = (await calling.told()).findLast(({ event }) => event === "peer.reached") ?? newest;
+    return newest;
+  };
   return {
     calling,
     called,
     sites,
-    kind: async () => {
-      for (const { event, kind: found } of await calling.told()) if (event === "peer.reached") kind = found;
-      return kind;
-    },
+    kind: async () => (await reached())?.["kind"],
+    rendezvous: async () => (await reached())?.["rendezvous"],
   };
 }
 
@@ -114,6 +119,7 @@ test("what happens to peers while calls go on", { skip }, async (t) => {
   const house = await openPeerHouse(t);
   await Promise.all([
     t.test("the relay is killed", (s) => relayKilled(s, t, house)),
+    t.test("one of two relays is killed", (s) => oneOfTwoKilled(s, t, house)),
     t.test("an address changes", (s) => addressChanges(s, t, house)),
     t.test("an end is suspended for a minute", (s) => suspended(s, t, house)),
     t.test("a direct way opens", (s) => opens(s, t, house)),
@@ -124,7 +130,7 @@ type Scenario = (s: TestContext, t: TestContext, house: PeerHouse) => Promise<vo
 
 const relayKilled: Scenario = async (s, t, house) => {
   const relay = await openRelay(t, house, { name: "other", port: 9445 });
-  const { via } = relay;
+  const via = [relay.via];
   const punched = await openPair(t, house, { name: "kept", nats: ["preserving", "preserving"], via });
   const relayed = await openPair(t, house, { name: "cut", nats: ["symmetric", "symmetric"], via });
   await Promise.all([callsGoOn(punched), callsGoOn(relayed)]);
@@ -142,6 +148,28 @@ const relayKilled: Scenario = async (s, t, house) => {
   assert.deepEqual(await wrongIn(relayed, through), []);
   assert.equal(await punched.kind(), "direct");
   assert.equal(await relayed.kind(), "relayed");
+};
+
+const oneOfTwoKilled: Scenario = async (s, t, house) => {
+  const relays = new Map<string, PeerRelay>();
+  for (const [name, port] of [
+    ["left", 9446],
+    ["right", 9447],
+  ] as const)
+    relays.set(`spiffe://latticegate.local/server/${name}`, await openRelay(t, house, { name, port }));
+  const via = [...relays.values()].map((relay) => relay.via);
+  const pair = await openPair(t, house, { name: "two", nats: ["symmetric", "symmetric"], via });
+  await callsGoOn(pair);
+  const used = String(await pair.rendezvous());
+  const end = await pair.calling.load(everyMs);
+  await pause(1000);
+  await relays.get(used)?.process.stop("SIGKILL");
+  await callsGoOn(pair);
+  const outcome = await end();
+  told(s, "through the other one", outcome);
+  const other = String(await pair.rendezvous());
+  assert.ok(relays.has(other) && other !== used, `${other} after ${used}`);
+  assert.deepEqual(await wrongIn(pair, outcome), []);
 };
 
 const addressChanges: Scenario = async (s, t, house) => {

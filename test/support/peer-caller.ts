@@ -112,13 +112,13 @@ async function meetOnce(target: string, own: SidecarIdentity): Promise<MetOutcom
 }
 
 async function open({ target, whom }: CallerOrder & { do: "open" }): Promise<void> {
-  const { state, joinToken, patienceMs } = settings;
+  const { state, joinToken, patienceMs, http } = settings;
   await tunnel?.close();
   const named = readPeerName(target);
   path = named === undefined ? new URL(target).pathname : `/mcp/${named.server}`;
   const expected = whom === undefined ? {} : { peer: whom };
   const patience = patienceMs === undefined ? {} : { patienceMs };
-  const about = { target, peers, ...expected, ...probing, ...patience };
+  const about = { target, peers, ...expected, ...probing, ...patience, links: http && { http } };
   const options = { ...about, state, joinToken, clock: systemClock, log };
   tunnel = await openTunnel(options, { clients: "many" });
 }

@@ -109,8 +109,8 @@ export async function openRelay(
 interface Peer {
   readonly name: string;
   readonly home: Space;
-  /** How the relay is named; the house's own by default, and none for peers of one network. */
-  readonly via?: string;
+  /** How the relays are named; the house's own by default, and none for peers of one network. */
+  readonly via?: readonly string[];
   readonly isLocal?: boolean;
 }
 
@@ -122,10 +122,10 @@ interface CalledSpec extends Peer {
 export async function openCalled(
   t: Cleanup,
   house: PeerHouse,
-  { name, home, via = house.relay.via, isLocal = false, listen = "127.0.0.1:0" }: CalledSpec,
+  { name, home, via = [house.relay.via], isLocal = false, listen = "127.0.0.1:0" }: CalledSpec,
 ): Promise<CalledHome> {
   const state = await prepared(house.folder, name);
-  const found = isLocal ? ["--lan"] : ["--via", via];
+  const found = isLocal ? ["--lan"] : via.flatMap((relay) => ["--via", relay]);
   const token = await house.joinToken(`server/${name}`);
   const identity = ["--state", state, "--join", token, "--listen", listen];
   const server = ["--", process.execPath, fileURLToPath(new URL("./scripted-server.ts", import.meta.url))];
@@ -138,12 +138,12 @@ export async function openCalled(
 export async function openCalling(
   t: Cleanup,
   house: PeerHouse,
-  { name, home, via = house.relay.via, isLocal = false }: Peer,
+  { name, home, via = [house.relay.via], isLocal = false }: Peer,
   settings: Partial<CallerSettings> = {},
 ): Promise<CallingHome> {
   const joinToken = await house.joinToken(`agent/${name}`);
   const state = await prepared(house.folder, name);
-  const found = { via: isLocal ? [] : [via], isLocal };
+  const found = { via: isLocal ? [] : via, isLocal };
   const { ask, signal, pid } = await startCaller(t, home, { ...found, state, joinToken, ...settings });
   return {
     meet: async (target, times) => (await ask({ do: "meet", target, times })) as readonly MetOutcome[],

@@ -8,6 +8,8 @@ export interface CallerSettings {
   readonly isLocal: boolean;
   readonly probeEachMs?: number;
   readonly patienceMs?: number;
+  /** For URLs, where each call has a link of its own by default. */
+  readonly http?: "h2";
 }
 
 /**
