@@ -119,8 +119,12 @@ async function pass({ caller, peer }: Ends, bytes: number): Promise<void> {
 }
 
 export function printStreams({ idleStreams: count, idleKiB, cpuMsPerMB, mBPerSecond }: StreamCosts): void {
-  console.log(`\nA relay's streams, over loopback; ${passedMB} MB through one, ${cpuMsPerMB.length} rounds.\n`);
+  console.log(
+    `\nA relay's streams, over loopback; ${passedMB} MB through one, ${cpuMsPerMB.length} rounds.\n`,
+  );
   console.log(`CPU of the relay, ms per MB     ${median(cpuMsPerMB).toFixed(2)}`);
   console.log(`through one stream, MB/s        ${median(mBPerSecond).toFixed(0)}`);
-  console.log(`memory of an idle one, KiB      ${idleKiB.toFixed(1)} (of ${count}, the kernel's buffers aside)`);
+  console.log(
+    `memory of an idle one, KiB      ${idleKiB.toFixed(1)} (of ${count}, the kernel's buffers aside)`,
+  );
 }

@@ -50,7 +50,10 @@ export async function measureThroughput(t: Cleanup, rounds: number): Promise<rea
   const relay = house.relay.process.process.pid ?? 0;
   // The first round is to warm up.
   for (let round = 0; round <= rounds; round++) {
-    for (const runner of [...runners.slice(round % runners.length), ...runners.slice(0, round % runners.length)]) {
+    for (const runner of [
+      ...runners.slice(round % runners.length),
+      ...runners.slice(0, round % runners.length),
+    ]) {
       const sample = await sampled(runner.caller, relay);
       if (round > 0) runner.samples.push(sample);
     }

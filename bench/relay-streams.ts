@@ -34,7 +34,9 @@ createInterface({ input: process.stdin })
   .on("line", (line) => {
     const [order = "", count = "0"] = line.split(" ");
     if (order === "offer")
-      say(Array.from({ length: Number(count) }, () => splices.offer({ caller: "a", peer: "b", server: "c" })));
+      say(
+        Array.from({ length: Number(count) }, () => splices.offer({ caller: "a", peer: "b", server: "c" })),
+      );
     else {
       globalThis.gc?.();
       say(process.memoryUsage.rss());

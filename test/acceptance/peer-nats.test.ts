@@ -3,7 +3,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { natKinds, openSite, whyNoNats } from "../support/nat.ts";
-import { carriedBy, expectedPath, openPairs, type PairOutcome, type PeerPair } from "../support/peer-pairs.ts";
+import {
+  carriedBy,
+  expectedPath,
+  openPairs,
+  type PairOutcome,
+  type PeerPair,
+} from "../support/peer-pairs.ts";
 import { openCalled, openCalling, openPeerHouse } from "../support/peer-house.ts";
 
 const skip = whyNoNats() ?? false;
@@ -50,23 +56,27 @@ function wrongIn([{ nats }, { kind, why, answered, failures }]: readonly [
     : [`${nats.join(" to ")}: ${kind}, ${why}, ${answered} answered, ${failures[0] ?? ""}`];
 }
 
-test("two fresh folders on one network find each other with nothing but a join token", { skip }, async (t) => {
-  const house = await openPeerHouse(t);
-  const site = { kind: "preserving", label: "lan", address: "203.0.113.50", homes: 2 } as const;
-  const { homes } = await openSite(t, house.network, site);
-  const [one, other] = homes;
-  assert.ok(one !== undefined && other !== undefined);
-  const called = await openCalled(t, house, { name: "files", home: one, isLocal: true });
-  for (const [name, home] of [
-    ["beside", one],
-    ["across", other],
-  ] as const) {
-    const caller = await openCalling(t, house, { name, home, isLocal: true });
-    const [met] = await caller.meet(called.target, 1);
-    assert.equal(met?.path?.kind, "local", `${name}: ${met?.failure ?? ""}`);
-    await caller.open(called.target);
-    const { ms, failures } = await caller.call({ count: work.calls, inFlight: 50 });
-    assert.deepEqual(failures.slice(0, 3), []);
-    assert.equal(ms.length, work.calls);
-  }
-});
+test(
+  "two fresh folders on one network find each other with nothing but a join token",
+  { skip },
+  async (t) => {
+    const house = await openPeerHouse(t);
+    const site = { kind: "preserving", label: "lan", address: "203.0.113.50", homes: 2 } as const;
+    const { homes } = await openSite(t, house.network, site);
+    const [one, other] = homes;
+    assert.ok(one !== undefined && other !== undefined);
+    const called = await openCalled(t, house, { name: "files", home: one, isLocal: true });
+    for (const [name, home] of [
+      ["beside", one],
+      ["across", other],
+    ] as const) {
+      const caller = await openCalling(t, house, { name, home, isLocal: true });
+      const [met] = await caller.meet(called.target, 1);
+      assert.equal(met?.path?.kind, "local", `${name}: ${met?.failure ?? ""}`);
+      await caller.open(called.target);
+      const { ms, failures } = await caller.call({ count: work.calls, inFlight: 50 });
+      assert.deepEqual(failures.slice(0, 3), []);
+      assert.equal(ms.length, work.calls);
+    }
+  },
+);

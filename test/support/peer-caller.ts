@@ -73,9 +73,10 @@ async function obey(order: CallerOrder): Promise<unknown> {
     case "told":
       return told.splice(0);
     case "close":
-      await tunnel?.close();
-      return undefined;
+      break;
   }
+  await tunnel?.close();
+  return undefined;
 }
 
 async function meet({ target, times }: CallerOrder & { do: "meet" }): Promise<readonly MetOutcome[]> {
