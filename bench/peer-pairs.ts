@@ -5,11 +5,10 @@
 import { median } from "../src/kernel/statistics.ts";
 import type { Cleanup } from "../test/support/cleanup.ts";
 import type { NatKind } from "../test/support/nat.ts";
-import { openPeerHouse } from "../test/support/peer-house.ts";
+import { homeOf, openPeerHouse } from "../test/support/peer-house.ts";
 import { carriedBy, openPairs, type PairOutcome, type PeerPairs } from "../test/support/peer-pairs.ts";
 import { plainEnds } from "../test/support/plain-pair.ts";
 import type { PlainCosts } from "../test/support/plain-ends.ts";
-import { homeOf } from "../test/support/peer-house.ts";
 
 /** Loss is of a path in each direction; a wire has half of it, and a relayed path twice as many wires. */
 const losses = [0, 1, 5] as const;
@@ -70,13 +69,12 @@ export function printPairs({ plain, rows }: PairCosts): void {
       line(["from", "to", "way", "met", "link ms", "calls", "calls/s", "call ms", "+ ms", "1 MB ms"]),
     );
     const beside = plain.filter((row) => row.loss === loss);
-    const tcpMs = middle(beside[0]?.costs.roundTripMs ?? []);
+    const tcpMs = middle(known(beside[0]?.costs.roundTripMs ?? []));
     for (const { name, costs } of beside) {
-      const met = costs.openMs.filter((ms) => ms !== undefined);
-      const millions = costs.millionMs.filter((ms) => ms !== undefined);
-      const call = middle(costs.roundTripMs);
+      const met = known(costs.openMs);
+      const call = middle(known(costs.roundTripMs));
       const cells = [`${met.length}/${costs.openMs.length}`, middle(met), "", "", call, more(call, tcpMs)];
-      console.log(line([name, "", "", ...cells, middle(millions)]));
+      console.log(line([name, "", "", ...cells, middle(known(costs.millionMs))]));
     }
     for (const { nats, outcome } of rows.filter((row) => row.loss === loss)) {
       const { kind, met, meetings, answered, calls, wholeMs, callMs, millionMs } = outcome;
@@ -91,6 +89,10 @@ export function printPairs({ plain, rows }: PairCosts): void {
 
 function more(ms: string, than: string): string {
   return `+${(Number(ms) - Number(than)).toFixed(0)}`;
+}
+
+function known(values: readonly (number | undefined)[]): readonly number[] {
+  return values.filter((ms) => ms !== undefined);
 }
 
 function middle(values: readonly number[]): string {

@@ -4,9 +4,9 @@
  */
 import { median } from "../src/kernel/statistics.ts";
 import { atEnd, type Cleanup } from "../test/support/cleanup.ts";
+import type { Space } from "../test/support/lab.ts";
 import { joinByCable } from "../test/support/nat.ts";
 import {
-  type CalledHome,
   type CallingHome,
   openCalled,
   openCalling,
@@ -61,6 +61,16 @@ export async function measureThroughput(t: Cleanup, rounds: number): Promise<rea
   return runners.map(({ name, meetMs, samples }) => ({ name, meetMs, samples }));
 }
 
+interface Way {
+  readonly name: string;
+  /** Of the caller. */
+  readonly label: string;
+  readonly home: Space;
+  /** Of a peer's name; a URL has none. */
+  readonly kind?: "direct" | "relayed";
+  readonly http?: "h2";
+}
+
 async function openRunners(t: Cleanup, house: PeerHouse): Promise<readonly Runner[]> {
   const [near, far, beyond] = [
     joinByCable(t, house.town, "near", 1),
@@ -68,37 +78,34 @@ async function openRunners(t: Cleanup, house: PeerHouse): Promise<readonly Runne
     joinByCable(t, house.town, "beyond", 3),
   ];
   const listen = `10.99.3.2:${port}`;
-  const called = await openCalled(t, house, { name: "files", home: beyond, listen });
-  const url = `https://${listen}/mcp/files`;
+  const { target } = await openCalled(t, house, { name: "files", home: beyond, listen });
+  // Who is far is led through the relay alone.
   house.town.block("10.99.2.2");
-  const runner = async (name: string, caller: CallingHome, target: string): Promise<Runner> => {
-    atEnd(t, caller.close);
-    const met = target === url ? [] : await caller.meet(target, meetings);
-    await caller.open(target, ...(target === url ? ["spiffe://latticegate.local/server/files"] : []));
-    return { name, caller, meetMs: met.map(({ ms }) => ms), samples: [] };
-  };
-  const on = async (name: string, home = near, http?: "h2"): Promise<CallingHome> =>
-    await openCalling(t, house, { name, home }, http && { http });
-  return [
-    await runner("the same TLS over plain TCP, HTTP/1.1", await on("plain"), url),
-    await runner("the same TLS over plain TCP, HTTP/2", await on("shared", near, "h2"), url),
-    await namedRunner("peers, direct", "direct", await on("direct"), called, runner),
-    await namedRunner("peers, relayed", "relayed", await on("relayed", far), called, runner),
+  const ways: readonly Way[] = [
+    { name: "the same TLS over plain TCP, HTTP/1.1", label: "plain", home: near },
+    { name: "the same TLS over plain TCP, HTTP/2", label: "shared", home: near, http: "h2" },
+    { name: "peers, direct", label: "direct", home: near, kind: "direct" },
+    { name: "peers, relayed", label: "relayed", home: far, kind: "relayed" },
   ];
+  const runners: Runner[] = [];
+  for (const { name, label, home, kind, http } of ways) {
+    const caller = await openCalling(t, house, { name: label, home }, http && { http });
+    atEnd(t, caller.close);
+    const meetMs = kind === undefined ? [] : await met(caller, target, kind);
+    if (kind === undefined)
+      await caller.open(`https://${listen}/mcp/files`, "spiffe://latticegate.local/server/files");
+    else await caller.open(target);
+    runners.push({ name, caller, meetMs, samples: [] });
+  }
+  return runners;
 }
 
 /** @throws if they don't meet in that way */
-async function namedRunner(
-  name: string,
-  kind: string,
-  caller: CallingHome,
-  { target }: CalledHome,
-  runner: (name: string, caller: CallingHome, target: string) => Promise<Runner>,
-): Promise<Runner> {
-  const [met] = await caller.meet(target, 1);
-  if (met?.path?.kind !== kind)
-    throw new Error(`${name}: ${met?.path?.kind ?? met?.failure ?? "nobody was met"}`);
-  return await runner(name, caller, target);
+async function met(caller: CallingHome, target: string, kind: string): Promise<readonly number[]> {
+  const outcomes = await caller.meet(target, meetings);
+  for (const { path, failure } of outcomes)
+    if (path?.kind !== kind) throw new Error(`Expected ${kind}, found ${path?.kind ?? failure ?? "nobody"}.`);
+  return outcomes.map(({ ms }) => ms);
 }
 
 async function sampled(caller: CallingHome, relay: number): Promise<Sample> {

@@ -153,8 +153,8 @@ const relayKilled: Scenario = async (s, t, house) => {
 const oneOfTwoKilled: Scenario = async (s, t, house) => {
   const relays = new Map<string, PeerRelay>();
   for (const [name, port] of [
-    ["left", 9446],
-    ["right", 9447],
+    ["left", 9545],
+    ["right", 9645],
   ] as const)
     relays.set(`spiffe://latticegate.local/server/${name}`, await openRelay(t, house, { name, port }));
   const via = [...relays.values()].map((relay) => relay.via);
