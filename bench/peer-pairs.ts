@@ -32,12 +32,14 @@ export interface PairCosts {
   readonly rows: readonly PairRow[];
 }
 
+/** Prints each table once it is whole. */
 export async function measurePairs(t: Cleanup): Promise<PairCosts> {
   const house = await openPeerHouse(t);
   const all = await openPairs(t, house);
   const measurePlain = await plainEnds(t, house.folder, plainPlaces(all));
   const plain: PlainRow[] = [];
   const rows: PairRow[] = [];
+  printMethod();
   for (const loss of losses) {
     await all.conduct({ ...conduct, lossPermille: loss * 5 });
     const { tcp, classical } = await measurePlain();
@@ -46,6 +48,7 @@ export async function measurePairs(t: Cleanup): Promise<PairCosts> {
       { loss, name: "classical TLS 1.3", costs: classical },
     );
     for (const pair of all.pairs) rows.push({ loss, nats: pair.nats, outcome: await carriedBy(pair, work) });
+    printLoss(loss, { plain, rows });
   }
   return { plain, rows };
 }
@@ -58,32 +61,32 @@ function plainPlaces({ called, calling }: PeerPairs): Parameters<typeof plainEnd
   return { at, from: homeOf(from) };
 }
 
-export function printPairs({ plain, rows }: PairCosts): void {
+function printMethod(): void {
   console.log(
     `\nEvery pair of NATs: 1280 bytes, 5 ms each way on every wire; ${work.meetings} dials by name, ${work.calls} calls 50 at a time,`,
   );
-  console.log(`${work.lonely} calls and ${work.millions} answers of 1 MB one by one; medians.\n`);
-  for (const loss of losses) {
-    console.log(`${loss} % lost`);
-    console.log(
-      line(["from", "to", "way", "met", "link ms", "calls", "calls/s", "call ms", "+ ms", "1 MB ms"]),
-    );
-    const beside = plain.filter((row) => row.loss === loss);
-    const tcpMs = middle(known(beside[0]?.costs.roundTripMs ?? []));
-    for (const { name, costs } of beside) {
-      const met = known(costs.openMs);
-      const call = middle(known(costs.roundTripMs));
-      const cells = [`${met.length}/${costs.openMs.length}`, middle(met), "", "", call, more(call, tcpMs)];
-      console.log(line([name, "", "", ...cells, middle(known(costs.millionMs))]));
-    }
-    for (const { nats, outcome } of rows.filter((row) => row.loss === loss)) {
-      const { kind, met, meetings, answered, calls, wholeMs, callMs, millionMs } = outcome;
-      const call = middle(callMs);
-      const counted = [`${met.length}/${meetings}`, middle(met), `${answered}/${calls}`];
-      const timed = [(answered / (wholeMs / 1000)).toFixed(0), call, more(call, tcpMs), middle(millionMs)];
-      console.log(line([...nats, kind, ...counted, ...timed]));
-    }
-    console.log("");
+  console.log(`${work.lonely} calls and ${work.millions} answers of 1 MB one by one; medians.`);
+}
+
+function printLoss(loss: number, { plain, rows }: PairCosts): void {
+  console.log(`\n${loss} % lost`);
+  console.log(
+    line(["from", "to", "way", "met", "link ms", "calls", "calls/s", "call ms", "+ ms", "1 MB ms"]),
+  );
+  const beside = plain.filter((row) => row.loss === loss);
+  const tcpMs = middle(known(beside[0]?.costs.roundTripMs ?? []));
+  for (const { name, costs } of beside) {
+    const met = known(costs.openMs);
+    const call = middle(known(costs.roundTripMs));
+    const cells = [`${met.length}/${costs.openMs.length}`, middle(met), "", "", call, more(call, tcpMs)];
+    console.log(line([name, "", "", ...cells, middle(known(costs.millionMs))]));
+  }
+  for (const { nats, outcome } of rows.filter((row) => row.loss === loss)) {
+    const { kind, met, meetings, answered, calls, wholeMs, callMs, millionMs } = outcome;
+    const call = middle(callMs);
+    const counted = [`${met.length}/${meetings}`, middle(met), `${answered}/${calls}`];
+    const timed = [(answered / (wholeMs / 1000)).toFixed(0), call, more(call, tcpMs), middle(millionMs)];
+    console.log(line([...nats, kind, ...counted, ...timed]));
   }
 }
 

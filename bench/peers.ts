@@ -12,7 +12,7 @@ import { certifyPeer, peerKeySuite } from "../src/identity/peer-certification.ts
 import { outsideAuthority } from "../test/support/certificates.ts";
 import type { Cleanup } from "../test/support/cleanup.ts";
 import { whyNoNats } from "../test/support/nat.ts";
-import { measurePairs, type PairCosts, printPairs } from "./peer-pairs.ts";
+import { measurePairs, type PairCosts } from "./peer-pairs.ts";
 import { measureStreams, printStreams, type StreamCosts } from "./peer-streams.ts";
 import { measureThroughput, printThroughput, type Throughput } from "./peer-throughput.ts";
 
@@ -30,16 +30,22 @@ export interface PeerCosts {
 const handshakeSeconds = 20;
 const compared: ReadonlySet<string> = new Set(["ECDSA P-256 + X25519", "ML-DSA-65 + X25519MLKEM768"]);
 
+/** Prints what it found as it goes: all of it takes a while. */
 export async function measurePeers(t: Cleanup, rounds: number): Promise<PeerCosts> {
-  const skipped = whyNoNats();
-  return {
-    streams: await measureStreams(t, rounds),
-    handshakes: await measureHandshakes(),
-    greetingBytes: await greetingBytes(),
-    skipped,
-    throughput: skipped === undefined ? await apart((scope) => measureThroughput(scope, rounds)) : [],
-    pairs: skipped === undefined ? await apart(measurePairs) : undefined,
-  };
+  const streams = await measureStreams(t, rounds);
+  printStreams(streams);
+  const handshakes = await measureHandshakes();
+  const bytes = await greetingBytes();
+  console.log(`\n${textTables(costTables(handshakes), [])}`);
+  console.log(`A called peer says ${bytes} bytes more, once: which key is its name, and that it vouches.`);
+  const alone = { streams, handshakes, greetingBytes: bytes, skipped: whyNoNats() };
+  if (alone.skipped !== undefined) {
+    console.log(`\nThroughput and pairs of NATs: skipped, ${alone.skipped}.`);
+    return { ...alone, throughput: [], pairs: undefined };
+  }
+  const throughput = await apart((scope) => measureThroughput(scope, rounds));
+  printThroughput(throughput);
+  return { ...alone, throughput, pairs: await apart(measurePairs) };
 }
 
 async function measureHandshakes(): Promise<HandshakeCosts> {
@@ -67,13 +73,4 @@ async function apart<Measured>(measure: (scope: Cleanup) => Promise<Measured>): 
   } finally {
     for (const step of undo.reverse()) await step();
   }
-}
-
-export function printPeers({ streams, handshakes, greetingBytes: bytes, ...lab }: PeerCosts): void {
-  printStreams(streams);
-  console.log(`\n${textTables(costTables(handshakes), [])}`);
-  console.log(`A called peer says ${bytes} bytes more, once: which key is its name, and that it vouches.`);
-  if (lab.skipped !== undefined) console.log(`\nThroughput and pairs of NATs: skipped, ${lab.skipped}.`);
-  if (lab.throughput.length > 0) printThroughput(lab.throughput);
-  if (lab.pairs !== undefined) printPairs(lab.pairs);
 }

@@ -30,7 +30,7 @@ import { measurePolicy, printPolicy } from "./policy.ts";
 import { measureResponse, printResponse } from "./response.ts";
 import { measureScoring, printScoring } from "./scoring.ts";
 import { measureControl, printControl } from "./control.ts";
-import { measurePeers, printPeers } from "./peers.ts";
+import { measurePeers } from "./peers.ts";
 import { profile } from "./profile.ts";
 import { measureSignatureFloor } from "./signature-floor.ts";
 import { measureSignatures, printSignatures } from "./signatures.ts";
@@ -235,7 +235,6 @@ try {
   const control = isAsked("control") ? await measureControl(setting, rounds, startLoad) : undefined;
   if (control !== undefined) printControl(control);
   const peers = isAsked("peers") ? await measurePeers(t, rounds) : undefined;
-  if (peers !== undefined) printPeers(peers);
   await mkdir(out, { recursive: true });
   const file = path.join(out, `${new Date().toISOString().replaceAll(":", "-")}.json`);
   const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
