@@ -78,8 +78,8 @@ interface RendezvousLinkOptions {
 const openMs = 8000;
 const probeMs = 2000;
 /** A NAT forgets a silent connection after minutes at best, and a dead one is noticed by what isn't answered. */
-const pingMs = 15_000;
-const silenceMs = 25_000;
+const pingMs = 5000;
+const silenceMs = 12_000;
 
 /** @throws Refusal `upstream_failed` if there is no such rendezvous, or what the connection failed with */
 export async function openRendezvousLink(options: RendezvousLinkOptions): Promise<RendezvousLink> {
