@@ -14,7 +14,9 @@ const steps = [
   tool("types of the page", "tsc", "-p", "web"),
   together(
     "unit tests",
-    unitTests("src/!(host)/**/*.test.ts", "web/src/**/*.test.ts"),
+    // Two halves that take equally long.
+    unitTests("src/[a-g]*/**/*.test.ts", "web/src/**/*.test.ts"),
+    unitTests("src/[i-z]*/**/*.test.ts"),
     unitTests(
       "src/host/!(store)/**/*.test.ts",
       "src/host/*.test.ts",
