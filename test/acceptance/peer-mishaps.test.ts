@@ -184,12 +184,11 @@ const addressChanges: Scenario = async (s, t, house) => {
   inSpace(home, "addr", "add", "192.168.1.77/24", "dev", "eth0");
   inSpace(home, "route", "replace", "default", "via", "192.168.1.1");
   const began = performance.now();
-  await callsGoOn(called);
-  s.diagnostic(
-    `back after ${((performance.now() - began) / 1000).toFixed(1)} s: the provider of the called end`,
-  );
-  await callsGoOn(calling);
-  s.diagnostic(`back after ${((performance.now() - began) / 1000).toFixed(1)} s: the calling end`);
+  const back = async (pair: Pair, whose: string): Promise<void> => {
+    await callsGoOn(pair);
+    s.diagnostic(`back after ${((performance.now() - began) / 1000).toFixed(1)} s: ${whose}`);
+  };
+  await Promise.all([back(called, "the provider of the called end"), back(calling, "the calling end")]);
   const outcomes = [await loads[0](), await loads[1]()] as const;
   told(s, "the called end's provider gives it another", outcomes[0]);
   told(s, "the calling end takes another", outcomes[1]);
