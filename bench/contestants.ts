@@ -40,7 +40,7 @@ const stubCommand = [node, here("stub.ts"), "--stdio"] as const;
 
 /** What is measured runs on one core, the load and the stub on the other. */
 export const onLoadCore = pinned("0");
-const onMeasuredCore = pinned("1");
+export const onMeasuredCore = pinned("1");
 
 function pinned(core: string): readonly string[] {
   return spawnSync("taskset", ["-c", core, "true"]).status === 0 ? ["taskset", "-c", core] : [];

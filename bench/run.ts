@@ -1,5 +1,5 @@
 /**
- * `npm run bench [calls] [handshakes] [profile] [signatures] [policy] [scoring] [response] [control]`: what a call through the gateway costs, side by side with what
+ * `npm run bench [calls] [handshakes] [profile] [signatures] [policy] [scoring] [response] [control] [peers]`: what a call through the gateway costs, side by side with what
  * else people run. Rounds are interleaved, every contestant in each; figures are medians over rounds, and
  * comparisons are medians of the ratios within a round. Method and reading: docs/guide/bench.md.
  */
@@ -30,6 +30,7 @@ import { measurePolicy, printPolicy } from "./policy.ts";
 import { measureResponse, printResponse } from "./response.ts";
 import { measureScoring, printScoring } from "./scoring.ts";
 import { measureControl, printControl } from "./control.ts";
+import { measurePeers } from "./peers.ts";
 import { profile } from "./profile.ts";
 import { measureSignatureFloor } from "./signature-floor.ts";
 import { measureSignatures, printSignatures } from "./signatures.ts";
@@ -184,20 +185,26 @@ function printHandshakes(results: readonly HandshakeResult[]): void {
   }
 }
 
+const parts = [
+  "calls",
+  "handshakes",
+  "profile",
+  "signatures",
+  "policy",
+  "scoring",
+  "response",
+  "control",
+  "peers",
+] as const;
 const asked = process.argv.slice(2);
-const unknown = asked.find(
-  (part) =>
-    !["calls", "handshakes", "profile", "signatures", "policy", "scoring", "response", "control"].includes(
-      part,
-    ),
-);
+const unknown = asked.find((part) => !parts.some((known) => known === part));
 if (unknown !== undefined) {
   console.error(
-    `There is no part ${unknown}; there are calls, handshakes, profile, signatures, policy, scoring, response and control.`,
+    `There is no part ${unknown}; there are ${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}.`,
   );
   process.exit(2);
 }
-const isAsked = (part: string): boolean => asked.length === 0 || asked.includes(part);
+const isAsked = (part: (typeof parts)[number]): boolean => asked.length === 0 || asked.includes(part);
 const undo: (() => unknown)[] = [];
 const t = { after: (step: () => unknown) => void undo.push(step) };
 try {
@@ -227,6 +234,7 @@ try {
   if (response.length > 0) printResponse(response);
   const control = isAsked("control") ? await measureControl(setting, rounds, startLoad) : undefined;
   if (control !== undefined) printControl(control);
+  const peers = isAsked("peers") ? await measurePeers(t, rounds) : undefined;
   await mkdir(out, { recursive: true });
   const file = path.join(out, `${new Date().toISOString().replaceAll(":", "-")}.json`);
   const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
@@ -250,6 +258,7 @@ try {
     scoring,
     response,
     control,
+    peers,
   };
   await writeFile(file, JSON.stringify(all, null, 2));
   console.log(`\nAll samples: ${path.relative(process.cwd(), file)}`);

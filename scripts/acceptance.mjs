@@ -178,8 +178,12 @@ const parts = {
     args: test("test/acceptance/paths.test.ts"),
   },
   peers: {
-    what: "peers behind NATs of five kinds, and their relay, between namespaces (needs root)",
-    args: test("test/acceptance/peer-nats.test.ts"),
+    what: "peers behind NATs of five kinds over good paths and bad; their relay killed, addresses changed, ends suspended; between namespaces (needs root)",
+    args: test(
+      "test/acceptance/peer-nats.test.ts",
+      "test/acceptance/peer-paths.test.ts",
+      "test/acceptance/peer-mishaps.test.ts",
+    ),
   },
   sandbox: {
     what: "a server in its sandbox: what it reaches, what it doesn't, and a burst that is cut (needs bubblewrap)",

@@ -30,7 +30,7 @@ import { readRenewalWish } from "../wire/renewal-wish.ts";
 import type { Bootstrap } from "./bootstrap.ts";
 import type { LinkAuthentication } from "./config/link.ts";
 import { defaultSignatures, type SignatureSettings } from "./config/signatures.ts";
-import { openPeerLink, peerUrl } from "./peer/peer-link.ts";
+import { openPeerLink, peerPings, peerUrl } from "./peer/peer-link.ts";
 import { type AskedPeers, peerSettings } from "./peer/peer-places.ts";
 import { keepPathFacts } from "./path-facts.ts";
 import { sidecarCalling } from "./signatures/sidecar-calling.ts";
@@ -154,7 +154,10 @@ async function openPool(
     const tls = clientTlsOptions({ profile: terms, serverRoots, peerSpiffeId, credentials });
     const isGateway = peerSpiffeId === identity.gateway.spiffeId;
     const proof = proofOffer(credentials[0]?.classical, isGateway, options);
-    return { ...options.links, terms, tls, proof, ...(dialler && { http: "h2", connect: dialler.connect }) };
+    const direct = { ...options.links, terms, tls, proof };
+    return dialler === undefined
+      ? direct
+      : { pings: peerPings, ...direct, http: "h2", connect: dialler.connect };
   };
   const pool = renewablePool(url.origin, link(), options);
   opening.defer(() => pool.close());

@@ -122,7 +122,7 @@ interface PooledPeer {
   readonly name: string;
   readonly pool: RenewablePool;
   readonly server: ServerAtPeer;
-  readonly own: Pick<LinkOptions, "onLink" | "connect" | "http">;
+  readonly own: Pick<LinkOptions, "onLink" | "connect" | "http" | "pings">;
   readonly upstream: Upstream;
   /** Of a server that is named as a peer. */
   readonly path?: PeerWay["path"] | undefined;

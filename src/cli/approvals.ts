@@ -113,12 +113,9 @@ export function reasonOf(call: CommandCall): { readonly reason?: string } {
   return reason === undefined ? {} : { reason };
 }
 
-/** @throws Refusal `bad_config`: on another machine a person is who its identity there says */
+/** Never on another machine: there a person is who its identity says. */
 export function decidesByToken(call: CommandCall): boolean {
-  const isByToken = call.text("token-file") !== undefined;
-  if (isByToken && call.text("remote") !== undefined)
-    throw new Refusal("bad_config", "Expected --token-file or --remote, not both.");
-  return isByToken;
+  return call.text("token-file") !== undefined;
 }
 
 /** INVARIANT: nobody says who they are; they are the user of this machine who may open the state, or hold a token. */

@@ -1,10 +1,13 @@
 /** `latticegate audit query` */
-import { type AuditQuestion, searchLog } from "../app/audit-query.ts";
+import { type AuditQuestion, type FoundCall, searchLog } from "../app/audit-query.ts";
 import { statePaths } from "../app/state-folder.ts";
+import type { Naming } from "../app/subject-names.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Command, CommandCall } from "./command.ts";
 import { asCsv, asEntries, asJsonLines, asTable } from "./found-calls.ts";
 import { logFolder, namingOptions, placeIn, placeOptions, withNamesFor, logOption } from "./log-place.ts";
+import { remoteLog } from "./read-log.ts";
+import { remoteNamed, remoteOption } from "./room.ts";
 import { timeOptions, timesOf } from "./time-option.ts";
 
 const note = (line: string): void => console.error(line);
@@ -17,6 +20,7 @@ const maxLimit = 1_000_000;
 export const auditQuery = {
   options: {
     ...placeOptions,
+    ...remoteOption,
     ...namingOptions,
     ...logOption,
     caller: { type: "string", value: "NAME", help: "Who asked." },
@@ -55,21 +59,41 @@ export const auditQuery = {
     if (call.positionals.length > 0)
       throw new Refusal("bad_config", `Expected options only, found "${call.positionals.join(" ")}".`);
     const question = questionOf(call, Date.now());
-    const found = await withNamesFor(call, async (names) => {
-      const search = { ...place(call), names, rebuild: call.flag("rebuild"), note };
-      const calls = await searchLog(search, question);
+    return await findCalls(call, question, ({ calls, named }) => {
       const lines = {
-        table: () => (calls.length === 0 ? [] : asTable(calls, names.named)),
-        csv: () => asCsv(calls, names.named).map((line) => `${line}\r`),
-        jsonl: () =>
-          call.flag("entries") ? asEntries(calls, question.event) : asJsonLines(calls, names.named),
+        table: () => (calls.length === 0 ? [] : asTable(calls, named)),
+        csv: () => asCsv(calls, named).map((line) => `${line}\r`),
+        jsonl: () => (call.flag("entries") ? asEntries(calls, question.event) : asJsonLines(calls, named)),
       };
       for (const line of lines[format]()) call.out(line);
-      return calls;
+      return calls.length === 0 ? 1 : 0;
     });
-    return found.length === 0 ? 1 : 0;
   },
 } as const satisfies Command;
+
+interface Found {
+  readonly calls: readonly FoundCall[];
+  readonly named: Naming;
+}
+
+/** In the files of this machine, or by another's control room. */
+async function findCalls(
+  call: CommandCall,
+  question: AuditQuestion,
+  shown: (found: Found) => number,
+): Promise<number> {
+  const remote = remoteNamed(call);
+  if (remote === undefined)
+    return await withNamesFor(call, async (names) => {
+      const search = { ...place(call), names, rebuild: call.flag("rebuild"), note };
+      return shown({ calls: await searchLog(search, question), named: names.named });
+    });
+  if (call.flag("rebuild"))
+    throw new Refusal("bad_config", "An index is made anew on its own machine: --rebuild without --remote.");
+  return await remoteLog(call, remote, async ({ search, named }) =>
+    shown({ calls: await search(question, (line) => note(`audit query: ${line}`)), named }),
+  );
+}
 
 /** The log and its index: a copy's isn't kept unless it is said where. */
 function place(call: CommandCall): { readonly folder: string; readonly index: string | undefined } {

@@ -1,17 +1,18 @@
 /** `latticegate audit tail | show | verify` */
 import { loadConfig } from "../app/config.ts";
 import { verifyLogFolder } from "../app/log-verification.ts";
-import { beginningOf } from "../app/removed-beginning.ts";
 import { statePaths } from "../app/state-folder.ts";
 import type { Naming } from "../app/subject-names.ts";
 import { type Entry, entryExtension } from "../audit/entry.ts";
 import { listWitnesses } from "../app/witness-list.ts";
 import type { GenerationSpan } from "../audit/verify.ts";
-import { type LoggedEntry, type LogReader, openLogReader } from "../host/store/log-reader.ts";
+import type { LoggedEntry } from "../host/store/log-reader.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { brokenOption, renewalLine, verifyWithout } from "./audit-broken.ts";
 import { type Command, type CommandCall, configFile, configOption } from "./command.ts";
-import { logFolder, namingOptions, placeOptions, withNamesFor } from "./log-place.ts";
+import { logFolder, namingOptions, placeOptions } from "./log-place.ts";
+import { readLog, type ReadLog } from "./read-log.ts";
+import { remoteOption } from "./room.ts";
 import { jsonText } from "./tools-text.ts";
 
 const logOption = {
@@ -25,6 +26,7 @@ const logOption = {
 export const auditTail = {
   options: {
     ...placeOptions,
+    ...remoteOption,
     ...logOption,
     ...namingOptions,
     lines: { type: "string", value: "N", help: "How many; 20 by default." },
@@ -32,33 +34,34 @@ export const auditTail = {
     json: { type: "boolean", help: "Print entries as they stand in the log." },
   },
   run: async (call) => {
-    const reader = openLogReader(logFolder(call));
     const lines = Number(call.text("lines") ?? 20);
     if (!Number.isInteger(lines) || lines < 0)
       throw new Refusal("bad_config", "--lines takes a whole number.");
-    const size = await reader.size();
-    if (call.flag("json")) return await tail(call, reader, { lines, show: textOf });
-    await tellRemoved(reader, Math.max(0, size - lines), call);
-    return await withNamesFor(call, ({ named }) =>
-      tail(call, reader, { lines, show: (entry) => line(entry, named) }),
-    );
+    const isJson = call.flag("json");
+    const work = async (log: ReadLog): Promise<number> => {
+      if (isJson) return await tail(call, log, { lines, show: textOf });
+      await tellRemoved(log, Math.max(0, (await log.size()) - lines), call);
+      return await tail(call, log, { lines, show: (entry) => line(entry, log.named) });
+    };
+    return await readLog(call, work, isJson);
   },
 } as const satisfies Command;
 
 async function tail(
   call: CommandCall,
-  reader: LogReader,
+  log: ReadLog,
   { lines, show }: { readonly lines: number; readonly show: (entry: LoggedEntry) => string },
 ): Promise<number> {
-  const size = await reader.size();
-  for await (const entry of reader.forwards(Math.max(0, size - lines))) call.out(show(entry));
-  if (call.flag("follow")) for await (const entry of reader.follow(size)) call.out(show(entry));
+  const from = Math.max(0, (await log.size()) - lines);
+  const entries = call.flag("follow") ? log.follow(from) : log.forwards(from);
+  for await (const entry of entries) call.out(show(entry));
   return 0;
 }
 
 export const auditShow = {
   options: {
     ...placeOptions,
+    ...remoteOption,
     ...logOption,
     ...namingOptions,
     json: { type: "boolean", help: "Print JSON." },
@@ -67,22 +70,20 @@ export const auditShow = {
     const [callId] = call.positionals;
     if (callId === undefined)
       throw new Refusal("bad_config", "Name the call's id; `latticegate audit tail` shows them.");
-    const reader = openLogReader(logFolder(call));
-    const entries = await reader.find(callId);
-    await withNamesFor(call, ({ named }) => {
-      const records = entries.map((entry) => ({ index: entry.index, text: recordText(entry, named) }));
+    return await readLog(call, async (log) => {
+      const entries = await log.find(callId);
+      const records = entries.map((entry) => ({ index: entry.index, text: recordText(entry, log.named) }));
       if (call.flag("json"))
         call.out(
           jsonText(records.map(({ index, text }) => ({ index, record: JSON.parse(text) as unknown }))),
         );
       else for (const { index, text } of records) call.out(`entry ${index}\n${text}`);
-      return Promise.resolve();
+      if (entries.length === 0 && !call.flag("json")) {
+        call.out(`The log says nothing about ${callId}.`);
+        await tellRemoved(log, 0, call);
+      }
+      return entries.length === 0 ? 1 : 0;
     });
-    if (entries.length === 0 && !call.flag("json")) {
-      call.out(`The log says nothing about ${callId}.`);
-      await tellRemoved(reader, 0, call);
-    }
-    return entries.length === 0 ? 1 : 0;
   },
 } as const satisfies Command;
 
@@ -149,8 +150,8 @@ function generation({ number, toSize, isGiven }: GenerationSpan): string {
 }
 
 /** If what was asked for, from that entry on, begins before the first that is there. */
-async function tellRemoved(reader: LogReader, from: number, call: CommandCall): Promise<void> {
-  const { first, text } = await beginningOf(reader);
+async function tellRemoved(log: ReadLog, from: number, call: CommandCall): Promise<void> {
+  const { first, text } = await log.beginning();
   if (first > from && text !== undefined) call.out(text);
 }
 

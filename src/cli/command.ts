@@ -139,6 +139,8 @@ function meant(command: LoadedCommand, args: readonly string[]): string {
   for (const arg of args) {
     const name = /^--([^=]+)/.exec(arg)?.[1];
     if (name === undefined || known.includes(name)) continue;
+    if (name === "remote")
+      return ` "latticegate ${command.name}" works on this machine only; "latticegate api" asks a control room whatever it answers.`;
     const near = nearest(name, known);
     if (near !== undefined) return ` Did you mean --${near}?`;
   }

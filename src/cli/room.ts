@@ -14,15 +14,16 @@ import { Refusal } from "../kernel/refusal.ts";
 import { type CommandCall, configFile, configOption } from "./command.ts";
 import { who } from "./who.ts";
 
-/** Which one a command asks. */
-export const roomPlaceOptions = {
-  ...configOption,
+export const remoteOption = {
   remote: {
     type: "string",
     value: "NAME",
-    help: "Ask the control room of another machine, which `latticegate remote join` made known.",
+    help: "Ask the control room of another machine, which `latticegate remote join` made known; $LATTICEGATE_REMOTE by default.",
   },
 } as const;
+
+/** Which one a command asks. */
+export const roomPlaceOptions = { ...configOption, ...remoteOption } as const;
 
 export const roomOptions = { ...roomPlaceOptions, json: { type: "boolean", help: "Print JSON." } } as const;
 
@@ -36,16 +37,32 @@ interface Ways<T> {
 
 /** @throws Refusal with what the control room says, if it says no */
 export async function ask<T>(call: CommandCall, { asked, here, prefersFiles = false }: Ways<T>): Promise<T> {
-  const remote = call.text("remote");
-  if (remote !== undefined) {
-    if (call.text("config") !== undefined)
-      throw new Refusal("bad_config", "Expected --config or --remote, not both.");
-    return await within(await openRemoteRoom(remotesPlace(), remote), asked);
-  }
+  const remote = remoteNamed(call);
+  if (remote !== undefined) return await askRemote(remote, asked);
   const config = loadConfig(configFile(call));
   const socket = prefersFiles ? undefined : (await runningGateway(config.state))?.control;
   if (socket === undefined) return await here(config);
   return await within(openControlRoom({ kind: "socket", path: socket, operator: who() }), asked);
+}
+
+/**
+ * The control room of another machine that a command is to ask, if any: `--remote`, else `$LATTICEGATE_REMOTE` unless
+ * an option names something of this machine.
+ * @throws Refusal `bad_config` if it is named together with such an option
+ */
+export function remoteNamed(call: CommandCall): string | undefined {
+  const local = localOptions.find((option) => call.text(option) !== undefined);
+  const remote = call.text("remote");
+  if (remote === undefined)
+    return local === undefined ? process.env["LATTICEGATE_REMOTE"] || undefined : undefined;
+  if (local === undefined) return remote;
+  throw new Refusal("bad_config", `Expected --${local} or --remote, not both.`);
+}
+
+const localOptions = ["config", "state", "log", "index", "token-file"] as const;
+
+export async function askRemote<T>(name: string, asked: (room: ControlRoom) => Promise<T>): Promise<T> {
+  return await within(await openRemoteRoom(remotesPlace(), name), asked);
 }
 
 async function within<T>(room: ControlRoom, asked: (room: ControlRoom) => Promise<T>): Promise<T> {

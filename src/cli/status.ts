@@ -14,14 +14,14 @@ import { systemClock } from "../host/system.ts";
 import { stoppedLines } from "./kill.ts";
 import { observing } from "./up.ts";
 import { type Command, type CommandCall, configFile } from "./command.ts";
-import { ask, roomPlaceOptions } from "./room.ts";
+import { ask, remoteNamed, roomPlaceOptions } from "./room.ts";
 import { peerLine } from "./peer-options.ts";
 import { shown } from "./tools-text.ts";
 
 export const status = {
   options: roomPlaceOptions,
   run: async (call) => {
-    if (call.text("remote") !== undefined) return await ask(call, { asked: there(call), here: () => 1 });
+    if (remoteNamed(call) !== undefined) return await ask(call, { asked: there(call), here: () => 1 });
     const config = loadConfig(configFile(call));
     const run = await runningGateway(config.state);
     const stopped = stoppedLines(killsStanding(config, systemClock), killFileOf(config));

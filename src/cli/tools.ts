@@ -16,7 +16,7 @@ import type { ToolChanges, ToolRow, ToolVersion } from "../app/tools/tool-report
 import { systemClock } from "../host/system.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Command, type CommandCall, configOption } from "./command.ts";
-import { ask, inPath, roomOptions } from "./room.ts";
+import { ask, inPath, remoteNamed, roomOptions } from "./room.ts";
 import { diffLines, historyLines, jsonText, listLines, shown } from "./tools-text.ts";
 import { who } from "./who.ts";
 
@@ -165,9 +165,9 @@ interface Ways<T> {
 async function askTools<T>(call: CommandCall, { asked, here }: Ways<T>): Promise<T> {
   const state = call.text("state");
   if (state === undefined) return await ask(call, { asked, here });
-  if (call.text("config") === undefined && call.text("remote") === undefined)
+  if (call.text("config") === undefined && remoteNamed(call) === undefined)
     return here({ state: sidecarState(state) });
-  throw new Refusal("bad_config", "Expected one of --config, --remote and --state.");
+  throw new Refusal("bad_config", "Expected --config or --state, not both.");
 }
 
 function pathOf(server: string): string {

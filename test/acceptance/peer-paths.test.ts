@@ -3,16 +3,8 @@
  * the same wires: by real processes in network namespaces. Needs root and Linux. Figures are printed, promises held.
  */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { writeFile } from "node:fs/promises";
-import path from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 
-import { outsideAuthority } from "../support/certificates.ts";
-import { startProcess } from "../support/cli.ts";
-import type { Space } from "../support/lab.ts";
 import { type NatKind, openSite, type Site, whyNoNats } from "../support/nat.ts";
 import {
   type CalledHome,
@@ -22,11 +14,10 @@ import {
   openCalling,
   openPeerHouse,
 } from "../support/peer-house.ts";
-import type { PlainMeasured } from "../support/plain-ends.ts";
+import { plainEnds } from "../support/plain-pair.ts";
 import type { WireConduct } from "../support/wire.ts";
 
 const skip = whyNoNats() ?? false;
-const script = fileURLToPath(new URL("../support/plain-ends.ts", import.meta.url));
 const calls = 1000;
 const meetings = 4;
 /** One way, of each of the two or four wires between two homes. */
@@ -129,29 +120,6 @@ async function carried(
     middle(lonely.ms),
     middle(big.ms),
   ];
-}
-
-async function plainEnds(
-  t: Parameters<typeof startProcess>[0],
-  folder: string,
-  { at, from }: { readonly at: Site | undefined; readonly from: Space },
-): Promise<() => Promise<PlainMeasured>> {
-  if (at === undefined) throw new Error("there is a public home");
-  const authority = outsideAuthority("a classical authority");
-  const issued = authority.issue("an end");
-  const files = [issued.certificate, issued.key, authority.certificate].map((pem, i) => ({
-    file: path.join(folder, `plain${i}.pem`),
-    pem,
-  }));
-  for (const { file, pem } of files) await writeFile(file, pem);
-  const args = [at.address, ...files.map(({ file }) => file)];
-  await startProcess(t, [...homeOf(at).on, process.execPath, script, "serve", ...args], /^ready/);
-  const [program, ...before] = from.on;
-  return async () => {
-    const command = [...before, process.execPath, script, "call", ...args];
-    const { stdout } = await promisify(execFile)(program, command, { timeout: 120_000 });
-    return JSON.parse(stdout) as PlainMeasured;
-  };
 }
 
 function middle(values: readonly (number | undefined)[]): string {

@@ -8,7 +8,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 
 import type { Cleanup } from "../support/cleanup.ts";
-import { cli, type Ended } from "../support/cli.ts";
+import { cli, type Ended, latticegate, startProcess } from "../support/cli.ts";
 import { freePort } from "../support/free-port.ts";
 import { eventually, stubServer, temporaryFolder } from "../support/gateway.ts";
 import { directLink, type GatewayProcess, gatewayProcess } from "../support/gateway-process.ts";
@@ -100,6 +100,10 @@ test("what commands print is the same from another machine as beside the gateway
     id?: string;
   }[];
   assert.match(id, /^[0-9a-f]{16}$/);
+  const [found = ""] = (
+    await locally("audit", "query", "--tool", "stub/*", "--format", "jsonl")
+  ).stdout.split("\n");
+  const { call } = JSON.parse(found) as { call: string };
   await locally(
     "respond",
     "limit",
@@ -125,6 +129,19 @@ test("what commands print is the same from another machine as beside the gateway
     ["tools", "history", "stub", "--json"],
     ["tools", "diff", "stub", "--json"],
     ["tools", "diff", "nowhere"],
+    ["audit", "query"],
+    ["audit", "query", "--format", "csv", "--oldest-first", "--limit", "3"],
+    ["audit", "query", "--tool", "stub/*", "--format", "jsonl"],
+    ["audit", "query", "--entries", "--event", "call.decision", "--since", "1h"],
+    ["audit", "query", "--caller", "spiffe://latticegate.local/agent/payer"],
+    ["audit", "query", "--text", "payments-wait"],
+    ["audit", "query", "--verdict", "perhaps"],
+    ["audit", "tail", "--lines", "5"],
+    ["audit", "tail", "--lines", "3", "--json"],
+    ["audit", "show", call],
+    ["audit", "show", call, "--json"],
+    ["audit", "show", call, "--pseudonyms"],
+    ["audit", "show", "nothing"],
   ]) {
     const [here, there] = await Promise.all([locally(...words), remotely("anna", ...words)]);
     assert.deepEqual(there, here, words.join(" "));
@@ -162,6 +179,46 @@ test("an operator acts from another machine, and it is on record as that person"
   assert.equal((await remotely("olga", "kill", "off", "--because", "Over.")).code, 0);
   const { stdout } = await locally("audit", "query", "--event", "control.action", "--format", "jsonl");
   assert.ok(stdout.includes("person:olga"));
+});
+
+test("the log is followed from another machine, each entry once", async () => {
+  const words = ["audit", "tail", "--follow", "--lines", "1", "--json", "--remote", "vera"];
+  const env = { ...process.env, LATTICEGATE_STATE: laptop };
+  const tail = await startProcess(t, [process.execPath, ...latticegate(words)], /^(\{.*)$/, { env });
+  const [begun = ""] = tail.groups;
+  let text = "";
+  tail.process.stdout?.on("data", (more: Buffer) => (text += more.toString()));
+  for (const caller of ["agent/one", "agent/two"]) {
+    const order = ["respond", "quarantine", "--caller", caller, "--because", "A test."];
+    assert.equal((await remotely("olga", ...order)).code, 0);
+  }
+  await eventually("what was added is printed, as the log has it", async () => {
+    const log = (await locally("audit", "tail", "--lines", "1000", "--json")).stdout;
+    const added = log.slice(log.indexOf(begun) + begun.length + 1);
+    return added.split("\n").length > 2 && text === added;
+  });
+  await tail.stop();
+});
+
+test("what is meant for another machine isn't done on this one", async () => {
+  const env = { LATTICEGATE_STATE: laptop, LATTICEGATE_REMOTE: "vera" };
+  const kill = ["kill", "on", "--because", "No."];
+  assert.match((await cli(kill, "", env)).stderr, /needs the role operator/);
+  assert.equal((await cli(["kill", "status", "--config", one.gateway.configFile], "", env)).code, 0);
+  const nowhere = { ...env, LATTICEGATE_REMOTE: "nowhere" };
+  assert.match((await cli(kill, "", nowhere)).stderr, /There is no control room "nowhere"/);
+  for (const [words, said] of [
+    [["audit", "verify", "--remote", "vera"], /"latticegate audit verify" works on this machine only/],
+    [["ca", "revoke", "agent/x", "--remote=vera"], /"latticegate ca revoke" works on this machine only/],
+    [["audit", "tail", "--log", "log", "--remote", "vera"], /Expected --log or --remote, not both/],
+    [["audit", "query", "--rebuild", "--remote", "vera"], /--rebuild without --remote/],
+    [["audit", "query", "--limit", "5001", "--remote", "vera"], /--limit takes up to 5000/],
+  ] as const) {
+    const { code, stdout, stderr } = await cli(words, "", env);
+    assert.equal(code, 2, words.join(" "));
+    assert.equal(stdout, "");
+    assert.match(stderr, said);
+  }
 });
 
 test("a viewer reads and changes nothing, and is told which role it takes", async () => {

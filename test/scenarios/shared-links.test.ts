@@ -164,15 +164,23 @@ test("a link that is cut in the middle leaves its calls unknown, and the next on
   assert.equal(asked, 4, "nothing was sent twice");
 });
 
-test("a path that went away without a word is noticed, and its calls are told that nothing is known of them", async (t) => {
+test("a path that went away without a word is noticed, and its calls are told that nothing is known of them", (t) =>
+  pathGoesAway(t, { isLeft: false }));
+
+test("calls on a link that is being left are told, too, when its path went away without a word", (t) =>
+  pathGoesAway(t, { isLeft: true }));
+
+async function pathGoesAway(t: TestContext, { isLeft }: { readonly isLeft: boolean }): Promise<void> {
   let asked = 0;
   const stub = await stubServer(t, () => void (asked += 1));
   const gateway = await testGateway(t, `servers: { stub: { url: "${stub.url}" } }\n${openPolicy}`);
   const path = await breakableLink(t, gateway.address);
   const pings = { everyMs: 50, deadMs: 200 };
-  const { call, streams } = sharing(t, gateway, await enrol(gateway), { address: path.address, pings });
+  const sharedLink = sharing(t, gateway, await enrol(gateway), { address: path.address, pings });
+  const { call, pool, options, streams } = sharedLink;
   const lost = call(toolCall("a"));
   await eventually("it is under way", () => asked === 1);
+  if (isLeft) pool.renew(options);
   path.stall();
   await assert.rejects(
     lost,
@@ -180,7 +188,7 @@ test("a path that went away without a word is noticed, and its calls are told th
       error instanceof Refusal && error.facts["sent"] === true && error.facts["cause"] === "ETIMEDOUT",
   );
   await eventually("the link is closed", () => streams[0]?.destroyed === true);
-});
+}
 
 test("a gateway that stops ends what is under way on a shared link first, and takes nothing new on it", async (t) => {
   let finish: (() => void) | undefined;

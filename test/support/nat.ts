@@ -61,6 +61,27 @@ export async function openSite(t: Cleanup, network: Network, spec: SiteSpec): Pr
   };
 }
 
+/**
+ * A space with a cable to that site's edge, which is as fast as the machine, and no NAT between: the edge forwards.
+ * @param label word characters, at most 9; @param subnet `10.99.SUBNET.1` is the edge, `.2` the space
+ */
+export function joinByCable(t: Cleanup, { edge }: Site, label: string, subnet: number): Space {
+  const space = openSpace(t, label);
+  const ends = [
+    { at: edge, device: `to_${label}`, address: `10.99.${subnet}.1/24` },
+    { at: space, device: "cable", address: `10.99.${subnet}.2/24` },
+  ] as const;
+  const [near, far] = ends;
+  inSpace(edge, "link", "add", near.device, "type", "veth", "peer", "name", far.device, "netns", space.name);
+  for (const { at, device, address } of ends) {
+    inSpace(at, "addr", "add", address, "dev", device);
+    inSpace(at, "link", "set", device, "up");
+  }
+  inSpace(space, "route", "add", "default", "via", `10.99.${subnet}.1`);
+  run(edge, ["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
+  return space;
+}
+
 function openHomes(t: Cleanup, nat: Space, { label, homes = 1 }: SiteSpec): readonly Space[] {
   inSpace(nat, "link", "add", "lan", "type", "bridge");
   inSpace(nat, "addr", "add", `${lan}.1/24`, "dev", "lan");

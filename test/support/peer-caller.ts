@@ -3,6 +3,7 @@
  * on stdin is a numbered `CallerOrder`, answered by one line once it is done. It ends with its stdin.
  */
 import { createInterface } from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
 
 import { openTunnel, type Tunnel } from "../../src/app/connect.ts";
 import { openPeerLink } from "../../src/app/peer/peer-link.ts";
@@ -13,57 +14,16 @@ import type { PeerDialler } from "../../src/host/peer/peer-dialler.ts";
 import { systemClock, systemLog } from "../../src/host/system.ts";
 import { readPeerName, serverIdOf } from "../../src/identity/peer-name.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
-import type { PeerPath } from "../../src/model/peer-path.ts";
+import type {
+  CallerOrder,
+  CallerSettings,
+  CallsOutcome,
+  FailedCall,
+  LoadOutcome,
+  MetOutcome,
+  Told,
+} from "./peer-orders.ts";
 import { modernCall } from "./ways.ts";
-
-export interface CallerSettings {
-  readonly state: string;
-  readonly joinToken: string;
-  readonly via: readonly string[];
-  readonly isLocal: boolean;
-  readonly probeEachMs?: number;
-  readonly patienceMs?: number;
-}
-
-/**
- * `meet`: links to a peer, each with its own dialler, ended at once. `open`: takes that server for what follows.
- * `call`: that many tool calls, each with its number among its arguments. `told`: what was logged since the last time.
- */
-export type CallerOrder =
-  | { readonly do: "meet"; readonly target: string; readonly times: number }
-  | { readonly do: "open"; readonly target: string }
-  | {
-      readonly do: "call";
-      readonly first: number;
-      readonly count: number;
-      readonly inFlight: number;
-      readonly tool: string;
-      readonly arguments?: Readonly<Record<string, unknown>>;
-    }
-  | { readonly do: "told" }
-  | { readonly do: "close" };
-
-export interface MetOutcome {
-  readonly ms: number;
-  readonly path?: PeerPath;
-  readonly failure?: string;
-}
-
-export interface CallsOutcome {
-  /** Of calls that were answered, in order. */
-  readonly ms: readonly number[];
-  readonly wholeMs: number;
-  readonly cpuMs: number;
-  readonly failures: readonly {
-    readonly call: number;
-    readonly text: string;
-    /** Whether it may have been carried out. */
-    readonly maySent: boolean;
-  }[];
-}
-
-/** A line of the log. */
-export type Told = { readonly event: string; readonly time: string } & Readonly<Record<string, unknown>>;
 
 const settings = JSON.parse(process.argv[2] ?? "{}") as CallerSettings;
 const told: Told[] = [];
@@ -77,6 +37,7 @@ const probing = settings.probeEachMs === undefined ? {} : { probeEachMs: setting
 let identity: SidecarIdentity | undefined;
 let tunnel: Tunnel | undefined;
 let path = "";
+let load: { readonly over: AbortController; readonly outcome: Promise<LoadOutcome> } | undefined;
 
 createInterface({ input: process.stdin })
   .on("line", (line) => {
@@ -98,9 +59,17 @@ async function obey(order: CallerOrder): Promise<unknown> {
     case "meet":
       return await meet(order);
     case "open":
-      return await open(order.target);
+      return await open(order);
     case "call":
       return await call(order);
+    case "load":
+      load = startLoad(order.everyMs);
+      return undefined;
+    case "unload":
+      load?.over.abort();
+      return await load?.outcome;
+    case "heard":
+      return await heard();
     case "told":
       return told.splice(0);
     case "close":
@@ -143,18 +112,21 @@ async function meetOnce(target: string, own: SidecarIdentity): Promise<MetOutcom
   }
 }
 
-async function open(target: string): Promise<void> {
-  const { state, joinToken, patienceMs } = settings;
+async function open({ target, whom }: CallerOrder & { do: "open" }): Promise<void> {
+  const { state, joinToken, patienceMs, http } = settings;
   await tunnel?.close();
-  path = `/mcp/${readPeerName(target)?.server ?? target}`;
+  const named = readPeerName(target);
+  path = named === undefined ? new URL(target).pathname : `/mcp/${named.server}`;
+  const expected = whom === undefined ? {} : { peer: whom };
   const patience = patienceMs === undefined ? {} : { patienceMs };
-  const options = { target, peers, state, joinToken, clock: systemClock, log, ...probing, ...patience };
+  const about = { target, peers, ...expected, ...probing, ...patience, links: http && { http } };
+  const options = { ...about, state, joinToken, clock: systemClock, log };
   tunnel = await openTunnel(options, { clients: "many" });
 }
 
 async function call(order: CallerOrder & { do: "call" }): Promise<CallsOutcome> {
   const ms: number[] = [];
-  const failures: CallsOutcome["failures"][number][] = [];
+  const failures: FailedCall[] = [];
   let next = order.first;
   const cpu = process.cpuUsage();
   const began = performance.now();
@@ -164,7 +136,7 @@ async function call(order: CallerOrder & { do: "call" }): Promise<CallsOutcome> 
       const sent = performance.now();
       const failure = await one(order, number);
       if (failure === undefined) ms.push(performance.now() - sent);
-      else failures.push({ call: number, ...failure });
+      else failures.push(failure);
     }
   };
   await Promise.all(Array.from({ length: order.inFlight }, work));
@@ -177,26 +149,70 @@ async function call(order: CallerOrder & { do: "call" }): Promise<CallsOutcome> 
   };
 }
 
+function startLoad(everyMs: number): NonNullable<typeof load> {
+  const over = new AbortController();
+  const answered: number[] = [];
+  const failures: FailedCall[] = [];
+  const go = async (): Promise<LoadOutcome> => {
+    const calls: Promise<void>[] = [];
+    for (let number = 1; !over.signal.aborted; number++) {
+      const ended = one({ tool: "echo" }, number).then((failure) =>
+        failure === undefined ? void answered.push(number) : void failures.push(failure),
+      );
+      calls.push(ended);
+      await pause(everyMs, undefined, { signal: over.signal }).catch(() => undefined);
+    }
+    await Promise.all(calls);
+    return { answered, failures };
+  };
+  return { over, outcome: go() };
+}
+
 /** @returns what it failed with */
 async function one(
-  { tool, arguments: given }: CallerOrder & { do: "call" },
+  { tool, arguments: given }: Pick<CallerOrder & { do: "call" }, "tool" | "arguments">,
   number: number,
-): Promise<{ readonly text: string; readonly maySent: boolean } | undefined> {
-  if (tunnel === undefined) throw new Error("nothing is open");
-  const { headers = {}, body = "" } = modernCall(tool, { ...given, call: number }, number);
-  const request = {
-    method: "POST",
-    path,
-    headers: Object.entries(headers).flatMap(([name, value]) => [name, String(value)]),
-    body: Buffer.from(body),
-  } as const;
+): Promise<FailedCall | undefined> {
   try {
-    const answer = await collected(await tunnel.send(request));
-    if (answer.kind === "stream") return { text: "a stream", maySent: true };
-    if (answer.status === 200) return undefined;
-    return { text: `${answer.status} ${Buffer.from(answer.body).toString()}`.slice(0, 300), maySent: true };
+    const { status, text } = await sent(tool, { ...given, call: number }, number);
+    return status === 200
+      ? undefined
+      : { call: number, text: `${status} ${text}`.slice(0, 300), isLost: true };
   } catch (error) {
-    const maySent = !(error instanceof Refusal && error.facts["sent"] === false);
-    return { text: String(error), maySent };
+    const isLost = !(error instanceof Refusal && error.facts["sent"] === false);
+    return { call: number, text: String(error), isLost };
   }
+}
+
+async function sent(
+  tool: string,
+  given: Readonly<Record<string, unknown>>,
+  id: number,
+): Promise<{ readonly status: number; readonly text: string }> {
+  if (tunnel === undefined) throw new Error("nothing is open");
+  const { headers = {}, body = "" } = modernCall(tool, given, id);
+  const answer = await collected(
+    await tunnel.send({
+      method: "POST",
+      path,
+      headers: Object.entries(headers).flatMap(([name, value]) => [name, String(value)]),
+      body: Buffer.from(body),
+    }),
+  );
+  const bytes = answer.kind === "whole" ? answer.body : Buffer.concat(await Array.fromAsync(answer.chunks));
+  return { status: answer.status, text: Buffer.from(bytes).toString() };
+}
+
+async function heard(): Promise<readonly number[]> {
+  const { status, text } = await sent("heard", {}, 0);
+  if (status !== 200) throw new Error(text);
+  const answer = JSON.parse(text) as { readonly result: { readonly content: readonly [{ text: string }] } };
+  const lines = JSON.parse(answer.result.content[0].text) as readonly string[];
+  return lines.flatMap((line) => {
+    const message = JSON.parse(Buffer.from(line, "base64").toString()) as {
+      readonly params?: { readonly arguments?: { readonly call?: number } };
+    };
+    const number = message.params?.arguments?.call;
+    return number === undefined ? [] : [number];
+  });
 }

@@ -14,7 +14,14 @@ import { latticegate, type Started, startProcess } from "./cli.ts";
 import { openPolicy, quicklyUnlocked } from "./gateway.ts";
 import { labFolder, type Network, openNetwork, type Space } from "./lab.ts";
 import { openSite, type Site } from "./nat.ts";
-import type { CallerOrder, CallerSettings, CallsOutcome, MetOutcome, Told } from "./peer-caller.ts";
+import type {
+  CallerOrder,
+  CallerSettings,
+  CallsOutcome,
+  LoadOutcome,
+  MetOutcome,
+  Told,
+} from "./peer-orders.ts";
 
 export interface PeerHouse {
   readonly network: Network;
@@ -23,13 +30,17 @@ export interface PeerHouse {
   readonly folder: string;
   readonly config: Config;
   readonly gateway: Started;
-  readonly relay: Started;
-  /** How peers name the relay. */
-  readonly via: string;
+  readonly relay: PeerRelay;
   /** For that SPIFFE path. */
   readonly joinToken: (identity: string) => Promise<string>;
-  /** Starts the relay where it was, with the identity it had. */
-  readonly startRelay: () => Promise<Started>;
+}
+
+export interface PeerRelay {
+  /** How peers name it. */
+  readonly via: string;
+  readonly process: Started;
+  /** Starts it again where it was, with the identity it had. */
+  readonly again: () => Promise<Started>;
 }
 
 /** A server that peers call by its name. */
@@ -40,21 +51,28 @@ export interface CalledHome {
 
 export interface CallingHome {
   readonly meet: (target: string, times: number) => Promise<readonly MetOutcome[]>;
-  readonly open: (target: string) => Promise<void>;
+  /** @param whom to expect there, a SPIFFE ID; for URLs */
+  readonly open: (target: string, whom?: string) => Promise<void>;
   readonly call: (
     calls: Omit<CallerOrder & { do: "call" }, "do" | "tool" | "first"> & {
       readonly tool?: string;
       readonly first?: number;
     },
   ) => Promise<CallsOutcome>;
+  /** Calls every so often from now on. @returns ends that, with what became of all */
+  readonly load: (everyMs: number) => Promise<() => Promise<LoadOutcome>>;
+  /** Numbers of the calls that the server was sent, in order. */
+  readonly heard: () => Promise<readonly number[]>;
   /** What was logged since the last time. */
   readonly told: () => Promise<readonly Told[]>;
   readonly close: () => Promise<void>;
+  /** SIGSTOP and SIGCONT. */
+  readonly signal: (signal: NodeJS.Signals) => void;
+  readonly pid: number;
 }
 
 const townAddress = "203.0.113.1";
 const ports = { gateway: 8443, relay: 8445 } as const;
-const relayPlace = `${townAddress}:${ports.relay}`;
 
 /** @param yaml of the gateway's config */
 export async function openPeerHouse(t: Cleanup, yaml = ""): Promise<PeerHouse> {
@@ -71,69 +89,76 @@ export async function openPeerHouse(t: Cleanup, yaml = ""): Promise<PeerHouse> {
   const config = loadConfig(configFile);
   const joinToken = (identity: string): Promise<string> =>
     makeJoinToken(config, { path: identity, address }, systemClock);
-  const state = await prepared(folder, "relay");
-  const token = await joinToken("server/relay");
-  const startRelay = (): Promise<Started> =>
-    startIn(
-      t,
-      place,
-      ["relay", "--listen", relayPlace, "--state", state, "--join", token, "--verbose"],
-      /^Relay relay listens/,
-    );
-  const relay = await startRelay();
-  const via = `relay@${relayPlace}`;
-  return { network, town, folder, config, gateway, relay, via, joinToken, startRelay };
+  const grounds = { network, town, folder, config, gateway, joinToken };
+  return { ...grounds, relay: await openRelay(t, grounds, { name: "relay", port: ports.relay }) };
 }
 
-/** @param home of that site; the first one by default */
+export async function openRelay(
+  t: Cleanup,
+  { town, folder, joinToken }: Omit<PeerHouse, "relay">,
+  { name, port }: { readonly name: string; readonly port: number },
+): Promise<PeerRelay> {
+  const place = `${townAddress}:${port}`;
+  const state = await prepared(folder, name);
+  const token = await joinToken(`server/${name}`);
+  const args = ["relay", "--listen", place, "--state", state, "--join", token, "--verbose"];
+  const again = (): Promise<Started> => startIn(t, homeOf(town), args, /^Relay \S+ listens/);
+  return { via: `${name}@${place}`, process: await again(), again };
+}
+
+interface Peer {
+  readonly name: string;
+  readonly home: Space;
+  /** How the relays are named; the house's own by default, and none for peers of one network. */
+  readonly via?: readonly string[];
+  readonly isLocal?: boolean;
+}
+
+interface CalledSpec extends Peer {
+  /** Where it is reached as every exposed server is, beside its name; on its own machine alone by default. */
+  readonly listen?: string;
+}
+
 export async function openCalled(
   t: Cleanup,
   house: PeerHouse,
-  {
-    name,
-    home,
-    more = [],
-  }: { readonly name: string; readonly home: Space; readonly more?: readonly string[] },
+  { name, home, via = [house.relay.via], isLocal = false, listen = "127.0.0.1:0" }: CalledSpec,
 ): Promise<CalledHome> {
   const state = await prepared(house.folder, name);
-  const found = more.includes("--lan") ? [] : ["--via", house.via];
-  const asked = [
-    "--p2p",
-    ...found,
-    ...more,
-    "--allow",
-    "spiffe://*/agent/*",
-    "--state",
-    state,
-    "--verbose",
-    "--join",
-    await house.joinToken(`server/${name}`),
-  ];
-  const server = fileURLToPath(new URL("./scripted-server.ts", import.meta.url));
-  const args = ["expose", ...asked, "--", process.execPath, server];
-  const process_ = await startIn(t, home, args, /^Peers reach it as (\S+)$/);
-  return { target: process_.groups[0] ?? "", process: process_ };
+  const found = isLocal ? ["--lan"] : via.flatMap((relay) => ["--via", relay]);
+  const token = await house.joinToken(`server/${name}`);
+  const identity = ["--state", state, "--join", token, "--listen", listen];
+  const server = ["--", process.execPath, fileURLToPath(new URL("./scripted-server.ts", import.meta.url))];
+  const args = ["--p2p", ...found, "--allow", "spiffe://*/agent/*", "--verbose", ...identity, ...server];
+  const started = await startIn(t, home, ["expose", ...args], /^Peers reach it as (\S+)$/);
+  return { target: started.groups[0] ?? "", process: started };
 }
 
+/** @param settings of the process that calls, where they aren't as usual */
 export async function openCalling(
   t: Cleanup,
   house: PeerHouse,
-  {
-    name,
-    home,
-    ...settings
-  }: { readonly name: string; readonly home: Space } & Partial<Omit<CallerSettings, "state" | "joinToken">>,
+  { name, home, via = [house.relay.via], isLocal = false }: Peer,
+  settings: Partial<CallerSettings> = {},
 ): Promise<CallingHome> {
-  const { via = [house.via], isLocal = false } = settings;
   const joinToken = await house.joinToken(`agent/${name}`);
   const state = await prepared(house.folder, name);
-  const ask = await startCaller(t, home, { ...settings, via, isLocal, state, joinToken });
+  const found = { via: isLocal ? [] : via, isLocal };
+  const { ask, signal, pid } = await startCaller(t, home, { ...found, state, joinToken, ...settings });
   return {
     meet: async (target, times) => (await ask({ do: "meet", target, times })) as readonly MetOutcome[],
-    open: async (target) => void (await ask({ do: "open", target })),
+    open: async (target, whom) =>
+      void (await ask({ do: "open", target, ...(whom !== undefined && { whom }) })),
     call: async (calls) => (await ask({ do: "call", tool: "echo", first: 1, ...calls })) as CallsOutcome,
+    load: async (everyMs) => {
+      await ask({ do: "load", everyMs });
+      return async () => (await ask({ do: "unload" })) as LoadOutcome;
+    },
+    heard: async () => (await ask({ do: "heard" })) as readonly number[],
     told: async () => (await ask({ do: "told" })) as readonly Told[],
     close: async () => void (await ask({ do: "close" })),
+    signal,
+    pid,
   };
 }
 
@@ -147,7 +172,7 @@ async function startCaller(
   t: Cleanup,
   home: Space,
   settings: CallerSettings,
-): Promise<(order: CallerOrder) => Promise<unknown>> {
+): Promise<Pick<CallingHome, "signal" | "pid"> & { readonly ask: (order: CallerOrder) => Promise<unknown> }> {
   const [program, ...before] = home.on;
   const script = fileURLToPath(new URL("./peer-caller.ts", import.meta.url));
   const child = spawn(program, [...before, process.execPath, script, JSON.stringify(settings)], {
@@ -169,13 +194,14 @@ async function startCaller(
   child.once("exit", () => waiting.forEach(({ reject }) => reject(new Error("The caller ended."))));
   await up;
   let last = 0;
-  return async (order) => {
+  const ask = async (order: CallerOrder): Promise<unknown> => {
     const id = (last += 1);
     const answered = Promise.withResolvers<unknown>();
     waiting.set(id, answered);
     child.stdin.write(`${JSON.stringify({ id, ...order })}\n`);
     return await answered.promise;
   };
+  return { ask, signal: (name) => void child.kill(name), pid: child.pid ?? 0 };
 }
 
 /** The only home of that site, or the first. */

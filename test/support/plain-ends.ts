@@ -11,8 +11,8 @@ import tls from "node:tls";
 export interface PlainCosts {
   /** Until the connection is there, TLS included; undefined for one that wasn't in time. */
   readonly openMs: readonly (number | undefined)[];
-  /** From a question of four bytes to an answer of one. */
-  readonly roundTripMs: readonly number[];
+  /** From a question of four bytes to an answer of one; undefined for one that wasn't there in time. */
+  readonly roundTripMs: readonly (number | undefined)[];
   /** Of one answer of a million bytes; undefined for one that wasn't there in time. */
   readonly millionMs: readonly (number | undefined)[];
 }
@@ -60,15 +60,18 @@ function serve(socket: net.Socket): void {
 
 async function measure(kind: PlainKind): Promise<PlainCosts> {
   const openMs: (number | undefined)[] = [];
-  const [roundTripMs, millionMs]: [number[], (number | undefined)[]] = [[], []];
+  const [roundTripMs, millionMs]: [(number | undefined)[], (number | undefined)[]] = [[], []];
   for (let i = 0; i < opened; i++) openMs.push(await timed(async () => (await open(kind)).destroy()));
   const socket = await open(kind);
-  for (let i = 0; i < roundTrips; i++) roundTripMs.push((await timed(() => ask(socket, 1))) ?? patienceMs);
-  for (let i = 0; i < millions; i++) {
-    const ms = await timed(() => ask(socket, 1_000_000));
-    millionMs.push(ms);
-    if (ms === undefined) break; // What comes would be of this one.
-  }
+  for (const [times, bytes, found] of [
+    [roundTrips, 1, roundTripMs],
+    [millions, 1_000_000, millionMs],
+  ] as const)
+    for (let i = 0; i < times; i++) {
+      const ms = await timed(() => ask(socket, bytes));
+      found.push(ms);
+      if (ms === undefined) break; // What comes would be of this one.
+    }
   socket.destroy();
   return { openMs, roundTripMs, millionMs };
 }

@@ -3,6 +3,24 @@ import { z } from "zod";
 
 import { receiptAnswer } from "./calls-answers.ts";
 
+/** An entry as it stands in the log. */
+const recordAnswer = z.object({
+  index: z.int(),
+  /** base64url */
+  bytes: z.string(),
+  /** What it says of people by their names, where they're known; null for what can't be read. */
+  named: z.object({ principal: z.string(), facts: z.record(z.string(), z.string()) }).nullable(),
+});
+
+export const recordsAnswer = z.object({
+  /** Entries there are. */
+  size: z.int(),
+  /** The first that is there still, and why the ones before aren't. */
+  first: z.int(),
+  removed: z.string().nullable(),
+  items: z.array(recordAnswer),
+});
+
 const foundEntry = z.object({
   index: z.int(),
   event: z.string(),
@@ -13,6 +31,8 @@ const foundEntry = z.object({
   /** Of a call that has ended: how it ended. */
   outcome: z.string(),
   facts: z.record(z.string(), z.string()),
+  /** If asked for: its entry, and of a call that has ended, the one that says how. */
+  records: z.array(recordAnswer).exactOptional(),
 });
 
 export const entriesAnswer = z.object({
@@ -79,4 +99,5 @@ export const verdictAnswer = z.object({
 });
 
 export type EntriesAnswer = z.output<typeof entriesAnswer>;
+export type RecordAnswer = z.output<typeof recordAnswer>;
 export type VerdictAnswer = z.output<typeof verdictAnswer>;

@@ -27,6 +27,7 @@ import {
   witnessesAnswer,
 } from "./audit-answers.ts";
 import { type AuditOrder, skipOf } from "./audit-work.ts";
+import { recordRoutes } from "./record-routes.ts";
 import { provenEntry } from "./told-calls.ts";
 
 export interface AuditPlace {
@@ -44,53 +45,70 @@ const longest = {
   tooLong: "It takes too long here; use `latticegate audit` on the command line.",
 };
 
+type Work = <T>(order: AuditOrder) => Promise<T>;
+
 export function auditRoutes({ config, audit, named }: AuditPlace): readonly Route[] {
   const { file } = config;
   const program = new URL(`audit-worker${path.extname(import.meta.filename)}`, import.meta.url);
   const ask = oneAtATime("Others ask the audit log already; ask again in a moment.");
   const work = <T>(order: AuditOrder): Promise<T> => ask(() => askThread<T>(program, order, longest));
   const place = { config, audit, named };
-  return [entryRoute(place), ...standing(place), ...searching(file, work)];
+  return [
+    entryRoute(place),
+    ...recordRoutes(place),
+    ...standing(place),
+    searchRoute(file, work),
+    ...wholeRoutes(file, work),
+  ];
 }
 
-function searching(file: string, work: <T>(order: AuditOrder) => Promise<T>): readonly Route[] {
-  return [
-    route({
-      method: "GET",
-      path: "/audit/entries",
-      summary: "Calls and events of the log, newest first.",
-      tag,
-      role: "viewer",
-      query: z.object({
-        ...pageQuery,
-        caller: name,
-        /** `server/tool`, or `server/*`. */
-        tool: name,
-        event: name,
-        rule: name,
-        call: name,
-        /** Somewhere in an entry: who, what, which rule, any fact. */
-        text: z.string().min(1).max(256).exactOptional(),
-        verdict: z.enum(["allowed", "denied", "deferred", "error"]).exactOptional(),
-        since: moment,
-        until: moment,
-      }),
-      answer: entriesAnswer,
-      handle: ({ query: { limit, cursor, tool, since, until, ...asked } }) =>
-        work<EntriesAnswer>({
-          file,
-          kind: "search",
-          limit,
-          skip: skipOf(cursor),
-          question: {
-            ...asked,
-            ...(tool !== undefined && { tool: toolOf(tool) }),
-            ...(since !== undefined && { sinceUnixMs: since }),
-            ...(until !== undefined && { untilUnixMs: until }),
-            isOldestFirst: false,
-          },
-        }),
+function searchRoute(file: string, work: Work): Route {
+  return route({
+    method: "GET",
+    path: "/audit/entries",
+    summary: "Calls and events of the log.",
+    tag,
+    role: "viewer",
+    query: z.object({
+      ...pageQuery,
+      caller: name,
+      /** `server/tool`, or `server/*`. */
+      tool: name,
+      event: name,
+      rule: name,
+      call: name,
+      server: name,
+      session: name,
+      /** Somewhere in an entry: who, what, which rule, any fact. */
+      text: z.string().min(1).max(256).exactOptional(),
+      verdict: z.enum(["allowed", "denied", "deferred", "error"]).exactOptional(),
+      since: moment,
+      until: moment,
+      order: z.enum(["newest", "oldest"]).default("newest"),
+      /** Whether the entries are told as they stand in the log, too. */
+      records: z.enum(["true", "false"]).default("false"),
     }),
+    answer: entriesAnswer,
+    handle: ({ query: { limit, cursor, tool, since, until, order, records, ...asked } }) =>
+      work<EntriesAnswer>({
+        file,
+        kind: "search",
+        limit,
+        skip: skipOf(cursor),
+        records: records === "true",
+        question: {
+          ...asked,
+          ...(tool !== undefined && { tool: toolOf(tool) }),
+          ...(since !== undefined && { sinceUnixMs: since }),
+          ...(until !== undefined && { untilUnixMs: until }),
+          isOldestFirst: order === "oldest",
+        },
+      }),
+  });
+}
+
+function wholeRoutes(file: string, work: Work): readonly Route[] {
+  return [
     route({
       method: "POST",
       path: "/audit/verify",

@@ -7,7 +7,8 @@ import { loadConfig } from "../config.ts";
 import { verifyLogFolder } from "../log-verification.ts";
 import { statePaths } from "../state-folder.ts";
 import { type Naming, withNames } from "../subject-names.ts";
-import type { EntriesAnswer, VerdictAnswer } from "./audit-answers.ts";
+import type { EntriesAnswer, RecordAnswer, VerdictAnswer } from "./audit-answers.ts";
+import { recordOf } from "./record-routes.ts";
 
 export type AuditOrder = { /** The config file of the gateway. */ readonly file: string } & (
   | {
@@ -15,6 +16,8 @@ export type AuditOrder = { /** The config file of the gateway. */ readonly file:
       readonly question: Omit<AuditQuestion, "limit">;
       readonly limit: number;
       readonly skip: number;
+      /** Tells the entries themselves, too. */
+      readonly records: boolean;
     }
   | { readonly kind: "verify" }
   | { readonly kind: "export"; readonly from: number; readonly to: number }
@@ -33,7 +36,7 @@ export async function auditWork(order: AuditOrder): Promise<AuditResult> {
     const { bundle } = await exportAudit({ folder: paths.log, key: paths.logKey, range, wait: false });
     return { text: [...auditBundlePieces(bundle)].join("") };
   }
-  const { question, limit, skip } = order;
+  const { question, limit, skip, records } = order;
   const notes: string[] = [];
   return await withNames(
     config,
@@ -46,7 +49,10 @@ export async function auditWork(order: AuditOrder): Promise<AuditResult> {
         note: (line: string) => void notes.push(line.replace(/^audit query: /, "")),
       };
       const found = await searchLog(search, { ...question, limit: skip + limit + 1 });
-      const items = found.slice(skip, skip + limit).map((call) => shownOf(call, names.named));
+      const items = found.slice(skip, skip + limit).map((call) => ({
+        ...shownOf(call, names.named),
+        ...(records && { records: recordsOf(call, names.named) }),
+      }));
       return { items, next: found.length > skip + limit ? String(skip + limit) : null, notes };
     },
     (why) => void notes.push(`Names stay pseudonyms: ${why}`),
@@ -66,6 +72,12 @@ function shownOf({ first, outcome }: FoundCall, named: Naming): EntriesAnswer["i
     outcome: end.outcome,
     facts: { ...facts },
   };
+}
+
+function recordsOf({ first, outcome }: FoundCall, named: Naming): RecordAnswer[] {
+  return [first, ...(outcome === undefined ? [] : [outcome])].map(({ index, bytes, entry }) =>
+    recordOf({ index, bytes, reading: { kind: "entry", entry } }, named),
+  );
 }
 
 function verdictOf(verdict: Awaited<ReturnType<typeof verifyLogFolder>>): VerdictAnswer {

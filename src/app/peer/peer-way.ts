@@ -6,7 +6,7 @@ import type { Log } from "../../kernel/log.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { LinkOptions } from "../../host/net/proven-links.ts";
 import type { ClientSide, PeerFinding } from "../upstreams.ts";
-import { openPeerLink } from "./peer-link.ts";
+import { openPeerLink, peerPings } from "./peer-link.ts";
 
 interface WayOptions {
   /** What is shown to peers, as it is at that moment. */
@@ -17,7 +17,7 @@ interface WayOptions {
 }
 
 export interface PeerWay extends Pick<PeerDialler, "onBetter" | "path"> {
-  readonly link: Required<Pick<LinkOptions, "connect" | "http">>;
+  readonly link: Required<Pick<LinkOptions, "connect" | "http" | "pings">>;
   /** Another certificate is shown from now on. */
   readonly renewed: () => void;
   readonly stop: () => Promise<void>;
@@ -51,7 +51,7 @@ export function wayTo(peer: PeerName, spiffeId: string, { client, peers, clock, 
     return dialler;
   };
   return {
-    link: { http: "h2", connect: async () => (await (opening ??= open())).connect() },
+    link: { http: "h2", pings: peerPings, connect: async () => (await (opening ??= open())).connect() },
     onBetter: (act) => (better = act),
     path: () => dialler?.path(),
     renewed: () => dialler?.renewed(),

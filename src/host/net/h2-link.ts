@@ -34,6 +34,7 @@ export class H2Link {
   #events: H2LinkEvents | undefined;
   #underWay = 0;
   #hasEnded = false;
+  #isLeft = false;
   #lastTaken = Number.POSITIVE_INFINITY;
 
   private constructor(link: tls.TLSSocket, session: http2.ClientHttp2Session, options: H2LinkOptions) {
@@ -101,6 +102,7 @@ export class H2Link {
       lastTaken: () => this.#lastTaken,
       onOver: () => {
         this.#underWay -= 1;
+        this.#closeIfLeft();
         this.#events?.onRoom();
       },
     });
@@ -108,12 +110,19 @@ export class H2Link {
 
   /** Once what is under way is over. */
   close(): void {
+    this.#isLeft = true;
     this.#end();
-    this.#session.close();
+    this.#closeIfLeft();
   }
 
   destroy(error?: Error): void {
     this.#link.destroy(error);
+  }
+
+  // INVARIANT: not before the last request is over. A session that is closing sends no pings (Node cancels them), and what
+  // is under way on a dead one would never end.
+  #closeIfLeft(): void {
+    if (this.#isLeft && this.isIdle) this.#session.close();
   }
 
   #end(): void {

@@ -44,12 +44,14 @@ export interface PeerDiallerOptions {
 export interface PeerDialler {
   /** @throws Refusal `upstream_failed` with what was tried */
   readonly connect: () => Promise<tls.TLSSocket>;
-  /** Called when the next `connect` gives a better link than the one in use. */
+  /** Called when the next `connect` gives a better link than the one in use, as far as that is known. */
   readonly onBetter: (act: () => void) => void;
   /** Of the newest link; undefined before the first. */
   readonly path: () => PeerPath | undefined;
   /** This end shows another certificate from now on: it is to be introduced with that one. */
   readonly renewed: () => void;
+  /** This machine is on another network: what there is may lead nowhere, and the next `connect` gives a new link. */
+  readonly moved: () => void;
   readonly stop: () => void;
 }
 
@@ -90,6 +92,11 @@ export async function openPeerDialler(options: PeerDiallerOptions): Promise<Peer
     onBetter: best.onBetter,
     path: best.path,
     renewed: links.close,
+    moved: () => {
+      links.close();
+      best.takeBetter()?.link.destroy();
+      best.tell();
+    },
     stop: () => {
       over.abort();
       clearInterval(probing);
@@ -106,6 +113,8 @@ interface BestLink extends Pick<PeerDialler, "onBetter" | "path"> {
   readonly offer: (met: Met) => void;
   readonly takeBetter: () => Met | undefined;
   readonly wantsBetter: () => boolean;
+  /** Has a new link asked for. */
+  readonly tell: () => void;
 }
 
 /** The link in use, and a better one that waits to be. */
@@ -140,6 +149,7 @@ function bestLink({ log, peer }: Pick<PeerDiallerOptions, "log" | "peer">): Best
     },
     wantsBetter: () => current?.path.kind === "relayed" && better === undefined,
     onBetter: (act) => (tell = act),
+    tell: () => tell(),
     path: () => current?.path,
   };
 }

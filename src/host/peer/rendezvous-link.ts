@@ -28,6 +28,7 @@ import { numericAddress } from "../net/segment-size.ts";
 import { negotiatedGroup } from "../net/tls.ts";
 import { within } from "../within.ts";
 import type { PeerPort } from "./peer-port.ts";
+import { endIfSilent } from "./silent-link.ts";
 
 /** A rendezvous, which relays too. */
 export interface RendezvousPlace {
@@ -77,8 +78,8 @@ interface RendezvousLinkOptions {
 const openMs = 8000;
 const probeMs = 2000;
 /** A NAT forgets a silent connection after minutes at best, and a dead one is noticed by what isn't answered. */
-const pingMs = 20_000;
-const silenceMs = 45_000;
+const pingMs = 5000;
+const silenceMs = 12_000;
 
 /** @throws Refusal `upstream_failed` if there is no such rendezvous, or what the connection failed with */
 export async function openRendezvousLink(options: RendezvousLinkOptions): Promise<RendezvousLink> {
@@ -100,12 +101,12 @@ export async function openRendezvousLink(options: RendezvousLinkOptions): Promis
   const over = new Promise<void>((resolve) => link.once("close", () => resolve()));
   const say = (word: PeerWord): void => void (link.destroyed || link.write(asWord(word)));
   const pinging = setInterval(() => say({ say: "ping" }), pingMs).unref();
-  link.setTimeout(silenceMs, () => link.destroy());
+  endIfSilent(link, silenceMs);
   link.once("close", () => {
     clearInterval(pinging);
     stop();
   });
-  const calls = openCalls(over);
+  const calls = openCalls(over, () => link.destroy());
   let hear: (word: RendezvousWord) => void = () => {};
   words.onWord((word) => {
     if (!calls.answered(word)) hear(word);
@@ -152,8 +153,8 @@ interface Calls {
   readonly answered: (word: RendezvousWord) => boolean;
 }
 
-/** Questions and their answers, by number. */
-function openCalls(over: Promise<void>): Calls {
+/** Questions and their answers, by number. @param unanswered ends a link on which one isn't answered in time */
+function openCalls(over: Promise<void>, unanswered: () => void): Calls {
   const asked = new Map<number, (word: RendezvousWord | undefined) => void>();
   let last = 0;
   void over.then(() => asked.forEach((settle) => settle(undefined)));
@@ -166,6 +167,7 @@ function openCalls(over: Promise<void>): Calls {
     const isInTime = await within(promise, answerMs);
     asked.delete(id);
     stop();
+    if (!isInTime) unanswered();
     const word = isInTime ? await promise : undefined;
     if (word?.say === "introduced") return word;
     if (word?.say === "refused") throw new Refusal("no_such_server", word.why);

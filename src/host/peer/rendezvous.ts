@@ -26,6 +26,7 @@ import {
   type RendezvousWord,
 } from "../../wire/rendezvous.ts";
 import { reachablePlaces } from "./reachable-places.ts";
+import { endIfSilent } from "./silent-link.ts";
 import type { Splices } from "./splices.ts";
 
 export interface RendezvousOptions {
@@ -118,7 +119,7 @@ export function openRendezvous(options: RendezvousOptions): Rendezvous {
       const seen = { host: plainHost(link.remoteAddress), port: link.remotePort ?? 1 };
       const guest = { link, spiffeId: channel.peer.spiffeId, seen, say };
       const reader = lineReader(maxRendezvousLineBytes);
-      link.setTimeout(silenceMs, () => link.destroy());
+      endIfSilent(link, silenceMs);
       link.on("data", (chunk: Buffer) => {
         const turn = async (): Promise<void> => {
           for (const line of reader.push(chunk)) await answered(guest, line, hear);
