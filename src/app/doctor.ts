@@ -258,11 +258,19 @@ async function* servers({ config, clock }: Examination, address: string): AsyncG
         level: "wrong",
         what: name,
         text: error instanceof Refusal ? error.message : String(error),
-        remedy: `look at ${statePaths(config.state).servers}/${name}.stderr.log, or start the server by hand`,
+        remedy: remedyOf(name, config),
       }),
     );
   }
   await tunnel.close();
+}
+
+/** Only a process of the gateway's own has a file for what it says beside its answers. */
+function remedyOf(name: string, { servers, state }: Config): string {
+  const server = servers[name];
+  return server !== undefined && "command" in server
+    ? `look at ${statePaths(state).servers}/${name}.stderr.log, or start the server by hand`
+    : "see that the server runs, and that this machine reaches it";
 }
 
 type Tunnel = Awaited<ReturnType<typeof openOperatorTunnel>>;

@@ -1,6 +1,6 @@
 /** `latticegate status` */
 import { runningGateway } from "../app/certificate-authority.ts";
-import { loadConfig } from "../app/config.ts";
+import { type Config, loadConfig } from "../app/config.ts";
 import type { ControlRoom } from "../app/control/ask-control.ts";
 import { statusAnswer } from "../app/control/status-routes.ts";
 import { peerFindings } from "../app/peer/doctor-peers.ts";
@@ -37,11 +37,7 @@ export const status = {
     if (run.peer !== undefined) call.out(peerLine(run.peer));
     if (run.dashboard !== undefined)
       call.out(`Page      ${run.dashboard}  ("latticegate login" prints a link that logs you in)`);
-    for (const { what, text } of await peerFindings(config)) {
-      const [, name] = what.split(" ", 2);
-      call.out(`Peer      ${name === undefined ? text : `${name} is ${text}`}`);
-    }
-    for (const fact of await readPathFacts(config.state)) call.out(`Path      to ${pathFactText(fact)}`);
+    for (const line of await pathLines(config)) call.out(line);
     for (const { text } of bundleFindings({ config, clock: systemClock }))
       call.out(`Policies  ${shown(text)}`);
     for (const { level, text } of await outletFindings(config))
@@ -59,6 +55,18 @@ export const status = {
     return 1;
   },
 } as const satisfies Command;
+
+/** How peers are reached, and which paths take a detour. */
+async function pathLines(config: Config): Promise<readonly string[]> {
+  const [peers, paths] = [await peerFindings(config), await readPathFacts(config.state)];
+  return [
+    ...peers.map(({ what, text }) => {
+      const [, name] = what.split(" ", 2);
+      return `Peer      ${name === undefined ? text : `${name}: ${text}`}`;
+    }),
+    ...paths.map((fact) => `Path      to ${pathFactText(fact)}`),
+  ];
+}
 
 /** What a control room on another machine says of its gateway. */
 function there(call: CommandCall): (room: ControlRoom) => Promise<number> {

@@ -85,7 +85,7 @@ test("the log, the API and the doctor say how peers are reached", async (t) => {
   );
   assert.match(findings.at(-1)?.text ?? "", /on the local network/);
   const { stdout } = await cli(["status", "--config", path.join(gateway.folder, "latticegate.yaml")]);
-  assert.match(stdout, /^Peer +files is reached on the local network$/m);
+  assert.match(stdout, /^Peer +files: reached on the local network$/m);
   await scene.exposed.stop();
   await eventually("the doctor says what is wrong", async () =>
     (await peerFindings(config)).some(({ level, what }) => level === "wrong" && what === "peer files"),

@@ -1,6 +1,8 @@
 /** How the gateway stands, in the control API: status, cryptography. */
 import { z } from "zod";
 
+import { isPeerNameText } from "../../identity/peer-name.ts";
+
 import { type Route, route } from "../../control/route.ts";
 import type { UpstreamCount } from "../../host/net/upstreams.ts";
 import type { Kill } from "../../host/store/state-responses.ts";
@@ -88,7 +90,8 @@ function whereabouts(server: ServerConfig): Pick<ServerAnswer, "transport" | "ta
     return { transport: "openapi", target };
   }
   const transport = server.transport === "http+sse" ? "http+sse" : "http";
-  return { transport, target: new URL(server.url).origin };
+  // A peer's name is no secret, and has no origin.
+  return { transport, target: isPeerNameText(server.url) ? server.url : new URL(server.url).origin };
 }
 
 function status(config: Config, shown: Shown, startedAtUnixMs: number): z.output<typeof statusAnswer> {

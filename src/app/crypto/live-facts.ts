@@ -5,6 +5,7 @@ import { certificateFacts, parseCertificate } from "../../crypto/certificate.ts"
 import { describedKey } from "../../crypto/keys.ts";
 import { type InForce, writtenInForce } from "../../crypto/suites/in-force.ts";
 import { shown } from "../../host/peer/attendant.ts";
+import { isPeerNameText } from "../../identity/peer-name.ts";
 import { isLoopbackHost } from "../../host/net/loopback.ts";
 import type { LinkNow } from "../../host/net/links-now.ts";
 import type { Credentials } from "../../host/net/tls.ts";
@@ -189,7 +190,9 @@ function serverOf(
 function reachedHow(server: ServerConfig): Pick<ServerDocument, "how" | "target" | "local"> {
   if ("command" in server) return { how: "stdio", target: server.command[0] ?? "", local: true };
   if ("forward" in server) return { how: "forward", target: server.forward.join(" "), local: false };
-  const { protocol, origin, hostname } = new URL(addressOf(server));
+  const address = addressOf(server);
+  if (isPeerNameText(address)) return { how: "peer", target: address, local: false };
+  const { protocol, origin, hostname } = new URL(address);
   const isLocal = isLoopbackHost(hostname) || (isIP(hostname) === 4 && hostname.startsWith("127."));
   if ("peer" in server && server.peer !== undefined) return { how: "peer", target: origin, local: isLocal };
   return { how: protocol === "https:" ? "https" : "http", target: origin, local: isLocal };

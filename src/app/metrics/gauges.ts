@@ -86,7 +86,7 @@ function setOutlets(metrics: Metrics, rows: readonly OutletRow[], logEntries: nu
 
 function setCryptography(
   metrics: Metrics,
-  { version, in_force: inForce, links, own_certificates: own }: LiveDocument,
+  { version, in_force: inForce, links, servers, own_certificates: own }: LiveDocument,
 ) {
   metrics.set("latticegate_info", [{ labels: { version, profile: inForce.profile.name }, value: 1 }]);
   metrics.set(
@@ -96,6 +96,12 @@ function setCryptography(
       certificate: certificate ?? "none",
       post_quantum: String(exchange === "hybrid"),
     })),
+  );
+  const paths = (direction: string, all: readonly Pick<LiveDocument["links"][number], "path">[]) =>
+    all.flatMap(({ path }) => (path === null ? [] : [{ direction, path: path.kind }]));
+  metrics.set(
+    "latticegate_peer_links",
+    counted([...paths("incoming", links), ...paths("outgoing", servers)], (labels) => labels),
   );
   const earliest = new Map<string, (typeof own)[number]>();
   for (const each of own) {

@@ -124,6 +124,11 @@ export const metricTable = {
     labels: ["group", "certificate", "post_quantum"],
     keeps: ["post_quantum"],
   },
+  latticegate_peer_links: {
+    kind: "gauge",
+    help: "Links between peers, by who began them (incoming, outgoing), and how they go (local, direct, relayed).",
+    labels: ["direction", "path"],
+  },
   latticegate_certificate_not_after_seconds: {
     kind: "gauge",
     help: "When the gateway's own certificates end, as Unix time; the earliest of each use.",

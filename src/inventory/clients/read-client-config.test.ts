@@ -276,6 +276,10 @@ test("entries that run behind latticegate are told as such, however it is instal
     const { entries } = read("cursor", JSON.stringify({ mcpServers: { a: { command, args } } }));
     assert.deepEqual(entries[0]?.reaches, { kind: "connect", server: "files" }, args.join(" "));
   }
+  const peer = `mcp-pqc://${"a".repeat(52)}/files`;
+  const byName = { command: "latticegate", args: ["connect", "--via", "relay@r.example:8445", peer] };
+  const { entries } = read("cursor", JSON.stringify({ mcpServers: { a: byName } }));
+  assert.deepEqual(entries[0]?.reaches, { kind: "connect", server: peer });
   const other = read("cursor", `{"mcpServers":{"a":{"command":"latticegate","args":["expose","x"]}}}`);
   assert.equal(other.entries[0]?.reaches.kind, "stdio");
 });
