@@ -236,8 +236,9 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-/** Each computes on one core alone and waits for nothing: in a whole run both go at once. */
+/** Each computes on one core alone, or waits most of the time: in a whole run both go at once. */
 const pairs = {
+  peers: "log-kills",
   "detect-train": "detect-flows",
   openapi: "third-party",
   replay: "attack-day",
