@@ -39,6 +39,7 @@ test("verdicts and titles are coloured where they stand alone, and not in senten
 
 test("no stream but a terminal has colours, and NO_COLOR ends them", (t) => {
   setting(t, "FORCE_COLOR", undefined);
+  setting(t, "CI", undefined); // Terminals of CIs have the colours that each CI is known for.
   const terminal = Object.create(WriteStream.prototype) as WriteStream;
   const stream = (isTTY: boolean): NodeJS.WriteStream =>
     Object.create(process.stdout, {
