@@ -221,7 +221,7 @@ function peerServer(
 ): PooledPeer {
   const peer = readPeerName(given.url);
   const server = { ...given, ...(peer && { url: peerUrl(peer).href }) };
-  const way = peer && wayTo(peer, server.peer, { ...options, client });
+  const way = peer && wayTo(peer, server.peer, { ...options, client, mayBeRelayed: given.relayed });
   const own = { onLink, ...way?.link };
   const pool = peerPool(name, server, own, { ...options, ...shownNow(client) });
   way?.onBetter(() => {

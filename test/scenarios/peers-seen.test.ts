@@ -1,8 +1,10 @@
 /** What everybody is told of peers: the log, rules, the control API, status and doctor; and what a relay says of itself. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 
 import { connectHttp } from "../../src/app/connect.ts";
 import { loadConfig } from "../../src/app/config.ts";
@@ -34,13 +36,13 @@ interface Between {
 }
 
 /** A gateway that is a peer at both of its ends. */
-async function between(t: TestContext, rules: string, isRelayed: boolean): Promise<Between> {
+async function between(t: TestContext, rules: string, isRelayed: boolean, ofServer = ""): Promise<Between> {
   const scene = await peersScene(
     t,
     isRelayed ? { relayFor: (gateway) => oddRelay(t, gateway, { says: relayedOnly }, silent) } : {},
   );
   const caller = await scene.caller("agent/caller", "unknown");
-  const yaml = `servers: { files: { url: "${scene.exposed.peerName}" } }
+  const yaml = `servers: { files: { url: "${scene.exposed.peerName}"${ofServer} } }
 peers: { via: ["${scene.relay.via}"], called: true }
 ${rules}`;
   const gateway = await scene.restartGateway(yaml);
@@ -102,6 +104,19 @@ test("a rule refuses what comes through a relay, and the doctor says why it does
   const direct = await between(t, denying, false);
   assert.equal(await direct.call(), 200);
   assert.equal((await decided(direct.gateway))?.outcome, "allowed");
+});
+
+test("a server that mustn't be relayed is never called through a relay", async (t) => {
+  const { call, gateway, scene } = await between(t, openPolicy, true, ", relayed: false");
+  const over = new AbortController();
+  const calling = Promise.race([call(), once(over.signal, "abort")]);
+  await eventually("it was decided", async () => (await decided(gateway)) !== undefined);
+  // Longer than a relayed link takes, and a direct one is looked for.
+  await pause(5000);
+  const live = liveDocument.parse((await controlOf(gateway).ask("GET /crypto")).body);
+  assert.deepEqual([scene.stub.seen.length, live.servers[0]?.path], [0, null]);
+  over.abort();
+  await calling;
 });
 
 test("a relay tells who stands with it and what it carries, and only while it runs", async (t) => {

@@ -90,6 +90,12 @@ export const httpServerSchema = z
       .describe(
         "SPIFFE ID of a server that runs behind `latticegate expose`; the link is then post-quantum and mutual. Of a peer's name, that of the exposed server by default.",
       ),
+    relayed: z
+      .boolean()
+      .default(true)
+      .describe(
+        "Of a peer's name: whether calls may pass a relay, which sees ciphertext only. If not, they wait for a direct way, and fail where there is none.",
+      ),
     headers: z
       .record(z.string(), secretSource)
       .default({})

@@ -18,7 +18,10 @@ export function peerUrl({ peerId, server }: PeerName): URL {
   return new URL(`https://${peerId}${mcpPath}${server}`);
 }
 
-interface PeerLinkOptions extends Pick<PeerDiallerOptions, "peer" | "clock" | "log" | "probeEachMs"> {
+interface PeerLinkOptions extends Pick<
+  PeerDiallerOptions,
+  "mayBeRelayed" | "peer" | "clock" | "log" | "probeEachMs"
+> {
   /** SPIFFE ID of who answers there. */
   readonly spiffeId: string;
   readonly settings: PeerSettings;

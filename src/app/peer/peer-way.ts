@@ -12,6 +12,7 @@ interface WayOptions {
   /** What is shown to peers, as it is at that moment. */
   readonly client: () => ClientSide | undefined;
   readonly peers?: PeerFinding;
+  readonly mayBeRelayed: boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -24,7 +25,11 @@ export interface PeerWay extends Pick<PeerDialler, "onBetter" | "path"> {
 }
 
 /** @param spiffeId of who answers there. @throws Refusal `bad_config` where no peer can be found */
-export function wayTo(peer: PeerName, spiffeId: string, { client, peers, clock, log }: WayOptions): PeerWay {
+export function wayTo(
+  peer: PeerName,
+  spiffeId: string,
+  { client, peers, mayBeRelayed, clock, log }: WayOptions,
+): PeerWay {
   if (peers === undefined)
     throw new Refusal("bad_config", "A peer's name is no address here: this end doesn't look for peers.");
   const { settings, keys, trustDomain } = peers;
@@ -46,7 +51,7 @@ export function wayTo(peer: PeerName, spiffeId: string, { client, peers, clock, 
   let dialler: PeerDialler | undefined;
   let opening: Promise<PeerDialler> | undefined;
   const open = async (): Promise<PeerDialler> => {
-    dialler = await openPeerLink({ peer, spiffeId, settings, identity, clock, log });
+    dialler = await openPeerLink({ peer, mayBeRelayed, spiffeId, settings, identity, clock, log });
     dialler.onBetter(() => better());
     return dialler;
   };

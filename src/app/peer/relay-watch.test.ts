@@ -10,6 +10,7 @@ interface Watched {
   readonly events: string[];
   /** A request and its answer on a stream, a second after the one before. */
   readonly exchange: (up: number, down: number) => void;
+  readonly over: () => void;
 }
 
 function watched(): Watched {
@@ -19,17 +20,17 @@ function watched(): Watched {
   let nowUnixMs = Date.UTC(2026, 10, 21, 8);
   const watch = watchRelayed({ clock: { nowUnixMs: () => nowUnixMs }, log });
   const sums = { bytesToPeer: 0, bytesToCaller: 0 };
+  const stream = (): Spliced => ({
+    id: "one",
+    caller: "spiffe://a.test/agent/x",
+    peer: "spiffe://a.test/server/files",
+    server: "files",
+    beganUnixMs: 0,
+    ...sums,
+  });
   const pass = (direction: "to-peer" | "to-caller", bytes: number): void => {
     sums[direction === "to-peer" ? "bytesToPeer" : "bytesToCaller"] += bytes;
-    const stream: Spliced = {
-      id: "one",
-      caller: "spiffe://a.test/agent/x",
-      peer: "spiffe://a.test/server/files",
-      server: "files",
-      beganUnixMs: 0,
-      ...sums,
-    };
-    watch.passed(stream, direction, bytes);
+    watch.passed(stream(), direction, bytes);
   };
   return {
     watch,
@@ -38,8 +39,13 @@ function watched(): Watched {
       nowUnixMs += 1000;
       if (up > 0) pass("to-peer", up);
       nowUnixMs += 50;
-      if (down > 0) pass("to-caller", down);
+      // In pieces, between which the caller opens its window further.
+      for (let left = down; left > 0; left -= 1_000_000) {
+        pass("to-caller", Math.min(left, 1_000_000));
+        if (left > 1_000_000) pass("to-peer", 50);
+      }
     },
+    over: () => watch.over(stream()),
   };
 }
 
@@ -63,6 +69,16 @@ test("megabytes that go out at once, with nothing coming back, are told while th
   const [finding] = watch.findings();
   assert.match(finding?.flow ?? "", /agent\/x .*files$/);
   assert.ok(events.length > 0 && events.every((event) => event === "flow.finding"));
+});
+
+test("a stream's last answer counts when the stream is over, however long it took", () => {
+  const { watch, exchange, over } = watched();
+  for (let i = 0; i < 1000; i++) exchange(400, 2000);
+  exchange(400, 130_000_000);
+  assert.deepEqual(watch.findings(), []);
+  over();
+  for (let i = 0; i < 64; i++) exchange(400, 2000);
+  assert.match(watch.findings()[0]?.kind ?? "", /bulk|exfil|volume/);
 });
 
 test("findings and what is held of streams stay within bounds", () => {

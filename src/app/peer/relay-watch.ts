@@ -3,12 +3,13 @@
  * pair of peers is compared with what it did before (docs/guide/detect-flows.md). Nothing is held up by it.
  */
 import { type FlowFinding, PeerFlows } from "../../detect/flows/peer-flows.ts";
-import type { OnPassed, Spliced } from "../../host/peer/splices.ts";
+import type { OnOver, OnPassed, Spliced } from "../../host/peer/splices.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 
 export interface RelayWatch {
   readonly passed: OnPassed;
+  readonly over: OnOver;
   /** The newest ones, the newest first. */
   readonly findings: () => readonly RelayFinding[];
   /** Since the relay began. */
@@ -35,6 +36,8 @@ const terms = {
   alertsOnLatency: () => false,
 } as const;
 const maxFindings = 50;
+/** Shorter pieces are no requests: a window that opens further, a ping, an answer to one. */
+const minRequestBytes = 96;
 /** Streams whose exchange isn't over, at most; those that spoke last are kept. */
 const maxOpen = 4096;
 
@@ -82,6 +85,10 @@ export function watchRelayed({ clock, log }: { readonly clock: Clock; readonly l
       before.down += bytes;
       return;
     }
+    if (before !== undefined && bytes < minRequestBytes) {
+      before.up += bytes;
+      return;
+    }
     const isNext = before === undefined || before.down > 0;
     if (isNext && before !== undefined) judge(stream, before);
     const exchange = isNext ? hold(stream.id, { startMs: nowMs, up: 0, down: 0, lastUpMs: nowMs }) : before;
@@ -94,5 +101,10 @@ export function watchRelayed({ clock, log }: { readonly clock: Clock; readonly l
       hold(stream.id, { startMs: nowMs, up: 0, down: 0, lastUpMs: nowMs });
     }
   };
-  return { passed, findings: () => [...findings], totals: () => ({ ...totals }) };
+  const over: OnOver = (stream) => {
+    const last = open.get(stream.id);
+    open.delete(stream.id);
+    if (last !== undefined) judge(stream, last);
+  };
+  return { passed, over, findings: () => [...findings], totals: () => ({ ...totals }) };
 }

@@ -60,7 +60,13 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   opening.defer(revocations.stop);
   let decide = decideMeetings(options.segments());
   const watch = watchRelayed({ clock, log });
-  const splices = openSplices({ clock, log, limits: options.limits ?? {}, onPassed: watch.passed });
+  const splices = openSplices({
+    clock,
+    log,
+    limits: options.limits ?? {},
+    onPassed: watch.passed,
+    onOver: watch.over,
+  });
   let probePort: number | undefined;
   const rendezvous = openRendezvous({
     spiffeId: identity.spiffeId,

@@ -27,6 +27,8 @@ interface OwnSide {
 }
 
 export interface PeerDiallerOptions {
+  /** Whether a relay may carry the link; by default it may. */
+  readonly mayBeRelayed?: boolean;
   readonly peer: PeerName;
   readonly rendezvous: readonly RendezvousPlace[];
   /** Whether it is looked for on this network as well. */
@@ -86,7 +88,8 @@ export async function openPeerDialler(options: PeerDiallerOptions): Promise<Peer
     options.probeEachMs ?? defaultProbeEachMs,
   ).unref();
   let opening: Promise<tls.TLSSocket> | undefined;
-  const open = async (): Promise<tls.TLSSocket> => best.use(best.takeBetter() ?? (await meet(true)));
+  const open = async (): Promise<tls.TLSSocket> =>
+    best.use(best.takeBetter() ?? (await meet(options.mayBeRelayed ?? true)));
   return {
     connect: async () => await (opening ??= open().finally(() => (opening = undefined))),
     onBetter: best.onBetter,

@@ -46,6 +46,9 @@ export interface Spliced extends SpliceEnds {
   readonly bytesToCaller: number;
 }
 
+/** Told that one is over. */
+export type OnOver = (stream: Spliced) => void;
+
 /** Told of what passes, as sizes and times: enough to watch it without keys. */
 export type OnPassed = (stream: Spliced, direction: "to-peer" | "to-caller", bytes: number) => void;
 
@@ -80,6 +83,7 @@ interface SplicesOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly onPassed?: OnPassed;
+  readonly onOver?: OnOver;
 }
 
 export function openSplices(options: SplicesOptions): Splices {
@@ -166,7 +170,7 @@ function begin(
   { id, ends, caller, peer }: BothEnds,
   about: SplicesOptions & { readonly limits: SpliceLimits; readonly running: Map<string, Running> },
 ): void {
-  const { limits, running, clock, log, onPassed } = about;
+  const { limits, running, clock, log, onPassed, onOver } = about;
   const facts = { beganUnixMs: clock.nowUnixMs(), bytesToPeer: 0, bytesToCaller: 0 };
   const end = join(caller, peer, limits, {
     passed: (direction, bytes) => {
@@ -175,6 +179,7 @@ function begin(
     },
     over: (why) => {
       running.delete(id);
+      onOver?.({ id, ...ends, ...facts });
       log.info("relay.ended", { stream: id, ...ends, ...facts, reason: why });
     },
   });
