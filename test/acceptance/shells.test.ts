@@ -76,7 +76,8 @@ describe("a shell and a terminal", () => {
       assert.equal(code, 0);
       await writeFile(path.join(gateway.folder, `completion.${shell}`), stdout);
     }
-    const { FORCE_COLOR: _, NO_COLOR: __, ...rest } = process.env;
+    // Of terminals of CIs Node thinks otherwise.
+    const { FORCE_COLOR: _, NO_COLOR: __, CI: ___, ...rest } = process.env;
     env = { ...rest, PATH: `${bin}:${process.env["PATH"] ?? ""}` };
   });
   after(async () => {

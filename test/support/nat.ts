@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 
 import type { Cleanup } from "./cleanup.ts";
-import { installed } from "./debian.ts";
+import { installed, withDaemons } from "./debian.ts";
 import { inSpace, type Network, openSpace, type Space, whyNoLab } from "./lab.ts";
 
 /**
@@ -145,6 +145,6 @@ function nft(space: Space, rules: string): void {
 
 function run({ on }: Space, command: readonly string[], input = ""): void {
   const [program, ...args] = [...on, ...command];
-  const done = spawnSync(program ?? "", args, { encoding: "utf8", input });
+  const done = spawnSync(program ?? "", args, { encoding: "utf8", input, env: withDaemons() });
   if (done.status !== 0) throw new Error(`${command.join(" ")}: ${done.stderr}`);
 }
