@@ -91,9 +91,10 @@ const parts = {
     ),
   },
   commands: {
-    what: "approvals, policies, retention, delegation and watching as operators type them; shells and terminals",
+    what: "approvals, policies, retention, delegation and watching as operators type them, beside the gateway and from another machine; shells and terminals",
     args: test(
       "test/acceptance/shells.test.ts",
+      "test/acceptance/remote-commands.test.ts",
       "test/acceptance/approvals-commands.test.ts",
       "test/acceptance/policy-commands.test.ts",
       "test/acceptance/policy-diff.test.ts",
